@@ -1,0 +1,1 @@
+"""Events of the SOSST suite: what other teams install to read our topics."""

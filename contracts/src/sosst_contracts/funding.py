@@ -1,0 +1,140 @@
+"""Facts of funding: campaigns, pledges, verdicts."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from sosst_contracts.event import (
+    Amount,
+    BasisPoints,
+    Count,
+    Currency,
+    Event,
+    Identifier,
+    Instant,
+    Part,
+    Seconds,
+    Sequence,
+    Text,
+    Title,
+    Total,
+    Vocabulary,
+)
+from sosst_contracts.platform import Reward
+
+__all__ = [
+    "CampaignLaunched",
+    "FundingEvent",
+    "PledgeCollected",
+    "PledgeErrored",
+    "PledgePlaced",
+    "Reward",
+    "Terms",
+    "VerdictReached",
+]
+
+
+class Terms(Part):
+    """Terms of a campaign, fixed at launch."""
+
+    stage_shares_basis_points: list[BasisPoints] = Field(
+        min_length=3, max_length=3, description="Shares of the three stages, sum 10000."
+    )
+    platform_fee_basis_points: BasisPoints = Field(description="Platform fee.")
+    processing_fee_basis_points: BasisPoints = Field(description="Processing fee.")
+    processing_fee_fixed: Amount = Field(description="Processing fee per pledge, minor units.")
+    tax_basis_points: BasisPoints = Field(description="Tax on both fees.")
+    settle_seconds: Seconds = Field(description="Minimum settle time.")
+    pending_window_seconds: Seconds = Field(
+        description="How long a pending payment may hold up the verdict."
+    )
+
+
+class CampaignLaunched(Event):
+    """A campaign went live."""
+
+    topic: ClassVar = "funding.campaigns"
+    name: ClassVar = "campaign-launched"
+
+    campaign_id: Identifier = Field(description="Id of the campaign.")
+    creator_id: Identifier = Field(description="Person who owns it.")
+    title: Title = Field(description="Title of the campaign.")
+    currency: Currency = Field(description="The campaign's one currency, ISO 4217.")
+    goal: Total = Field(description="Goal in minor units.")
+    deadline: Instant = Field(description="Last instant at which a captured pledge counts.")
+    zone: Identifier = Field(description="IANA zone in which the deadline is shown.")
+    rewards: list[Reward] = Field(description="Rewards on offer.")
+    terms: Terms = Field(description="Terms, fixed from now on.")
+    launched_at: Instant = Field(description="When it went live.")
+
+
+class VerdictReached(Event):
+    """The deadline's verdict: decided once, as of a sequence of pledges, never recomputed."""
+
+    topic: ClassVar = "funding.campaigns"
+    name: ClassVar = "verdict-reached"
+
+    campaign_id: Identifier = Field(description="Id of the campaign.")
+    creator_id: Identifier = Field(description="Person who owns it.")
+    title: Title = Field(description="Title of the campaign.")
+    verdict: Annotated[str, Vocabulary("goal_met", "goal_missed")] = Field(
+        description="Whether collected reached the goal."
+    )
+    goal: Total = Field(description="Goal in minor units.")
+    collected: Total = Field(description="Sum of the counted pledges, minor units.")
+    currency: Currency = Field(description="ISO 4217 currency of goal and collected.")
+    count: Count = Field(description="How many pledges were counted.")
+    pledges_sequence: Sequence = Field(
+        description="Last sequence of funding.pledges that the verdict knows (as of N)."
+    )
+    terms: Terms = Field(description="Terms of the campaign.")
+    late_by_seconds: Seconds = Field(description="How long the decision was possible before.")
+    reached_at: Instant = Field(description="When it was decided.")
+
+
+class _Pledge(Event):
+    """What the pledge facts share. The sequence of this topic is the N of "as of N"."""
+
+    topic: ClassVar = "funding.pledges"
+
+    campaign_id: Identifier = Field(description="Campaign that the money is for.")
+    pledge_id: Identifier = Field(description="Id of the pledge.")
+    backer_id: Identifier = Field(description="Person who pledged.")
+    reward_id: Identifier | None = Field(None, description="Reward chosen, absent if none.")
+    amount: Amount = Field(description="Amount in minor units.")
+    currency: Currency = Field(description="ISO 4217 currency of the amount.")
+    provider: Identifier = Field(description="Payment provider that holds the payment.")
+    payment_reference: Identifier = Field(description="The provider's id of the payment.")
+
+
+class PledgePlaced(_Pledge):
+    """A pledge became known."""
+
+    name: ClassVar = "pledge-placed"
+
+    placed_at: Instant = Field(description="When the payment was begun.")
+
+
+class PledgeCollected(_Pledge):
+    """The money of a pledge was captured."""
+
+    name: ClassVar = "pledge-collected"
+
+    provider_fee: Amount = Field(description="What the provider kept, minor units.")
+    balance_transaction: Identifier = Field(description="The provider's id of the cash entry.")
+    captured_at: Instant = Field(description="When the provider captured it.")
+    standing: Annotated[str, Vocabulary("counted", "late")] = Field(
+        description="Whether the verdict is about it, or it came after deadline or verdict."
+    )
+
+
+class PledgeErrored(_Pledge):
+    """The payment of a pledge was refused."""
+
+    name: ClassVar = "pledge-errored"
+
+    reason: Text = Field(description="The provider's reason code.")
+    errored_at: Instant = Field(description="When it was refused.")
+
+
+FundingEvent = CampaignLaunched | VerdictReached | PledgePlaced | PledgeCollected | PledgeErrored

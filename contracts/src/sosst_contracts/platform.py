@@ -1,0 +1,102 @@
+"""Facts from the rest of the platform: approved campaigns and what payments did."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from sosst_contracts.event import (
+    Amount,
+    BasisPoints,
+    Currency,
+    Event,
+    Identifier,
+    Instant,
+    Part,
+    Seconds,
+    Text,
+    Title,
+    Total,
+)
+
+
+class Reward(Part):
+    """Something promised to the backers who choose it."""
+
+    reward_id: Identifier = Field(description="Id of the reward, unique in its campaign.")
+    title: Title = Field(description="What the reward is called.")
+
+
+class GivenTerms(Part):
+    """Terms to be fixed at launch; what is left out is the standard of the platform."""
+
+    stage_shares_basis_points: list[BasisPoints] | None = Field(
+        None, min_length=3, max_length=3, description="Shares of the three stages, sum 10000."
+    )
+    platform_fee_basis_points: BasisPoints | None = Field(None, description="Platform fee.")
+    processing_fee_basis_points: BasisPoints | None = Field(None, description="Processing fee.")
+    processing_fee_fixed: Amount | None = Field(
+        None, description="Processing fee per pledge, minor units."
+    )
+    tax_basis_points: BasisPoints | None = Field(None, description="Tax on both fees.")
+    settle_seconds: Seconds | None = Field(None, description="Minimum settle time.")
+    pending_window_seconds: Seconds | None = Field(
+        None, description="How long a pending payment may hold up the verdict."
+    )
+
+
+class CampaignApproved(Event):
+    """The platform approved a campaign: it goes live with these terms."""
+
+    topic: ClassVar = "platform.campaigns"
+    name: ClassVar = "campaign-approved"
+    sequenced: ClassVar = False
+
+    campaign_id: Identifier = Field(description="Id of the campaign.")
+    creator_id: Identifier = Field(description="Person who owns it.")
+    title: Title = Field(description="Title of the campaign.")
+    currency: Currency = Field(description="The campaign's one currency, ISO 4217.")
+    goal: Total = Field(description="Goal in minor units.")
+    deadline: Instant = Field(description="Last instant at which a captured pledge counts.")
+    zone: Identifier = Field(description="IANA zone in which the deadline is shown.")
+    rewards: list[Reward] = Field(description="Rewards on offer.")
+    terms: GivenTerms | None = Field(None, description="Terms that differ from the standard.")
+
+
+class _Payment(Event):
+    """What the three payment facts share; provider and payment reference are the natural key."""
+
+    topic: ClassVar = "platform.payments"
+    sequenced: ClassVar = False
+
+    campaign_id: Identifier = Field(description="Campaign that the money is for.")
+    provider: Identifier = Field(description="Payment provider that holds the payment.")
+    payment_reference: Identifier = Field(description="The provider's id of the payment.")
+    pledge_id: Identifier = Field(description="Pledge that the payment is for.")
+    backer_id: Identifier = Field(description="Person who pays.")
+    reward_id: Identifier | None = Field(None, description="Reward chosen, absent if none.")
+    amount: Amount = Field(description="Amount in minor units.")
+    currency: Currency = Field(description="ISO 4217 currency of the amount.")
+    occurred_at: Instant = Field(description="When the provider did it.")
+
+
+class PaymentPending(_Payment):
+    """A payment was begun and is not decided."""
+
+    name: ClassVar = "payment-pending"
+
+
+class PaymentCaptured(_Payment):
+    """The provider took the money."""
+
+    name: ClassVar = "payment-captured"
+
+    provider_fee: Amount = Field(description="What the provider kept, minor units.")
+    balance_transaction: Identifier = Field(description="The provider's id of the cash entry.")
+
+
+class PaymentFailed(_Payment):
+    """The payment was refused."""
+
+    name: ClassVar = "payment-failed"
+
+    reason: Text = Field(description="The provider's reason code.")

@@ -1,0 +1,49 @@
+"""Facts of updates: what creators publish."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from sosst_contracts.event import (
+    Count,
+    Event,
+    Identifier,
+    Instant,
+    Part,
+    Sequence,
+    Text,
+    Title,
+    Vocabulary,
+)
+
+
+class UpdateText(Part):
+    """The update in one language."""
+
+    language: Identifier = Field(description="BCP 47 tag of the language.")
+    title: Title = Field(description="Title of the update.")
+    excerpt: Text | None = Field(
+        None, max_length=500, description="Beginning of the details; only of public updates."
+    )
+
+
+class UpdatePublished(Event):
+    """A creator published an update; every backer as of the sequence is to be told."""
+
+    topic: ClassVar = "updates.posts"
+    name: ClassVar = "update-published"
+
+    campaign_id: Identifier = Field(description="Campaign that the update is about.")
+    update_id: Identifier = Field(description="Id of the update.")
+    author_id: Identifier = Field(description="Person who published it.")
+    kind: Annotated[str, Vocabulary("progress_report")] = Field(description="Kind of update.")
+    visibility: Annotated[str, Vocabulary("public", "backers")] = Field(
+        description="Who may read it."
+    )
+    texts: list[UpdateText] = Field(min_length=1, description="The update in its languages.")
+    url: Text = Field(description="Where it can be read, relative to the platform.")
+    pledges_sequence: Sequence = Field(
+        description="Last sequence of funding.pledges that the audience knows (as of N)."
+    )
+    audience_count: Count = Field(description="Distinct backers as of the sequence.")
+    published_at: Instant = Field(description="When it was published.")
