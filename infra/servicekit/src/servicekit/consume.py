@@ -1,0 +1,322 @@
+"""A batch of records becomes one transaction: decode, order, load, decide, save (decision 0004).
+
+This module knows no Kafka: `subscribe.py` feeds it and commits positions after it returned.
+"""
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic
+
+import structlog
+from sosst_contracts.codec import Decoded, UnknownMajor, UnknownType, Unusable, decode
+
+from servicekit import metrics
+from servicekit.clock import Clock
+from servicekit.errors import Conflict, ConsumerStopped, DependencyAway
+from servicekit.ordering import Arrival, Incoming, Kept, KeyPlan, plan_key
+from servicekit.loops import Pulse
+from servicekit.set_aside import SetAsideFact
+from servicekit.streams import Move
+from servicekit.units import U, UnitsOfWork
+
+log = structlog.get_logger()
+
+# So many refusals with nothing accepted between them mean a wrong deploy, not wrong facts.
+REFUSALS_IN_A_ROW_MAX = 1_000
+RETRYABLE_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A handler's word that a fact cannot be used.
+
+    `retryable` says that another fact may heal it (only where facts have no sequence): it is
+    tried again until it is accepted (decision 0010).
+    """
+
+    fact: Decoded
+    reason: str
+    detail: str
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription(Generic[U]):
+    """One topic read by one group.
+
+    `handle` runs inside the unit of work with new facts only, in order within each key, skips
+    the types it does not want, and returns the facts that it refuses.
+    """
+
+    topic: str
+    group: str
+    sequenced: bool
+    handle: Callable[[U, Sequence[Decoded]], Awaitable[Sequence[Refusal]]]
+
+
+class _Refused(Exception):
+    """Undoes the transaction, so that the batch is planned again around the refused facts."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        self.refusals = refusals
+
+
+@dataclass(slots=True)
+class _Plan:
+    """The whole batch, sorted into what the handler gets and what is kept."""
+
+    keys: dict[str, KeyPlan] = field(default_factory=dict)
+    moves: list[Move] = field(default_factory=list)
+    loose: list[Arrival] = field(default_factory=list)
+    keep: list[Kept] = field(default_factory=list)
+    skipped: int = 0
+
+
+class BatchConsumer(Generic[U]):
+    """Applies batches of one subscription."""
+
+    def __init__(
+        self, subscription: Subscription[U], units: UnitsOfWork[U], clock: Clock, pulse: Pulse
+    ) -> None:
+        self.subscription = subscription
+        self._units = units
+        self._clock = clock
+        self._pulse = pulse
+        self._refusals_in_a_row = 0
+
+    async def process(self, incoming: Sequence[Incoming]) -> None:
+        """Save everything that the records say; return only when all of it is saved.
+
+        While a dependency is away it retries in place, without bound. Raises `ConsumerStopped`
+        when a person must act; what stands before the offending record in its partition, and
+        everything in the other partitions, is saved by then.
+        """
+        arrivals, unknown_major = self._decode(incoming)
+        await self._save(arrivals)
+        if unknown_major is not None:
+            raise ConsumerStopped("unknown-major", unknown_major.type)
+        if self._refusals_in_a_row > REFUSALS_IN_A_ROW_MAX:
+            raise ConsumerStopped("refusals", f"{self._refusals_in_a_row} in a row")
+
+    async def retry_set_aside(self) -> int:
+        """Try the facts again that another fact may have healed; return how many were tried."""
+        topic, group = self.subscription.topic, self.subscription.group
+        facts = await self._units.run(
+            lambda unit: unit.plumbing.set_aside.retryable(group, topic, RETRYABLE_PAGE)
+        )
+        await self._save([_from_set_aside(fact) for fact in facts])
+        return len(facts)
+
+    def _decode(self, incoming: Sequence[Incoming]) -> tuple[list[Arrival], UnknownMajor | None]:
+        arrivals: list[Arrival] = []
+        stopped: dict[int, UnknownMajor] = {}
+        for one in incoming:
+            if one.partition in stopped:
+                continue
+            outcome = decode(one.record)
+            if isinstance(outcome, UnknownMajor):
+                stopped[one.partition] = outcome
+            else:
+                arrivals.append(_arrival(one, outcome, None))
+        return arrivals, next(iter(stopped.values()), None)
+
+    async def _save(self, arrivals: Sequence[Arrival]) -> None:
+        """Save the batch; narrow down to keys and then to single facts what cannot be saved."""
+        refused: dict[str, Refusal] = {}
+        attempt = 0
+        while arrivals:
+            self._pulse.beat()
+            attempt += 1
+            try:
+                return self._count(
+                    await self._units.run(lambda unit: self._apply(unit, arrivals, refused))
+                )
+            except _Refused as error:
+                refused |= {refusal.fact.envelope.id: refusal for refusal in error.refusals}
+            except DependencyAway as error:
+                log.warning("retried in place", topic=self.subscription.topic, error=repr(error))
+                await _back_off(attempt)
+            except Exception as error:
+                parts = _narrower(arrivals)
+                if len(parts) > 1:
+                    for part in parts:
+                        await self._save(part)
+                    return None
+                if (
+                    isinstance(error, Conflict)
+                    or refused.keys() >= _refuse_all(parts[0], error).keys()
+                ):
+                    await _back_off(attempt)
+                    continue
+                log.exception("set aside, its save failed", topic=self.subscription.topic)
+                refused |= _refuse_all(parts[0], error)
+        return None
+
+    async def _apply(
+        self, unit: U, arrivals: Sequence[Arrival], refused: Mapping[str, Refusal]
+    ) -> Counter[str]:
+        plan = await self._plan(unit, arrivals, refused)
+        facts = [a for key in plan.keys.values() for a in key.apply]
+        accepted = [a for a in plan.loose if _fact_id(a) not in refused]
+        if facts or accepted:
+            refusals = await self.subscription.handle(unit, _facts(facts + accepted))
+            if refusals:
+                raise _Refused(refusals)
+        await self._keep(unit, plan, refused)
+        await unit.plumbing.streams.advance(
+            self.subscription.group, self.subscription.topic, plan.moves
+        )
+        kept = sum(len(key.keep) for key in plan.keys.values()) + len(plan.keep)
+        return Counter(
+            applied=len(facts) + len(accepted),
+            repeated=sum(len(key.repeat) for key in plan.keys.values()),
+            skipped=plan.skipped + sum(len(key.skip) for key in plan.keys.values()),
+            set_aside=kept + len(plan.loose) - len(accepted),
+        )
+
+    async def _plan(
+        self, unit: U, arrivals: Sequence[Arrival], refused: Mapping[str, Refusal]
+    ) -> _Plan:
+        plan = _Plan()
+        keyed: dict[str, list[Arrival]] = defaultdict(list)
+        for arrival in arrivals:
+            self._sort(arrival, refused, keyed, plan)
+        topic, group = self.subscription.topic, self.subscription.group
+        rows = await unit.plumbing.streams.load(group, topic, keyed)
+        waiting = [key for key, row in rows.items() if row.waiting]
+        parked = await unit.plumbing.set_aside.waiting(group, topic, waiting) if waiting else {}
+        for key, fresh in keyed.items():
+            known = [_override(_from_set_aside(fact), refused) for fact in parked.get(key, [])]
+            plan.keys[key] = plan_key(rows[key], known + fresh)
+            if plan.keys[key].after != rows[key]:
+                plan.moves.append(Move(key, rows[key], plan.keys[key].after))
+        return plan
+
+    def _sort(
+        self,
+        arrival: Arrival,
+        refused: Mapping[str, Refusal],
+        keyed: dict[str, list[Arrival]],
+        plan: _Plan,
+    ) -> None:
+        outcome = arrival.outcome
+        placed = arrival.key is not None and arrival.sequence is not None
+        if self.subscription.sequenced and placed:
+            keyed[arrival.key or ""].append(_override(arrival, refused))
+        elif isinstance(outcome, Unusable):
+            plan.keep.append(Kept(arrival, outcome.reason, outcome.detail))
+        elif isinstance(outcome, UnknownType):
+            plan.skipped += 1
+        elif self.subscription.sequenced:
+            plan.keep.append(Kept(arrival, "missing-header", "ce_sequence"))
+        else:
+            plan.loose.append(arrival)
+
+    async def _keep(self, unit: U, plan: _Plan, refused: Mapping[str, Refusal]) -> None:
+        kept = [one for key in plan.keys.values() for one in key.keep] + plan.keep
+        facts = [self._fact(one, retryable=False) for one in kept if one.arrival.parked_id is None]
+        healed = [parked_id for key in plan.keys.values() for parked_id in key.healed_ids()]
+        for arrival in plan.loose:
+            refusal = refused.get(_fact_id(arrival))
+            if refusal is not None and arrival.parked_id is None:
+                one = Kept(arrival, refusal.reason, refusal.detail)
+                facts.append(self._fact(one, retryable=refusal.retryable))
+            elif refusal is None and arrival.parked_id is not None:
+                healed.append(arrival.parked_id)
+        await unit.plumbing.set_aside.remove(healed)
+        await unit.plumbing.set_aside.add(facts)
+        for fact in facts:
+            metrics.SET_ASIDE.labels(fact.reason.split(":")[0]).inc()
+            log.warning(
+                "set aside",
+                topic=fact.topic,
+                key=fact.key,
+                sequence=fact.sequence,
+                reason=fact.reason,
+                detail=fact.detail,
+            )
+
+    def _fact(self, one: Kept, *, retryable: bool) -> SetAsideFact:
+        arrival, incoming = one.arrival, one.arrival.incoming
+        group, topic = self.subscription.group, self.subscription.topic
+        if arrival.key is not None and arrival.sequence is not None:
+            place = f"{arrival.key}|{arrival.sequence}"
+        else:
+            place = _fact_id(arrival) or f"{incoming.partition}|{incoming.offset}"
+        return SetAsideFact(
+            id=f"{group}|{topic}|{place}",
+            group=group,
+            topic=topic,
+            key=arrival.key,
+            sequence=arrival.sequence,
+            record=incoming.record,
+            partition=incoming.partition,
+            offset=incoming.offset,
+            reason=one.reason,
+            detail=one.detail[:2_000],
+            retryable=retryable,
+            set_aside_at=self._clock.now(),
+        )
+
+    def _count(self, outcomes: Counter[str]) -> None:
+        group, topic = self.subscription.group, self.subscription.topic
+        for outcome, count in outcomes.items():
+            metrics.CONSUMER_RECORDS.labels(group, topic, outcome).inc(count)
+        if outcomes["applied"]:
+            self._refusals_in_a_row = 0
+        self._refusals_in_a_row += outcomes["set_aside"]
+
+
+def _arrival(
+    incoming: Incoming, outcome: Decoded | Unusable | UnknownType, parked_id: str | None
+) -> Arrival:
+    sequence = outcome.envelope.sequence if isinstance(outcome, Decoded) else outcome.sequence
+    return Arrival(incoming, outcome, outcome.key, sequence, parked_id)
+
+
+def _from_set_aside(fact: SetAsideFact) -> Arrival:
+    incoming = Incoming(fact.record, fact.partition, fact.offset)
+    outcome = decode(fact.record)
+    if isinstance(outcome, UnknownMajor):
+        outcome = Unusable("unknown-major", outcome.type, fact.key, fact.sequence)
+    return Arrival(incoming, outcome, fact.key, fact.sequence, fact.id)
+
+
+def _override(arrival: Arrival, refused: Mapping[str, Refusal]) -> Arrival:
+    refusal = refused.get(_fact_id(arrival))
+    if refusal is None:
+        return arrival
+    unusable = Unusable(refusal.reason, refusal.detail, arrival.key, arrival.sequence)
+    return Arrival(arrival.incoming, unusable, arrival.key, arrival.sequence, arrival.parked_id)
+
+
+def _fact_id(arrival: Arrival) -> str:
+    return arrival.outcome.envelope.id if isinstance(arrival.outcome, Decoded) else ""
+
+
+def _facts(arrivals: Sequence[Arrival]) -> list[Decoded]:
+    return [a.outcome for a in arrivals if isinstance(a.outcome, Decoded)]
+
+
+def _narrower(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
+    """Split a batch into its keys, one key into its facts, one fact into itself."""
+    keys: dict[str | None, list[Arrival]] = defaultdict(list)
+    for arrival in arrivals:
+        keys[arrival.key].append(arrival)
+    return list(keys.values()) if len(keys) > 1 else [[arrival] for arrival in arrivals]
+
+
+def _refuse_all(arrivals: Sequence[Arrival], error: Exception) -> dict[str, Refusal]:
+    reason = f"unsaveable:{type(error).__name__}"
+    return {
+        a.outcome.envelope.id: Refusal(a.outcome, reason, str(error))
+        for a in arrivals
+        if isinstance(a.outcome, Decoded)
+    }
+
+
+async def _back_off(attempt: int) -> None:
+    await asyncio.sleep(random.uniform(0.5, 1) * min(5.0, 0.05 * 2 ** min(attempt, 10)))

@@ -1,0 +1,88 @@
+"""Group commit: single commands on one key share transactions instead of fighting for them.
+
+A group is whatever gathered during the previous save (`architecture.md` 2.4): no timer, no wait
+when the lane is idle. Measured against one transaction per command: `stack.md` 5a.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from servicekit import metrics
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+Save = Callable[[str, Sequence[Item]], Awaitable[Sequence[Answer | Exception]]]
+
+
+class Lanes(Generic[Item, Answer]):
+    """One lane per key; `save` gets the key and a group, and answers each item or its refusal.
+
+    If `save` raises, a group of one gets the error; a larger group is tried again item by item,
+    so that one item that can never be saved does not take its neighbours with it.
+    """
+
+    def __init__(self, save: Save[Item, Answer], group_items_max: int = 100) -> None:
+        self._save = save
+        self._group_items_max = group_items_max
+        self._waiting: dict[str, deque[tuple[Item, asyncio.Future[Answer], float]]] = {}
+        self._turns: set[asyncio.Task[None]] = set()
+
+    async def submit(self, key: str, item: Item) -> Answer:
+        """Return the item's answer after it was saved; raise its refusal or the save's error."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        lane = self._waiting.get(key)
+        if lane is None:
+            lane = self._waiting[key] = deque()
+            turn = asyncio.create_task(self._run(key, lane))
+            self._turns.add(turn)
+            turn.add_done_callback(self._turns.discard)
+        lane.append((item, answer, time.monotonic()))
+        return await asyncio.shield(answer)
+
+    async def drain(self) -> None:
+        """Return when nothing is in any lane."""
+        while self._turns:
+            await asyncio.wait(self._turns)
+
+    async def _run(self, key: str, lane: deque[tuple[Item, asyncio.Future[Answer], float]]) -> None:
+        await asyncio.sleep(0)  # Lets callers of the same turn of the loop join the first group.
+        try:
+            while lane:
+                size = min(len(lane), self._group_items_max)
+                group = [lane.popleft() for _ in range(size)]
+                metrics.LANE_BATCH_ITEMS.observe(size)
+                for _, _, since in group:
+                    metrics.LANE_WAIT.observe(time.monotonic() - since)
+                await self._settle(key, [(item, answer) for item, answer, _ in group])
+        finally:
+            del self._waiting[key]
+            # Nobody may hang on a lane that ended, whatever ended it.
+            for _, answer, _ in lane:
+                if not answer.done():
+                    answer.set_exception(RuntimeError("the lane ended"))
+
+    async def _settle(self, key: str, group: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
+        try:
+            results: Sequence[Answer | Exception] = await self._save(
+                key, [item for item, _ in group]
+            )
+            if len(results) != len(group):
+                raise RuntimeError(f"{len(results)} answers for {len(group)} items")
+        except Exception as error:
+            if len(group) > 1:
+                for one in group:
+                    await self._settle(key, [one])
+                return
+            results = [error]
+        for (_, answer), result in zip(group, results, strict=True):
+            if answer.done():
+                continue
+            if isinstance(result, Exception):
+                answer.set_exception(result)
+                answer.exception()  # Marks it as retrieved: its caller may have gone.
+            else:
+                answer.set_result(result)

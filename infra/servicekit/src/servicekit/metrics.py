@@ -1,0 +1,194 @@
+"""Every metric of the plumbing: its kind, its meaning, and what to do when it looks wrong.
+
+Names and labels follow `operations.md` 2. Labels come from fixed lists, never from ids.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+PUBLISH_ERRORS = (
+    "TimeoutError",
+    "KafkaConnectionError",
+    "KafkaTimeoutError",
+    "NotEnoughReplicasError",
+    "TopicAuthorizationFailedError",
+    "ProducerFenced",
+)
+
+_LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+BUILD_INFO = Gauge(
+    "sosst_build_info",
+    "Always 1; the labels say what runs here. Compare replicas after a deploy.",
+    ["version", "contracts_version"],
+)
+READY = Gauge(
+    "sosst_ready",
+    "1 where the check passes. 0 takes the instance out of traffic: look at the dependency.",
+    ["check"],
+)
+CONSUMER_RECORDS = Counter(
+    "sosst_consumer_records_total",
+    "Records read, by what became of them. set_aside growing: look into `set_aside`.",
+    ["group", "topic", "outcome"],
+)
+CONSUMER_BATCH_DURATION = Histogram(
+    "sosst_consumer_batch_duration_seconds",
+    "From a batch read to its save. Growing: MongoDB is slow or keys conflict.",
+    ["topic"],
+    buckets=_LATENCY,
+)
+CONSUMER_EVENT_AGE = Histogram(
+    "sosst_consumer_event_age_seconds",
+    "From ce_time to saved here, for the newest fact of a batch. Promise: 10 s for 99 %.",
+    ["topic"],
+    buckets=_LATENCY,
+)
+CONSUMER_LAG = Gauge(
+    "sosst_consumer_lag_records",
+    "Records not yet read, over own partitions. Growing: add instances or look at batch duration.",
+    ["topic"],
+)
+CONSUMER_PARTITIONS = Gauge(
+    "sosst_consumer_partitions",
+    "Partitions this instance reads. 0 on every instance: nobody reads the topic.",
+    ["topic"],
+)
+CONSUMER_PROGRESS = Gauge(
+    "sosst_consumer_progress_timestamp_seconds",
+    "When a batch was last saved; 0 = never. Old with lag above 0: the consumer is stalled.",
+    ["topic"],
+)
+CONSUMER_REBALANCES = Counter(
+    "sosst_consumer_rebalances_total",
+    "Times partitions were taken away. Many without a deploy: instances die or are too slow.",
+    ["topic"],
+)
+CONSUMER_COMMIT_FAILURES = Counter(
+    "sosst_consumer_commit_failures_total",
+    "Positions not committed; what was saved is read again and dropped. Many: look at Kafka.",
+    ["topic"],
+)
+CONSUMER_STOPPED = Gauge(
+    "sosst_consumer_stopped",
+    "1 where this instance refuses to read on (wrong deploy). Deploy a reader that knows the major.",
+    ["topic"],
+)
+TOPIC_MISSING = Gauge(
+    "sosst_consumer_topic_missing",
+    "1 where a topic is missing or forbidden. Apply topics and ACLs; it is tried again by itself.",
+    ["topic"],
+)
+SET_ASIDE = Counter(
+    "sosst_set_aside_total",
+    "Facts set aside, by reason. Each one waits for the missing fact or for a person.",
+    ["reason"],
+)
+SET_ASIDE_FACTS = Gauge(
+    "sosst_set_aside_facts",
+    "Facts that are set aside now. Above 0 for long: read them in the collection `set_aside`.",
+)
+OUTBOX_ROWS = Gauge(
+    "sosst_outbox_rows",
+    "Facts saved and not yet acknowledged by the broker. Growing: Kafka is away or a topic missing.",
+)
+OUTBOX_OLDEST = Gauge(
+    "sosst_outbox_oldest_timestamp_seconds",
+    "When the oldest waiting fact was saved; 0 = none. Older than 60 s pages.",
+)
+OUTBOX_PUBLISH_DELAY = Histogram(
+    "sosst_outbox_publish_delay_seconds",
+    "From saved to acknowledged. Promise: 5 s for 99.9 %.",
+    buckets=_LATENCY,
+)
+OUTBOX_PUBLISH_FAILURES = Counter(
+    "sosst_outbox_publish_failures_total",
+    "Sends without acknowledgement, tried again. Steady growth: look at the brokers.",
+    ["error"],
+)
+SWEEP_LATENESS = Histogram(
+    "sosst_sweep_lateness_seconds",
+    "How long after its due time a sweep handled something.",
+    ["sweep"],
+    buckets=_LATENCY,
+)
+SWEEP_SUCCESS = Gauge(
+    "sosst_sweep_success_timestamp_seconds",
+    "When the sweep last ended without an error; old: read the log for its name.",
+    ["sweep"],
+)
+WORK_ITEMS = Gauge(
+    "sosst_work_items",
+    "Work that is waiting or in hand. Growing: the outside party is slow or refuses.",
+    ["kind"],
+)
+WORK_OLDEST = Gauge(
+    "sosst_work_oldest_timestamp_seconds",
+    "Earliest due time among the work; 0 = none. Far in the past: no worker claims it.",
+    ["kind"],
+)
+WORK_LEASE_EXPIRED = Counter(
+    "sosst_work_lease_expired_total",
+    "Claims of work whose holder had vanished. Expected after a crash, suspicious otherwise.",
+    ["kind"],
+)
+LANE_BATCH_ITEMS = Histogram(
+    "sosst_lane_batch_items",
+    "Commands saved together. Always 1 under load: group commit does not work.",
+    buckets=(1, 2, 5, 10, 25, 50, 100),
+)
+LANE_WAIT = Histogram(
+    "sosst_lane_wait_seconds",
+    "How long a command waited for its group. Growing: one campaign is hot or saves are slow.",
+    buckets=_LATENCY,
+)
+WRITE_CONFLICTS = Counter(
+    "sosst_write_conflicts_total",
+    "Transactions repeated because somebody else wrote first. Many: two processes share a key.",
+)
+AS_OF_WAITING = Gauge(
+    "sosst_as_of_waiting_items",
+    "Decisions that wait until the own view has reached N. Above 0 for 30 s: the view is behind.",
+)
+INVARIANT_VIOLATIONS = Gauge(
+    "sosst_invariant_violations",
+    "Violations found by the last check. Anything above 0 pages: stop money, read the runbook.",
+    ["invariant"],
+)
+INVARIANT_CHECKED = Gauge(
+    "sosst_invariant_checked_timestamp_seconds",
+    "When the invariant was last checked. Silent for 30 minutes pages.",
+    ["invariant"],
+)
+HTTP_REQUESTS = Counter(
+    "sosst_http_requests_total",
+    "Requests answered. 5xx burn the budget of 0.1 %.",
+    ["method", "route", "code"],
+)
+HTTP_DURATION = Histogram(
+    "sosst_http_request_duration_seconds",
+    "Time to answer. Promise: reads 300 ms, writes 500 ms for 99 %.",
+    ["method", "route"],
+    buckets=_LATENCY,
+)
+REFUSALS = Counter(
+    "sosst_refusals_total",
+    "Commands refused with a reason. A sudden rise: a client is broken.",
+    ["reason"],
+)
+MONGODB_OPERATION_DURATION = Histogram(
+    "sosst_mongodb_operation_duration_seconds",
+    "Time of each database command, as the driver saw it.",
+    ["operation"],
+    buckets=_LATENCY,
+)
+EVENT_LOOP_DELAY = Gauge(
+    "sosst_event_loop_delay_seconds",
+    "How late the event loop runs. Above 0.1 s: something blocks it.",
+)
+CLOCK_SKEW = Gauge(
+    "sosst_clock_skew_seconds",
+    "Local clock minus the database's. Above a second: repair the time service of the host.",
+)
+
+for _error in (*PUBLISH_ERRORS, "other"):
+    OUTBOX_PUBLISH_FAILURES.labels(_error)

@@ -1,0 +1,219 @@
+"""The only module that imports motor (decision 0009): connections, transactions, error sorting."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
+    AsyncIOMotorCollection,
+)
+from pymongo import errors as pymongo_errors
+from pymongo.monitoring import (
+    CommandFailedEvent,
+    CommandListener,
+    CommandStartedEvent,
+    CommandSucceededEvent,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+from pymongo.write_concern import WriteConcern
+
+from servicekit import metrics
+from servicekit.errors import Conflict, DependencyAway, DuplicateKey, Unsaveable
+
+Session = AsyncIOMotorClientSession
+Collection = AsyncIOMotorCollection[dict[str, Any]]
+Document = dict[str, Any]
+T = TypeVar("T")
+
+# Well below the rebalance time-out of a consumer, so a partition is never lost while saving.
+TRANSACTION_DEADLINE_SECONDS = 20.0
+CONFLICT_ATTEMPTS = 6
+
+_AWAY = (
+    pymongo_errors.AutoReconnect,
+    pymongo_errors.ServerSelectionTimeoutError,
+    pymongo_errors.NetworkTimeout,
+    pymongo_errors.ExecutionTimeout,
+    pymongo_errors.WaitQueueTimeoutError,
+    pymongo_errors.ConnectionFailure,
+    pymongo_errors.WTimeoutError,
+)
+_DUPLICATE_KEY = 11000
+_VALIDATION_FAILED = 121
+_WRITE_CONFLICT = 112
+_AWAY_CODES = {6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
+_OPERATIONS = ("find", "insert", "update", "delete", "findAndModify", "aggregate", "getMore")
+
+
+class _Timing(CommandListener):
+    """Feeds the duration of each command into the metric, under names from a fixed list."""
+
+    def started(self, event: CommandStartedEvent) -> None:
+        pass
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        self._observe(event.command_name, event.duration_micros)
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        self._observe(event.command_name, event.duration_micros)
+
+    def _observe(self, command: str, duration_microseconds: int) -> None:
+        operation = command if command in _OPERATIONS else "other"
+        metrics.MONGODB_OPERATION_DURATION.labels(operation).observe(duration_microseconds / 1e6)
+
+
+def sort_error(error: pymongo_errors.PyMongoError) -> Exception:
+    """Turn a driver error into what the caller must do about it; unknown ones stay as they are."""
+    codes = _codes(error)
+    if _DUPLICATE_KEY in codes:
+        return DuplicateKey(str(error))
+    if _VALIDATION_FAILED in codes:
+        return Unsaveable(str(error))
+    if isinstance(error, _AWAY) or codes & _AWAY_CODES:
+        return DependencyAway(f"MongoDB: {error}")
+    if error.has_error_label("TransientTransactionError") or _WRITE_CONFLICT in codes:
+        return Conflict(str(error))
+    return error
+
+
+def _codes(error: pymongo_errors.PyMongoError) -> set[int]:
+    codes: set[int] = set()
+    if isinstance(error, pymongo_errors.OperationFailure):
+        codes.add(error.code or 0)
+        details = error.details or {}
+        codes.update(entry.get("code", 0) for entry in details.get("writeErrors", []))
+    return codes
+
+
+@contextmanager
+def sorted_errors() -> Iterator[None]:
+    """Sort every driver error raised inside."""
+    try:
+        yield
+    except pymongo_errors.PyMongoError as error:
+        known = sort_error(error)
+        if known is error:
+            raise
+        raise known from error
+
+
+class Database:
+    """One service's database, with majority reads, journalled majority writes and transactions."""
+
+    def __init__(self, client: "AsyncIOMotorClient[Document]", name: str) -> None:
+        self._client = client
+        self.name = name
+        self._database = client.get_database(
+            name,
+            read_concern=ReadConcern("majority"),
+            write_concern=WriteConcern("majority", j=True),
+            read_preference=ReadPreference.PRIMARY,
+        )
+
+    @classmethod
+    def connect(cls, uri: str, name: str, application: str) -> "Database":
+        """Make a client; nothing is sent until the first call.
+
+        `uri` is a standard MongoDB connection string, `application` shows up in the server's log.
+        """
+        client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+            uri,
+            appname=application,
+            tz_aware=True,
+            tzinfo=UTC,
+            retryWrites=True,
+            serverSelectionTimeoutMS=3_000,
+            connectTimeoutMS=3_000,
+            socketTimeoutMS=20_000,
+            event_listeners=[_Timing()],
+        )
+        return cls(client, name)
+
+    def collection(self, name: str) -> Collection:
+        return self._database[name]
+
+    async def list_collection_names(self) -> list[str]:
+        return await self._database.list_collection_names()
+
+    async def create_collection(self, name: str) -> None:
+        await self._database.create_collection(name)
+
+    async def command(self, name: str, value: Any = 1, **options: Any) -> Document:
+        with sorted_errors():
+            return dict(await self._database.command(name, value, **options))
+
+    async def ping(self) -> None:
+        """Return when the server answers; raise `DependencyAway` when it does not."""
+        await self.command("ping")
+
+    async def server_time(self) -> datetime:
+        answer = await self.command("hello")
+        local_time: datetime = answer["localTime"]
+        return local_time
+
+    async def drop(self) -> None:
+        with sorted_errors():
+            await self._client.drop_database(self.name)
+
+    def close(self) -> None:
+        self._client.close()
+
+    async def snapshot_session(self) -> Session:
+        """Start a session whose reads all see one instant (for the relay's pages)."""
+        with sorted_errors():
+            return await self._client.start_session(snapshot=True)
+
+    async def transaction(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        """Run `work` in one transaction: all of its writes become visible, or none.
+
+        `work` may run several times, so it must have no effect outside the session. Raises
+        `Conflict` after bounded repeats, `DuplicateKey` and `Unsaveable` at once, and
+        `DependencyAway` when the server does not answer; then the outcome is unknown and the
+        caller's guards (streams rows, natural keys) must make repeating harmless.
+        """
+        deadline = time.monotonic() + TRANSACTION_DEADLINE_SECONDS
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await asyncio.wait_for(
+                    self._attempt(work), max(0.001, deadline - time.monotonic())
+                )
+            except Conflict:
+                metrics.WRITE_CONFLICTS.inc()
+                if attempt >= CONFLICT_ATTEMPTS:
+                    raise
+                await asyncio.sleep(random.uniform(0, 0.002 * 2**attempt))
+            except TimeoutError:
+                raise DependencyAway("MongoDB: the transaction passed its deadline") from None
+
+    async def _attempt(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        with sorted_errors():
+            async with await self._client.start_session() as session:
+                session.start_transaction(
+                    read_concern=ReadConcern("snapshot"),
+                    write_concern=WriteConcern("majority", j=True),
+                    read_preference=ReadPreference.PRIMARY,
+                )
+                # An exception leaves through the session, which aborts what it had begun.
+                result = await work(session)
+                await self._commit(session)
+                return result
+
+    async def _commit(self, session: Session) -> None:
+        while True:
+            try:
+                await session.commit_transaction()
+                return
+            except pymongo_errors.PyMongoError as error:
+                # Committing again is safe and is the only way to learn what happened.
+                if not error.has_error_label("UnknownTransactionCommitResult"):
+                    raise
+                await asyncio.sleep(0.05)

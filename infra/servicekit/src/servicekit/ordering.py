@@ -1,0 +1,103 @@
+"""What to do with the facts of one key, given how far the group has come: pure and total.
+
+`events.md` rule 1: at or below the last sequence is a repeat, the next one is applied, anything
+further waits. A fact that cannot be used holds its key at its place until it is healed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sosst_contracts.codec import Decoded, Record, UnknownType, Unusable
+
+from servicekit.streams import StreamRow
+
+Outcome = Decoded | Unusable | UnknownType
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A record as it was read, with the logical name of its topic."""
+
+    record: Record
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One record and what it decoded to.
+
+    `sequence` is None where the topic has none. `parked_id` is the id of the set-aside fact that
+    the record was read from, None for a fresh one.
+    """
+
+    incoming: Incoming
+    outcome: Outcome
+    key: str | None
+    sequence: int | None
+    parked_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An arrival that is set aside, and why."""
+
+    arrival: Arrival
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True)
+class KeyPlan:
+    """The decision for one key: what is applied, skipped, repeated, kept; where the row moves."""
+
+    apply: list[Arrival] = field(default_factory=list)
+    skip: list[Arrival] = field(default_factory=list)
+    repeat: list[Arrival] = field(default_factory=list)
+    keep: list[Kept] = field(default_factory=list)
+    after: StreamRow = field(default_factory=StreamRow)
+
+    def healed_ids(self) -> list[str]:
+        """Return the ids of set-aside facts that need not be kept any longer."""
+        kept = {one.arrival.parked_id for one in self.keep}
+        done = {a.parked_id for a in (*self.apply, *self.skip, *self.repeat)}
+        return [parked_id for parked_id in done - kept if parked_id is not None]
+
+
+def plan_key(row: StreamRow, arrivals: Iterable[Arrival]) -> KeyPlan:
+    """Decide over all known facts of one key, fresh and set aside, in any order."""
+    plan = KeyPlan()
+    candidates = _best_of_each_sequence(row, arrivals, plan)
+    position = row.last_sequence
+    for sequence in sorted(candidates):
+        arrival = candidates[sequence]
+        if sequence != position + 1:
+            plan.keep.append(Kept(arrival, "gap", f"expected {position + 1}, came {sequence}"))
+        elif isinstance(arrival.outcome, Unusable):
+            plan.keep.append(Kept(arrival, arrival.outcome.reason, arrival.outcome.detail))
+        else:
+            applied = isinstance(arrival.outcome, Decoded)
+            (plan.apply if applied else plan.skip).append(arrival)
+            position = sequence
+    plan.after = StreamRow(position, waiting=bool(plan.keep))
+    return plan
+
+
+def _best_of_each_sequence(
+    row: StreamRow, arrivals: Iterable[Arrival], plan: KeyPlan
+) -> dict[int, Arrival]:
+    best: dict[int, Arrival] = {}
+    for arrival in arrivals:
+        sequence = arrival.sequence or 0
+        known = best.get(sequence)
+        if sequence <= row.last_sequence:
+            plan.repeat.append(arrival)
+        elif known is None:
+            best[sequence] = arrival
+        elif isinstance(known.outcome, Unusable) and not isinstance(arrival.outcome, Unusable):
+            # A readable copy heals an unreadable one of the same sequence.
+            plan.repeat.append(known)
+            best[sequence] = arrival
+        else:
+            plan.repeat.append(arrival)
+    return best

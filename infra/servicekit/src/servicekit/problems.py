@@ -1,0 +1,109 @@
+"""Errors over HTTP: RFC 9457 problem+json with a stable `type` for every refusal."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from servicekit import metrics
+from servicekit.errors import Conflict, DependencyAway, Unsaveable
+
+log = structlog.get_logger()
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """A refusal with a stable type (`/problems/<name>`), a title for people, and details.
+
+    `extra` members become members of the JSON object.
+    """
+
+    def __init__(self, status: int, name: str, title: str, detail: str = "", **extra: Any) -> None:
+        super().__init__(f"{name}: {detail or title}")
+        self.status = status
+        self.name = name
+        self.title = title
+        self.detail = detail
+        self.extra = extra
+
+    def response(self) -> JSONResponse:
+        body = {"type": f"/problems/{self.name}", "title": self.title, "status": self.status}
+        if self.detail:
+            body["detail"] = self.detail
+        metrics.REFUSALS.labels(self.name).inc()
+        headers = {"Retry-After": "1"} if self.status == 503 else None
+        return JSONResponse(body | self.extra, self.status, headers, MEDIA_TYPE)
+
+
+def install_problems(app: FastAPI) -> None:
+    """Make every error of the application a problem+json answer."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DependencyAway, _away)
+    app.add_exception_handler(Conflict, _busy)
+    app.add_exception_handler(Unsaveable, _unsaveable)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return error.response()
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        {"where": "/".join(str(part) for part in one["loc"]), "what": one["msg"]}
+        for one in error.errors()
+    ]
+    return Problem(422, "invalid-request", "The request is not valid", errors=errors).response()
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    name = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
+    return Problem(error.status_code, name, str(error.detail)).response()
+
+
+async def _away(_: Request, error: Exception) -> Response:
+    log.warning("answered 503", error=repr(error))
+    title = "A dependency does not answer; try the same request again"
+    return Problem(503, "dependency-away", title).response()
+
+
+async def _busy(_: Request, error: Exception) -> Response:
+    title = "Too many writers at once; try the same request again"
+    return Problem(503, "busy", title).response()
+
+
+async def _unsaveable(_: Request, error: Exception) -> Response:
+    log.error("a write was refused by the database", error=repr(error))
+    return Problem(500, "internal", "The request could not be saved").response()
+
+
+async def _unexpected(_: Request, error: Exception) -> Response:
+    log.error("unexpected error", exc_info=error)
+    return Problem(500, "internal", "Something went wrong on our side").response()
+
+
+_METHODS = ("GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS")
+
+
+async def measure_requests(
+    request: Request, call_next: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    """Count and time each answer by route template, so that ids never become labels."""
+    began = time.monotonic()
+    response = await call_next(request)
+    route = getattr(request.scope.get("route"), "path", "none")
+    method = request.method if request.method in _METHODS else "other"
+    metrics.HTTP_REQUESTS.labels(method, route, str(response.status_code)).inc()
+    metrics.HTTP_DURATION.labels(method, route).observe(time.monotonic() - began)
+    return response

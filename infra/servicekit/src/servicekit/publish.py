@@ -1,0 +1,204 @@
+"""Handing records to the broker, in order per key, with an acknowledgement for each."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
+from sosst_contracts.codec import Record
+
+from servicekit import metrics
+from servicekit.kafka import KafkaConnection
+
+log = structlog.get_logger()
+
+# Above the largest event (256 KiB, `events.md` rule 7), below the broker's limit of 1 MiB.
+BATCH_BYTES_MAX = 768 * 1024
+ACKNOWLEDGEMENT_DEADLINE_SECONDS = 15.0
+CLOSING_DEADLINE_SECONDS = 3.0
+
+
+class Publisher(Protocol):
+    """The way out to the topics."""
+
+    async def publish(self, records: Sequence[Record]) -> list[bool]:
+        """Send the records; say for each whether all in-sync replicas have acknowledged it.
+
+        Records of one key keep their order, and one is acknowledged only if all before it in its
+        partition are. False means *unknown*: it may be on the topic, so send the same again later
+        (consumers drop repeats). Never raises for an absent broker or topic, never blocks for ever.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Return the partition every Kafka client chooses for this key (murmur2)."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+
+
+@dataclass(slots=True)
+class _Sending:
+    """One record batch on its way, and which records it holds."""
+
+    indexes: list[int]
+    batch: BatchBuilder
+
+
+class KafkaPublisher:
+    """An idempotent producer with a deadline on every send, made anew after any failure.
+
+    The idempotent producer of aiokafka never times out while brokers are away and its `stop()`
+    hangs (`stack.md` 3.11), so both are bounded here.
+    """
+
+    def __init__(self, connection: KafkaConnection, compression: str | None = None) -> None:
+        self._connection = connection
+        self._compression = compression
+        self._producer: AIOKafkaProducer | None = None
+        self._turn = asyncio.Lock()
+
+    async def publish(self, records: Sequence[Record]) -> list[bool]:
+        if not records:
+            return []
+        acknowledged = [False] * len(records)
+        async with self._turn:
+            try:
+                async with asyncio.timeout(ACKNOWLEDGEMENT_DEADLINE_SECONDS):
+                    await self._send(records, acknowledged)
+            except (KafkaError, TimeoutError, OSError) as error:
+                name = type(error).__name__
+                metrics.OUTBOX_PUBLISH_FAILURES.labels(_listed(name)).inc()
+                log.warning("not acknowledged", records=len(records), error=repr(error))
+                await self._drop_producer()
+        return acknowledged
+
+    async def close(self) -> None:
+        async with self._turn:
+            await self._drop_producer()
+
+    async def _send(self, records: Sequence[Record], acknowledged: list[bool]) -> None:
+        producer = await self._ready_producer()
+        by_partition: dict[tuple[str, int], list[int]] = defaultdict(list)
+        partitions = {topic: await self._partitions(producer, topic) for topic in _topics(records)}
+        for index, record in enumerate(records):
+            count = partitions[record.topic]
+            if count:
+                target = (record.topic, partition_of(record.key or b"", count))
+                by_partition[target].append(index)
+        sends = [
+            self._send_partition(producer, records, indexes, target, acknowledged)
+            for target, indexes in by_partition.items()
+        ]
+        failures = [f for f in await asyncio.gather(*sends, return_exceptions=True) if f]
+        if failures:
+            raise failures[0]
+
+    async def _send_partition(
+        self,
+        producer: AIOKafkaProducer,
+        records: Sequence[Record],
+        indexes: list[int],
+        target: tuple[str, int],
+        acknowledged: list[bool],
+    ) -> None:
+        topic, partition = target
+        for sending in _batches(producer, records, indexes):
+            physical = self._connection.physical(topic)
+            # One after the other: a later batch must never be acknowledged before an earlier one.
+            await (await producer.send_batch(sending.batch, physical, partition=partition))
+            for index in sending.indexes:
+                acknowledged[index] = True
+
+    async def _partitions(self, producer: AIOKafkaProducer, topic: str) -> int:
+        """Return how many partitions the topic has, 0 where it is missing or forbidden."""
+        try:
+            async with asyncio.timeout(3):
+                found = await producer.partitions_for(self._connection.physical(topic))
+        except (KafkaError, TimeoutError) as error:
+            log.warning("topic cannot be written", topic=topic, error=repr(error))
+            found = None
+        metrics.TOPIC_MISSING.labels(topic).set(0 if found else 1)
+        return len(found or ())
+
+    async def _ready_producer(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                **self._connection.client_options(),
+                acks="all",
+                enable_idempotence=True,
+                compression_type=self._compression,
+                max_batch_size=BATCH_BYTES_MAX,
+                request_timeout_ms=10_000,
+            )
+            try:
+                await producer.start()
+            except BaseException:
+                await producer.stop()
+                raise
+            self._producer = producer
+        return self._producer
+
+    async def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            try:
+                await asyncio.wait_for(producer.stop(), CLOSING_DEADLINE_SECONDS)
+            except (KafkaError, TimeoutError) as error:
+                log.warning("producer did not close", error=repr(error))
+
+
+def _topics(records: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(record.topic for record in records))
+
+
+def _batches(
+    producer: AIOKafkaProducer, records: Sequence[Record], indexes: list[int]
+) -> list[_Sending]:
+    sendings: list[_Sending] = []
+    for index in indexes:
+        record = records[index]
+        if sendings and _append(sendings[-1].batch, record):
+            sendings[-1].indexes.append(index)
+            continue
+        sendings.append(_Sending([index], producer.create_batch()))
+        if not _append(sendings[-1].batch, record):
+            raise ValueError(f"a record on {record.topic} does not fit an empty batch")
+    return sendings
+
+
+def _append(batch: BatchBuilder, record: Record) -> bool:
+    appended = batch.append(
+        key=record.key, value=record.value, timestamp=None, headers=list(record.headers)
+    )
+    return appended is not None
+
+
+def _listed(name: str) -> str:
+    """Keep the label within a fixed list, whatever error comes."""
+    return name if name in metrics.PUBLISH_ERRORS else "other"
+
+
+class MemoryLog:
+    """A topic log in memory: what `KafkaPublisher` promises, for handler tests."""
+
+    def __init__(self, partitions: int = 12) -> None:
+        self.records: list[Record] = []
+        self.partitions = partitions
+        self.away = False
+
+    async def publish(self, records: Sequence[Record]) -> list[bool]:
+        if self.away:
+            return [False] * len(records)
+        self.records.extend(records)
+        return [True] * len(records)
+
+    async def close(self) -> None:
+        pass

@@ -1,0 +1,215 @@
+"""The parts that every service is put together from; a service's `app.py` adds its own."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection
+from datetime import datetime
+from typing import Any, Generic
+
+import structlog
+from fastapi import FastAPI
+
+from servicekit import metrics
+from servicekit.clock import DatabaseClock
+from servicekit.consume import BatchConsumer, Subscription
+from servicekit.errors import DependencyAway
+from servicekit.health import Check, Health
+from servicekit.kafka import KafkaConnection
+from servicekit.loops import Loop, Pulse, Pulses, pause
+from servicekit.mongo import Database, Session
+from servicekit.outbox import MongoOutboxQueue
+from servicekit.problems import install_problems, measure_requests
+from servicekit.process import Process
+from servicekit.publish import KafkaPublisher
+from servicekit.relay import Relay
+from servicekit.schema import Schema, SchemaOutdated, check_version
+from servicekit.settings import ServiceSettings
+from servicekit.subscribe import TopicSubscriber
+from servicekit.sweeps import Sweep, run_sweep
+from servicekit.units import MongoUnitsOfWork, Plumbing, U
+from servicekit.work import Claim, MongoWorkQueue, Worker
+
+log = structlog.get_logger()
+
+ROLES = frozenset({"api", "consume", "relay", "sweep", "work"})
+KAFKA_GRACE_SECONDS = 120.0
+CLOCK_SECONDS = 10.0
+
+
+class Runtime(Generic[U]):
+    """Connections, clock, units of work and loops of one process of one service."""
+
+    def __init__(
+        self,
+        service: str,
+        settings: ServiceSettings,
+        schema: Schema,
+        bind: Callable[[Database, Session, Plumbing], U],
+        roles: Collection[str] = ROLES,
+    ) -> None:
+        self.service = service
+        self.settings = settings
+        self.schema = schema
+        self._roles = frozenset(roles)
+        self.database = Database.connect(settings.mongodb_uri, settings.mongodb_database, service)
+        self.clock = DatabaseClock(self.database)
+        self.connection = KafkaConnection(
+            settings.kafka_bootstrap_servers,
+            f"{service}-{settings.instance_id}",
+            settings.topic_prefix,
+        )
+        self.publisher = KafkaPublisher(self.connection)
+        self.outbox = MongoOutboxQueue(self.database)
+        self.relay = Relay(self.outbox, self.publisher)
+        self.work = MongoWorkQueue(self.database)
+        self.units: MongoUnitsOfWork[U] = MongoUnitsOfWork(
+            self.database,
+            self.clock,
+            lambda session, plumbing: bind(self.database, session, plumbing),
+            on_commit=self._committed,
+        )
+        self._pulses = Pulses()
+        self._workers: list[Worker] = []
+        self._loops: list[Loop] = [Loop("clock", self._keep_clock)]
+        self._loops.append(Loop("backlog", self._measure_backlog))
+        self._closing: list[Callable[[], Awaitable[Any]]] = [self.publisher.close]
+        self._kafka_deadline = time.monotonic() + KAFKA_GRACE_SECONDS
+        if "relay" in self._roles:
+            self._loops.append(Loop("relay", self.relay.run))
+
+    def subscribe(self, subscription: Subscription[U]) -> None:
+        """Read one topic (role `consume`)."""
+        if "consume" not in self._roles:
+            return
+        name = f"consume {subscription.topic}"
+
+        async def run(pulse: Pulse, stopping: asyncio.Event) -> None:
+            consumer = BatchConsumer(subscription, self.units, self.clock, pulse)
+            subscriber = TopicSubscriber(
+                consumer,
+                self.connection,
+                self.settings.instance_id,
+                self.settings.topic_retry_seconds,
+            )
+            await subscriber.run(pulse, stopping)
+
+        self._loops.append(Loop(name, run))
+
+    def sweep(
+        self, name: str, every_seconds: float, run: Callable[[datetime], Awaitable[int]]
+    ) -> None:
+        """Repeat timed work (role `sweep`)."""
+        sweep = Sweep(name, every_seconds, run)
+        if "sweep" in self._roles:
+            self._loops.append(
+                Loop(f"sweep {name}", lambda p, s: run_sweep(sweep, self.clock, p, s))
+            )
+
+    def worker(
+        self,
+        kind: str,
+        perform: Callable[[Claim], Awaitable[None]],
+        *,
+        concurrency: int,
+        lease_seconds: float,
+    ) -> None:
+        """Perform claimed work (role `work`); woken by every commit of this process."""
+        if "work" not in self._roles:
+            return
+        worker = Worker(
+            self.work,
+            kind,
+            perform,
+            self.clock,
+            concurrency=concurrency,
+            lease_seconds=lease_seconds,
+        )
+        self._workers.append(worker)
+        self._loops.append(Loop(f"work {kind}", worker.run))
+
+    def loop(self, role: str, loop: Loop) -> None:
+        """Run a loop of the service's own, under one of the roles."""
+        if role in self._roles:
+            self._loops.append(loop)
+
+    def on_close(self, close: Callable[[], Awaitable[Any]]) -> None:
+        self._closing.append(close)
+
+    def process(self, api: FastAPI) -> Process:
+        """Return the process, ready to `run()`."""
+        install_problems(api)
+        api.middleware("http")(measure_requests)
+        return Process(
+            health=Health(self._pulses, ready=self.ready_checks(), started=self._start_checks()),
+            pulses=self._pulses,
+            host=self.settings.http_host,
+            http_port=self.settings.http_port,
+            health_port=self.settings.health_port,
+            api=api if "api" in self._roles else None,
+            prepare=self._prepare,
+            loops=self._loops,
+            closing=self._closing,
+        )
+
+    def ready_checks(self) -> dict[str, Check]:
+        return {"mongodb": self.database.ping, "schema": self._check_schema}
+
+    async def check_kafka(self) -> None:
+        """Return when a broker answers; raise `DependencyAway` otherwise."""
+        await self.connection.missing_topics([])
+
+    def _start_checks(self) -> dict[str, Check]:
+        return self.ready_checks() | {"kafka": self._kafka_reached_or_grace_over}
+
+    async def _check_schema(self) -> None:
+        await check_version(self.database, self.schema)
+
+    async def _kafka_reached_or_grace_over(self) -> None:
+        # The outbox makes the service useful without Kafka, so its absence delays a start only.
+        if time.monotonic() < self._kafka_deadline:
+            await self.check_kafka()
+
+    async def _prepare(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            try:
+                await self._check_schema()
+                await self.clock.synchronise()
+                return
+            except (DependencyAway, SchemaOutdated) as error:
+                log.warning("waiting to begin", error=str(error))
+                await pause(stopping, 1.0)
+
+    def _committed(self) -> None:
+        self.relay.nudge()
+        for worker in self._workers:
+            worker.nudge()
+
+    async def _keep_clock(self, pulse: Pulse, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            pulse.beat()
+            try:
+                skew = await self.clock.synchronise()
+                metrics.CLOCK_SKEW.set(skew.total_seconds())
+            except DependencyAway as error:
+                log.warning("clock not synchronised", error=repr(error))
+            await pause(stopping, CLOCK_SECONDS)
+
+    async def _measure_backlog(self, pulse: Pulse, stopping: asyncio.Event) -> None:
+        set_aside = self.database.collection("set_aside")
+        while not stopping.is_set():
+            pulse.beat()
+            try:
+                rows, oldest = await self.outbox.backlog()
+                metrics.OUTBOX_ROWS.set(rows)
+                metrics.OUTBOX_OLDEST.set(oldest.timestamp() if oldest else 0)
+                metrics.SET_ASIDE_FACTS.set(await set_aside.estimated_document_count())
+                await self._measure_work()
+            except Exception as error:
+                log.warning("backlog not measured", error=repr(error))
+            await pause(stopping, 1.0)
+
+    async def _measure_work(self) -> None:
+        for worker in self._workers:
+            count, earliest = await self.work.backlog(worker.kind)
+            metrics.WORK_ITEMS.labels(worker.kind).set(count)
+            metrics.WORK_OLDEST.labels(worker.kind).set(earliest.timestamp() if earliest else 0)

@@ -1,0 +1,76 @@
+"""Settings from environment variables: typed, described, and refused when unknown or missing."""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings
+
+EXIT_SETTINGS = 64
+
+
+class ServiceSettings(BaseSettings):
+    """What every service needs; a service adds its own and sets `env_prefix`."""
+
+    mongodb_uri: str = Field(description="MongoDB connection string (replica set).")
+    mongodb_database: str = Field(description="Name of this service's own database.")
+    kafka_bootstrap_servers: str = Field(description="host:port[,host:port…] of the brokers.")
+    topic_prefix: str = Field(
+        "", description="Put before topic and group names on a shared cluster."
+    )
+    instance_id: str = Field(description="Name of this instance, stable over restarts.")
+    http_host: str = Field("127.0.0.1", description="Address to listen on, for both ports.")
+    http_port: int = Field(description="Port of the API.")
+    health_port: int = Field(description="Port of health and metrics.")
+    topic_retry_seconds: float = Field(
+        15.0, gt=0, description="Pause before a missing topic is asked for again."
+    )
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+class SettingsRefused(Exception):
+    """The environment does not describe a service that can run; the message names the variable."""
+
+
+def load_settings(settings_type: type[S], environment: Mapping[str, str] = os.environ) -> S:
+    """Read the settings, or raise `SettingsRefused` with one line naming the first wrong variable."""
+    prefix = str(settings_type.model_config.get("env_prefix", ""))
+    known = {prefix + name.upper() for name in settings_type.model_fields}
+    given = {name for name in environment if name.upper().startswith(prefix)}
+    for name in sorted(given - known):
+        raise SettingsRefused(f"{name} is not a setting of this service")
+    values: dict[str, Any] = {
+        name: environment[prefix + name.upper()]
+        for name in settings_type.model_fields
+        if prefix + name.upper() in environment
+    }
+    try:
+        return settings_type.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = prefix + str(first["loc"][0]).upper() if first["loc"] else prefix
+        # The value is not repeated: it may be a secret.
+        raise SettingsRefused(f"{variable}: {first['msg']}") from None
+
+
+def settings_or_exit(settings_type: type[S]) -> S:
+    """Read the settings or end the process with exit code 64 and one line on standard error."""
+    try:
+        return load_settings(settings_type)
+    except SettingsRefused as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(EXIT_SETTINGS) from None
+
+
+def settings_table(settings_type: type[ServiceSettings]) -> str:
+    """Return the Markdown table of settings that stands in a service's README."""
+    prefix = str(settings_type.model_config.get("env_prefix", ""))
+    lines = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, described in settings_type.model_fields.items():
+        default = "required" if described.is_required() else f"`{described.default}`"
+        lines.append(f"| `{prefix}{name.upper()}` | {default} | {described.description} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,246 @@
+"""One batch subscriber per topic on FastStream, with positions committed by us after the save.
+
+FastStream's own acknowledgement loses or doubles messages under every policy (`stack.md` 3), so
+it is given nothing to acknowledge: MANUAL policy, a parser that never raises, a handler that
+never raises, and explicit offsets per partition.
+"""
+
+import asyncio
+import time
+from typing import Any, Generic
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.message import FAKE_CONSUMER
+from sosst_contracts.codec import Record
+
+from servicekit import metrics
+from servicekit.consume import BatchConsumer
+from servicekit.errors import ConsumerStopped, DependencyAway
+from servicekit.kafka import KafkaConnection
+from servicekit.ordering import Incoming
+from servicekit.loops import Pulse, pause
+from servicekit.units import U
+
+log = structlog.get_logger()
+
+BATCH_RECORDS_MAX = 500
+RETRY_SET_ASIDE_SECONDS = 1.0
+WATCH_SECONDS = 1.0
+REBALANCE_TIMEOUT_SECONDS = 60
+
+Records = tuple["ConsumerRecord[bytes, bytes]", ...]
+
+
+class TopicSubscriber(Generic[U]):
+    """Reads one topic for as long as the process runs."""
+
+    def __init__(
+        self,
+        consumer: BatchConsumer[U],
+        connection: KafkaConnection,
+        instance_id: str,
+        topic_retry_seconds: float = 15.0,
+    ) -> None:
+        self._consumer = consumer
+        self._topic = consumer.subscription.topic
+        self._connection = connection
+        self._instance_id = instance_id
+        self._topic_retry_seconds = topic_retry_seconds
+        self._in_hand = asyncio.Lock()
+        self._stopped: ConsumerStopped | None = None
+        self._kafka: AIOKafkaConsumer | None = None
+
+    async def run(self, pulse: Pulse, stopping: asyncio.Event) -> None:
+        """Wait for the topic, then read it until `stopping`; leave the group in order."""
+        metrics.CONSUMER_STOPPED.labels(self._topic).set(0)
+        broker = self._broker()
+        try:
+            if not await self._wait_for_topic(broker, pulse, stopping):
+                return
+            subscriber = self._subscriber(broker)
+            await subscriber.start()
+            self._kafka = subscriber.consumer
+            await self._watch(subscriber, pulse, stopping)
+            await subscriber.stop()
+        finally:
+            await broker.stop()
+        while self._stopped is not None and not stopping.is_set():
+            # A person must act; until then this loop is alive and reads nothing.
+            pulse.beat()
+            await pause(stopping, WATCH_SECONDS)
+
+    def _broker(self) -> KafkaBroker:
+        options = self._connection.client_options()
+        return KafkaBroker(
+            **options,
+            allow_auto_create_topics=False,
+            apply_types=False,
+            logger=None,
+            graceful_timeout=20,
+            request_timeout_ms=(REBALANCE_TIMEOUT_SECONDS + 10) * 1_000,
+        )
+
+    async def _wait_for_topic(
+        self, broker: KafkaBroker, pulse: Pulse, stopping: asyncio.Event
+    ) -> bool:
+        """Return True once the topic can be read; a consumer on a missing topic would hang."""
+        while not stopping.is_set():
+            pulse.beat()
+            try:
+                missing = await self._connection.missing_topics([self._topic])
+                metrics.TOPIC_MISSING.labels(self._topic).set(len(missing))
+                if not missing:
+                    await broker.connect()
+                    return True
+                log.warning("topic not there yet", topic=self._topic, reason=missing[self._topic])
+                await pause(stopping, self._topic_retry_seconds)
+            except (DependencyAway, KafkaError, OSError) as error:
+                log.warning("Kafka not reached", topic=self._topic, error=repr(error))
+                await pause(stopping, min(2.0, self._topic_retry_seconds))
+        return False
+
+    def _subscriber(self, broker: KafkaBroker) -> Any:
+        group = self._connection.physical(self._consumer.subscription.group)
+        subscriber = broker.subscriber(
+            self._connection.physical(self._topic),
+            batch=True,
+            group_id=group,
+            # Restarted within the session time, an instance gets its partitions back at once.
+            group_instance_id=f"{self._instance_id}-{self._topic}",
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            no_reply=True,
+            max_records=BATCH_RECORDS_MAX,
+            batch_timeout_ms=200,
+            rebalance_timeout_ms=REBALANCE_TIMEOUT_SECONDS * 1_000,
+            session_timeout_ms=10_000,
+            listener=_DrainBeforeRevoke(self._topic, self._in_hand),
+            parser=_parse,
+            decoder=_body,
+        )
+        subscriber(self._handle)
+        return subscriber
+
+    async def _handle(self, records: Records) -> None:
+        """Save the batch and commit; whatever happens, raise nothing, skip nothing."""
+        async with self._in_hand:
+            if self._stopped is not None:
+                return
+            began = time.monotonic()
+            try:
+                await self._consumer.process([_incoming(r, self._topic) for r in records])
+            except ConsumerStopped as error:
+                self._stop(error)
+            except Exception as error:
+                log.exception("consumer failed", topic=self._topic)
+                self._stop(ConsumerStopped("failed", repr(error)))
+            else:
+                metrics.CONSUMER_BATCH_DURATION.labels(self._topic).observe(
+                    time.monotonic() - began
+                )
+                metrics.CONSUMER_PROGRESS.labels(self._topic).set_to_current_time()
+                _observe_age(self._topic, records)
+                await self._commit(records)
+
+    def _stop(self, error: ConsumerStopped) -> None:
+        self._stopped = error
+        metrics.CONSUMER_STOPPED.labels(self._topic).set(1)
+        log.error("consumer stopped", topic=self._topic, reason=error.reason, error=str(error))
+
+    async def _commit(self, records: Records) -> None:
+        """Commit one past the last record of each partition; a failure only means repeats."""
+        if self._kafka is None:
+            return
+        offsets = {TopicPartition(r.topic, r.partition): r.offset + 1 for r in records}
+        try:
+            async with asyncio.timeout(10):
+                await self._kafka.commit(offsets)
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            metrics.CONSUMER_COMMIT_FAILURES.labels(self._topic).inc()
+            log.warning("position not committed", topic=self._topic, error=repr(error))
+
+    async def _watch(self, subscriber: Any, pulse: Pulse, stopping: asyncio.Event) -> None:
+        """Beat, measure and retry what is set aside, while FastStream's loop reads."""
+        next_retry = 0.0
+        while not stopping.is_set() and self._stopped is None:
+            if not self._in_hand.locked():
+                pulse.beat()
+            if any(task.done() for task in subscriber.tasks):
+                raise RuntimeError(f"the reading loop of {self._topic} ended by itself")
+            self._measure(subscriber.consumer)
+            if time.monotonic() >= next_retry:
+                await self._retry_set_aside()
+                next_retry = time.monotonic() + RETRY_SET_ASIDE_SECONDS
+            await pause(stopping, WATCH_SECONDS / 2)
+
+    async def _retry_set_aside(self) -> None:
+        if self._consumer.subscription.sequenced:
+            return
+        try:
+            await self._consumer.retry_set_aside()
+        except DependencyAway as error:
+            log.warning("set-aside facts not tried again", topic=self._topic, error=repr(error))
+
+    def _measure(self, consumer: AIOKafkaConsumer) -> None:
+        lag = 0
+        assigned = consumer.assignment()
+        for partition in assigned:
+            end = consumer.highwater(partition)
+            state = consumer._subscription.subscription.assignment.state_value(partition)
+            if end is not None and state is not None and state.has_valid_position:
+                lag += max(0, end - state.position)
+        metrics.CONSUMER_LAG.labels(self._topic).set(lag)
+        metrics.CONSUMER_PARTITIONS.labels(self._topic).set(len(assigned))
+
+
+class _DrainBeforeRevoke(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Lets the batch in hand finish before its partitions go to somebody else."""
+
+    def __init__(self, topic: str, in_hand: asyncio.Lock) -> None:
+        self._topic = topic
+        self._in_hand = in_hand
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        if not revoked:
+            return
+        metrics.CONSUMER_REBALANCES.labels(self._topic).inc()
+        try:
+            async with asyncio.timeout(REBALANCE_TIMEOUT_SECONDS - 10):
+                async with self._in_hand:
+                    pass
+        except TimeoutError:
+            # The streams rows fence what this batch may still try to save.
+            log.warning("partitions left in the middle of a batch", topic=self._topic)
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        pass
+
+
+async def _parse(records: Records) -> KafkaMessage:
+    """Wrap the raw records; FastStream's own parser loses records with odd headers."""
+    first = records[0]
+    return KafkaMessage(
+        body=records,
+        raw_message=records,
+        headers={},
+        message_id=f"{first.topic}-{first.partition}-{first.offset}",
+        consumer=FAKE_CONSUMER,
+    )
+
+
+async def _body(message: KafkaMessage) -> Any:
+    return message.body
+
+
+def _incoming(record: "ConsumerRecord[bytes, bytes]", topic: str) -> Incoming:
+    logical = Record(topic, record.key, record.value, tuple(record.headers))
+    return Incoming(logical, record.partition, record.offset)
+
+
+def _observe_age(topic: str, records: Records) -> None:
+    newest = max(record.timestamp for record in records)
+    metrics.CONSUMER_EVENT_AGE.labels(topic).observe(max(0.0, time.time() - newest / 1_000))

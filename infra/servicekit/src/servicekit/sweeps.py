@@ -1,0 +1,42 @@
+"""Timed work: what is due is found by an index and handled by the ordinary handler (0005)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from servicekit import metrics
+from servicekit.clock import Clock
+from servicekit.errors import Conflict, DependencyAway
+from servicekit.loops import Pulse, pause
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """`run(now)` handles what is due, at most a page, and returns how much it handled.
+
+    Any instance may sweep at any time: the compare-and-set in the handler is what makes each
+    thing happen once. After a page that was not empty it runs again at once.
+    """
+
+    name: str
+    every_seconds: float
+    run: Callable[[datetime], Awaitable[int]]
+
+
+async def run_sweep(sweep: Sweep, clock: Clock, pulse: Pulse, stopping: asyncio.Event) -> None:
+    """Repeat the sweep until `stopping`; an absent dependency or a lost race is tried again."""
+    while not stopping.is_set():
+        pulse.beat()
+        handled = 0
+        try:
+            handled = await sweep.run(clock.now())
+            metrics.SWEEP_SUCCESS.labels(sweep.name).set_to_current_time()
+        except (DependencyAway, Conflict) as error:
+            log.warning("sweep repeated later", sweep=sweep.name, error=repr(error))
+        if not handled:
+            await pause(stopping, sweep.every_seconds)

@@ -1,0 +1,101 @@
+"""The unit of work: what one decision loads and saves, all of it or nothing."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from servicekit.clock import Clock
+from servicekit.memory import MemoryDatabase
+from servicekit.mongo import Database, Session
+from servicekit.outbox import MemoryOutbox, MongoOutbox, Outbox
+from servicekit.set_aside import MemorySetAside, MongoSetAside, SetAside
+from servicekit.streams import MemoryStreams, MongoStreams, Streams
+from servicekit.work import MemoryWorkOffers, MongoWorkOffers, WorkOffers
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Plumbing:
+    """The parts of a unit that every service has, bound to one transaction."""
+
+    outbox: Outbox
+    streams: Streams
+    set_aside: SetAside
+    work: WorkOffers
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A service extends this with its own stores (`class FundingUnit(Unit): campaigns: …`)."""
+
+    plumbing: Plumbing
+
+
+U = TypeVar("U", bound=Unit)
+U_co = TypeVar("U_co", bound=Unit, covariant=True)
+
+
+class UnitsOfWork(Protocol[U_co]):
+    """Runs work over a fresh unit."""
+
+    async def run(self, work: Callable[[U_co], Awaitable[T]]) -> T:
+        """Give `work` a unit; save everything it did through it, or nothing if it raises.
+
+        `work` may run more than once before this returns, so it must touch nothing but the unit.
+        Raises `Conflict`, `DuplicateKey`, `Unsaveable`, `DependencyAway` (`servicekit.errors`).
+        """
+        ...
+
+
+class MongoUnitsOfWork(Generic[U]):
+    """Units over one MongoDB transaction each."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        bind: Callable[[Session, Plumbing], U],
+        on_commit: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._bind = bind
+        self._on_commit = on_commit
+
+    async def run(self, work: Callable[[U], Awaitable[T]]) -> T:
+        result = await self._database.transaction(lambda session: work(self._unit(session)))
+        self._on_commit()
+        return result
+
+    def _unit(self, session: Session) -> U:
+        plumbing = Plumbing(
+            outbox=MongoOutbox(self._database, session, self._clock),
+            streams=MongoStreams(self._database, session),
+            set_aside=MongoSetAside(self._database, session),
+            work=MongoWorkOffers(self._database, session),
+        )
+        return self._bind(session, plumbing)
+
+
+class MemoryUnitsOfWork(Generic[U]):
+    """Units over one transaction of a `MemoryDatabase` each, for handler tests."""
+
+    def __init__(
+        self, database: MemoryDatabase, clock: Clock, bind: Callable[[MemoryDatabase, Plumbing], U]
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._bind = bind
+
+    async def run(self, work: Callable[[U], Awaitable[T]]) -> T:
+        return await self._database.transaction(lambda: work(self._unit()))
+
+    def _unit(self) -> U:
+        plumbing = Plumbing(
+            outbox=MemoryOutbox(self._database, self._clock),
+            streams=MemoryStreams(self._database),
+            set_aside=MemorySetAside(self._database),
+            work=MemoryWorkOffers(self._database),
+        )
+        return self._bind(self._database, plumbing)

@@ -1,0 +1,363 @@
+"""Work with effects outside the database: claimed under a lease, finished with its token.
+
+One primitive for refunds, stages, notices (`architecture.md` 2.6). A claimed item is invisible
+until its lease ends, then anybody may claim it again. What an abandoned attempt may have done
+outside is the worker's business (`money.md` 6); what it may still *save* is refused here,
+because finishing needs the token of the latest claim.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import structlog
+from pymongo import UpdateOne
+
+from servicekit import metrics
+from servicekit.clock import Clock
+from servicekit.errors import DependencyAway, LeaseLost
+from servicekit.memory import MemoryDatabase
+from servicekit.mongo import Database, Document, Session, sorted_errors
+from servicekit.loops import Pulse, pause
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """Something to do: lower `priority` goes first, then earlier `due`; `payload` is BSON-safe."""
+
+    id: str
+    kind: str
+    due: datetime
+    priority: int = 100
+    payload: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An item that is ours until `lease_until`; `attempt` counts claims, from 1."""
+
+    item: WorkItem
+    token: str
+    attempt: int
+    lease_until: datetime
+
+
+class WorkOffers(Protocol):
+    """The side of the queue that is bound to a transaction."""
+
+    async def offer(self, items: Sequence[WorkItem]) -> None:
+        """Add the items; one whose id is already there stays as it is."""
+        ...
+
+    async def finish(self, claims: Sequence[Claim]) -> None:
+        """Remove finished items; raise `LeaseLost` if any was claimed by somebody else since."""
+        ...
+
+    async def postpone(self, claim: Claim, due: datetime) -> None:
+        """Let go of the item until `due`; raise `LeaseLost` if it is no longer ours."""
+        ...
+
+
+class WorkQueue(Protocol):
+    """The side of the queue that workers poll."""
+
+    async def claim(
+        self, kind: str, now: datetime, limit: int, lease_seconds: float
+    ) -> list[Claim]:
+        """Take up to `limit` due items, best first; two claimers never hold the same item."""
+        ...
+
+    async def extend(self, claims: Sequence[Claim], until: datetime) -> int:
+        """Lengthen the leases that are still ours; return how many."""
+        ...
+
+    async def postpone(self, claim: Claim, due: datetime) -> bool:
+        """Let go of the item until `due`; return whether it was still ours."""
+        ...
+
+    async def backlog(self, kind: str) -> tuple[int, datetime | None]:
+        """Return how many items there are and the earliest due."""
+        ...
+
+
+class MongoWorkOffers:
+    """Items in the collection `work`, bound to a transaction."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._items = database.collection("work")
+        self._session = session
+
+    async def offer(self, items: Sequence[WorkItem]) -> None:
+        if not items:
+            return
+        ids = [item.id for item in items]
+        with sorted_errors():
+            # Re-inserting costs 46 microseconds an item, reading first 3 (`stack.md` 2).
+            cursor = self._items.find({"_id": {"$in": ids}}, {"_id": 1}, session=self._session)
+            known = {row["_id"] for row in await cursor.to_list(None)}
+            missing = {item.id: _document(item) for item in items if item.id not in known}
+            if missing:
+                await self._items.insert_many(list(missing.values()), session=self._session)
+
+    async def finish(self, claims: Sequence[Claim]) -> None:
+        if not claims:
+            return
+        ours = [{"_id": claim.item.id, "token": claim.token} for claim in claims]
+        with sorted_errors():
+            result = await self._items.delete_many({"$or": ours}, session=self._session)
+        if result.deleted_count != len(claims):
+            raise LeaseLost(", ".join(claim.item.id for claim in claims))
+
+    async def postpone(self, claim: Claim, due: datetime) -> None:
+        with sorted_errors():
+            result = await self._items.update_one(*_letting_go(claim, due), session=self._session)
+        if result.matched_count != 1:
+            raise LeaseLost(claim.item.id)
+
+
+class MongoWorkQueue:
+    """Items in the collection `work`, for workers."""
+
+    def __init__(self, database: Database) -> None:
+        self._items = database.collection("work")
+
+    async def claim(
+        self, kind: str, now: datetime, limit: int, lease_seconds: float
+    ) -> list[Claim]:
+        token = secrets.token_hex(12)
+        until = now + timedelta(seconds=lease_seconds)
+        due = {"kind": kind, "due": {"$lte": now}}
+        best = [("priority", 1), ("due", 1)]
+        with sorted_errors():
+            found = await self._items.find(due).sort(best).limit(limit).to_list(None)
+            if not found:
+                return []
+            ids = {"$in": [row["_id"] for row in found]}
+            await self._items.update_many(
+                due | {"_id": ids},
+                {"$set": {"token": token, "due": until}, "$inc": {"attempt": 1}},
+            )
+            taken = await self._items.find({"_id": ids, "token": token}).sort(best).to_list(None)
+        expired = sum(1 for row in found if row["token"] is not None)
+        metrics.WORK_LEASE_EXPIRED.labels(kind).inc(expired)
+        return [_claim(row) for row in taken]
+
+    async def extend(self, claims: Sequence[Claim], until: datetime) -> int:
+        if not claims:
+            return 0
+        writes = [
+            UpdateOne({"_id": c.item.id, "token": c.token}, {"$set": {"due": until}})
+            for c in claims
+        ]
+        with sorted_errors():
+            return (await self._items.bulk_write(writes, ordered=False)).matched_count
+
+    async def postpone(self, claim: Claim, due: datetime) -> bool:
+        with sorted_errors():
+            result = await self._items.update_one(*_letting_go(claim, due))
+        return result.matched_count == 1
+
+    async def backlog(self, kind: str) -> tuple[int, datetime | None]:
+        with sorted_errors():
+            count = await self._items.count_documents({"kind": kind})
+            oldest = await self._items.find_one({"kind": kind}, sort=[("due", 1)])
+        return count, oldest["due"] if oldest else None
+
+
+def _letting_go(claim: Claim, due: datetime) -> tuple[Document, Document]:
+    ours = {"_id": claim.item.id, "token": claim.token}
+    return ours, {"$set": {"due": due, "token": None}}
+
+
+def _document(item: WorkItem) -> Document:
+    return {
+        "_id": item.id,
+        "kind": item.kind,
+        "due": item.due,
+        "priority": item.priority,
+        "payload": item.payload,
+        "token": None,
+        "attempt": 0,
+    }
+
+
+def _claim(row: Document) -> Claim:
+    item = WorkItem(row["_id"], row["kind"], row["due"], row["priority"], row["payload"])
+    return Claim(item, row["token"], row["attempt"], row["due"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    item: WorkItem
+    token: str | None = None
+    attempt: int = 0
+
+
+class MemoryWorkOffers:
+    """Items in memory, bound to a transaction."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._items: dict[str, _Held] = database.table("work")
+
+    async def offer(self, items: Sequence[WorkItem]) -> None:
+        for item in items:
+            self._items.setdefault(item.id, _Held(item))
+
+    async def finish(self, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            _must_be_ours(self._items, claim)
+        for claim in claims:
+            del self._items[claim.item.id]
+
+    async def postpone(self, claim: Claim, due: datetime) -> None:
+        held = _must_be_ours(self._items, claim)
+        self._items[claim.item.id] = _Held(replace(held.item, due=due), None, held.attempt)
+
+
+class MemoryWorkQueue:
+    """Items in memory, for workers."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._items: dict[str, _Held] = database.table("work")
+
+    async def claim(
+        self, kind: str, now: datetime, limit: int, lease_seconds: float
+    ) -> list[Claim]:
+        token = secrets.token_hex(12)
+        until = now + timedelta(seconds=lease_seconds)
+        due = [h for h in self._items.values() if h.item.kind == kind and h.item.due <= now]
+        due.sort(key=lambda held: (held.item.priority, held.item.due))
+        claims = []
+        for held in due[:limit]:
+            taken = _Held(replace(held.item, due=until), token, held.attempt + 1)
+            self._items[held.item.id] = taken
+            claims.append(Claim(taken.item, token, taken.attempt, until))
+        return claims
+
+    async def extend(self, claims: Sequence[Claim], until: datetime) -> int:
+        ours = [claim for claim in claims if _is_ours(self._items, claim)]
+        for claim in ours:
+            held = self._items[claim.item.id]
+            self._items[claim.item.id] = replace(held, item=replace(held.item, due=until))
+        return len(ours)
+
+    async def postpone(self, claim: Claim, due: datetime) -> bool:
+        if not _is_ours(self._items, claim):
+            return False
+        held = self._items[claim.item.id]
+        self._items[claim.item.id] = _Held(replace(held.item, due=due), None, held.attempt)
+        return True
+
+    async def backlog(self, kind: str) -> tuple[int, datetime | None]:
+        dues = [held.item.due for held in self._items.values() if held.item.kind == kind]
+        return len(dues), min(dues, default=None)
+
+
+def _is_ours(items: dict[str, _Held], claim: Claim) -> bool:
+    held = items.get(claim.item.id)
+    return held is not None and held.token == claim.token
+
+
+def _must_be_ours(items: dict[str, _Held], claim: Claim) -> _Held:
+    if not _is_ours(items, claim):
+        raise LeaseLost(claim.item.id)
+    return items[claim.item.id]
+
+
+class Worker:
+    """Claims items of one kind and performs up to `concurrency` of them at once.
+
+    `perform` does the outside effect and finishes the claim itself, in the transaction that saves
+    the result. If it raises, the item is let go of and claimed again after a growing pause; if
+    the process dies, after the lease. `nudge` cuts the wait for the next poll.
+    """
+
+    def __init__(
+        self,
+        queue: WorkQueue,
+        kind: str,
+        perform: Callable[[Claim], Awaitable[None]],
+        clock: Clock,
+        *,
+        concurrency: int,
+        lease_seconds: float,
+        poll_seconds: float = 0.25,
+    ) -> None:
+        self.kind = kind
+        self._queue = queue
+        self._perform = perform
+        self._clock = clock
+        self._concurrency = concurrency
+        self._lease_seconds = lease_seconds
+        self._poll_seconds = poll_seconds
+        self._wake = asyncio.Event()
+        self._running: dict[asyncio.Task[None], Claim] = {}
+
+    def nudge(self) -> None:
+        self._wake.set()
+
+    async def run(self, pulse: Pulse, stopping: asyncio.Event) -> None:
+        """Work until `stopping` is set, then wait for what is in hand."""
+        extending = asyncio.create_task(self._keep_leases())
+        try:
+            while not stopping.is_set():
+                pulse.beat()
+                if not await self._claim_more():
+                    await pause(self._wake, self._poll_seconds)
+                    self._wake.clear()
+        finally:
+            if self._running:
+                await asyncio.wait(self._running)
+            extending.cancel()
+
+    async def _claim_more(self) -> bool:
+        free = self._concurrency - len(self._running)
+        if free <= 0:
+            return False
+        claims = await self._queue.claim(self.kind, self._clock.now(), free, self._lease_seconds)
+        for claim in claims:
+            task = asyncio.create_task(self._attend(claim))
+            self._running[task] = claim
+            task.add_done_callback(self._settle)
+        return bool(claims)
+
+    def _settle(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task, None)
+        self._wake.set()
+
+    async def _attend(self, claim: Claim) -> None:
+        try:
+            await self._perform(claim)
+        except LeaseLost:
+            log.warning("lease lost, left to its new holder", kind=self.kind, item=claim.item.id)
+        except Exception as error:
+            level = log.warning if isinstance(error, DependencyAway) else log.exception
+            level(
+                "work failed, tried again later",
+                kind=self.kind,
+                item=claim.item.id,
+                attempt=claim.attempt,
+                error=repr(error),
+            )
+            await self._let_go(claim)
+
+    async def _let_go(self, claim: Claim) -> None:
+        pause = min(60.0, 0.2 * 2 ** min(claim.attempt, 10))
+        try:
+            await self._queue.postpone(claim, self._clock.now() + timedelta(seconds=pause))
+        except DependencyAway:
+            pass  # The lease runs out by itself.
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease_seconds / 3)
+            until = self._clock.now() + timedelta(seconds=self._lease_seconds)
+            try:
+                await self._queue.extend(list(self._running.values()), until)
+            except DependencyAway as error:
+                log.warning("leases not extended", kind=self.kind, error=repr(error))
