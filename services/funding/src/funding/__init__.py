@@ -1,0 +1,1 @@
+"""funding: campaigns, pledges, deadlines and the verdict."""

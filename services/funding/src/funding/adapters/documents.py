@@ -1,0 +1,103 @@
+"""The shapes of the documents: amounts as int64, instants as dates, words as in the domain."""
+
+from dataclasses import asdict
+from typing import Any
+
+from sosst_contracts.money import Money
+
+from funding.domain.campaign import (
+    Campaign,
+    CampaignState,
+    Launch,
+    Reward,
+    Totals,
+    Verdict,
+)
+from funding.domain.pledge import (
+    Capture,
+    Payment,
+    PaymentStatus,
+    Pledge,
+    PledgeState,
+    Standing,
+)
+from funding.domain.terms import Terms
+
+Document = dict[str, Any]
+
+
+def campaign_document(campaign: Campaign) -> Document:
+    ends = campaign.intake_ends
+    return {
+        "_id": campaign.campaign_id,
+        "version": campaign.version,
+        "state": campaign.state.value,
+        "launch": asdict(campaign.launch),
+        "launched_at": campaign.launched_at,
+        "totals": asdict(campaign.totals),
+        "next_due": campaign.next_due,
+        # MongoDB's field names are strings, so the ends are kept as pairs.
+        "intake_ends": None if ends is None else [list(pair) for pair in ends.items()],
+        "blocked_at": campaign.blocked_at,
+        "verdict": asdict(campaign.verdict) if campaign.verdict else None,
+    }
+
+
+def campaign_from(row: Document) -> Campaign:
+    ends, verdict = row["intake_ends"], row["verdict"]
+    return Campaign(
+        launch=_launch_from(row["launch"]),
+        launched_at=row["launched_at"],
+        state=CampaignState(row["state"]),
+        totals=Totals(**row["totals"]),
+        next_due=row["next_due"],
+        intake_ends=None if ends is None else {partition: end for partition, end in ends},
+        blocked_at=row["blocked_at"],
+        verdict=Verdict(**verdict | {"outcome": CampaignState(verdict["outcome"])})
+        if verdict
+        else None,
+        version=row["version"],
+    )
+
+
+def _launch_from(row: Document) -> Launch:
+    terms = dict(row["terms"])
+    shares = terms.pop("stage_shares_basis_points")
+    return Launch(
+        **row
+        | {
+            "rewards": tuple(Reward(**reward) for reward in row["rewards"]),
+            "terms": Terms(stage_shares_basis_points=tuple(shares), **terms),
+        }
+    )
+
+
+def pledge_document(pledge: Pledge) -> Document:
+    payment = asdict(pledge.payment)
+    payment["status"] = pledge.payment.status.value
+    return {
+        "_id": pledge.pledge_id,
+        "campaign_id": pledge.payment.campaign_id,
+        "state": pledge.state.value,
+        "standing": pledge.standing.value if pledge.standing else None,
+        "placed_at": pledge.placed_at,
+        "payment": payment,
+    }
+
+
+def pledge_from(row: Document) -> Pledge:
+    payment = row["payment"]
+    capture = payment["capture"]
+    return Pledge(
+        payment=Payment(
+            **payment
+            | {
+                "money": Money(**payment["money"]),
+                "status": PaymentStatus(payment["status"]),
+                "capture": Capture(**capture) if capture else None,
+            }
+        ),
+        state=PledgeState(row["state"]),
+        placed_at=row["placed_at"],
+        standing=Standing(row["standing"]) if row["standing"] else None,
+    )

@@ -1,0 +1,64 @@
+"""Where the payments intake stands: its ends, and how far this service has committed."""
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from servicekit.errors import DependencyAway
+from servicekit.kafka import KafkaConnection
+
+
+class KafkaIntake:
+    """`ports.Intake` asked from the brokers."""
+
+    def __init__(self, connection: KafkaConnection, topic: str, group: str) -> None:
+        self._connection = connection
+        self._topic = topic
+        self._group = connection.physical(group)
+
+    async def ends(self) -> dict[int, int]:
+        if await self._connection.missing_topics([self._topic]):
+            return {}
+        consumer = AIOKafkaConsumer(**self._connection.client_options(), request_timeout_ms=5_000)
+        try:
+            async with asyncio.timeout(10):
+                await consumer.start()
+                return await self._filled(consumer)
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise DependencyAway(f"Kafka: {error!r}") from error
+        finally:
+            await consumer.stop()
+
+    async def _filled(self, consumer: AIOKafkaConsumer) -> dict[int, int]:
+        """Return the ends of partitions with records; an emptied one has nothing to wait for."""
+        physical = self._connection.physical(self._topic)
+        await consumer.force_metadata_update()
+        numbers = consumer.partitions_for_topic(physical) or set()
+        partitions = [TopicPartition(physical, number) for number in numbers]
+        begins = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+        return {p.partition: ends[p] for p in partitions if ends[p] > begins[p]}
+
+    async def committed(self) -> dict[int, int]:
+        admin = AIOKafkaAdminClient(**self._connection.client_options(), request_timeout_ms=5_000)
+        physical = self._connection.physical(self._topic)
+        try:
+            async with asyncio.timeout(10):
+                await admin.start()
+                offsets = await admin.list_consumer_group_offsets(self._group)
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise DependencyAway(f"Kafka: {error!r}") from error
+        finally:
+            await admin.close()
+        return {p.partition: o.offset for p, o in offsets.items() if p.topic == physical}
+
+
+class NoIntake:
+    """A suite that gets its payments by HTTP only: the intake has always passed."""
+
+    async def ends(self) -> dict[int, int]:
+        return {}
+
+    async def committed(self) -> dict[int, int]:
+        return {}

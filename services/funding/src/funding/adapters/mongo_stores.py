@@ -1,0 +1,102 @@
+"""Campaigns and pledges in MongoDB."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from pymongo import ReplaceOne
+from servicekit.errors import Conflict
+from servicekit.mongo import Database, Session, sorted_errors
+
+from funding.adapters.documents import (
+    campaign_document,
+    campaign_from,
+    pledge_document,
+    pledge_from,
+)
+from funding.domain.campaign import Campaign
+from funding.domain.pledge import Pledge, PledgeState
+
+
+class MongoCampaigns:
+    """The collection `campaigns`, guarded by each document's version."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._campaigns = database.collection("campaigns")
+        self._session = session
+
+    async def load(self, campaign_ids: Collection[str]) -> dict[str, Campaign]:
+        with sorted_errors():
+            cursor = self._campaigns.find(
+                {"_id": {"$in": list(campaign_ids)}}, session=self._session
+            )
+            return {row["_id"]: campaign_from(row) for row in await cursor.to_list(None)}
+
+    async def add(self, campaign: Campaign) -> None:
+        with sorted_errors():
+            await self._campaigns.insert_one(campaign_document(campaign), session=self._session)
+
+    async def save(self, campaigns: Sequence[Campaign]) -> None:
+        if not campaigns:
+            return
+        writes = [
+            ReplaceOne(
+                {"_id": campaign.campaign_id, "version": campaign.version},
+                campaign_document(replace(campaign, version=campaign.version + 1)),
+            )
+            for campaign in campaigns
+        ]
+        with sorted_errors():
+            result = await self._campaigns.bulk_write(writes, ordered=False, session=self._session)
+        if result.matched_count != len(campaigns):
+            raise Conflict("a campaign was saved by somebody else")
+
+
+class MongoPledges:
+    """The collection `pledges`; (provider, payment reference) is unique in it."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._pledges = database.collection("pledges")
+        self._session = session
+
+    async def load(self, pledge_ids: Collection[str]) -> dict[str, Pledge]:
+        with sorted_errors():
+            cursor = self._pledges.find({"_id": {"$in": list(pledge_ids)}}, session=self._session)
+            return {row["_id"]: pledge_from(row) for row in await cursor.to_list(None)}
+
+    async def by_reference(
+        self, references: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], Pledge]:
+        wanted = [reference_field(*reference) for reference in references]
+        with sorted_errors():
+            cursor = self._pledges.find({"reference": {"$in": wanted}}, session=self._session)
+            pledges = [pledge_from(row) for row in await cursor.to_list(None)]
+        return {(p.payment.provider, p.payment.payment_reference): p for p in pledges}
+
+    async def save(self, pledges: Sequence[Pledge]) -> None:
+        if not pledges:
+            return
+        writes = [
+            ReplaceOne({"_id": pledge.pledge_id}, _with_reference(pledge), upsert=True)
+            for pledge in pledges
+        ]
+        with sorted_errors():
+            await self._pledges.bulk_write(writes, ordered=False, session=self._session)
+
+    async def last_pending(self, campaign_id: str) -> datetime | None:
+        pending = {"campaign_id": campaign_id, "state": PledgeState.PENDING.value}
+        with sorted_errors():
+            row = await self._pledges.find_one(
+                pending, sort=[("placed_at", -1)], session=self._session
+            )
+        return pledge_from(row).placed_at if row else None
+
+
+def reference_field(provider: str, payment_reference: str) -> dict[str, str]:
+    """Return the natural key of a payment as it stands in a pledge document."""
+    return {"provider": provider, "payment_reference": payment_reference}
+
+
+def _with_reference(pledge: Pledge) -> dict[str, object]:
+    reference = reference_field(pledge.payment.provider, pledge.payment.payment_reference)
+    return pledge_document(pledge) | {"reference": reference}

@@ -1,0 +1,44 @@
+"""Reads outside a transaction: pages for people and the work list of the sweep."""
+
+from datetime import datetime
+
+from servicekit.mongo import Database, sorted_errors
+
+from funding.adapters.documents import campaign_from, pledge_from
+from funding.domain.campaign import Campaign
+from funding.domain.pledge import Pledge
+
+
+class MongoQueries:
+    """`ports.Queries` over the service's own collections, with majority reads."""
+
+    def __init__(self, database: Database) -> None:
+        self._campaigns = database.collection("campaigns")
+        self._pledges = database.collection("pledges")
+
+    async def due(self, now: datetime, limit: int) -> list[str]:
+        with sorted_errors():
+            cursor = self._campaigns.find({"next_due": {"$lte": now}}, {"_id": 1})
+            rows = await cursor.sort("next_due", 1).limit(limit).to_list(None)
+        return [row["_id"] for row in rows]
+
+    async def campaign(self, campaign_id: str) -> Campaign | None:
+        with sorted_errors():
+            row = await self._campaigns.find_one({"_id": campaign_id})
+        return campaign_from(row) if row else None
+
+    async def campaigns(self, after: str, limit: int) -> list[Campaign]:
+        with sorted_errors():
+            cursor = self._campaigns.find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
+            return [campaign_from(row) for row in await cursor.to_list(None)]
+
+    async def pledge(self, campaign_id: str, pledge_id: str) -> Pledge | None:
+        with sorted_errors():
+            row = await self._pledges.find_one({"_id": pledge_id, "campaign_id": campaign_id})
+        return pledge_from(row) if row else None
+
+    async def pledges(self, campaign_id: str, after: str, limit: int) -> list[Pledge]:
+        page = {"campaign_id": campaign_id, "_id": {"$gt": after}}
+        with sorted_errors():
+            cursor = self._pledges.find(page).sort("_id", 1).limit(limit)
+            return [pledge_from(row) for row in await cursor.to_list(None)]

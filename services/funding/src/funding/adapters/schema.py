@@ -1,0 +1,22 @@
+"""Collections and indexes of this service; `migrate` makes them."""
+
+from servicekit.schema import CollectionSchema, Index, Schema
+
+SCHEMA = Schema(
+    version=1,
+    collections=(
+        CollectionSchema(
+            "campaigns",
+            # Only campaigns with something due are in the index that the sweep reads.
+            (Index([("next_due", 1)], partial={"next_due": {"$type": "date"}}),),
+        ),
+        CollectionSchema(
+            "pledges",
+            (
+                Index([("reference", 1)], unique=True),
+                Index([("campaign_id", 1), ("_id", 1)]),
+                Index([("campaign_id", 1), ("state", 1), ("placed_at", -1)]),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,56 @@
+"""The composition root of funding: what is plugged into what; no rule lives here."""
+
+from collections.abc import Collection
+
+from servicekit.mongo import Database, Session
+from servicekit.process import Process
+from servicekit.runtime import Runtime
+from servicekit.units import Plumbing
+
+from funding import wire
+from funding.adapters.facts import OutboxFacts
+from funding.adapters.kafka_intake import KafkaIntake, NoIntake
+from funding.adapters.mongo_stores import MongoCampaigns, MongoPledges
+from funding.adapters.queries import MongoQueries
+from funding.adapters.schema import SCHEMA
+from funding.consumer import PAYMENTS_GROUP, subscriptions
+from funding.http import build_api
+from funding.ports import FundingUnit, Intake
+from funding.settings import FundingSettings
+from funding.sweeps import SettleDueCampaigns
+
+SETTLE_SECONDS = 0.5
+
+
+def begin(settings: FundingSettings, roles: Collection[str]) -> Runtime[FundingUnit]:
+    """Open connections; nothing is sent yet."""
+    return Runtime("funding", settings, SCHEMA, bind, roles)
+
+
+def bind(database: Database, session: Session, plumbing: Plumbing) -> FundingUnit:
+    """Make the stores of one transaction."""
+    return FundingUnit(
+        plumbing=plumbing,
+        campaigns=MongoCampaigns(database, session),
+        pledges=MongoPledges(database, session),
+        facts=OutboxFacts(plumbing.outbox, wire.draft, wire.PLEDGES_TOPIC),
+    )
+
+
+def assemble(settings: FundingSettings, runtime: Runtime[FundingUnit]) -> Process:
+    """Add funding's own parts to the runtime."""
+    queries = MongoQueries(runtime.database)
+    intake = _intake(settings, runtime)
+    standard = settings.standard_terms()
+    for subscription in subscriptions(
+        runtime.clock, standard, payments_intake=settings.payments_intake
+    ):
+        runtime.subscribe(subscription)
+    runtime.sweep("settle", SETTLE_SECONDS, SettleDueCampaigns(runtime.units, queries, intake))
+    return runtime.process(build_api(runtime.units, queries, intake, runtime.clock, standard))
+
+
+def _intake(settings: FundingSettings, runtime: Runtime[FundingUnit]) -> Intake:
+    if settings.payments_intake:
+        return KafkaIntake(runtime.connection, wire.PAYMENTS_TOPIC, PAYMENTS_GROUP)
+    return NoIntake()

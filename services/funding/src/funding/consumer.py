@@ -1,0 +1,70 @@
+"""What funding reads: launches and payments from the rest of the platform."""
+
+from collections.abc import Sequence
+
+from servicekit.clock import Clock
+from servicekit.consume import Refusal, Subscription
+from sosst_contracts import platform
+from sosst_contracts.codec import Decoded
+
+from funding import wire
+from funding.domain.errors import Refused
+from funding.domain.terms import Terms
+from funding.handlers.launch import launch
+from funding.handlers.payments import take_payments
+from funding.ports import FundingUnit
+
+PAYMENTS_GROUP = "funding-platform-payments"
+
+# A payment that overtook its campaign's launch is tried again until the launch is there.
+_HEALED_BY_ANOTHER_FACT = frozenset({"campaign-unknown"})
+
+
+def subscriptions(
+    clock: Clock, standard: Terms, *, payments_intake: bool
+) -> list[Subscription[FundingUnit]]:
+    """Return one subscription per topic; both topics have no sequence (`events.md`, inbound)."""
+    launches = Subscription[FundingUnit](
+        topic=wire.CAMPAIGNS_TOPIC,
+        group="funding-platform-campaigns",
+        sequenced=False,
+        handle=_Launches(clock, standard),
+    )
+    payments = Subscription[FundingUnit](
+        topic=wire.PAYMENTS_TOPIC, group=PAYMENTS_GROUP, sequenced=False, handle=_payments
+    )
+    return [launches, payments] if payments_intake else [launches]
+
+
+class _Launches:
+    """Launches campaigns that the platform approved."""
+
+    def __init__(self, clock: Clock, standard: Terms) -> None:
+        self._clock = clock
+        self._standard = standard
+
+    async def __call__(self, unit: FundingUnit, facts: Sequence[Decoded]) -> list[Refusal]:
+        refusals = []
+        for fact in facts:
+            if not isinstance(fact.event, platform.CampaignApproved):
+                continue
+            try:
+                command = wire.launch_from(fact.event, self._standard)
+                await launch(unit, command, self._clock.now())
+            except Refused as error:
+                refusals.append(Refusal(fact, error.reason, error.detail))
+        return refusals
+
+
+async def _payments(unit: FundingUnit, facts: Sequence[Decoded]) -> list[Refusal]:
+    told = [
+        (fact, wire.payment_from(fact.event))
+        for fact in facts
+        if isinstance(fact.event, wire.PaymentEvent)
+    ]
+    answers = await take_payments(unit, [payment for _, payment in told])
+    return [
+        Refusal(fact, answer.reason, answer.detail, answer.reason in _HEALED_BY_ANOTHER_FACT)
+        for (fact, _), answer in zip(told, answers, strict=True)
+        if isinstance(answer, Refused)
+    ]

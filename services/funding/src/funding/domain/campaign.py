@@ -1,0 +1,144 @@
+"""A campaign from launch to verdict: its states, its totals, and how it is launched."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sosst_contracts.money import UnknownCurrency, exponent
+
+from funding.domain.errors import Refused
+from funding.domain.terms import Terms, check_terms
+
+
+# Any integer reader of JSON can hold it (`events.md` rule 7).
+LARGEST_GOAL = 2**53 - 1
+
+
+class CampaignState(StrEnum):
+    LIVE = "live"
+    SETTLING = "settling"
+    GOAL_MET = "goal_met"
+    GOAL_MISSED = "goal_missed"
+
+
+# `money.md` 7; cancelling comes with the issue that brings it.
+TRANSITIONS: dict[CampaignState, frozenset[CampaignState]] = {
+    CampaignState.LIVE: frozenset({CampaignState.SETTLING}),
+    CampaignState.SETTLING: frozenset({CampaignState.GOAL_MET, CampaignState.GOAL_MISSED}),
+    CampaignState.GOAL_MET: frozenset(),
+    CampaignState.GOAL_MISSED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """Something promised to backers who choose it."""
+
+    reward_id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What is known of a campaign when it starts; the same by HTTP and by topic.
+
+    The goal is in minor units and may be far above the largest single pledge.
+    """
+
+    campaign_id: str
+    creator_id: str
+    title: str
+    currency: str
+    goal: int
+    deadline: datetime
+    zone: str
+    rewards: tuple[Reward, ...]
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Money in minor units of the campaign's currency.
+
+    `raised` is everything pledged or captured, in time or late; `counted` and `count` are the
+    pledges that the verdict is about; `late` came after it or after the deadline.
+    """
+
+    raised: int = 0
+    counted: int = 0
+    count: int = 0
+    late: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision, taken once: as of `pledges_sequence`, `late_by_seconds` after it could be."""
+
+    outcome: CampaignState
+    collected: int
+    count: int
+    pledges_sequence: int
+    late_by_seconds: int
+    reached_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """The campaign document; `version` is the compare-and-set guard of every save.
+
+    `intake_ends` holds the end offset of each partition of the payments intake, read once after
+    the clock had passed deadline and settle time. `blocked_at` is when a settling line was last
+    seen missing; `next_due` is when the sweep has to look again, None when nothing is due.
+    """
+
+    launch: Launch
+    launched_at: datetime
+    state: CampaignState
+    totals: Totals
+    next_due: datetime | None
+    intake_ends: dict[int, int] | None = None
+    blocked_at: datetime | None = None
+    verdict: Verdict | None = None
+    version: int = 0
+
+    @property
+    def campaign_id(self) -> str:
+        return self.launch.campaign_id
+
+    @property
+    def settles_at(self) -> datetime:
+        """The earliest instant of a verdict: deadline plus the minimum settle time."""
+        return self.launch.deadline + timedelta(seconds=self.launch.terms.settle_seconds)
+
+
+def launch_campaign(launch: Launch, now: datetime) -> Campaign:
+    """Start a campaign, or raise `Refused` with the rule it breaks."""
+    if not 0 < launch.goal <= LARGEST_GOAL:
+        raise Refused("invalid-goal", f"the goal must be above zero and at most {LARGEST_GOAL}")
+    try:
+        exponent(launch.currency)
+    except UnknownCurrency as error:
+        raise Refused("unknown-currency", str(error)) from None
+    try:
+        ZoneInfo(launch.zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Refused("unknown-zone", f"{launch.zone!r} is not a time zone") from None
+    reward_ids = [reward.reward_id for reward in launch.rewards]
+    if len(set(reward_ids)) != len(reward_ids):
+        raise Refused("duplicate-reward", "two rewards have the same id")
+    check_terms(launch.terms)
+    return Campaign(
+        launch=launch,
+        launched_at=now,
+        state=CampaignState.LIVE,
+        totals=Totals(),
+        next_due=launch.deadline,
+    )
+
+
+def move(campaign: Campaign, state: CampaignState) -> Campaign:
+    """Return the campaign in its new state: the only way in which a state changes."""
+    if state not in TRANSITIONS[campaign.state]:
+        raise Refused("impossible-transition", f"{campaign.state} does not become {state}")
+    return replace(campaign, state=state)

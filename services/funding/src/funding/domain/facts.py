@@ -1,0 +1,41 @@
+"""What happened, in the words of the domain; `wire.py` turns it into events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from funding.domain.campaign import Campaign
+    from funding.domain.pledge import Payment, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignLaunched:
+    campaign: Campaign
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictReached:
+    campaign: Campaign
+
+
+@dataclass(frozen=True, slots=True)
+class PledgePlaced:
+    payment: Payment
+    placed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PledgeCollected:
+    payment: Payment
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class PledgeErrored:
+    payment: Payment
+
+
+Fact = CampaignLaunched | VerdictReached | PledgePlaced | PledgeCollected | PledgeErrored

@@ -1,0 +1,172 @@
+"""A pledge and the payment facts that move it (`domain.md` 4, `money.md` 7)."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from sosst_contracts.money import Money
+
+from funding.domain.campaign import Campaign, Totals
+from funding.domain.errors import Refused
+from funding.domain.facts import Fact, PledgeCollected, PledgeErrored, PledgePlaced
+
+
+class PledgeState(StrEnum):
+    PENDING = "pending"
+    COLLECTED = "collected"
+    ERRORED = "errored"
+
+
+TRANSITIONS: dict[PledgeState, frozenset[PledgeState]] = {
+    PledgeState.PENDING: frozenset({PledgeState.COLLECTED, PledgeState.ERRORED}),
+    PledgeState.ERRORED: frozenset({PledgeState.COLLECTED}),
+    PledgeState.COLLECTED: frozenset(),
+}
+
+
+class PaymentStatus(StrEnum):
+    PENDING = "pending"
+    CAPTURED = "captured"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What the provider took: its fee in minor units and its balance transaction."""
+
+    provider_fee: int
+    balance_transaction: str
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One fact about one payment; provider and payment reference are its natural key.
+
+    `capture` is there exactly when the status is captured, `reason` when it is failed.
+    """
+
+    campaign_id: str
+    provider: str
+    payment_reference: str
+    pledge_id: str
+    backer_id: str
+    reward_id: str | None
+    money: Money
+    status: PaymentStatus
+    occurred_at: datetime
+    capture: Capture | None = None
+    reason: str | None = None
+
+
+class Standing(StrEnum):
+    """Whether the verdict is about this pledge."""
+
+    COUNTED = "counted"
+    LATE = "late"
+
+
+@dataclass(frozen=True, slots=True)
+class Pledge:
+    """One backer's money for one campaign, with the payment fact that says the most about it."""
+
+    payment: Payment
+    state: PledgeState
+    placed_at: datetime
+    standing: Standing | None = None
+
+    @property
+    def pledge_id(self) -> str:
+        return self.payment.pledge_id
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a payment fact changes; an empty `facts` means that it said nothing new."""
+
+    pledge: Pledge
+    totals: Totals
+    facts: tuple[Fact, ...]
+
+
+_STATE_OF = {
+    PaymentStatus.PENDING: PledgeState.PENDING,
+    PaymentStatus.CAPTURED: PledgeState.COLLECTED,
+    PaymentStatus.FAILED: PledgeState.ERRORED,
+}
+
+
+def take_payment(campaign: Campaign, known: Pledge | None, payment: Payment) -> Taken:
+    """Fold one payment fact into the campaign.
+
+    Facts come doubled and in any order: what the pledge already knows, or is past, changes
+    nothing. Raises `Refused` for a currency that is not the campaign's, an unknown reward, and
+    for the same payment told with other content.
+    """
+    _check(campaign, payment)
+    if known is not None:
+        _check_same(known.payment, payment)
+    target = _STATE_OF[payment.status]
+    if known is not None and target not in TRANSITIONS[known.state]:
+        return Taken(known, campaign.totals, ())
+    placed_at = known.placed_at if known else payment.occurred_at
+    pledge = Pledge(payment, target, placed_at)
+    facts: list[Fact] = [] if known else [PledgePlaced(payment, placed_at)]
+    totals = campaign.totals if known else _raise(campaign.totals, payment.money.amount)
+    if target is PledgeState.COLLECTED:
+        pledge, totals, collected = _collect(campaign, pledge, totals)
+        facts.append(collected)
+    elif target is PledgeState.ERRORED:
+        facts.append(PledgeErrored(payment))
+    return Taken(pledge, totals, tuple(facts))
+
+
+def _check(campaign: Campaign, payment: Payment) -> None:
+    if payment.money.currency != campaign.launch.currency:
+        raise Refused(
+            "other-currency",
+            f"{payment.money.currency} in a campaign of {campaign.launch.currency}",
+        )
+    if payment.money.amount <= 0:
+        raise Refused("invalid-amount", "a pledge must be above zero")
+    rewards = {reward.reward_id for reward in campaign.launch.rewards}
+    if payment.reward_id is not None and payment.reward_id not in rewards:
+        raise Refused("unknown-reward", f"{payment.reward_id!r} is not offered here")
+
+
+def _check_same(known: Payment, told: Payment) -> None:
+    """Refuse a payment that is told again with other content (`architecture.md` 5.5)."""
+    if _identity(known) != _identity(told):
+        raise Refused("payment-conflict", "this payment is known with other content")
+    if known.capture and told.capture and known.capture != told.capture:
+        raise Refused("payment-conflict", "this payment was captured with other figures")
+
+
+def _identity(payment: Payment) -> tuple[object, ...]:
+    return (
+        payment.campaign_id,
+        payment.provider,
+        payment.payment_reference,
+        payment.pledge_id,
+        payment.backer_id,
+        payment.reward_id,
+        payment.money,
+    )
+
+
+def _raise(totals: Totals, amount: int) -> Totals:
+    return replace(totals, raised=totals.raised + amount)
+
+
+def _collect(
+    campaign: Campaign, pledge: Pledge, totals: Totals
+) -> tuple[Pledge, Totals, PledgeCollected]:
+    """Count the pledge if it was captured in time and no verdict has fallen; else it is late."""
+    payment = pledge.payment
+    in_time = payment.occurred_at <= campaign.launch.deadline and campaign.verdict is None
+    standing = Standing.COUNTED if in_time else Standing.LATE
+    amount = payment.money.amount
+    if in_time:
+        totals = replace(totals, counted=totals.counted + amount, count=totals.count + 1)
+    else:
+        totals = replace(totals, late=totals.late + amount)
+    return replace(pledge, standing=standing), totals, PledgeCollected(payment, standing)

@@ -1,0 +1,37 @@
+"""Terms of a campaign: fixed at launch, carried by every later fact (`domain.md` 4)."""
+
+from dataclasses import dataclass
+
+from funding.domain.errors import Refused
+
+BASIS_POINTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Shares and rates in basis points, the fixed fee in minor units, durations in seconds."""
+
+    stage_shares_basis_points: tuple[int, int, int]
+    platform_fee_basis_points: int
+    processing_fee_basis_points: int
+    processing_fee_fixed: int
+    tax_basis_points: int
+    settle_seconds: int
+    pending_window_seconds: int
+
+
+def check_terms(terms: Terms) -> None:
+    """Refuse terms that cannot be paid out (`money.md` 4).
+
+    The three shares must sum to 10 000 and fees with tax must stay below half.
+    """
+    shares = terms.stage_shares_basis_points
+    if sum(shares) != BASIS_POINTS or min(shares) < 0:
+        raise Refused("invalid-terms", "the stage shares must be three parts of 10000")
+    durations = (terms.settle_seconds, terms.pending_window_seconds)
+    rates = (terms.platform_fee_basis_points, terms.processing_fee_basis_points)
+    if min(*durations, *rates, terms.processing_fee_fixed, terms.tax_basis_points) < 0:
+        raise Refused("invalid-terms", "rates, fees and durations cannot be negative")
+    with_tax = sum(rates) * (BASIS_POINTS + terms.tax_basis_points)
+    if 2 * with_tax >= BASIS_POINTS * BASIS_POINTS:
+        raise Refused("fees-too-high", "fees with tax reach half of what is collected")

@@ -1,0 +1,24 @@
+"""Launching a campaign, by HTTP or by topic: the same fact twice is one campaign."""
+
+from datetime import datetime
+
+from funding.domain.campaign import Campaign, Launch, launch_campaign
+from funding.domain.errors import Refused
+from funding.domain.facts import CampaignLaunched
+from funding.ports import FundingUnit
+
+
+async def launch(unit: FundingUnit, command: Launch, now: datetime) -> tuple[Campaign, bool]:
+    """Return the campaign and whether it is new.
+
+    The same launch again is already done; another one under the same id raises `Refused`.
+    """
+    known = (await unit.campaigns.load([command.campaign_id])).get(command.campaign_id)
+    if known is not None:
+        if known.launch != command:
+            raise Refused("campaign-exists", "this id was launched with other content")
+        return known, False
+    campaign = launch_campaign(command, now)
+    await unit.campaigns.add(campaign)
+    await unit.facts.add([CampaignLaunched(campaign)])
+    return campaign, True

@@ -1,0 +1,120 @@
+"""From deadline to verdict, a step at a time; whoever steps first has done it."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from servicekit.errors import DependencyAway
+from servicekit.units import UnitsOfWork
+
+from funding.domain.campaign import Campaign, CampaignState
+from funding.domain.facts import VerdictReached
+from funding.domain.settling import (
+    Evidence,
+    SettlingLine,
+    begin_settling,
+    decide,
+    settling_lines,
+    wait,
+)
+from funding.ports import FundingUnit, Intake
+
+
+async def settle(
+    units: UnitsOfWork[FundingUnit], intake: Intake, campaign_id: str, now: datetime
+) -> Campaign | None:
+    """Take the step that is due for this campaign; return it as saved, None if nothing was due.
+
+    Questions to Kafka are asked before the transaction; all that decides is read inside it.
+    Raises `Conflict` when another instance, or a pledge, was faster: the next sweep looks again.
+    """
+    campaign = await _load(units, campaign_id)
+    if campaign is None or campaign.next_due is None or campaign.next_due > now:
+        return None
+    if campaign.state is CampaignState.LIVE:
+        return await _step(units, campaign_id, now, None, None)
+    # The ends are read once, after the clock has passed deadline and settle time.
+    ends = campaign.intake_ends if campaign.intake_ends is not None else await _ends(intake)
+    committed = await _committed(intake)
+    return await _step(units, campaign_id, now, ends, committed)
+
+
+async def explain(
+    units: UnitsOfWork[FundingUnit], intake: Intake, campaign_id: str, now: datetime
+) -> list[SettlingLine]:
+    """Return the settling lines as they are now, for people who wait for the verdict."""
+    committed = await _committed(intake)
+
+    async def work(unit: FundingUnit) -> list[SettlingLine]:
+        campaign = (await unit.campaigns.load([campaign_id])).get(campaign_id)
+        if campaign is None or campaign.verdict is not None:
+            return []
+        return settling_lines(campaign, await _evidence(unit, campaign, committed), now)
+
+    return await units.run(work)
+
+
+async def _load(units: UnitsOfWork[FundingUnit], campaign_id: str) -> Campaign | None:
+    async def work(unit: FundingUnit) -> Campaign | None:
+        return (await unit.campaigns.load([campaign_id])).get(campaign_id)
+
+    return await units.run(work)
+
+
+async def _step(
+    units: UnitsOfWork[FundingUnit],
+    campaign_id: str,
+    now: datetime,
+    ends: dict[int, int] | None,
+    committed: dict[int, int] | None,
+) -> Campaign | None:
+    async def work(unit: FundingUnit) -> Campaign | None:
+        campaign = (await unit.campaigns.load([campaign_id])).get(campaign_id)
+        if campaign is None or campaign.next_due is None or campaign.next_due > now:
+            return None
+        if campaign.state is CampaignState.LIVE:
+            stepped = begin_settling(campaign, now)
+        else:
+            stepped = await _verdict_or_wait(
+                unit, replace(campaign, intake_ends=ends), now, committed
+            )
+        await unit.campaigns.save([stepped])
+        if stepped.verdict is not None:
+            await unit.facts.add([VerdictReached(stepped)])
+        return stepped
+
+    return await units.run(work)
+
+
+async def _verdict_or_wait(
+    unit: FundingUnit, campaign: Campaign, now: datetime, committed: dict[int, int] | None
+) -> Campaign:
+    lines = settling_lines(campaign, await _evidence(unit, campaign, committed), now)
+    if not all(line.met for line in lines):
+        return wait(campaign, now)
+    return decide(campaign, await unit.facts.pledges_sequence(campaign.campaign_id), now)
+
+
+async def _evidence(
+    unit: FundingUnit, campaign: Campaign, committed: dict[int, int] | None
+) -> Evidence:
+    placed_at = await unit.pledges.last_pending(campaign.campaign_id)
+    window = timedelta(seconds=campaign.launch.terms.pending_window_seconds)
+    return Evidence(
+        pending_until=placed_at + window if placed_at else None,
+        committed=committed,
+        set_aside=await unit.plumbing.set_aside.count(campaign.campaign_id),
+    )
+
+
+async def _ends(intake: Intake) -> dict[int, int] | None:
+    try:
+        return await intake.ends()
+    except DependencyAway:
+        return None
+
+
+async def _committed(intake: Intake) -> dict[int, int] | None:
+    try:
+        return dict(await intake.committed())
+    except DependencyAway:
+        return None

@@ -1,0 +1,124 @@
+"""Routes of funding: launch, pay, look."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import FastAPI, Path, Query, Response
+from servicekit.clock import Clock
+from servicekit.lanes import Lanes
+from servicekit.problems import Problem
+from servicekit.units import UnitsOfWork
+
+from funding.domain.campaign import Campaign, Launch
+from funding.domain.errors import Refused
+from funding.domain.pledge import Payment
+from funding.domain.terms import Terms
+from funding.handlers.launch import launch
+from funding.handlers.payments import Answer, take_payments
+from funding.handlers.settle import explain
+from funding.http.models import (
+    CampaignPage,
+    CampaignView,
+    Identifier,
+    LaunchBody,
+    PaymentBody,
+    PledgePage,
+    PledgeView,
+)
+from funding.http.views import (
+    campaign_view,
+    launch_from,
+    payment_from,
+    pledge_view,
+    problem,
+)
+from funding.metrics import PLEDGES
+from funding.ports import FundingUnit, Intake, Queries
+
+CampaignId = Annotated[Identifier, Path()]
+PledgeId = Annotated[Identifier, Path()]
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[str, Query(max_length=100, description="`next_cursor` of the page before.")]
+
+
+def build_api(
+    units: UnitsOfWork[FundingUnit],
+    queries: Queries,
+    intake: Intake,
+    clock: Clock,
+    standard: Terms,
+) -> FastAPI:
+    """Return the application; a payment by HTTP is a group of one or more in its campaign's lane."""
+    api = FastAPI(title="funding", version="0.1.0")
+
+    async def save_group(_: str, payments: Sequence[Payment]) -> Sequence[Answer]:
+        return await units.run(lambda unit: take_payments(unit, payments))
+
+    lanes: Lanes[Payment, Answer] = Lanes(save_group)
+
+    @api.put("/campaigns/{campaign_id}", status_code=201)
+    async def launch_campaign(
+        campaign_id: CampaignId, body: LaunchBody, response: Response
+    ) -> CampaignView:
+        """Launch a campaign. The same request again answers 200; another one under this id 409."""
+        try:
+            command = launch_from(campaign_id, body, standard)
+            campaign, new = await units.run(lambda unit: _launch(unit, command, clock))
+        except Refused as refusal:
+            raise problem(refusal) from None
+        response.status_code = 201 if new else 200
+        return campaign_view(campaign, [])
+
+    @api.get("/campaigns")
+    async def list_campaigns(cursor: Cursor = "", limit: Limit = 50) -> CampaignPage:
+        """List campaigns in order of id."""
+        found = await queries.campaigns(cursor, limit)
+        last = found[-1].campaign_id if len(found) == limit else None
+        return CampaignPage(items=[campaign_view(c, []) for c in found], next_cursor=last)
+
+    @api.get("/campaigns/{campaign_id}")
+    async def read_campaign(campaign_id: CampaignId) -> CampaignView:
+        """Show state, figures, verdict, and what the verdict still waits for, line by line."""
+        campaign = await queries.campaign(campaign_id)
+        if campaign is None:
+            raise Problem(404, "campaign-unknown", "There is no such campaign")
+        return campaign_view(campaign, await explain(units, intake, campaign_id, clock.now()))
+
+    @api.post("/campaigns/{campaign_id}/payments")
+    async def tell_payment(campaign_id: CampaignId, body: PaymentBody) -> PledgeView:
+        """Tell a payment fact; the same fact by HTTP and by topic is one fact."""
+        try:
+            payment = payment_from(campaign_id, body)
+            answer = await lanes.submit(campaign_id, payment)
+        except Refused as refusal:
+            PLEDGES.labels("refused").inc()
+            raise problem(refusal) from None
+        PLEDGES.labels("taken").inc()
+        assert not isinstance(answer, Refused)
+        return pledge_view(answer)
+
+    @api.get("/campaigns/{campaign_id}/pledges")
+    async def list_pledges(
+        campaign_id: CampaignId, cursor: Cursor = "", limit: Limit = 50
+    ) -> PledgePage:
+        """List the pledges of a campaign in order of id."""
+        found = await queries.pledges(campaign_id, cursor, limit)
+        last = found[-1].pledge_id if len(found) == limit else None
+        return PledgePage(items=[pledge_view(pledge) for pledge in found], next_cursor=last)
+
+    @api.get("/campaigns/{campaign_id}/pledges/{pledge_id}")
+    async def read_pledge(campaign_id: CampaignId, pledge_id: PledgeId) -> PledgeView:
+        """Show one pledge."""
+        pledge = await queries.pledge(campaign_id, pledge_id)
+        if pledge is None:
+            raise Problem(404, "pledge-unknown", "There is no such pledge in this campaign")
+        return pledge_view(pledge)
+
+    return api
+
+
+async def _launch(unit: FundingUnit, command: Launch, clock: Clock) -> tuple[Campaign, bool]:
+    known = await unit.campaigns.load([command.campaign_id])
+    if not known and command.deadline <= clock.now():
+        raise Refused("deadline-passed", "the deadline must be in the future")
+    return await launch(unit, command, clock.now())

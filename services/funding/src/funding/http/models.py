@@ -1,0 +1,137 @@
+"""What goes in and out over HTTP: strict in, plain out, amounts in minor units."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
+from sosst_contracts.money import MAXIMUM_AMOUNT
+
+Identifier = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:-]+$")]
+Amount = Annotated[StrictInt, Field(gt=0, le=MAXIMUM_AMOUNT)]
+BasisPoints = Annotated[StrictInt, Field(ge=0, le=10_000)]
+Seconds = Annotated[StrictInt, Field(ge=0, le=60 * 60 * 24 * 30)]
+
+
+class Body(BaseModel):
+    """A request: unknown members are refused, so that a typing error is not lost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Money(Body):
+    amount: Amount
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+
+
+class Goal(Body):
+    """A goal may be far above the largest single pledge."""
+
+    amount: Annotated[StrictInt, Field(gt=0, le=2**53 - 1)]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+
+
+class RewardBody(Body):
+    reward_id: Identifier
+    title: Annotated[str, Field(min_length=1, max_length=140)]
+
+
+class TermsBody(Body):
+    """Terms to be fixed at launch; what is left out is the standard of the platform."""
+
+    stage_shares_basis_points: tuple[BasisPoints, BasisPoints, BasisPoints] | None = None
+    platform_fee_basis_points: BasisPoints | None = None
+    processing_fee_basis_points: BasisPoints | None = None
+    processing_fee_fixed: Annotated[StrictInt, Field(ge=0, le=MAXIMUM_AMOUNT)] | None = None
+    tax_basis_points: BasisPoints | None = None
+    settle_seconds: Seconds | None = None
+    pending_window_seconds: Seconds | None = None
+
+
+class LaunchBody(Body):
+    creator_id: Identifier
+    title: Annotated[str, Field(min_length=1, max_length=140)]
+    goal: Goal
+    deadline: AwareDatetime
+    zone: Annotated[str, Field(min_length=1, max_length=64)] = "UTC"
+    rewards: Annotated[list[RewardBody], Field(max_length=200)] = []
+    terms: TermsBody = TermsBody()
+
+
+class PaymentBody(Body):
+    """A payment fact; provider and payment reference are its natural key."""
+
+    status: Literal["pending", "captured", "failed"]
+    provider: Identifier
+    payment_reference: Identifier
+    pledge_id: Identifier
+    backer_id: Identifier
+    reward_id: Identifier | None = None
+    money: Money
+    occurred_at: AwareDatetime
+    provider_fee: Annotated[StrictInt, Field(ge=0, le=MAXIMUM_AMOUNT)] | None = None
+    balance_transaction: Identifier | None = None
+    reason: Annotated[str, Field(max_length=200)] | None = None
+
+
+class Figures(BaseModel):
+    """Minor units; the three figures are never mixed (`domain.md` 4)."""
+
+    currency: str
+    raised: int
+    collected: int
+    count: int
+    late: int
+
+
+class VerdictView(BaseModel):
+    outcome: str
+    collected: int
+    count: int
+    pledges_sequence: int
+    late_by_seconds: int
+    reached_at: datetime
+
+
+class LineView(BaseModel):
+    line: str
+    met: bool
+    detail: str
+
+
+class CampaignView(BaseModel):
+    campaign_id: str
+    creator_id: str
+    title: str
+    state: str
+    goal: Goal
+    deadline: datetime
+    zone: str
+    rewards: list[RewardBody]
+    terms: dict[str, int | list[int]]
+    launched_at: datetime
+    figures: Figures
+    verdict: VerdictView | None
+    settling: list[LineView]
+
+
+class PledgeView(BaseModel):
+    pledge_id: str
+    campaign_id: str
+    backer_id: str
+    reward_id: str | None
+    money: Money
+    state: str
+    standing: str | None
+    provider: str
+    payment_reference: str
+    placed_at: datetime
+
+
+class CampaignPage(BaseModel):
+    items: list[CampaignView]
+    next_cursor: str | None
+
+
+class PledgePage(BaseModel):
+    items: list[PledgeView]
+    next_cursor: str | None

@@ -1,0 +1,133 @@
+"""From the domain to what people see, and back."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+from servicekit.problems import Problem
+from sosst_contracts import money
+
+from funding.domain.campaign import Campaign, Launch, Reward
+from funding.domain.errors import Refused
+from funding.domain.pledge import Capture, Payment, PaymentStatus, Pledge
+from funding.domain.settling import SettlingLine
+from funding.domain.terms import Terms
+from funding.http.models import (
+    CampaignView,
+    Figures,
+    Goal,
+    LaunchBody,
+    LineView,
+    Money,
+    PaymentBody,
+    PledgeView,
+    RewardBody,
+    VerdictView,
+)
+from funding.wire import terms_from, to_the_millisecond
+
+_NOT_FOUND = {"campaign-unknown"}
+_INVALID = {
+    "invalid-terms",
+    "fees-too-high",
+    "invalid-goal",
+    "unknown-zone",
+    "duplicate-reward",
+    "unknown-currency",
+    "invalid-amount",
+    "capture-incomplete",
+    "deadline-passed",
+}
+
+
+def problem(refusal: Refused) -> Problem:
+    """Turn a refusal of the rules into the answer for the caller."""
+    status = 404 if refusal.reason in _NOT_FOUND else 422 if refusal.reason in _INVALID else 409
+    return Problem(status, refusal.reason, "Refused by the rules of funding", refusal.detail)
+
+
+def launch_from(campaign_id: str, body: LaunchBody, standard: Terms) -> Launch:
+    given = body.terms.model_dump(exclude_none=True)
+    return Launch(
+        campaign_id=campaign_id,
+        creator_id=body.creator_id,
+        title=body.title,
+        currency=body.goal.currency,
+        goal=body.goal.amount,
+        deadline=to_the_millisecond(body.deadline),
+        zone=body.zone,
+        rewards=tuple(Reward(r.reward_id, r.title) for r in body.rewards),
+        terms=terms_from(given, standard),
+    )
+
+
+def payment_from(campaign_id: str, body: PaymentBody) -> Payment:
+    return Payment(
+        campaign_id=campaign_id,
+        provider=body.provider,
+        payment_reference=body.payment_reference,
+        pledge_id=body.pledge_id,
+        backer_id=body.backer_id,
+        reward_id=body.reward_id,
+        money=_money(body.money),
+        status=PaymentStatus(body.status),
+        occurred_at=to_the_millisecond(body.occurred_at),
+        capture=_capture(body),
+        reason=body.reason,
+    )
+
+
+def _money(body: Money) -> money.Money:
+    try:
+        return money.Money(body.amount, body.currency)
+    except ValueError as error:
+        raise Refused("unknown-currency", str(error)) from None
+
+
+def _capture(body: PaymentBody) -> Capture | None:
+    if body.status != "captured":
+        return None
+    if body.provider_fee is None or body.balance_transaction is None:
+        raise Refused("capture-incomplete", "captured needs provider_fee and balance_transaction")
+    return Capture(body.provider_fee, body.balance_transaction)
+
+
+def campaign_view(campaign: Campaign, lines: list[SettlingLine]) -> CampaignView:
+    launch, totals, verdict = campaign.launch, campaign.totals, campaign.verdict
+    return CampaignView(
+        campaign_id=launch.campaign_id,
+        creator_id=launch.creator_id,
+        title=launch.title,
+        state=campaign.state.value,
+        goal=Goal(amount=launch.goal, currency=launch.currency),
+        deadline=launch.deadline,
+        zone=launch.zone,
+        rewards=[RewardBody(reward_id=r.reward_id, title=r.title) for r in launch.rewards],
+        terms=asdict(launch.terms)
+        | {"stage_shares_basis_points": list(launch.terms.stage_shares_basis_points)},
+        launched_at=campaign.launched_at,
+        figures=Figures(
+            currency=launch.currency,
+            raised=totals.raised,
+            collected=totals.counted + totals.late,
+            count=totals.count,
+            late=totals.late,
+        ),
+        verdict=VerdictView(**asdict(verdict)) if verdict else None,
+        settling=[LineView(line=x.line.value, met=x.met, detail=x.detail) for x in lines],
+    )
+
+
+def pledge_view(pledge: Pledge) -> PledgeView:
+    payment = pledge.payment
+    return PledgeView(
+        pledge_id=payment.pledge_id,
+        campaign_id=payment.campaign_id,
+        backer_id=payment.backer_id,
+        reward_id=payment.reward_id,
+        money=Money(amount=payment.money.amount, currency=payment.money.currency),
+        state=pledge.state.value,
+        standing=pledge.standing.value if pledge.standing else None,
+        provider=payment.provider,
+        payment_reference=payment.payment_reference,
+        placed_at=pledge.placed_at,
+    )

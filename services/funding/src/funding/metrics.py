@@ -1,0 +1,36 @@
+"""Metrics of funding: kind, meaning, and what to do (`operations.md` 2)."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from funding.domain.campaign import CampaignState, Verdict
+
+CAMPAIGNS = Gauge(
+    "sosst_funding_campaigns",
+    "Campaigns by state. Many in settling: look at the settling lines of the oldest.",
+    ["state"],
+)
+VERDICTS = Counter(
+    "sosst_funding_verdicts_total", "Verdicts reached, each once per campaign.", ["verdict"]
+)
+VERDICT_LATENESS = Histogram(
+    "sosst_funding_verdict_lateness_seconds",
+    "From the last settling line turning green to the verdict. Promise: 60 s for 99.9 %.",
+    buckets=(1, 2, 5, 10, 30, 60, 300, 900, 3600, 86400),
+)
+PLEDGES = Counter(
+    "sosst_funding_pledges_total",
+    "Payment facts taken by HTTP, by outcome. Many refused: a caller is broken.",
+    ["outcome"],
+)
+
+for _state in CampaignState:
+    CAMPAIGNS.labels(_state.value)
+for _verdict in (CampaignState.GOAL_MET, CampaignState.GOAL_MISSED):
+    VERDICTS.labels(_verdict.value)
+for _outcome in ("taken", "refused"):
+    PLEDGES.labels(_outcome)
+
+
+def observe_verdict(verdict: Verdict) -> None:
+    VERDICTS.labels(verdict.outcome.value).inc()
+    VERDICT_LATENESS.observe(verdict.late_by_seconds)

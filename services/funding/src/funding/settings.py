@@ -1,0 +1,32 @@
+"""Every environment variable of funding."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+from servicekit.settings import ServiceSettings
+
+from funding.domain.terms import Terms
+
+
+class FundingSettings(ServiceSettings):
+    """Variables are named `FUNDING_` and the field in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="FUNDING_")
+
+    payments_intake: bool = Field(
+        True, description="Read payments from `platform.payments`; false where only HTTP is used."
+    )
+    stage_shares_basis_points: tuple[int, int, int] = Field(
+        (2000, 3000, 5000), description="Standard shares of the three stages, sum 10000."
+    )
+    platform_fee_basis_points: int = Field(500, description="Standard platform fee.")
+    processing_fee_basis_points: int = Field(290, description="Standard processing fee.")
+    processing_fee_fixed: int = Field(30, description="Standard fixed fee per pledge, minor units.")
+    tax_basis_points: int = Field(0, description="Standard tax on fees.")
+    settle_seconds: int = Field(900, ge=0, description="Standard minimum settle time.")
+    pending_window_seconds: int = Field(
+        3600, ge=0, description="Standard time that a pending card payment may take."
+    )
+
+    def standard_terms(self) -> Terms:
+        """Return the terms of a launch that names none."""
+        return Terms(**{name: getattr(self, name) for name in Terms.__slots__})

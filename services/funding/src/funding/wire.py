@@ -1,0 +1,168 @@
+"""The only place that knows both a contract's event and the domain's words for it."""
+
+from datetime import datetime
+from typing import Any
+
+from sosst_contracts import funding as events
+from sosst_contracts import platform
+from sosst_contracts.codec import Draft
+from sosst_contracts.money import Money
+
+from funding.domain.campaign import Campaign, Launch, Reward
+from funding.domain.facts import (
+    CampaignLaunched,
+    Fact,
+    PledgeCollected,
+    PledgeErrored,
+    PledgePlaced,
+    VerdictReached,
+)
+from funding.domain.pledge import Capture, Payment, PaymentStatus
+from funding.domain.terms import Terms
+
+CAMPAIGNS_TOPIC = platform.CampaignApproved.topic
+PAYMENTS_TOPIC = platform.PaymentCaptured.topic
+PLEDGES_TOPIC = events.PledgeCollected.topic
+
+PaymentEvent = platform.PaymentPending | platform.PaymentCaptured | platform.PaymentFailed
+
+
+def launch_from(event: platform.CampaignApproved, standard: Terms) -> Launch:
+    """Read a launch; terms that the event leaves out are the standard ones of the settings."""
+    given = event.terms.model_dump(exclude_none=True) if event.terms else {}
+    return Launch(
+        campaign_id=event.campaign_id,
+        creator_id=event.creator_id,
+        title=event.title,
+        currency=event.currency,
+        goal=event.goal,
+        deadline=to_the_millisecond(event.deadline),
+        zone=event.zone,
+        rewards=tuple(Reward(reward.reward_id, reward.title) for reward in event.rewards),
+        terms=terms_from(given, standard),
+    )
+
+
+def terms_from(given: dict[str, Any], standard: Terms) -> Terms:
+    """Fill up terms that were left out with the standard ones."""
+    values = {name: given.get(name, getattr(standard, name)) for name in Terms.__slots__}
+    shares = tuple(values.pop("stage_shares_basis_points"))
+    return Terms(stage_shares_basis_points=shares, **values)
+
+
+def to_the_millisecond(instant: datetime) -> datetime:
+    """Cut to what MongoDB keeps, so that the same fact told again compares equal."""
+    return instant.replace(microsecond=instant.microsecond // 1_000 * 1_000)
+
+
+def payment_from(event: PaymentEvent) -> Payment:
+    """Read a payment fact."""
+    capture = None
+    if isinstance(event, platform.PaymentCaptured):
+        status = PaymentStatus.CAPTURED
+        capture = Capture(event.provider_fee, event.balance_transaction)
+    elif isinstance(event, platform.PaymentFailed):
+        status = PaymentStatus.FAILED
+    else:
+        status = PaymentStatus.PENDING
+    return Payment(
+        campaign_id=event.campaign_id,
+        provider=event.provider,
+        payment_reference=event.payment_reference,
+        pledge_id=event.pledge_id,
+        backer_id=event.backer_id,
+        reward_id=event.reward_id,
+        money=Money(event.amount, event.currency),
+        status=status,
+        occurred_at=to_the_millisecond(event.occurred_at),
+        capture=capture,
+        reason=event.reason if isinstance(event, platform.PaymentFailed) else None,
+    )
+
+
+def draft(fact: Fact) -> Draft:
+    """Turn a fact of the domain into the event that says it, ready for the outbox."""
+    event, occurred_at = _event(fact)
+    return Draft(event=event, occurred_at=occurred_at)
+
+
+def _event(fact: Fact) -> tuple[events.FundingEvent, datetime]:
+    match fact:
+        case CampaignLaunched(campaign):
+            return _launched(campaign), campaign.launched_at
+        case VerdictReached(campaign):
+            return _verdict(campaign)
+        case PledgePlaced(payment, placed_at):
+            return events.PledgePlaced(**_pledge(payment), placed_at=placed_at), placed_at
+        case PledgeCollected(payment, standing):
+            assert payment.capture is not None
+            collected = events.PledgeCollected(
+                **_pledge(payment),
+                provider_fee=payment.capture.provider_fee,
+                balance_transaction=payment.capture.balance_transaction,
+                captured_at=payment.occurred_at,
+                standing=standing.value,
+            )
+            return collected, payment.occurred_at
+        case PledgeErrored(payment):
+            errored = events.PledgeErrored(
+                **_pledge(payment),
+                reason=payment.reason or "unknown",
+                errored_at=payment.occurred_at,
+            )
+            return errored, payment.occurred_at
+
+
+def _pledge(payment: Payment) -> dict[str, Any]:
+    optional = {} if payment.reward_id is None else {"reward_id": payment.reward_id}
+    return {
+        "campaign_id": payment.campaign_id,
+        "pledge_id": payment.pledge_id,
+        "backer_id": payment.backer_id,
+        "amount": payment.money.amount,
+        "currency": payment.money.currency,
+        "provider": payment.provider,
+        "payment_reference": payment.payment_reference,
+    } | optional
+
+
+def _terms(terms: Terms) -> events.Terms:
+    values = {name: getattr(terms, name) for name in Terms.__slots__}
+    values["stage_shares_basis_points"] = list(terms.stage_shares_basis_points)
+    return events.Terms(**values)
+
+
+def _launched(campaign: Campaign) -> events.CampaignLaunched:
+    launch = campaign.launch
+    return events.CampaignLaunched(
+        campaign_id=launch.campaign_id,
+        creator_id=launch.creator_id,
+        title=launch.title,
+        currency=launch.currency,
+        goal=launch.goal,
+        deadline=launch.deadline,
+        zone=launch.zone,
+        rewards=[events.Reward(reward_id=r.reward_id, title=r.title) for r in launch.rewards],
+        terms=_terms(launch.terms),
+        launched_at=campaign.launched_at,
+    )
+
+
+def _verdict(campaign: Campaign) -> tuple[events.VerdictReached, datetime]:
+    launch, verdict = campaign.launch, campaign.verdict
+    assert verdict is not None
+    event = events.VerdictReached(
+        campaign_id=launch.campaign_id,
+        creator_id=launch.creator_id,
+        title=launch.title,
+        verdict=verdict.outcome.value,
+        goal=launch.goal,
+        collected=verdict.collected,
+        currency=launch.currency,
+        count=verdict.count,
+        pledges_sequence=verdict.pledges_sequence,
+        terms=_terms(launch.terms),
+        late_by_seconds=verdict.late_by_seconds,
+        reached_at=verdict.reached_at,
+    )
+    return event, verdict.reached_at
