@@ -1,0 +1,1 @@
+"""Payouts: the campaigns' money."""

@@ -1,0 +1,61 @@
+"""What can still happen to one pledge's money (`money.md` 5): no unit is given back twice."""
+
+from dataclasses import dataclass, replace
+
+from payouts.domain.errors import InvariantBroken, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class PledgeMoney:
+    """A collected pledge and where its money stands; amounts in minor units of `currency`.
+
+    returnable + reserved + returned + disputed = amount + over, and nothing is below zero.
+    `reserved` is in a refund (also a claimable one), `returned` has left in cash, `over` was
+    returned beyond the pledge.
+    """
+
+    campaign_id: str
+    pledge_id: str
+    backer_id: str
+    currency: str
+    provider: str
+    payment_reference: str
+    amount: int
+    returnable: int
+    reserved: int = 0
+    returned: int = 0
+    disputed: int = 0
+    over: int = 0
+
+    def __post_init__(self) -> None:
+        parts = (self.returnable, self.reserved, self.returned, self.disputed)
+        if min(*parts, self.amount, self.over) < 0:
+            raise InvariantBroken(f"pledge {self.pledge_id} has a part below zero")
+        if sum(parts) != self.amount + self.over:
+            raise InvariantBroken(f"the parts of pledge {self.pledge_id} are not its amount")
+
+    @property
+    def fully_returned(self) -> bool:
+        return self.returned >= self.amount
+
+
+def reserve(money: PledgeMoney, amount: int) -> PledgeMoney:
+    """Set an amount aside for a refund; raises `Refused` when it is not all returnable."""
+    if money.disputed:
+        raise Refused("disputed", f"pledge {money.pledge_id} is disputed")
+    if amount <= 0 or amount > money.returnable:
+        raise Refused(
+            "not-returnable",
+            f"{amount} of pledge {money.pledge_id} cannot be returned, {money.returnable} can",
+        )
+    return replace(money, returnable=money.returnable - amount, reserved=money.reserved + amount)
+
+
+def give_back(money: PledgeMoney, amount: int) -> PledgeMoney:
+    """The cash of a refund left (with row 4)."""
+    return replace(money, reserved=money.reserved - amount, returned=money.returned + amount)
+
+
+def take_back(money: PledgeMoney, amount: int) -> PledgeMoney:
+    """The cash of a refund came back (with row 5): it is still owed, so still reserved."""
+    return replace(money, reserved=money.reserved + amount, returned=money.returned - amount)
