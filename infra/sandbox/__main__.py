@@ -28,7 +28,11 @@ class _Arguments(argparse.ArgumentParser):
 
 class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit as stop:
+            # uvicorn has logged that the address is taken.
+            raise SystemExit(EXIT_UNAVAILABLE) from stop
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             print(f"sandbox listening on http://{host}:{port}", flush=True)

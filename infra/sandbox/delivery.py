@@ -77,7 +77,13 @@ class Deliverer:
         free = CONCURRENT_MAXIMUM - len(self._sending)
         if free <= 0:
             return []
-        rows = await self._writer.submit(lambda session: _read_due(session, CONCURRENT_MAXIMUM * 2))
+        try:
+            limit = CONCURRENT_MAXIMUM * 2
+            rows = await self._writer.submit(lambda session: _read_due(session, limit))
+        except sqlite3.Error:
+            # The queue is durable: what could not be read now is read at the next poll.
+            logger.exception("the delivery queue cannot be read")
+            return []
         return [row for row in rows if row["sequence"] not in self._sending][:free]
 
     async def _send(self, client: httpx.AsyncClient, row: sqlite3.Row) -> None:

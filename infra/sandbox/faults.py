@@ -33,9 +33,9 @@ def draw(
     """
     rows = session.connection.execute("SELECT * FROM faults ORDER BY id").fetchall()
     for row in rows:
-        if row["kind"] in kinds and row["operation"] in (operation, "*"):
-            if _fires(session, row, tokens):
-                return Fault(row["kind"], json.loads(row["detail"]))
+        named = row["kind"] in kinds and row["operation"] in (operation, "*")
+        if named and _fires(session, row, tokens):
+            return Fault(row["kind"], json.loads(row["detail"]))
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
@@ -14,6 +15,8 @@ from infra.sandbox.book import Session
 
 Result = TypeVar("Result")
 GROUP_MAXIMUM = 100
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,9 @@ class Writer:
     def _commit(self, group: list[_Item]) -> list[Any]:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._attempt(self._before)
+            failure = self._attempt(self._before)
+            if isinstance(failure, Exception):
+                logger.error("due transitions failed", exc_info=failure)
             answers = [self._attempt(item.work) for item in group]
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from pathlib import Path
 
 import httpx
 
+from infra.sandbox.book import open_book
 from infra.sandbox.client import SandboxClient
 from infra.sandbox.tests.process import ROOT, Receiver, SandboxProcess, until
 from infra.sandbox.tests.test_money import conserved
+
+PRAGMAS = ("journal_mode", "synchronous")
 
 
 async def test_killed_in_the_middle_it_keeps_every_acknowledged_refund(
@@ -57,7 +61,7 @@ async def test_killed_in_the_middle_it_keeps_every_acknowledged_refund(
 async def test_clock_faults_and_waiting_webhooks_survive(
     sandbox: SandboxProcess, client: SandboxClient, receiver: Receiver
 ) -> None:
-    """Moved clock, ordered faults, scheduled failures and undelivered events outlive the process."""
+    """Clock, faults, scheduled failures and undelivered events outlive the process."""
     refuse = asyncio.Event()
 
     async def refuse_at_first(_: object) -> int:
@@ -87,10 +91,20 @@ async def test_clock_faults_and_waiting_webhooks_survive(
     await until(all_delivered)
 
 
-async def test_a_book_has_one_process(sandbox: SandboxProcess) -> None:
-    """A second process on the same book stops with 69, wrong arguments with 64, SIGTERM with 0."""
+async def test_every_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    """The book is a write-ahead log with synchronous=FULL (2): a commit is on disk."""
+    connection = open_book(tmp_path / "book.sqlite")
+    pragmas = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in PRAGMAS]
+    connection.close()
+    assert pragmas == ["wal", 2]
+
+
+async def test_exit_codes(sandbox: SandboxProcess) -> None:
+    """A book or a port in use by another process is 69, wrong arguments 64, SIGTERM 0."""
     book = ["--book", str(sandbox.book)]
     assert await exit_code("run", "--port", "0", *book) == 69
+    other = ["--book", str(sandbox.book.with_name("other.sqlite"))]
+    assert await exit_code("run", "--port", str(sandbox.port), *other) == 69
     assert await exit_code("run", *book) == 64
     assert await sandbox.stop() == 0
 

@@ -156,7 +156,7 @@ async def test_probability_is_seeded_and_goes_on_after_a_kill(
 
 
 async def test_a_fault_that_cannot_fire_is_refused(client: SandboxClient) -> None:
-    """Unknown kinds, operations or fields of a fault are 422, so no test passes by a typing slip."""
+    """Unknown kinds, operations or fields are 422: no test passes by a typing slip."""
     for order in (
         {"kind": "nothing", "operation": "*"},
         {"kind": "decline", "operation": "refund.create"},
@@ -168,7 +168,7 @@ async def test_a_fault_that_cannot_fire_is_refused(client: SandboxClient) -> Non
 
 
 async def test_a_faulty_day_books_each_refund_once(client: SandboxClient) -> None:
-    """With every answer fault at 10 %, retrying by the key and then looking up refunds each once."""
+    """With each answer fault at 10 %, retrying under the key refunds each charge once."""
     await client.top_up(100_000, "eur")
     charges = [(await client.charge(1000, "eur"))["id"] for _ in range(40)]
     for kind in ("timeout_after", "rate_limited", "unavailable_before", "unavailable_after"):
