@@ -14,4 +14,4 @@ class Refused(Exception):
 
 
 class InvariantBroken(Exception):
-    """A book that cannot be true (`money.md` 3, I1 or I2): nothing may be saved, somebody is paged."""
+    """A book that cannot be true (`money.md` 3): nothing is saved, somebody is paged."""

@@ -1,0 +1,90 @@
+"""One try at paying a stage: a transfer to the creator's account there, then a payout to the bank.
+
+After a refused payout or a late failure the money is on the connected account, so the next attempt
+begins with the payout (`money.md` 3, row 17): a second transfer would pay twice.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from payouts.domain.errors import Refused
+
+
+class AttemptState(StrEnum):
+    INTENDED = "intended"
+    TRANSFER_SENT = "transfer_sent"
+    TRANSFER_UNKNOWN = "transfer_unknown"
+    TRANSFER_REFUSED = "transfer_refused"
+    TRANSFERRED = "transferred"
+    PAYOUT_SENT = "payout_sent"
+    PAYOUT_UNKNOWN = "payout_unknown"
+    IN_TRANSIT = "in_transit"
+    PAID = "paid"
+    FAILED = "failed"
+
+
+TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
+    AttemptState.INTENDED: frozenset({AttemptState.TRANSFER_SENT}),
+    AttemptState.TRANSFER_SENT: frozenset(
+        {
+            AttemptState.TRANSFER_UNKNOWN,
+            AttemptState.TRANSFER_REFUSED,
+            AttemptState.TRANSFERRED,
+        }
+    ),
+    AttemptState.TRANSFER_UNKNOWN: frozenset(
+        {AttemptState.TRANSFER_SENT, AttemptState.TRANSFER_REFUSED, AttemptState.TRANSFERRED}
+    ),
+    AttemptState.TRANSFER_REFUSED: frozenset(),
+    AttemptState.TRANSFERRED: frozenset({AttemptState.PAYOUT_SENT}),
+    AttemptState.PAYOUT_SENT: frozenset(
+        {AttemptState.PAYOUT_UNKNOWN, AttemptState.IN_TRANSIT, AttemptState.FAILED}
+    ),
+    AttemptState.PAYOUT_UNKNOWN: frozenset(
+        {AttemptState.PAYOUT_SENT, AttemptState.IN_TRANSIT, AttemptState.FAILED}
+    ),
+    AttemptState.IN_TRANSIT: frozenset({AttemptState.PAID, AttemptState.FAILED}),
+    AttemptState.PAID: frozenset({AttemptState.FAILED}),
+    AttemptState.FAILED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutAttempt:
+    """`account` is where the transfer goes or went; send times are those of the running leg."""
+
+    number: int
+    account: str
+    destination_version: int
+    state: AttemptState = AttemptState.INTENDED
+    first_sent_at: datetime | None = None
+    last_sent_at: datetime | None = None
+    transfer_id: str | None = None
+    transfer_balance_transaction: str | None = None
+    payout_id: str | None = None
+    payout_balance_transaction: str | None = None
+    failure_balance_transaction: str | None = None
+
+
+def move(attempt: PayoutAttempt, state: AttemptState) -> PayoutAttempt:
+    """Return the attempt in its new state: the only way in which a state changes."""
+    if state not in TRANSITIONS[attempt.state]:
+        raise Refused("impossible-transition", f"{attempt.state} does not become {state}")
+    return replace(attempt, state=state)
+
+
+def following(before: PayoutAttempt | None, account: str, version: int) -> PayoutAttempt:
+    """Return the next attempt: from the connected account if the money is already there."""
+    if before is None:
+        return PayoutAttempt(1, account, version)
+    if before.transfer_id is None:
+        return PayoutAttempt(before.number + 1, account, version)
+    return PayoutAttempt(
+        number=before.number + 1,
+        account=before.account,
+        destination_version=version,
+        state=AttemptState.TRANSFERRED,
+        transfer_id=before.transfer_id,
+        transfer_balance_transaction=before.transfer_balance_transaction,
+    )

@@ -1,0 +1,181 @@
+"""A refund: its states, its attempts, and what each answer of the provider makes of it.
+
+States as in `money.md` 7, as far as this slice goes. Every decision is a value: the refund and the
+pledge's money afterwards, the postings to seal, and the facts to publish, to be saved together.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from payouts.domain import postings
+from payouts.domain.errors import Refused
+from payouts.domain.ledger import Posting
+from payouts.domain.pledge_money import PledgeMoney, reserve
+
+
+class RefundState(StrEnum):
+    REQUESTED = "requested"
+    AWAITING_FUNDS = "awaiting_funds"
+    SUBMITTED = "submitted"
+    UNKNOWN = "unknown"
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CLAIMABLE = "claimable"
+
+
+TRANSITIONS: dict[RefundState, frozenset[RefundState]] = {
+    RefundState.REQUESTED: frozenset({RefundState.AWAITING_FUNDS, RefundState.SUBMITTED}),
+    RefundState.AWAITING_FUNDS: frozenset({RefundState.SUBMITTED}),
+    RefundState.SUBMITTED: frozenset(
+        {RefundState.UNKNOWN, RefundState.PENDING, RefundState.SUCCEEDED, RefundState.FAILED}
+    ),
+    RefundState.UNKNOWN: frozenset(
+        {RefundState.SUBMITTED, RefundState.SUCCEEDED, RefundState.FAILED}
+    ),
+    RefundState.PENDING: frozenset({RefundState.SUCCEEDED, RefundState.FAILED}),
+    RefundState.SUCCEEDED: frozenset({RefundState.FAILED}),
+    RefundState.FAILED: frozenset(
+        {RefundState.AWAITING_FUNDS, RefundState.SUBMITTED, RefundState.CLAIMABLE}
+    ),
+    RefundState.CLAIMABLE: frozenset({RefundState.REQUESTED}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RefundAttempt:
+    """One try under one key; a new number is used only after a definite answer to the last.
+
+    `balance_transaction` is the cash that left, `failure_balance_transaction` its coming back.
+    """
+
+    number: int
+    first_sent_at: datetime
+    last_sent_at: datetime
+    provider_refund_id: str | None = None
+    balance_transaction: str | None = None
+    failure_balance_transaction: str | None = None
+
+    @property
+    def cash_is_out(self) -> bool:
+        return self.balance_transaction is not None and self.failure_balance_transaction is None
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money on its way back to one backer, for one cause; the amount never changes.
+
+    `failures` counts definite failures that used up a try; waiting for funds does not.
+    `reason` says why it waits, failed or became claimable. `version` guards every save.
+    """
+
+    refund_id: str
+    campaign_id: str
+    pledge_id: str
+    backer_id: str
+    amount: int
+    currency: str
+    provider: str
+    payment_reference: str
+    cause: str
+    state: RefundState
+    created_at: datetime
+    attempts: tuple[RefundAttempt, ...] = ()
+    failures: int = 0
+    reason: str | None = None
+    version: int = 0
+
+    @property
+    def attempt(self) -> RefundAttempt:
+        """The last attempt; raises `Refused` before the first."""
+        if not self.attempts:
+            raise Refused("never-sent", f"refund {self.refund_id} was never sent")
+        return self.attempts[-1]
+
+    @property
+    def attempt_id(self) -> str:
+        """The provider's key, which is also the `metadata.attempt_id` to look it up by."""
+        return f"{self.refund_id}/{self.attempt.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class RefundCreated:
+    refund: Refund
+
+
+@dataclass(frozen=True, slots=True)
+class RefundSucceeded:
+    refund: Refund
+    fully_refunded: bool
+    succeeded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RefundFailed:
+    refund: Refund
+    reason: str
+    failed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RefundClaimable:
+    refund: Refund
+    reason: str
+    claimable_at: datetime
+
+
+RefundFact = RefundCreated | RefundSucceeded | RefundFailed | RefundClaimable
+
+
+@dataclass(frozen=True, slots=True)
+class RefundDecision:
+    """What to save together; no postings, no facts and an equal refund mean: nothing new."""
+
+    refund: Refund
+    money: PledgeMoney
+    postings: tuple[Posting, ...] = ()
+    facts: tuple[RefundFact, ...] = ()
+
+
+def refund_id_of(pledge_id: str, cause: str) -> str:
+    """Return f(pledge, cause): whoever asks for the same refund again means the same one."""
+    text = json.dumps([pledge_id, cause], ensure_ascii=True, separators=(",", ":"))
+    return "rf_" + hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def move(refund: Refund, state: RefundState, reason: str | None = None) -> Refund:
+    """Return the refund in its new state: the only way in which a state changes."""
+    if state not in TRANSITIONS[refund.state]:
+        raise Refused("impossible-transition", f"{refund.state} does not become {state}")
+    return replace(refund, state=state, reason=reason)
+
+
+def request(money: PledgeMoney, cause: str, now: datetime) -> RefundDecision:
+    """Ask for all that can be returned of a pledge (row 3); `Refused` when there is nothing."""
+    amount = money.returnable
+    reserved = reserve(money, amount)
+    refund = Refund(
+        refund_id=refund_id_of(money.pledge_id, cause),
+        campaign_id=money.campaign_id,
+        pledge_id=money.pledge_id,
+        backer_id=money.backer_id,
+        amount=amount,
+        currency=money.currency,
+        provider=money.provider,
+        payment_reference=money.payment_reference,
+        cause=cause,
+        state=RefundState.REQUESTED,
+        created_at=now,
+    )
+    posting = postings.refund_requested(refund.refund_id, amount)
+    return RefundDecision(refund, reserved, (posting,), (RefundCreated(refund),))
+
+
+def reopen(refund: Refund, money: PledgeMoney) -> RefundDecision:
+    """Bring a claimable refund back to an attempt (row 6), with all its tries again."""
+    reopened = replace(move(refund, RefundState.REQUESTED), failures=0)
+    posting = postings.refund_reopened(refund.attempt_id, refund.amount)
+    return RefundDecision(reopened, money, (posting,))

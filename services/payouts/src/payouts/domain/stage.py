@@ -1,0 +1,220 @@
+"""A stage of a campaign's money: its states, and how it becomes due and approved.
+
+States as in `money.md` 7, as far as this slice goes; paying it is in `stage_paying.py`.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from payouts.domain import postings
+from payouts.domain.destination import Destination
+from payouts.domain.errors import Refused
+from payouts.domain.ledger import Posting
+from payouts.domain.payout_attempt import PayoutAttempt
+from payouts.domain.plan import StageKind, split
+
+VERDICT = "verdict"
+
+
+class StageState(StrEnum):
+    PLANNED = "planned"
+    DUE = "due"
+    APPROVED = "approved"
+    SUBMITTED = "submitted"
+    IN_TRANSIT = "in_transit"
+    PAID = "paid"
+    FAILED = "failed"
+    NOTHING_TO_PAY = "nothing_to_pay"
+
+
+TRANSITIONS: dict[StageState, frozenset[StageState]] = {
+    StageState.PLANNED: frozenset({StageState.DUE}),
+    StageState.DUE: frozenset({StageState.APPROVED, StageState.NOTHING_TO_PAY}),
+    StageState.APPROVED: frozenset({StageState.SUBMITTED, StageState.DUE}),
+    StageState.SUBMITTED: frozenset({StageState.IN_TRANSIT, StageState.FAILED}),
+    StageState.IN_TRANSIT: frozenset({StageState.PAID, StageState.FAILED}),
+    StageState.PAID: frozenset({StageState.FAILED}),
+    StageState.FAILED: frozenset({StageState.SUBMITTED}),
+    StageState.NOTHING_TO_PAY: frozenset(),
+}
+
+OVER = frozenset({StageState.PAID, StageState.NOTHING_TO_PAY})
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Who allowed which amount to go where; it falls when either changes."""
+
+    by: str
+    amount: int
+    destination_version: int
+    approved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One of the three stages; amounts in minor units of `currency`.
+
+    `amount` is what is paid, known from `due` on and fixed by the approval. `approvals` counts
+    them, so that each has its own cause in the book. `reason` says why the last attempt failed
+    or the approval fell. `version` guards every save.
+    """
+
+    campaign_id: str
+    number: int
+    kind: StageKind
+    share_basis_points: int
+    planned_amount: int
+    currency: str
+    state: StageState
+    amount: int | None = None
+    due_at: datetime | None = None
+    approval: Approval | None = None
+    approvals: int = 0
+    attempts: tuple[PayoutAttempt, ...] = ()
+    paid_at: datetime | None = None
+    reason: str | None = None
+    version: int = 0
+
+    @property
+    def stage_id(self) -> str:
+        return f"{self.campaign_id}/stage-{self.number}"
+
+    @property
+    def approval_id(self) -> str:
+        return f"{self.stage_id}/approval-{self.approvals}"
+
+    @property
+    def payable(self) -> int:
+        """The amount from `due` on; raises `Refused` before."""
+        if self.amount is None:
+            raise Refused("not-due", f"{self.stage_id} has no amount yet")
+        return self.amount
+
+    @property
+    def attempt(self) -> PayoutAttempt:
+        """The last attempt; raises `Refused` before the first."""
+        if not self.attempts:
+            raise Refused("never-submitted", f"{self.stage_id} was never submitted")
+        return self.attempts[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanScheduled:
+    campaign_id: str
+    currency: str
+    base: int
+    stages: tuple[Stage, ...]
+    scheduled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StageDue:
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class StageApproved:
+    stage: Stage
+    approval: Approval
+
+
+@dataclass(frozen=True, slots=True)
+class StageSubmitted:
+    stage: Stage
+    attempt: PayoutAttempt
+    submitted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StagePaid:
+    stage: Stage
+    attempt: PayoutAttempt
+    paid_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StageFailed:
+    stage: Stage
+    attempt: PayoutAttempt
+    reason: str
+    failed_at: datetime
+
+
+StageFact = PlanScheduled | StageDue | StageApproved | StageSubmitted | StagePaid | StageFailed
+
+
+@dataclass(frozen=True, slots=True)
+class StageDecision:
+    """What to save together; no postings, no facts and an equal stage mean: nothing new."""
+
+    stage: Stage
+    postings: tuple[Posting, ...] = ()
+    facts: tuple[StageFact, ...] = ()
+
+
+def move(stage: Stage, state: StageState, reason: str | None = None) -> Stage:
+    """Return the stage in its new state: the only way in which a state changes."""
+    if state not in TRANSITIONS[stage.state]:
+        raise Refused("impossible-transition", f"{stage.state} does not become {state}")
+    return replace(stage, state=state, reason=reason)
+
+
+def schedule(
+    campaign_id: str, currency: str, base: int, shares: tuple[int, ...], now: datetime
+) -> PlanScheduled:
+    """Plan the three stages of a frozen base (`money.md` 4)."""
+    stages = tuple(
+        Stage(
+            campaign_id=campaign_id,
+            number=planned.number,
+            kind=planned.kind,
+            share_basis_points=planned.share_basis_points,
+            planned_amount=planned.amount,
+            currency=currency,
+            state=StageState.PLANNED,
+        )
+        for planned in split(base, shares)
+    )
+    return PlanScheduled(campaign_id, currency, base, stages, now)
+
+
+def make_due(stage: Stage, amount: int, now: datetime) -> StageDecision:
+    """The stage's condition came true; `amount` is what `plan.stage_amount` gives now."""
+    due = replace(move(stage, StageState.DUE), amount=amount, due_at=now)
+    return StageDecision(due, facts=(StageDue(due),))
+
+
+def approve_by_verdict(
+    stage: Stage, amount: int, destination: Destination, limit: int, now: datetime
+) -> StageDecision:
+    """Approve a first stage without a person (`money.md` 8), with row 13.
+
+    `amount` is `plan.stage_amount` of now. Raises `Refused` for another stage, above the
+    two-person limit (minor units), or without a verified destination.
+    """
+    if amount == 0:
+        return StageDecision(replace(move(stage, StageState.NOTHING_TO_PAY), amount=0))
+    if stage.kind is not StageKind.FIRST:
+        raise Refused("needs-a-person", f"the verdict does not approve a {stage.kind} stage")
+    if amount > limit:
+        raise Refused("needs-two-people", f"{amount} is above the limit of {limit}")
+    if not destination.usable:
+        raise Refused("destination-unverified", "the destination is not verified")
+    approval = Approval(VERDICT, amount, destination.version, now)
+    approved = replace(
+        move(stage, StageState.APPROVED),
+        amount=amount,
+        approval=approval,
+        approvals=stage.approvals + 1,
+    )
+    posting = postings.stage_approved(approved.approval_id, amount)
+    return StageDecision(approved, (posting,), (StageApproved(approved, approval),))
+
+
+def drop_approval(stage: Stage, reason: str) -> StageDecision:
+    """What was approved has changed before it was submitted: due again, nothing owed."""
+    due = replace(move(stage, StageState.DUE, reason), approval=None)
+    posting = postings.stage_approval_fallen(stage.approval_id, stage.payable)
+    return StageDecision(due, (posting,))
