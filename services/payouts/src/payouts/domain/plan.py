@@ -63,7 +63,7 @@ def stage_amount(
         raise Refused("no-such-rule", f"stage {number} is not paid by shares of the base")
     planned = floor_share(base, shares[number - 1])
     cumulative = floor_share(backer_funds + approved, sum(shares[:number]))
-    return floor_to(max(0, min(planned, cumulative - approved, backer_funds)), quantum)
+    return floor_to(max(0, min(planned, cumulative - approved)), quantum)
 
 
 def check_shares(shares: Sequence[int]) -> None:

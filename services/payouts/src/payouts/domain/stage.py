@@ -3,6 +3,7 @@
 States as in `money.md` 7, as far as this slice goes; paying it is in `stage_paying.py`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -57,7 +58,8 @@ class Stage:
     """One of the three stages; amounts in minor units of `currency`.
 
     `amount` is what is paid, known from `due` on and fixed by the approval. `approvals` counts
-    them, so that each has its own cause in the book. `reason` says why the last attempt failed
+    them, so that each has its own cause in the book. `failures` counts definite failures that used
+    up a try; waiting for funds does not. `reason` says why the last attempt failed
     or the approval fell. `version` guards every save.
     """
 
@@ -73,6 +75,7 @@ class Stage:
     approval: Approval | None = None
     approvals: int = 0
     attempts: tuple[PayoutAttempt, ...] = ()
+    failures: int = 0
     paid_at: datetime | None = None
     reason: str | None = None
     version: int = 0
@@ -91,6 +94,19 @@ class Stage:
         if self.amount is None:
             raise Refused("not-due", f"{self.stage_id} has no amount yet")
         return self.amount
+
+    @property
+    def attempt_id(self) -> str:
+        """What `metadata.attempt_id` says at the provider, on both legs."""
+        return f"{self.stage_id}/attempt-{self.attempt.number}"
+
+    @property
+    def transfer_key(self) -> str:
+        return f"{self.attempt_id}/transfer"
+
+    @property
+    def payout_key(self) -> str:
+        return f"{self.attempt_id}/payout"
 
     @property
     def attempt(self) -> PayoutAttempt:
@@ -162,9 +178,14 @@ def move(stage: Stage, state: StageState, reason: str | None = None) -> Stage:
 
 
 def schedule(
-    campaign_id: str, currency: str, base: int, shares: tuple[int, ...], now: datetime
+    campaign_id: str,
+    currency: str,
+    base: int,
+    shares: Sequence[int],
+    now: datetime,
+    quantum: int = 1,
 ) -> PlanScheduled:
-    """Plan the three stages of a frozen base (`money.md` 4)."""
+    """Plan the three stages of a frozen base (`money.md` 4); `quantum` as in `plan.split`."""
     stages = tuple(
         Stage(
             campaign_id=campaign_id,
@@ -175,7 +196,7 @@ def schedule(
             currency=currency,
             state=StageState.PLANNED,
         )
-        for planned in split(base, shares)
+        for planned in split(base, shares, quantum)
     )
     return PlanScheduled(campaign_id, currency, base, stages, now)
 

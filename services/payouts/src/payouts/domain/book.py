@@ -1,0 +1,188 @@
+"""A campaign's book: one document with its balances, the head of its chain, and its verdict.
+
+The book also counts the pledges it has heard of, because money may follow a verdict only once the
+book's own view has reached the verdict's N and agrees with it (`domain.md` 3, T1).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from payouts.domain import postings
+from payouts.domain.block import Block, ChainHead, seal
+from payouts.domain.errors import Refused
+from payouts.domain.ledger import EMPTY, Account, Posting
+from payouts.domain.pledge_money import PledgeMoney
+
+
+class Outcome(StrEnum):
+    """An open vocabulary on the wire: what we do not know moves no money."""
+
+    GOAL_MET = "goal_met"
+    GOAL_MISSED = "goal_missed"
+    UNKNOWN = "unknown"
+
+
+class Agreement(StrEnum):
+    """How the book's own count stands to the verdict's."""
+
+    WAITING = "waiting"
+    AGREES = "agrees"
+    CONTRADICTS = "contradicts"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What funding decided, as of `pledges_sequence`; amounts in minor units."""
+
+    outcome: Outcome
+    collected: int
+    count: int
+    pledges_sequence: int
+    shares_basis_points: tuple[int, ...]
+    reached_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRun:
+    """How far the refunds of a missed campaign are created; pages follow the pledges' ids."""
+
+    cause: str
+    cursor: str | None = None
+    finished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """`version` is the compare-and-set guard of every save.
+
+    `pledges_sequence` is the N of our own view; `counted` and `count` are over the pledges heard
+    as counted. `planned` is set with the plan of stages.
+    """
+
+    campaign_id: str
+    currency: str
+    balances: Mapping[Account, int] = field(default_factory=lambda: dict(EMPTY))
+    head: ChainHead = field(default_factory=ChainHead)
+    pledges_sequence: int = 0
+    counted: int = 0
+    count: int = 0
+    verdict: Verdict | None = None
+    run: RefundRun | None = None
+    planned: bool = False
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedPledge:
+    """A pledge whose money the provider captured; amounts in minor units of `currency`."""
+
+    pledge_id: str
+    backer_id: str
+    amount: int
+    currency: str
+    provider: str
+    payment_reference: str
+    provider_fee: int
+    balance_transaction: str
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The book that counts the pledge, the guard of its money, and row 1 to seal."""
+
+    book: Book
+    money: PledgeMoney
+    posting: Posting
+
+
+def collect(book: Book, pledge: CollectedPledge) -> Collected:
+    """Take a collected pledge into the book, in time or late (row 1)."""
+    if pledge.currency != book.currency:
+        raise Refused("wrong-currency", f"the book is in {book.currency}, not {pledge.currency}")
+    money = PledgeMoney(
+        campaign_id=book.campaign_id,
+        pledge_id=pledge.pledge_id,
+        backer_id=pledge.backer_id,
+        currency=pledge.currency,
+        provider=pledge.provider,
+        payment_reference=pledge.payment_reference,
+        amount=pledge.amount,
+        returnable=pledge.amount,
+    )
+    counted = replace(
+        book,
+        counted=book.counted + (pledge.amount if pledge.counted else 0),
+        count=book.count + int(pledge.counted),
+    )
+    posting = postings.pledge_collected(
+        pledge.amount, pledge.provider_fee, pledge.balance_transaction
+    )
+    return Collected(counted, money, posting)
+
+
+def reach(book: Book, pledges_sequence: int) -> Book:
+    """Note how far the pledges' topic is known, whatever its facts were."""
+    return replace(book, pledges_sequence=max(book.pledges_sequence, pledges_sequence))
+
+
+def hear_verdict(book: Book, verdict: Verdict) -> Book:
+    """Keep the verdict (row 2: no posting); a missed goal begins the run of refunds.
+
+    The same again changes nothing; another one raises `Refused`: a verdict falls once.
+    """
+    if book.verdict == verdict:
+        return book
+    if book.verdict is not None:
+        raise Refused("second-verdict", f"campaign {book.campaign_id} has another verdict already")
+    missed = verdict.outcome is Outcome.GOAL_MISSED
+    run = RefundRun(verdict_cause(book.campaign_id)) if missed else None
+    return replace(book, verdict=verdict, run=run)
+
+
+def verdict_cause(campaign_id: str) -> str:
+    """The cause of a missed campaign's refunds, named by fact and subject (`events.md` rule 2)."""
+    return f"verdict-reached/{campaign_id}"
+
+
+def agreement(book: Book) -> Agreement:
+    """Compare the verdict with our own count: not before our view has reached its N."""
+    verdict = book.verdict
+    if verdict is None or book.pledges_sequence < verdict.pledges_sequence:
+        return Agreement.WAITING
+    same = (book.count, book.counted) == (verdict.count, verdict.collected)
+    return Agreement.AGREES if same else Agreement.CONTRADICTS
+
+
+def refunds_are_owed(book: Book) -> bool:
+    """Every pledge of a missed campaign goes back, whenever it is heard of, without waiting."""
+    return book.verdict is not None and book.verdict.outcome is Outcome.GOAL_MISSED
+
+
+def plan_is_due(book: Book) -> bool:
+    """The stages are planned once, for a met goal, when the counts agree."""
+    met = book.verdict is not None and book.verdict.outcome is Outcome.GOAL_MET
+    return met and not book.planned and agreement(book) is Agreement.AGREES
+
+
+def advance_run(book: Book, last_pledge_id: str | None, page_is_last: bool) -> Book:
+    """Note that a page of the refund run is created up to this pledge; None for an empty page."""
+    if book.run is None:
+        raise Refused("no-run", f"campaign {book.campaign_id} has no run of refunds")
+    cursor = book.run.cursor if last_pledge_id is None else last_pledge_id
+    return replace(book, run=replace(book.run, cursor=cursor, finished=page_is_last))
+
+
+def seal_into(
+    book: Book, of_group: Iterable[Posting], now: datetime
+) -> tuple[Book, tuple[Block, ...]]:
+    """Post a group's postings: the book afterwards, and the blocks to append with it.
+
+    Raises `Refused` where an account would be short; then nothing of the group is posted.
+    """
+    blocks = seal(book.campaign_id, book.currency, book.head, book.balances, of_group, now)
+    if not blocks:
+        return book, ()
+    return replace(book, balances=blocks[-1].balances, head=blocks[-1].head), blocks

@@ -1,0 +1,27 @@
+"""Whether the provider's balance covers what is about to leave (`money.md` 1, R2)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFunds:
+    """One reading of the platform's balance, in minor units of one currency.
+
+    `total` is available and pending; `booked` the sum of `provider_balance` over all books;
+    `leaving` what was sent but not yet booked as cash, which may or may not be in `total`.
+    """
+
+    available: int
+    total: int
+    booked: int
+    leaving: int = 0
+
+    @property
+    def platform_float(self) -> int:
+        """The platform's own money there, beside the campaigns'; below zero: fees ate theirs."""
+        return self.total - self.booked + self.leaving
+
+
+def top_up_needed(funds: ProviderFunds, amount: int) -> int:
+    """Return the top-up after which the amount may leave; 0 when it may leave now."""
+    return max(0, amount - funds.available, -funds.platform_float)

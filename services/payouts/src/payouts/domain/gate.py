@@ -1,0 +1,202 @@
+"""The gate in front of a stage: every condition as a line that says why it is not yet paid.
+
+`money.md` 8, the lines of this slice. The gate is evaluated for people to read, and again inside
+the transaction that writes `submitted`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from payouts.domain.book import Agreement, Book, agreement
+from payouts.domain.destination import Destination, DestinationState
+from payouts.domain.funds import ProviderFunds, top_up_needed
+from payouts.domain.plan import StageKind
+from payouts.domain.provider_keys import ATTEMPTS_MAX
+from payouts.domain.stage import OVER, Stage
+
+
+class LineState(StrEnum):
+    """A waiting line passes by itself; a blocked one needs somebody."""
+
+    PASSED = "passed"
+    WAITING = "waiting"
+    BLOCKED = "blocked"
+
+
+class Actor(StrEnum):
+    CREATOR = "creator"
+    STAFF = "staff"
+    PROVIDER = "provider"
+    PLATFORM = "platform"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One condition: its state, why, since when, who must act, and when it is expected to pass."""
+
+    name: str
+    state: LineState
+    why: str
+    since: datetime | None = None
+    who: Actor | None = None
+    expected_by: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateView:
+    """Everything the gate looks at, read at `now`.
+
+    `fresh_since` is when our own positions had passed the ends that the input topics had after the
+    approval, None while they have not. `approval_limit` is the verdict's, in minor units.
+    """
+
+    book: Book
+    stage: Stage
+    previous: tuple[Stage, ...]
+    destination: Destination | None
+    funds: ProviderFunds | None
+    fresh_since: datetime | None
+    cooling_off_seconds: int
+    approval_limit: int
+    now: datetime
+
+
+def evaluate(view: GateView) -> tuple[Line, ...]:
+    """Return all lines, always the same ones in the same order."""
+    return (
+        _verdict_and_pledges(view),
+        _previous_stages(view),
+        _milestone(view),
+        _destination(view),
+        _approval(view),
+        _attempts(view),
+        _provider_funds(view),
+        _view_fresh(view),
+        _cooling_off(view),
+    )
+
+
+def closed(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Return the lines that keep the gate shut."""
+    return tuple(line for line in lines if line.state is not LineState.PASSED)
+
+
+def _verdict_and_pledges(view: GateView) -> Line:
+    name, verdict = "verdict_and_pledges", view.book.verdict
+    if verdict is None:
+        why = "the verdict is not known yet"
+        return Line(name, LineState.WAITING, why, who=Actor.PLATFORM)
+    found = agreement(view.book)
+    if found is Agreement.AGREES:
+        why = f"{verdict.count} pledges and {verdict.collected} in total, as the verdict says"
+        return Line(name, LineState.PASSED, why, since=verdict.reached_at)
+    if found is Agreement.WAITING:
+        why = f"pledges known up to {view.book.pledges_sequence} of {verdict.pledges_sequence}"
+        return Line(name, LineState.WAITING, why, verdict.reached_at, Actor.PLATFORM)
+    why = (
+        f"the verdict says {verdict.count} pledges and {verdict.collected} in total, "
+        f"the book {view.book.count} and {view.book.counted}"
+    )
+    return Line(name, LineState.BLOCKED, why, verdict.reached_at, Actor.STAFF)
+
+
+def _previous_stages(view: GateView) -> Line:
+    name = "previous_stages"
+    missing = [stage for stage in view.previous if stage.state not in OVER]
+    if not missing:
+        why = "every stage before is paid" if view.previous else "it is the first stage"
+        return Line(name, LineState.PASSED, why)
+    why = f"stage {missing[0].number} is {missing[0].state}"
+    return Line(name, LineState.WAITING, why, missing[0].due_at, Actor.PLATFORM)
+
+
+def _milestone(view: GateView) -> Line:
+    name = "milestone"
+    if view.stage.kind is StageKind.FIRST:
+        return Line(name, LineState.PASSED, "the first stage follows from the verdict")
+    why = "no milestone with evidence is approved for this stage"
+    return Line(name, LineState.BLOCKED, why, who=Actor.CREATOR)
+
+
+def _destination(view: GateView) -> Line:
+    name, given = "destination", view.destination
+    if given is None:
+        return Line(name, LineState.BLOCKED, "no destination is given", who=Actor.CREATOR)
+    if given.state is DestinationState.REFUSED:
+        why = f"the provider refuses the destination: {given.reason}"
+        return Line(name, LineState.BLOCKED, why, given.changed_at, Actor.CREATOR)
+    if not given.usable:
+        why = "the provider has not verified the destination yet"
+        return Line(name, LineState.WAITING, why, given.changed_at, Actor.PROVIDER)
+    approval = view.stage.approval
+    if approval is not None and approval.destination_version != given.version:
+        why = f"version {approval.destination_version} was approved, {given.version} is current"
+        return Line(name, LineState.BLOCKED, why, given.changed_at, Actor.STAFF)
+    return Line(name, LineState.PASSED, f"version {given.version} verified", given.verified_at)
+
+
+def _approval(view: GateView) -> Line:
+    name, stage = "approval", view.stage
+    if stage.approval is not None:
+        why = f"approved by {stage.approval.by}"
+        return Line(name, LineState.PASSED, why, stage.approval.approved_at)
+    if stage.kind is not StageKind.FIRST:
+        return Line(name, LineState.BLOCKED, "nobody has approved it", who=Actor.STAFF)
+    if stage.amount is not None and stage.amount > view.approval_limit:
+        why = f"{stage.amount} is above {view.approval_limit}: two people must approve"
+        return Line(name, LineState.BLOCKED, why, stage.due_at, Actor.STAFF)
+    why = "the verdict approves it once it is due and the destination is verified"
+    return Line(name, LineState.WAITING, why, stage.due_at, Actor.PLATFORM)
+
+
+def _attempts(view: GateView) -> Line:
+    name, stage = "attempts", view.stage
+    if stage.failures < ATTEMPTS_MAX:
+        return Line(name, LineState.PASSED, f"{stage.failures} of {ATTEMPTS_MAX} tries failed")
+    why = f"{stage.failures} tries failed, the last one: {stage.reason}"
+    return Line(name, LineState.BLOCKED, why, who=Actor.STAFF)
+
+
+def _provider_funds(view: GateView) -> Line:
+    name = "provider_funds"
+    if view.stage.attempts and view.stage.attempts[-1].transfer_id is not None:
+        return Line(name, LineState.PASSED, "the money lies on the creator's account")
+    if view.funds is None:
+        why = "the provider's balance is not known"
+        return Line(name, LineState.WAITING, why, who=Actor.PROVIDER)
+    amount = view.stage.planned_amount if view.stage.amount is None else view.stage.amount
+    missing = top_up_needed(view.funds, amount)
+    if not missing:
+        return Line(name, LineState.PASSED, "the provider's balance covers it")
+    why = f"a top-up of {missing} is needed at the provider"
+    return Line(name, LineState.BLOCKED, why, who=Actor.STAFF)
+
+
+def _view_fresh(view: GateView) -> Line:
+    name = "view_fresh"
+    if view.fresh_since is not None:
+        why = "everything known when it was approved has been read"
+        return Line(name, LineState.PASSED, why, view.fresh_since)
+    why = "facts that were published before the approval are still being read"
+    return Line(name, LineState.WAITING, why, who=Actor.PLATFORM)
+
+
+def _cooling_off(view: GateView) -> Line:
+    name, starts = "cooling_off", _cooling_starts(view)
+    if starts is None:
+        why = "it begins when the stage is due and the destination given"
+        return Line(name, LineState.WAITING, why, who=Actor.PLATFORM)
+    ends = starts + timedelta(seconds=view.cooling_off_seconds)
+    if view.now >= ends:
+        return Line(name, LineState.PASSED, "the time to object is over", ends)
+    return Line(name, LineState.WAITING, "time to object", starts, Actor.PLATFORM, ends)
+
+
+def _cooling_starts(view: GateView) -> datetime | None:
+    # From the stage being due, as the verdict approves it, but never from before the last change
+    # of the destination: that is what the time is for.
+    if view.stage.due_at is None or view.destination is None:
+        return None
+    return max(view.stage.due_at, view.destination.changed_at)

@@ -1,0 +1,113 @@
+"""Submitting an approved stage and sending its two legs: which call is safe next.
+
+Each note is saved before its call leaves, so that a crash leaves a trace (`money.md` 6).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from enum import StrEnum
+
+from payouts.domain import payout_attempt, postings
+from payouts.domain.destination import Destination
+from payouts.domain.errors import Refused
+from payouts.domain.gate import Line, closed
+from payouts.domain.payout_attempt import AttemptState, PayoutAttempt
+from payouts.domain.provider_keys import may_resend
+from payouts.domain.stage import Stage, StageDecision, StageState, StageSubmitted, move
+
+
+class StageStep(StrEnum):
+    """What a worker that claimed the stage does with it."""
+
+    SEND_TRANSFER = "send_transfer"
+    RESEND_TRANSFER = "resend_transfer"
+    LOOK_UP_TRANSFER = "look_up_transfer"
+    SEND_PAYOUT = "send_payout"
+    RESEND_PAYOUT = "resend_payout"
+    LOOK_UP_PAYOUT = "look_up_payout"
+    READ_PAYOUT = "read_payout"
+    REST = "rest"
+
+
+_TRANSFER_UNANSWERED = frozenset({AttemptState.TRANSFER_SENT, AttemptState.TRANSFER_UNKNOWN})
+_PAYOUT_UNANSWERED = frozenset({AttemptState.PAYOUT_SENT, AttemptState.PAYOUT_UNKNOWN})
+_SENT = {
+    AttemptState.INTENDED: AttemptState.TRANSFER_SENT,
+    AttemptState.TRANSFERRED: AttemptState.PAYOUT_SENT,
+}
+_LOST = {
+    AttemptState.TRANSFER_SENT: AttemptState.TRANSFER_UNKNOWN,
+    AttemptState.PAYOUT_SENT: AttemptState.PAYOUT_UNKNOWN,
+}
+_AGAIN = {lost: sent for sent, lost in _LOST.items()}
+
+
+def submit(
+    stage: Stage, lines: Sequence[Line], destination: Destination, now: datetime
+) -> StageDecision:
+    """Begin an attempt, if every line of the gate is passed; row 15 with the first one.
+
+    `lines` are evaluated inside the transaction that saves the answer.
+    """
+    shut = closed(lines)
+    if shut:
+        raise Refused("gate-closed", ", ".join(line.name for line in shut))
+    before = stage.attempts[-1] if stage.attempts else None
+    attempt = payout_attempt.following(before, destination.account, destination.version)
+    submitted = replace(move(stage, StageState.SUBMITTED), attempts=(*stage.attempts, attempt))
+    first = (postings.stage_submitted(stage.stage_id, stage.payable),) if before is None else ()
+    return StageDecision(submitted, first, (StageSubmitted(submitted, attempt, now),))
+
+
+def next_step(stage: Stage, now: datetime) -> StageStep:
+    """Return the only safe call; a claimed leg that was sent before has an unknown answer."""
+    if not stage.attempts:
+        return StageStep.REST
+    attempt = stage.attempt
+    if attempt.state in _TRANSFER_UNANSWERED:
+        known = _key_is_known(attempt, now)
+        return StageStep.RESEND_TRANSFER if known else StageStep.LOOK_UP_TRANSFER
+    if attempt.state in _PAYOUT_UNANSWERED:
+        known = _key_is_known(attempt, now)
+        return StageStep.RESEND_PAYOUT if known else StageStep.LOOK_UP_PAYOUT
+    return {
+        AttemptState.INTENDED: StageStep.SEND_TRANSFER,
+        AttemptState.TRANSFERRED: StageStep.SEND_PAYOUT,
+        AttemptState.IN_TRANSIT: StageStep.READ_PAYOUT,
+    }.get(attempt.state, StageStep.REST)
+
+
+def send(stage: Stage, now: datetime) -> Stage:
+    """Note that the next leg goes out: the transfer, or the payout after it."""
+    if stage.attempt.state not in _SENT:
+        raise Refused("nothing-to-send", f"{stage.attempt_id} is {stage.attempt.state}")
+    sent = payout_attempt.move(stage.attempt, _SENT[stage.attempt.state])
+    return with_attempt(stage, replace(sent, first_sent_at=now, last_sent_at=now))
+
+
+def lose_sight(stage: Stage) -> Stage:
+    """Note that the leg's call ended without an answer; the same again changes nothing."""
+    if stage.attempt.state in _AGAIN:
+        return stage
+    if stage.attempt.state not in _LOST:
+        raise Refused("nothing-sent", f"{stage.attempt_id} is {stage.attempt.state}")
+    return with_attempt(stage, payout_attempt.move(stage.attempt, _LOST[stage.attempt.state]))
+
+
+def resend(stage: Stage, now: datetime) -> Stage:
+    """Note that the same key and body go out again; raises `Refused` when the key may be gone."""
+    if not _key_is_known(stage.attempt, now):
+        raise Refused("key-too-old", f"{stage.attempt_id} must be looked up first")
+    lost = lose_sight(stage).attempt
+    sent = payout_attempt.move(lost, _AGAIN[lost.state])
+    return with_attempt(stage, replace(sent, last_sent_at=now))
+
+
+def with_attempt(stage: Stage, attempt: PayoutAttempt) -> Stage:
+    """Return the stage with its last attempt replaced."""
+    return replace(stage, attempts=(*stage.attempts[:-1], attempt))
+
+
+def _key_is_known(attempt: PayoutAttempt, now: datetime) -> bool:
+    return attempt.first_sent_at is not None and may_resend(attempt.first_sent_at, now)
