@@ -1,0 +1,145 @@
+"""The chain of blocks: canonical bytes, sealing, and what verification finds."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payouts.domain import postings
+from payouts.domain.block import (
+    ENTRIES_PER_BLOCK_MAX,
+    GENESIS_HASH,
+    LARGEST_INTEGER,
+    Block,
+    ChainHead,
+    canonical,
+    content,
+    seal,
+)
+from payouts.domain.chain import Fault, verify
+from payouts.domain.errors import Refused
+from payouts.domain.ledger import EMPTY, Account, Entry
+from services.payouts.tests.builders import NOW
+
+NAMES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=12)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+INTEGERS = st.integers(-LARGEST_INTEGER, LARGEST_INTEGER)
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(TEXTS, INTEGERS),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(NAMES, inner, max_size=4)),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=6))
+def test_canonical_is_rfc_8785(value: dict[str, Any]) -> None:
+    """For objects with ASCII names, text and safe integers our bytes are the library's."""
+    assert canonical(value) == rfc8785.dumps(value)
+
+
+@given(st.lists(st.tuples(TEXTS, st.integers(1, 900_000_000)), min_size=1, max_size=5))
+def test_a_block_is_canonical(pledges: list[tuple[str, int]]) -> None:
+    """A real block, whatever the ids from outside hold, has the library's bytes."""
+    made = [postings.pledge_collected(amount, 1, text) for text, amount in pledges]
+    for block in seal("campaign-1", "EUR", ChainHead(), EMPTY, made, NOW):
+        assert canonical(content(block)) == rfc8785.dumps(content(block))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", [LARGEST_INTEGER + 1, -LARGEST_INTEGER - 1, 1.5])
+def test_unsafe_numbers_are_refused(number: float) -> None:
+    """Nothing is hashed that JSON readers could understand differently."""
+    with pytest.raises(Refused):
+        canonical({"a": [number]})
+
+
+def chain(pledges: int = 4) -> tuple[Block, ...]:
+    blocks: tuple[Block, ...] = ()
+    head, balances = ChainHead(), EMPTY
+    for number in range(pledges):
+        made = [postings.pledge_collected(1000 + number, 30, f"txn_{number}")]
+        blocks += seal("campaign-1", "EUR", head, balances, made, NOW)
+        head, balances = blocks[-1].head, blocks[-1].balances
+    return blocks
+
+
+def faults(blocks: tuple[Block, ...], whole: tuple[Block, ...]) -> set[Fault]:
+    found = verify(blocks, whole[-1].head, whole[-1].balances)
+    return {finding.fault for finding in found}
+
+
+def test_a_whole_chain_has_no_findings() -> None:
+    """Blocks as sealed verify, from the genesis hash to the book's head."""
+    blocks = chain()
+    assert blocks[0].previous_hash == GENESIS_HASH
+    assert faults(blocks, blocks) == set()
+    assert verify((), ChainHead(), EMPTY) == ()
+
+
+def test_a_tampered_entry_is_found() -> None:
+    """Changing an amount inside a block changes its hash and its balances."""
+    blocks = chain()
+    first = blocks[1].entries[0]
+    forged = replace(first, entry=Entry(Account.PROVIDER_BALANCE, Account.BACKER_FUNDS, 5))
+    entries = (forged, *blocks[1].entries[1:])
+    changed = (blocks[0], replace(blocks[1], entries=entries), *blocks[2:])
+    assert faults(changed, blocks) == {Fault.TAMPERED, Fault.WRONG_BALANCES}
+
+
+def test_a_resealed_block_breaks_the_link() -> None:
+    """A forger who also makes the new hash is found by the block after."""
+    blocks = chain()
+    forged = seal(
+        "campaign-1",
+        "EUR",
+        blocks[0].head,
+        blocks[0].balances,
+        [postings.pledge_collected(1001, 30, "another")],
+        NOW,
+    )
+    assert faults((blocks[0], *forged, *blocks[2:]), blocks) == {Fault.BROKEN_LINK}
+
+
+def test_a_missing_block_is_a_gap() -> None:
+    """A block left out in the middle is found."""
+    blocks = chain()
+    assert Fault.GAP in faults((*blocks[:1], *blocks[2:]), blocks)
+
+
+def test_a_cut_tail_is_found() -> None:
+    """A chain that ends before the book's head was cut."""
+    blocks = chain()
+    assert faults(blocks[:-1], blocks) == {Fault.CUT_TAIL}
+    assert faults((), blocks) == {Fault.CUT_TAIL}
+
+
+def test_a_cause_posted_twice_is_found() -> None:
+    """Two postings of one cause are a duplicate, in one block or in two."""
+    twice = [postings.pledge_collected(10, 1, "txn"), postings.pledge_collected(10, 1, "txn")]
+    blocks = seal("campaign-1", "EUR", ChainHead(), EMPTY, twice, NOW)
+    assert faults(blocks, blocks) == {Fault.DUPLICATE_CAUSE}
+
+
+def test_another_head_or_other_balances_are_found() -> None:
+    """The book's own head and balances are held against the chain (I4)."""
+    blocks = chain()
+    end = blocks[-1]
+    other = ChainHead(end.head.block, "f" * 64, end.head.entry)
+    assert [f.fault for f in verify(blocks, other, end.balances)] == [Fault.BROKEN_LINK]
+    assert [f.fault for f in verify(blocks, end.head, EMPTY)] == [Fault.WRONG_BALANCES]
+
+
+def test_blocks_hold_at_most_500_entries_and_whole_postings() -> None:
+    """A large group becomes several blocks; no posting is split between two."""
+    made = [postings.pledge_collected(100, 1, f"txn_{n}") for n in range(251)]
+    made.insert(0, postings.pledge_collected(100, 0, "txn-without-fee"))
+    blocks = seal("campaign-1", "EUR", ChainHead(), EMPTY, made, NOW)
+    assert [len(block.entries) for block in blocks] == [ENTRIES_PER_BLOCK_MAX - 1, 4]
+    assert faults(blocks, blocks) == set()
+
+
+def test_nothing_to_post_is_no_block() -> None:
+    """An empty group appends nothing."""
+    assert seal("campaign-1", "EUR", ChainHead(), EMPTY, [], NOW) == ()
