@@ -43,7 +43,7 @@ class Refusal:
     retryable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subscription(Generic[U]):
     """One topic read by one group.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
 from servicekit.errors import DependencyAway
 
@@ -30,6 +30,20 @@ class KafkaConnection:
 
         Raises `DependencyAway` when no broker answers.
         """
+        answers = await self._describe(topics)
+        # Admin calls return error codes and do not raise (`stack.md` 1).
+        codes = {topic: answers[topic]["error_code"] for topic in topics}
+        return {topic: for_code(code).__name__ for topic, code in codes.items() if code}
+
+    async def partitions(self, topic: str) -> list[int]:
+        """Return the numbers of the topic's partitions, none if it is missing.
+
+        Raises `DependencyAway` when no broker answers.
+        """
+        answer = (await self._describe([topic]))[topic]
+        return sorted(partition["partition"] for partition in answer["partitions"])
+
+    async def _describe(self, topics: list[str]) -> dict[str, Any]:
         admin = AIOKafkaAdminClient(**self.client_options(), request_timeout_ms=5_000)
         try:
             async with asyncio.timeout(10):
@@ -39,7 +53,6 @@ class KafkaConnection:
             raise DependencyAway(f"Kafka: {error!r}") from error
         finally:
             await admin.close()
-        # Admin calls return error codes and do not raise (`stack.md` 1).
-        errors = {answer["topic"]: answer["error_code"] for answer in found}
-        codes = {topic: errors.get(self.physical(topic), 3) for topic in topics}
-        return {topic: for_code(code).__name__ for topic, code in codes.items() if code}
+        answers = {answer["topic"]: answer for answer in found}
+        unknown = {"error_code": UnknownTopicOrPartitionError.errno, "partitions": []}
+        return {topic: answers.get(self.physical(topic), unknown) for topic in topics}

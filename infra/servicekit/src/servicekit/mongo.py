@@ -156,7 +156,8 @@ class Database:
     async def server_time(self) -> datetime:
         answer = await self.command("hello")
         local_time: datetime = answer["localTime"]
-        return local_time
+        # Answers of commands come without a zone, whatever the client's options say.
+        return local_time.replace(tzinfo=UTC)
 
     async def drop(self) -> None:
         with sorted_errors():

@@ -95,8 +95,9 @@ class Process:
             await asyncio.wait({asked, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
             for task in [task for task in self._tasks if task.done()]:
                 self._tasks.discard(task)
-                if task.exception() is not None:
-                    log.error("a loop failed", loop=task.get_name(), exc_info=task.exception())
+                error = asyncio.CancelledError() if task.cancelled() else task.exception()
+                if error is not None:
+                    log.error("a loop failed", loop=task.get_name(), exc_info=error)
                     failed = True
         asked.cancel()
         stopping.set()

@@ -24,13 +24,13 @@ def subscriptions(
     clock: Clock, standard: Terms, *, payments_intake: bool
 ) -> list[Subscription[FundingUnit]]:
     """Return one subscription per topic; both topics have no sequence (`events.md`, inbound)."""
-    launches = Subscription[FundingUnit](
+    launches = Subscription(
         topic=wire.CAMPAIGNS_TOPIC,
         group="funding-platform-campaigns",
         sequenced=False,
         handle=_Launches(clock, standard),
     )
-    payments = Subscription[FundingUnit](
+    payments = Subscription(
         topic=wire.PAYMENTS_TOPIC, group=PAYMENTS_GROUP, sequenced=False, handle=_payments
     )
     return [launches, payments] if payments_intake else [launches]

@@ -18,26 +18,20 @@ class KafkaIntake:
         self._group = connection.physical(group)
 
     async def ends(self) -> dict[int, int]:
-        if await self._connection.missing_topics([self._topic]):
-            return {}
+        numbers = await self._connection.partitions(self._topic)
+        physical = self._connection.physical(self._topic)
+        partitions = [TopicPartition(physical, number) for number in numbers]
         consumer = AIOKafkaConsumer(**self._connection.client_options(), request_timeout_ms=5_000)
         try:
             async with asyncio.timeout(10):
                 await consumer.start()
-                return await self._filled(consumer)
+                begins = await consumer.beginning_offsets(partitions)
+                ends = await consumer.end_offsets(partitions)
         except (KafkaError, TimeoutError, OSError) as error:
             raise DependencyAway(f"Kafka: {error!r}") from error
         finally:
             await consumer.stop()
-
-    async def _filled(self, consumer: AIOKafkaConsumer) -> dict[int, int]:
-        """Return the ends of partitions with records; an emptied one has nothing to wait for."""
-        physical = self._connection.physical(self._topic)
-        await consumer.force_metadata_update()
-        numbers = consumer.partitions_for_topic(physical) or set()
-        partitions = [TopicPartition(physical, number) for number in numbers]
-        begins = await consumer.beginning_offsets(partitions)
-        ends = await consumer.end_offsets(partitions)
+        # A partition without records has nothing to wait for, and never gets a position.
         return {p.partition: ends[p] for p in partitions if ends[p] > begins[p]}
 
     async def committed(self) -> dict[int, int]:
