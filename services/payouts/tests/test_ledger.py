@@ -64,9 +64,7 @@ def test_entries_are_whole_and_above_zero(amount: int) -> None:
 
 def test_legs_of_one_balance_transaction_are_distinct_causes() -> None:
     """A cause is unique per balance transaction and leg."""
-    assert (
-        postings.refund_cash_left(7, "txn").cause != postings.refund_cash_back(7, "txn").cause
-    )
+    assert postings.refund_cash_left(7, "txn").cause != postings.refund_cash_back(7, "txn").cause
 
 
 def test_no_account_goes_below_zero() -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
+    Bundle,
     RuleBasedStateMachine,
     consumes,
     initialize,
@@ -13,8 +14,6 @@ from hypothesis.stateful import (
     multiple,
     rule,
 )
-from hypothesis.stateful import Bundle
-from sosst_contracts.money import exponent
 
 from payouts.domain import refund_outcome, refund_sending, stage_outcome, stage_sending
 from payouts.domain.block import Block
@@ -46,6 +45,7 @@ from services.payouts.tests.builders import (
     a_pledge,
     the_stages,
 )
+from sosst_contracts.money import exponent
 
 AMOUNTS = st.integers(1, 900_000)
 
@@ -273,7 +273,7 @@ def test_plans_sum_to_the_base(base: int, first: int, second: int, currency: str
 
 
 def test_default_shares_of_every_small_base() -> None:
-    """For each base from 0 to 10 000 the 20/30/50 plan sums, and with no loss it is what is paid."""
+    """For every base to 10 000 the 20/30/50 plan sums, and is what is paid if nothing is lost."""
     for base in range(10_001):
         first, second, last = split(base, SHARES)
         assert first.amount + second.amount + last.amount == base

@@ -52,7 +52,11 @@ TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
 
 @dataclass(frozen=True, slots=True)
 class PayoutAttempt:
-    """`account` is where the transfer goes or went; send times are those of the running leg."""
+    """`account` is where the transfer goes or went; send times are those of the running leg.
+
+    `key_spent` says that the provider keeps an error under the running leg's key, so that the leg
+    must be looked up instead of sent again.
+    """
 
     number: int
     account: str
@@ -65,6 +69,7 @@ class PayoutAttempt:
     payout_id: str | None = None
     payout_balance_transaction: str | None = None
     failure_balance_transaction: str | None = None
+    key_spent: bool = False
 
 
 def move(attempt: PayoutAttempt, state: AttemptState) -> PayoutAttempt:

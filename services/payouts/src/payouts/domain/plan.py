@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sosst_contracts.money import BASIS_POINTS, floor_share
-
 from payouts.domain.errors import Refused
+from sosst_contracts.money import BASIS_POINTS, floor_share
 
 
 class StageKind(StrEnum):

@@ -50,6 +50,8 @@ class RefundAttempt:
     """One try under one key; a new number is used only after a definite answer to the last.
 
     `balance_transaction` is the cash that left, `failure_balance_transaction` its coming back.
+    `key_spent` says that the provider keeps an error under this key: sending it again would only
+    replay that, so the refund must be looked up.
     """
 
     number: int
@@ -58,6 +60,7 @@ class RefundAttempt:
     provider_refund_id: str | None = None
     balance_transaction: str | None = None
     failure_balance_transaction: str | None = None
+    key_spent: bool = False
 
     @property
     def cash_is_out(self) -> bool:

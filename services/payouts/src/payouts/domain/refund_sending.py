@@ -31,7 +31,8 @@ def next_step(refund: Refund, now: datetime) -> RefundStep:
     if refund.state in _UNSENT:
         return RefundStep.SEND
     if refund.state in _UNANSWERED:
-        known = may_resend(refund.attempt.first_sent_at, now)
+        attempt = refund.attempt
+        known = may_resend(attempt.first_sent_at, now) and not attempt.key_spent
         return RefundStep.RESEND if known else RefundStep.LOOK_UP
     return RefundStep.READ if refund.state is RefundState.PENDING else RefundStep.REST
 
@@ -52,11 +53,17 @@ def send(refund: Refund, now: datetime) -> Refund:
     return replace(moved, attempts=(*refund.attempts, attempt))
 
 
-def lose_sight(refund: Refund) -> Refund:
-    """Note that the call ended without an answer; the same again changes nothing."""
+def lose_sight(refund: Refund, *, key_spent: bool = False) -> Refund:
+    """Note that the call ended without an answer; the same again changes nothing.
+
+    `key_spent` is for a server error, which the provider would only replay under the same key.
+    """
+    if key_spent and not refund.attempt.key_spent:
+        spent = replace(refund.attempt, key_spent=True)
+        refund = replace(refund, attempts=(*refund.attempts[:-1], spent))
     if refund.state is RefundState.UNKNOWN:
         return refund
-    return move(refund, RefundState.UNKNOWN, "no-answer")
+    return move(refund, RefundState.UNKNOWN, "server-error" if key_spent else "no-answer")
 
 
 def resend(refund: Refund, now: datetime) -> Refund:

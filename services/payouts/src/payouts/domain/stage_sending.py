@@ -83,11 +83,16 @@ def send(stage: Stage, now: datetime) -> Stage:
     if stage.attempt.state not in _SENT:
         raise Refused("nothing-to-send", f"{stage.attempt_id} is {stage.attempt.state}")
     sent = payout_attempt.move(stage.attempt, _SENT[stage.attempt.state])
-    return with_attempt(stage, replace(sent, first_sent_at=now, last_sent_at=now))
+    return with_attempt(stage, replace(sent, first_sent_at=now, last_sent_at=now, key_spent=False))
 
 
-def lose_sight(stage: Stage) -> Stage:
-    """Note that the leg's call ended without an answer; the same again changes nothing."""
+def lose_sight(stage: Stage, *, key_spent: bool = False) -> Stage:
+    """Note that the leg's call ended without an answer; the same again changes nothing.
+
+    `key_spent` is for a server error, which the provider would only replay under the same key.
+    """
+    if key_spent and not stage.attempt.key_spent:
+        stage = with_attempt(stage, replace(stage.attempt, key_spent=True))
     if stage.attempt.state in _AGAIN:
         return stage
     if stage.attempt.state not in _LOST:
@@ -110,4 +115,6 @@ def with_attempt(stage: Stage, attempt: PayoutAttempt) -> Stage:
 
 
 def _key_is_known(attempt: PayoutAttempt, now: datetime) -> bool:
-    return attempt.first_sent_at is not None and may_resend(attempt.first_sent_at, now)
+    if attempt.first_sent_at is None or attempt.key_spent:
+        return False
+    return may_resend(attempt.first_sent_at, now)

@@ -1,0 +1,163 @@
+"""The gate: every line can shut it, and says who must act."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from payouts.domain.book import Book, Outcome, hear_verdict, plan_is_due, refunds_are_owed
+from payouts.domain.destination import give, refuse
+from payouts.domain.errors import Refused
+from payouts.domain.funds import ProviderFunds
+from payouts.domain.gate import Actor, LineState, closed, evaluate
+from payouts.domain.stage_sending import submit
+from services.payouts.tests.builders import (
+    LIMIT,
+    NOW,
+    a_book,
+    a_destination,
+    a_verdict,
+    a_view,
+    an_approved_stage,
+    the_stages,
+)
+
+
+def the_book(**changes: Any) -> Book:
+    heard = hear_verdict(a_book(), a_verdict())
+    agreed = replace(heard, pledges_sequence=3, counted=18333, count=3, planned=True)
+    return replace(agreed, **changes)
+
+
+DUE = replace(an_approved_stage(), approval=None)
+SHUT: list[tuple[str, dict[str, Any], LineState, Actor]] = [
+    ("verdict_and_pledges", {"book": a_book()}, LineState.WAITING, Actor.PLATFORM),
+    (
+        "verdict_and_pledges",
+        {"book": the_book(pledges_sequence=2)},
+        LineState.WAITING,
+        Actor.PLATFORM,
+    ),
+    ("verdict_and_pledges", {"book": the_book(count=2)}, LineState.BLOCKED, Actor.STAFF),
+    ("verdict_and_pledges", {"book": the_book(counted=1)}, LineState.BLOCKED, Actor.STAFF),
+    ("previous_stages", {"previous": the_stages()[:1]}, LineState.WAITING, Actor.PLATFORM),
+    ("destination", {"destination": None}, LineState.BLOCKED, Actor.CREATOR),
+    (
+        "destination",
+        {"destination": give(a_destination(), "campaign-1", "sandbox", "acct_2", NOW)},
+        LineState.WAITING,
+        Actor.PROVIDER,
+    ),
+    (
+        "destination",
+        {"destination": refuse(a_destination(), "closed")},
+        LineState.BLOCKED,
+        Actor.CREATOR,
+    ),
+    (
+        "destination",
+        {"destination": replace(a_destination(), version=2)},
+        LineState.BLOCKED,
+        Actor.STAFF,
+    ),
+    ("approval", {"stage": DUE}, LineState.WAITING, Actor.PLATFORM),
+    ("approval", {"stage": replace(DUE, amount=LIMIT + 1)}, LineState.BLOCKED, Actor.STAFF),
+    (
+        "attempts",
+        {"stage": replace(an_approved_stage(), failures=3)},
+        LineState.BLOCKED,
+        Actor.STAFF,
+    ),
+    ("provider_funds", {"funds": None}, LineState.WAITING, Actor.PROVIDER),
+    (
+        "provider_funds",
+        {"funds": ProviderFunds(available=3665, total=20_000, booked=18_333)},
+        LineState.BLOCKED,
+        Actor.STAFF,
+    ),
+    (
+        "provider_funds",
+        {"funds": ProviderFunds(available=20_000, total=18_332, booked=18_333)},
+        LineState.BLOCKED,
+        Actor.STAFF,
+    ),
+    ("view_fresh", {"fresh_since": None}, LineState.WAITING, Actor.PLATFORM),
+    ("cooling_off", {"cooling_off_seconds": 1}, LineState.WAITING, Actor.PLATFORM),
+]
+
+
+def test_an_open_gate_lets_the_stage_through() -> None:
+    """With every line passed, an approved stage is submitted."""
+    lines = evaluate(a_view(an_approved_stage(), the_book()))
+    assert closed(lines) == ()
+    submit(an_approved_stage(), lines, a_destination(), NOW)
+
+
+@pytest.mark.row("S9")
+@pytest.mark.parametrize(("name", "changes", "state", "who"), SHUT)
+def test_every_line_can_shut_it(
+    name: str, changes: dict[str, Any], state: LineState, who: Actor
+) -> None:
+    """Each condition alone keeps the money in, is named, and says who must act."""
+    view = a_view(an_approved_stage(), the_book())
+    lines = evaluate(replace(view, **changes))
+    line = next(line for line in lines if line.name == name)
+    assert (line.state, line.who) == (state, who) and line.why
+    with pytest.raises(Refused, match=name):
+        submit(view.stage, lines, a_destination(), NOW)
+
+
+def test_the_second_stage_explains_itself() -> None:
+    """A planned second stage is shut by its milestone, which the creator must bring."""
+    lines = closed(evaluate(a_view(the_stages()[1], the_book())))
+    milestone = next(line for line in lines if line.name == "milestone")
+    assert (milestone.state, milestone.who) == (LineState.BLOCKED, Actor.CREATOR)
+
+
+def test_cooling_off_says_when() -> None:
+    """The time to object runs from the later of due and the destination's change."""
+    changed = replace(a_destination(), changed_at=NOW + timedelta(seconds=30))
+    view = a_view(an_approved_stage(), the_book(), destination=changed, cooling_off_seconds=60)
+    line = next(line for line in evaluate(view) if line.name == "cooling_off")
+    assert line.expected_by == NOW + timedelta(seconds=90)
+
+
+def test_every_line_is_always_shown() -> None:
+    """The same lines in the same order, whatever their state."""
+    full = evaluate(a_view(an_approved_stage(), the_book()))
+    empty = evaluate(a_view(the_stages()[2], a_book(), destination=None, funds=None))
+    assert [line.name for line in full] == [line.name for line in empty]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "owed", "planned"),
+    [
+        (Outcome.GOAL_MISSED, True, False),
+        (Outcome.GOAL_MET, False, True),
+        (Outcome.UNKNOWN, False, False),
+    ],
+)
+def test_verdicts(outcome: Outcome, owed: bool, planned: bool) -> None:
+    """Missed refunds, met plans, and a word that we do not know moves nothing."""
+    heard = hear_verdict(a_book(), a_verdict(outcome))
+    agreed = replace(heard, pledges_sequence=3, counted=18333, count=3)
+    assert refunds_are_owed(heard) is owed
+    assert plan_is_due(agreed) is planned
+    assert (heard.run is not None) is owed
+
+
+@pytest.mark.trap(16)
+def test_a_verdict_falls_once() -> None:
+    """The same verdict again changes nothing, another one is refused."""
+    heard = hear_verdict(a_book(), a_verdict())
+    assert hear_verdict(heard, a_verdict()) == heard
+    with pytest.raises(Refused):
+        hear_verdict(heard, a_verdict(Outcome.GOAL_MISSED))
+
+
+def test_no_plan_while_the_counts_contradict() -> None:
+    """On a met goal no money moves before our own pledges agree with the verdict."""
+    assert not plan_is_due(the_book(planned=False, count=2))
+    assert not plan_is_due(the_book(planned=False, pledges_sequence=2))
+    assert plan_is_due(the_book(planned=False))
