@@ -153,5 +153,7 @@ def _format(folder: Path) -> Path:
     )
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise NativeStackError(f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")
+        raise NativeStackError(
+            f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}"
+        )
     return data

@@ -111,7 +111,9 @@ class Server:
 
     def _did_not_start(self, reason: str) -> ServerDidNotStart:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        return ServerDidNotStart("\n".join([f"{self.name} {reason}; {self.log} ends:", *lines[-15:]]))
+        return ServerDidNotStart(
+            "\n".join([f"{self.name} {reason}; {self.log} ends:", *lines[-15:]])
+        )
 
     @property
     def _record(self) -> Path:

@@ -36,7 +36,7 @@ def supervise(lock_descriptor: int, command: list[str]) -> int:
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
         pass_fds=(lock_descriptor,),
-        preexec_fn=die_with_supervisor,
+        preexec_fn=die_with_supervisor,  # noqa: PLW1509  This program has one thread.
     )
     # The lock must end with the server and not later.
     os.close(lock_descriptor)

@@ -1,0 +1,72 @@
+"""Fixtures for every test that needs real Kafka or MongoDB.
+
+One stack per test process, started when a test first asks for it. Workers of pytest-xdist
+share nothing, so none can take a running stack away from another.
+"""
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from infra.native import Addresses, NativeStack, given_addresses
+
+
+@pytest.fixture(scope="session")
+def native_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
+    """Addresses of Kafka and MongoDB: those of the environment, else of a stack of our own.
+
+    Shared by all tests: a test that breaks servers takes `breakable_stack`.
+    """
+    given = given_addresses()
+    if given is not None:
+        yield given
+        return
+    with NativeStack(tmp_path_factory.mktemp("native")) as stack:
+        yield stack.addresses
+
+
+@pytest.fixture(scope="session")
+def _breakable_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
+    with NativeStack(tmp_path_factory.mktemp("breakable")) as stack:
+        yield stack
+
+
+@pytest.fixture
+def breakable_stack(_breakable_stack: NativeStack) -> Iterator[NativeStack]:
+    """A stack to kill and pause, never one given by hand; whole again after each test."""
+    yield _breakable_stack
+    for server in (_breakable_stack.mongodb, _breakable_stack.kafka):
+        server.resume()
+        if server.process is None:
+            server.start()
+
+
+@pytest.fixture
+def kafka_bootstrap_servers(native_stack: Addresses) -> str:
+    """`host:port` of the shared broker."""
+    return native_stack.kafka_bootstrap_servers
+
+
+@pytest.fixture
+def mongodb_uri(native_stack: Addresses) -> str:
+    """The shared replica set's address."""
+    return native_stack.mongodb_uri
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """Puts a test's topics and groups apart; no dot, since a topic's name has its one already."""
+    return f"t-{secrets.token_hex(3)}-"
+
+
+@pytest.fixture
+def database_name(mongodb_uri: str) -> Iterator[str]:
+    """The name of a database of the test's own, dropped afterwards."""
+    name = f"t-{secrets.token_hex(6)}"
+    yield name
+    client: MongoClient[dict[str, Any]]
+    with MongoClient(mongodb_uri) as client:
+        client.drop_database(name)

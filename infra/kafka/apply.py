@@ -1,0 +1,57 @@
+"""Bring a cluster to what the topic files say; never narrower than it is."""
+
+from collections.abc import Sequence
+
+from infra.kafka.cluster import Cluster, connect
+from infra.kafka.difference import Change, differences
+from infra.kafka.topics import Topic, with_prefix
+
+
+class TopicsRefused(Exception):
+    """The difference contains a change that is never made; nothing was changed."""
+
+
+async def plan(cluster: Cluster, topics: Sequence[Topic]) -> list[Change]:
+    """What would have to change on the cluster; `topics` have physical names."""
+    wanted = list(topics)
+    return differences(wanted, await cluster.present([topic.name for topic in wanted]))
+
+
+async def carry_out(cluster: Cluster, changes: Sequence[Change], replication_factor: int) -> None:
+    """Make all changes, or none if one of them is refused.
+
+    Raises:
+        TopicsRefused: one line per refused change.
+        KafkaError: the broker refused; what was made before stays, and a second run goes on.
+    """
+    if refused := [f"{change.text} ({change.refusal})" for change in changes if change.refusal]:
+        raise TopicsRefused("\n".join(refused))
+    missing = [change.topic for change in changes if change.kind == "create"]
+    if missing:
+        await cluster.create(missing, replication_factor)
+    for change in changes:
+        if change.kind == "settings":
+            await _alter(cluster, change.topic)
+
+
+async def ensure_topics(
+    bootstrap_servers: str,
+    topics: Sequence[Topic],
+    prefix: str = "",
+    replication_factor: int = 1,
+) -> None:
+    """Make the topics exist as described, under their prefix; the same again changes nothing.
+
+    Raises:
+        TopicsRefused: a topic exists and only a narrowing change would make it as described.
+        KafkaError: no broker answers, or it refuses.
+    """
+    async with connect(bootstrap_servers) as cluster:
+        changes = await plan(cluster, with_prefix(topics, prefix))
+        await carry_out(cluster, changes, replication_factor)
+
+
+async def _alter(cluster: Cluster, topic: Topic) -> None:
+    """The broker forgets every setting that is not sent: send those we do not manage, too."""
+    present = (await cluster.present([topic.name]))[topic.name]
+    await cluster.replace_settings(topic.name, {**present.settings, **dict(topic.settings)})

@@ -1,0 +1,80 @@
+"""The few admin calls we need, with their error codes turned into exceptions.
+
+aiokafka returns the broker's error codes and does not raise them (stack.md 1).
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from infra.kafka.difference import Present
+from infra.kafka.topics import Topic
+
+# DescribeConfigs: the source "set on this very topic"; others are defaults.
+SET_ON_TOPIC = 1
+
+
+class Cluster:
+    """Topics of one Kafka cluster. Every method raises KafkaError when the broker refuses."""
+
+    def __init__(self, admin: AIOKafkaAdminClient) -> None:
+        self._admin = admin
+
+    async def present(self, names: Sequence[str]) -> dict[str, Present]:
+        """Those of the named topics that exist, with partitions and own settings."""
+        described = await self._admin.describe_topics(None)
+        partitions = {t["topic"]: len(t["partitions"]) for t in described if t["topic"] in names}
+        settings = await self._settings(list(partitions))
+        return {name: Present(count, settings[name]) for name, count in partitions.items()}
+
+    async def create(self, topics: Sequence[Topic], replication_factor: int) -> None:
+        """Create them; one that another process created in the meantime is no error."""
+        new = [
+            NewTopic(t.name, t.partitions, replication_factor, topic_configs=dict(t.settings))
+            for t in topics
+        ]
+        response = await self._admin.create_topics(new)
+        for name, code, *message in response.topic_errors:
+            if code != TopicAlreadyExistsError.errno:
+                _check(code, f"create {name}", message)
+
+    async def replace_settings(self, name: str, settings: dict[str, str]) -> None:
+        """Set all of a topic's own settings; one that is not named here is gone afterwards."""
+        resource = ConfigResource(ConfigResourceType.TOPIC, name, settings)
+        for response in await self._admin.alter_configs([resource]):
+            for code, message, *_ in response.resources:
+                _check(code, f"alter {name}", [message])
+
+    async def _settings(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        if not names:
+            return {}
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        found: dict[str, dict[str, str]] = {}
+        for response in await self._admin.describe_configs(resources):
+            for code, message, _, name, entries in response.resources:
+                _check(code, f"describe {name}", [message])
+                found[name] = {
+                    key: value for key, value, _, source, *_ in entries if source == SET_ON_TOPIC
+                }
+        return found
+
+
+def _check(code: int, action: str, message: Sequence[Any]) -> None:
+    if code:
+        error: type[KafkaError] = for_code(code)
+        raise error(f"{action}: {message}")
+
+
+@asynccontextmanager
+async def connect(bootstrap_servers: str) -> AsyncIterator[Cluster]:
+    """A connected Cluster; raises KafkaConnectionError when no broker answers."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    try:
+        await admin.start()
+        yield Cluster(admin)
+    finally:
+        await admin.close()
