@@ -152,6 +152,12 @@ class Books(RuleBasedStateMachine):
         self.heard.append((refund_id, seen))
         self.observe(refund_id, seen)
 
+    @rule(refund_id=refunds, status=st.sampled_from(ProviderRefundStatus), cash=st.booleans())
+    def try_once(self, refund_id: str, status: ProviderRefundStatus, cash: bool) -> None:
+        """The usual way in one step, so that histories get far enough to go wrong."""
+        self.drive(refund_id, False, 0)
+        self.answer(refund_id, status, cash)
+
     @rule(which=st.integers(0, 1000))
     def hear_again(self, which: int) -> None:
         """Old news, of whichever attempt, changes nothing that is later than it."""
@@ -225,6 +231,15 @@ class Books(RuleBasedStateMachine):
         again = stage_outcome.observe_payout(self.stage, seen, self.now)
         assert again == StageDecision(self.stage)
 
+    @rule(status=st.sampled_from(ProviderPayoutStatus))
+    def pay_stage(self, status: ProviderPayoutStatus) -> None:
+        """The usual way in one step: allowed, both legs sent, the payout answered."""
+        for _ in range(3):
+            self.allow(False)
+        for _ in range(3):
+            self.drive_stage(False, False)
+        self.answer_payout(status)
+
     @invariant()
     def books_are_true(self) -> None:
         """I1, I2, I4, and the chain verifies from its beginning."""
@@ -251,7 +266,7 @@ class Books(RuleBasedStateMachine):
         assert len({a.transfer_id for a in self.stage.attempts} - {None}) <= 1
 
 
-Books.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+Books.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
 TestBooks = Books.TestCase
 
 

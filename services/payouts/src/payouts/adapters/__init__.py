@@ -1,0 +1,1 @@
+"""Stores over MongoDB, the provider over HTTP, positions from Kafka."""

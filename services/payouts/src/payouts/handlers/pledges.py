@@ -1,0 +1,104 @@
+"""Collected pledges come into the books; what a missed campaign still collects goes back."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from payouts.domain.book import Book, CollectedPledge, collect, reach, refunds_are_owed, seal_into
+from payouts.domain.errors import Refused
+from payouts.domain.ledger import Posting
+from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.refund import Refund, RefundFact, request
+from payouts.handlers.plan import plan_if_due
+from payouts.handlers.work_kinds import refund_work
+from payouts.ports import PayoutsUnit
+
+
+@dataclass(frozen=True, slots=True)
+class PledgeHeard:
+    """A fact of the pledges' topic; `collected` is None for those that move no money."""
+
+    campaign_id: str
+    currency: str
+    sequence: int
+    collected: CollectedPledge | None
+
+
+@dataclass(frozen=True, slots=True)
+class PledgeRefused:
+    """A fact that the book cannot take, and why."""
+
+    heard: PledgeHeard
+    refusal: Refused
+
+
+async def take_pledges(
+    unit: PayoutsUnit, heard: Sequence[PledgeHeard], now: datetime
+) -> list[PledgeRefused]:
+    """Take the facts of all campaigns in the batch; return those that are refused.
+
+    A pledge of a missed campaign is refunded in the same transaction, in whichever order verdict
+    and pledge were heard (`domain.md` 3, T1).
+    """
+    campaigns: dict[str, list[PledgeHeard]] = defaultdict(list)
+    for one in heard:
+        campaigns[one.campaign_id].append(one)
+    books = await unit.books.load(campaigns)
+    refused: list[PledgeRefused] = []
+    for campaign_id, facts in campaigns.items():
+        book = books.get(campaign_id) or Book(campaign_id, facts[0].currency)
+        fold = _Fold(book, now)
+        refused += fold.take_all(facts)
+        if not refused:
+            await _save(unit, fold, now)
+    return refused
+
+
+class _Fold:
+    """One campaign's book, moved on by each fact."""
+
+    def __init__(self, book: Book, now: datetime) -> None:
+        self.book = book
+        self.money: list[PledgeMoney] = []
+        self.postings: list[Posting] = []
+        self.refunds: list[Refund] = []
+        self.facts: list[RefundFact] = []
+        self._now = now
+
+    def take_all(self, facts: Sequence[PledgeHeard]) -> list[PledgeRefused]:
+        refused = []
+        for heard in facts:
+            try:
+                self._take(heard)
+            except Refused as refusal:
+                refused.append(PledgeRefused(heard, refusal))
+        return refused
+
+    def _take(self, heard: PledgeHeard) -> None:
+        if heard.collected is not None:
+            collected = collect(self.book, heard.collected)
+            self.book = collected.book
+            self.postings.append(collected.posting)
+            self.money.append(self._refunded_if_owed(collected.money))
+        self.book = reach(self.book, heard.sequence)
+
+    def _refunded_if_owed(self, money: PledgeMoney) -> PledgeMoney:
+        verdict_run = self.book.run
+        if not refunds_are_owed(self.book) or verdict_run is None:
+            return money
+        decision = request(money, verdict_run.cause, self._now)
+        self.postings.extend(decision.postings)
+        self.refunds.append(decision.refund)
+        self.facts.extend(decision.facts)
+        return decision.money
+
+
+async def _save(unit: PayoutsUnit, fold: _Fold, now: datetime) -> None:
+    book, blocks = seal_into(fold.book, fold.postings, now)
+    await unit.pledges.save(fold.money)
+    await unit.refunds.save(fold.refunds)
+    await unit.books.append(blocks)
+    await unit.facts.add(fold.facts)
+    await unit.plumbing.work.offer([refund_work(refund, now) for refund in fold.refunds])
+    await unit.books.save([await plan_if_due(unit, book, now)])

@@ -1,0 +1,104 @@
+"""Driving refunds: a note before each call, the outcome after it, in groups per campaign.
+
+A group is whatever gathered while the last one was saved (`money.md` 1, R5): one transaction and
+one block for up to a hundred refunds of a campaign.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from servicekit.lanes import Lanes
+from servicekit.units import UnitsOfWork
+from servicekit.work import Claim
+
+from payouts.domain.book import seal_into
+from payouts.domain.errors import InvariantBroken, Refused
+from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.refund import Refund, RefundDecision, RefundState
+from payouts.ports import PayoutsUnit
+
+Decide = Callable[[Refund, PledgeMoney], RefundDecision]
+
+# Nothing more to do until somebody hears something new about it.
+RESTING = frozenset({RefundState.SUCCEEDED, RefundState.CLAIMABLE})
+
+
+@dataclass(frozen=True, slots=True)
+class RefundStepItem:
+    """One decision about one claimed refund.
+
+    A resting refund ends the claim with the same transaction; otherwise the claim is let go of
+    until `again_at`, or kept where that is None.
+    """
+
+    claim: Claim
+    decide: Decide
+    again_at: datetime | None
+
+    @property
+    def refund_id(self) -> str:
+        return str(self.claim.item.payload["refund_id"])
+
+
+RefundLanes = Lanes[RefundStepItem, RefundDecision]
+
+
+def refund_lanes(
+    units: UnitsOfWork[PayoutsUnit], now: Callable[[], datetime]
+) -> RefundLanes:
+    """Return lanes keyed by campaign; each answers with the decision that was saved."""
+
+    async def save(
+        campaign_id: str, items: Sequence[RefundStepItem]
+    ) -> Sequence[RefundDecision | Exception]:
+        return await units.run(lambda unit: _save_group(unit, campaign_id, items, now()))
+
+    return Lanes(save)
+
+
+async def _save_group(
+    unit: PayoutsUnit, campaign_id: str, items: Sequence[RefundStepItem], now: datetime
+) -> list[RefundDecision | Exception]:
+    refunds = await unit.refunds.load({item.refund_id for item in items})
+    money = await unit.pledges.load({refund.pledge_id for refund in refunds.values()})
+    answers = [_decide(item, refunds, money) for item in items]
+    decisions = [answer for answer in answers if isinstance(answer, RefundDecision)]
+    postings = [posting for decision in decisions for posting in decision.postings]
+    if postings:
+        book = (await unit.books.load([campaign_id]))[campaign_id]
+        sealed, blocks = seal_into(book, postings, now)
+        await unit.books.append(blocks)
+        await unit.books.save([sealed])
+        await unit.pledges.save([d.money for d in decisions if d.postings])
+    changed = {d.refund.refund_id: d.refund for d in decisions}
+    await unit.refunds.save([r for r in changed.values() if r != refunds[r.refund_id]])
+    await unit.facts.add([fact for decision in decisions for fact in decision.facts])
+    await _settle_claims(unit, items, answers)
+    return answers
+
+
+def _decide(
+    item: RefundStepItem, refunds: dict[str, Refund], money: dict[str, PledgeMoney]
+) -> RefundDecision | Exception:
+    refund = refunds[item.refund_id]
+    try:
+        return item.decide(refund, money[refund.pledge_id])
+    except (Refused, InvariantBroken) as error:
+        return error
+
+
+async def _settle_claims(
+    unit: PayoutsUnit,
+    items: Sequence[RefundStepItem],
+    answers: Sequence[RefundDecision | Exception],
+) -> None:
+    finished = []
+    for item, answer in zip(items, answers, strict=True):
+        if not isinstance(answer, RefundDecision):
+            continue
+        if answer.refund.state in RESTING:
+            finished.append(item.claim)
+        elif item.again_at is not None:
+            await unit.plumbing.work.postpone(item.claim, item.again_at)
+    await unit.plumbing.work.finish(finished)

@@ -1,0 +1,43 @@
+"""A verdict is heard: a missed goal begins the run of refunds, a met one the plan of stages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from payouts.domain.book import Agreement, Book, Verdict, agreement, hear_verdict
+from payouts.domain.errors import Refused
+from payouts.handlers.plan import plan_if_due
+from payouts.handlers.work_kinds import refund_run_work
+from payouts.metrics import VERDICT_CONTRADICTIONS
+from payouts.ports import PayoutsUnit
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictHeard:
+    """A verdict of funding for one campaign, in the campaign's currency."""
+
+    campaign_id: str
+    currency: str
+    verdict: Verdict
+
+
+async def take_verdicts(
+    unit: PayoutsUnit, heard: Sequence[VerdictHeard], now: datetime
+) -> list[tuple[VerdictHeard, Refused]]:
+    """Keep each verdict; return those that contradict one already kept."""
+    books = await unit.books.load({one.campaign_id for one in heard})
+    refused = []
+    for one in heard:
+        book = books.get(one.campaign_id) or Book(one.campaign_id, one.currency)
+        try:
+            after = hear_verdict(book, one.verdict)
+        except Refused as refusal:
+            refused.append((one, refusal))
+            continue
+        if agreement(after) is Agreement.CONTRADICTS:
+            VERDICT_CONTRADICTIONS.inc()
+        if after.run is not None and not after.run.finished:
+            await unit.plumbing.work.offer([refund_run_work(one.campaign_id, now)])
+        books[one.campaign_id] = await plan_if_due(unit, after, now)
+        await unit.books.save([books[one.campaign_id]])
+    return refused

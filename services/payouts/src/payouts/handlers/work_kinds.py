@@ -1,0 +1,28 @@
+"""The work of this service: its kinds and ids, so that whoever wakes it names the same item."""
+
+from datetime import datetime
+
+from servicekit.work import WorkItem
+
+from payouts.domain.refund import Refund
+from payouts.domain.stage import Stage
+
+REFUND = "refund"
+REFUND_RUN = "refund-run"
+STAGE = "stage"
+
+
+def refund_work(refund: Refund, due: datetime) -> WorkItem:
+    payload = {"campaign_id": refund.campaign_id, "refund_id": refund.refund_id}
+    return WorkItem(f"{REFUND}/{refund.refund_id}", REFUND, due, payload=payload)
+
+
+def refund_run_work(campaign_id: str, due: datetime) -> WorkItem:
+    return WorkItem(
+        f"{REFUND_RUN}/{campaign_id}", REFUND_RUN, due, payload={"campaign_id": campaign_id}
+    )
+
+
+def stage_work(stage: Stage, due: datetime) -> WorkItem:
+    payload = {"campaign_id": stage.campaign_id, "number": stage.number}
+    return WorkItem(f"{STAGE}/{stage.stage_id}", STAGE, due, payload=payload)

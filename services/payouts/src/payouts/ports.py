@@ -1,0 +1,232 @@
+"""What the handlers need from outside, and what they may rely on."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from servicekit.units import Unit
+
+from payouts.domain.block import Block
+from payouts.domain.book import Book
+from payouts.domain.destination import Destination
+from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.refund import Refund, RefundFact
+from payouts.domain.refund_outcome import RefundSeen
+from payouts.domain.stage import Stage, StageFact
+from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
+
+
+class Books(Protocol):
+    """Books and their blocks, bound to one transaction."""
+
+    async def load(self, campaign_ids: Collection[str]) -> dict[str, Book]:
+        """Return the books that exist, by campaign."""
+        ...
+
+    async def save(self, books: Sequence[Book]) -> None:
+        """Insert new books (version 0) or replace loaded ones; `Conflict` if one was saved since."""
+        ...
+
+    async def append(self, blocks: Sequence[Block]) -> None:
+        """Append sealed blocks; `DuplicateKey` if a number or a cause is there already."""
+        ...
+
+
+class Pledges(Protocol):
+    """The money of each pledge, bound to one transaction; the collection refuses broken sums."""
+
+    async def load(self, pledge_ids: Collection[str]) -> dict[str, PledgeMoney]: ...
+
+    async def save(self, pledges: Sequence[PledgeMoney]) -> None:
+        """Insert or replace; `Unsaveable` where the parts are not the amount."""
+        ...
+
+    async def page(self, campaign_id: str, after: str | None, limit: int) -> list[PledgeMoney]:
+        """Return the campaign's pledges behind `after`, in order of id."""
+        ...
+
+
+class Refunds(Protocol):
+    """Refund documents, bound to one transaction."""
+
+    async def load(self, refund_ids: Collection[str]) -> dict[str, Refund]: ...
+
+    async def save(self, refunds: Sequence[Refund]) -> None:
+        """Insert new refunds (version 0) or replace loaded ones; `Conflict` if saved since."""
+        ...
+
+
+class Stages(Protocol):
+    """Stages of campaigns, bound to one transaction."""
+
+    async def load(self, campaign_id: str) -> list[Stage]:
+        """Return the campaign's stages in order, none before they are planned."""
+        ...
+
+    async def save(self, stages: Sequence[Stage]) -> None:
+        """Insert new stages (version 0) or replace loaded ones; `Conflict` if saved since."""
+        ...
+
+
+class Destinations(Protocol):
+    """Where creators' money goes, bound to one transaction."""
+
+    async def load(self, campaign_id: str) -> Destination | None: ...
+
+    async def save(self, destination: Destination) -> None:
+        """Keep it; `Conflict` if a later version is there."""
+        ...
+
+
+class Facts(Protocol):
+    """Where facts go, to be published after the transaction."""
+
+    async def add(self, facts: Sequence[RefundFact | StageFact]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutsUnit(Unit):
+    """One transaction of this service."""
+
+    books: Books
+    pledges: Pledges
+    refunds: Refunds
+    stages: Stages
+    destinations: Destinations
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """A definite refusal: nothing was done. `for_funds`: the balance did not cover it."""
+
+    reason: str
+    retryable: bool
+    for_funds: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """Nothing was done and the key is still good: ask again after so many seconds."""
+
+    retry_after_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Nobody knows whether it was done. `key_spent`: the key would only replay an error."""
+
+    key_spent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotThere:
+    """A look-up found nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderBalance:
+    """The platform's balance in one currency, minor units."""
+
+    available: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class CashMovement:
+    """A balance transaction: what moved, and the id of the object that it belongs to."""
+
+    id: str
+    type: str
+    source: str
+
+
+class Provider(Protocol):
+    """The payment provider. No method raises for what the provider says or fails to say.
+
+    Calls with effects carry a key; the same key and body give the first answer again for 24 hours
+    (`money.md` 6). The client's time-out is shorter than any lease and it never retries by itself.
+    """
+
+    async def create_refund(self, refund: Refund) -> RefundSeen | Declined | Throttled | NoAnswer:
+        """Ask for the refund under its attempt's key."""
+        ...
+
+    async def find_refund(self, refund: Refund) -> RefundSeen | NotThere | NoAnswer:
+        """Look the current attempt up by its charge and `metadata.attempt_id`."""
+        ...
+
+    async def create_transfer(self, stage: Stage) -> TransferSeen | Declined | Throttled | NoAnswer:
+        """Ask for the first leg, to the creator's connected account."""
+        ...
+
+    async def find_transfer(self, stage: Stage) -> TransferSeen | NotThere | NoAnswer: ...
+
+    async def create_payout(self, stage: Stage) -> PayoutSeen | Declined | Throttled | NoAnswer:
+        """Ask for the second leg, from the connected account to the bank."""
+        ...
+
+    async def find_payout(self, stage: Stage) -> PayoutSeen | NotThere | NoAnswer: ...
+
+    async def account_problem(self, account: str) -> str | None | NoAnswer:
+        """Return why the account cannot receive payouts, None if it can."""
+        ...
+
+    async def balance(self, currency: str) -> ProviderBalance | None:
+        """Return the platform's balance, None if the provider does not answer."""
+        ...
+
+    async def movements_after(self, cursor: str | None) -> list[CashMovement] | None:
+        """Return the oldest movements behind the cursor (None: from the beginning), in order."""
+        ...
+
+    async def payout_schedule(self) -> str | None:
+        """Return the platform account's own payout schedule, None if there is no answer."""
+        ...
+
+
+class Ledger(Protocol):
+    """Sums over all books in one currency, minor units; may be a second old."""
+
+    async def booked_and_leaving(self, currency: str) -> tuple[int, int]:
+        """Return the sum of `provider_balance`, and what was sent but is not booked as cash."""
+        ...
+
+
+class Freshness(Protocol):
+    """Whether this service has read what was published before a stage was approved."""
+
+    async def fresh_since(self, stage_id: str) -> datetime | None:
+        """Return since when it has, None while it has not or cannot tell."""
+        ...
+
+
+class Queries(Protocol):
+    """Reads outside a transaction. Pages start behind `after` ("" = first), in order of id."""
+
+    async def book(self, campaign_id: str) -> Book | None: ...
+
+    async def books(self, after: str, limit: int) -> list[Book]: ...
+
+    async def blocks(self, campaign_id: str, after: int, limit: int) -> list[Block]: ...
+
+    async def refund(self, campaign_id: str, refund_id: str) -> Refund | None: ...
+
+    async def refunds(self, campaign_id: str, after: str, limit: int) -> list[Refund]: ...
+
+    async def refund_figures(self, campaign_id: str) -> Mapping[str, tuple[int, int]]:
+        """Return count and sum of the campaign's refunds by state."""
+        ...
+
+    async def refunds_of_provider(self, provider_refund_ids: Collection[str]) -> list[Refund]: ...
+
+    async def stages(self, campaign_id: str) -> list[Stage]: ...
+
+    async def destination(self, campaign_id: str) -> Destination | None: ...
+
+    async def cursor(self, name: str) -> str | None:
+        """Return how far a stream of the provider was followed, None at the beginning."""
+        ...
+
+    async def move_cursor(self, name: str, cursor: str) -> None: ...
