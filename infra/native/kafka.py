@@ -105,7 +105,12 @@ class KafkaServer(Server):
 
 
 async def _is_described(bootstrap_servers: str) -> bool:
-    """An open port says little: the broker is ready when the cluster's description has it."""
+    """An open port says little: the broker is ready when the cluster's description has it.
+
+    A closed one says enough: asking it would only make aiokafka log a line each time.
+    """
+    if not await _is_open(bootstrap_servers):
+        return False
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     try:
         await admin.start()
@@ -114,6 +119,16 @@ async def _is_described(bootstrap_servers: str) -> bool:
         return False
     finally:
         await admin.close()
+
+
+async def _is_open(address: str) -> bool:
+    host, _, port = address.partition(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def _java(*arguments: str) -> list[str]:

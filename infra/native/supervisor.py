@@ -41,8 +41,9 @@ def supervise(lock_descriptor: int, command: list[str]) -> int:
     # The lock must end with the server and not later.
     os.close(lock_descriptor)
     print(server.pid, flush=True)
-    handle = os.pidfd_open(server.pid)
-    if sys.stdin.fileno() in select.select([handle, sys.stdin], [], [])[0]:
+    owner_pipe, server_handle = sys.stdin.fileno(), os.pidfd_open(server.pid)
+    ended, _, _ = select.select([owner_pipe, server_handle], [], [])
+    if owner_pipe in ended:
         server.kill()
     return server.wait()
 

@@ -1,0 +1,88 @@
+"""Topics applied to a real broker."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.kafka import Topic, TopicsRefused, ensure_topics
+from infra.kafka.cluster import connect
+from infra.kafka.difference import Present
+
+
+def topic(name: str, **settings: str) -> Topic:
+    """A topic of three partitions; `_` in a setting's name stands for its dot."""
+    named = tuple((key.replace("_", "."), value) for key, value in settings.items())
+    return Topic(name, "tests", 3, named)
+
+
+async def present(servers: str, name: str) -> Present | None:
+    """The topic as the broker has it."""
+    async with connect(servers) as cluster:
+        return (await cluster.present([name])).get(name)
+
+
+async def test_created_once(kafka_bootstrap_servers: str, topic_prefix: str) -> None:
+    """The topic exists under its prefix with all its settings, and again changes nothing."""
+    wanted = topic("apply.created", cleanup_policy="delete", retention_ms="-1")
+    for _ in range(2):
+        await ensure_topics(kafka_bootstrap_servers, [wanted], topic_prefix)
+        found = await present(kafka_bootstrap_servers, f"{topic_prefix}apply.created")
+        assert found == Present(3, {"cleanup.policy": "delete", "retention.ms": "-1"})
+
+
+async def test_widened_without_loss_of_others(
+    kafka_bootstrap_servers: str, topic_prefix: str
+) -> None:
+    """A longer retention is set, and a setting that no file names stays."""
+    before = topic("apply.widened", retention_ms="1000", segment_bytes="2000000")
+    await ensure_topics(kafka_bootstrap_servers, [before], topic_prefix)
+    await ensure_topics(
+        kafka_bootstrap_servers, [topic("apply.widened", retention_ms="-1")], topic_prefix
+    )
+    found = await present(kafka_bootstrap_servers, f"{topic_prefix}apply.widened")
+    assert found == Present(3, {"retention.ms": "-1", "segment.bytes": "2000000"})
+
+
+async def test_narrowing_changes_nothing(kafka_bootstrap_servers: str, topic_prefix: str) -> None:
+    """One refused change holds back all: the other topic is not created either."""
+    kept = topic("apply.kept", retention_ms="-1")
+    await ensure_topics(kafka_bootstrap_servers, [kept], topic_prefix)
+    narrow = topic("apply.kept", retention_ms="1000")
+    with pytest.raises(TopicsRefused, match="would delete records"):
+        await ensure_topics(kafka_bootstrap_servers, [topic("apply.new"), narrow], topic_prefix)
+    found = await present(kafka_bootstrap_servers, f"{topic_prefix}apply.kept")
+    assert found == Present(3, {"retention.ms": "-1"})
+    assert await present(kafka_bootstrap_servers, f"{topic_prefix}apply.new") is None
+
+
+async def test_dry_run(kafka_bootstrap_servers: str, topic_prefix: str, tmp_path: Path) -> None:
+    """Without --yes the difference is printed and nothing made; with it, it is made."""
+    (tmp_path / "one.yaml").write_text(
+        "topic: apply.dry\nowner: tests\npartitions: 3\ncleanup: delete\nretention_ms: -1\n"
+    )
+    name = f"{topic_prefix}apply.dry"
+    servers = ["--bootstrap-servers", kafka_bootstrap_servers, "--topics", str(tmp_path)]
+    command = [sys.executable, "-m", "infra.kafka", "apply", "--prefix", topic_prefix, *servers]
+
+    def run(*more: str) -> str:
+        return subprocess.run([*command, *more], capture_output=True, text=True, check=True).stdout
+
+    assert f"+ {name}: 3 partitions" in run()
+    assert await present(kafka_bootstrap_servers, name) is None
+    assert "1 changes made" in run("--yes")
+    assert "nothing to change" in run("--yes")
+    assert await present(kafka_bootstrap_servers, name) is not None
+
+
+def test_no_broker(tmp_path: Path) -> None:
+    """A broker that does not answer is exit status 69, without a traceback."""
+    (tmp_path / "one.yaml").write_text(
+        "topic: apply.dry\nowner: tests\npartitions: 3\ncleanup: delete\nretention_ms: -1\n"
+    )
+    servers = ["--bootstrap-servers", "127.0.0.1:1", "--topics", str(tmp_path)]
+    command = [sys.executable, "-m", "infra.kafka", "apply", *servers]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 69
+    assert "Traceback" not in done.stderr
