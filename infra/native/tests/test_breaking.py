@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from pymongo import MongoClient, WriteConcern
+from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
 from infra.kafka import Topic, ensure_topics
@@ -43,7 +44,9 @@ def test_mongod_keeps_acknowledged_writes(breakable_stack: NativeStack) -> None:
     concern = WriteConcern(w="majority", j=True)
     client: MongoClient[dict[str, Any]]
     with MongoClient(uri) as client:
-        notes = client["kept"].get_collection("notes", write_concern=concern)
+        notes: Collection[dict[str, Any]] = client["kept"].get_collection(
+            "notes", write_concern=concern
+        )
         for number in range(20):
             notes.insert_one({"_id": number})
     breakable_stack.kill_mongodb()
@@ -51,9 +54,8 @@ def test_mongod_keeps_acknowledged_writes(breakable_stack: NativeStack) -> None:
     breakable_stack.start_mongodb()
     assert breakable_stack.addresses.mongodb_uri == uri
     with MongoClient(uri) as client:
-        assert [note["_id"] for note in client["kept"]["notes"].find().sort("_id")] == list(
-            range(20)
-        )
+        notes = client["kept"]["notes"]
+        assert [note["_id"] for note in notes.find().sort("_id")] == list(range(20))
 
 
 def test_pause_and_resume(breakable_stack: NativeStack) -> None:
