@@ -54,8 +54,8 @@ def test_mongod_keeps_acknowledged_writes(breakable_stack: NativeStack) -> None:
     breakable_stack.start_mongodb()
     assert breakable_stack.addresses.mongodb_uri == uri
     with MongoClient(uri) as client:
-        notes = client["kept"]["notes"]
-        assert [note["_id"] for note in notes.find().sort("_id")] == list(range(20))
+        stored: list[dict[str, Any]] = client["kept"]["notes"].find().sort("_id").to_list()
+        assert [note["_id"] for note in stored] == list(range(20))
 
 
 def test_pause_and_resume(breakable_stack: NativeStack) -> None:
