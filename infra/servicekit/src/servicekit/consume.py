@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from typing import Generic
 
 import structlog
-from sosst_contracts.codec import Decoded, UnknownMajor, UnknownType, Unusable, decode
 
 from servicekit import metrics
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, ConsumerStopped, DependencyAway
-from servicekit.ordering import Arrival, Incoming, Kept, KeyPlan, plan_key
 from servicekit.loops import Pulse
+from servicekit.ordering import Arrival, Incoming, Kept, KeyPlan, plan_key
 from servicekit.set_aside import SetAsideFact
 from servicekit.streams import Move
 from servicekit.units import U, UnitsOfWork
+from sosst_contracts.codec import Decoded, UnknownMajor, UnknownType, Unusable, decode
 
 log = structlog.get_logger()
 

@@ -7,9 +7,8 @@ further waits. A fact that cannot be used holds its key at its place until it is
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sosst_contracts.codec import Decoded, Record, UnknownType, Unusable
-
 from servicekit.streams import StreamRow
+from sosst_contracts.codec import Decoded, Record, UnknownType, Unusable
 
 Outcome = Decoded | Unusable | UnknownType
 

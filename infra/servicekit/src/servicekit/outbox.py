@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from pymongo import ReturnDocument
-from sosst_contracts.codec import Draft, Record
 
 from servicekit.clock import Clock
 from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Database, Document, Session, sorted_errors
+from sosst_contracts.codec import Draft, Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
-from sosst_contracts.codec import Record
 
 from servicekit import metrics
 from servicekit.kafka import KafkaConnection
+from sosst_contracts.codec import Record
 
 log = structlog.get_logger()
 

@@ -9,9 +9,9 @@ import structlog
 
 from servicekit import metrics
 from servicekit.errors import DependencyAway
+from servicekit.loops import Pulse, pause
 from servicekit.outbox import OutboxQueue, OutboxRow
 from servicekit.publish import Publisher
-from servicekit.loops import Pulse, pause
 
 log = structlog.get_logger()
 

@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from pymongo import ReplaceOne
-from sosst_contracts.codec import Record
 
 from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Database, Document, Session, sorted_errors
+from sosst_contracts.codec import Record
 
 
 @dataclass(frozen=True, slots=True)

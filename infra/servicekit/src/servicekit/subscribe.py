@@ -15,15 +15,15 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
-from sosst_contracts.codec import Record
 
 from servicekit import metrics
 from servicekit.consume import BatchConsumer
 from servicekit.errors import ConsumerStopped, DependencyAway
 from servicekit.kafka import KafkaConnection
-from servicekit.ordering import Incoming
 from servicekit.loops import Pulse, pause
+from servicekit.ordering import Incoming
 from servicekit.units import U
+from sosst_contracts.codec import Record
 
 log = structlog.get_logger()
 

@@ -19,9 +19,9 @@ from pymongo import UpdateOne
 from servicekit import metrics
 from servicekit.clock import Clock
 from servicekit.errors import DependencyAway, LeaseLost
+from servicekit.loops import Pulse, pause
 from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Database, Document, Session, sorted_errors
-from servicekit.loops import Pulse, pause
 
 log = structlog.get_logger()
 
@@ -52,6 +52,14 @@ class WorkOffers(Protocol):
 
     async def offer(self, items: Sequence[WorkItem]) -> None:
         """Add the items; one whose id is already there stays as it is."""
+        ...
+
+    async def hasten(self, ids: Sequence[str], due: datetime) -> None:
+        """Bring waiting items forward to `due`; claimed, earlier and unknown ones stay as they are."""
+        ...
+
+    async def confirm(self, claims: Sequence[Claim]) -> None:
+        """Raise `LeaseLost` unless all claims are still ours, also at the commit."""
         ...
 
     async def finish(self, claims: Sequence[Claim]) -> None:
@@ -104,12 +112,27 @@ class MongoWorkOffers:
             if missing:
                 await self._items.insert_many(list(missing.values()), session=self._session)
 
+    async def hasten(self, ids: Sequence[str], due: datetime) -> None:
+        waiting = {"_id": {"$in": list(ids)}, "token": None, "due": {"$gt": due}}
+        with sorted_errors():
+            await self._items.update_many(waiting, {"$set": {"due": due}}, session=self._session)
+
+    async def confirm(self, claims: Sequence[Claim]) -> None:
+        if not claims:
+            return
+        # A write, so that a new claim of the same item conflicts with this transaction.
+        with sorted_errors():
+            result = await self._items.update_many(
+                _ours(claims), {"$inc": {"confirmed": 1}}, session=self._session
+            )
+        if result.matched_count != len(claims):
+            raise LeaseLost(", ".join(claim.item.id for claim in claims))
+
     async def finish(self, claims: Sequence[Claim]) -> None:
         if not claims:
             return
-        ours = [{"_id": claim.item.id, "token": claim.token} for claim in claims]
         with sorted_errors():
-            result = await self._items.delete_many({"$or": ours}, session=self._session)
+            result = await self._items.delete_many(_ours(claims), session=self._session)
         if result.deleted_count != len(claims):
             raise LeaseLost(", ".join(claim.item.id for claim in claims))
 
@@ -169,6 +192,14 @@ class MongoWorkQueue:
         return count, oldest["due"] if oldest else None
 
 
+def _ours(claims: Sequence[Claim]) -> Document:
+    ids = [claim.item.id for claim in claims]
+    tokens = list({claim.token for claim in claims})
+    # Ids are unique, and a token belongs to one act of claiming: an item of ours under the token
+    # of another claim of ours cannot be.
+    return {"_id": {"$in": ids}, "token": {"$in": tokens}}
+
+
 def _letting_go(claim: Claim, due: datetime) -> tuple[Document, Document]:
     ours = {"_id": claim.item.id, "token": claim.token}
     return ours, {"$set": {"due": due, "token": None}}
@@ -207,6 +238,16 @@ class MemoryWorkOffers:
     async def offer(self, items: Sequence[WorkItem]) -> None:
         for item in items:
             self._items.setdefault(item.id, _Held(item))
+
+    async def hasten(self, ids: Sequence[str], due: datetime) -> None:
+        for item_id in ids:
+            held = self._items.get(item_id)
+            if held is not None and held.token is None and held.item.due > due:
+                self._items[item_id] = replace(held, item=replace(held.item, due=due))
+
+    async def confirm(self, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            _must_be_ours(self._items, claim)
 
     async def finish(self, claims: Sequence[Claim]) -> None:
         for claim in claims:

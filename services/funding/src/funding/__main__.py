@@ -2,9 +2,8 @@
 
 import sys
 
-from servicekit.command import main
-
 from funding.app import assemble, begin
 from funding.settings import FundingSettings
+from servicekit.command import main
 
 sys.exit(main(FundingSettings, begin, assemble))

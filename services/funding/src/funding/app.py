@@ -2,14 +2,9 @@
 
 from collections.abc import Collection
 
-from servicekit.mongo import Database, Session
-from servicekit.process import Process
-from servicekit.runtime import Runtime
-from servicekit.units import Plumbing
-
 from funding import wire
 from funding.adapters.facts import OutboxFacts
-from funding.adapters.kafka_intake import KafkaIntake, NoIntake
+from funding.adapters.intake import NoIntake
 from funding.adapters.mongo_stores import MongoCampaigns, MongoPledges
 from funding.adapters.queries import MongoQueries
 from funding.adapters.schema import SCHEMA
@@ -18,6 +13,11 @@ from funding.http import build_api
 from funding.ports import FundingUnit, Intake
 from funding.settings import FundingSettings
 from funding.sweeps import SettleDueCampaigns
+from servicekit.mongo import Database, Session
+from servicekit.positions import TopicPositions
+from servicekit.process import Process
+from servicekit.runtime import Runtime
+from servicekit.units import Plumbing
 
 SETTLE_SECONDS = 0.5
 
@@ -52,5 +52,5 @@ def assemble(settings: FundingSettings, runtime: Runtime[FundingUnit]) -> Proces
 
 def _intake(settings: FundingSettings, runtime: Runtime[FundingUnit]) -> Intake:
     if settings.payments_intake:
-        return KafkaIntake(runtime.connection, wire.PAYMENTS_TOPIC, PAYMENTS_GROUP)
+        return TopicPositions(runtime.connection, wire.PAYMENTS_TOPIC, PAYMENTS_GROUP)
     return NoIntake()

@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 
-from servicekit.clock import Clock
-from servicekit.consume import Refusal, Subscription
-from sosst_contracts import platform
-from sosst_contracts.codec import Decoded
-
 from funding import wire
 from funding.domain.errors import Refused
 from funding.domain.terms import Terms
 from funding.handlers.launch import launch
 from funding.handlers.payments import take_payments
 from funding.ports import FundingUnit
+from servicekit.clock import Clock
+from servicekit.consume import Refusal, Subscription
+from sosst_contracts import platform
+from sosst_contracts.codec import Decoded
 
 PAYMENTS_GROUP = "funding-platform-payments"
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from servicekit.units import Unit
-
 from funding.domain.campaign import Campaign
 from funding.domain.facts import Fact
 from funding.domain.pledge import Pledge
+from servicekit.units import Unit
 
 
 class Campaigns(Protocol):

@@ -2,9 +2,9 @@
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
-from servicekit.settings import ServiceSettings
 
 from funding.domain.terms import Terms
+from servicekit.settings import ServiceSettings
 
 
 class FundingSettings(ServiceSettings):

@@ -2,13 +2,12 @@
 
 from datetime import datetime
 
-from servicekit.errors import Conflict
-from servicekit.units import UnitsOfWork
-
 from funding.domain.campaign import Campaign
 from funding.handlers.settle import settle
 from funding.metrics import observe_verdict
 from funding.ports import FundingUnit, Intake, Queries
+from servicekit.errors import Conflict
+from servicekit.units import UnitsOfWork
 
 PAGE = 100
 

@@ -3,11 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from sosst_contracts import funding as events
-from sosst_contracts import platform
-from sosst_contracts.codec import Draft
-from sosst_contracts.money import Money
-
 from funding.domain.campaign import Campaign, Launch, Reward
 from funding.domain.facts import (
     CampaignLaunched,
@@ -19,6 +14,10 @@ from funding.domain.facts import (
 )
 from funding.domain.pledge import Capture, Payment, PaymentStatus
 from funding.domain.terms import Terms
+from sosst_contracts import funding as events
+from sosst_contracts import platform
+from sosst_contracts.codec import Draft
+from sosst_contracts.money import Money
 
 CAMPAIGNS_TOPIC = platform.CampaignApproved.topic
 PAYMENTS_TOPIC = platform.PaymentCaptured.topic

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from servicekit.units import Unit
-
 from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
@@ -15,6 +13,7 @@ from payouts.domain.refund import Refund, RefundFact
 from payouts.domain.refund_outcome import RefundSeen
 from payouts.domain.stage import Stage, StageFact
 from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
+from servicekit.units import Unit
 
 
 class Books(Protocol):

@@ -3,8 +3,6 @@
 from dataclasses import asdict
 from typing import Any
 
-from sosst_contracts.money import Money
-
 from funding.domain.campaign import (
     Campaign,
     CampaignState,
@@ -22,6 +20,7 @@ from funding.domain.pledge import (
     Standing,
 )
 from funding.domain.terms import Terms
+from sosst_contracts.money import Money
 
 Document = dict[str, Any]
 

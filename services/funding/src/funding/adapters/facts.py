@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
+from funding.domain.facts import Fact
 from servicekit.outbox import Outbox
 from sosst_contracts.codec import Draft
-
-from funding.domain.facts import Fact
 
 
 class OutboxFacts:

@@ -5,8 +5,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from pymongo import ReplaceOne
-from servicekit.errors import Conflict
-from servicekit.mongo import Database, Session, sorted_errors
 
 from funding.adapters.documents import (
     campaign_document,
@@ -16,6 +14,8 @@ from funding.adapters.documents import (
 )
 from funding.domain.campaign import Campaign
 from funding.domain.pledge import Pledge, PledgeState
+from servicekit.errors import Conflict
+from servicekit.mongo import Database, Session, sorted_errors
 
 
 class MongoCampaigns:

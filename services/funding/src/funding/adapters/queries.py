@@ -2,11 +2,10 @@
 
 from datetime import datetime
 
-from servicekit.mongo import Database, sorted_errors
-
 from funding.adapters.documents import campaign_from, pledge_from
 from funding.domain.campaign import Campaign
 from funding.domain.pledge import Pledge
+from servicekit.mongo import Database, sorted_errors
 
 
 class MongoQueries:

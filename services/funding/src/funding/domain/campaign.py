@@ -5,11 +5,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sosst_contracts.money import UnknownCurrency, exponent
-
 from funding.domain.errors import Refused
 from funding.domain.terms import Terms, check_terms
-
+from sosst_contracts.money import UnknownCurrency, exponent
 
 # Any integer reader of JSON can hold it (`events.md` rule 7).
 LARGEST_GOAL = 2**53 - 1

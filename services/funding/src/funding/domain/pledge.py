@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from sosst_contracts.money import Money
-
 from funding.domain.campaign import Campaign, Totals
 from funding.domain.errors import Refused
 from funding.domain.facts import Fact, PledgeCollected, PledgeErrored, PledgePlaced
+from sosst_contracts.money import Money
 
 
 class PledgeState(StrEnum):

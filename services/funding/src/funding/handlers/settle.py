@@ -3,9 +3,6 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from servicekit.errors import DependencyAway
-from servicekit.units import UnitsOfWork
-
 from funding.domain.campaign import Campaign, CampaignState
 from funding.domain.facts import VerdictReached
 from funding.domain.settling import (
@@ -17,6 +14,8 @@ from funding.domain.settling import (
     wait,
 )
 from funding.ports import FundingUnit, Intake
+from servicekit.errors import DependencyAway
+from servicekit.units import UnitsOfWork
 
 
 async def settle(

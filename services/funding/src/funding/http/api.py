@@ -4,10 +4,6 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Query, Response
-from servicekit.clock import Clock
-from servicekit.lanes import Lanes
-from servicekit.problems import Problem
-from servicekit.units import UnitsOfWork
 
 from funding.domain.campaign import Campaign, Launch
 from funding.domain.errors import Refused
@@ -34,6 +30,10 @@ from funding.http.views import (
 )
 from funding.metrics import PLEDGES
 from funding.ports import FundingUnit, Intake, Queries
+from servicekit.clock import Clock
+from servicekit.lanes import Lanes
+from servicekit.problems import Problem
+from servicekit.units import UnitsOfWork
 
 CampaignId = Annotated[Identifier, Path()]
 PledgeId = Annotated[Identifier, Path()]

@@ -1,10 +1,6 @@
 """From the domain to what people see, and back."""
 
 from dataclasses import asdict
-from datetime import datetime
-
-from servicekit.problems import Problem
-from sosst_contracts import money
 
 from funding.domain.campaign import Campaign, Launch, Reward
 from funding.domain.errors import Refused
@@ -24,6 +20,8 @@ from funding.http.models import (
     VerdictView,
 )
 from funding.wire import terms_from, to_the_millisecond
+from servicekit.problems import Problem
+from sosst_contracts import money
 
 _NOT_FOUND = {"campaign-unknown"}
 _INVALID = {

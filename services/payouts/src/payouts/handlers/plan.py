@@ -19,9 +19,7 @@ async def plan_if_due(unit: PayoutsUnit, book: Book, now: datetime) -> Book:
     shares = verdict.shares_basis_points
     plan = schedule(book.campaign_id, book.currency, verdict.collected, shares, now)
     available = book.balances[Account.BACKER_FUNDS]
-    first = make_due(
-        plan.stages[0], stage_amount(1, verdict.collected, shares, available, 0), now
-    )
+    first = make_due(plan.stages[0], stage_amount(1, verdict.collected, shares, available, 0), now)
     await unit.stages.save([first.stage, *plan.stages[1:]])
     await unit.facts.add([plan, *first.facts])
     await unit.plumbing.work.offer([stage_work(first.stage, now)])

@@ -1,6 +1,5 @@
 """Collected pledges come into the books; what a missed campaign still collects goes back."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,32 +24,26 @@ class PledgeHeard:
     collected: CollectedPledge | None
 
 
-@dataclass(frozen=True, slots=True)
-class PledgeRefused:
-    """A fact that the book cannot take, and why."""
-
-    heard: PledgeHeard
-    refusal: Refused
-
-
 async def take_pledges(
     unit: PayoutsUnit, heard: Sequence[PledgeHeard], now: datetime
-) -> list[PledgeRefused]:
-    """Take the facts of all campaigns in the batch; return those that are refused.
+) -> dict[int, Refused]:
+    """Take the facts of all campaigns in the batch; return refusals by place in the batch.
 
     A pledge of a missed campaign is refunded in the same transaction, in whichever order verdict
     and pledge were heard (`domain.md` 3, T1).
     """
-    campaigns: dict[str, list[PledgeHeard]] = defaultdict(list)
-    for one in heard:
-        campaigns[one.campaign_id].append(one)
-    books = await unit.books.load(campaigns)
-    refused: list[PledgeRefused] = []
-    for campaign_id, facts in campaigns.items():
-        book = books.get(campaign_id) or Book(campaign_id, facts[0].currency)
-        fold = _Fold(book, now)
-        refused += fold.take_all(facts)
-        if not refused:
+    books = await unit.books.load({one.campaign_id for one in heard})
+    folds: dict[str, _Fold] = {}
+    refused: dict[int, Refused] = {}
+    for place, one in enumerate(heard):
+        book = books.get(one.campaign_id) or Book(one.campaign_id, one.currency)
+        fold = folds.setdefault(one.campaign_id, _Fold(book, now))
+        try:
+            fold.take(one)
+        except Refused as refusal:
+            refused[place] = refusal
+    if not refused:
+        for fold in folds.values():
             await _save(unit, fold, now)
     return refused
 
@@ -66,16 +59,7 @@ class _Fold:
         self.facts: list[RefundFact] = []
         self._now = now
 
-    def take_all(self, facts: Sequence[PledgeHeard]) -> list[PledgeRefused]:
-        refused = []
-        for heard in facts:
-            try:
-                self._take(heard)
-            except Refused as refusal:
-                refused.append(PledgeRefused(heard, refusal))
-        return refused
-
-    def _take(self, heard: PledgeHeard) -> None:
+    def take(self, heard: PledgeHeard) -> None:
         if heard.collected is not None:
             collected = collect(self.book, heard.collected)
             self.book = collected.book

@@ -2,13 +2,12 @@
 
 from datetime import datetime
 
-from servicekit.units import UnitsOfWork
-from servicekit.work import Claim
-
 from payouts.domain.book import advance_run, seal_into
 from payouts.domain.refund import request
 from payouts.handlers.work_kinds import refund_work
 from payouts.ports import PayoutsUnit
+from servicekit.units import UnitsOfWork
+from servicekit.work import Claim
 
 # 100 000 documents do not fit one transaction; a page's entries fit one block.
 PAGE = 500

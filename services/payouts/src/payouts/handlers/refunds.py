@@ -8,15 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from servicekit.lanes import Lanes
-from servicekit.units import UnitsOfWork
-from servicekit.work import Claim
-
 from payouts.domain.book import seal_into
 from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import Refund, RefundDecision, RefundState
 from payouts.ports import PayoutsUnit
+from servicekit.lanes import Lanes
+from servicekit.units import UnitsOfWork
+from servicekit.work import Claim
 
 Decide = Callable[[Refund, PledgeMoney], RefundDecision]
 
@@ -44,9 +43,7 @@ class RefundStepItem:
 RefundLanes = Lanes[RefundStepItem, RefundDecision]
 
 
-def refund_lanes(
-    units: UnitsOfWork[PayoutsUnit], now: Callable[[], datetime]
-) -> RefundLanes:
+def refund_lanes(units: UnitsOfWork[PayoutsUnit], now: Callable[[], datetime]) -> RefundLanes:
     """Return lanes keyed by campaign; each answers with the decision that was saved."""
 
     async def save(
@@ -93,7 +90,7 @@ async def _settle_claims(
     items: Sequence[RefundStepItem],
     answers: Sequence[RefundDecision | Exception],
 ) -> None:
-    finished = []
+    finished, kept = [], []
     for item, answer in zip(items, answers, strict=True):
         if not isinstance(answer, RefundDecision):
             continue
@@ -101,4 +98,7 @@ async def _settle_claims(
             finished.append(item.claim)
         elif item.again_at is not None:
             await unit.plumbing.work.postpone(item.claim, item.again_at)
+        else:
+            kept.append(item.claim)
+    await unit.plumbing.work.confirm(kept)
     await unit.plumbing.work.finish(finished)

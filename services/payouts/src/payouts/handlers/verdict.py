@@ -23,16 +23,16 @@ class VerdictHeard:
 
 async def take_verdicts(
     unit: PayoutsUnit, heard: Sequence[VerdictHeard], now: datetime
-) -> list[tuple[VerdictHeard, Refused]]:
-    """Keep each verdict; return those that contradict one already kept."""
+) -> dict[int, Refused]:
+    """Keep each verdict; return those that contradict one already kept, by place in the batch."""
     books = await unit.books.load({one.campaign_id for one in heard})
-    refused = []
-    for one in heard:
+    refused: dict[int, Refused] = {}
+    for place, one in enumerate(heard):
         book = books.get(one.campaign_id) or Book(one.campaign_id, one.currency)
         try:
             after = hear_verdict(book, one.verdict)
         except Refused as refusal:
-            refused.append((one, refusal))
+            refused[place] = refusal
             continue
         if agreement(after) is Agreement.CONTRADICTS:
             VERDICT_CONTRADICTIONS.inc()

@@ -2,10 +2,9 @@
 
 from datetime import datetime
 
-from servicekit.work import WorkItem
-
 from payouts.domain.refund import Refund
 from payouts.domain.stage import Stage
+from servicekit.work import WorkItem
 
 REFUND = "refund"
 REFUND_RUN = "refund-run"

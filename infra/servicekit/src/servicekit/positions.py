@@ -1,16 +1,17 @@
-"""Where the payments intake stands: its ends, and how far this service has committed."""
+"""How far a topic goes, and how far one group of this service has committed."""
 
 import asyncio
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+
 from servicekit.errors import DependencyAway
 from servicekit.kafka import KafkaConnection
 
 
-class KafkaIntake:
-    """`ports.Intake` asked from the brokers."""
+class TopicPositions:
+    """Offsets of one topic and one group, asked from the brokers."""
 
     def __init__(self, connection: KafkaConnection, topic: str, group: str) -> None:
         self._connection = connection
@@ -18,6 +19,10 @@ class KafkaIntake:
         self._group = connection.physical(group)
 
     async def ends(self) -> dict[int, int]:
+        """Return the end offset of each partition that holds anything, none for a missing topic.
+
+        Raises `DependencyAway` if no broker answers.
+        """
         numbers = await self._connection.partitions(self._topic)
         physical = self._connection.physical(self._topic)
         partitions = [TopicPartition(physical, number) for number in numbers]
@@ -35,6 +40,7 @@ class KafkaIntake:
         return {p.partition: ends[p] for p in partitions if ends[p] > begins[p]}
 
     async def committed(self) -> dict[int, int]:
+        """Return the group's committed position per partition; same errors as `ends`."""
         admin = AIOKafkaAdminClient(**self._connection.client_options(), request_timeout_ms=5_000)
         physical = self._connection.physical(self._topic)
         try:
@@ -46,13 +52,3 @@ class KafkaIntake:
         finally:
             await admin.close()
         return {p.partition: o.offset for p, o in offsets.items() if p.topic == physical}
-
-
-class NoIntake:
-    """A suite that gets its payments by HTTP only: the intake has always passed."""
-
-    async def ends(self) -> dict[int, int]:
-        return {}
-
-    async def committed(self) -> dict[int, int]:
-        return {}

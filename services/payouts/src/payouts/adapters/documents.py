@@ -1,0 +1,34 @@
+"""Domain values as documents and back; pydantic knows the shapes from the dataclasses."""
+
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+T = TypeVar("T")
+Document = dict[str, Any]
+
+
+class Documents(Generic[T]):
+    """Turns one kind of value into documents whose `_id` is given by the caller, and back."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._adapter: TypeAdapter[T] = TypeAdapter(kind)
+
+    def document(self, document_id: str, value: T) -> Document:
+        fields = self._adapter.dump_python(value)
+        return {"_id": document_id, **_plain(fields)}
+
+    def value(self, document: Document) -> T:
+        fields = {name: field for name, field in document.items() if name != "_id"}
+        return self._adapter.validate_python(fields)
+
+
+def _plain(value: Any) -> Any:
+    """Enums become their words: BSON would refuse the keys and keep the classes of the values."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, str):
+        return str(value)
+    return int(value) if type(value) is not bool and isinstance(value, int) else value

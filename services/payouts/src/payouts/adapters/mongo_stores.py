@@ -1,0 +1,186 @@
+"""Books, pledges, refunds, stages and destinations in MongoDB."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any, Generic, Protocol, TypeVar
+
+from pymongo import InsertOne, ReplaceOne
+
+from payouts.adapters.documents import Document, Documents
+from payouts.domain.block import Block
+from payouts.domain.book import Book
+from payouts.domain.destination import Destination
+from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.refund import Refund
+from payouts.domain.stage import Stage
+from payouts.metrics import BLOCKS
+from servicekit.errors import Conflict
+from servicekit.mongo import Collection as MongoCollection
+from servicekit.mongo import Database, Session, sorted_errors
+
+BOOKS = Documents(Book)
+BLOCK_DOCUMENTS = Documents(Block)
+PLEDGES = Documents(PledgeMoney)
+REFUNDS = Documents(Refund)
+STAGES = Documents(Stage)
+DESTINATIONS = Documents(Destination)
+
+
+class Versioned(Protocol):
+    """A value whose saves are guarded by its version."""
+
+    @property
+    def version(self) -> int: ...
+
+
+V = TypeVar("V", bound=Versioned)
+
+
+class _VersionedCollection(Generic[V]):
+    """Inserts values of version 0, replaces loaded ones, and notices who was faster."""
+
+    def __init__(
+        self, collection: MongoCollection, session: Session, documents: Documents[V]
+    ) -> None:
+        self._collection = collection
+        self._session = session
+        self._documents = documents
+
+    async def load(self, query: Document) -> list[V]:
+        with sorted_errors():
+            cursor = self._collection.find(query, session=self._session).sort("_id", 1)
+            return [self._documents.value(row) for row in await cursor.to_list(None)]
+
+    async def save(self, values: Sequence[tuple[str, V]]) -> None:
+        if not values:
+            return
+        writes: list[Any] = [self._write(document_id, value) for document_id, value in values]
+        known = sum(1 for _, value in values if value.version)
+        with sorted_errors():
+            result = await self._collection.bulk_write(writes, ordered=False, session=self._session)
+        if result.matched_count != known:
+            raise Conflict("a document was saved by somebody else")
+
+    def _write(self, document_id: str, value: V) -> Any:
+        saved: V = replace(value, version=value.version + 1)  # type: ignore[type-var]
+        document = self._documents.document(document_id, saved)
+        if value.version == 0:
+            return InsertOne(document)
+        return ReplaceOne({"_id": document_id, "version": value.version}, document)
+
+
+class MongoBooks:
+    """`books`, and their `blocks` with numbers and causes that are unique per campaign."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._books = _VersionedCollection(database.collection("books"), session, BOOKS)
+        self._blocks = database.collection("blocks")
+        self._session = session
+
+    async def load(self, campaign_ids: Collection[str]) -> dict[str, Book]:
+        found = await self._books.load({"_id": {"$in": list(campaign_ids)}})
+        return {book.campaign_id: book for book in found}
+
+    async def save(self, books: Sequence[Book]) -> None:
+        await self._books.save([(book.campaign_id, book) for book in books])
+
+    async def append(self, blocks: Sequence[Block]) -> None:
+        if not blocks:
+            return
+        with sorted_errors():
+            await self._blocks.insert_many(
+                [block_document(block) for block in blocks], session=self._session
+            )
+        BLOCKS.inc(len(blocks))
+
+
+def block_document(block: Block) -> Document:
+    """Return the document of a block; `causes` is there for the unique index."""
+    causes = sorted({sealed.cause for sealed in block.entries})
+    document = BLOCK_DOCUMENTS.document(f"{block.campaign_id}|{block.number:012}", block)
+    return document | {"causes": causes}
+
+
+def block_from(document: Document) -> Block:
+    return BLOCK_DOCUMENTS.value({n: v for n, v in document.items() if n != "causes"})
+
+
+class MongoPledges:
+    """`pledge_money`; a validator refuses parts that are not the amount."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._pledges = database.collection("pledge_money")
+        self._session = session
+
+    async def load(self, pledge_ids: Collection[str]) -> dict[str, PledgeMoney]:
+        found = await self._find({"_id": {"$in": list(pledge_ids)}}, 0)
+        return {money.pledge_id: money for money in found}
+
+    async def save(self, pledges: Sequence[PledgeMoney]) -> None:
+        if not pledges:
+            return
+        writes = [
+            ReplaceOne({"_id": m.pledge_id}, PLEDGES.document(m.pledge_id, m), upsert=True)
+            for m in pledges
+        ]
+        with sorted_errors():
+            await self._pledges.bulk_write(writes, ordered=False, session=self._session)
+
+    async def page(self, campaign_id: str, after: str | None, limit: int) -> list[PledgeMoney]:
+        query: Document = {"campaign_id": campaign_id, "_id": {"$gt": after or ""}}
+        return await self._find(query, limit)
+
+    async def _find(self, query: Document, limit: int) -> list[PledgeMoney]:
+        with sorted_errors():
+            cursor = self._pledges.find(query, session=self._session).sort("_id", 1).limit(limit)
+            return [PLEDGES.value(row) for row in await cursor.to_list(None)]
+
+
+class MongoRefunds:
+    """`refunds`, whose id is made of pledge and cause."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._refunds = _VersionedCollection(database.collection("refunds"), session, REFUNDS)
+
+    async def load(self, refund_ids: Collection[str]) -> dict[str, Refund]:
+        found = await self._refunds.load({"_id": {"$in": list(refund_ids)}})
+        return {refund.refund_id: refund for refund in found}
+
+    async def save(self, refunds: Sequence[Refund]) -> None:
+        await self._refunds.save([(refund.refund_id, refund) for refund in refunds])
+
+
+class MongoStages:
+    """`stages`, three per campaign."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._stages = _VersionedCollection(database.collection("stages"), session, STAGES)
+
+    async def load(self, campaign_id: str) -> list[Stage]:
+        found = await self._stages.load({"campaign_id": campaign_id})
+        return sorted(found, key=lambda stage: stage.number)
+
+    async def save(self, stages: Sequence[Stage]) -> None:
+        await self._stages.save([(stage.stage_id, stage) for stage in stages])
+
+
+class MongoDestinations:
+    """`destinations`, one per campaign, guarded by its version."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._destinations = database.collection("destinations")
+        self._session = session
+
+    async def load(self, campaign_id: str) -> Destination | None:
+        with sorted_errors():
+            row = await self._destinations.find_one({"_id": campaign_id}, session=self._session)
+        return DESTINATIONS.value(row) if row else None
+
+    async def save(self, destination: Destination) -> None:
+        document = DESTINATIONS.document(destination.campaign_id, destination)
+        not_later = {"_id": destination.campaign_id, "version": {"$lte": destination.version}}
+        # A later version makes the filter miss, and the insert that follows meets its id.
+        with sorted_errors():
+            await self._destinations.replace_one(
+                not_later, document, upsert=True, session=self._session
+            )

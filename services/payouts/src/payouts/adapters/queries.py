@@ -1,0 +1,113 @@
+"""Reads outside a transaction: pages for people, sums for the gate, cursors of the provider."""
+
+from collections.abc import Collection, Mapping
+
+from payouts.adapters.mongo_stores import (
+    BOOKS,
+    DESTINATIONS,
+    REFUNDS,
+    STAGES,
+    block_from,
+)
+from payouts.domain.block import Block
+from payouts.domain.book import Book
+from payouts.domain.destination import Destination
+from payouts.domain.refund import Refund, RefundState
+from payouts.domain.stage import Stage
+from servicekit.mongo import Database, Document, sorted_errors
+
+# Sent, and not yet booked as cash.
+_LEAVING = [RefundState.SUBMITTED.value, RefundState.UNKNOWN.value]
+
+
+class MongoQueries:
+    """`ports.Queries` and `ports.Ledger` over the service's own collections."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def book(self, campaign_id: str) -> Book | None:
+        row = await self._one("books", {"_id": campaign_id})
+        return BOOKS.value(row) if row else None
+
+    async def books(self, after: str, limit: int) -> list[Book]:
+        return [BOOKS.value(row) for row in await self._page("books", {}, after, limit)]
+
+    async def blocks(self, campaign_id: str, after: int, limit: int) -> list[Block]:
+        query = {"campaign_id": campaign_id, "number": {"$gt": after}}
+        with sorted_errors():
+            cursor = self._database.collection("blocks").find(query).sort("number", 1).limit(limit)
+            return [block_from(row) for row in await cursor.to_list(None)]
+
+    async def refund(self, campaign_id: str, refund_id: str) -> Refund | None:
+        row = await self._one("refunds", {"_id": refund_id, "campaign_id": campaign_id})
+        return REFUNDS.value(row) if row else None
+
+    async def refunds(self, campaign_id: str, after: str, limit: int) -> list[Refund]:
+        found = await self._page("refunds", {"campaign_id": campaign_id}, after, limit)
+        return [REFUNDS.value(row) for row in found]
+
+    async def refund_figures(self, campaign_id: str) -> Mapping[str, tuple[int, int]]:
+        groups = await self._groups("refunds", {"campaign_id": campaign_id}, "$state", "$amount")
+        return {row["_id"]: (row["count"], row["sum"]) for row in groups}
+
+    async def refunds_of_provider(self, provider_refund_ids: Collection[str]) -> list[Refund]:
+        if not provider_refund_ids:
+            return []
+        query = {"attempts.provider_refund_id": {"$in": list(provider_refund_ids)}}
+        with sorted_errors():
+            rows = await self._database.collection("refunds").find(query).to_list(None)
+        return [REFUNDS.value(row) for row in rows]
+
+    async def stages(self, campaign_id: str) -> list[Stage]:
+        with sorted_errors():
+            cursor = self._database.collection("stages").find({"campaign_id": campaign_id})
+            return [STAGES.value(row) for row in await cursor.sort("number", 1).to_list(None)]
+
+    async def destination(self, campaign_id: str) -> Destination | None:
+        row = await self._one("destinations", {"_id": campaign_id})
+        return DESTINATIONS.value(row) if row else None
+
+    async def cursor(self, name: str) -> str | None:
+        row = await self._one("cursors", {"_id": name})
+        return row["cursor"] if row else None
+
+    async def move_cursor(self, name: str, cursor: str) -> None:
+        with sorted_errors():
+            await self._database.collection("cursors").update_one(
+                {"_id": name}, {"$set": {"cursor": cursor}}, upsert=True
+            )
+
+    async def booked_and_leaving(self, currency: str) -> tuple[int, int]:
+        match = {"currency": currency}
+        booked = await self._groups("books", match, None, "$balances.provider_balance")
+        leaving = await self._groups(
+            "refunds", match | {"state": {"$in": _LEAVING}}, None, "$amount"
+        )
+        return sum(row["sum"] for row in booked), sum(row["sum"] for row in leaving)
+
+    async def refund_states(self) -> Mapping[str, int]:
+        """Return how many refunds there are in each state, over all campaigns."""
+        groups = await self._groups("refunds", {}, "$state", "$amount")
+        return {row["_id"]: row["count"] for row in groups}
+
+    async def _one(self, collection: str, query: Document) -> Document | None:
+        with sorted_errors():
+            return await self._database.collection(collection).find_one(query)
+
+    async def _page(
+        self, collection: str, query: Document, after: str, limit: int
+    ) -> list[Document]:
+        with sorted_errors():
+            cursor = self._database.collection(collection).find(query | {"_id": {"$gt": after}})
+            return await cursor.sort("_id", 1).limit(limit).to_list(None)
+
+    async def _groups(
+        self, collection: str, match: Document, by: str | None, amount: str
+    ) -> list[Document]:
+        group = {"_id": by, "count": {"$sum": 1}, "sum": {"$sum": amount}}
+        with sorted_errors():
+            cursor = self._database.collection(collection).aggregate(
+                [{"$match": match}, {"$group": group}]
+            )
+            return await cursor.to_list(None)

@@ -1,0 +1,47 @@
+"""Signed webhooks of the provider: is it really the provider, and what does it concern."""
+
+import hashlib
+import hmac
+import json
+import time
+from dataclasses import dataclass
+
+TOLERANCE_SECONDS = 300
+
+
+class SignatureRefused(Exception):
+    """Not signed by the provider, or too old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """What an event is about, as our own metadata on its object says; both None for neither."""
+
+    campaign_id: str
+    refund_id: str | None
+    stage: int | None
+
+
+def check_signature(body: bytes, header: str, secrets: list[str], now: float | None = None) -> None:
+    """Raise `SignatureRefused` unless one of the secrets signed the body within five minutes."""
+    parts = dict(part.split("=", 1) for part in header.split(",") if "=" in part)
+    stamp, given = parts.get("t", ""), parts.get("v1", "")
+    if not stamp.isdigit() or abs((now or time.time()) - int(stamp)) > TOLERANCE_SECONDS:
+        raise SignatureRefused("the time of the signature is missing or too far away")
+    signed = stamp.encode() + b"." + body
+    expected = [hmac.new(s.encode(), signed, hashlib.sha256).hexdigest() for s in secrets]
+    if not any(hmac.compare_digest(one, given) for one in expected):
+        raise SignatureRefused("the signature is of nobody we know")
+
+
+def concern_of(body: bytes) -> Concern | None:
+    """Return what the event is about, None if it is nothing of ours."""
+    try:
+        metadata = json.loads(body)["data"]["object"]["metadata"]
+        campaign_id = metadata.get("campaign_id")
+        stage = metadata.get("stage")
+        if not campaign_id:
+            return None
+        return Concern(campaign_id, metadata.get("refund_id"), int(stage) if stage else None)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

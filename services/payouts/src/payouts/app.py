@@ -1,0 +1,113 @@
+"""The composition root of payouts: what is plugged into what; no rule lives here."""
+
+from collections.abc import Collection
+
+from payouts import wire
+from payouts.adapters.facts import OutboxFacts
+from payouts.adapters.freshness import TopicFreshness
+from payouts.adapters.mongo_stores import (
+    MongoBooks,
+    MongoDestinations,
+    MongoPledges,
+    MongoRefunds,
+    MongoStages,
+)
+from payouts.adapters.queries import MongoQueries
+from payouts.adapters.sandbox_provider import SandboxProvider
+from payouts.adapters.schema import SCHEMA
+from payouts.consumer import CAMPAIGNS_GROUP, PLEDGES_GROUP, subscriptions
+from payouts.handlers.funds import FundsReader
+from payouts.handlers.pay_stages import PayStages
+from payouts.handlers.refund_run import run_page
+from payouts.handlers.refunds import refund_lanes
+from payouts.handlers.send_refunds import SendRefunds
+from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
+from payouts.http import build_api
+from payouts.ports import PayoutsUnit
+from payouts.settings import PayoutsSettings
+from payouts.sweeps import CheckBooks, FollowCash
+from servicekit.mongo import Database, Session
+from servicekit.positions import TopicPositions
+from servicekit.process import Process
+from servicekit.runtime import Runtime
+from servicekit.units import Plumbing
+from servicekit.work import Claim
+
+CASH_SECONDS = 2.0
+STAGE_CONCURRENCY = 4
+RUN_CONCURRENCY = 2
+
+
+def begin(settings: PayoutsSettings, roles: Collection[str]) -> Runtime[PayoutsUnit]:
+    """Open connections; nothing is sent yet."""
+    return Runtime("payouts", settings, SCHEMA, bind, roles)
+
+
+def bind(database: Database, session: Session, plumbing: Plumbing) -> PayoutsUnit:
+    """Make the stores of one transaction."""
+    return PayoutsUnit(
+        plumbing=plumbing,
+        books=MongoBooks(database, session),
+        pledges=MongoPledges(database, session),
+        refunds=MongoRefunds(database, session),
+        stages=MongoStages(database, session),
+        destinations=MongoDestinations(database, session),
+        facts=OutboxFacts(plumbing.outbox, wire.draft),
+    )
+
+
+def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Process:
+    """Add payouts' own parts to the runtime."""
+    queries = MongoQueries(runtime.database)
+    provider = SandboxProvider(
+        settings.provider_url, settings.provider_secret_key, settings.provider_timeout_seconds
+    )
+    runtime.on_close(provider.close)
+    funds = FundsReader(provider, queries)
+    stages = _stages(settings, runtime, provider, funds)
+    for subscription in subscriptions(runtime.clock):
+        runtime.subscribe(subscription)
+    lanes = refund_lanes(runtime.units, runtime.clock.now)
+    refunds = SendRefunds(lanes, provider, queries, funds, settings.key_rules(), runtime.clock)
+    _work(settings, runtime, refunds, stages)
+    runtime.sweep("cash", CASH_SECONDS, FollowCash(runtime.units, queries, provider))
+    runtime.sweep("books", settings.books_check_seconds, CheckBooks(queries))
+    api = build_api(runtime.units, queries, stages, runtime.clock, settings.webhook_secrets())
+    return runtime.process(api)
+
+
+def _stages(
+    settings: PayoutsSettings,
+    runtime: Runtime[PayoutsUnit],
+    provider: SandboxProvider,
+    funds: FundsReader,
+) -> PayStages:
+    inputs = ((wire.CAMPAIGNS_TOPIC, CAMPAIGNS_GROUP), (wire.PLEDGES_TOPIC, PLEDGES_GROUP))
+    positions = [TopicPositions(runtime.connection, topic, group) for topic, group in inputs]
+    return PayStages(
+        units=runtime.units,
+        provider=provider,
+        funds=funds,
+        freshness=TopicFreshness(positions, runtime.clock),
+        rules=settings.key_rules(),
+        clock=runtime.clock,
+        approval_limit=settings.approval_limit,
+        cooling_off_seconds=settings.cooling_off_seconds,
+    )
+
+
+def _work(
+    settings: PayoutsSettings,
+    runtime: Runtime[PayoutsUnit],
+    refunds: SendRefunds,
+    stages: PayStages,
+) -> None:
+    lease = settings.lease_seconds
+
+    async def run(claim: Claim) -> None:
+        while not await run_page(runtime.units, claim, runtime.clock.now()):
+            pass
+
+    runtime.worker(REFUND, refunds, concurrency=settings.refund_concurrency, lease_seconds=lease)
+    runtime.worker(STAGE, stages, concurrency=STAGE_CONCURRENCY, lease_seconds=lease)
+    runtime.worker(REFUND_RUN, run, concurrency=RUN_CONCURRENCY, lease_seconds=lease)

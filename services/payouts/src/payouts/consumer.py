@@ -1,0 +1,48 @@
+"""What payouts reads: verdicts and pledges. Both groups react, so they are never reset."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from payouts import wire
+from payouts.domain.errors import Refused
+from payouts.handlers.pledges import take_pledges
+from payouts.handlers.verdict import take_verdicts
+from payouts.ports import PayoutsUnit
+from servicekit.clock import Clock
+from servicekit.consume import Refusal, Subscription
+from sosst_contracts.codec import Decoded
+
+CAMPAIGNS_GROUP = "payouts-funding-campaigns"
+PLEDGES_GROUP = "payouts-funding-pledges"
+
+
+Heard = TypeVar("Heard")
+
+
+def subscriptions(clock: Clock) -> list[Subscription[PayoutsUnit]]:
+    """Return one subscription per topic."""
+
+    async def campaigns(unit: PayoutsUnit, facts: Sequence[Decoded]) -> list[Refusal]:
+        read, heard = _read(facts, wire.verdict_from)
+        return _refusals(read, await take_verdicts(unit, heard, clock.now()))
+
+    async def pledges(unit: PayoutsUnit, facts: Sequence[Decoded]) -> list[Refusal]:
+        read, heard = _read(facts, wire.pledge_from)
+        return _refusals(read, await take_pledges(unit, heard, clock.now()))
+
+    return [
+        Subscription(wire.CAMPAIGNS_TOPIC, CAMPAIGNS_GROUP, sequenced=True, handle=campaigns),
+        Subscription(wire.PLEDGES_TOPIC, PLEDGES_GROUP, sequenced=True, handle=pledges),
+    ]
+
+
+def _read(
+    facts: Sequence[Decoded], reader: Callable[[Decoded], Heard | None]
+) -> tuple[list[Decoded], list[Heard]]:
+    """Return the facts that concern this service, and what they say, place by place."""
+    told = [(fact, heard) for fact in facts if (heard := reader(fact)) is not None]
+    return [fact for fact, _ in told], [heard for _, heard in told]
+
+
+def _refusals(facts: Sequence[Decoded], refused: Mapping[int, Refused]) -> list[Refusal]:
+    return [Refusal(facts[place], e.reason, e.detail) for place, e in refused.items()]

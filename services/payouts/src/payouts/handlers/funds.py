@@ -1,0 +1,32 @@
+"""The provider's balance against what the books hold there, read at most once a second."""
+
+import time
+
+from payouts.domain.funds import ProviderFunds
+from payouts.metrics import FLOAT
+from payouts.ports import Ledger, Provider
+
+FRESH_SECONDS = 1.0
+
+
+class FundsReader:
+    """One reading per currency for all work of this process; the provider has the last word."""
+
+    def __init__(self, provider: Provider, ledger: Ledger) -> None:
+        self._provider = provider
+        self._ledger = ledger
+        self._readings: dict[str, tuple[float, ProviderFunds]] = {}
+
+    async def read(self, currency: str) -> ProviderFunds | None:
+        """Return the reading, None if the provider does not answer."""
+        read_at, funds = self._readings.get(currency, (0.0, None))
+        if funds is not None and time.monotonic() - read_at < FRESH_SECONDS:
+            return funds
+        booked, leaving = await self._ledger.booked_and_leaving(currency)
+        balance = await self._provider.balance(currency)
+        if balance is None:
+            return None
+        funds = ProviderFunds(balance.available, balance.total, booked, leaving)
+        FLOAT.labels(currency).set(funds.platform_float)
+        self._readings[currency] = (time.monotonic(), funds)
+        return funds

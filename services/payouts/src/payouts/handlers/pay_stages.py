@@ -1,0 +1,263 @@
+"""What a worker does with one claimed stage: approve, submit, send both legs, watch the bank."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from payouts.domain import stage_outcome
+from payouts.domain.destination import refuse as refuse_destination
+from payouts.domain.destination import verify
+from payouts.domain.errors import InvariantBroken, Refused
+from payouts.domain.funds import ProviderFunds
+from payouts.domain.gate import GateView, Line, evaluate
+from payouts.domain.ledger import Account
+from payouts.domain.plan import stage_amount
+from payouts.domain.provider_keys import KeyRules
+from payouts.domain.stage import (
+    Stage,
+    StageDecision,
+    StageState,
+    approve_by_verdict,
+    drop_approval,
+)
+from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
+from payouts.domain.stage_sending import StageStep, lose_sight, next_step, resend, send, submit
+from payouts.handlers.funds import FundsReader
+from payouts.handlers.stages import Decide, StageView, load_view, save_step
+from payouts.metrics import STOPPED_FOR_A_PERSON
+from payouts.ports import (
+    Declined,
+    Freshness,
+    NoAnswer,
+    NotThere,
+    PayoutsUnit,
+    Provider,
+    Throttled,
+)
+from servicekit.clock import Clock
+from servicekit.errors import LeaseLost
+from servicekit.units import UnitsOfWork
+from servicekit.work import Claim
+
+log = structlog.get_logger()
+
+Outcome = TransferSeen | PayoutSeen | Declined | Throttled | NoAnswer | NotThere
+STEPS_MAX = 12
+AGAIN = timedelta(seconds=1)
+AGAIN_MAX = timedelta(seconds=60)
+# A bank may send a payout back days after it confirmed it.
+WATCH = timedelta(days=7)
+
+_TO_SUBMIT = frozenset({StageState.APPROVED, StageState.FAILED})
+_SENDING = frozenset(
+    {
+        StageStep.SEND_TRANSFER,
+        StageStep.RESEND_TRANSFER,
+        StageStep.SEND_PAYOUT,
+        StageStep.RESEND_PAYOUT,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PayStages:
+    """Performs work of the kind `stage`, as many steps as go without waiting."""
+
+    units: UnitsOfWork[PayoutsUnit]
+    provider: Provider
+    funds: FundsReader
+    freshness: Freshness
+    rules: KeyRules
+    clock: Clock
+    approval_limit: int
+    cooling_off_seconds: int
+
+    async def __call__(self, claim: Claim) -> None:
+        before: Stage | None = None
+        for _ in range(STEPS_MAX):
+            try:
+                stage = await self._step(claim)
+            except (Refused, InvariantBroken) as error:
+                STOPPED_FOR_A_PERSON.labels("stage").inc()
+                log.error("a person must look", stage=claim.item.id, error=str(error))
+                raise
+            if stage is None or stage == before:
+                break
+            before = stage
+        await self._let_go(claim, before)
+
+    async def explain(self, campaign_id: str, number: int) -> tuple[Line, ...]:
+        """Return the gate's lines as they are now, for people who wait for the money."""
+        now = self.clock.now()
+        view = await self.units.run(lambda unit: load_view(unit, campaign_id, number, now))
+        funds = await self.funds.read(view.book.currency)
+        fresh_since = await self.freshness.fresh_since(view.stage.stage_id)
+        return evaluate(self._gate(view, funds, fresh_since))
+
+    async def _step(self, claim: Claim) -> Stage | None:
+        """Take the next step; return the stage after it, None if it has to wait."""
+        stage = await self._save(claim, _unchanged)
+        if stage.state is StageState.DUE:
+            await self._verify_destination(claim)
+            return await self._save(claim, self._approve)
+        if stage.state in _TO_SUBMIT:
+            return await self._submit(claim, stage)
+        step = next_step(stage, self.clock.now())
+        if step is StageStep.REST and stage.state is not StageState.PAID:
+            return None
+        if step in _SENDING:
+            stage = await self._save(claim, _note)
+        return await self._fold(claim, await self._ask(claim, stage, step))
+
+    async def _verify_destination(self, claim: Claim) -> None:
+        campaign_id = claim.item.payload["campaign_id"]
+        given = await self.units.run(lambda unit: unit.destinations.load(campaign_id))
+        if given is None or given.usable:
+            return
+        problem = await self.provider.account_problem(given.account)
+        if isinstance(problem, NoAnswer):
+            return
+        now = self.clock.now()
+        checked = verify(given, now) if problem is None else refuse_destination(given, problem)
+
+        async def save(unit: PayoutsUnit) -> None:
+            # What was checked is this version only; a newer one is checked on its own.
+            if await unit.destinations.load(campaign_id) == given and checked != given:
+                await unit.destinations.save(checked)
+
+        await self.units.run(save)
+
+    def _approve(self, view: StageView) -> StageDecision:
+        try:
+            if view.destination is None:
+                raise Refused("no-destination", "no destination is given")
+            return approve_by_verdict(
+                view.stage, _amount(view), view.destination, self.approval_limit, view.now
+            )
+        except Refused as refusal:
+            return StageDecision(replace(view.stage, reason=refusal.reason))
+
+    async def _submit(self, claim: Claim, stage: Stage) -> Stage:
+        funds = await self.funds.read(stage.currency)
+        fresh_since = await self.freshness.fresh_since(stage.stage_id)
+
+        def decide(view: StageView) -> StageDecision:
+            if _approval_fell(view):
+                return drop_approval(view.stage, "changed-after-approval")
+            if view.destination is None:
+                return StageDecision(view.stage)
+            lines = evaluate(self._gate(view, funds, fresh_since))
+            try:
+                return submit(view.stage, lines, view.destination, view.now)
+            except Refused as refusal:
+                return StageDecision(replace(view.stage, reason=refusal.detail))
+
+        return await self._save(claim, decide)
+
+    def _gate(
+        self, view: StageView, funds: ProviderFunds | None, fresh_since: datetime | None
+    ) -> GateView:
+        return GateView(
+            book=view.book,
+            stage=view.stage,
+            previous=view.previous,
+            destination=view.destination,
+            funds=funds,
+            fresh_since=fresh_since,
+            cooling_off_seconds=self.cooling_off_seconds,
+            approval_limit=self.approval_limit,
+            now=view.now,
+        )
+
+    async def _ask(self, claim: Claim, stage: Stage, step: StageStep) -> Outcome:
+        if self.clock.now() >= claim.lease_until:
+            # Whoever holds the lease now may be sending: an abandoned sender sends nothing.
+            raise LeaseLost(claim.item.id)
+        match step:
+            case StageStep.SEND_TRANSFER | StageStep.RESEND_TRANSFER:
+                return await self.provider.create_transfer(stage)
+            case StageStep.SEND_PAYOUT | StageStep.RESEND_PAYOUT:
+                return await self.provider.create_payout(stage)
+            case StageStep.LOOK_UP_TRANSFER:
+                return await self.provider.find_transfer(stage)
+        return await self.provider.find_payout(stage)
+
+    async def _fold(self, claim: Claim, outcome: Outcome) -> Stage | None:
+        if isinstance(outcome, Throttled):
+            return None
+
+        def decide(view: StageView) -> StageDecision:
+            match outcome:
+                case TransferSeen():
+                    return stage_outcome.observe_transfer(view.stage, outcome)
+                case PayoutSeen():
+                    return stage_outcome.observe_payout(view.stage, outcome, view.now)
+                case Declined(reason, _, for_funds):
+                    return stage_outcome.refuse(view.stage, reason, view.now, for_funds)
+                case NotThere():
+                    return stage_outcome.find_absent(view.stage, self.rules, view.now)
+                case NoAnswer(key_spent) if view.stage.state is StageState.SUBMITTED:
+                    return StageDecision(lose_sight(view.stage, key_spent=key_spent))
+            return StageDecision(view.stage)
+
+        stage = await self._save(claim, decide)
+        return stage if isinstance(outcome, (TransferSeen, PayoutSeen, Declined)) else None
+
+    async def _save(self, claim: Claim, decide: Decide) -> Stage:
+        return await save_step(self.units, claim, decide, self.clock.now())
+
+    async def _let_go(self, claim: Claim, stage: Stage | None) -> None:
+        """End the claim when nothing can come any more, else look again after a growing pause."""
+        now = self.clock.now()
+        over = stage is not None and (
+            stage.state is StageState.NOTHING_TO_PAY
+            or (stage.paid_at is not None and now - stage.paid_at > WATCH)
+        )
+        pause = min(AGAIN_MAX, AGAIN * 2 ** min(claim.attempt, 6))
+        if stage is not None and stage.state is StageState.PAID and stage.paid_at is not None:
+            pause = max(AGAIN_MAX, (now - stage.paid_at) / 2)
+
+        async def save(unit: PayoutsUnit) -> None:
+            if over:
+                await unit.plumbing.work.finish([claim])
+            else:
+                await unit.plumbing.work.postpone(claim, now + pause)
+
+        await self.units.run(save)
+
+
+def _amount(view: StageView) -> int:
+    verdict = view.book.verdict
+    if verdict is None:
+        raise Refused("no-verdict", "there is no verdict")
+    approved = sum(stage.payable for stage in view.previous)
+    return stage_amount(
+        view.stage.number,
+        verdict.collected,
+        verdict.shares_basis_points,
+        view.book.balances[Account.BACKER_FUNDS],
+        approved,
+    )
+
+
+def _approval_fell(view: StageView) -> bool:
+    """Whether the destination changed after the approval; once submitted it is too late."""
+    approval, destination = view.stage.approval, view.destination
+    if view.stage.state is not StageState.APPROVED or approval is None:
+        return False
+    return destination is None or destination.version != approval.destination_version
+
+
+def _unchanged(view: StageView) -> StageDecision:
+    return StageDecision(view.stage)
+
+
+def _note(view: StageView) -> StageDecision:
+    """Note that a leg's call is about to leave, so that a crash leaves a trace."""
+    step = next_step(view.stage, view.now)
+    if step in (StageStep.SEND_TRANSFER, StageStep.SEND_PAYOUT):
+        return StageDecision(send(view.stage, view.now))
+    if step in (StageStep.RESEND_TRANSFER, StageStep.RESEND_PAYOUT):
+        return StageDecision(resend(view.stage, view.now))
+    return StageDecision(view.stage)

@@ -1,0 +1,61 @@
+"""One step of a stage, saved: the decision, its block, its facts, and the claim with them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from payouts.domain.book import Book, seal_into
+from payouts.domain.destination import Destination
+from payouts.domain.stage import Stage, StageDecision
+from payouts.ports import PayoutsUnit
+from servicekit.units import UnitsOfWork
+from servicekit.work import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class StageView:
+    """What a step looks at, read inside its transaction."""
+
+    stage: Stage
+    previous: tuple[Stage, ...]
+    book: Book
+    destination: Destination | None
+    now: datetime
+
+
+Decide = Callable[[StageView], StageDecision]
+
+
+async def save_step(
+    units: UnitsOfWork[PayoutsUnit], claim: Claim, decide: Decide, now: datetime
+) -> Stage:
+    """Decide over the stage as it is now and save what follows; the claim stays ours.
+
+    Raises what `decide` raises, and `LeaseLost`; then nothing is saved.
+    """
+
+    async def work(unit: PayoutsUnit) -> Stage:
+        view = await load_view(
+            unit, claim.item.payload["campaign_id"], claim.item.payload["number"], now
+        )
+        decision = decide(view)
+        await unit.plumbing.work.confirm([claim])
+        if decision.postings:
+            book, blocks = seal_into(view.book, decision.postings, now)
+            await unit.books.append(blocks)
+            await unit.books.save([book])
+        if decision.stage != view.stage:
+            await unit.stages.save([decision.stage])
+        await unit.facts.add(decision.facts)
+        return decision.stage
+
+    return await units.run(work)
+
+
+async def load_view(unit: PayoutsUnit, campaign_id: str, number: int, now: datetime) -> StageView:
+    """Read what the gate and the steps of a stage look at."""
+    stages = await unit.stages.load(campaign_id)
+    book = (await unit.books.load([campaign_id]))[campaign_id]
+    destination = await unit.destinations.load(campaign_id)
+    previous = tuple(stage for stage in stages if stage.number < number)
+    return StageView(stages[number - 1], previous, book, destination, now)

@@ -1,0 +1,172 @@
+"""Routes of payouts: destination, money, refunds, stages with their gate, blocks, webhooks."""
+
+from typing import Annotated
+
+from fastapi import FastAPI, Path, Query, Request
+
+from payouts.adapters.webhooks import SignatureRefused, check_signature, concern_of
+from payouts.domain.errors import Refused
+from payouts.domain.gate import Line
+from payouts.domain.stage import OVER, Stage
+from payouts.handlers.destination import give_destination
+from payouts.handlers.pay_stages import PayStages
+from payouts.handlers.wake import wake
+from payouts.http.models import (
+    BlockPage,
+    DestinationBody,
+    DestinationView,
+    Identifier,
+    MoneyView,
+    RefundPage,
+    RefundView,
+    StagesView,
+)
+from payouts.http.views import (
+    block_view,
+    destination_view,
+    money_view,
+    refund_view,
+    stage_view,
+)
+from payouts.metrics import PROVIDER_WEBHOOKS
+from payouts.ports import PayoutsUnit, Queries
+from servicekit.clock import Clock
+from servicekit.problems import Problem
+from servicekit.units import UnitsOfWork
+
+CampaignId = Annotated[Identifier, Path()]
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[str, Query(max_length=200, description="`next_cursor` of the page before.")]
+WEBHOOK_BYTES_MAX = 256 * 1024
+
+
+def build_api(
+    units: UnitsOfWork[PayoutsUnit],
+    queries: Queries,
+    stages: PayStages,
+    clock: Clock,
+    webhook_secrets: list[str],
+) -> FastAPI:
+    """Return the application."""
+    api = FastAPI(title="payouts", version="0.1.0")
+
+    @api.put("/campaigns/{campaign_id}/destination")
+    async def put_destination(campaign_id: CampaignId, body: DestinationBody) -> DestinationView:
+        """Say where the money goes; the same again is the same version, anything else the next."""
+        try:
+            destination = await units.run(
+                lambda unit: give_destination(
+                    unit, campaign_id, body.provider, body.account, clock.now()
+                )
+            )
+        except Refused as refusal:
+            raise Problem(422, refusal.reason, "Refused", refusal.detail) from None
+        return destination_view(destination)
+
+    @api.get("/campaigns/{campaign_id}/destination")
+    async def read_destination(campaign_id: CampaignId) -> DestinationView:
+        """Show where the money goes and whether the provider has verified it."""
+        destination = await queries.destination(campaign_id)
+        if destination is None:
+            raise Problem(404, "destination-unknown", "No destination is given")
+        return destination_view(destination)
+
+    @api.get("/campaigns/{campaign_id}/money")
+    async def read_money(campaign_id: CampaignId) -> MoneyView:
+        """Show the campaign's money as its book has it."""
+        book = await queries.book(campaign_id)
+        if book is None:
+            raise _unknown_campaign()
+        figures = await queries.refund_figures(campaign_id)
+        return money_view(book, figures, await queries.stages(campaign_id))
+
+    @api.get("/campaigns/{campaign_id}/refunds")
+    async def list_refunds(
+        campaign_id: CampaignId, cursor: Cursor = "", limit: Limit = 50
+    ) -> RefundPage:
+        """List the refunds of a campaign in order of id."""
+        found = await queries.refunds(campaign_id, cursor, limit)
+        last = found[-1].refund_id if len(found) == limit else None
+        return RefundPage(items=[refund_view(refund) for refund in found], next_cursor=last)
+
+    @api.get("/campaigns/{campaign_id}/refunds/{refund_id}")
+    async def read_refund(
+        campaign_id: CampaignId, refund_id: Annotated[Identifier, Path()]
+    ) -> RefundView:
+        """Show one refund."""
+        refund = await queries.refund(campaign_id, refund_id)
+        if refund is None:
+            raise Problem(404, "refund-unknown", "There is no such refund in this campaign")
+        return refund_view(refund)
+
+    @api.get("/campaigns/{campaign_id}/stages")
+    async def read_stages(campaign_id: CampaignId) -> StagesView:
+        """Show the stages, and line by line why one is not yet paid."""
+        if await queries.book(campaign_id) is None:
+            raise _unknown_campaign()
+        found = await queries.stages(campaign_id)
+        views = [stage_view(stage, await _lines(stages, stage)) for stage in found]
+        return StagesView(campaign_id=campaign_id, stages=views)
+
+    @api.get("/campaigns/{campaign_id}/blocks")
+    async def list_blocks(
+        campaign_id: CampaignId,
+        cursor: Annotated[int, Query(ge=0)] = 0,
+        limit: Limit = 50,
+    ) -> BlockPage:
+        """List the chain of blocks; pseudonymous ids only, so anyone may check it."""
+        found = await queries.blocks(campaign_id, cursor, limit)
+        last = found[-1].number if len(found) == limit else None
+        return BlockPage(items=[block_view(block) for block in found], next_cursor=last)
+
+    @api.post("/webhooks/{provider}")
+    async def hear_webhook(provider: Identifier, request: Request) -> dict[str, str]:
+        """Hear that something happened at the provider; it only wakes our own look."""
+        body = await _bounded_body(request)
+        try:
+            check_signature(body, request.headers.get("Stripe-Signature", ""), webhook_secrets)
+        except SignatureRefused as refusal:
+            PROVIDER_WEBHOOKS.labels("refused").inc()
+            raise Problem(401, "signature-refused", "Not signed", str(refusal)) from None
+        woke = await _wake(units, queries, body, clock)
+        PROVIDER_WEBHOOKS.labels("woke" if woke else "ignored").inc()
+        return {"status": "woke" if woke else "ignored"}
+
+    return api
+
+
+async def _lines(stages: PayStages, stage: Stage) -> list[Line]:
+    if stage.state in OVER:
+        return []
+    return list(await stages.explain(stage.campaign_id, stage.number))
+
+
+async def _bounded_body(request: Request) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > WEBHOOK_BYTES_MAX:
+            raise Problem(413, "too-large", "The body is too large")
+    return body
+
+
+async def _wake(
+    units: UnitsOfWork[PayoutsUnit], queries: Queries, body: bytes, clock: Clock
+) -> bool:
+    concern = concern_of(body)
+    if concern is None:
+        return False
+    refund = None
+    if concern.refund_id is not None:
+        refund = await queries.refund(concern.campaign_id, concern.refund_id)
+    stages = await queries.stages(concern.campaign_id) if concern.stage is not None else []
+    concerned = [stage for stage in stages if stage.number == concern.stage]
+    refunds = [refund] if refund else []
+    if not refunds and not concerned:
+        return False
+    await units.run(lambda unit: wake(unit, refunds, concerned, clock.now()))
+    return True
+
+
+def _unknown_campaign() -> Problem:
+    return Problem(404, "campaign-unknown", "Payouts has not heard of this campaign")

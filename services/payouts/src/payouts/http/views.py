@@ -1,0 +1,101 @@
+"""From the domain to what people see."""
+
+from collections.abc import Mapping, Sequence
+
+from payouts.domain.block import Block, content
+from payouts.domain.book import Book
+from payouts.domain.destination import Destination
+from payouts.domain.gate import Line
+from payouts.domain.ledger import Account
+from payouts.domain.refund import Refund, RefundState
+from payouts.domain.stage import Stage, StageState
+from payouts.http.models import (
+    DestinationView,
+    LineView,
+    MoneyView,
+    RefundFigures,
+    RefundView,
+    StageView,
+)
+
+
+def destination_view(destination: Destination) -> DestinationView:
+    return DestinationView(
+        campaign_id=destination.campaign_id,
+        provider=destination.provider,
+        account=destination.account,
+        version=destination.version,
+        state=destination.state.value,
+        changed_at=destination.changed_at,
+        verified_at=destination.verified_at,
+        reason=destination.reason,
+    )
+
+
+def money_view(
+    book: Book, refunds: Mapping[str, tuple[int, int]], stages: Sequence[Stage]
+) -> MoneyView:
+    balances = book.balances
+    return MoneyView(
+        campaign_id=book.campaign_id,
+        currency=book.currency,
+        as_of_pledges_sequence=book.pledges_sequence,
+        verdict=book.verdict.outcome.value if book.verdict else None,
+        held=balances[Account.BACKER_FUNDS] + balances[Account.CREATOR_PAYABLE],
+        refunding=balances[Account.REFUNDS_IN_FLIGHT],
+        refunded=refunds.get(RefundState.SUCCEEDED.value, (0, 0))[1],
+        claimable=balances[Account.CLAIMABLE],
+        paid=sum(stage.payable for stage in stages if stage.state is StageState.PAID),
+        balances={account.value: balances[account] for account in Account},
+        refunds={s: RefundFigures(count=c, amount=a) for s, (c, a) in refunds.items()},
+        blocks=book.head.block,
+        head=book.head.hash,
+    )
+
+
+def refund_view(refund: Refund) -> RefundView:
+    return RefundView(
+        refund_id=refund.refund_id,
+        campaign_id=refund.campaign_id,
+        pledge_id=refund.pledge_id,
+        backer_id=refund.backer_id,
+        amount=refund.amount,
+        currency=refund.currency,
+        cause=refund.cause,
+        state=refund.state.value,
+        reason=refund.reason,
+        attempts=len(refund.attempts),
+        created_at=refund.created_at,
+    )
+
+
+def stage_view(stage: Stage, lines: Sequence[Line]) -> StageView:
+    return StageView(
+        stage=stage.number,
+        kind=stage.kind.value,
+        state=stage.state.value,
+        share_basis_points=stage.share_basis_points,
+        planned_amount=stage.planned_amount,
+        amount=stage.amount,
+        currency=stage.currency,
+        due_at=stage.due_at,
+        paid_at=stage.paid_at,
+        attempts=len(stage.attempts),
+        reason=stage.reason,
+        gate=[_line(line) for line in lines],
+    )
+
+
+def _line(line: Line) -> LineView:
+    return LineView(
+        name=line.name,
+        state=line.state.value,
+        why=line.why,
+        since=line.since,
+        who=line.who.value if line.who else None,
+        expected_by=line.expected_by,
+    )
+
+
+def block_view(block: Block) -> dict[str, object]:
+    return content(block) | {"hash": block.hash}

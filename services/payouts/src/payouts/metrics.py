@@ -1,0 +1,54 @@
+"""Metrics of payouts: kind, meaning, and what to do (`operations.md` 2)."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from payouts.domain.refund import RefundState
+
+REFUND_TRANSITIONS = Counter(
+    "sosst_payouts_refund_transitions_total",
+    "Refunds by the state they came to. None while refunds are requested: the run is stalled.",
+    ["to"],
+)
+REFUNDS = Gauge(
+    "sosst_payouts_refunds",
+    "Refunds by state. Growing in unknown, failed or awaiting_funds: look at the provider.",
+    ["state"],
+)
+FLOAT = Gauge(
+    "sosst_payouts_float_minor_units",
+    "The platform's own money at the provider. Near or below 0: top up, refunds wait.",
+    ["currency"],
+)
+BLOCKS = Counter("sosst_payouts_blocks_total", "Blocks sealed into the chains.")
+VERDICT_CONTRADICTIONS = Counter(
+    "sosst_payouts_verdict_contradictions_total",
+    "Verdicts that our own counted pledges contradict. Any: somebody must look, no stage is paid.",
+)
+STOPPED_FOR_A_PERSON = Counter(
+    "sosst_payouts_stopped_for_a_person_total",
+    "Steps that the rules refused although the provider did something. Any: read the log.",
+    ["kind"],
+)
+PROVIDER_REQUESTS = Counter(
+    "sosst_payouts_provider_requests_total",
+    "Calls to the provider by outcome. unknown or error growing: the provider is in trouble.",
+    ["operation", "outcome"],
+)
+PROVIDER_DURATION = Histogram(
+    "sosst_payouts_provider_request_duration_seconds",
+    "Time of calls to the provider; near the client's time-out, answers get lost.",
+    ["operation"],
+)
+PROVIDER_WEBHOOKS = Counter(
+    "sosst_payouts_provider_webhooks_total",
+    "Webhooks by outcome. refused growing: the secret is wrong or somebody forges.",
+    ["outcome"],
+)
+
+for _state in RefundState:
+    REFUNDS.labels(_state.value)
+    REFUND_TRANSITIONS.labels(_state.value)
+for _kind in ("refund", "stage"):
+    STOPPED_FOR_A_PERSON.labels(_kind)
+for _outcome in ("woke", "ignored", "refused"):
+    PROVIDER_WEBHOOKS.labels(_outcome)

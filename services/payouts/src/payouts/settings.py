@@ -1,0 +1,47 @@
+"""Every environment variable of payouts."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from payouts.domain.provider_keys import KeyRules
+from servicekit.settings import ServiceSettings
+
+
+class PayoutsSettings(ServiceSettings):
+    """Variables are named `PAYOUTS_` and the field in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="PAYOUTS_")
+
+    provider_url: str = Field(description="Address of the payment provider.")
+    provider_secret_key: str = Field(description="Secret key for the provider.")
+    provider_webhook_secret: str = Field(
+        description="Secrets that may sign webhooks, separated by commas; the first is current."
+    )
+    provider_timeout_seconds: float = Field(
+        8.0, gt=0, description="Time-out of one call; must stay below the lease."
+    )
+    provider_consistency_seconds: int = Field(
+        5, ge=0, description="How long the provider may take to show what it did."
+    )
+    lease_seconds: int = Field(30, gt=0, description="How long claimed work is ours.")
+    refund_concurrency: int = Field(16, gt=0, description="Refunds in hand at the same time.")
+    approval_limit: int = Field(
+        1_000_000, ge=0, description="Largest stage that the verdict approves, minor units."
+    )
+    cooling_off_seconds: int = Field(
+        86_400, ge=0, description="Time between due and paid in which somebody may object."
+    )
+    books_check_seconds: float = Field(
+        60.0, gt=0, description="Pause between two checks of all books."
+    )
+
+    def key_rules(self) -> KeyRules:
+        """Return how long a call can stay unseen."""
+        return KeyRules(
+            lease_seconds=self.lease_seconds,
+            client_timeout_seconds=int(self.provider_timeout_seconds) + 1,
+            consistency_seconds=self.provider_consistency_seconds,
+        )
+
+    def webhook_secrets(self) -> list[str]:
+        return [one.strip() for one in self.provider_webhook_secret.split(",") if one.strip()]

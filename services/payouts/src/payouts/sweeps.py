@@ -1,0 +1,88 @@
+"""Timed work of payouts: the provider's cash is followed, the books are checked."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from payouts.adapters.queries import MongoQueries
+from payouts.domain.block import Block
+from payouts.domain.book import Agreement, agreement
+from payouts.domain.chain import verify
+from payouts.domain.errors import InvariantBroken
+from payouts.domain.ledger import check
+from payouts.handlers.wake import follow_cash
+from payouts.metrics import REFUNDS
+from payouts.ports import PayoutsUnit, Provider
+from servicekit import metrics as kit
+from servicekit.units import UnitsOfWork
+
+log = structlog.get_logger()
+
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class FollowCash:
+    """Reads the provider's balance transactions and wakes what they concern."""
+
+    units: UnitsOfWork[PayoutsUnit]
+    queries: MongoQueries
+    provider: Provider
+
+    async def __call__(self, now: datetime) -> int:
+        return await follow_cash(self.units, self.queries, self.provider, now)
+
+
+@dataclass(slots=True)
+class CheckBooks:
+    """Checks I1 and I2 of every book, and I4 (the chain's fold) of every book that changed."""
+
+    queries: MongoQueries
+    _checked: dict[str, int] = field(default_factory=dict)
+
+    async def __call__(self, now: datetime) -> int:
+        """Look at all books and publish how many violate what; 0, so that it rests between."""
+        violations = {"I1-I2": 0, "I4": 0, "verdict": 0}
+        after = ""
+        while books := await self.queries.books(after, PAGE):
+            for book in books:
+                try:
+                    check(book.balances)
+                except InvariantBroken as broken:
+                    violations["I1-I2"] += 1
+                    log.error("book is wrong", campaign=book.campaign_id, error=str(broken))
+                violations["verdict"] += agreement(book) is Agreement.CONTRADICTS
+                violations["I4"] += await self._chain_is_wrong(book.campaign_id, book.version)
+            after = books[-1].campaign_id
+        for invariant, count in violations.items():
+            kit.INVARIANT_VIOLATIONS.labels(invariant).set(count)
+            kit.INVARIANT_CHECKED.labels(invariant).set_to_current_time()
+        for state, count in (await self.queries.refund_states()).items():
+            REFUNDS.labels(state).set(count)
+        return 0
+
+    async def _chain_is_wrong(self, campaign_id: str, version: int) -> bool:
+        if self._checked.get(campaign_id) == version:
+            return False
+        findings = await self.verify_chain(campaign_id)
+        if not findings:
+            self._checked[campaign_id] = version
+        return bool(findings)
+
+    async def verify_chain(self, campaign_id: str) -> list[str]:
+        """Return what is wrong with the chain of one book, nothing if all is well."""
+        # The book is read first: blocks may be added meanwhile, and those behind its head are cut.
+        book = await self.queries.book(campaign_id)
+        if book is None:
+            return []
+        blocks: list[Block] = []
+        while page := await self.queries.blocks(
+            campaign_id, blocks[-1].number if blocks else 0, PAGE
+        ):
+            blocks += page
+        until_head = [block for block in blocks if block.number <= book.head.block]
+        findings = [str(finding) for finding in verify(until_head, book.head, book.balances)]
+        for finding in findings:
+            log.error("chain is wrong", campaign=campaign_id, finding=finding)
+        return findings

@@ -1,0 +1,171 @@
+"""The only place that knows both a contract's event and the domain's words for it."""
+
+from datetime import datetime
+from typing import Any
+
+from payouts.domain.book import CollectedPledge, Outcome, Verdict
+from payouts.domain.refund import (
+    Refund,
+    RefundClaimable,
+    RefundCreated,
+    RefundFact,
+    RefundFailed,
+    RefundSucceeded,
+)
+from payouts.domain.stage import (
+    PlanScheduled,
+    Stage,
+    StageApproved,
+    StageDue,
+    StageFact,
+    StageFailed,
+    StagePaid,
+    StageSubmitted,
+)
+from payouts.handlers.pledges import PledgeHeard
+from payouts.handlers.verdict import VerdictHeard
+from sosst_contracts import funding
+from sosst_contracts import payouts as events
+from sosst_contracts.codec import Decoded, Draft
+
+CAMPAIGNS_TOPIC = funding.VerdictReached.topic
+PLEDGES_TOPIC = funding.PledgeCollected.topic
+
+PledgeEvent = funding.PledgePlaced | funding.PledgeCollected | funding.PledgeErrored
+
+
+def pledge_from(fact: Decoded) -> PledgeHeard | None:
+    """Read a fact of the pledges' topic, None for one that this service does not know."""
+    event = fact.event
+    if not isinstance(event, PledgeEvent):
+        return None
+    collected = None
+    if isinstance(event, funding.PledgeCollected):
+        collected = CollectedPledge(
+            pledge_id=event.pledge_id,
+            backer_id=event.backer_id,
+            amount=event.amount,
+            currency=event.currency,
+            provider=event.provider,
+            payment_reference=event.payment_reference,
+            provider_fee=event.provider_fee,
+            balance_transaction=event.balance_transaction,
+            counted=event.standing == "counted",
+        )
+    return PledgeHeard(event.campaign_id, event.currency, fact.envelope.sequence or 0, collected)
+
+
+def verdict_from(fact: Decoded) -> VerdictHeard | None:
+    """Read a verdict, None for any other fact; an unknown outcome moves no money."""
+    event = fact.event
+    if not isinstance(event, funding.VerdictReached):
+        return None
+    outcomes = {outcome.value: outcome for outcome in Outcome}
+    verdict = Verdict(
+        outcome=outcomes.get(event.verdict, Outcome.UNKNOWN),
+        collected=event.collected,
+        count=event.count,
+        pledges_sequence=event.pledges_sequence,
+        shares_basis_points=tuple(event.terms.stage_shares_basis_points),
+        reached_at=event.reached_at,
+    )
+    return VerdictHeard(event.campaign_id, event.currency, verdict)
+
+
+def draft(fact: RefundFact | StageFact) -> Draft:
+    """Turn a fact of the domain into the event that says it, ready for the outbox."""
+    event, occurred_at = _event(fact)
+    return Draft(event=event, occurred_at=occurred_at)
+
+
+def _event(fact: RefundFact | StageFact) -> tuple[Any, datetime]:
+    match fact:
+        case RefundCreated(refund):
+            created = events.RefundCreated(**_refund(refund), created_at=refund.created_at)
+            return created, refund.created_at
+        case RefundSucceeded(refund, fully_refunded, at):
+            succeeded = events.RefundSucceeded(
+                **_refund(refund),
+                fully_refunded=fully_refunded,
+                method="original_payment",
+                succeeded_at=at,
+            )
+            return succeeded, at
+        case RefundFailed(refund, reason, at):
+            return events.RefundFailed(**_refund(refund), reason=reason, failed_at=at), at
+        case RefundClaimable(refund, reason, at):
+            return events.RefundClaimable(**_refund(refund), reason=reason, claimable_at=at), at
+        case PlanScheduled():
+            return _plan(fact), fact.scheduled_at
+        case StageDue(stage):
+            due_at = _known(stage.due_at)
+            return events.StageDue(**_stage(stage), due_at=due_at), due_at
+        case StageApproved(stage, approval):
+            approved = events.StageApproved(
+                **_stage(stage),
+                by=approval.by,
+                destination_version=approval.destination_version,
+                approved_at=approval.approved_at,
+            )
+            return approved, approval.approved_at
+        case StageSubmitted(stage, attempt, at):
+            submitted = events.StageSubmitted(
+                **_stage(stage),
+                attempt=attempt.number,
+                destination_version=attempt.destination_version,
+                submitted_at=at,
+            )
+            return submitted, at
+        case StagePaid(stage, attempt, at):
+            return events.StagePaid(**_stage(stage), attempt=attempt.number, paid_at=at), at
+        case StageFailed(stage, attempt, reason, at):
+            failed = events.StageFailed(
+                **_stage(stage), attempt=attempt.number, reason=reason, failed_at=at
+            )
+            return failed, at
+
+
+def _refund(refund: Refund) -> dict[str, Any]:
+    return {
+        "campaign_id": refund.campaign_id,
+        "refund_id": refund.refund_id,
+        "kind": "refund",
+        "pledge_id": refund.pledge_id,
+        "backer_id": refund.backer_id,
+        "amount": refund.amount,
+        "currency": refund.currency,
+        "cause": refund.cause,
+    }
+
+
+def _stage(stage: Stage) -> dict[str, Any]:
+    return {
+        "campaign_id": stage.campaign_id,
+        "stage": stage.number,
+        "kind": stage.kind.value,
+        "amount": stage.payable,
+        "currency": stage.currency,
+    }
+
+
+def _plan(plan: PlanScheduled) -> events.PlanScheduled:
+    return events.PlanScheduled(
+        campaign_id=plan.campaign_id,
+        currency=plan.currency,
+        base=plan.base,
+        stages=[
+            events.PlannedStage(
+                stage=stage.number,
+                kind=stage.kind.value,
+                share_basis_points=stage.share_basis_points,
+                planned_amount=stage.planned_amount,
+            )
+            for stage in plan.stages
+        ],
+        scheduled_at=plan.scheduled_at,
+    )
+
+
+def _known(instant: datetime | None) -> datetime:
+    assert instant is not None
+    return instant
