@@ -1,0 +1,43 @@
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+PACKAGES := contracts infra/servicekit services/funding services/payouts services/updates services/notifier
+SERVICES := build funding payouts updates notifier development
+
+help: ## Print what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: venv ## Play the whole story on real parts: refunds, a paid stage, an update told to everybody
+	@$(PYTHON) -m infra.demo demo $(ARGUMENTS)
+
+up: venv ## Start everything, keep it running, print the addresses
+	@$(PYTHON) -m infra.demo up
+
+down: venv ## Stop what `make up` started
+	@$(PYTHON) -m infra.demo down
+
+test: check ## Check everything and run every test on real Kafka and MongoDB
+	@$(PYTHON) -m pytest $(ARGUMENTS)
+
+check: venv ## Style, types, layers, generated files
+	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy
+	@.venv/bin/lint-imports && $(PYTHON) -m contracts.tools --check
+
+contracts: venv ## Write all generated files of the contracts
+	@$(PYTHON) -m contracts.tools
+
+rows: venv ## Print the product's rows and traps, their tests and results
+	@$(PYTHON) -m tests.rows
+
+lock: venv ## Pin requirements/*.in with hashes into requirements/*.txt
+	@for name in $(SERVICES); do .venv/bin/uv pip compile -q --generate-hashes --no-header --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; done
+
+venv: .venv/stamp ## Make the virtual environment from pinned, hashed requirements
+.venv/stamp: requirements/development.txt $(PACKAGES:%=%/pyproject.toml)
+	@python3 -m venv .venv || { echo "no venv: apt-get install -y python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m pip install -q --disable-pip-version-check --require-hashes -r requirements/development.txt
+	@$(PYTHON) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation $(PACKAGES:%=-e %) && touch $@
+
+clean: ## Stop the native stack and delete the environment and its state
+	@[ ! -x $(PYTHON) ] || $(PYTHON) -m infra.native wipe
+	@rm -rf .venv .sosst
+.PHONY: help demo up down test check contracts rows lock venv clean
