@@ -1,0 +1,104 @@
+"""Valid sample events, for the tests of subscribers and of our own services."""
+
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sosst_contracts.event import Event
+
+E = TypeVar("E", bound=Event)
+
+_AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+_TERMS = {
+    "stage_shares_basis_points": [2000, 3000, 5000],
+    "platform_fee_basis_points": 500,
+    "processing_fee_basis_points": 290,
+    "processing_fee_fixed": 30,
+    "tax_basis_points": 0,
+    "settle_seconds": 900,
+    "pending_window_seconds": 3600,
+}
+
+# The same name means the same thing in every event, so one table serves them all.
+_VALUES: dict[str, Any] = {
+    "amount": 1999,
+    "attempt": 1,
+    "audience": 240,
+    "audience_count": 240,
+    "author_id": "creator-1",
+    "backer_id": "backer-1",
+    "balance_transaction": "txn_1",
+    "base": 123456,
+    "by": "verdict",
+    "campaign_id": "campaign-1",
+    "cause": "verdict-reached/campaign-1",
+    "collected": 123456,
+    "count": 250,
+    "creator_id": "creator-1",
+    "currency": "EUR",
+    "delivered": 240,
+    "destination_version": 1,
+    "failed": 0,
+    "fully_refunded": True,
+    "goal": 100000,
+    "late_by_seconds": 2,
+    "method": "original_payment",
+    "notification_id": "019a2b3c4d5e6f708192a3b4c5d6e7f8",
+    "payment_reference": "ch_1",
+    "pledge_id": "pledge-1",
+    "pledges_sequence": 500,
+    "provider": "sandbox",
+    "provider_fee": 88,
+    "reason": "card_declined",
+    "recipient_id": "backer-1",
+    "refund_id": "rf_1",
+    "rewards": [{"reward_id": "reward-1", "title": "One lamp"}],
+    "role": "backer",
+    "stage": 1,
+    "stages": [
+        {
+            "stage": number,
+            "kind": kind,
+            "share_basis_points": share,
+            "planned_amount": 123456 * share // 10_000,
+        }
+        for number, kind, share in ((1, "first", 2000), (2, "second", 3000), (3, "last", 5000))
+    ],
+    "standing": "counted",
+    "supplements": 0,
+    "suppressed": 0,
+    "terms": _TERMS,
+    "texts": [{"language": "fr", "title": "Les moules sont prêts", "excerpt": "Tout avance."}],
+    "title": "A lamp that follows the sun",
+    "update_id": "update-1",
+    "url": "/campaigns/campaign-1/updates/update-1",
+    "verdict": "goal_met",
+    "visibility": "public",
+    "zone": "Europe/Paris",
+}
+
+# Words whose vocabulary differs from topic to topic.
+_KINDS = {
+    "payouts.refunds": "refund",
+    "payouts.stages": "first",
+    "updates.posts": "progress_report",
+    "notifier.notifications": "update-published",
+    "notifier.notices": "update-published",
+}
+
+
+def sample(event_type: type[E], **changes: Any) -> E:
+    """Return a valid event with the given fields changed; optional fields only if given."""
+    values = {
+        name: _value(event_type, name)
+        for name, field in event_type.model_fields.items()
+        if field.is_required()
+    }
+    return event_type.model_validate(values | changes)
+
+
+def _value(event_type: type[Event], name: str) -> Any:
+    if name == "kind":
+        return _KINDS[event_type.topic]
+    if name == "deadline" or name.endswith("_at"):
+        return _AT
+    return _VALUES[name]
