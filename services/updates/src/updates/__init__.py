@@ -1,0 +1,1 @@
+"""updates: what creators tell their backers, and the project view."""

@@ -1,0 +1,130 @@
+"""The project view: what other services' facts say about a campaign, each figure as of when.
+
+Facts of different topics come in any order, so every part stands for itself and the view is
+whatever is known so far (`events.md` rule 8: a projection may be rebuilt from zero).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from updates.domain.errors import Refused
+
+
+class Verdict(StrEnum):
+    GOAL_MET = "goal_met"
+    GOAL_MISSED = "goal_missed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the launch says of a campaign; the goal in minor units of its currency."""
+
+    creator_id: str
+    title: str
+    currency: str
+    goal: int
+    deadline: datetime
+    launched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Minor units. *raised* and *collected* are funding's, *refunded* and *paid* payouts'."""
+
+    raised: int = 0
+    collected: int = 0
+    pledges: int = 0
+    refunded: int = 0
+    paid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """How far a topic is known for this campaign: its last sequence, and when that happened."""
+
+    sequence: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One campaign's view; `backers` counts distinct people with a collected pledge.
+
+    `paid_stages` holds the amount of each stage that is paid, so that one that bounces is taken
+    out again. `version` is the compare-and-set guard of every save.
+    """
+
+    campaign_id: str
+    profile: Profile | None = None
+    verdict: Verdict | None = None
+    figures: Figures = field(default_factory=Figures)
+    backers: int = 0
+    paid_stages: Mapping[str, int] = field(default_factory=dict)
+    as_of: Mapping[str, AsOf] = field(default_factory=dict)
+    version: int = 0
+
+
+def check_may_publish(project: Project | None) -> Project:
+    """Return the project, or raise `Refused`: nothing is reported for a missed goal."""
+    if project is None or project.profile is None:
+        raise Refused("campaign-unknown", "there is no such campaign")
+    if project.verdict is Verdict.GOAL_MISSED:
+        raise Refused("campaign-missed", "the goal was missed, there is no progress to report")
+    return project
+
+
+def launched(project: Project, profile: Profile) -> Project:
+    return replace(project, profile=profile)
+
+
+def decided(project: Project, verdict: Verdict) -> Project:
+    return replace(project, verdict=verdict)
+
+
+def placed(project: Project, amount: int) -> Project:
+    return _figures(project, raised=project.figures.raised + amount)
+
+
+def collected(project: Project, amount: int, *, new_backer: bool) -> Project:
+    moved = _figures(
+        project,
+        collected=project.figures.collected + amount,
+        pledges=project.figures.pledges + 1,
+    )
+    return replace(moved, backers=project.backers + int(new_backer))
+
+
+def refunded(project: Project, amount: int) -> Project:
+    return _figures(project, refunded=project.figures.refunded + amount)
+
+
+def refund_came_back(project: Project, amount: int) -> Project:
+    """A refund that had succeeded failed after all."""
+    return _figures(project, refunded=project.figures.refunded - amount)
+
+
+def stage_paid(project: Project, stage: int, amount: int) -> Project:
+    return _stages(project, {**project.paid_stages, str(stage): amount})
+
+
+def stage_failed(project: Project, stage: int) -> Project:
+    """An attempt failed; if the stage had been paid, it no longer is."""
+    left = {number: paid for number, paid in project.paid_stages.items() if number != str(stage)}
+    return _stages(project, left)
+
+
+def known_until(project: Project, topic: str, as_of: AsOf) -> Project:
+    """Note how far the topic is known, whatever its fact was."""
+    return replace(project, as_of={**project.as_of, topic: as_of})
+
+
+def _stages(project: Project, paid_stages: Mapping[str, int]) -> Project:
+    moved = _figures(project, paid=sum(paid_stages.values()))
+    return replace(moved, paid_stages=paid_stages)
+
+
+def _figures(project: Project, **changes: int) -> Project:
+    return replace(project, figures=replace(project.figures, **changes))

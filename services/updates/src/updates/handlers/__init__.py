@@ -1,0 +1,1 @@
+"""One function per command or message: load, decide, save in one unit."""

@@ -1,0 +1,76 @@
+"""Facts of other services, in the words of this one; `wire.py` makes them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from updates.domain.project import Profile, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    backer_id: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefundSucceeded:
+    refund_id: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefundFailed:
+    refund_id: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class StagePaid:
+    stage: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageFailed:
+    stage: int
+
+
+Said = (
+    Launched
+    | Decided
+    | Placed
+    | Collected
+    | RefundSucceeded
+    | RefundFailed
+    | StagePaid
+    | StageFailed
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One fact: which topic and campaign, its sequence and time, and what it said.
+
+    `said` is None for a fact that changes no figure; it still moves the topic's as-of.
+    """
+
+    topic: str
+    campaign_id: str
+    sequence: int
+    at: datetime
+    said: Said | None

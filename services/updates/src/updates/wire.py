@@ -1,0 +1,94 @@
+"""The only place that knows both a contract's event and this service's words for it."""
+
+from sosst_contracts import funding, payouts
+from sosst_contracts import updates as events
+from sosst_contracts.codec import Decoded, Draft
+from updates.domain.project import Profile, Verdict
+from updates.domain.update import Update, UpdateText, Visibility, excerpt
+from updates.handlers.facts import (
+    Collected,
+    Decided,
+    Heard,
+    Launched,
+    Placed,
+    RefundFailed,
+    RefundSucceeded,
+    Said,
+    StageFailed,
+    StagePaid,
+)
+
+CAMPAIGNS_TOPIC = funding.CampaignLaunched.topic
+PLEDGES_TOPIC = funding.PledgeCollected.topic
+REFUNDS_TOPIC = payouts.RefundSucceeded.topic
+STAGES_TOPIC = payouts.StagePaid.topic
+
+
+def heard_from(fact: Decoded) -> Heard:
+    """Read a fact of any topic of this service."""
+    envelope = fact.envelope
+    return Heard(
+        topic=fact.event.topic,
+        campaign_id=fact.key,
+        sequence=envelope.sequence or 0,
+        at=envelope.time,
+        said=_said(fact),
+    )
+
+
+def _said(fact: Decoded) -> Said | None:
+    match fact.event:
+        case funding.CampaignLaunched() as event:
+            return Launched(_profile(event))
+        case funding.VerdictReached(verdict=word):
+            verdicts = {verdict.value: verdict for verdict in Verdict}
+            return Decided(verdicts.get(word, Verdict.UNKNOWN))
+        case funding.PledgePlaced(amount=amount):
+            return Placed(amount)
+        case funding.PledgeCollected(backer_id=backer_id, amount=amount):
+            return Collected(backer_id, amount)
+        case payouts.RefundSucceeded(refund_id=refund_id, amount=amount):
+            return RefundSucceeded(refund_id, amount)
+        case payouts.RefundFailed(refund_id=refund_id, amount=amount):
+            return RefundFailed(refund_id, amount)
+        case payouts.StagePaid(stage=stage, amount=amount):
+            return StagePaid(stage, amount)
+        case payouts.StageFailed(stage=stage):
+            return StageFailed(stage)
+    return None
+
+
+def _profile(event: funding.CampaignLaunched) -> Profile:
+    return Profile(
+        creator_id=event.creator_id,
+        title=event.title,
+        currency=event.currency,
+        goal=event.goal,
+        deadline=event.deadline,
+        launched_at=event.launched_at,
+    )
+
+
+def draft(update: Update) -> Draft:
+    """Turn a published update into the event that says it, ready for the outbox."""
+    assert update.audience is not None and update.published_at is not None
+    content = update.content
+    event = events.UpdatePublished(
+        campaign_id=update.campaign_id,
+        update_id=update.update_id,
+        author_id=content.author_id,
+        kind=content.kind.value,
+        visibility=content.visibility.value,
+        texts=[_text(text, content.visibility) for text in content.texts],
+        url=update.url,
+        pledges_sequence=update.audience.pledges_sequence,
+        audience_count=update.audience.count,
+        published_at=update.published_at,
+    )
+    return Draft(event=event, occurred_at=update.published_at)
+
+
+def _text(text: UpdateText, visibility: Visibility) -> events.UpdateText:
+    return events.UpdateText(
+        language=text.language, title=text.title, excerpt=excerpt(text, visibility)
+    )
