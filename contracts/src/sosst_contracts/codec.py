@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from sosst_contracts.envelope import (
+    LARGEST_SEQUENCE,
     SEQUENCE_DIGITS,
     SPECIFICATION_VERSION,
     Envelope,
@@ -35,7 +36,6 @@ UNUSABLE_REASONS = (
 
 _TYPE = re.compile(r"sosst\.([a-z]+)\.([a-z][a-z0-9-]*)\.v([1-9][0-9]*)")
 _SEQUENCE = re.compile(rf"[0-9]{{{SEQUENCE_DIGITS}}}")
-_LARGEST_SEQUENCE = 2**63 - 1
 
 
 class OversizedEvent(ValueError):
@@ -75,7 +75,11 @@ class Draft:
         return self.event.key
 
     def seal(self, sequence: int | None = None) -> Record:
-        """Return the record; raises `OversizedEvent`, and `ValueError` for a wrong sequence."""
+        """Return the record.
+
+        Raises `OversizedEvent`, and `ValueError` for a sequence that is wrong or not the topic's
+        to have, a time without a zone, and a missing natural key where there is no sequence.
+        """
         event = self.event
         if event.sequenced != (sequence is not None):
             raise ValueError(f"{event.topic} {'has' if event.sequenced else 'has no'} sequence")
@@ -154,10 +158,10 @@ class _Refusal(Exception):
 def decode(record: Record) -> Decoded | Unusable | UnknownType | UnknownMajor:
     """Read a record; never raises, whatever the bytes are."""
     headers = dict(record.headers)
-    key, sequence = _attribution(record, headers)
     try:
         return _decode(record, headers)
     except _Refusal as refusal:
+        key, sequence = _attribution(record, headers)
         return Unusable(refusal.reason, refusal.detail, key, sequence)
 
 
@@ -221,7 +225,7 @@ def _event(event_type: type[Event], value: bytes | None) -> Event:
         raise _Refusal(
             "undecodable-value" if malformed else "schema-mismatch", detail[:500]
         ) from None
-    except (ValueError, RecursionError) as error:
+    except Exception as error:  # Whatever a field's rule overlooked, one record stops nobody.
         raise _Refusal("undecodable-value", type(error).__name__) from None
 
 
@@ -246,7 +250,7 @@ def _sequence(headers: dict[str, bytes | None]) -> int | None:
     text = _optional_header(headers, "ce_sequence")
     if text is None:
         return None
-    if not _SEQUENCE.fullmatch(text) or not 1 <= int(text) <= _LARGEST_SEQUENCE:
+    if not _SEQUENCE.fullmatch(text) or not 1 <= int(text) <= LARGEST_SEQUENCE:
         raise _Refusal("malformed-sequence", f"not {SEQUENCE_DIGITS} digits from 1")
     return int(text)
 

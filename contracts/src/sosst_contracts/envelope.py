@@ -8,6 +8,7 @@ SPECIFICATION_VERSION = "1.0"
 CONTENT_TYPE = "application/json"
 # As a plain string this extension must order like the number (`architecture.md`, contracts).
 SEQUENCE_DIGITS = 20
+LARGEST_SEQUENCE = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,13 @@ def hashed_id(topic: str, identity: str) -> str:
 
 
 def to_headers(envelope: Envelope) -> tuple[tuple[str, bytes], ...]:
-    """Return the Kafka headers of the envelope; what is absent is left out."""
+    """Return the Kafka headers of the envelope; what is absent is left out.
+
+    Raises `ValueError` for a time without a zone and a sequence below 1: what readers refuse is
+    not written.
+    """
+    if envelope.time.tzinfo is None:
+        raise ValueError("the time of an event has a zone")
     values = {
         "ce_specversion": SPECIFICATION_VERSION,
         "ce_id": envelope.id,
@@ -59,4 +66,9 @@ def to_headers(envelope: Envelope) -> tuple[tuple[str, bytes], ...]:
 
 
 def sequence_text(sequence: int | None) -> str | None:
-    return None if sequence is None else f"{sequence:0{SEQUENCE_DIGITS}}"
+    """Return the padded digits, None where there is no sequence."""
+    if sequence is None:
+        return None
+    if not 1 <= sequence <= LARGEST_SEQUENCE:
+        raise ValueError(f"a sequence lies between 1 and {LARGEST_SEQUENCE}, not {sequence}")
+    return f"{sequence:0{SEQUENCE_DIGITS}}"

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
-from sosst_contracts.money import MAXIMUM_AMOUNT, exponent
+from sosst_contracts.money import BASIS_POINTS, MAXIMUM_AMOUNT, exponent
 
 # Given as validation context when a record is read: readers are lenient where writers are strict.
 READING = {"reading": True}
@@ -100,12 +100,21 @@ class Vocabulary:
 
 
 def _in_utc(instant: datetime) -> datetime:
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("outside the years 1 to 9999 in UTC") from None
 
 
 def _known_currency(currency: str) -> str:
     exponent(currency)
     return currency
+
+
+def _of_a_whole(shares: list[int]) -> list[int]:
+    if sum(shares) != BASIS_POINTS:
+        raise ValueError(f"shares are {BASIS_POINTS} together, not {sum(shares)}")
+    return shares
 
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -116,7 +125,10 @@ Amount = Annotated[int, Field(ge=0, le=MAXIMUM_AMOUNT)]
 Total = Annotated[int, Field(ge=0, le=LARGEST_TOTAL)]
 Count = Annotated[int, Field(ge=0, le=LARGEST_TOTAL)]
 Sequence = Annotated[int, Field(ge=0, le=LARGEST_TOTAL)]
-BasisPoints = Annotated[int, Field(ge=0, le=10_000)]
+BasisPoints = Annotated[int, Field(ge=0, le=BASIS_POINTS)]
+StageShares = Annotated[
+    list[BasisPoints], Field(min_length=3, max_length=3), AfterValidator(_of_a_whole)
+]
 Seconds = Annotated[int, Field(ge=0, le=LARGEST_TOTAL)]
 Currency = Annotated[
     str,

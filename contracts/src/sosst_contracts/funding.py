@@ -15,6 +15,7 @@ from sosst_contracts.event import (
     Part,
     Seconds,
     Sequence,
+    StageShares,
     Text,
     Title,
     Total,
@@ -37,8 +38,8 @@ __all__ = [
 class Terms(Part):
     """Terms of a campaign, fixed at launch."""
 
-    stage_shares_basis_points: list[BasisPoints] = Field(
-        min_length=3, max_length=3, description="Shares of the three stages, sum 10000."
+    stage_shares_basis_points: StageShares = Field(
+        description="Shares of the three stages, sum 10000."
     )
     platform_fee_basis_points: BasisPoints = Field(description="Platform fee.")
     processing_fee_basis_points: BasisPoints = Field(description="Processing fee.")

@@ -13,6 +13,7 @@ from sosst_contracts.event import (
     Instant,
     Part,
     Seconds,
+    StageShares,
     Text,
     Title,
     Total,
@@ -29,8 +30,8 @@ class Reward(Part):
 class GivenTerms(Part):
     """Terms to be fixed at launch; what is left out is the standard of the platform."""
 
-    stage_shares_basis_points: list[BasisPoints] | None = Field(
-        None, min_length=3, max_length=3, description="Shares of the three stages, sum 10000."
+    stage_shares_basis_points: StageShares | None = Field(
+        None, description="Shares of the three stages, sum 10000."
     )
     platform_fee_basis_points: BasisPoints | None = Field(None, description="Platform fee.")
     processing_fee_basis_points: BasisPoints | None = Field(None, description="Processing fee.")

@@ -87,11 +87,14 @@ _KINDS = {
 
 
 def sample(event_type: type[E], **changes: Any) -> E:
-    """Return a valid event with the given fields changed; optional fields only if given."""
+    """Return a valid event with the given fields changed; optional fields only if given.
+
+    A field that no event had before has no sample here: give it, or add it to the table.
+    """
     values = {
         name: _value(event_type, name)
         for name, field in event_type.model_fields.items()
-        if field.is_required()
+        if field.is_required() and name not in changes
     }
     return event_type.model_validate(values | changes)
 
