@@ -49,7 +49,7 @@ class Health:
     def liveness(self) -> dict[str, str]:
         """Return the loops that neither turned nor retried for too long."""
         silent = self.pulses.silent(self.stuck_after_seconds)
-        return {name: f"silent for more than {self.stuck_after_seconds:g} s" for name in silent}
+        return dict.fromkeys(silent, f"silent for more than {self.stuck_after_seconds:g} s")
 
 
 def health_app(health: Health) -> FastAPI:

@@ -39,9 +39,14 @@ class Publisher(Protocol):
     async def close(self) -> None: ...
 
 
+def key_hash(key: bytes) -> int:
+    """Return the hash from which every Kafka client chooses a key's partition (murmur2)."""
+    return int(murmur2(key) & 0x7FFFFFFF)
+
+
 def partition_of(key: bytes, partitions: int) -> int:
-    """Return the partition every Kafka client chooses for this key (murmur2)."""
-    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+    """Return the partition every Kafka client chooses for this key."""
+    return key_hash(key) % partitions
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""notifier: everybody told, once, provably."""

@@ -1,0 +1,80 @@
+"""The shapes of the documents: instants as dates, words as in the domain."""
+
+from typing import Any
+
+from notifier.domain.cause import Cause, CauseKind, CauseState, Told
+from notifier.domain.chunk import Chunk, ChunkState
+
+Document = dict[str, Any]
+
+
+def _told_fields(told: Told) -> Document:
+    return {
+        "cause": told.cause,
+        "kind": told.kind.value,
+        "subject": told.subject,
+        "campaign_id": told.campaign_id,
+        "caused_at": told.caused_at,
+        "content": dict(told.content),
+    }
+
+
+def _told_from(row: Document) -> Told:
+    return Told(
+        kind=CauseKind(row["kind"]),
+        subject=row["subject"],
+        campaign_id=row["campaign_id"],
+        caused_at=row["caused_at"],
+        content=row["content"],
+    )
+
+
+def cause_document(cause: Cause) -> Document:
+    return {
+        "_id": cause.name,
+        **_told_fields(cause.told),
+        "pledges_sequence": cause.pledges_sequence,
+        "expected": cause.expected,
+        "state": cause.state.value,
+        "heard_at": cause.heard_at,
+        "audience": cause.audience,
+        "planned_at": cause.planned_at,
+        "completed_at": cause.completed_at,
+        "version": cause.version,
+    }
+
+
+def cause_from(row: Document) -> Cause:
+    return Cause(
+        told=_told_from(row),
+        pledges_sequence=row["pledges_sequence"],
+        expected=row["expected"],
+        state=CauseState(row["state"]),
+        heard_at=row["heard_at"],
+        audience=row["audience"],
+        planned_at=row["planned_at"],
+        completed_at=row["completed_at"],
+        version=row["version"],
+    )
+
+
+def chunk_document(chunk: Chunk) -> Document:
+    """Return the document; `size` spares the totals from reading the recipients."""
+    return {
+        "_id": chunk.chunk_id,
+        **_told_fields(chunk.told),
+        "recipients": list(chunk.recipients),
+        "size": len(chunk.recipients),
+        "partition": chunk.partition,
+        "state": chunk.state.value,
+    }
+
+
+def chunk_from(row: Document) -> Chunk:
+    return Chunk(
+        chunk_id=row["_id"],
+        told=_told_from(row),
+        recipients=tuple(row["recipients"]),
+        partition=row["partition"],
+        state=ChunkState(row["state"]),
+    )

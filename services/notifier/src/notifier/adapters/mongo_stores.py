@@ -1,0 +1,162 @@
+"""Memberships, causes and chunks in MongoDB."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from pymongo import InsertOne, ReplaceOne
+
+from notifier.adapters.documents import (
+    Document,
+    cause_document,
+    cause_from,
+    chunk_document,
+    chunk_from,
+)
+from notifier.domain.cause import Cause, Totals
+from notifier.domain.chunk import Chunk, ChunkState, Member
+from notifier.ports import Membership
+from servicekit.errors import Conflict, DuplicateKey
+from servicekit.mongo import Database, Session, sorted_errors
+
+MEMBERS_PAGE = 10_000
+
+
+class MongoMemberships:
+    """The collection `memberships`, one document per collected pledge."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._memberships = database.collection("memberships")
+        self._session = session
+
+    async def add(self, memberships: Sequence[Membership]) -> None:
+        if not memberships:
+            return
+        documents = [{"_id": f"{m.campaign_id}|{m.pledge_id}", **asdict(m)} for m in memberships]
+        with sorted_errors():
+            await self._memberships.insert_many(documents, session=self._session)
+
+
+class MongoCauses:
+    """The collection `causes`, guarded by each document's version."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._causes = database.collection("causes")
+        self._session = session
+
+    async def load(self, names: Collection[str]) -> dict[str, Cause]:
+        with sorted_errors():
+            cursor = self._causes.find({"_id": {"$in": list(names)}}, session=self._session)
+            return {row["_id"]: cause_from(row) for row in await cursor.to_list(None)}
+
+    async def save(self, causes: Sequence[Cause]) -> None:
+        if not causes:
+            return
+        writes: list[Any] = [_cause_write(cause) for cause in causes]
+        known = sum(1 for cause in causes if cause.version)
+        with sorted_errors():
+            result = await self._causes.bulk_write(writes, ordered=False, session=self._session)
+        if result.matched_count != known:
+            raise Conflict("a cause was saved by somebody else")
+
+
+def _cause_write(cause: Cause) -> Any:
+    document = cause_document(replace(cause, version=cause.version + 1))
+    if cause.version == 0:
+        return InsertOne(document)
+    return ReplaceOne({"_id": cause.name, "version": cause.version}, document)
+
+
+class MongoChunks:
+    """The collection `chunks`, bound to a transaction."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._chunks = database.collection("chunks")
+        self._session = session
+
+    async def add_new(self, chunks: Sequence[Chunk]) -> list[Chunk]:
+        if not chunks:
+            return []
+        ids = [chunk.chunk_id for chunk in chunks]
+        with sorted_errors():
+            cursor = self._chunks.find({"_id": {"$in": ids}}, {"_id": 1}, session=self._session)
+            known = {row["_id"] for row in await cursor.to_list(None)}
+            new = [chunk for chunk in chunks if chunk.chunk_id not in known]
+            if new:
+                await self._chunks.insert_many(
+                    [chunk_document(chunk) for chunk in new], session=self._session
+                )
+        return new
+
+    async def load(self, chunk_ids: Collection[str]) -> dict[str, Chunk]:
+        with sorted_errors():
+            cursor = self._chunks.find({"_id": {"$in": list(chunk_ids)}}, session=self._session)
+            return {row["_id"]: chunk_from(row) for row in await cursor.to_list(None)}
+
+    async def ids_of(self, cause: str) -> list[str]:
+        planned = {"cause": cause, "partition": {"$type": "number"}}
+        with sorted_errors():
+            cursor = self._chunks.find(planned, {"_id": 1}, session=self._session)
+            return [row["_id"] for row in await cursor.to_list(None)]
+
+    async def done(self, chunk_ids: Collection[str], at: datetime) -> None:
+        with sorted_errors():
+            await self._chunks.update_many(
+                {"_id": {"$in": list(chunk_ids)}, "state": ChunkState.PENDING.value},
+                {"$set": {"state": ChunkState.DONE.value, "told_at": at}},
+                session=self._session,
+            )
+
+    async def totals(self, cause: str) -> Totals:
+        with sorted_errors():
+            cursor = self._chunks.aggregate(totals_pipeline(cause), session=self._session)
+            return totals_from(await cursor.to_list(None))
+
+
+def totals_pipeline(cause: str) -> list[Document]:
+    return [
+        {"$match": {"cause": cause, "partition": {"$type": "number"}}},
+        {"$group": {"_id": "$state", "people": {"$sum": "$size"}}},
+    ]
+
+
+def totals_from(rows: Sequence[Document]) -> Totals:
+    people = {row["_id"]: row["people"] for row in rows}
+    return Totals(
+        delivered=people.get(ChunkState.DONE.value, 0),
+        pending=people.get(ChunkState.PENDING.value, 0),
+    )
+
+
+class MongoAudience:
+    """`ports.Audience`: streams memberships, stores chunks; no transaction, so any size fits."""
+
+    def __init__(self, database: Database) -> None:
+        self._memberships = database.collection("memberships")
+        self._chunks = database.collection("chunks")
+
+    async def members(self, campaign_id: str, until: int) -> AsyncIterator[list[Member]]:
+        fields = {"_id": 0, "backer_id": 1, "key_hash": 1}
+        query = {"campaign_id": campaign_id, "joined": {"$lte": until}}
+        in_order = [("campaign_id", 1), ("backer_id", 1)]
+        with sorted_errors():
+            cursor = self._memberships.find(query, fields).sort(in_order)
+            cursor = cursor.batch_size(MEMBERS_PAGE)
+            while rows := await cursor.to_list(MEMBERS_PAGE):
+                yield [Member(row["backer_id"], row["key_hash"]) for row in rows]
+
+    async def store(self, chunks: Sequence[Chunk]) -> None:
+        if not chunks:
+            return
+        ids = [chunk.chunk_id for chunk in chunks]
+        with sorted_errors():
+            cursor = self._chunks.find({"_id": {"$in": ids}}, {"_id": 1})
+            known = {row["_id"] for row in await cursor.to_list(None)}
+        new = [chunk_document(chunk) for chunk in chunks if chunk.chunk_id not in known]
+        try:
+            with sorted_errors():
+                if new:
+                    await self._chunks.insert_many(new, ordered=False)
+        except DuplicateKey:
+            pass  # Another planner of this cause put the same chunks there meanwhile.

@@ -1,0 +1,85 @@
+"""The composition root of notifier: what is plugged into what; no rule lives here."""
+
+from collections.abc import Collection
+
+from notifier import wire
+from notifier.adapters.facts import OutboxFacts
+from notifier.adapters.mongo_stores import (
+    MongoAudience,
+    MongoCauses,
+    MongoChunks,
+    MongoMemberships,
+)
+from notifier.adapters.queries import MongoQueries
+from notifier.adapters.schema import SCHEMA
+from notifier.consumer import PLEDGES, subscriptions
+from notifier.handlers.hear import PLAN, PUBLISH_CHUNK, PUBLISH_ONE
+from notifier.handlers.plan import PlanCauses
+from notifier.handlers.publish import PublishChunks
+from notifier.http import build_api
+from notifier.ports import NotifierUnit
+from notifier.settings import NotifierSettings
+from notifier.sweeps import CloseCauses
+from servicekit.loops import Loop
+from servicekit.mongo import Database, Session
+from servicekit.process import Process
+from servicekit.publish import KafkaPublisher
+from servicekit.runtime import Runtime
+from servicekit.units import Plumbing
+
+CLOSE_SECONDS = 0.5
+PLANS_AT_ONCE = 2
+ONES_AT_ONCE = 500
+
+
+def begin(settings: NotifierSettings, roles: Collection[str]) -> Runtime[NotifierUnit]:
+    """Open connections; nothing is sent yet."""
+    return Runtime("notifier", settings, SCHEMA, bind, roles)
+
+
+def bind(database: Database, session: Session, plumbing: Plumbing) -> NotifierUnit:
+    """Make the stores of one transaction."""
+    return NotifierUnit(
+        plumbing=plumbing,
+        memberships=MongoMemberships(database, session),
+        causes=MongoCauses(database, session),
+        chunks=MongoChunks(database, session),
+        facts=OutboxFacts(plumbing.outbox, wire.planned, wire.completed),
+    )
+
+
+def assemble(settings: NotifierSettings, runtime: Runtime[NotifierUnit]) -> Process:
+    """Add notifier's own parts to the runtime."""
+    queries = MongoQueries(runtime.database)
+    for subscription in subscriptions(runtime.clock):
+        runtime.subscribe(subscription)
+    planner = PlanCauses(
+        units=runtime.units,
+        audience=MongoAudience(runtime.database),
+        pledges=PLEDGES,
+        partitions=settings.notifications_partitions,
+        clock=runtime.clock,
+    )
+    lease = settings.lease_seconds
+    runtime.worker(PLAN, planner, concurrency=PLANS_AT_ONCE, lease_seconds=lease)
+    _publish(runtime, PUBLISH_CHUNK, settings.chunks_at_once, lease)
+    _publish(runtime, PUBLISH_ONE, ONES_AT_ONCE, lease)
+    runtime.sweep("close", CLOSE_SECONDS, CloseCauses(runtime.units, queries))
+    return runtime.process(build_api(queries))
+
+
+def _publish(runtime: Runtime[NotifierUnit], kind: str, at_once: int, lease_seconds: float) -> None:
+    """Add the loop that tells people of one kind of chunk, with a producer of its own."""
+    publisher = KafkaPublisher(runtime.connection, compression="gzip")
+    runtime.on_close(publisher.close)
+    chunks = PublishChunks(
+        kind=kind,
+        at_once=at_once,
+        lease_seconds=lease_seconds,
+        units=runtime.units,
+        queue=runtime.work,
+        publisher=publisher,
+        render=wire.records_of,
+        clock=runtime.clock,
+    )
+    runtime.loop("work", Loop(f"work {kind}", chunks.run))

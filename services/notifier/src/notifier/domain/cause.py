@@ -1,0 +1,117 @@
+"""A cause of notices: what is told, to whom as of when, and how far the telling has come."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from notifier.domain.errors import Refused
+
+
+class CauseKind(StrEnum):
+    VERDICT_REACHED = "verdict-reached"
+    UPDATE_PUBLISHED = "update-published"
+    REFUND_SUCCEEDED = "refund-succeeded"
+
+
+class CauseState(StrEnum):
+    WAITING = "waiting"
+    PLANNED = "planned"
+    COMPLETED = "completed"
+
+
+# Waiting: until our own view has reached N. Planned: the audience is fixed in chunks.
+TRANSITIONS: dict[CauseState, frozenset[CauseState]] = {
+    CauseState.WAITING: frozenset({CauseState.PLANNED}),
+    CauseState.PLANNED: frozenset({CauseState.COMPLETED}),
+    CauseState.COMPLETED: frozenset(),
+}
+
+# Lower goes first. One person's money goes before news for everybody.
+PRIORITIES: dict[CauseKind, int] = {
+    CauseKind.REFUND_SUCCEEDED: 20,
+    CauseKind.VERDICT_REACHED: 50,
+    CauseKind.UPDATE_PUBLISHED: 50,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told: the fact's subject, and the words that every recipient's copy is made of."""
+
+    kind: CauseKind
+    subject: str
+    campaign_id: str
+    caused_at: datetime
+    content: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def cause(self) -> str:
+        """Return the cause's name: fact and subject, without topic or version (`events.md` 2)."""
+        return f"{self.kind.value}/{self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One campaign-wide cause; content and N are frozen when it is heard.
+
+    `expected` is the audience that the maker of the fact counted, None where it did not count.
+    `audience` is ours, known from planned on. `version` guards every save.
+    """
+
+    told: Told
+    pledges_sequence: int
+    expected: int | None
+    state: CauseState
+    heard_at: datetime
+    audience: int = 0
+    planned_at: datetime | None = None
+    completed_at: datetime | None = None
+    version: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.told.cause
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether somebody counted another audience as of the same N."""
+        planned = self.state is not CauseState.WAITING
+        return planned and self.expected is not None and self.expected != self.audience
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """delivered + suppressed + failed + pending = audience + supplements, always."""
+
+    delivered: int
+    pending: int
+    suppressed: int = 0
+    failed: int = 0
+    supplements: int = 0
+
+    def gap(self, audience: int) -> int:
+        """Return how many of the audience have no outcome and are not pending: 0, or a bug."""
+        told = self.delivered + self.suppressed + self.failed + self.pending
+        return audience + self.supplements - told
+
+
+def hear(told: Told, pledges_sequence: int, expected: int | None, now: datetime) -> Cause:
+    """Take a cause that is told to a whole campaign as of a sequence."""
+    return Cause(told, pledges_sequence, expected, CauseState.WAITING, now)
+
+
+def plan(cause: Cause, audience: int, now: datetime) -> Cause:
+    """The audience is fixed in chunks."""
+    return replace(_move(cause, CauseState.PLANNED), audience=audience, planned_at=now)
+
+
+def complete(cause: Cause, now: datetime) -> Cause:
+    """Everybody has an outcome."""
+    return replace(_move(cause, CauseState.COMPLETED), completed_at=now)
+
+
+def _move(cause: Cause, state: CauseState) -> Cause:
+    if state not in TRANSITIONS[cause.state]:
+        raise Refused("impossible-transition", f"{cause.state} does not become {state}")
+    return replace(cause, state=state)

@@ -1,0 +1,1 @@
+"""One function per message or piece of work: load, decide, save in one unit."""

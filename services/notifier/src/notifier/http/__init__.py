@@ -1,0 +1,5 @@
+"""The API of notifier."""
+
+from notifier.http.api import build_api
+
+__all__ = ["build_api"]

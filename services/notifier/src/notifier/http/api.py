@@ -1,0 +1,135 @@
+"""Routes of notifier: inboxes, and whether everybody was told."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import FastAPI, Path, Query
+
+from notifier.domain.cause import Cause, CauseKind, CauseState, Totals
+from notifier.domain.chunk import Chunk, ChunkState
+from notifier.domain.notification import notification_id
+from notifier.http.models import (
+    Identifier,
+    InboxPage,
+    NoticeList,
+    NoticeView,
+    NotificationView,
+    ReadBody,
+    ReadView,
+)
+from notifier.ports import InboxEntry, Queries
+from servicekit.problems import Problem
+
+PersonId = Annotated[Identifier, Path()]
+CampaignId = Annotated[Identifier, Path()]
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[str, Query(max_length=500, description="`next_cursor` of the page before.")]
+
+
+def build_api(queries: Queries) -> FastAPI:
+    """Return the application."""
+    api = FastAPI(title="notifier", version="0.1.0")
+
+    @api.get("/people/{person_id}/inbox")
+    async def read_inbox(person_id: PersonId, cursor: Cursor = "", limit: Limit = 50) -> InboxPage:
+        """Show what a person was told, newest first."""
+        entries = await queries.inbox(person_id, _place_of(cursor), limit)
+        read_until = await queries.read_until(person_id)
+        last = _cursor_of(entries[-1]) if len(entries) == limit else None
+        views = [_notification(entry, person_id, read_until) for entry in entries]
+        return InboxPage(items=views, next_cursor=last, read_until=read_until)
+
+    @api.put("/people/{person_id}/inbox/read")
+    async def mark_read(person_id: PersonId, body: ReadBody) -> ReadView:
+        """Move the watermark forward; an earlier instant changes nothing."""
+        return ReadView(read_until=await queries.mark_read(person_id, body.up_to))
+
+    @api.get("/campaigns/{campaign_id}/notices")
+    async def list_notices(campaign_id: CampaignId) -> NoticeList:
+        """List the campaign-wide causes of a campaign, newest first, with their completeness."""
+        causes = await queries.causes(campaign_id)
+        return NoticeList(items=[_notice(c, await queries.totals(c.name)) for c in causes])
+
+    @api.get("/campaigns/{campaign_id}/notices/{kind}/{subject}")
+    async def read_notice(
+        campaign_id: CampaignId, kind: CauseKind, subject: Annotated[Identifier, Path()]
+    ) -> NoticeView:
+        """Show whether everybody was told of one cause."""
+        name = f"{kind.value}/{subject}"
+        cause = await queries.cause(name)
+        if cause is not None and cause.told.campaign_id == campaign_id:
+            return _notice(cause, await queries.totals(name))
+        chunk = await queries.chunk(name)
+        if chunk is not None and chunk.told.campaign_id == campaign_id:
+            return _notice_of_one(chunk)
+        raise Problem(404, "notice-unknown", "There is no such notice in this campaign")
+
+    return api
+
+
+def _cursor_of(entry: InboxEntry) -> str:
+    at, chunk_id = entry.place
+    return f"{at.isoformat()}~{chunk_id}"
+
+
+def _place_of(cursor: str) -> tuple[datetime, str] | None:
+    if not cursor:
+        return None
+    at, _, chunk_id = cursor.partition("~")
+    try:
+        instant = datetime.fromisoformat(at)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None or not chunk_id:
+        raise Problem(422, "invalid-cursor", "The cursor is not one of ours")
+    return instant, chunk_id
+
+
+def _notification(
+    entry: InboxEntry, person_id: str, read_until: datetime | None
+) -> NotificationView:
+    told = entry.chunk.told
+    return NotificationView(
+        notification_id=notification_id(told.cause, told.caused_at, person_id),
+        cause=told.cause,
+        kind=told.kind.value,
+        campaign_id=told.campaign_id,
+        at=told.caused_at,
+        content=dict(told.content),
+        read=read_until is not None and told.caused_at <= read_until,
+    )
+
+
+def _notice(cause: Cause, totals: Totals) -> NoticeView:
+    return NoticeView(
+        cause=cause.name,
+        kind=cause.told.kind.value,
+        campaign_id=cause.told.campaign_id,
+        state=cause.state.value,
+        pledges_sequence=cause.pledges_sequence,
+        audience=cause.audience,
+        supplements=totals.supplements,
+        delivered=totals.delivered,
+        suppressed=totals.suppressed,
+        failed=totals.failed,
+        pending=totals.pending,
+        complete=cause.state is CauseState.COMPLETED,
+    )
+
+
+def _notice_of_one(chunk: Chunk) -> NoticeView:
+    told = chunk.state is ChunkState.DONE
+    return NoticeView(
+        cause=chunk.told.cause,
+        kind=chunk.told.kind.value,
+        campaign_id=chunk.told.campaign_id,
+        state=CauseState.COMPLETED.value if told else CauseState.PLANNED.value,
+        pledges_sequence=None,
+        audience=len(chunk.recipients),
+        supplements=0,
+        delivered=len(chunk.recipients) if told else 0,
+        suppressed=0,
+        failed=0,
+        pending=0 if told else len(chunk.recipients),
+        complete=told,
+    )
