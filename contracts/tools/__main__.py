@@ -47,7 +47,7 @@ def _freeze(folders: Folders, registry: Registry) -> list[str]:
 
 def _unreleased(folders: Folders, registry: Registry) -> list[str]:
     paths = [schema_path(folders, event_type) for event_type in registry.event_types]
-    missing = [f"{path.parent.name} {path.stem} is not released" for path in paths if not path.exists()]
+    missing = [f"{p.parent.name} {p.stem} is not released" for p in paths if not p.exists()]
     if not missing:
         freeze(folders, registry.event_types)  # Nothing is new, so this only checks.
     return missing

@@ -50,7 +50,8 @@ def check_released(folders: Folders) -> None:
             raise ContractBroken(f"{name} was released and is edited; make a new version instead")
     for path in folders.schemas.glob("*/*.json"):
         if str(path.relative_to(folders.schemas)) not in listed:
-            raise ContractBroken(f"{path.name} of {path.parent.name} is not in the list of releases")
+            name = f"{path.parent.name}/{path.name}"
+            raise ContractBroken(f"{name} is not in the list of releases")
 
 
 def released(folders: Folders) -> dict[str, str]:

@@ -38,12 +38,16 @@ def schema_of(event_type: type[Event]) -> Schema:
     raw = event_type.model_json_schema(mode="validation")
     profiled = _profile(raw, raw.get("$defs", {}))
     _mark_personal_data(profiled)
-    return {
-        "$schema": DIALECT,
-        "$id": event_type.schema_id(),
-        "x-type": event_type.type_name(),
-        "x-topic": event_type.topic,
-    } | profiled | {"title": event_type.__name__}
+    return (
+        {
+            "$schema": DIALECT,
+            "$id": event_type.schema_id(),
+            "x-type": event_type.type_name(),
+            "x-topic": event_type.topic,
+        }
+        | profiled
+        | {"title": event_type.__name__}
+    )
 
 
 def text_of(schema: Schema) -> str:

@@ -21,7 +21,7 @@ def state_folder() -> Path:
 
 @contextmanager
 def exclusive(folder: Path, work: str) -> Iterator[None]:
-    """Wait until nobody else does this `work` on `folder`; the kernel ends the lock with its holder.
+    """Wait until nobody else does this `work` on `folder`; a lock ends with its holder.
 
     Different works have different locks: one may be begun inside another.
     """

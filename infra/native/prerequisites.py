@@ -82,9 +82,8 @@ def ensure(
         raise MissingPrerequisite(f"missing (names of Debian packages): {', '.join(missing)}")
     if not is_root:
         packages = " ".join(_choose_java(missing, _is_known))
-        raise MissingPrerequisite(
-            f"run: sudo apt-get update && sudo apt-get install -y --no-install-recommends {packages}"
-        )
+        install = f"sudo apt-get install -y --no-install-recommends {packages}"
+        raise MissingPrerequisite(f"run: sudo apt-get update && {install}")
     _install(missing)
     if still := missing_packages(maven):
         raise MissingPrerequisite(f"installed, and still missing: {', '.join(still)}")

@@ -1,4 +1,4 @@
-"""A process that owns a stack and waits to be killed: `python -m infra.native.tests.owner STATE`."""
+"""Owns a stack and waits to be killed: `python -m infra.native.tests.owner STATE`."""
 
 import sys
 import threading

@@ -23,7 +23,7 @@ Assemble = Callable[[S, Runtime[U]], Process]
 
 
 def main(settings_type: type[S], begin: Begin[S, U], assemble: Assemble[S, U]) -> int:
-    """Run one command and return its exit code: 0 clean, 64 settings, 69 away, 70 stopped itself."""
+    """Run one command; return 0 clean, 64 settings, 69 dependency away, 70 stopped itself."""
     arguments = _arguments()
     settings = settings_or_exit(settings_type)
     roles = arguments.roles.split(",") if arguments.command == "run" else ROLES

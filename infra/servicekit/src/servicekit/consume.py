@@ -131,9 +131,7 @@ class BatchConsumer(Generic[U]):
             self._pulse.beat()
             attempt += 1
             try:
-                return self._count(
-                    await self._units.run(lambda unit: self._apply(unit, arrivals, refused))
-                )
+                return self._count(await self._units.run(self._applying(arrivals, refused)))
             except _Refused as error:
                 refused |= {refusal.fact.envelope.id: refusal for refusal in error.refusals}
             except DependencyAway as error:
@@ -154,6 +152,11 @@ class BatchConsumer(Generic[U]):
                 log.exception("set aside, its save failed", topic=self.subscription.topic)
                 refused |= _refuse_all(parts[0], error)
         return None
+
+    def _applying(
+        self, arrivals: Sequence[Arrival], refused: Mapping[str, Refusal]
+    ) -> Callable[[U], Awaitable[Counter[str]]]:
+        return lambda unit: self._apply(unit, arrivals, refused)
 
     async def _apply(
         self, unit: U, arrivals: Sequence[Arrival], refused: Mapping[str, Refusal]

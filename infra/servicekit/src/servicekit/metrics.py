@@ -70,7 +70,7 @@ CONSUMER_COMMIT_FAILURES = Counter(
 )
 CONSUMER_STOPPED = Gauge(
     "sosst_consumer_stopped",
-    "1 where this instance refuses to read on (wrong deploy). Deploy a reader that knows the major.",
+    "1 where this instance refuses to read on. Deploy a reader that knows the major.",
     ["topic"],
 )
 TOPIC_MISSING = Gauge(
@@ -89,7 +89,7 @@ SET_ASIDE_FACTS = Gauge(
 )
 OUTBOX_ROWS = Gauge(
     "sosst_outbox_rows",
-    "Facts saved and not yet acknowledged by the broker. Growing: Kafka is away or a topic missing.",
+    "Facts saved, not yet acknowledged by the broker. Growing: Kafka away or topic missing.",
 )
 OUTBOX_OLDEST = Gauge(
     "sosst_outbox_oldest_timestamp_seconds",

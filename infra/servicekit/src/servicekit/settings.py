@@ -37,7 +37,7 @@ class SettingsRefused(Exception):
 
 
 def load_settings(settings_type: type[S], environment: Mapping[str, str] = os.environ) -> S:
-    """Read the settings, or raise `SettingsRefused` with one line naming the first wrong variable."""
+    """Read the settings, or raise `SettingsRefused` naming the first wrong variable."""
     prefix = str(settings_type.model_config.get("env_prefix", ""))
     known = {prefix + name.upper() for name in settings_type.model_fields}
     given = {name for name in environment if name.upper().startswith(prefix)}

@@ -55,7 +55,7 @@ class WorkOffers(Protocol):
         ...
 
     async def hasten(self, ids: Sequence[str], due: datetime) -> None:
-        """Bring waiting items forward to `due`; claimed, earlier and unknown ones stay as they are."""
+        """Bring waiting items forward to `due`; claimed, earlier and unknown ones stay."""
         ...
 
     async def confirm(self, claims: Sequence[Claim]) -> None:

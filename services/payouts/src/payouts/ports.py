@@ -24,7 +24,7 @@ class Books(Protocol):
         ...
 
     async def save(self, books: Sequence[Book]) -> None:
-        """Insert new books (version 0) or replace loaded ones; `Conflict` if one was saved since."""
+        """Insert new books (version 0) or replace loaded ones; `Conflict` if saved since."""
         ...
 
     async def append(self, blocks: Sequence[Block]) -> None:
@@ -168,7 +168,7 @@ class Provider(Protocol):
 
     async def find_payout(self, stage: Stage) -> PayoutSeen | NotThere | NoAnswer: ...
 
-    async def account_problem(self, account: str) -> str | None | NoAnswer:
+    async def account_problem(self, account: str) -> str | NoAnswer | None:
         """Return why the account cannot receive payouts, None if it can."""
         ...
 

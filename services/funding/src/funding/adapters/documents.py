@@ -50,7 +50,7 @@ def campaign_from(row: Document) -> Campaign:
         state=CampaignState(row["state"]),
         totals=Totals(**row["totals"]),
         next_due=row["next_due"],
-        intake_ends=None if ends is None else {partition: end for partition, end in ends},
+        intake_ends=None if ends is None else dict(ends),
         blocked_at=row["blocked_at"],
         verdict=Verdict(**verdict | {"outcome": CampaignState(verdict["outcome"])})
         if verdict

@@ -48,7 +48,7 @@ def build_api(
     clock: Clock,
     standard: Terms,
 ) -> FastAPI:
-    """Return the application; a payment by HTTP is a group of one or more in its campaign's lane."""
+    """Return the application; payments by HTTP share the lane of their campaign."""
     api = FastAPI(title="funding", version="0.1.0")
 
     async def save_group(_: str, payments: Sequence[Payment]) -> Sequence[Answer]:

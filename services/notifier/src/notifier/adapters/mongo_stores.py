@@ -141,8 +141,7 @@ class MongoAudience:
         query = {"campaign_id": campaign_id, "joined": {"$lte": until}}
         in_order = [("campaign_id", 1), ("backer_id", 1)]
         with sorted_errors():
-            cursor = self._memberships.find(query, fields).sort(in_order)
-            cursor = cursor.batch_size(MEMBERS_PAGE)
+            cursor = self._memberships.find(query, fields, batch_size=MEMBERS_PAGE).sort(in_order)
             while rows := await cursor.to_list(MEMBERS_PAGE):
                 yield [Member(row["backer_id"], row["key_hash"]) for row in rows]
 

@@ -105,7 +105,7 @@ class SandboxProvider:
         )
         return _payout_seen(found) if isinstance(found, dict) else found
 
-    async def account_problem(self, account: str) -> str | None | NoAnswer:
+    async def account_problem(self, account: str) -> str | NoAnswer | None:
         status, body = await self._get("accounts.retrieve", f"/v1/accounts/{account}", {})
         if status == 404:
             return "account-unknown"
