@@ -5,7 +5,6 @@ from datetime import datetime
 
 import structlog
 
-from payouts.adapters.queries import MongoQueries
 from payouts.domain.block import Block
 from payouts.domain.book import Agreement, agreement
 from payouts.domain.chain import verify
@@ -13,7 +12,7 @@ from payouts.domain.errors import InvariantBroken
 from payouts.domain.ledger import check
 from payouts.handlers.wake import follow_cash
 from payouts.metrics import REFUNDS
-from payouts.ports import PayoutsUnit, Provider
+from payouts.ports import PayoutsUnit, Provider, Queries
 from servicekit import metrics as kit
 from servicekit.units import UnitsOfWork
 
@@ -27,7 +26,7 @@ class FollowCash:
     """Reads the provider's balance transactions and wakes what they concern."""
 
     units: UnitsOfWork[PayoutsUnit]
-    queries: MongoQueries
+    queries: Queries
     provider: Provider
 
     async def __call__(self, now: datetime) -> int:
@@ -38,7 +37,7 @@ class FollowCash:
 class CheckBooks:
     """Checks I1 and I2 of every book, and I4 (the chain's fold) of every book that changed."""
 
-    queries: MongoQueries
+    queries: Queries
     _checked: dict[str, int] = field(default_factory=dict)
 
     async def __call__(self, now: datetime) -> int:

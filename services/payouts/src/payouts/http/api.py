@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import FastAPI, Path, Query, Request
 
-from payouts.adapters.webhooks import SignatureRefused, check_signature, concern_of
 from payouts.domain.errors import Refused
 from payouts.domain.gate import Line
 from payouts.domain.stage import OVER, Stage
@@ -28,6 +27,7 @@ from payouts.http.views import (
     refund_view,
     stage_view,
 )
+from payouts.http.webhooks import SignatureRefused, check_signature, concern_of
 from payouts.metrics import PROVIDER_WEBHOOKS
 from payouts.ports import PayoutsUnit, Queries
 from servicekit.clock import Clock
