@@ -1,17 +1,16 @@
-"""The generated documents: EVENTS.md for people, asyncapi.yaml for tools."""
+"""EVENTS.md: the catalogue for people, with a picture of who reads whom."""
 
-import json
+from collections.abc import Iterator
 from typing import Any
-
-import yaml
 
 from contracts.tools.examples import examples_of
 from contracts.tools.folders import Folders
-from contracts.tools.schemas import schema_of
+from contracts.tools.schemas import Schema, schema_of
 from contracts.tools.topic_files import TopicFile, read_topic_files
 from sosst_contracts.event import Event
 from sosst_contracts.registry import Registry
 
+MILLISECONDS_OF_A_DAY = 86_400_000
 HEADERS = {
     "ce_specversion": "`1.0`",
     "ce_id": "unique and equal on every retry: topic:key:sequence, or a hash of the natural key",
@@ -20,7 +19,7 @@ HEADERS = {
     "ce_time": "when it happened, RFC 3339",
     "ce_subject": "the record's key",
     "ce_dataschema": "`$id` of the schema",
-    "ce_sequence": "20 digits; gap-free per key; only on topics that say so",
+    "ce_sequence": "20 digits; gap-free per key from 1; only on topics that say so",
     "ce_correlationid": "optional",
     "ce_causationid": "optional",
     "traceparent": "optional, W3C trace context",
@@ -50,40 +49,54 @@ def _graph(files: list[TopicFile]) -> list[str]:
 
 def _topic_part(folders: Folders, one: TopicFile, registry: Registry) -> list[str]:
     fields = one.fields
-    kept = "for ever" if fields["retention_ms"] == -1 else f"{fields['retention_ms']} ms"
-    readers = ", ".join(
-        f"{r['service']} (`{r['group']}`, {r['kind']})" for r in fields["consumers"]
-    )
+    readers = [f"{r['service']} (`{r['group']}`, {r['kind']})" for r in fields["consumers"]]
     parts = ["", f"## {one.name}", "", fields["description"], ""]
     parts += [
         f"Owner {fields['owner']} · audience {fields['audience']} · key `{fields['key']}` · "
-        f"{fields['partitions']} partitions · kept {kept}",
+        f"{fields['partitions']} partitions · kept {_kept(fields['retention_ms'])}",
         "",
         f"Order: {fields['ordering']}. Personal data: {fields['personal_data']}. "
-        f"Readers: {readers or 'none in the suite'}.",
+        f"Readers: {', '.join(readers) or 'none in the suite'}. "
+        f"Dead-letter topic: {fields['dead_letter']}.",
     ]
     for event in registry.on_topic(one.name):
         parts += _event_part(folders, event)
     return parts
 
 
+def _kept(retention_ms: int) -> str:
+    return "for ever" if retention_ms == -1 else f"{retention_ms // MILLISECONDS_OF_A_DAY} days"
+
+
 def _event_part(folders: Folders, event: type[Event]) -> list[str]:
     schema = schema_of(event)
-    parts = ["", f"### {event.name} {event.version}", "", schema["description"], ""]
-    parts += [f"`{event.type_name()}` · [`{event.schema_id()}`](schemas/{_schema_link(event)})", ""]
-    parts += ["| field | type | | meaning |", "|---|---|---|---|"]
-    for name, field in schema["properties"].items():
-        need = "required" if name in schema["required"] else "optional"
-        parts.append(f"| `{name}` | {_type(field)} | {need} | {field['description']} |")
-    examples = examples_of(folders, event)
-    if examples:
-        parts += ["", f"Example ({examples[0].stem}):", "", "```json"]
-        parts += [examples[0].read_text().rstrip(), "```"]
+    name = f"{event.owner()}.{event.name}"
+    versions = ", ".join(_versions(folders, name) | {event.version: None})
+    parts = ["", f"### {event.name}", "", schema["description"], ""]
+    parts += [
+        f"`{event.type_name()}` · versions {versions} · "
+        f"[`{event.schema_id()}`](schemas/{name}/{event.version}.json)",
+        "",
+        "| field | type | | meaning |",
+        "|---|---|---|---|",
+        *_rows("", schema),
+    ]
+    for path in examples_of(folders, event)[:1]:
+        parts += ["", f"Example ({path.stem}):", "", "```json", path.read_text().rstrip(), "```"]
     return parts
 
 
-def _schema_link(event: type[Event]) -> str:
-    return f"{event.owner()}.{event.name}/{event.version}.json"
+def _versions(folders: Folders, name: str) -> dict[str, None]:
+    return dict.fromkeys(sorted(path.stem for path in (folders.schemas / name).glob("*.json")))
+
+
+def _rows(place: str, schema: Schema) -> Iterator[str]:
+    for name, field in schema["properties"].items():
+        need = "required" if name in schema["required"] else "optional"
+        yield f"| `{place}{name}` | {_type(field)} | {need} | {field['description']} |"
+        inner, mark = (field["items"], "[]") if "items" in field else (field, "")
+        if "properties" in inner:
+            yield from _rows(f"{place}{name}{mark}.", inner)
 
 
 def _type(field: dict[str, Any]) -> str:
@@ -93,62 +106,3 @@ def _type(field: dict[str, Any]) -> str:
     if field["type"] == "array":
         return f"list of {_type(field['items'])}"
     return str(field.get("format", field["type"]))
-
-
-def asyncapi_page(folders: Folders, registry: Registry) -> str:
-    """Return asyncapi.yaml (AsyncAPI 3.0), with headers, keys and groups."""
-    files = read_topic_files(folders.topics)
-    document = {
-        "asyncapi": "3.0.0",
-        "info": {"title": "SOSST events", "version": "0.1.0"},
-        "defaultContentType": "application/json",
-        "channels": {one.name: _channel(one, registry) for one in files},
-        "operations": _operations(files),
-        "components": {
-            "messages": {e.type_name(): _message(folders, e) for e in registry.event_types}
-        },
-    }
-    return "# Generated by `make contracts`; do not edit.\n" + yaml.safe_dump(
-        document, sort_keys=False, allow_unicode=True, width=100
-    )
-
-
-def _channel(one: TopicFile, registry: Registry) -> dict[str, Any]:
-    return {
-        "address": one.name,
-        "description": one.fields["description"],
-        "messages": {
-            event.type_name(): {"$ref": f"#/components/messages/{event.type_name()}"}
-            for event in registry.on_topic(one.name)
-        },
-        "bindings": {"kafka": {"topic": one.name, "partitions": one.fields["partitions"]}},
-    }
-
-
-def _operations(files: list[TopicFile]) -> dict[str, Any]:
-    operations: dict[str, Any] = {}
-    for one in files:
-        channel = {"$ref": f"#/channels/{one.name}"}
-        operations[f"send {one.name}"] = {"action": "send", "channel": channel}
-        for reader in one.fields["consumers"]:
-            operations[f"receive {reader['group']}"] = {
-                "action": "receive",
-                "channel": channel,
-                "bindings": {"kafka": {"groupId": {"type": "string", "const": reader["group"]}}},
-            }
-    return operations
-
-
-def _message(folders: Folders, event: type[Event]) -> dict[str, Any]:
-    headers = {name: {"type": "string", "description": text} for name, text in HEADERS.items()}
-    return {
-        "name": event.type_name(),
-        "title": event.__name__,
-        "headers": {"type": "object", "properties": headers},
-        "bindings": {"kafka": {"key": {"type": "string", "description": event.key_field}}},
-        "payload": schema_of(event),
-        "examples": [
-            {"name": path.stem, "payload": json.loads(path.read_text())}
-            for path in examples_of(folders, event)
-        ],
-    }

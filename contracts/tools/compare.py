@@ -10,7 +10,19 @@ from typing import Any
 Schema = dict[str, Any]
 
 # Wider bounds break old readers, narrower ones break readers of old facts.
-_FIXED = ("type", "format", "pattern", "minimum", "maximum", "minLength", "maxLength")
+_FIXED = (
+    "x-type",
+    "x-topic",
+    "type",
+    "format",
+    "pattern",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+)
 
 
 def breaks_of(old: Schema, new: Schema) -> list[str]:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.tools.compare import breaks_of
@@ -10,48 +12,12 @@ from contracts.tools.profile import faults_of
 from contracts.tools.schemas import Schema, schema_of, text_of
 from sosst_contracts.event import Event
 
-
-class ContractBroken(Exception):
-    """A released schema was edited, or a change is not additive; the message names it."""
+EventTypes = tuple[type[Event], ...]
 
 
 def schema_path(folders: Folders, event_type: type[Event]) -> Path:
     name = f"{event_type.owner()}.{event_type.name}"
     return folders.schemas / name / f"{event_type.version}.json"
-
-
-def freeze(folders: Folders, event_types: tuple[type[Event], ...]) -> list[str]:
-    """Write what is new, refuse what breaks a promise; return the paths written.
-
-    Raises `ContractBroken` for an edited release, a change under an old version number, a change
-    that is not additive, and a schema outside the profile.
-    """
-    check_released(folders)
-    written = []
-    for event_type in event_types:
-        path, text = schema_path(folders, event_type), text_of(schema_of(event_type))
-        _check(folders, event_type, path, text)
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-            _release(folders, path)
-            written.append(str(path.relative_to(folders.root)))
-    return written
-
-
-def check_released(folders: Folders) -> None:
-    """Raise `ContractBroken` unless every released schema is what it was when it was released."""
-    listed = released(folders)
-    for name, expected in listed.items():
-        path = folders.schemas / name
-        if not path.exists():
-            raise ContractBroken(f"{name} was released and is gone")
-        if _hash(path.read_bytes()) != expected:
-            raise ContractBroken(f"{name} was released and is edited; make a new version instead")
-    for path in folders.schemas.glob("*/*.json"):
-        if str(path.relative_to(folders.schemas)) not in listed:
-            name = f"{path.parent.name}/{path.name}"
-            raise ContractBroken(f"{name} is not in the list of releases")
 
 
 def released(folders: Folders) -> dict[str, str]:
@@ -62,34 +28,86 @@ def released(folders: Folders) -> dict[str, str]:
     return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
 
 
-def _check(folders: Folders, event_type: type[Event], path: Path, text: str) -> None:
-    schema = json.loads(text)
-    if path.exists() and path.read_text() != text:
-        raise ContractBroken(
-            f"{event_type.__name__} changed but still says version {event_type.version}"
+def faults_of_releases(folders: Folders, event_types: EventTypes) -> list[str]:
+    """Return which promise to readers is broken; nothing if all are kept."""
+    faults = [*_edited(folders), *_unlisted(folders), *_orphaned(folders, event_types)]
+    for event_type in event_types:
+        faults += [f"{event_type.__name__}: {fault}" for fault in _faults(folders, event_type)]
+    return faults
+
+
+def unreleased(folders: Folders, event_types: EventTypes) -> dict[Path, str]:
+    """Return the files that a release of all new versions writes; none if nothing is new."""
+    texts = {schema_path(folders, one): text_of(schema_of(one)) for one in event_types}
+    new = {path: text for path, text in texts.items() if not path.exists()}
+    if not new:
+        return {}
+    listing = folders.released.read_text() if folders.released.exists() else ""
+    for path, text in new.items():
+        listing += f"{_hash(text.encode())}  {path.relative_to(folders.schemas)}\n"
+    return new | {folders.released: listing}
+
+
+def lines_taken_away(folders: Folders) -> list[str] | None:
+    """Return the lines of the list that git knows and that are gone.
+
+    None where there is no history to ask: outside a repository, or without git. It is what
+    refuses an edit of a schema together with its hash.
+    """
+    command = ["git", "-C", str(folders.schemas), "log", "-p", "--format=", "--unified=0"]
+    try:
+        history = subprocess.run(
+            [*command, "--", folders.released.name], capture_output=True, text=True, check=True
         )
-    if faults := faults_of(schema):
-        raise ContractBroken(f"{event_type.__name__} is outside the profile: {faults[0]}")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    ever = {line[1:] for line in history.stdout.splitlines() if line[:1] == "+" != line[1:2]}
+    return sorted(ever - set(folders.released.read_text().splitlines()))
+
+
+def _edited(folders: Folders) -> Iterator[str]:
+    for name, expected in released(folders).items():
+        path = folders.schemas / name
+        if not path.exists():
+            yield f"{name} was released and is gone"
+        elif _hash(path.read_bytes()) != expected:
+            yield f"{name} was released and is edited; make a new version instead"
+
+
+def _unlisted(folders: Folders) -> Iterator[str]:
+    listed = released(folders)
+    for path in sorted(folders.schemas.glob("*/*.json")):
+        name = str(path.relative_to(folders.schemas))
+        if name not in listed:
+            yield f"{name} is not in the list of releases"
+
+
+def _orphaned(folders: Folders, event_types: EventTypes) -> Iterator[str]:
+    """Topics are kept for ever, so an event that was once released stays readable."""
+    known = {(f"{one.owner()}.{one.name}", one.major()) for one in event_types}
+    for name in released(folders):
+        event, version = name.removesuffix(".json").split("/")
+        if (event, int(version.split(".")[0])) not in known:
+            yield f"{name} was released and no model reads it any more"
+
+
+def _faults(folders: Folders, event_type: type[Event]) -> Iterator[str]:
+    path, schema = schema_path(folders, event_type), schema_of(event_type)
+    if path.exists() and path.read_text() != text_of(schema):
+        yield f"changed but still says version {event_type.version}"
+    yield from (f"outside the wire profile: {fault}" for fault in faults_of(schema))
     for version, earlier in _earlier(path, event_type).items():
-        if breaks := breaks_of(earlier, schema):
-            raise ContractBroken(f"{event_type.__name__} breaks version {version}: {breaks[0]}")
+        yield from (f"breaks version {version}: {fault}" for fault in breaks_of(earlier, schema))
 
 
 def _earlier(path: Path, event_type: type[Event]) -> dict[str, Schema]:
-    """Return all earlier versions of the same major: full transitive, not only the last one."""
-    found = {p.stem: json.loads(p.read_text()) for p in path.parent.glob("*.json")}
+    """Return all other versions of the same major: full transitive, not only the last one."""
     major = str(event_type.major())
     return {
-        version: schema
-        for version, schema in found.items()
-        if version.split(".")[0] == major and version != event_type.version
+        one.stem: json.loads(one.read_text())
+        for one in sorted(path.parent.glob("*.json"))
+        if one.stem.split(".")[0] == major and one != path
     }
-
-
-def _release(folders: Folders, path: Path) -> None:
-    line = f"{_hash(path.read_bytes())}  {path.relative_to(folders.schemas)}\n"
-    with folders.released.open("a") as listing:
-        listing.write(line)
 
 
 def _hash(content: bytes) -> str:

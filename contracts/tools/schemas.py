@@ -30,6 +30,7 @@ _KEPT = (
     "minItems",
     "maxItems",
     "x-extensible-enum",
+    "x-personal-data",
 )
 
 
@@ -93,11 +94,8 @@ def _without_title(node: Schema) -> Schema:
 
 
 def _mark_personal_data(node: Schema) -> None:
-    for name, child in node.get("properties", {}).items():
-        child["x-personal-data"] = "pseudonym" if name in PSEUDONYMS else "none"
+    """Say of each field that is not marked by its type that it holds nothing about a person."""
+    for child in node.get("properties", {}).values():
+        child["x-personal-data"] = child.pop("x-personal-data", "none")
         _mark_personal_data(child)
         _mark_personal_data(child.get("items", {}))
-
-
-# People are named by person id; everything else says nothing about a person by itself.
-PSEUDONYMS = frozenset({"backer_id", "creator_id", "author_id", "recipient_id"})

@@ -1,11 +1,15 @@
 """Topic files: one per topic, agreeing with the events that the code knows."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from contracts.tools.schemas import Schema, schema_of
+from sosst_contracts.event import Event
 from sosst_contracts.registry import Registry
 
 FIELDS = (
@@ -25,6 +29,11 @@ FIELDS = (
     "dead_letter",
 )
 AUDIENCES = ("suite", "company", "restricted")
+CLEANUPS = ("delete", "compact")
+GROUP_KINDS = ("projection", "reaction")
+FOR_EVER = -1
+GAP_FREE = "gap-free"
+_NAME = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,7 @@ class TopicFile:
 
 
 def read_topic_files(folder: Path) -> list[TopicFile]:
+    """Return the files of the folder, sorted by topic."""
     return [
         TopicFile(path.stem, yaml.safe_load(path.read_text()))
         for path in sorted(folder.glob("*.yaml"))
@@ -44,29 +54,63 @@ def read_topic_files(folder: Path) -> list[TopicFile]:
 
 def faults_of_topics(files: list[TopicFile], registry: Registry) -> list[str]:
     """Return what is missing in the files, or differs from the events; nothing if all is well."""
-    faults = []
     named = {one.name for one in files}
-    faults += [f"{topic}: has no file" for topic in registry.topics() if topic not in named]
+    faults = [f"{topic}: has no file" for topic in registry.topics() if topic not in named]
     for one in files:
-        faults += [f"{one.name}: {fault}" for fault in _faults(one, registry)]
+        missing = [f"{field} is missing" for field in FIELDS if field not in one.fields]
+        found = missing or [
+            *_faults_of_words(one),
+            *_faults_of_readers(one),
+            *_faults_of_events(one, registry.on_topic(one.name)),
+        ]
+        faults += [f"{one.name}: {fault}" for fault in found]
     return faults
 
 
-def _faults(one: TopicFile, registry: Registry) -> list[str]:
-    missing = [f"{field} is missing" for field in FIELDS if field not in one.fields]
-    if missing:
-        return missing
-    events = registry.on_topic(one.name)
-    faults = []
+def _faults_of_words(one: TopicFile) -> Iterator[str]:
     if one.fields["topic"] != one.name:
-        faults.append("the file is not named for its topic")
+        yield "the file is not named for its topic"
+    if not _NAME.fullmatch(one.name):
+        yield "a topic's name has letters, digits, dashes and one dot"
     if one.fields["audience"] not in AUDIENCES:
-        faults.append(f"unknown audience {one.fields['audience']}")
-    if list(one.fields["events"]) != [event.name for event in events]:
-        faults.append(f"events are {one.fields['events']}, the code has {[e.name for e in events]}")
+        yield f"unknown audience {one.fields['audience']}"
+    if one.fields["cleanup"] not in CLEANUPS:
+        yield f"unknown cleanup {one.fields['cleanup']}"
+    for number in ("partitions", "retention_ms"):
+        if type(one.fields[number]) is not int:
+            yield f"{number} is not a whole number"
+
+
+def _faults_of_readers(one: TopicFile) -> Iterator[str]:
+    groups = [reader.get("group") for reader in one.fields["consumers"]]
+    for reader in one.fields["consumers"]:
+        if reader.get("kind") not in GROUP_KINDS:
+            yield f"group {reader.get('group')} is neither projection nor reaction"
+        if reader.get("group") != f"{reader.get('service')}-{one.name.replace('.', '-')}":
+            yield f"group {reader.get('group')} is not named for its service and topic"
+    if len(set(groups)) != len(groups):
+        yield "a group stands twice"
+
+
+def _faults_of_events(one: TopicFile, events: list[type[Event]]) -> Iterator[str]:
+    names = [event.name for event in events]
+    if one.fields["events"] != names or not names:
+        yield f"events are {one.fields['events']}, the code has {names}"
     for event in events:
         if event.key_field != one.fields["key"]:
-            faults.append(f"{event.name} is keyed by {event.key_field}")
+            yield f"{event.name} is keyed by {event.key_field}"
         if event.owner() != one.fields["owner"]:
-            faults.append(f"{event.name} belongs to {event.owner()}")
-    return faults
+            yield f"{event.name} belongs to {event.owner()}"
+        if event.sequenced != one.fields["ordering"].startswith(GAP_FREE):
+            yield f"ordering and {event.name} disagree about a {GAP_FREE} sequence"
+        if event.sequenced and one.fields["retention_ms"] != FOR_EVER:
+            yield "facts with a sequence are kept for ever (`events.md` rule 4)"
+        if one.fields["personal_data"] == "none" and _names_people(schema_of(event)):
+            yield f"{event.name} names people, the file says there is no personal data"
+
+
+def _names_people(schema: Schema) -> bool:
+    children = [*schema.get("properties", {}).values(), schema.get("items", {})]
+    return schema.get("x-personal-data", "none") != "none" or any(
+        _names_people(child) for child in children if child
+    )

@@ -118,6 +118,8 @@ def _of_a_whole(shares: list[int]) -> list[int]:
 
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+# People are named by person id only; the schema says so for those who must know where they are.
+Person = Annotated[Identifier, Field(json_schema_extra={"x-personal-data": "pseudonym"})]
 Text = Annotated[str, StringConstraints(max_length=1_000)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=140)]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]

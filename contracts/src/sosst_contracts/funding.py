@@ -13,6 +13,7 @@ from sosst_contracts.event import (
     Identifier,
     Instant,
     Part,
+    Person,
     Seconds,
     Sequence,
     StageShares,
@@ -58,7 +59,7 @@ class CampaignLaunched(Event):
     name: ClassVar = "campaign-launched"
 
     campaign_id: Identifier = Field(description="Id of the campaign.")
-    creator_id: Identifier = Field(description="Person who owns it.")
+    creator_id: Person = Field(description="Person who owns it.")
     title: Title = Field(description="Title of the campaign.")
     currency: Currency = Field(description="The campaign's one currency, ISO 4217.")
     goal: Total = Field(description="Goal in minor units.")
@@ -76,7 +77,7 @@ class VerdictReached(Event):
     name: ClassVar = "verdict-reached"
 
     campaign_id: Identifier = Field(description="Id of the campaign.")
-    creator_id: Identifier = Field(description="Person who owns it.")
+    creator_id: Person = Field(description="Person who owns it.")
     title: Title = Field(description="Title of the campaign.")
     verdict: Annotated[str, Vocabulary("goal_met", "goal_missed")] = Field(
         description="Whether collected reached the goal."
@@ -100,7 +101,7 @@ class _Pledge(Event):
 
     campaign_id: Identifier = Field(description="Campaign that the money is for.")
     pledge_id: Identifier = Field(description="Id of the pledge.")
-    backer_id: Identifier = Field(description="Person who pledged.")
+    backer_id: Person = Field(description="Person who pledged.")
     reward_id: Identifier | None = Field(None, description="Reward chosen, absent if none.")
     amount: Amount = Field(description="Amount in minor units.")
     currency: Currency = Field(description="ISO 4217 currency of the amount.")

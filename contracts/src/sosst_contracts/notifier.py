@@ -9,6 +9,7 @@ from sosst_contracts.event import (
     Event,
     Identifier,
     Instant,
+    Person,
     Sequence,
     Vocabulary,
 )
@@ -27,7 +28,7 @@ class BackerNotified(Event):
     notification_id: Identifier = Field(description="Id made of cause and recipient.")
     cause: Identifier = Field(description="What is told, such as update-published/<update>.")
     campaign_id: Identifier = Field(description="Campaign that it is about.")
-    recipient_id: Identifier = Field(description="Person who is told.")
+    recipient_id: Person = Field(description="Person who is told.")
     kind: NoticeKind = Field(description="Kind of the cause.")
     role: Annotated[str, Vocabulary("backer")] = Field(description="Why this person is told.")
     notified_at: Instant = Field(description="When the notification was planned.")

@@ -13,6 +13,7 @@ from sosst_contracts.event import (
     Identifier,
     Instant,
     Part,
+    Person,
     Text,
     Total,
     Vocabulary,
@@ -32,7 +33,7 @@ class _Refund(Event):
     refund_id: Identifier = Field(description="Id of the refund, made of pledge and cause.")
     kind: RefundKind = Field(description="What is returned.")
     pledge_id: Identifier = Field(description="Pledge that is returned.")
-    backer_id: Identifier = Field(description="Person who gets it.")
+    backer_id: Person = Field(description="Person who gets it.")
     amount: Amount = Field(description="Amount in minor units.")
     currency: Currency = Field(description="ISO 4217 currency of the amount.")
     cause: Identifier = Field(description="Why, such as verdict-reached/<campaign>.")

@@ -12,6 +12,7 @@ from sosst_contracts.event import (
     Identifier,
     Instant,
     Part,
+    Person,
     Seconds,
     StageShares,
     Text,
@@ -53,7 +54,7 @@ class CampaignApproved(Event):
     sequenced: ClassVar = False
 
     campaign_id: Identifier = Field(description="Id of the campaign.")
-    creator_id: Identifier = Field(description="Person who owns it.")
+    creator_id: Person = Field(description="Person who owns it.")
     title: Title = Field(description="Title of the campaign.")
     currency: Currency = Field(description="The campaign's one currency, ISO 4217.")
     goal: Total = Field(description="Goal in minor units.")
@@ -73,7 +74,7 @@ class _Payment(Event):
     provider: Identifier = Field(description="Payment provider that holds the payment.")
     payment_reference: Identifier = Field(description="The provider's id of the payment.")
     pledge_id: Identifier = Field(description="Pledge that the payment is for.")
-    backer_id: Identifier = Field(description="Person who pays.")
+    backer_id: Person = Field(description="Person who pays.")
     reward_id: Identifier | None = Field(None, description="Reward chosen, absent if none.")
     amount: Amount = Field(description="Amount in minor units.")
     currency: Currency = Field(description="ISO 4217 currency of the amount.")

@@ -87,21 +87,40 @@ _KINDS = {
 
 
 def sample(event_type: type[E], **changes: Any) -> E:
-    """Return a valid event with the given fields changed; optional fields only if given.
-
-    A field that no event had before has no sample here: give it, or add it to the table.
-    """
+    """Return a valid event with the given fields changed; optional fields only if given."""
+    schema = event_type.model_json_schema()
     values = {
-        name: _value(event_type, name)
+        name: _value(event_type, name, schema)
         for name, field in event_type.model_fields.items()
         if field.is_required() and name not in changes
     }
     return event_type.model_validate(values | changes)
 
 
-def _value(event_type: type[Event], name: str) -> Any:
-    if name == "kind":
+def _value(event_type: type[Event], name: str, schema: dict[str, Any]) -> Any:
+    if name == "kind" and event_type.topic in _KINDS:
         return _KINDS[event_type.topic]
-    if name == "deadline" or name.endswith("_at"):
-        return _AT
-    return _VALUES[name]
+    if name in _VALUES:
+        return _VALUES[name]
+    return _made_up(name, schema["properties"][name], schema.get("$defs", {}))
+
+
+def _made_up(name: str, node: dict[str, Any], definitions: dict[str, Any]) -> Any:
+    """Return the least value that the schema allows, for a field that the table does not know."""
+    if "$ref" in node:
+        node = definitions[node["$ref"].rsplit("/", 1)[-1]]
+    match node.get("type"):
+        case "string" if node.get("format") == "date-time":
+            return _AT
+        case "string":
+            return node.get("x-extensible-enum", [f"{name}-1"])[0]
+        case "integer":
+            return node.get("minimum", 0)
+        case "array":
+            return [_made_up(name, node["items"], definitions)] * node.get("minItems", 1)
+        case "object":
+            return {
+                field: _VALUES.get(field, _made_up(field, node["properties"][field], definitions))
+                for field in node.get("required", ())
+            }
+    return True

@@ -10,6 +10,7 @@ from sosst_contracts.event import (
     Identifier,
     Instant,
     Part,
+    Person,
     Sequence,
     Text,
     Title,
@@ -35,7 +36,7 @@ class UpdatePublished(Event):
 
     campaign_id: Identifier = Field(description="Campaign that the update is about.")
     update_id: Identifier = Field(description="Id of the update.")
-    author_id: Identifier = Field(description="Person who published it.")
+    author_id: Person = Field(description="Person who published it.")
     kind: Annotated[str, Vocabulary("progress_report")] = Field(description="Kind of update.")
     visibility: Annotated[str, Vocabulary("public", "backers")] = Field(
         description="Who may read it."
