@@ -1,0 +1,124 @@
+"""The rest of the platform as far as a story needs it: launches campaigns, charges backers."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from infra.suite.suite import Suite
+from servicekit.kafka import KafkaConnection
+from servicekit.publish import KafkaPublisher
+from sosst_contracts import platform
+from sosst_contracts.codec import Draft, Record
+
+CHARGES_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class PledgeRow:
+    """One row of a backer report; the amount in minor units."""
+
+    pledge_id: str
+    backer_id: str
+    amount: int
+    currency: str
+    reward_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A campaign to launch; `open_seconds` from now is its deadline."""
+
+    campaign_id: str
+    creator_id: str
+    title: str
+    goal: int
+    currency: str
+    open_seconds: float
+    zone: str = "Europe/Paris"
+    rewards: tuple[tuple[str, str], ...] = ()
+
+
+class Checkout:
+    """Charges at the provider and tells the suite by `platform.payments`."""
+
+    def __init__(self, suite: Suite) -> None:
+        self._suite = suite
+        self._http = httpx.AsyncClient(timeout=30, trust_env=False)
+        self._publisher = KafkaPublisher(
+            KafkaConnection(
+                suite.addresses.kafka_bootstrap_servers, "checkout", topic_prefix=suite.prefix
+            )
+        )
+
+    async def close(self) -> None:
+        await self._publisher.close()
+        await self._http.aclose()
+
+    async def launch(self, launch: Launch) -> datetime:
+        """Launch a campaign over HTTP; return its deadline."""
+        deadline = datetime.now(UTC) + timedelta(seconds=launch.open_seconds)
+        funding = self._suite.services["funding"].url
+        response = await self._http.put(
+            f"{funding}/campaigns/{launch.campaign_id}",
+            json={
+                "creator_id": launch.creator_id,
+                "title": launch.title,
+                "goal": {"amount": launch.goal, "currency": launch.currency},
+                "deadline": deadline.isoformat(),
+                "zone": launch.zone,
+                "rewards": [{"reward_id": r, "title": title} for r, title in launch.rewards],
+            },
+        )
+        response.raise_for_status()
+        return deadline
+
+    async def charge(self, campaign_id: str, rows: Sequence[PledgeRow]) -> list[Record]:
+        """Charge every row at the provider; return the records that tell of it, not yet sent.
+
+        A row that was charged before is charged once: the pledge is the idempotency key.
+        """
+        turns = asyncio.Semaphore(CHARGES_AT_ONCE)
+
+        async def one(row: PledgeRow) -> Record:
+            async with turns:
+                return await self._charge(campaign_id, row)
+
+        return list(await asyncio.gather(*(one(row) for row in rows)))
+
+    async def tell(self, records: Sequence[Record]) -> None:
+        """Publish the records; return when the broker has all of them."""
+        waiting = list(records)
+        while waiting:
+            acknowledged = await self._publisher.publish(waiting)
+            pairs = zip(waiting, acknowledged, strict=True)
+            waiting = [record for record, done in pairs if not done]
+
+    async def pay(self, campaign_id: str, rows: Sequence[PledgeRow]) -> None:
+        """Charge and tell."""
+        await self.tell(await self.charge(campaign_id, rows))
+
+    async def _charge(self, campaign_id: str, row: PledgeRow) -> Record:
+        charge = await self._suite.provider.charge(
+            row.amount,
+            row.currency,
+            metadata={"campaign_id": campaign_id, "pledge_id": row.pledge_id},
+            key=f"checkout/{campaign_id}/{row.pledge_id}",
+        )
+        now = datetime.now(UTC)
+        event = platform.PaymentCaptured(
+            campaign_id=campaign_id,
+            provider="sandbox",
+            payment_reference=charge["id"],
+            pledge_id=row.pledge_id,
+            backer_id=row.backer_id,
+            reward_id=row.reward_id,
+            amount=row.amount,
+            currency=row.currency,
+            occurred_at=now,
+            provider_fee=charge["fee"],
+            balance_transaction=charge["balance_transaction"],
+        )
+        return Draft(event, now, identity=f"sandbox/{charge['id']}/captured").seal()

@@ -1,0 +1,101 @@
+"""Looking at a suite from outside: its HTTP answers, its topics, the provider's own book."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import httpx
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from infra.suite.suite import Suite
+from sosst_contracts.codec import Decoded, Record, decode
+
+T = TypeVar("T")
+POLL_SECONDS = 0.1
+
+
+class NeverHappened(AssertionError):
+    """What was waited for did not come true in time; the message says what was seen last."""
+
+
+async def eventually(
+    what: str, look: Callable[[], Awaitable[T | None]], timeout_seconds: float = 60
+) -> T:
+    """Return the first answer of `look` that is not None or False; raise `NeverHappened`."""
+    deadline = time.monotonic() + timeout_seconds
+    seen: object = None
+    while time.monotonic() < deadline:
+        try:
+            seen = await look()
+            if seen is not None and seen is not False:
+                return seen  # type: ignore[return-value]
+        except httpx.HTTPError as error:
+            seen = error
+        await asyncio.sleep(POLL_SECONDS)
+    raise NeverHappened(f"{what}: {seen!r}")
+
+
+class Readings:
+    """Reads what the suite says to everybody."""
+
+    def __init__(self, suite: Suite) -> None:
+        self.suite = suite
+        self.http = httpx.AsyncClient(timeout=30, trust_env=False)
+
+    async def close(self) -> None:
+        await self.http.aclose()
+
+    async def get(self, service: str, path: str) -> dict[str, Any] | None:
+        """Return the answer of a service, None for 404."""
+        response = await self.http.get(f"{self.suite.services[service].url}{path}")
+        if response.status_code == 404:
+            return None
+        response.raise_for_status()
+        body: dict[str, Any] = response.json()
+        return body
+
+    async def pages(self, service: str, path: str) -> list[dict[str, Any]]:
+        """Return the items of all pages of a list."""
+        items: list[dict[str, Any]] = []
+        cursor: object = None
+        while True:
+            query = {"limit": "200"} | ({} if cursor is None else {"cursor": str(cursor)})
+            response = await self.http.get(
+                f"{self.suite.services[service].url}{path}", params=query
+            )
+            response.raise_for_status()
+            items += response.json()["items"]
+            cursor = response.json()["next_cursor"]
+            if cursor is None:
+                return items
+
+    async def events(self, topic: str) -> list[Decoded]:
+        """Return everything that stands on a topic now, in order per partition."""
+        physical = self.suite.topic(topic)
+        servers = self.suite.addresses.kafka_bootstrap_servers
+        consumer = AIOKafkaConsumer(physical, bootstrap_servers=servers, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            numbers = sorted(consumer.partitions_for_topic(physical) or ())
+            partitions = [TopicPartition(physical, number) for number in numbers]
+            ends = await consumer.end_offsets(partitions)
+            await consumer.seek_to_beginning(*partitions)
+            return await _read_until(consumer, topic, {p: e for p, e in ends.items() if e})
+        finally:
+            await consumer.stop()
+
+
+async def _read_until(
+    consumer: AIOKafkaConsumer, topic: str, ends: dict[TopicPartition, int]
+) -> list[Decoded]:
+    events: list[Decoded] = []
+    while ends:
+        for partition, records in (await consumer.getmany(timeout_ms=500)).items():
+            for raw in records:
+                read = decode(Record(topic, raw.key, raw.value, tuple(raw.headers)))
+                assert isinstance(read, Decoded), read
+                events.append(read)
+            if records and records[-1].offset + 1 >= ends.get(partition, 0):
+                ends.pop(partition, None)
+    return events

@@ -1,0 +1,161 @@
+"""Sandbox and four services on given Kafka and MongoDB, apart from any other suite there."""
+
+import asyncio
+import secrets
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from infra.kafka import ensure_topics, read_topics
+from infra.native import Addresses
+from infra.sandbox.client import SandboxClient
+from infra.suite.processes import SandboxProcess, ServiceProcess
+
+SERVICES = ("funding", "payouts", "updates", "notifier")
+SANDBOX_KEY = "sk_test_suite"
+FLOAT_CURRENCIES = ("EUR",)
+FLOAT_MINOR_UNITS = 10_000_000
+
+# Seconds instead of minutes and days, so that a story is told while somebody watches.
+QUICK_SETTINGS: dict[str, dict[str, str]] = {
+    "funding": {"SETTLE_SECONDS": "1"},
+    "payouts": {
+        "COOLING_OFF_SECONDS": "0",
+        "LEASE_SECONDS": "6",
+        "PROVIDER_TIMEOUT_SECONDS": "2",
+        "PROVIDER_CONSISTENCY_SECONDS": "0",
+        "BOOKS_CHECK_SECONDS": "1",
+    },
+    "updates": {},
+    "notifier": {"LEASE_SECONDS": "4"},
+}
+
+
+class Suite:
+    """All processes of one suite, with their state below one folder.
+
+    As an asynchronous context manager it starts everything and stops it at the end; its
+    processes die with this one. `detached=True` lives until `stop()`, from whatever process.
+    Topics and databases carry `prefix`, which stays with the folder.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        addresses: Addresses,
+        *,
+        detached: bool = False,
+        seed: int = 0,
+        settings: Mapping[str, Mapping[str, str]] = QUICK_SETTINGS,
+    ) -> None:
+        self.folder = folder
+        self.addresses = addresses
+        self._detached = detached
+        self._settings = settings
+        folder.mkdir(parents=True, exist_ok=True)
+        self.prefix = self._kept_prefix()
+        self.sandbox = SandboxProcess(folder / "sandbox", detached, seed)
+        self.provider = SandboxClient(self.sandbox.url)
+        self.services = {name: self.instance(name, 1) for name in SERVICES}
+
+    def instance(self, service: str, number: int, *, wait: bool = True) -> ServiceProcess:
+        """Return a further instance of a service, not started."""
+        instance = f"{service}-{number}"
+        return ServiceProcess(
+            self.folder / instance,
+            self._detached,
+            service,
+            instance,
+            self._environment(service),
+            wait=wait,
+        )
+
+    def database(self, service: str) -> str:
+        """Return the name of a service's database."""
+        return f"{self.prefix}{service}"
+
+    def topic(self, name: str) -> str:
+        """Return the name of a topic on the cluster."""
+        return f"{self.prefix}{name}"
+
+    async def start(self, *services: str) -> None:
+        """Start the sandbox with a float, topics, schemas and the services (default all)."""
+        await self.start_surroundings()
+        await asyncio.gather(
+            *(asyncio.to_thread(self.services[name].start) for name in services or SERVICES)
+        )
+
+    async def start_surroundings(self, *, topics: bool = True) -> None:
+        """Start what the services need: sandbox with float, topics, migrated databases."""
+        await asyncio.to_thread(self.sandbox.start)
+        for currency in FLOAT_CURRENCIES:
+            await self.provider.top_up(FLOAT_MINOR_UNITS, currency, key=f"float-{currency}")
+        await self._register_webhooks()
+        if topics:
+            await self.make_topics()
+        await asyncio.gather(*(asyncio.to_thread(self.migrate, name) for name in SERVICES))
+
+    async def make_topics(self) -> None:
+        """Make every topic that the contracts name."""
+        await ensure_topics(self.addresses.kafka_bootstrap_servers, read_topics(), self.prefix)
+
+    def migrate(self, service: str) -> None:
+        """Make a service's collections and indexes."""
+        command = self.services[service].command("migrate")
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    async def stop(self) -> None:
+        """Stop everything that runs; data stays."""
+        processes = [*self.services.values(), self.sandbox]
+        await asyncio.gather(*(asyncio.to_thread(process.stop) for process in processes))
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+        await self.provider.http.aclose()
+
+    async def _register_webhooks(self) -> None:
+        secret_file = self.folder / "webhook-secret"
+        if not secret_file.exists():
+            url = f"{self._payouts_url()}/webhooks/sandbox"
+            endpoint = await self.provider.register_endpoint(url, key="payouts")
+            secret_file.write_text(endpoint["secret"])
+        self.services = {name: self.instance(name, 1) for name in SERVICES}
+
+    def _payouts_url(self) -> str:
+        return self.services["payouts"].url
+
+    def _environment(self, service: str) -> dict[str, str]:
+        environment = {
+            "MONGODB_URI": self.addresses.mongodb_uri,
+            "MONGODB_DATABASE": self.database(service),
+            "KAFKA_BOOTSTRAP_SERVERS": self.addresses.kafka_bootstrap_servers,
+            "TOPIC_PREFIX": self.prefix,
+            "TOPIC_RETRY_SECONDS": "0.5",
+        }
+        if service == "payouts":
+            secret_file = self.folder / "webhook-secret"
+            environment |= {
+                "PROVIDER_URL": self.sandbox.url,
+                "PROVIDER_SECRET_KEY": SANDBOX_KEY,
+                "PROVIDER_WEBHOOK_SECRET": secret_file.read_text()
+                if secret_file.exists()
+                else "not-registered-yet",
+            }
+        return environment | dict(self._settings.get(service, {}))
+
+    def _kept_prefix(self) -> str:
+        file = self.folder / "prefix"
+        if not file.exists():
+            file.write_text(f"s-{secrets.token_hex(3)}-")
+        return file.read_text()

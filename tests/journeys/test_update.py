@@ -1,0 +1,90 @@
+"""The second trigger: a published update is told to every backer, once."""
+
+import asyncio
+
+import pytest
+
+from infra.suite.readings import eventually
+from tests.world import World, backers
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+DRAFT = {
+    "author_id": "creator-1",
+    "kind": "progress_report",
+    "texts": [
+        {"language": "fr", "title": "Les moules sont prêts", "details": "**Tout** avance."},
+        {"language": "en", "title": "Moulds are ready", "details": "All goes well."},
+    ],
+}
+
+
+async def drafted(world: World, campaign_id: str, update_id: str) -> str:
+    """Write a draft and return its address."""
+    address = f"{world.suite.services['updates'].url}/campaigns/{campaign_id}/updates/{update_id}"
+    response = await world.look.http.put(address, json=DRAFT)
+    assert response.status_code == 200, response.text
+    return address
+
+
+@pytest.mark.row("S1")
+@pytest.mark.row("S4")
+async def test_an_update_is_told_to_every_backer_once(world: World) -> None:
+    """Given backers, when a creator publishes from two tabs, each of them is told once."""
+    rows = backers("told", 50)
+    people = {row.backer_id for row in rows}
+    await world.launch("told", goal=1_000, open_seconds=3)
+    await world.checkout.pay("told", rows)
+    await world.verdict("told")
+    address = await drafted(world, "told", "u1")
+
+    async def everybody_known() -> bool:
+        audience = (await world.look.http.get(f"{address}/audience")).json()
+        return bool(audience["count"] == len(people))
+
+    await eventually("the audience is known", everybody_known)
+    answers = await asyncio.gather(*(world.look.http.post(f"{address}/publish") for _ in range(5)))
+    notice = await world.told("told", "update-published", "told:u1")
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) <= 2  # Instants are cut to milliseconds.
+    assert notice["audience"] == notice["delivered"] == len(people)
+    await world.assert_everybody_told_once("update-published/told:u1", sorted(people))
+    inbox = await world.look.get("notifier", f"/people/{rows[0].backer_id}/inbox")
+    assert inbox is not None and inbox["items"][0]["cause"] == "update-published/told:u1"
+    project = await world.look.get("updates", "/campaigns/told")
+    assert project is not None
+    assert project["updates"][0]["texts"][0]["title"] == "Les moules sont prêts"
+
+
+async def test_nothing_is_reported_after_a_missed_goal(world: World) -> None:
+    """Given a missed goal, a progress report is refused with a reason."""
+    await world.launch("silent", goal=1_000, open_seconds=1)
+    await world.verdict("silent")
+    address = f"{world.suite.services['updates'].url}/campaigns/silent/updates/u1"
+
+    async def refused() -> str | None:
+        response = await world.look.http.put(address, json=DRAFT)
+        return response.json()["type"] if response.status_code == 409 else None
+
+    assert await eventually("the draft is refused", refused) == "/problems/campaign-missed"
+
+
+@pytest.mark.row("S13")
+async def test_everybody_is_told_of_the_verdict_and_of_their_refund(world: World) -> None:
+    """Given a missed goal, each backer is told the verdict and the end of each own refund."""
+    rows = backers("notice", 20)
+    people = sorted({row.backer_id for row in rows})
+    await world.launch("notice", goal=10_000_000, open_seconds=3)
+    await world.checkout.pay("notice", rows)
+    await world.refunded("notice", rows)
+    refunds = await world.look.pages("payouts", "/campaigns/notice/refunds")
+
+    await world.told("notice", "verdict-reached", "notice")
+    for refund in refunds:
+        await world.told("notice", "refund-succeeded", str(refund["refund_id"]))
+
+    await world.assert_everybody_told_once("verdict-reached/notice", people)
+    for refund in refunds:
+        cause = f"refund-succeeded/{refund['refund_id']}"
+        await world.assert_everybody_told_once(cause, [str(refund["backer_id"])])

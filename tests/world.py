@@ -1,0 +1,126 @@
+"""What journeys and delivery tests share: people who pledge, and what must be true at the end."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pymongo import MongoClient
+
+from infra.suite import Suite
+from infra.suite.checkout import Checkout, Launch, PledgeRow
+from infra.suite.readings import Readings, eventually
+from payouts.adapters.mongo_stores import BOOKS, block_from
+from payouts.domain.chain import verify
+from payouts.domain.ledger import check
+from sosst_contracts.notifier import BackerNotified
+
+CURRENCY = "EUR"
+
+
+def backers(campaign_id: str, count: int) -> list[PledgeRow]:
+    """Return pledges of different amounts; every tenth backer pledges twice."""
+    return [
+        PledgeRow(
+            pledge_id=f"{campaign_id}-pledge-{number}",
+            backer_id=f"{campaign_id}-backer-{number - number % 10 // 9}",
+            amount=1_000 + 7 * number,
+            currency=CURRENCY,
+        )
+        for number in range(count)
+    ]
+
+
+@dataclass
+class World:
+    """A running suite with somebody who pays and somebody who looks."""
+
+    suite: Suite
+    checkout: Checkout
+    look: Readings
+
+    async def launch(self, campaign_id: str, *, goal: int, open_seconds: float) -> None:
+        await self.checkout.launch(
+            Launch(campaign_id, "creator-1", "A lamp", goal, CURRENCY, open_seconds)
+        )
+
+    async def verdict(self, campaign_id: str) -> dict[str, object]:
+        """Wait for the verdict and return it."""
+
+        async def decided() -> dict[str, object] | None:
+            campaign = await self.look.get("funding", f"/campaigns/{campaign_id}")
+            return campaign["verdict"] if campaign else None
+
+        return await eventually(f"verdict of {campaign_id}", decided)
+
+    async def counted(self, campaign_id: str, rows: Sequence[PledgeRow]) -> None:
+        """Wait until funding has counted all rows."""
+
+        async def all_counted() -> bool:
+            campaign = await self.look.get("funding", f"/campaigns/{campaign_id}")
+            return campaign is not None and campaign["figures"]["count"] == len(rows)
+
+        await eventually(f"{len(rows)} pledges counted in {campaign_id}", all_counted)
+
+    async def refunded(self, campaign_id: str, rows: Sequence[PledgeRow]) -> None:
+        """Wait until every pledge is returned."""
+
+        async def all_returned() -> bool:
+            money = await self.look.get("payouts", f"/campaigns/{campaign_id}/money")
+            done = (money or {"refunds": {}})["refunds"].get("succeeded", {"count": 0})
+            return bool(done["count"] == len(rows))
+
+        await eventually(f"refunds of {campaign_id}", all_returned, 120)
+
+    async def stage_is(self, campaign_id: str, number: int, state: str) -> dict[str, object]:
+        """Wait until a stage has come to a state and return it."""
+
+        async def reached() -> dict[str, object] | None:
+            found = await self.look.get("payouts", f"/campaigns/{campaign_id}/stages")
+            stages = found["stages"] if found else []
+            return next((s for s in stages if s["stage"] == number and s["state"] == state), None)
+
+        return await eventually(f"stage {number} of {campaign_id} {state}", reached)
+
+    async def told(self, campaign_id: str, kind: str, subject: str) -> dict[str, object]:
+        """Wait until everybody has an outcome for a cause and return its totals."""
+
+        async def complete() -> dict[str, object] | None:
+            notice = await self.look.get(
+                "notifier", f"/campaigns/{campaign_id}/notices/{kind}/{subject}"
+            )
+            return notice if notice and notice["complete"] else None
+
+        return await eventually(f"{kind} of {campaign_id} told", complete)
+
+    async def assert_everybody_told_once(self, cause: str, people: Sequence[str]) -> None:
+        """The set of notification ids is the set of people: one id each, none missing."""
+        events = [e.event for e in await self.look.events("notifier.notifications")]
+        told = {
+            (event.recipient_id, event.notification_id)
+            for event in events
+            if isinstance(event, BackerNotified) and event.cause == cause
+        }
+        assert Counter(recipient for recipient, _ in told) == Counter(set(people))
+        assert len({notification for _, notification in told}) == len(set(people))
+
+    async def assert_provider_returned(self, campaign_id: str, rows: Sequence[PledgeRow]) -> None:
+        """By the provider's own book, every pledge went back once, to the unit."""
+        charges = (await self.suite.provider.book())["charges"].values()
+        ours = {
+            charge["metadata"]["pledge_id"]: charge["refunded"]
+            for charge in charges
+            if charge["metadata"].get("campaign_id") == campaign_id
+        }
+        assert ours == {row.pledge_id: row.amount for row in rows}
+
+    def assert_books_true(self) -> None:
+        """I1, I2 and I4 hold for every book, and its chain ends where the book says."""
+        with MongoClient(self.suite.addresses.mongodb_uri, tz_aware=True) as client:
+            database = client[self.suite.database("payouts")]
+            for row in database["books"].find():
+                book = BOOKS.value(row)
+                check(book.balances)
+                blocks = database["blocks"].find({"campaign_id": book.campaign_id})
+                chain = [block_from(block) for block in blocks.sort("number", 1)]
+                upto = [block for block in chain if block.number <= book.head.block]
+                assert verify(upto, book.head, book.balances) == ()
