@@ -1,0 +1,165 @@
+"""A notifier of the test's own: its parts on any stores, and events to feed it with."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from notifier import wire
+from notifier.consumer import PLEDGES, subscriptions
+from notifier.handlers.hear import PLAN, PUBLISH_CHUNK, PUBLISH_ONE
+from notifier.handlers.plan import PlanCauses
+from notifier.handlers.publish import PublishChunks
+from notifier.ports import Audience, NotifierUnit, Queries
+from notifier.sweeps import CloseCauses
+from servicekit.clock import Clock, ManualClock
+from servicekit.consume import BatchConsumer
+from servicekit.loops import Pulse
+from servicekit.memory import MemoryDatabase
+from servicekit.ordering import Incoming
+from servicekit.outbox import MemoryOutbox, OutboxQueue
+from servicekit.publish import MemoryLog, Publisher
+from servicekit.units import UnitsOfWork
+from servicekit.work import MemoryWorkQueue, WorkQueue
+from services.notifier.tests.fakes import MemoryAudience, MemoryQueries, memory_units
+from sosst_contracts.codec import Decoded, Draft, Record, decode
+from sosst_contracts.event import Event
+from sosst_contracts.funding import PledgeCollected, VerdictReached
+from sosst_contracts.payouts import RefundSucceeded
+from sosst_contracts.testing import sample
+from sosst_contracts.updates import UpdatePublished
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CAMPAIGN = "campaign-1"
+
+
+@dataclass(slots=True)
+class Notifier:
+    """One process's parts, called by hand instead of by loops."""
+
+    units: UnitsOfWork[NotifierUnit]
+    queries: Queries
+    audience: Audience
+    queue: WorkQueue
+    outbox: OutboxQueue
+    publisher: Publisher
+    clock: Clock
+    partitions: int = 4
+    lease_seconds: float = 10
+
+    async def hear(self, *records: Record) -> None:
+        """Read the records as batches, topic by topic, in the order given."""
+        for subscription in subscriptions(self.clock):
+            mine = [
+                Incoming(r, 0, i) for i, r in enumerate(records) if r.topic == subscription.topic
+            ]
+            consumer = BatchConsumer(subscription, self.units, self.clock, Pulse("test"))
+            await consumer.process(mine)
+
+    async def plan(self) -> None:
+        """Perform the plans that are due."""
+        planner = PlanCauses(self.units, self.audience, PLEDGES, self.partitions, self.clock)
+        for claim in await self.queue.claim(PLAN, self.clock.now(), 10, self.lease_seconds):
+            await planner(claim)
+
+    async def publish(self) -> bool:
+        """Publish one group of each kind of chunk."""
+        worked = [await self._chunks(kind).publish_some() for kind in (PUBLISH_CHUNK, PUBLISH_ONE)]
+        return any(worked)
+
+    async def sweep(self) -> None:
+        await CloseCauses(self.units, self.queries)(self.clock.now())
+
+    async def facts(self) -> list[Event]:
+        """Return the events that wait in the outbox, in order."""
+        return [event_of(row.record) for row in await self.outbox.page(10_000)]
+
+    def _chunks(self, kind: str) -> PublishChunks:
+        return PublishChunks(
+            kind=kind,
+            at_once=4,
+            lease_seconds=self.lease_seconds,
+            units=self.units,
+            queue=self.queue,
+            publisher=self.publisher,
+            render=wire.records_of,
+            clock=self.clock,
+        )
+
+
+def memory_notifier(
+    database: MemoryDatabase | None = None,
+    clock: ManualClock | None = None,
+    log: MemoryLog | None = None,
+) -> Notifier:
+    """A process over memory; give it another's parts to make it the second one."""
+    database, clock = database or MemoryDatabase(), clock or ManualClock(NOW)
+    return Notifier(
+        units=memory_units(database, clock),
+        queries=MemoryQueries(database),
+        audience=MemoryAudience(database),
+        queue=MemoryWorkQueue(database),
+        outbox=MemoryOutbox(database, clock),
+        publisher=log or MemoryLog(24),
+        clock=clock,
+    )
+
+
+async def settle(notifier: Notifier) -> None:
+    """Let every piece of work that can be done be done."""
+    for _ in range(50):
+        await notifier.plan()
+        worked = await notifier.publish()
+        await notifier.sweep()
+        if not worked and not await notifier.queries.incomplete(1):
+            return
+        if isinstance(notifier.clock, ManualClock):
+            notifier.clock.advance(seconds=2)
+        else:
+            await asyncio.sleep(0)
+
+
+def collected(sequence: int, backer: str, campaign: str = CAMPAIGN, **changes: object) -> Record:
+    """A collected pledge of this backer at this place of the campaign's pledges."""
+    values = {"campaign_id": campaign, "backer_id": backer, "pledge_id": f"pledge-{sequence}"}
+    return Draft(sample(PledgeCollected, **(values | changes)), NOW).seal(sequence)
+
+
+def pledges(backers: Sequence[str], campaign: str = CAMPAIGN) -> list[Record]:
+    return [collected(number, backer, campaign) for number, backer in enumerate(backers, 1)]
+
+
+def verdict(as_of: int, sequence: int = 1, campaign: str = CAMPAIGN) -> Record:
+    event = sample(VerdictReached, campaign_id=campaign, pledges_sequence=as_of, reached_at=NOW)
+    return Draft(event, NOW).seal(sequence)
+
+
+def update(
+    as_of: int, count: int, sequence: int = 1, campaign: str = CAMPAIGN, update_id: str = "update-1"
+) -> Record:
+    event = sample(
+        UpdatePublished,
+        campaign_id=campaign,
+        update_id=update_id,
+        pledges_sequence=as_of,
+        audience_count=count,
+        published_at=NOW,
+    )
+    return Draft(event, NOW).seal(sequence)
+
+
+def refunded(backer: str, sequence: int, refund: str | None = None) -> Record:
+    event = sample(
+        RefundSucceeded,
+        campaign_id=CAMPAIGN,
+        backer_id=backer,
+        refund_id=refund or f"refund-{sequence}",
+        succeeded_at=NOW + timedelta(seconds=sequence),
+    )
+    return Draft(event, NOW).seal(sequence)
+
+
+def event_of(record: Record) -> Event:
+    decoded = decode(record)
+    assert isinstance(decoded, Decoded), decoded
+    return decoded.event

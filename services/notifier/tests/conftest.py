@@ -1,0 +1,53 @@
+"""A notifier over real stores, for the tests that need one."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from notifier.adapters.mongo_stores import MongoAudience
+from notifier.adapters.queries import MongoQueries
+from notifier.adapters.schema import SCHEMA
+from notifier.app import bind
+from notifier.ports import NotifierUnit
+from servicekit.clock import ManualClock
+from servicekit.mongo import Database
+from servicekit.outbox import MongoOutboxQueue
+from servicekit.publish import MemoryLog
+from servicekit.schema import migrate
+from servicekit.units import MongoUnitsOfWork
+from servicekit.work import MongoWorkQueue
+from services.notifier.tests.builders import NOW, Notifier, memory_notifier
+
+
+@pytest.fixture
+async def database(mongodb_uri: str, database_name: str) -> AsyncIterator[Database]:
+    """A migrated database of the test's own."""
+    connected = Database.connect(mongodb_uri, database_name, "notifier-tests")
+    await migrate(connected, SCHEMA)
+    yield connected
+    connected.close()
+
+
+def mongo_notifier(database: Database) -> Notifier:
+    """A process over this database; call it twice for two processes."""
+    clock = ManualClock(NOW)
+    units: MongoUnitsOfWork[NotifierUnit] = MongoUnitsOfWork(
+        database, clock, lambda session, plumbing: bind(database, session, plumbing)
+    )
+    return Notifier(
+        units=units,
+        queries=MongoQueries(database),
+        audience=MongoAudience(database),
+        queue=MongoWorkQueue(database),
+        outbox=MongoOutboxQueue(database),
+        publisher=MemoryLog(24),
+        clock=clock,
+    )
+
+
+@pytest.fixture(params=["memory", "mongodb"])
+def notifier(request: pytest.FixtureRequest) -> Notifier:
+    """The same notifier over the fakes and over the real stores."""
+    if request.param == "memory":
+        return memory_notifier()
+    return mongo_notifier(request.getfixturevalue("database"))

@@ -1,0 +1,114 @@
+"""The fan-out on real MongoDB and real Kafka: the ids on the topic are the set of backers."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from infra.kafka import ensure_topics, read_topics
+from notifier.domain.notification import notification_id
+from notifier.wire import records_of
+from servicekit.kafka import KafkaConnection
+from servicekit.mongo import Database
+from servicekit.publish import KafkaPublisher
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    Notifier,
+    collected,
+    event_of,
+    pledges,
+    refunded,
+    update,
+    verdict,
+)
+from services.notifier.tests.conftest import mongo_notifier
+from sosst_contracts.codec import Record
+from sosst_contracts.notifier import BackerNotified
+
+TOPIC = "notifier.notifications"
+BACKERS = [f"backer-{number:05}" for number in range(3_000)]
+PAGE = 500
+
+
+async def read_back(connection: KafkaConnection, partitions: int) -> list[BackerNotified]:
+    """Read the whole topic up to its present end."""
+    physical = connection.physical(TOPIC)
+    consumer = AIOKafkaConsumer(**connection.client_options())
+    await consumer.start()
+    try:
+        places = [TopicPartition(physical, number) for number in range(partitions)]
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        ends = await consumer.end_offsets(places)
+        records: list[Record] = []
+        while len(records) < sum(ends.values()):
+            got = await asyncio.wait_for(consumer.getmany(timeout_ms=1_000), 20)
+            records += [
+                Record(TOPIC, r.key, r.value, tuple(r.headers)) for rs in got.values() for r in rs
+            ]
+    finally:
+        await consumer.stop()
+    events = [event_of(record) for record in records]
+    return [event for event in events if isinstance(event, BackerNotified)]
+
+
+async def finish(*processes: Notifier) -> None:
+    """Let the processes work at the same time until nothing is incomplete."""
+    async with asyncio.timeout(60):
+        while True:
+            worked = await asyncio.gather(*(process.publish() for process in processes))
+            await processes[0].sweep()
+            if not any(worked) and not await processes[0].queries.incomplete(1):
+                return
+
+
+@pytest.fixture
+async def connection(kafka_bootstrap_servers: str, topic_prefix: str) -> KafkaConnection:
+    wanted = [topic for topic in read_topics() if topic.name == TOPIC]
+    await ensure_topics(kafka_bootstrap_servers, wanted, topic_prefix)
+    return KafkaConnection(kafka_bootstrap_servers, "notifier-tests", topic_prefix)
+
+
+@pytest.mark.row("S4")
+async def test_ids_on_the_topic_are_the_backers(
+    database: Database, connection: KafkaConnection
+) -> None:
+    """Two processes and a send that nobody noted: each backer has one id per cause, none lacks."""
+    [topic] = [topic for topic in read_topics() if topic.name == TOPIC]
+    processes = [mongo_notifier(database) for _ in range(2)]
+    publishers = [KafkaPublisher(connection, compression="gzip") for _ in processes]
+    for process, publisher in zip(processes, publishers, strict=True):
+        process.publisher, process.partitions = publisher, topic.partitions
+    facts = pledges(BACKERS)
+    for begin in range(0, len(facts), PAGE):
+        await processes[0].hear(*facts[begin : begin + PAGE])
+    # The last one joins after N, the first one has two pledges.
+    late = [collected(3_001, "backer-late"), collected(3_002, BACKERS[0])]
+    await processes[0].hear(*late, verdict(3_000), update(3_000, 3_000), refunded(BACKERS[7], 1))
+    await asyncio.gather(*(process.plan() for process in processes))
+    await send_without_noting(processes[0])
+    await finish(*processes)
+    for publisher in publishers:
+        await publisher.close()
+
+    events = await read_back(connection, topic.partitions)
+    assert len(events) > 2 * len(BACKERS) + 1, "nothing was sent twice, so nothing was tried"
+    causes = (f"verdict-reached/{CAMPAIGN}", f"update-published/{CAMPAIGN}:update-1")
+    for cause in causes:
+        mine = [event for event in events if event.cause == cause]
+        wanted = {notification_id(cause, NOW, backer) for backer in BACKERS}
+        assert {event.notification_id for event in mine} == wanted
+        assert {event.recipient_id for event in mine} == set(BACKERS)
+        totals = await processes[0].queries.totals(cause)
+        assert (totals.delivered, totals.pending) == (3_000, 0)
+    assert Counter(event.cause for event in events)["refund-succeeded/refund-1"] == 1
+
+
+async def send_without_noting(process: Notifier) -> None:
+    """Do what a process does that is killed between sending a chunk and noting it."""
+    [claim] = await process.queue.claim("publish-chunk", NOW, 1, 0)
+    chunk = await process.queries.chunk(claim.item.payload["chunk_id"])
+    assert chunk is not None
+    assert all(await process.publisher.publish(list(records_of(chunk))))

@@ -1,0 +1,135 @@
+"""One suite for the stores: the fakes and the real ones keep the same promises."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from notifier.domain.cause import Cause, CauseKind, CauseState, Told, Totals, hear, plan
+from notifier.domain.chunk import Chunk, ChunkState, Member
+from notifier.ports import Membership
+from servicekit.errors import Conflict
+from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier
+
+TOLD = Told(CauseKind.VERDICT_REACHED, CAMPAIGN, CAMPAIGN, NOW, {"title": "A lamp", "goal": 5})
+
+
+def membership(number: int, backer: str, campaign: str = CAMPAIGN) -> Membership:
+    return Membership(campaign, backer, f"pledge-{number}", joined=number, key_hash=number)
+
+
+def a_chunk(name: str, *recipients: str, minutes: int = 0, partition: int | None = 0) -> Chunk:
+    told = replace(TOLD, caused_at=NOW + timedelta(minutes=minutes))
+    return Chunk(name, told, recipients, partition)
+
+
+async def save(notifier: Notifier, *causes: Cause) -> None:
+    await notifier.units.run(lambda unit: unit.causes.save(causes))
+
+
+async def add(notifier: Notifier, *chunks: Chunk) -> list[Chunk]:
+    return await notifier.units.run(lambda unit: unit.chunks.add_new(chunks))
+
+
+async def members(notifier: Notifier, until: int) -> list[Member]:
+    pages = notifier.audience.members(CAMPAIGN, until)
+    return [member async for page in pages for member in page]
+
+
+async def test_members_come_in_order_as_of_n(notifier: Notifier) -> None:
+    """The audience is one campaign's memberships up to N, by backer's id."""
+    joined = [membership(1, "b"), membership(2, "Zoé"), membership(3, "a"), membership(4, "c")]
+    joined.append(membership(1, "elsewhere", "campaign-2"))
+    await notifier.units.run(lambda unit: unit.memberships.add(joined))
+    assert await members(notifier, 3) == [Member("Zoé", 2), Member("a", 3), Member("b", 1)]
+    assert await members(notifier, 0) == []
+
+
+async def test_cause_is_kept_whole(notifier: Notifier) -> None:
+    """What was saved is loaded, content and instants included; unknown names are left out."""
+    await save(notifier, hear(TOLD, 7, 3, NOW))
+    loaded = await notifier.units.run(lambda unit: unit.causes.load(["other", TOLD.cause]))
+    assert loaded == {TOLD.cause: replace(hear(TOLD, 7, 3, NOW), version=1)}
+    assert await notifier.queries.cause(TOLD.cause) == loaded[TOLD.cause]
+    assert await notifier.queries.cause("other") is None
+
+
+async def test_cause_saved_by_somebody_else(notifier: Notifier) -> None:
+    """A cause that was saved since it was loaded is a conflict and stays as it was saved."""
+    await save(notifier, hear(TOLD, 7, None, NOW))
+    [loaded] = await notifier.queries.causes(CAMPAIGN)
+    await save(notifier, plan(loaded, 3, NOW))
+    with pytest.raises(Conflict):
+        await save(notifier, plan(loaded, 4, NOW))
+    [kept] = await notifier.queries.causes(CAMPAIGN)
+    assert kept.audience == 3
+
+
+async def test_incomplete_causes(notifier: Notifier) -> None:
+    """Waiting and planned causes are found, the oldest first, completed ones are not."""
+    for minutes, state in enumerate([CauseState.COMPLETED, CauseState.PLANNED, CauseState.WAITING]):
+        told = replace(TOLD, subject=state.value)
+        heard_at = NOW - timedelta(minutes=minutes)
+        await save(notifier, Cause(told, 7, None, state, heard_at))
+    found = await notifier.queries.incomplete(10)
+    assert [cause.state for cause in found] == [CauseState.WAITING, CauseState.PLANNED]
+    assert len(await notifier.queries.incomplete(1)) == 1
+
+
+async def test_chunk_is_inserted_once(notifier: Notifier) -> None:
+    """Of chunks that are there already only the new ones are returned, and nothing changes."""
+    first, changed = a_chunk("one", "a", "b"), a_chunk("one", "c")
+    assert await add(notifier, first) == [first]
+    second = a_chunk("two", "d")
+    assert await add(notifier, changed, second) == [second]
+    assert await notifier.queries.chunk("one") == first
+    assert await notifier.queries.chunk("three") is None
+
+
+async def test_planner_stores_again(notifier: Notifier) -> None:
+    """Storing a plan again, also one that grew, keeps the first chunks and adds the rest."""
+    first, second = a_chunk("one", "a"), a_chunk("two", "b")
+    await notifier.audience.store([first])
+    await notifier.audience.store([a_chunk("one", "x"), second])
+    loaded = await notifier.units.run(lambda unit: unit.chunks.load(["one", "two"]))
+    assert loaded == {"one": first, "two": second}
+
+
+async def test_totals_are_of_planned_chunks(notifier: Notifier) -> None:
+    """Delivered and pending are summed over the cause's chunks; doing it again adds nothing."""
+    one_person = a_chunk("single", "z", partition=None)
+    await add(notifier, a_chunk("one", "a", "b"), a_chunk("two", "c"), one_person)
+    for _ in range(2):
+        await notifier.units.run(lambda unit: unit.chunks.done(["one"], NOW))
+        inside = await notifier.units.run(lambda unit: unit.chunks.totals(TOLD.cause))
+        assert inside == Totals(delivered=2, pending=1)
+    assert await notifier.queries.totals(TOLD.cause) == Totals(delivered=2, pending=1)
+    assert await notifier.queries.totals("other") == Totals(delivered=0, pending=0)
+    ids = await notifier.units.run(lambda unit: unit.chunks.ids_of(TOLD.cause))
+    assert sorted(ids) == ["one", "two"]
+    chunk = await notifier.queries.chunk("one")
+    assert chunk is not None and chunk.state is ChunkState.DONE
+
+
+async def test_inbox_pages_meet(notifier: Notifier) -> None:
+    """Pages of any size give each entry once, newest first, also where instants are equal."""
+    chunks = [a_chunk(f"chunk-{n}", "me", f"other-{n}", minutes=n // 3) for n in range(10)]
+    await add(notifier, *chunks, a_chunk("not-mine", "other"))
+    for limit in (1, 2, 3, 10):
+        seen: list[str] = []
+        place = None
+        while page := await notifier.queries.inbox("me", place, limit):
+            assert len(page) <= limit
+            assert all(entry.chunk.recipients == ("me",) for entry in page)
+            seen += [entry.chunk.chunk_id for entry in page]
+            place = page[-1].place
+        assert seen == [f"chunk-{n}" for n in reversed(range(10))]
+
+
+async def test_watermark_never_goes_back(notifier: Notifier) -> None:
+    """Reading moves forward only, each person for themselves."""
+    assert await notifier.queries.read_until("me") is None
+    assert await notifier.queries.mark_read("me", NOW) == NOW
+    assert await notifier.queries.mark_read("me", NOW - timedelta(days=1)) == NOW
+    assert await notifier.queries.read_until("me") == NOW
+    assert await notifier.queries.read_until("you") is None

@@ -1,0 +1,98 @@
+"""Events in and out: what is read, and that splicing writes what pydantic would."""
+
+import pytest
+
+from notifier.domain.cause import CauseKind, Told
+from notifier.domain.chunk import Chunk
+from notifier.domain.notification import notification_id
+from notifier.wire import campaign_wide_from, for_one_from, membership_from, records_of
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    collected,
+    event_of,
+    refunded,
+    update,
+    verdict,
+)
+from sosst_contracts.codec import Decoded, Draft, Record, decode
+from sosst_contracts.notifier import BackerNotified
+
+TOLD = Told(CauseKind.UPDATE_PUBLISHED, "campaign-1:update-1", CAMPAIGN, NOW)
+ODD_PEOPLE = ['quote"s', "back\\slash", "Zoé Müller", "日本", "line\nbreak", "😀", "x" * 200]
+
+
+def decoded(record: Record) -> Decoded:
+    outcome = decode(record)
+    assert isinstance(outcome, Decoded)
+    return outcome
+
+
+def sealed(recipient_id: str) -> Record:
+    """The event as the contract's strict writer makes it, one by one."""
+    told_id = notification_id(TOLD.cause, NOW, recipient_id)
+    event = BackerNotified(
+        notification_id=told_id,
+        cause=TOLD.cause,
+        campaign_id=CAMPAIGN,
+        recipient_id=recipient_id,
+        kind=TOLD.kind.value,
+        role="backer",
+        notified_at=NOW,
+    )
+    return Draft(event, NOW, identity=told_id).seal()
+
+
+@pytest.mark.parametrize("recipient_id", ["backer-1", *ODD_PEOPLE])
+def test_splicing_writes_the_same_record(recipient_id: str) -> None:
+    """A spliced record equals the strictly written one in key, value and headers."""
+    [spliced] = records_of(Chunk("chunk", TOLD, (recipient_id,), 0))
+    strict = sealed(recipient_id)
+    assert (spliced.topic, spliced.key, spliced.value) == (strict.topic, strict.key, strict.value)
+    assert dict(spliced.headers) == dict(strict.headers)
+
+
+def test_all_of_a_chunk_can_be_read() -> None:
+    """Every record of a chunk decodes to its own recipient, whatever the ids contain."""
+    chunk = Chunk("chunk", TOLD, ("backer-1", *ODD_PEOPLE), 0)
+    events = [event_of(record) for record in records_of(chunk)]
+    assert [e.recipient_id for e in events if isinstance(e, BackerNotified)] == list(
+        chunk.recipients
+    )
+
+
+def test_rendering_twice_is_equal() -> None:
+    """The same chunk rendered again gives equal records: a repeat keeps its ids."""
+    chunk = Chunk("chunk", TOLD, ("a", "b"), 0)
+    assert list(records_of(chunk)) == list(records_of(chunk))
+
+
+def test_each_reader_takes_its_own_facts() -> None:
+    """Each fact is read by one reader and skipped by the other two."""
+    readers = (membership_from, campaign_wide_from, for_one_from)
+    for record, place in ((collected(1, "b"), 0), (verdict(1), 1), (update(1, 1), 1)):
+        read = [reader(decoded(record)) is not None for reader in readers]
+        assert read == [index == place for index in range(3)]
+    assert [reader(decoded(refunded("b", 1))) is not None for reader in readers] == [0, 0, 1]
+
+
+def test_joined_is_the_sequence() -> None:
+    """A membership is joined at the sequence of its fact."""
+    membership = membership_from(decoded(collected(41, "b")))
+    assert membership is not None and membership.joined == 41
+
+
+def test_only_the_maker_who_counts_is_compared() -> None:
+    """An update carries its audience, a verdict does not: it counts pledges."""
+    heard = campaign_wide_from(decoded(update(7, 3)))
+    assert heard is not None and (heard.pledges_sequence, heard.expected) == (7, 3)
+    heard = campaign_wide_from(decoded(verdict(7)))
+    assert heard is not None and (heard.pledges_sequence, heard.expected) == (7, None)
+
+
+def test_updates_of_two_campaigns_are_two_causes() -> None:
+    """Update ids are unique within a campaign only, so the cause's name holds both."""
+    causes = [
+        campaign_wide_from(decoded(update(1, 1, campaign=campaign))) for campaign in ("c1", "c2")
+    ]
+    assert len({one.told.cause for one in causes if one is not None}) == 2
