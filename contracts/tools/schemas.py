@@ -5,6 +5,7 @@ integers carry format and bounds, vocabularies are open, unknown fields are allo
 """
 
 import json
+from functools import cache
 from typing import Any
 
 from sosst_contracts.event import Event
@@ -34,8 +35,9 @@ _KEPT = (
 )
 
 
+@cache
 def schema_of(event_type: type[Event]) -> Schema:
-    """Return the schema of this event in its present form."""
+    """Return the schema of this event in its present form; to be read only, it is made once."""
     raw = event_type.model_json_schema(mode="validation")
     profiled = _profile(raw, raw.get("$defs", {}))
     _mark_personal_data(profiled)
