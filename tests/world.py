@@ -1,6 +1,6 @@
 """What journeys and delivery tests share: people who pledge, and what must be true at the end."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -92,16 +92,13 @@ class World:
 
         return await eventually(f"{kind} of {campaign_id} told", complete)
 
-    async def assert_everybody_told_once(self, cause: str, people: Sequence[str]) -> None:
-        """The set of notification ids is the set of people: one id each, none missing."""
-        events = [e.event for e in await self.look.events("notifier.notifications")]
-        told = {
-            (event.recipient_id, event.notification_id)
-            for event in events
-            if isinstance(event, BackerNotified) and event.cause == cause
-        }
-        assert Counter(recipient for recipient, _ in told) == Counter(set(people))
-        assert len({notification for _, notification in told}) == len(set(people))
+    async def notifications(self) -> dict[str, set[tuple[str, str]]]:
+        """Return the (recipient, notification id) pairs on the topic by cause; repeats are one."""
+        told: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        for event in [e.event for e in await self.look.events("notifier.notifications")]:
+            assert isinstance(event, BackerNotified)
+            told[event.cause].add((event.recipient_id, event.notification_id))
+        return told
 
     async def assert_provider_returned(self, campaign_id: str, rows: Sequence[PledgeRow]) -> None:
         """By the provider's own book, every pledge went back once, to the unit."""
@@ -124,3 +121,9 @@ class World:
                 chain = [block_from(block) for block in blocks.sort("number", 1)]
                 upto = [block for block in chain if block.number <= book.head.block]
                 assert verify(upto, book.head, book.balances) == ()
+
+
+def assert_everybody_told_once(told: set[tuple[str, str]], people: Sequence[str]) -> None:
+    """The set of notification ids is the set of people: one id each, none missing."""
+    assert Counter(recipient for recipient, _ in told) == Counter(set(people))
+    assert len({notification for _, notification in told}) == len(set(people))

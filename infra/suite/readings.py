@@ -9,6 +9,7 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from infra.suite.suite import Suite
+from servicekit.kafka import KafkaConnection
 from sosst_contracts.codec import Decoded, Record, decode
 
 T = TypeVar("T")
@@ -74,13 +75,14 @@ class Readings:
         """Return everything that stands on a topic now, in order per partition."""
         physical = self.suite.topic(topic)
         servers = self.suite.addresses.kafka_bootstrap_servers
-        consumer = AIOKafkaConsumer(physical, bootstrap_servers=servers, enable_auto_commit=False)
+        connection = KafkaConnection(servers, "readings")
+        numbers = await connection.partitions(physical)
+        partitions = [TopicPartition(physical, number) for number in numbers]
+        consumer = AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest")
+        consumer.assign(partitions)
         await consumer.start()
         try:
-            numbers = sorted(consumer.partitions_for_topic(physical) or ())
-            partitions = [TopicPartition(physical, number) for number in numbers]
             ends = await consumer.end_offsets(partitions)
-            await consumer.seek_to_beginning(*partitions)
             return await _read_until(consumer, topic, {p: e for p, e in ends.items() if e})
         finally:
             await consumer.stop()
