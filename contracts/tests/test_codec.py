@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from sosst_contracts import funding, notifier, platform
 from sosst_contracts.codec import (
     UNUSABLE_REASONS,
@@ -112,7 +114,7 @@ def test_an_event_above_256_kib_is_refused_when_it_is_written() -> None:
 )
 def test_writers_are_strict(changes: dict[str, Any], refused: str) -> None:
     """A model refuses values that are outside the contract."""
-    with pytest.raises(ValueError):
+    with pytest.raises(ValidationError):
         sample(PLEDGE, **changes)
 
 
