@@ -5,11 +5,14 @@ from datetime import timedelta
 
 import pytest
 
+from notifier.adapters.documents import chunk_document
 from notifier.domain.cause import Cause, CauseKind, CauseState, Told, Totals, hear, plan
 from notifier.domain.chunk import Chunk, ChunkState, Member
 from notifier.ports import Membership
 from servicekit.errors import Conflict
+from servicekit.mongo import Database
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier
+from services.notifier.tests.conftest import mongo_notifier
 
 TOLD = Told(CauseKind.VERDICT_REACHED, CAMPAIGN, CAMPAIGN, NOW, {"title": "A lamp", "goal": 5})
 
@@ -133,3 +136,19 @@ async def test_watermark_never_goes_back(notifier: Notifier) -> None:
     assert await notifier.queries.mark_read("me", NOW - timedelta(days=1)) == NOW
     assert await notifier.queries.read_until("me") == NOW
     assert await notifier.queries.read_until("you") is None
+
+
+async def test_a_deep_page_costs_one_page(database: Database) -> None:
+    """A page at the far end of an inbox of a thousand examines no more than a page's entries."""
+    kind = CauseKind.REFUND_SUCCEEDED
+    told = [Told(kind, f"r{n}", CAMPAIGN, NOW + timedelta(minutes=n)) for n in range(1_000)]
+    chunks = [Chunk(f"c-{n:04}", one, ("me",), None) for n, one in enumerate(told)]
+    await database.collection("chunks").insert_many([chunk_document(c) for c in chunks])
+    queries = mongo_notifier(database).queries
+    # The profiler of this database alone: other tests may use the same server.
+    await database.command("profile", 2)
+    page = await queries.inbox("me", (told[10].caused_at, "c-0010"), 10)
+    await database.command("profile", 0)
+    seen = await database.collection("system.profile").find({"op": "query"}).to_list(None)
+    assert [entry.chunk.chunk_id for entry in page] == [f"c-{n:04}" for n in range(9, -1, -1)]
+    assert sum(query["keysExamined"] for query in seen) in range(10, 50)
