@@ -1,8 +1,11 @@
 """What journeys and delivery tests share: people who pledge, and what must be true at the end."""
 
+import asyncio
+import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pymongo import MongoClient
 
@@ -12,9 +15,11 @@ from infra.suite.readings import Readings, eventually
 from payouts.adapters.mongo_stores import BOOKS, block_from
 from payouts.domain.chain import verify
 from payouts.domain.ledger import check
+from sosst_contracts.codec import Record
 from sosst_contracts.notifier import BackerNotified
 
 CURRENCY = "EUR"
+Document = dict[str, Any]
 
 
 def backers(campaign_id: str, count: int) -> list[PledgeRow]:
@@ -51,6 +56,36 @@ class World:
             return campaign["verdict"] if campaign else None
 
         return await eventually(f"verdict of {campaign_id}", decided)
+
+    async def tell_by_http(self, campaign_id: str, records: Sequence[Record]) -> None:
+        """Tell funding of captured payments over HTTP instead of the topic."""
+        address = f"{self.suite.services['funding'].url}/campaigns/{campaign_id}/payments"
+
+        async def tell(record: Record) -> None:
+            fact = json.loads(record.value or b"{}")
+            money = {"amount": fact.pop("amount"), "currency": fact.pop("currency")}
+            del fact["campaign_id"]
+            body = {"status": "captured", "money": money, **fact}
+            response = await self.look.http.post(address, json=body)
+            assert response.status_code == 200, response.text
+
+        await asyncio.gather(*(tell(record) for record in records))
+
+    def document(self, service: str, collection: str, document_id: str) -> Document | None:
+        """Return a document of a service's own database."""
+        with MongoClient(self.suite.addresses.mongodb_uri, tz_aware=True) as client:
+            database = client[self.suite.database(service)]
+            found: Document | None = database[collection].find_one({"_id": document_id})
+            return found
+
+    async def refund_is(self, campaign_id: str, state: str) -> None:
+        """Wait until some refund of the campaign is in a state."""
+
+        async def reached() -> bool:
+            money = await self.look.get("payouts", f"/campaigns/{campaign_id}/money")
+            return money is not None and state in money["refunds"]
+
+        await eventually(f"a refund of {campaign_id} is {state}", reached)
 
     async def counted(self, campaign_id: str, rows: Sequence[PledgeRow]) -> None:
         """Wait until funding has counted all rows."""
