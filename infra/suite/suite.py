@@ -87,6 +87,13 @@ class Suite:
             *(asyncio.to_thread(self.services[name].start) for name in services or SERVICES)
         )
 
+    async def start_missing(self) -> None:
+        """Start what does not run yet, for a suite that lives on (`make up` twice is one)."""
+        if self.sandbox.process is None:
+            await self.start_surroundings()
+        stopped = [p for p in self.services.values() if p.process is None]
+        await asyncio.gather(*(asyncio.to_thread(process.start) for process in stopped))
+
     async def start_surroundings(self, *, topics: bool = True) -> None:
         """Start what the services need: sandbox with float, topics, migrated databases."""
         await asyncio.to_thread(self.sandbox.start)
