@@ -13,7 +13,7 @@ OLDEST_INCOMPLETE = Gauge(
 )
 GAP = Gauge(
     "sosst_notifier_completeness_gap",
-    "People of the last closed cause without an outcome. Anything but 0 is a bug that pages.",
+    "People of open causes with no outcome and not pending. Anything but 0 is a bug that pages.",
 )
 CONTRADICTIONS = Counter(
     "sosst_notifier_audience_contradictions_total",

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from notifier.domain.cause import CauseState
 from notifier.handlers.publish import close_causes
-from notifier.metrics import CAUSES, OLDEST_INCOMPLETE
+from notifier.metrics import CAUSES, GAP, OLDEST_INCOMPLETE
 from notifier.ports import NotifierUnit, Queries
+from servicekit.metrics import AS_OF_WAITING
 from servicekit.units import UnitsOfWork
 
 PAGE = 500
@@ -25,7 +26,15 @@ class CloseCauses:
         for state in (CauseState.WAITING, CauseState.PLANNED):
             CAUSES.labels(state.value).set(sum(1 for cause in found if cause.state is state))
         OLDEST_INCOMPLETE.set(found[0].heard_at.timestamp() if found else 0)
+        # Waiting for our own view of the pledges to reach N; above 0 for 30 s is alarmed.
+        AS_OF_WAITING.set(sum(1 for cause in found if cause.state is CauseState.WAITING))
+        gap = 0
         for cause in found:
             if cause.state is CauseState.PLANNED:
-                await close_causes(self.units, {cause.name}, now)
+                totals = await self.queries.totals(cause.name)
+                # A cause with a gap is never closed, so the metric keeps showing it.
+                gap += abs(totals.gap(cause.audience))
+                if not totals.pending:
+                    await close_causes(self.units, {cause.name}, now)
+        GAP.set(gap)
         return 0

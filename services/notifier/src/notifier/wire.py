@@ -1,9 +1,10 @@
 """The only place that knows both a contract's event and this service's words for it."""
 
 import json
+import secrets
 from collections.abc import Iterator
 
-from notifier.domain.cause import Cause, CauseKind, Told, Totals
+from notifier.domain.cause import Cause, CauseKind, Told, Totals, subject_within
 from notifier.domain.chunk import Chunk
 from notifier.domain.notification import notification_id
 from notifier.handlers.hear import CampaignWide, ForOne
@@ -19,9 +20,6 @@ PLEDGES_TOPIC = funding.PledgeCollected.topic
 REFUNDS_TOPIC = payouts.RefundSucceeded.topic
 POSTS_TOPIC = update_events.UpdatePublished.topic
 NOTIFICATIONS_TOPIC = notifier.BackerNotified.topic
-
-_RECIPIENT = "@@recipient@@"
-_NOTIFICATION = "@@notification@@"
 
 
 def membership_from(fact: Decoded) -> Membership | None:
@@ -61,7 +59,7 @@ def campaign_wide_from(fact: Decoded) -> CampaignWide | None:
             texts = [text.model_dump(exclude_none=True) for text in event.texts]
             told = Told(
                 CauseKind.UPDATE_PUBLISHED,
-                f"{event.campaign_id}:{event.update_id}",
+                subject_within(event.campaign_id, event.update_id),
                 event.campaign_id,
                 event.published_at,
                 {"texts": texts, "url": event.url},
@@ -89,42 +87,54 @@ def for_one_from(fact: Decoded) -> ForOne | None:
 def records_of(chunk: Chunk) -> Iterator[Record]:
     """Render one event per recipient by splicing ids into a template that pydantic made once.
 
-    The first rendered one is decoded again, so that a template that breaks is never sent.
+    The first rendered one is decoded and compared, so that a template that breaks is never sent:
+    `ValueError`.
     """
     template = _Template(chunk.told)
     for position, recipient_id in enumerate(chunk.recipients):
-        record = template.record(recipient_id)
-        if position == 0 and not isinstance(decode(record), Decoded):
-            raise ValueError(f"a rendered notification of {chunk.chunk_id} cannot be read back")
+        told_id = notification_id(chunk.told.cause, chunk.told.caused_at, recipient_id)
+        record = template.record(recipient_id, told_id)
+        if position == 0:
+            _must_read_back(record, _event(chunk.told, recipient_id, told_id))
         yield record
 
 
+def _must_read_back(record: Record, event: notifier.BackerNotified) -> None:
+    decoded = decode(record)
+    if not isinstance(decoded, Decoded) or decoded.event != event:
+        raise ValueError(f"a rendered notification of {event.cause} cannot be read back")
+
+
+def _event(told: Told, recipient_id: str, told_id: str) -> notifier.BackerNotified:
+    return notifier.BackerNotified(
+        notification_id=told_id,
+        cause=told.cause,
+        campaign_id=told.campaign_id,
+        recipient_id=recipient_id,
+        kind=told.kind.value,
+        role="backer",
+        notified_at=told.caused_at,
+    )
+
+
 class _Template:
-    """One cause's event with holes for the recipient and the notification id."""
+    """One cause's event, cut at the holes for the notification id and the recipient."""
 
     def __init__(self, told: Told) -> None:
-        self._told = told
-        event = notifier.BackerNotified(
-            notification_id=_NOTIFICATION,
-            cause=told.cause,
-            campaign_id=told.campaign_id,
-            recipient_id=_RECIPIENT,
-            kind=told.kind.value,
-            role="backer",
-            notified_at=told.caused_at,
-        )
-        record = Draft(event, told.caused_at, identity=_NOTIFICATION).seal()
+        # Drawn anew for each template: no id that somebody chose can contain it.
+        recipient, told_id = secrets.token_hex(16), secrets.token_hex(16)
+        record = Draft(_event(told, recipient, told_id), told.caused_at, identity=told_id).seal()
         assert record.value is not None
-        self._value = record.value
+        self._before, _, rest = record.value.partition(told_id.encode())
+        self._between, _, self._after = rest.partition(recipient.encode())
         changing = ("ce_id", "ce_subject")
         self._headers = tuple(h for h in record.headers if h[0] not in changing)
 
-    def record(self, recipient_id: str) -> Record:
+    def record(self, recipient_id: str, told_id: str) -> Record:
         """Return the event for this person; equal on every retry."""
-        told_id = notification_id(self._told.cause, self._told.caused_at, recipient_id)
         key = recipient_id.encode()
-        value = self._value.replace(_NOTIFICATION.encode(), told_id.encode()).replace(
-            _RECIPIENT.encode(), _json_text(recipient_id)
+        value = b"".join(
+            (self._before, told_id.encode(), self._between, _json_text(recipient_id), self._after)
         )
         ids = (
             ("ce_id", hashed_id(NOTIFICATIONS_TOPIC, told_id).encode()),

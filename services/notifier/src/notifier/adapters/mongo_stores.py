@@ -33,9 +33,29 @@ class MongoMemberships:
     async def add(self, memberships: Sequence[Membership]) -> None:
         if not memberships:
             return
-        documents = [{"_id": f"{m.campaign_id}|{m.pledge_id}", **asdict(m)} for m in memberships]
+        joining = {_place(m): m for m in reversed(memberships)}
+        ids = [_membership_id(place) for place in joining]
         with sorted_errors():
-            await self._memberships.insert_many(documents, session=self._session)
+            cursor = self._memberships.find(
+                {"_id": {"$in": ids}}, {"_id": 1}, session=self._session
+            )
+            known = {tuple(row["_id"].values()) for row in await cursor.to_list(None)}
+            new = [
+                {"_id": _membership_id(place), **asdict(membership)}
+                for place, membership in joining.items()
+                if place not in known
+            ]
+            if new:
+                await self._memberships.insert_many(new, session=self._session)
+
+
+def _place(membership: Membership) -> tuple[str, str]:
+    return membership.campaign_id, membership.pledge_id
+
+
+def _membership_id(place: tuple[str, str]) -> Document:
+    """Two fields, because ids may contain any separator that one text could use."""
+    return {"campaign_id": place[0], "pledge_id": place[1]}
 
 
 class MongoCauses:
@@ -95,9 +115,8 @@ class MongoChunks:
             return {row["_id"]: chunk_from(row) for row in await cursor.to_list(None)}
 
     async def ids_of(self, cause: str) -> list[str]:
-        planned = {"cause": cause, "partition": {"$type": "number"}}
         with sorted_errors():
-            cursor = self._chunks.find(planned, {"_id": 1}, session=self._session)
+            cursor = self._chunks.find(_planned_for(cause), {"_id": 1}, session=self._session)
             return [row["_id"] for row in await cursor.to_list(None)]
 
     async def done(self, chunk_ids: Collection[str], at: datetime) -> None:
@@ -114,9 +133,15 @@ class MongoChunks:
             return totals_from(await cursor.to_list(None))
 
 
+def _planned_for(cause: str) -> Document:
+    """The partial index holds chunks with a partition; a query must say so to be given it."""
+    return {"cause": cause, "partition": {"$gte": 0}}
+
+
 def totals_pipeline(cause: str) -> list[Document]:
+    """Sums the index alone; no recipients are read."""
     return [
-        {"$match": {"cause": cause, "partition": {"$type": "number"}}},
+        {"$match": _planned_for(cause)},
         {"$group": {"_id": "$state", "people": {"$sum": "$size"}}},
     ]
 

@@ -22,7 +22,10 @@ SCHEMA = Schema(
             (
                 Index([("recipients", 1), ("caused_at", -1), ("_id", -1)]),
                 # Only chunks of campaign-wide causes are ever asked for by cause.
-                Index([("cause", 1), ("state", 1)], partial={"partition": {"$type": "number"}}),
+                Index(
+                    [("cause", 1), ("state", 1), ("partition", 1), ("size", 1)],
+                    partial={"partition": {"$gte": 0}},
+                ),
             ),
         ),
         CollectionSchema("readers"),

@@ -1,5 +1,6 @@
 """A cause of notices: what is told, to whom as of when, and how far the telling has come."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -27,6 +28,9 @@ TRANSITIONS: dict[CauseState, frozenset[CauseState]] = {
     CauseState.COMPLETED: frozenset(),
 }
 
+# The contract's limit for a cause's name.
+NAME_LENGTH_MAX = 200
+
 # Lower goes first. One person's money goes before news for everybody.
 PRIORITIES: dict[CauseKind, int] = {
     CauseKind.REFUND_SUCCEEDED: 20,
@@ -47,8 +51,24 @@ class Told:
 
     @property
     def cause(self) -> str:
-        """Return the cause's name: fact and subject, without topic or version (`events.md` 2)."""
-        return f"{self.kind.value}/{self.subject}"
+        """Return the cause's name: fact and subject, without topic or version (`events.md` 2).
+
+        A subject that is too long for the contract stands there as its hash, so that no id that
+        a creator may choose leaves backers untold.
+        """
+        name = f"{self.kind.value}/{self.subject}"
+        if len(name) <= NAME_LENGTH_MAX:
+            return name
+        digest = hashlib.blake2b(self.subject.encode(), digest_size=16).hexdigest()
+        return f"{self.kind.value}/~{digest}"
+
+
+def subject_within(campaign_id: str, own_id: str) -> str:
+    """Return the subject of something whose id is only unique within its campaign.
+
+    The campaign's own colons are escaped: no two pairs of ids may give the same subject.
+    """
+    return f"{campaign_id.replace('%', '%25').replace(':', '%3A')}:{own_id}"
 
 
 @dataclass(frozen=True, slots=True)

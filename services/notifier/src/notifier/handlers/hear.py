@@ -6,7 +6,7 @@ from datetime import datetime
 
 from notifier.domain.cause import PRIORITIES, Cause, Told
 from notifier.domain.cause import hear as hear_cause
-from notifier.domain.chunk import Chunk, chunk_of_one
+from notifier.domain.chunk import chunk_of_one
 from notifier.ports import Membership, NotifierUnit
 from servicekit.work import WorkItem
 
@@ -55,18 +55,19 @@ async def take_for_one(unit: NotifierUnit, heard: Sequence[ForOne], now: datetim
     """Keep one chunk per cause and person, without a plan; a known one tells nobody again."""
     chunks = {one.told.cause: chunk_of_one(one.told, one.recipient_id) for one in heard}
     new = await unit.chunks.add_new(list(chunks.values()))
-    await unit.plumbing.work.offer([publish_work(chunk, now) for chunk in new])
+    await unit.plumbing.work.offer(
+        [publish_work(PUBLISH_ONE, chunk.chunk_id, chunk.told, now) for chunk in new]
+    )
 
 
-def publish_work(chunk: Chunk, due: datetime) -> WorkItem:
+def publish_work(kind: str, chunk_id: str, told: Told, due: datetime) -> WorkItem:
     """Return the work that tells a chunk's people."""
-    kind = PUBLISH_ONE if chunk.partition is None else PUBLISH_CHUNK
     return WorkItem(
-        id=f"publish/{chunk.chunk_id}",
+        id=f"publish/{chunk_id}",
         kind=kind,
         due=due,
-        priority=PRIORITIES[chunk.told.kind],
-        payload={"chunk_id": chunk.chunk_id, "cause": chunk.told.cause},
+        priority=PRIORITIES[told.kind],
+        payload={"chunk_id": chunk_id},
     )
 
 

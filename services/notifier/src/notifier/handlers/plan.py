@@ -7,18 +7,17 @@ import structlog
 
 from notifier.domain.cause import Cause, CauseState, plan
 from notifier.domain.chunk import Chunk, ChunkPlanner
-from notifier.handlers.hear import publish_work
+from notifier.handlers.hear import PUBLISH_CHUNK, publish_work
 from notifier.metrics import CONTRADICTIONS
 from notifier.ports import Audience, NotifierUnit
 from servicekit.clock import Clock
-from servicekit.metrics import AS_OF_WAITING
 from servicekit.units import UnitsOfWork
 from servicekit.work import Claim
 
 log = structlog.get_logger()
 
 AGAIN = timedelta(milliseconds=250)
-# Work for a page of chunks is offered in one transaction.
+# So many chunks are stored with one insert.
 CHUNKS_PAGE = 50
 
 
@@ -59,9 +58,7 @@ class PlanCauses:
             await unit.plumbing.work.postpone(claim, self.clock.now() + AGAIN)
             return None
 
-        cause = await self.units.run(work)
-        AS_OF_WAITING.set(int(cause is None))
-        return cause
+        return await self.units.run(work)
 
     async def _store_chunks(self, cause: Cause) -> int:
         planner = ChunkPlanner(cause.told, self.partitions)
@@ -87,8 +84,10 @@ class PlanCauses:
                     log.error("audience differs", cause=name, ours=audience, told=cause.expected)
                 await unit.causes.save([planned])
                 await unit.facts.planned(planned)
-                chunks = await unit.chunks.load(await unit.chunks.ids_of(name))
-                await unit.plumbing.work.offer([publish_work(c, now) for c in chunks.values()])
+                chunk_ids = await unit.chunks.ids_of(name)
+                await unit.plumbing.work.offer(
+                    [publish_work(PUBLISH_CHUNK, one, cause.told, now) for one in chunk_ids]
+                )
             await unit.plumbing.work.finish([claim])
 
         await self.units.run(work)

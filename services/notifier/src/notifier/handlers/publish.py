@@ -1,15 +1,16 @@
 """Telling people: chunks become events, and causes are closed when everybody has an outcome."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 import structlog
 
-from notifier.domain.cause import CauseState, complete
+from notifier.domain.cause import Cause, CauseState, complete
 from notifier.domain.chunk import Chunk, ChunkState
-from notifier.metrics import GAP, NOTIFICATIONS, TOLD_DELAY
+from notifier.metrics import NOTIFICATIONS, TOLD_DELAY
 from notifier.ports import NotifierUnit
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, DependencyAway, LeaseLost
@@ -54,34 +55,60 @@ class PublishChunks:
                 await pause(stopping, POLL_SECONDS)
 
     async def publish_some(self) -> bool:
-        """Publish one group of claimed chunks; return whether there was anything to do."""
+        """Publish one group of claimed chunks; return whether anybody was told."""
         now = self.clock.now()
         claims = await self.queue.claim(self.kind, now, self.at_once, self.lease_seconds)
         if not claims:
             return False
-        chunk_ids = [claim.item.payload["chunk_id"] for claim in claims]
-        found = await self.units.run(lambda unit: unit.chunks.load(chunk_ids))
-        pending = [c for c in found.values() if c.state is ChunkState.PENDING]
-        records = [record for chunk in pending for record in self.render(chunk)]
-        if not all(await self.publisher.publish(records)):
-            for claim in claims:
+        ids = [_chunk_id(claim) for claim in claims]
+        chunks = await self.units.run(lambda unit: unit.chunks.load(ids))
+        told = await self._tell(chunks)
+        finished = [claim for claim in claims if _chunk_id(claim) in told]
+        await self._finish(finished)
+        for claim in claims:
+            if claim not in finished:
                 await self.queue.postpone(claim, self.clock.now() + AGAIN)
-            return False
-        await self._finish(claims, chunk_ids)
-        self._observe(pending)
-        await close_causes(
-            self.units, {c.told.cause for c in pending if c.partition is not None}, self.clock.now()
-        )
-        return True
+        fresh = [chunks[one] for one in told if chunks[one].state is ChunkState.PENDING]
+        self._observe(fresh)
+        causes = {chunk.told.cause for chunk in fresh if chunk.partition is not None}
+        await close_causes(self.units, causes, self.clock.now())
+        return bool(finished)
 
-    async def _finish(self, claims: Sequence[Claim], chunk_ids: Sequence[str]) -> None:
-        now = self.clock.now()
+    async def _tell(self, chunks: Mapping[str, Chunk]) -> list[str]:
+        """Publish what is pending; return the ids of the chunks in which everybody is told."""
+        rendered = {chunk_id: self._rendered(chunk) for chunk_id, chunk in chunks.items()}
+        records = [record for some in rendered.values() for record in some or ()]
+        acknowledged = iter(await self.publisher.publish(records))
+        # Every chunk takes its own answers off the iterator, also after a False.
+        return [
+            chunk_id
+            for chunk_id, some in rendered.items()
+            if some is not None and all(list(islice(acknowledged, len(some))))
+        ]
+
+    def _rendered(self, chunk: Chunk) -> list[Record] | None:
+        """Return the chunk's events, none if it is done, None if it cannot be rendered.
+
+        One that cannot be rendered is a bug of ours: it stays incomplete, where the metrics show
+        it, and keeps nobody else waiting.
+        """
+        if chunk.state is ChunkState.DONE:
+            return []
+        try:
+            return list(self.render(chunk))
+        except ValueError as error:
+            log.error("a chunk cannot be rendered", chunk=chunk.chunk_id, error=repr(error))
+            return None
+
+    async def _finish(self, claims: Sequence[Claim]) -> None:
+        chunk_ids, now = [_chunk_id(claim) for claim in claims], self.clock.now()
 
         async def work(unit: NotifierUnit) -> None:
             await unit.chunks.done(chunk_ids, now)
             await unit.plumbing.work.finish(claims)
 
-        await self.units.run(work)
+        if claims:
+            await self.units.run(work)
 
     def _observe(self, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:
@@ -90,32 +117,37 @@ class PublishChunks:
             TOLD_DELAY.labels("inbox").observe(max(0.0, delay))
 
 
+def _chunk_id(claim: Claim) -> str:
+    return str(claim.item.payload["chunk_id"])
+
+
 async def close_causes(units: UnitsOfWork[NotifierUnit], names: set[str], now: datetime) -> int:
     """Complete the causes in which nobody is pending; return how many were.
 
     Called after the chunks' own transaction, so that whoever commits last sees all of them; what
-    a crash leaves open, the sweep closes.
+    a crash leaves open, the sweep closes. A cause that does not add up stays open and is alarmed.
     """
 
     async def work(unit: NotifierUnit) -> int:
-        closed = 0
-        for cause in (await unit.causes.load(names)).values():
-            if cause.state is not CauseState.PLANNED:
-                continue
-            totals = await unit.chunks.totals(cause.name)
-            if totals.pending:
-                continue
-            GAP.set(totals.gap(cause.audience))
-            if totals.gap(cause.audience):
-                log.error("a cause does not add up", cause=cause.name, totals=str(totals))
-                continue
-            completed = complete(cause, now)
-            await unit.causes.save([completed])
-            await unit.facts.completed(completed, totals)
-            closed += 1
-        return closed
+        loaded = await unit.causes.load(names)
+        return sum([await _close(unit, cause, now) for cause in loaded.values()])
 
     try:
         return await units.run(work) if names else 0
     except Conflict:
         return 0  # Another worker closes it.
+
+
+async def _close(unit: NotifierUnit, cause: Cause, now: datetime) -> bool:
+    if cause.state is not CauseState.PLANNED:
+        return False
+    totals = await unit.chunks.totals(cause.name)
+    if totals.pending:
+        return False
+    if totals.gap(cause.audience):
+        log.error("a cause does not add up", cause=cause.name, totals=str(totals))
+        return False
+    completed = complete(cause, now)
+    await unit.causes.save([completed])
+    await unit.facts.completed(completed, totals)
+    return True

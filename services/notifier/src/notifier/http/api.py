@@ -22,6 +22,8 @@ from servicekit.problems import Problem
 
 PersonId = Annotated[Identifier, Path()]
 CampaignId = Annotated[Identifier, Path()]
+# What stands behind the slash of a cause, which is not always an id.
+Subject = Annotated[str, Path(min_length=1, max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str, Query(max_length=500, description="`next_cursor` of the page before.")]
 
@@ -51,9 +53,7 @@ def build_api(queries: Queries) -> FastAPI:
         return NoticeList(items=[_notice(c, await queries.totals(c.name)) for c in causes])
 
     @api.get("/campaigns/{campaign_id}/notices/{kind}/{subject}")
-    async def read_notice(
-        campaign_id: CampaignId, kind: CauseKind, subject: Annotated[Identifier, Path()]
-    ) -> NoticeView:
+    async def read_notice(campaign_id: CampaignId, kind: CauseKind, subject: Subject) -> NoticeView:
         """Show whether everybody was told of one cause."""
         name = f"{kind.value}/{subject}"
         cause = await queries.cause(name)

@@ -1,0 +1,139 @@
+"""Ids and times that are odd and allowed: nobody stays untold, and nobody else waits for them."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from notifier.adapters.documents import chunk_document
+from notifier.adapters.mongo_stores import totals_pipeline
+from notifier.domain.cause import CauseKind, CauseState, Told, subject_within
+from notifier.domain.chunk import Chunk
+from notifier.handlers.publish import PublishChunks
+from notifier.sweeps import CloseCauses
+from notifier.wire import records_of
+from servicekit.metrics import AS_OF_WAITING
+from servicekit.mongo import Database
+from servicekit.publish import MemoryLog
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    Notifier,
+    collected,
+    event_of,
+    memory_notifier,
+    pledges,
+    settle,
+    update,
+    verdict,
+)
+from services.notifier.tests.conftest import mongo_notifier
+from sosst_contracts.codec import Record
+from sosst_contracts.notifier import BackerNotified
+
+LONG = "c" * 100
+
+
+def told_to(log: MemoryLog) -> list[str]:
+    events = [event_of(record) for record in log.records]
+    return [event.recipient_id for event in events if isinstance(event, BackerNotified)]
+
+
+@pytest.mark.parametrize("campaign", [LONG, "c" * 200, "@@recipient@@", "a|b:c/d"])
+async def test_odd_campaign_ids(campaign: str) -> None:
+    """Whatever the ids are, every backer is told and the events name the campaign rightly."""
+    log = MemoryLog(24)
+    notifier = memory_notifier(log=log)
+    longest = update(2, 2, campaign=campaign, update_id="u" * 100)
+    await notifier.hear(*pledges(["a", "b"], campaign), verdict(2, campaign=campaign), longest)
+    await settle(notifier)
+    assert sorted(told_to(log)) == ["a", "a", "b", "b"]
+    events = [event_of(record) for record in log.records]
+    assert {event.key for event in events} == {"a", "b"}
+    assert {getattr(event, "campaign_id", None) for event in events} == {campaign}
+    assert all(len(getattr(event, "cause", "")) <= 200 for event in events)
+
+
+def test_no_two_updates_share_a_subject() -> None:
+    """Colons in ids cannot make one campaign's update look like another's."""
+    assert subject_within("a:b", "c") != subject_within("a", "b:c")
+    assert subject_within("a", "b") == "a:b"
+
+
+def test_time_before_1970() -> None:
+    """A fact that claims an impossible time is told all the same."""
+    told = Told(CauseKind.VERDICT_REACHED, "c", "c", datetime(1960, 1, 1, tzinfo=UTC))
+    assert len(list(records_of(Chunk("chunk", told, ("a",), 0)))) == 1
+
+
+async def test_known_pledge_stays_as_it_joined(notifier: Notifier) -> None:
+    """A pledge heard again under a later sequence neither stops its campaign nor moves."""
+    first, again = collected(1, "a"), collected(2, "a", pledge_id="pledge-1")
+    await notifier.hear(first)
+    await notifier.hear(again, collected(3, "b"))
+    pages = notifier.audience.members(CAMPAIGN, 1)
+    assert [member.backer_id async for page in pages for member in page] == ["a"]
+    pages = notifier.audience.members(CAMPAIGN, 3)
+    assert [member.backer_id async for page in pages for member in page] == ["a", "b"]
+
+
+async def test_separators_in_ids(notifier: Notifier) -> None:
+    """Two pledges whose ids look alike when joined by a separator are two."""
+    await notifier.hear(
+        collected(1, "a", campaign="x|y", pledge_id="z"),
+        collected(1, "b", campaign="x", pledge_id="y|z"),
+    )
+    pages = notifier.audience.members("x", 1)
+    assert [member.backer_id async for page in pages for member in page] == ["b"]
+
+
+async def test_unrenderable_chunk_keeps_nobody_waiting() -> None:
+    """A bug in rendering one chunk leaves that chunk pending and tells everybody else."""
+    log = MemoryLog(24)
+    notifier = memory_notifier(log=log)
+    await notifier.hear(*pledges(["a", "b", "c", "d"]), verdict(4))
+    await notifier.plan()
+
+    def render(chunk: Chunk) -> Iterable[Record]:
+        if "b" in chunk.recipients:
+            raise ValueError("a template that breaks")
+        return records_of(chunk)
+
+    publisher = PublishChunks(
+        "publish-chunk", 10, 10, notifier.units, notifier.queue, log, render, notifier.clock
+    )
+    await publisher.publish_some()
+    totals = await notifier.queries.totals(f"verdict-reached/{CAMPAIGN}")
+    assert totals.pending >= 1
+    assert totals.delivered + totals.pending == 4
+    assert totals.delivered == len(told_to(log)) > 0
+
+
+async def test_waiting_is_measured() -> None:
+    """The gauge behind the 30-second alarm counts every waiting cause, not the last one tried."""
+    notifier = memory_notifier()
+    await notifier.hear(verdict(9), *pledges(["b"], "c2"), verdict(1, campaign="c2"))
+    await notifier.plan()
+    await CloseCauses(notifier.units, notifier.queries)(NOW)
+    assert AS_OF_WAITING._value.get() == 1
+    found = await notifier.queries.incomplete(10)
+    assert sorted(cause.state for cause in found) == [CauseState.PLANNED, CauseState.WAITING]
+
+
+async def explained(database: Database, *stages: dict[str, Any]) -> dict[str, Any]:
+    command = {"aggregate": "chunks", "pipeline": list(stages), "cursor": {}}
+    answer = await database.command("explain", command, verbosity="executionStats")
+    inner = answer["stages"][0]["$cursor"] if "stages" in answer else answer
+    statistics: dict[str, Any] = inner["executionStats"]
+    return statistics
+
+
+async def test_totals_read_the_index_alone(database: Database) -> None:
+    """Completeness of a cause reads no recipients, however many there are."""
+    told = Told(CauseKind.VERDICT_REACHED, CAMPAIGN, CAMPAIGN, NOW)
+    chunks = [Chunk(f"chunk-{n}", told, ("a", "b"), n) for n in range(20)]
+    await database.collection("chunks").insert_many([chunk_document(c) for c in chunks])
+    statistics = await explained(database, *totals_pipeline(told.cause))
+    assert statistics["totalDocsExamined"] == 0
+    assert (await mongo_notifier(database).queries.totals(told.cause)).pending == 40
