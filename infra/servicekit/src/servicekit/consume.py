@@ -285,6 +285,9 @@ def _from_set_aside(fact: SetAsideFact) -> Arrival:
     outcome = decode(fact.record)
     if isinstance(outcome, UnknownMajor):
         outcome = Unusable("unknown-major", outcome.type, fact.key, fact.sequence)
+    elif fact.reason.startswith("unsaveable:"):
+        # Tried again beside a later fact of its key, it would take that one's save with it.
+        outcome = Unusable(fact.reason, fact.detail, fact.key, fact.sequence)
     return Arrival(incoming, outcome, fact.key, fact.sequence, fact.id)
 
 
