@@ -3,18 +3,24 @@
 import asyncio
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from pymongo import MongoClient
+from pymongo.database import Database
 
+from contracts.tools.folders import HERE
+from contracts.tools.topic_files import read_topic_files
 from infra.suite import Suite
 from infra.suite.checkout import Checkout, Launch, PledgeRow
 from infra.suite.readings import Readings, eventually
 from payouts.adapters.mongo_stores import BOOKS, block_from
 from payouts.domain.chain import verify
 from payouts.domain.ledger import check
+from servicekit.kafka import KafkaConnection
+from servicekit.positions import TopicPositions
 from sosst_contracts.codec import Record
 from sosst_contracts.notifier import BackerNotified
 
@@ -71,12 +77,34 @@ class World:
 
         await asyncio.gather(*(tell(record) for record in records))
 
+    @contextmanager
+    def database(self, service: str) -> Iterator[Database[Document]]:
+        """Look into a service's own database."""
+        with MongoClient(self.suite.addresses.mongodb_uri, tz_aware=True) as client:
+            yield client[self.suite.database(service)]
+
     def document(self, service: str, collection: str, document_id: str) -> Document | None:
         """Return a document of a service's own database."""
-        with MongoClient(self.suite.addresses.mongodb_uri, tz_aware=True) as client:
-            database = client[self.suite.database(service)]
-            found: Document | None = database[collection].find_one({"_id": document_id})
-            return found
+        with self.database(service) as database:
+            return database[collection].find_one({"_id": document_id})
+
+    async def everything_read(self) -> None:
+        """Wait until every group has committed all that stands on its topics."""
+
+        async def caught_up() -> bool:
+            for file in read_topic_files(HERE.topics):
+                for reader in file.fields["consumers"]:
+                    positions = TopicPositions(self._connection(), file.name, reader["group"])
+                    ends, committed = await positions.ends(), await positions.committed()
+                    if any(committed.get(p, 0) < end for p, end in ends.items()):
+                        return False
+            return True
+
+        await eventually("everything is read", caught_up)
+
+    def _connection(self) -> KafkaConnection:
+        servers = self.suite.addresses.kafka_bootstrap_servers
+        return KafkaConnection(servers, "world", self.suite.prefix)
 
     async def refund_is(self, campaign_id: str, state: str) -> None:
         """Wait until some refund of the campaign is in a state."""
@@ -147,8 +175,7 @@ class World:
 
     def assert_books_true(self) -> None:
         """I1, I2 and I4 hold for every book, and its chain ends where the book says."""
-        with MongoClient(self.suite.addresses.mongodb_uri, tz_aware=True) as client:
-            database = client[self.suite.database("payouts")]
+        with self.database("payouts") as database:
             for row in database["books"].find():
                 book = BOOKS.value(row)
                 check(book.balances)

@@ -1,0 +1,94 @@
+"""Every fact comes twice, late, and in another order across topics: nothing changes."""
+
+import random
+
+import pytest
+
+from infra.suite.readings import eventually
+from servicekit.kafka import KafkaConnection
+from servicekit.publish import KafkaPublisher
+from sosst_contracts.codec import Decoded, Draft
+from sosst_contracts.registry import REGISTRY
+from tests.delivery.test_kill_matrix import assert_all_as_if_nothing_happened
+from tests.world import World, backers
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SEED = 20260301
+SEQUENCED = sorted({event.topic for event in REGISTRY.event_types if event.sequenced})
+
+
+def told_again(fact: Decoded) -> Draft:
+    """Return the draft that makes the very same record again."""
+    envelope = fact.envelope
+    return Draft(fact.event, envelope.time, correlation_id=envelope.correlation_id)
+
+
+async def provider_book(world: World) -> dict[str, object]:
+    """Return everything in the provider's book but what its clock says."""
+    book = await world.suite.provider.book()
+    return {name: part for name, part in book.items() if name != "now"}
+
+
+@pytest.mark.row("S13")
+async def test_payments_before_their_launch_and_everything_twice(world: World) -> None:
+    """Payments overtake the launch, come doubled and shuffled: each is counted once."""
+    rows = backers("overtaken", 20)
+    records = await world.checkout.charge("overtaken", rows)
+    doubled = [*records, *records]
+    random.Random(SEED).shuffle(doubled)
+    await world.checkout.tell(doubled)
+
+    async def set_aside() -> bool:
+        with world.database("funding") as database:
+            return bool(database["set_aside"].count_documents({"key": "overtaken"}) > 0)
+
+    await eventually("the payments wait for their campaign", set_aside)
+    await world.launch("overtaken", goal=10_000_000, open_seconds=5)
+
+    await assert_all_as_if_nothing_happened(world, "overtaken", rows)
+    world.assert_books_true()
+
+
+@pytest.mark.row("S4")
+async def test_a_republished_history_pays_and_tells_nobody_again(world: World) -> None:
+    """Every record of every topic, twice and shuffled, after the story is over."""
+    rows = backers("again", 20)
+    await world.launch("again", goal=10_000_000, open_seconds=3)
+    await world.checkout.pay("again", rows)
+    await assert_all_as_if_nothing_happened(world, "again", rows)
+    before = await provider_book(world)
+
+    suite = world.suite
+    publisher = KafkaPublisher(
+        KafkaConnection(suite.addresses.kafka_bootstrap_servers, "again", suite.prefix)
+    )
+    for topic in SEQUENCED:
+        facts = [fact for fact in await world.look.events(topic) if fact.key == "again"]
+        records = [told_again(fact).seal(fact.envelope.sequence) for fact in facts] * 2
+        random.Random(SEED).shuffle(records)
+        assert all(await publisher.publish(records))
+    await publisher.close()
+    await world.everything_read()
+
+    assert await provider_book(world) == before
+    await assert_all_as_if_nothing_happened(world, "again", rows)
+    world.assert_books_true()
+
+
+async def test_services_that_come_late_catch_up(world: World) -> None:
+    """payouts, updates and notifier are down until the verdict is old: nothing is missing."""
+    rows = backers("latecomers", 20)
+    absent = [world.suite.services[name] for name in ("payouts", "updates", "notifier")]
+    for service in absent:
+        service.stop()
+    try:
+        await world.launch("latecomers", goal=10_000_000, open_seconds=3)
+        await world.checkout.pay("latecomers", rows)
+        await world.verdict("latecomers")
+    finally:
+        for service in absent:
+            service.start()
+
+    await assert_all_as_if_nothing_happened(world, "latecomers", rows)
+    world.assert_books_true()
