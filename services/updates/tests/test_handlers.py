@@ -1,0 +1,154 @@
+"""Publishing tells the audience as of N, once; the project view follows facts in any order."""
+
+import itertools
+
+import pytest
+
+from services.updates.tests.conftest import NOW, UpdatesService, memory_service
+from sosst_contracts import funding, payouts
+from sosst_contracts.event import Event
+from sosst_contracts.testing import sample
+from sosst_contracts.updates import UpdatePublished
+from updates.consumer import PLEDGES
+from updates.domain.errors import Refused
+from updates.domain.update import Content, Update, UpdateKind, UpdateText, Visibility
+from updates.handlers.publish import publish_update, write_draft
+
+CAMPAIGN = "campaign-1"
+CONTENT = Content(
+    "creator-1",
+    UpdateKind.PROGRESS_REPORT,
+    Visibility.PUBLIC,
+    (UpdateText("fr", "Bonjour", "Tout avance."),),
+)
+
+
+def collected(number: int, backer: str) -> tuple[Event, int]:
+    event = sample(
+        funding.PledgeCollected, pledge_id=f"pledge-{number}", backer_id=backer, amount=100
+    )
+    return event, number
+
+
+async def write(service: UpdatesService, content: Content = CONTENT) -> Update:
+    return await service.units.run(
+        lambda unit: write_draft(unit, CAMPAIGN, "u1", content, service.clock.now())
+    )
+
+
+async def publish(service: UpdatesService) -> Update:
+    return await service.units.run(
+        lambda unit: publish_update(unit, PLEDGES, CAMPAIGN, "u1", service.clock.now())
+    )
+
+
+@pytest.mark.row("S4")
+async def test_the_audience_is_the_distinct_backers_as_of_the_last_sequence(
+    service: UpdatesService,
+) -> None:
+    """Two pledges of one backer are one person, and N is the view's own position."""
+    await service.hear((sample(funding.CampaignLaunched), 1))
+    await service.hear(collected(1, "anna"), collected(2, "anna"), collected(3, "ben"))
+    await write(service)
+    published = await publish(service)
+    assert published.audience is not None
+    assert (published.audience.pledges_sequence, published.audience.count) == (3, 2)
+
+
+@pytest.mark.row("S1")
+async def test_publishing_again_is_the_same_answer_and_one_event(service: UpdatesService) -> None:
+    """A second click, later and after more backers, changes nothing."""
+    await service.hear((sample(funding.CampaignLaunched), 1), collected(1, "anna"))
+    await write(service)
+    first = await publish(service)
+    service.clock.advance(seconds=60)
+    await service.hear(collected(2, "ben"))
+    again = await publish(service)
+    assert (again.published_at, again.audience) == (first.published_at, first.audience)
+    events = [e for e in await service.published() if isinstance(e, UpdatePublished)]
+    assert [event.audience_count for event in events] == [1]
+
+
+async def test_unknown_campaigns_and_drafts_are_refused(service: UpdatesService) -> None:
+    """Nothing is written for a campaign that nobody launched, nothing published without a draft."""
+    with pytest.raises(Refused) as refused:
+        await write(service)
+    assert refused.value.reason == "campaign-unknown"
+    with pytest.raises(Refused) as refused:
+        await publish(service)
+    assert refused.value.reason == "update-unknown"
+
+
+async def test_a_missed_goal_refuses_the_draft_and_its_publication(
+    service: UpdatesService,
+) -> None:
+    """A draft from before the deadline is not published after a missed goal."""
+    await service.hear((sample(funding.CampaignLaunched), 1))
+    await write(service)
+    await service.hear((sample(funding.VerdictReached, verdict="goal_missed"), 2))
+    for attempt in (publish(service), write(service)):
+        with pytest.raises(Refused) as refused:
+            await attempt
+        assert refused.value.reason == "campaign-missed"
+    assert await service.published() == []
+
+
+FACTS: list[tuple[Event, int]] = [
+    (sample(funding.CampaignLaunched), 1),
+    (sample(funding.PledgePlaced, amount=500), 1),
+    (sample(payouts.RefundSucceeded, amount=200), 1),
+    (sample(payouts.StagePaid, stage=1, amount=100), 1),
+]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(len(FACTS)))))
+async def test_the_view_is_the_same_in_whatever_order_topics_are_read(
+    order: tuple[int, ...],
+) -> None:
+    """Facts of different topics come in any order, and each of them twice."""
+    service = memory_service()
+    for place in order:
+        await service.hear(FACTS[place], FACTS[place])
+    project = await service.queries.project(CAMPAIGN)
+    assert project is not None and project.profile is not None
+    figures = project.figures
+    assert (figures.raised, figures.refunded, figures.paid) == (500, 200, 100)
+    assert {topic: as_of.sequence for topic, as_of in project.as_of.items()} == {
+        event.topic: sequence for event, sequence in FACTS
+    }
+
+
+async def test_a_refund_that_comes_back_is_taken_out_again(service: UpdatesService) -> None:
+    """Failed attempts change nothing; a failure after success takes the amount back."""
+    failed, done = (
+        sample(kind, refund_id="rf_1", amount=300)
+        for kind in (payouts.RefundFailed, payouts.RefundSucceeded)
+    )
+    shown = []
+    for sequence, fact in enumerate((failed, done, failed, done), start=1):
+        await service.hear((fact, sequence))
+        project = await service.queries.project(CAMPAIGN)
+        assert project is not None
+        shown.append(project.figures.refunded)
+    assert shown == [0, 300, 0, 300]
+
+
+async def test_a_stage_that_bounces_is_no_longer_paid(service: UpdatesService) -> None:
+    """Paid, returned by the bank, and paid again is one amount."""
+    paid = sample(payouts.StagePaid, stage=1, amount=700)
+    shown = []
+    for sequence, fact in enumerate((paid, sample(payouts.StageFailed, stage=1), paid), start=1):
+        await service.hear((fact, sequence))
+        project = await service.queries.project(CAMPAIGN)
+        assert project is not None
+        shown.append(project.figures.paid)
+    assert shown == [700, 0, 700]
+
+
+async def test_an_unknown_verdict_does_not_stop_a_creator(service: UpdatesService) -> None:
+    """A word that this release does not know is shown as unknown."""
+    await service.hear((sample(funding.CampaignLaunched), 1))
+    await write(service)
+    project = await service.queries.project(CAMPAIGN)
+    assert project is not None and project.verdict is None
+    assert (await publish(service)).published_at == NOW
