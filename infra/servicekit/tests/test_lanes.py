@@ -1,0 +1,65 @@
+"""Group commit: whatever gathered during the previous save is saved together."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from servicekit.lanes import Lanes
+
+
+async def test_a_group_is_what_gathered_during_the_previous_save() -> None:
+    """Nothing waits for a timer, and nobody is saved alone while others wait."""
+    groups: list[list[int]] = []
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def save(_: str, items: Sequence[int]) -> list[int]:
+        groups.append(list(items))
+        begun.set()
+        await go_on.wait()
+        return [item * 10 for item in items]
+
+    lanes: Lanes[int, int] = Lanes(save, group_items_max=3)
+    first = asyncio.create_task(lanes.submit("k", 0))
+    await begun.wait()
+    rest = [asyncio.create_task(lanes.submit("k", number)) for number in range(1, 6)]
+    await asyncio.sleep(0)
+    go_on.set()
+    assert await asyncio.gather(first, *rest) == [0, 10, 20, 30, 40, 50]
+    assert groups == [[0], [1, 2, 3], [4, 5]]
+
+
+async def test_one_bad_item_does_not_take_its_neighbours_with_it() -> None:
+    """A group that cannot be saved is tried item by item; each gets its own answer."""
+
+    async def save(_: str, items: Sequence[int]) -> list[int]:
+        if 2 in items:
+            raise ValueError("two")
+        return list(items)
+
+    lanes: Lanes[int, int] = Lanes(save)
+    asked = [lanes.submit("k", number) for number in (1, 2, 3)]
+    one, two, three = await asyncio.gather(*asked, return_exceptions=True)
+    assert (one, three) == (1, 3) and isinstance(two, ValueError)
+
+
+async def test_a_refusal_is_raised_for_its_item_only() -> None:
+    """An exception among the answers belongs to one caller."""
+
+    async def save(_: str, items: Sequence[int]) -> list[int | Exception]:
+        return [ValueError("odd") if item % 2 else item for item in items]
+
+    lanes: Lanes[int, int] = Lanes(save)
+    assert await lanes.submit("k", 2) == 2
+    with pytest.raises(ValueError, match="odd"):
+        await lanes.submit("k", 3)
+
+
+async def test_a_save_that_answers_too_little_fails_loudly() -> None:
+    """Nobody hangs on a lane whose save forgot him."""
+
+    async def save(_: str, items: Sequence[int]) -> list[int]:
+        return []
+
+    with pytest.raises(RuntimeError, match="0 answers for 1 items"):
+        await Lanes[int, int](save).submit("k", 1)

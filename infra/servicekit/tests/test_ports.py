@@ -1,0 +1,163 @@
+"""Each port's promise, held by the one in memory and by the one in MongoDB."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from infra.servicekit.tests.conftest import NOW, Plumbed
+from servicekit.errors import Conflict, LeaseLost
+from servicekit.streams import Move, StreamRow
+from servicekit.units import Unit
+from servicekit.work import Claim, WorkItem
+from sosst_contracts.codec import Draft
+from sosst_contracts.funding import PledgePlaced
+from sosst_contracts.testing import sample
+
+TOPIC, GROUP = "funding.pledges", "readers"
+
+
+def draft(campaign_id: str) -> Draft:
+    return Draft(sample(PledgePlaced, campaign_id=campaign_id), NOW)
+
+
+async def advance(plumbed: Plumbed, *moves: Move) -> None:
+    await plumbed.units.run(lambda unit: unit.plumbing.streams.advance(GROUP, TOPIC, moves))
+
+
+async def rows(plumbed: Plumbed, *keys: str) -> dict[str, StreamRow]:
+    return await plumbed.units.run(lambda unit: unit.plumbing.streams.load(GROUP, TOPIC, keys))
+
+
+async def offer(plumbed: Plumbed, *items: WorkItem) -> None:
+    await plumbed.units.run(lambda unit: unit.plumbing.work.offer(items))
+
+
+async def claim(plumbed: Plumbed, limit: int = 10, lease_seconds: float = 30) -> list[Claim]:
+    return await plumbed.work.claim("refund", plumbed.clock.now(), limit, lease_seconds)
+
+
+def item(name: str, priority: int = 100, seconds: int = 0) -> WorkItem:
+    return WorkItem(name, "refund", NOW + timedelta(seconds=seconds), priority, {"n": name})
+
+
+async def test_streams_move_only_from_where_they_were_read(plumbed: Plumbed) -> None:
+    """Who lost the partition meets a row that is elsewhere, and saves nothing at all."""
+    await advance(plumbed, Move("a", StreamRow(), StreamRow(3)))
+    zombie = [Move("b", StreamRow(), StreamRow(1)), Move("a", StreamRow(2), StreamRow(4))]
+    with pytest.raises(Conflict):
+        await advance(plumbed, *zombie)
+    with pytest.raises(Conflict):
+        await advance(plumbed, Move("a", StreamRow(), StreamRow(9)))
+    await advance(plumbed, Move("a", StreamRow(3), StreamRow(3, waiting=True)))
+    assert await rows(plumbed, "a", "b") == {"a": StreamRow(3, True), "b": StreamRow()}
+
+
+async def test_a_unit_that_raises_leaves_nothing(plumbed: Plumbed) -> None:
+    """State, outbox and work are saved together or not at all."""
+
+    async def work(unit: Unit) -> None:
+        await unit.plumbing.outbox.add([draft("c1")])
+        await unit.plumbing.work.offer([item("one")])
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await plumbed.units.run(work)
+    assert await plumbed.outbox.page(10) == [] and await claim(plumbed) == []
+
+
+async def test_sequences_are_gap_free_per_key_whoever_adds(plumbed: Plumbed) -> None:
+    """Many writers on two keys: each key counts 1, 2, 3 …, and the page keeps its order."""
+
+    async def add(number: int) -> list[int]:
+        drafts = [draft("c1"), draft("c2"), draft("c1")]
+        while True:
+            try:
+                return await plumbed.units.run(lambda unit: unit.plumbing.outbox.add(drafts))
+            except Conflict:
+                await asyncio.sleep(0)
+
+    given = await asyncio.gather(*(add(number) for number in range(8)))
+    assert sorted(s for one in given for s in (one[0], one[2])) == list(range(1, 17))
+    page = [row.record for row in await plumbed.outbox.page(100)]
+    for key, count in ((b"c1", 16), (b"c2", 8)):
+        numbers = [int(dict(r.headers)["ce_sequence"] or b"") for r in page if r.key == key]
+        assert numbers == list(range(1, count + 1))
+    last = await plumbed.units.run(lambda unit: unit.plumbing.outbox.last_sequence(TOPIC, "c1"))
+    assert last == 16
+
+
+async def test_rows_leave_the_outbox_when_they_are_removed(plumbed: Plumbed) -> None:
+    """Removing again is harmless, and a topic that takes nothing can be left out of a page."""
+    await plumbed.units.run(lambda unit: unit.plumbing.outbox.add([draft("c1"), draft("c2")]))
+    first, second = await plumbed.outbox.page(10)
+    await plumbed.outbox.remove([first.id])
+    await plumbed.outbox.remove([first.id])
+    assert [row.id for row in await plumbed.outbox.page(10)] == [second.id]
+    assert await plumbed.outbox.page(10, [TOPIC]) == []
+    assert (await plumbed.outbox.backlog())[0] == 1
+
+
+async def test_two_claimers_never_hold_the_same_work(plumbed: Plumbed) -> None:
+    """Claimed at the same moment, each item goes to one of them."""
+    await offer(plumbed, *(item(f"i{number}") for number in range(20)))
+    claims = await asyncio.gather(*(claim(plumbed, 8) for _ in range(4)))
+    taken = [one.item.id for some in claims for one in some]
+    assert len(taken) == len(set(taken))
+    assert await claim(plumbed, 20) == [] or len(taken) < 20
+
+
+async def test_work_goes_by_priority_then_due_and_not_before_it_is_due(plumbed: Plumbed) -> None:
+    """An emergency overtakes by order; what is not due is nobody's."""
+    await offer(
+        plumbed, item("late", 50, -1), item("later", 50), item("first", 1), item("no", 1, 9)
+    )
+    assert [one.item.id for one in await claim(plumbed)] == ["first", "late", "later"]
+
+
+async def test_offering_again_leaves_what_is_there(plumbed: Plumbed) -> None:
+    """The same id is the same work, also while it is claimed."""
+    await offer(plumbed, item("one"))
+    await claim(plumbed)
+    await offer(plumbed, item("one"))
+    assert await claim(plumbed) == []
+
+
+@pytest.mark.trap(21)
+async def test_whoever_lost_the_lease_saves_nothing(plumbed: Plumbed) -> None:
+    """After the lease the item is somebody else's: finish, confirm and postpone are refused."""
+    await offer(plumbed, item("one"))
+    (lost,) = await claim(plumbed, lease_seconds=5)
+    plumbed.clock.advance(seconds=6)
+    (held,) = await claim(plumbed)
+    assert held.attempt == 2 and held.token != lost.token
+    for act in ("finish", "confirm"):
+        with pytest.raises(LeaseLost):
+            await plumbed.units.run(lambda unit, act=act: getattr(unit.plumbing.work, act)([lost]))
+    with pytest.raises(LeaseLost):
+        await plumbed.units.run(lambda unit: unit.plumbing.work.postpone(lost, NOW))
+    assert await plumbed.work.postpone(lost, NOW) is False
+    assert await plumbed.work.extend([lost], NOW) == 0
+    await plumbed.units.run(lambda unit: unit.plumbing.work.confirm([held]))
+    await plumbed.units.run(lambda unit: unit.plumbing.work.finish([held]))
+    assert (await plumbed.work.backlog("refund"))[0] == 0
+
+
+async def test_work_may_be_let_go_of_hastened_and_held_longer(plumbed: Plumbed) -> None:
+    """Postponed work waits, hastening wakes it, an extended lease stays ours."""
+    await offer(plumbed, item("one"))
+    (held,) = await claim(plumbed, lease_seconds=5)
+    assert await plumbed.work.extend([held], NOW + timedelta(seconds=60)) == 1
+    plumbed.clock.advance(seconds=6)
+    assert await claim(plumbed) == []
+    assert await plumbed.work.postpone(held, NOW + timedelta(hours=1)) is True
+
+    async def hasten(names: Sequence[str]) -> None:
+        due = plumbed.clock.now()
+        await plumbed.units.run(lambda unit: unit.plumbing.work.hasten(names, due))
+
+    await hasten(["one", "unknown"])
+    (again,) = await claim(plumbed)
+    await hasten(["one"])
+    assert again.attempt == 2 and await claim(plumbed) == []
