@@ -110,9 +110,8 @@ async def test_two_claimers_never_hold_the_same_work(plumbed: Plumbed) -> None:
 
 async def test_work_goes_by_priority_then_due_and_not_before_it_is_due(plumbed: Plumbed) -> None:
     """An emergency overtakes by order; what is not due is nobody's."""
-    await offer(
-        plumbed, item("late", 50, -1), item("later", 50), item("first", 1), item("no", 1, 9)
-    )
+    await offer(plumbed, item("late", 50, -1), item("later", 50), item("first", 1))
+    await offer(plumbed, item("not due", 1, 9))
     assert [one.item.id for one in await claim(plumbed)] == ["first", "late", "later"]
 
 

@@ -14,7 +14,7 @@ from funding.domain.settling import (
     wait,
 )
 from funding.ports import FundingUnit, Intake
-from servicekit.errors import DependencyAway
+from servicekit.errors import Conflict, DependencyAway
 from servicekit.units import UnitsOfWork
 
 
@@ -30,11 +30,11 @@ async def settle(
     if campaign is None or campaign.next_due is None or campaign.next_due > now:
         return None
     if campaign.state is CampaignState.LIVE:
-        return await _step(units, campaign_id, now, None, None)
+        return await _step(units, campaign, now, None, None)
     # The ends are read once, after the clock has passed deadline and settle time.
     ends = campaign.intake_ends if campaign.intake_ends is not None else await _ends(intake)
     committed = await _committed(intake)
-    return await _step(units, campaign_id, now, ends, committed)
+    return await _step(units, campaign, now, ends, committed)
 
 
 async def explain(
@@ -61,15 +61,16 @@ async def _load(units: UnitsOfWork[FundingUnit], campaign_id: str) -> Campaign |
 
 async def _step(
     units: UnitsOfWork[FundingUnit],
-    campaign_id: str,
+    seen: Campaign,
     now: datetime,
     ends: dict[int, int] | None,
     committed: dict[int, int] | None,
-) -> Campaign | None:
-    async def work(unit: FundingUnit) -> Campaign | None:
-        campaign = (await unit.campaigns.load([campaign_id])).get(campaign_id)
-        if campaign is None or campaign.next_due is None or campaign.next_due > now:
-            return None
+) -> Campaign:
+    async def work(unit: FundingUnit) -> Campaign:
+        campaign = (await unit.campaigns.load([seen.campaign_id]))[seen.campaign_id]
+        if campaign.version != seen.version:
+            # What was asked outside was asked for another step than this campaign now needs.
+            raise Conflict("the campaign was saved by somebody else")
         if campaign.state is CampaignState.LIVE:
             stepped = begin_settling(campaign, now)
         else:

@@ -1,0 +1,126 @@
+"""Funding's stores in memory; `test_stores.py` holds them and the real ones to one suite."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from funding import wire
+from funding.adapters.facts import OutboxFacts
+from funding.domain.campaign import Campaign
+from funding.domain.pledge import Pledge, PledgeState
+from funding.ports import FundingUnit
+from servicekit.clock import Clock
+from servicekit.errors import Conflict, DependencyAway, DuplicateKey
+from servicekit.memory import MemoryDatabase
+from servicekit.units import MemoryUnitsOfWork, Plumbing
+
+
+class MemoryCampaigns:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._campaigns: dict[str, Campaign] = database.table("campaigns")
+
+    async def load(self, campaign_ids: Collection[str]) -> dict[str, Campaign]:
+        return {one: self._campaigns[one] for one in campaign_ids if one in self._campaigns}
+
+    async def add(self, campaign: Campaign) -> None:
+        if campaign.campaign_id in self._campaigns:
+            raise DuplicateKey(campaign.campaign_id)
+        self._campaigns[campaign.campaign_id] = campaign
+
+    async def save(self, campaigns: Sequence[Campaign]) -> None:
+        for campaign in campaigns:
+            if self._campaigns[campaign.campaign_id].version != campaign.version:
+                raise Conflict("a campaign was saved by somebody else")
+            saved = replace(campaign, version=campaign.version + 1)
+            self._campaigns[campaign.campaign_id] = saved
+
+
+class MemoryPledges:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._pledges: dict[str, Pledge] = database.table("pledges")
+
+    async def load(self, pledge_ids: Collection[str]) -> dict[str, Pledge]:
+        return {one: self._pledges[one] for one in pledge_ids if one in self._pledges}
+
+    async def by_reference(
+        self, references: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], Pledge]:
+        return {r: p for p in self._pledges.values() if (r := _reference(p)) in references}
+
+    async def save(self, pledges: Sequence[Pledge]) -> None:
+        for pledge in pledges:
+            owners = {_reference(p): p.pledge_id for p in self._pledges.values()}
+            if owners.get(_reference(pledge), pledge.pledge_id) != pledge.pledge_id:
+                raise DuplicateKey("the payment belongs to another pledge")
+            self._pledges[pledge.pledge_id] = pledge
+
+    async def last_pending(self, campaign_id: str) -> datetime | None:
+        pending = [
+            pledge.placed_at
+            for pledge in self._pledges.values()
+            if pledge.payment.campaign_id == campaign_id and pledge.state is PledgeState.PENDING
+        ]
+        return max(pending, default=None)
+
+
+def _reference(pledge: Pledge) -> tuple[str, str]:
+    return pledge.payment.provider, pledge.payment.payment_reference
+
+
+class MemoryQueries:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._campaigns: dict[str, Campaign] = database.table("campaigns")
+        self._pledges: dict[str, Pledge] = database.table("pledges")
+
+    async def due(self, now: datetime, limit: int) -> list[str]:
+        due = [c for c in self._campaigns.values() if c.next_due and c.next_due <= now]
+        return [c.campaign_id for c in sorted(due, key=lambda c: c.next_due or now)][:limit]
+
+    async def campaign(self, campaign_id: str) -> Campaign | None:
+        return self._campaigns.get(campaign_id)
+
+    async def campaigns(self, after: str, limit: int) -> list[Campaign]:
+        return [self._campaigns[one] for one in sorted(self._campaigns) if one > after][:limit]
+
+    async def pledge(self, campaign_id: str, pledge_id: str) -> Pledge | None:
+        found = self._pledges.get(pledge_id)
+        return found if found and found.payment.campaign_id == campaign_id else None
+
+    async def pledges(self, campaign_id: str, after: str, limit: int) -> list[Pledge]:
+        ours = [p for p in self._pledges.values() if p.payment.campaign_id == campaign_id]
+        ours.sort(key=lambda pledge: pledge.pledge_id)
+        return [pledge for pledge in ours if pledge.pledge_id > after][:limit]
+
+
+class SettableIntake:
+    """An intake whose ends and position the test sets; `away` is a broker that does not answer."""
+
+    def __init__(self) -> None:
+        self.end: dict[int, int] = {}
+        self.position: dict[int, int] = {}
+        self.away = False
+
+    async def ends(self) -> dict[int, int]:
+        return dict(self._answer(self.end))
+
+    async def committed(self) -> Mapping[int, int]:
+        return self._answer(self.position)
+
+    def _answer(self, offsets: dict[int, int]) -> dict[int, int]:
+        if self.away:
+            raise DependencyAway("Kafka")
+        return offsets
+
+
+def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[FundingUnit]:
+    """Return units of work over the memory database."""
+
+    def bind(tables: MemoryDatabase, plumbing: Plumbing) -> FundingUnit:
+        return FundingUnit(
+            plumbing=plumbing,
+            campaigns=MemoryCampaigns(tables),
+            pledges=MemoryPledges(tables),
+            facts=OutboxFacts(plumbing.outbox, wire.draft, wire.PLEDGES_TOPIC),
+        )
+
+    return MemoryUnitsOfWork(database, clock, bind)

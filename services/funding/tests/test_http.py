@@ -1,0 +1,156 @@
+"""The API over fakes: every route's success, and a clear problem for each bad input."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from funding.http import build_api
+from servicekit.problems import install_problems
+from services.funding.tests.conftest import TERMS, Funding, memory_funding
+
+LAUNCH: dict[str, Any] = {
+    "creator_id": "creator-1",
+    "title": "A lamp",
+    "goal": {"amount": 1_000, "currency": "EUR"},
+    "deadline": "2026-03-01T13:00:00Z",
+}
+PAYMENT: dict[str, Any] = {
+    "status": "captured",
+    "provider": "sandbox",
+    "payment_reference": "ch1",
+    "pledge_id": "p1",
+    "backer_id": "b1",
+    "money": {"amount": 600, "currency": "EUR"},
+    "occurred_at": "2026-03-01T12:00:00Z",
+    "provider_fee": 10,
+    "balance_transaction": "txn1",
+}
+
+
+@pytest.fixture
+def known() -> Funding:
+    return memory_funding()
+
+
+@pytest.fixture
+async def client(known: Funding) -> AsyncIterator[httpx.AsyncClient]:
+    api = build_api(known.units, known.queries, known.intake, known.clock, TERMS)
+    install_problems(api)
+    transport = httpx.ASGITransport(api)
+    async with httpx.AsyncClient(transport=transport, base_url="http://funding") as client:
+        assert (await client.put("/campaigns/c1", json=LAUNCH)).status_code == 201
+        yield client
+
+
+def problem(response: httpx.Response) -> tuple[int, str]:
+    assert response.headers["content-type"] == "application/problem+json"
+    return response.status_code, response.json()["type"].removeprefix("/problems/")
+
+
+async def test_from_launch_to_figures(client: httpx.AsyncClient) -> None:
+    """Launch again, pay twice, list, look: one campaign, one pledge, and what it waits for."""
+    assert (await client.put("/campaigns/c1", json=LAUNCH)).status_code == 200
+    first = await client.post("/campaigns/c1/payments", json=PAYMENT)
+    assert first.status_code == 200 and first.json()["standing"] == "counted"
+    assert (await client.post("/campaigns/c1/payments", json=PAYMENT)).json() == first.json()
+    assert (await client.get("/campaigns/c1/pledges/p1")).json() == first.json()
+    assert (await client.get("/campaigns/c1/pledges?limit=1")).json() == {
+        "items": [first.json()],
+        "next_cursor": "p1",
+    }
+    campaign = (await client.get("/campaigns/c1")).json()
+    assert campaign["figures"]["collected"] == campaign["figures"]["raised"] == 600
+    assert {line["line"] for line in campaign["settling"]} == {
+        "clock",
+        "pending",
+        "intake",
+        "set-aside",
+    }
+    assert [c["campaign_id"] for c in (await client.get("/campaigns")).json()["items"]] == ["c1"]
+
+
+async def test_many_callers_of_one_campaign_are_all_answered(client: httpx.AsyncClient) -> None:
+    """A hundred payments at once, one of them impossible: each gets its own answer."""
+    bodies = [
+        PAYMENT
+        | {"pledge_id": f"p{n}", "payment_reference": f"ch{n}", "balance_transaction": f"t{n}"}
+        for n in range(100)
+    ]
+    bodies[50] = bodies[50] | {"money": {"amount": 5, "currency": "JPY"}}
+    answers = await asyncio.gather(
+        *(client.post("/campaigns/c1/payments", json=body) for body in bodies)
+    )
+    statuses = [answer.status_code for answer in answers]
+    assert statuses.count(200) == 99 and problem(answers[50]) == (409, "other-currency")
+    assert (await client.get("/campaigns/c1")).json()["figures"]["count"] == 99
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "name"),
+    [
+        ({"goal": {"amount": -1, "currency": "EUR"}}, 422, "invalid-request"),
+        ({"goal": {"amount": 10.5, "currency": "EUR"}}, 422, "invalid-request"),
+        ({"goal": {"amount": True, "currency": "EUR"}}, 422, "invalid-request"),
+        ({"goal": {"amount": 10**30, "currency": "EUR"}}, 422, "invalid-request"),
+        ({"goal": {"amount": 10, "currency": "ZZZ"}}, 422, "unknown-currency"),
+        ({"deadline": "2026-03-01T13:00:00"}, 422, "invalid-request"),
+        ({"deadline": "2020-01-01T00:00:00Z"}, 422, "deadline-passed"),
+        ({"zone": "Mars/Olympus"}, 422, "unknown-zone"),
+        ({"title": ""}, 422, "invalid-request"),
+        ({"creator_id": "a b"}, 422, "invalid-request"),
+        ({"terms": {"stage_shares_basis_points": [1, 1, 1]}}, 422, "invalid-terms"),
+        ({"terms": {"platform_fee_basis_points": 9_000}}, 422, "fees-too-high"),
+        ({"terms": {"colour": 1}}, 422, "invalid-request"),
+        ({"surprise": 1}, 422, "invalid-request"),
+    ],
+    ids=str,
+)
+async def test_a_bad_launch_is_refused(
+    client: httpx.AsyncClient, change: dict[str, Any], status: int, name: str
+) -> None:
+    """A clear problem, and no campaign."""
+    response = await client.put("/campaigns/c2", json=LAUNCH | change)
+    assert problem(response) == (status, name)
+    assert problem(await client.get("/campaigns/c2")) == (404, "campaign-unknown")
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "name"),
+    [
+        ({"money": {"amount": -600, "currency": "EUR"}}, 422, "invalid-request"),
+        ({"money": {"amount": 6.5, "currency": "EUR"}}, 422, "invalid-request"),
+        ({"money": {"amount": 900_000_001, "currency": "EUR"}}, 422, "invalid-request"),
+        ({"money": {"amount": 600, "currency": "XXX"}}, 422, "unknown-currency"),
+        ({"provider_fee": None}, 422, "capture-incomplete"),
+        ({"status": "perhaps"}, 422, "invalid-request"),
+        ({"reward_id": "castle"}, 409, "unknown-reward"),
+        ({"pledge_id": "x" * 101}, 422, "invalid-request"),
+        ({"occurred_at": "yesterday"}, 422, "invalid-request"),
+    ],
+    ids=str,
+)
+async def test_a_bad_payment_is_refused(
+    client: httpx.AsyncClient, change: dict[str, Any], status: int, name: str
+) -> None:
+    """A clear problem, and no pledge."""
+    response = await client.post("/campaigns/c1/payments", json=PAYMENT | change)
+    assert problem(response) == (status, name)
+    assert (await client.get("/campaigns/c1/pledges")).json()["items"] == []
+
+
+async def test_other_content_is_409_and_what_is_not_there_404(client: httpx.AsyncClient) -> None:
+    """Also another campaign's pledge."""
+    assert problem(await client.put("/campaigns/c1", json=LAUNCH | {"title": "Other"})) == (
+        409,
+        "campaign-exists",
+    )
+    await client.post("/campaigns/c1/payments", json=PAYMENT)
+    changed = PAYMENT | {"money": {"amount": 601, "currency": "EUR"}}
+    answer = await client.post("/campaigns/c1/payments", json=changed)
+    assert problem(answer) == (409, "payment-conflict")
+    assert problem(await client.post("/campaigns/c9/payments", json=PAYMENT))[0] == 404
+    await client.put("/campaigns/c2", json=LAUNCH)
+    assert problem(await client.get("/campaigns/c2/pledges/p1")) == (404, "pledge-unknown")

@@ -1,0 +1,77 @@
+"""One suite for the stores: the fakes and the real ones keep the same promises."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from funding.domain.campaign import Campaign, launch_campaign
+from funding.domain.pledge import PaymentStatus, Pledge, PledgeState
+from servicekit.errors import Conflict, DuplicateKey
+from services.funding.tests.conftest import LAUNCH, NOW, Funding, other_launch, payment
+
+CAMPAIGN = launch_campaign(LAUNCH, NOW)
+
+
+async def add(funding: Funding, campaign: Campaign) -> None:
+    await funding.units.run(lambda unit: unit.campaigns.add(campaign))
+
+
+async def save(funding: Funding, *pledges: Pledge) -> None:
+    await funding.units.run(lambda unit: unit.pledges.save(pledges))
+
+
+def pledge(number: int, state: PledgeState = PledgeState.COLLECTED, minutes: int = 0) -> Pledge:
+    status = PaymentStatus.PENDING if state is PledgeState.PENDING else PaymentStatus.CAPTURED
+    return Pledge(payment(number, status), state, NOW + timedelta(minutes=minutes))
+
+
+@pytest.mark.trap(13)
+async def test_a_campaign_is_inserted_once_and_saved_from_its_version(funding: Funding) -> None:
+    """The guards bite: a second insert and a save over a later one are refused."""
+    await add(funding, CAMPAIGN)
+    with pytest.raises(DuplicateKey):
+        await add(funding, CAMPAIGN)
+    settled = replace(CAMPAIGN, intake_ends={0: 5, 11: 2}, blocked_at=NOW)
+    await funding.units.run(lambda unit: unit.campaigns.save([settled]))
+    with pytest.raises(Conflict):
+        await funding.units.run(lambda unit: unit.campaigns.save([settled]))
+    assert await funding.queries.campaign("c1") == replace(settled, version=1)
+
+
+@pytest.mark.trap(13)
+async def test_a_payment_belongs_to_one_pledge(funding: Funding) -> None:
+    """The unique guard on provider and payment reference refuses a second pledge."""
+    await save(funding, pledge(1))
+    stolen = Pledge(replace(payment(1), pledge_id="p2"), PledgeState.COLLECTED, NOW)
+    with pytest.raises(DuplicateKey):
+        await save(funding, stolen)
+    found = await funding.units.run(lambda u: u.pledges.by_reference({("sandbox", "ch1")}))
+    assert found[("sandbox", "ch1")].pledge_id == "p1"
+    assert await funding.queries.pledge("c1", "p1") == pledge(1)
+    assert await funding.queries.pledge("c2", "p1") is None
+
+
+async def test_the_youngest_pending_pledge_is_found(funding: Funding) -> None:
+    """Collected ones do not count, nor other campaigns'."""
+    await save(
+        funding, pledge(1), pledge(2, PledgeState.PENDING, 5), pledge(3, PledgeState.PENDING)
+    )
+    last = await funding.units.run(lambda unit: unit.pledges.last_pending("c1"))
+    assert last == NOW + timedelta(minutes=5)
+    assert await funding.units.run(lambda unit: unit.pledges.last_pending("c2")) is None
+
+
+async def test_due_campaigns_and_pages_come_in_order(funding: Funding) -> None:
+    """The longest overdue first; pages behind a cursor leave nothing out."""
+    for number, hours in ((1, 3), (2, 1), (3, 2)):
+        deadline = NOW + timedelta(hours=hours)
+        await add(
+            funding, launch_campaign(other_launch(campaign_id=f"c{number}", deadline=deadline), NOW)
+        )
+    assert await funding.queries.due(NOW + timedelta(hours=2), 10) == ["c2", "c3"]
+    page = await funding.queries.campaigns("c1", 1)
+    assert [one.campaign_id for one in page] == ["c2"]
+    await save(funding, *(pledge(number) for number in range(5)))
+    names = [one.pledge_id for one in await funding.queries.pledges("c1", "p1", 2)]
+    assert names == ["p2", "p3"]

@@ -1,0 +1,85 @@
+"""Every pair of states of a campaign and of a pledge."""
+
+from dataclasses import replace
+
+import pytest
+
+from funding.domain import campaign as campaigns
+from funding.domain.campaign import Campaign, CampaignState, Totals, launch_campaign, move
+from funding.domain.errors import Refused
+from funding.domain.pledge import (
+    TRANSITIONS,
+    PaymentStatus,
+    Pledge,
+    PledgeState,
+    take_payment,
+)
+from services.funding.tests.conftest import LAUNCH, NOW, other_launch, payment
+
+LIVE = launch_campaign(LAUNCH, NOW)
+STATUS_OF = {
+    PledgeState.PENDING: PaymentStatus.PENDING,
+    PledgeState.COLLECTED: PaymentStatus.CAPTURED,
+    PledgeState.ERRORED: PaymentStatus.FAILED,
+}
+
+
+@pytest.mark.parametrize("target", CampaignState)
+@pytest.mark.parametrize("state", CampaignState)
+def test_a_campaign_moves_only_as_the_table_says(
+    state: CampaignState, target: CampaignState
+) -> None:
+    """live → settling → goal_met | goal_missed, and no way back."""
+    campaign = replace(LIVE, state=state)
+    if target in campaigns.TRANSITIONS[state]:
+        assert move(campaign, target).state is target
+    else:
+        with pytest.raises(Refused, match="does not become"):
+            move(campaign, target)
+
+
+@pytest.mark.parametrize("told", PaymentStatus)
+@pytest.mark.parametrize("state", PledgeState)
+def test_a_payment_moves_a_pledge_or_says_nothing_new(
+    state: PledgeState, told: PaymentStatus
+) -> None:
+    """Facts come in any order: what the pledge is past changes neither it nor the totals."""
+    known = Pledge(payment(1, STATUS_OF[state]), state, NOW)
+    taken = take_payment(LIVE, known, payment(1, told))
+    target = {status: s for s, status in STATUS_OF.items()}[told]
+    if target in TRANSITIONS[state]:
+        assert taken.pledge.state is target and taken.facts
+    else:
+        assert (taken.pledge, taken.totals, taken.facts) == (known, LIVE.totals, ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"goal": 0}, "invalid-goal"),
+        ({"goal": 2**53}, "invalid-goal"),
+        ({"currency": "XXX"}, "unknown-currency"),
+        ({"zone": "Mars/Olympus"}, "unknown-zone"),
+        ({"zone": "../etc/passwd"}, "unknown-zone"),
+        ({"rewards": LAUNCH.rewards * 2}, "duplicate-reward"),
+        ({"terms": replace(LAUNCH.terms, stage_shares_basis_points=(1, 2, 3))}, "invalid-terms"),
+        ({"terms": replace(LAUNCH.terms, settle_seconds=-1)}, "invalid-terms"),
+        ({"terms": replace(LAUNCH.terms, platform_fee_basis_points=5_000)}, "fees-too-high"),
+    ],
+)
+def test_a_launch_that_cannot_be_paid_out_is_refused(
+    changes: dict[str, object], reason: str
+) -> None:
+    """Each rule of a launch alone refuses it and is named."""
+    with pytest.raises(Refused) as refused:
+        launch_campaign(other_launch(**changes), NOW)
+    assert refused.value.reason == reason
+
+
+def test_collected_money_is_counted_once() -> None:
+    """raised rises with the pledge, counted and count with its capture in time."""
+    pending = take_payment(LIVE, None, payment(1, PaymentStatus.PENDING))
+    assert pending.totals == Totals(raised=600)
+    campaign: Campaign = replace(LIVE, totals=pending.totals)
+    captured = take_payment(campaign, pending.pledge, payment(1))
+    assert captured.totals == Totals(raised=600, counted=600, count=1)

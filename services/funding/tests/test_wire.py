@@ -1,0 +1,88 @@
+"""From events to this service's words and back."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from funding import wire
+from funding.domain.campaign import CampaignState, Verdict, launch_campaign
+from funding.domain.facts import (
+    CampaignLaunched,
+    Fact,
+    PledgeCollected,
+    PledgeErrored,
+    PledgePlaced,
+    VerdictReached,
+)
+from funding.domain.pledge import PaymentStatus, Standing
+from services.funding.tests.conftest import LAUNCH, NOW, TERMS, payment
+from sosst_contracts import platform
+from sosst_contracts.codec import Decoded, decode
+from sosst_contracts.event import Event
+from sosst_contracts.testing import sample
+
+CAMPAIGN = launch_campaign(LAUNCH, NOW)
+VERDICT = Verdict(CampaignState.GOAL_MET, 1_200, 2, 4, 1, NOW)
+
+
+def said(fact: Fact) -> Event:
+    read = decode(wire.draft(fact).seal(1))
+    assert isinstance(read, Decoded)
+    return read.event
+
+
+@pytest.mark.parametrize(
+    ("fact", "name"),
+    [
+        (CampaignLaunched(CAMPAIGN), "campaign-launched"),
+        (VerdictReached(replace(CAMPAIGN, verdict=VERDICT)), "verdict-reached"),
+        (PledgePlaced(payment(1), NOW), "pledge-placed"),
+        (PledgeCollected(payment(1), Standing.LATE), "pledge-collected"),
+        (PledgeErrored(payment(1, PaymentStatus.FAILED)), "pledge-errored"),
+    ],
+)
+def test_every_fact_becomes_its_event(fact: Fact, name: str) -> None:
+    """What happened can be said on the wire, keyed by its campaign."""
+    event = said(fact)
+    assert event.name == name and event.key == "c1"
+
+
+def test_the_verdict_says_everything_that_others_act_on() -> None:
+    """Goal, collected, count, N and terms are in the event."""
+    event = said(VerdictReached(replace(CAMPAIGN, verdict=VERDICT))).model_dump()
+    wanted = {"verdict": "goal_met", "goal": 1_000, "collected": 1_200, "count": 2}
+    assert wanted.items() <= event.items() and event["pledges_sequence"] == 4
+    assert event["terms"]["stage_shares_basis_points"] == [2000, 3000, 5000]
+
+
+def test_terms_that_are_left_out_are_the_standard_ones() -> None:
+    """A launch by topic may name some terms and not others."""
+    given = platform.GivenTerms(tax_basis_points=2_000, stage_shares_basis_points=[1, 2, 9_997])
+    launch = wire.launch_from(sample(platform.CampaignApproved, terms=given.model_dump()), TERMS)
+    wanted = replace(TERMS, tax_basis_points=2_000, stage_shares_basis_points=(1, 2, 9_997))
+    assert launch.terms == wanted
+    assert wire.launch_from(sample(platform.CampaignApproved), TERMS).terms == TERMS
+
+
+def test_instants_are_cut_to_what_the_database_keeps() -> None:
+    """Otherwise the same launch told again would compare as another one."""
+    odd = datetime(2026, 3, 1, 12, 0, 0, 123_999, tzinfo=UTC)
+    launch = wire.launch_from(sample(platform.CampaignApproved, deadline=odd), TERMS)
+    assert launch.deadline.microsecond == 123_000
+
+
+@pytest.mark.parametrize(
+    ("event_type", "status"),
+    [
+        (platform.PaymentPending, PaymentStatus.PENDING),
+        (platform.PaymentCaptured, PaymentStatus.CAPTURED),
+        (platform.PaymentFailed, PaymentStatus.FAILED),
+    ],
+)
+def test_payments_are_read(event_type: type[wire.PaymentEvent], status: PaymentStatus) -> None:
+    """A capture carries fee and balance transaction, a failure its reason."""
+    read = wire.payment_from(sample(event_type))
+    assert read.status is status
+    assert (read.capture is not None) == (status is PaymentStatus.CAPTURED)
+    assert (read.reason is not None) == (status is PaymentStatus.FAILED)
