@@ -70,6 +70,7 @@ class Runtime(Generic[U]):
         )
         self._pulses = Pulses()
         self._workers: list[Worker] = []
+        self._guards: list[Callable[[], Awaitable[None]]] = []
         self._loops: list[Loop] = [Loop("clock", self._keep_clock)]
         self._loops.append(Loop("backlog", self._measure_backlog))
         self._closing: list[Callable[[], Awaitable[Any]]] = [self.publisher.close]
@@ -132,6 +133,10 @@ class Runtime(Generic[U]):
         if role in self._roles:
             self._loops.append(loop)
 
+    def before_start(self, guard: Callable[[], Awaitable[None]]) -> None:
+        """Run a check before any loop begins; if it raises, the process stops itself."""
+        self._guards.append(guard)
+
     def on_close(self, close: Callable[[], Awaitable[Any]]) -> None:
         self._closing.append(close)
 
@@ -174,10 +179,12 @@ class Runtime(Generic[U]):
             try:
                 await self._check_schema()
                 await self.clock.synchronise()
-                return
+                break
             except (DependencyAway, SchemaOutdated) as error:
                 log.warning("waiting to begin", error=str(error))
                 await pause(stopping, 1.0)
+        for guard in self._guards:
+            await guard()
 
     def _committed(self) -> None:
         self.relay.nudge()

@@ -16,7 +16,7 @@ from payouts.adapters.queries import MongoQueries
 from payouts.adapters.sandbox_provider import SandboxProvider
 from payouts.adapters.schema import SCHEMA
 from payouts.consumer import CAMPAIGNS_GROUP, PLEDGES_GROUP, subscriptions
-from payouts.handlers.funds import FundsReader
+from payouts.handlers.funds import FundsReader, RefuseAutomaticPayouts
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.refund_run import run_page
 from payouts.handlers.refunds import refund_lanes
@@ -63,6 +63,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
         settings.provider_url, settings.provider_secret_key, settings.provider_timeout_seconds
     )
     runtime.on_close(provider.close)
+    runtime.before_start(RefuseAutomaticPayouts(provider))
     funds = FundsReader(provider, queries)
     stages = _stages(settings, runtime, provider, funds)
     for subscription in subscriptions(runtime.clock):

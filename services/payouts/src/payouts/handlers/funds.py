@@ -9,6 +9,23 @@ from payouts.ports import Ledger, Provider
 FRESH_SECONDS = 1.0
 
 
+class AutomaticPayouts(Exception):
+    """The provider would sweep the backers' money to the platform's bank by itself."""
+
+
+class RefuseAutomaticPayouts:
+    """Refuses a start while the provider pays out by a schedule of its own (`money.md` 6)."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+
+    async def __call__(self) -> None:
+        """Return if it is manual, or if nobody answers, which is no reason to stop."""
+        schedule = await self._provider.payout_schedule()
+        if schedule not in (None, "manual"):
+            raise AutomaticPayouts(f"the provider's payout schedule is {schedule}, not manual")
+
+
 class FundsReader:
     """One reading per currency for all work of this process; the provider has the last word."""
 

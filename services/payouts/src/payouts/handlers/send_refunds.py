@@ -11,6 +11,7 @@ from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.refund import Refund, RefundDecision, RefundState
 from payouts.domain.refund_outcome import (
+    ProviderRefundStatus,
     RefundSeen,
     find_absent,
     observe,
@@ -154,6 +155,8 @@ def _unchanged(refund: Refund, money: PledgeMoney) -> RefundDecision:
 def _pause(outcome: Outcome, claim: Claim) -> timedelta:
     if isinstance(outcome, Throttled):
         return timedelta(seconds=outcome.retry_after_seconds)
-    if isinstance(outcome, Declined) and outcome.for_funds:
-        return FUNDS_AGAIN
+    if isinstance(outcome, Declined):
+        return FUNDS_AGAIN if outcome.for_funds else AGAIN
+    if isinstance(outcome, RefundSeen) and outcome.status is ProviderRefundStatus.FAILED:
+        return AGAIN
     return min(AGAIN_MAX, AGAIN * (1 << min(claim.attempt, 6)))

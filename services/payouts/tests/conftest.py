@@ -1,0 +1,201 @@
+"""The service over fakes and over the real stores, behind the same handles."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import pytest
+
+from payouts.adapters.queries import MongoQueries
+from payouts.adapters.schema import SCHEMA
+from payouts.app import bind
+from payouts.domain.book import Outcome, Verdict
+from payouts.domain.errors import Refused
+from payouts.domain.provider_keys import KeyRules
+from payouts.handlers.destination import give_destination
+from payouts.handlers.funds import FundsReader
+from payouts.handlers.pay_stages import PayStages
+from payouts.handlers.pledges import PledgeHeard, take_pledges
+from payouts.handlers.refund_run import run_page
+from payouts.handlers.refunds import refund_lanes
+from payouts.handlers.send_refunds import SendRefunds
+from payouts.handlers.verdict import VerdictHeard, take_verdicts
+from payouts.handlers.wake import follow_cash
+from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
+from payouts.ports import PayoutsUnit
+from payouts.sweeps import CheckBooks
+from servicekit.clock import ManualClock
+from servicekit.errors import DependencyAway, LeaseLost
+from servicekit.memory import MemoryDatabase
+from servicekit.mongo import Database
+from servicekit.outbox import MemoryOutbox, MongoOutboxQueue, OutboxQueue
+from servicekit.schema import migrate
+from servicekit.units import MongoUnitsOfWork, UnitsOfWork
+from servicekit.work import Claim, MemoryWorkQueue, MongoWorkQueue, WorkQueue
+from services.payouts.tests.builders import LIMIT, NOW, SHARES, a_pledge
+from services.payouts.tests.fakes import MemoryProvider, MemoryQueries, memory_units
+from sosst_contracts.codec import Decoded, decode
+from sosst_contracts.event import Event
+
+CAMPAIGN = "campaign-1"
+LEASE_SECONDS = 30.0
+RULES = KeyRules(lease_seconds=30, client_timeout_seconds=10, consistency_seconds=5)
+
+
+class AlwaysFresh:
+    """A view that has read everything."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+
+    async def fresh_since(self, stage_id: str) -> datetime | None:
+        return self.clock.now()
+
+
+@dataclass
+class Payouts:
+    """Everything a test needs to talk to the service, to move it on, and to see what came out."""
+
+    units: UnitsOfWork[PayoutsUnit]
+    queries: MemoryQueries | MongoQueries
+    work: WorkQueue
+    outbox: OutboxQueue
+    clock: ManualClock
+    provider: MemoryProvider
+
+    def __post_init__(self) -> None:
+        self.refunds = self._refund_worker()
+        self.stages = PayStages(
+            units=self.units,
+            provider=self.provider,
+            funds=FundsReader(self.provider, self.queries),
+            freshness=AlwaysFresh(self.clock),
+            rules=RULES,
+            clock=self.clock,
+            approval_limit=LIMIT,
+            cooling_off_seconds=60,
+        )
+
+    def _refund_worker(self) -> SendRefunds:
+        return SendRefunds(
+            lanes=refund_lanes(self.units, self.clock.now),
+            provider=self.provider,
+            queries=self.queries,
+            funds=FundsReader(self.provider, self.queries),
+            rules=RULES,
+            clock=self.clock,
+        )
+
+    async def collect(
+        self, *numbers: int, amount: int = 5_000, counted: bool = True
+    ) -> dict[int, Refused]:
+        """Hear that these pledges are collected; their number is their sequence."""
+        pledges = [a_pledge(number, amount, counted) for number in numbers]
+        self.provider.cash += sum(p.amount - p.provider_fee for p in pledges)
+        heard = [
+            PledgeHeard(CAMPAIGN, "EUR", number, pledge)
+            for number, pledge in zip(numbers, pledges, strict=True)
+        ]
+        return await self.units.run(lambda unit: take_pledges(unit, heard, self.clock.now()))
+
+    async def hear_verdict(
+        self, outcome: Outcome, count: int, amount: int = 5_000, sequence: int | None = None
+    ) -> dict[int, Refused]:
+        """Hear a verdict over `count` pledges of one amount."""
+        verdict = Verdict(outcome, count * amount, count, sequence or count, SHARES, NOW)
+        heard = [VerdictHeard(CAMPAIGN, "EUR", verdict)]
+        return await self.units.run(lambda unit: take_verdicts(unit, heard, self.clock.now()))
+
+    async def give_destination(self, account: str = "acct_1") -> None:
+        await self.units.run(
+            lambda unit: give_destination(unit, CAMPAIGN, "sandbox", account, self.clock.now())
+        )
+
+    async def claim(self, kind: str, limit: int = 100) -> list[Claim]:
+        return await self.work.claim(kind, self.clock.now(), limit, LEASE_SECONDS)
+
+    async def work_off(self, hours: float = 1) -> None:
+        """Do all work that becomes due within the time, moving the clock from turn to turn."""
+        for _ in range(int(hours * 120)):
+            await self.turn()
+            if not any([(await self.work.backlog(kind))[0] for kind in (REFUND, REFUND_RUN)]):
+                break
+            self.clock.advance(seconds=30)
+
+    async def turn(self) -> None:
+        """Do what is due now; what fails is tried again later, as a worker does."""
+
+        await self.turn_run_only()
+        performers: dict[str, Callable[[Claim], Awaitable[None]]] = {
+            REFUND: self.refunds,
+            STAGE: self.stages,
+        }
+        for kind, perform in performers.items():
+            for claim in await self.claim(kind):
+                try:
+                    await perform(claim)
+                except (Refused, LeaseLost, DependencyAway):
+                    await self.work.postpone(claim, self.clock.now())
+        await follow_cash(self.units, self.queries, self.provider, self.clock.now())
+
+    async def turn_run_only(self) -> None:
+        """Create the refunds that are owed, in small pages, and send none."""
+        for claim in await self.claim(REFUND_RUN):
+            while not await run_page(self.units, claim, self.clock.now(), page_size=3):
+                pass
+
+    async def published(self, name: str) -> list[Event]:
+        """Return the events of this name that wait in the outbox."""
+        read = [decode(row.record) for row in await self.outbox.page(10_000)]
+        return [one.event for one in read if isinstance(one, Decoded) and one.event.name == name]
+
+    async def assert_books_true(self) -> None:
+        """I1, I2 and I4: nothing is found by the check that also runs in production."""
+        assert await CheckBooks(self.queries).verify_chain(CAMPAIGN) == []
+
+    def crashed(self) -> "Payouts":
+        """Return another process on the same database: what was only in memory is gone."""
+        return replace(self)
+
+
+def memory_payouts() -> Payouts:
+    database, clock = MemoryDatabase(), ManualClock(NOW)
+    return Payouts(
+        units=memory_units(database, clock),
+        queries=MemoryQueries(database),
+        work=MemoryWorkQueue(database),
+        outbox=MemoryOutbox(database, clock),
+        clock=clock,
+        provider=MemoryProvider(clock, cash=1_000_000),
+    )
+
+
+@pytest.fixture
+async def database(mongodb_uri: str, database_name: str) -> AsyncIterator[Database]:
+    """A migrated database of the test's own."""
+    connected = Database.connect(mongodb_uri, database_name, "payouts-tests")
+    await migrate(connected, SCHEMA)
+    yield connected
+    connected.close()
+
+
+def mongo_payouts(database: Database) -> Payouts:
+    clock = ManualClock(NOW)
+    return Payouts(
+        units=MongoUnitsOfWork(
+            database, clock, lambda session, plumbing: bind(database, session, plumbing)
+        ),
+        queries=MongoQueries(database),
+        work=MongoWorkQueue(database),
+        outbox=MongoOutboxQueue(database),
+        clock=clock,
+        provider=MemoryProvider(clock, cash=1_000_000),
+    )
+
+
+@pytest.fixture(params=["memory", "mongodb"])
+def payouts(request: pytest.FixtureRequest) -> Payouts:
+    """The same service over the fakes and over the real stores."""
+    if request.param == "memory":
+        return memory_payouts()
+    return mongo_payouts(request.getfixturevalue("database"))

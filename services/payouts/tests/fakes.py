@@ -1,0 +1,322 @@
+"""Payouts' stores in memory, and a provider that is a working thing.
+
+`test_stores.py` and `test_provider.py` hold them and the real ones to the same suites.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from payouts import wire
+from payouts.adapters.facts import OutboxFacts
+from payouts.domain.block import Block
+from payouts.domain.book import Book
+from payouts.domain.destination import Destination
+from payouts.domain.ledger import Account
+from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.refund import Refund, RefundState
+from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
+from payouts.domain.stage import Stage
+from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
+from payouts.ports import (
+    CashMovement,
+    Declined,
+    NoAnswer,
+    NotThere,
+    PayoutsUnit,
+    ProviderBalance,
+    Throttled,
+)
+from servicekit.clock import Clock
+from servicekit.errors import Conflict, DuplicateKey
+from servicekit.memory import MemoryDatabase
+from servicekit.units import MemoryUnitsOfWork, Plumbing
+
+
+def _save(table: dict[str, Any], key: str, value: Any) -> None:
+    known = table.get(key)
+    if (known.version if known else 0) != value.version:
+        raise Conflict("a document was saved by somebody else")
+    table[key] = replace(value, version=value.version + 1)
+
+
+class MemoryBooks:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._books: dict[str, Book] = database.table("books")
+        self._blocks: dict[tuple[str, int], Block] = database.table("blocks")
+        self._causes: dict[str, int] = database.table("causes")
+
+    async def load(self, campaign_ids: Collection[str]) -> dict[str, Book]:
+        return {one: self._books[one] for one in campaign_ids if one in self._books}
+
+    async def save(self, books: Sequence[Book]) -> None:
+        for book in books:
+            _save(self._books, book.campaign_id, book)
+
+    async def append(self, blocks: Sequence[Block]) -> None:
+        for block in blocks:
+            causes = {sealed.cause for sealed in block.entries}
+            if (block.campaign_id, block.number) in self._blocks or causes & set(self._causes):
+                raise DuplicateKey(f"block {block.number} or a cause in it")
+            self._blocks[block.campaign_id, block.number] = block
+            self._causes.update(dict.fromkeys(causes, block.number))
+
+
+class MemoryPledges:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._pledges: dict[str, PledgeMoney] = database.table("pledge_money")
+
+    async def load(self, pledge_ids: Collection[str]) -> dict[str, PledgeMoney]:
+        return {one: self._pledges[one] for one in pledge_ids if one in self._pledges}
+
+    async def save(self, pledges: Sequence[PledgeMoney]) -> None:
+        self._pledges.update({money.pledge_id: money for money in pledges})
+
+    async def page(self, campaign_id: str, after: str | None, limit: int) -> list[PledgeMoney]:
+        ours = [m for m in self._pledges.values() if m.campaign_id == campaign_id]
+        ours.sort(key=lambda money: money.pledge_id)
+        return [money for money in ours if money.pledge_id > (after or "")][:limit]
+
+
+class MemoryRefunds:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._refunds: dict[str, Refund] = database.table("refunds")
+
+    async def load(self, refund_ids: Collection[str]) -> dict[str, Refund]:
+        return {one: self._refunds[one] for one in refund_ids if one in self._refunds}
+
+    async def save(self, refunds: Sequence[Refund]) -> None:
+        for refund in refunds:
+            _save(self._refunds, refund.refund_id, refund)
+
+
+class MemoryStages:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._stages: dict[str, Stage] = database.table("stages")
+
+    async def load(self, campaign_id: str) -> list[Stage]:
+        ours = [stage for stage in self._stages.values() if stage.campaign_id == campaign_id]
+        return sorted(ours, key=lambda stage: stage.number)
+
+    async def save(self, stages: Sequence[Stage]) -> None:
+        for stage in stages:
+            _save(self._stages, stage.stage_id, stage)
+
+
+class MemoryDestinations:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._destinations: dict[str, Destination] = database.table("destinations")
+
+    async def load(self, campaign_id: str) -> Destination | None:
+        return self._destinations.get(campaign_id)
+
+    async def save(self, destination: Destination) -> None:
+        known = self._destinations.get(destination.campaign_id)
+        if known is not None and known.version > destination.version:
+            raise DuplicateKey("a later version is there")
+        self._destinations[destination.campaign_id] = destination
+
+
+class MemoryQueries:
+    """Also `ports.Ledger`: sums over the same tables."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._books: dict[str, Book] = database.table("books")
+        self._blocks: dict[tuple[str, int], Block] = database.table("blocks")
+        self._refunds: dict[str, Refund] = database.table("refunds")
+        self._stages = MemoryStages(database)
+        self._destinations: dict[str, Destination] = database.table("destinations")
+        self._cursors: dict[str, str] = database.table("cursors")
+
+    async def book(self, campaign_id: str) -> Book | None:
+        return self._books.get(campaign_id)
+
+    async def books(self, after: str, limit: int) -> list[Book]:
+        return [self._books[one] for one in sorted(self._books) if one > after][:limit]
+
+    async def blocks(self, campaign_id: str, after: int, limit: int) -> list[Block]:
+        numbers = sorted(n for c, n in self._blocks if c == campaign_id and n > after)
+        return [self._blocks[campaign_id, number] for number in numbers][:limit]
+
+    async def refund(self, campaign_id: str, refund_id: str) -> Refund | None:
+        found = self._refunds.get(refund_id)
+        return found if found and found.campaign_id == campaign_id else None
+
+    async def refunds(self, campaign_id: str, after: str, limit: int) -> list[Refund]:
+        ours = [r for r in self._refunds.values() if r.campaign_id == campaign_id]
+        ours.sort(key=lambda refund: refund.refund_id)
+        return [refund for refund in ours if refund.refund_id > after][:limit]
+
+    async def refund_figures(self, campaign_id: str) -> Mapping[str, tuple[int, int]]:
+        figures: dict[str, tuple[int, int]] = {}
+        for refund in await self.refunds(campaign_id, "", 10_000):
+            count, amount = figures.get(refund.state.value, (0, 0))
+            figures[refund.state.value] = (count + 1, amount + refund.amount)
+        return figures
+
+    async def refund_states(self) -> Mapping[str, int]:
+        states = [refund.state.value for refund in self._refunds.values()]
+        return {state: states.count(state) for state in set(states)}
+
+    async def refunds_of_provider(self, provider_refund_ids: Collection[str]) -> list[Refund]:
+        def of_provider(refund: Refund) -> bool:
+            return any(a.provider_refund_id in provider_refund_ids for a in refund.attempts)
+
+        return [refund for refund in self._refunds.values() if of_provider(refund)]
+
+    async def stages(self, campaign_id: str) -> list[Stage]:
+        return await self._stages.load(campaign_id)
+
+    async def destination(self, campaign_id: str) -> Destination | None:
+        return self._destinations.get(campaign_id)
+
+    async def cursor(self, name: str) -> str | None:
+        return self._cursors.get(name)
+
+    async def move_cursor(self, name: str, cursor: str) -> None:
+        self._cursors[name] = cursor
+
+    async def booked_and_leaving(self, currency: str) -> tuple[int, int]:
+        booked = [b.balances[Account.PROVIDER_BALANCE] for b in self._books.values()]
+        sent = {RefundState.SUBMITTED, RefundState.UNKNOWN}
+        leaving = [r.amount for r in self._refunds.values() if r.state in sent]
+        return sum(booked), sum(leaving)
+
+
+def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[PayoutsUnit]:
+    """Return units of work over the memory database."""
+
+    def bind(tables: MemoryDatabase, plumbing: Plumbing) -> PayoutsUnit:
+        return PayoutsUnit(
+            plumbing=plumbing,
+            books=MemoryBooks(tables),
+            pledges=MemoryPledges(tables),
+            refunds=MemoryRefunds(tables),
+            stages=MemoryStages(tables),
+            destinations=MemoryDestinations(tables),
+            facts=OutboxFacts(plumbing.outbox, wire.draft),
+        )
+
+    return MemoryUnitsOfWork(database, clock, bind)
+
+
+Answer = Any
+
+
+@dataclass
+class MemoryProvider:
+    """A provider in memory: keys, balance transactions, faults that happen once each.
+
+    `faults` maps an operation to what happens at its next calls: `timeout_after`, `error_before`,
+    `error_after`, `rate_limited`, `decline`, in order.
+    """
+
+    clock: Clock
+    cash: int = 0
+    unusable_accounts: dict[str, str] = field(default_factory=dict)
+    schedule: str | None = "manual"
+    faults: dict[str, list[str]] = field(default_factory=dict)
+    refunds: dict[str, RefundSeen] = field(default_factory=dict)
+    refunded: dict[str, int] = field(default_factory=dict)
+    transfers: dict[str, TransferSeen] = field(default_factory=dict)
+    payouts: dict[str, PayoutSeen] = field(default_factory=dict)
+    movements: list[CashMovement] = field(default_factory=list)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    _keys: dict[str, tuple[datetime, Answer]] = field(default_factory=dict)
+
+    async def create_refund(self, refund: Refund) -> RefundSeen | Declined | Throttled | NoAnswer:
+        def make() -> RefundSeen:
+            self._leave("refund", refund.refund_id, refund.amount)
+            returned = self.refunded.get(refund.payment_reference, 0) + refund.amount
+            self.refunded[refund.payment_reference] = returned
+            seen = RefundSeen(
+                attempt=refund.attempt.number,
+                provider_refund_id=f"re_{len(self.refunds)}",
+                status=ProviderRefundStatus.SUCCEEDED,
+                balance_transaction=self.movements[-1].id,
+            )
+            self.refunds[refund.attempt_id] = seen
+            return seen
+
+        return self._do("create_refund", refund.attempt_id, make)
+
+    async def find_refund(self, refund: Refund) -> RefundSeen | NotThere | NoAnswer:
+        return self.refunds.get(refund.attempt_id, NotThere())
+
+    async def create_transfer(self, stage: Stage) -> TransferSeen | Declined | Throttled | NoAnswer:
+        def make() -> TransferSeen:
+            self._leave("transfer", stage.stage_id, stage.payable)
+            name = f"tr_{len(self.transfers)}"
+            seen = TransferSeen(stage.attempt.number, name, self.movements[-1].id)
+            self.transfers[stage.attempt_id] = seen
+            return seen
+
+        return self._do("create_transfer", stage.transfer_key, make)
+
+    async def find_transfer(self, stage: Stage) -> TransferSeen | NotThere | NoAnswer:
+        return self.transfers.get(stage.attempt_id, NotThere())
+
+    async def create_payout(self, stage: Stage) -> PayoutSeen | Declined | Throttled | NoAnswer:
+        def make() -> PayoutSeen:
+            name = f"po_{len(self.payouts)}"
+            paid = ProviderPayoutStatus.PAID
+            seen = PayoutSeen(stage.attempt.number, name, paid, f"txn_{name}")
+            self.payouts[stage.attempt_id] = seen
+            return seen
+
+        return self._do("create_payout", stage.payout_key, make)
+
+    async def find_payout(self, stage: Stage) -> PayoutSeen | NotThere | NoAnswer:
+        return self.payouts.get(stage.attempt_id, NotThere())
+
+    async def account_problem(self, account: str) -> str | NoAnswer | None:
+        return self.unusable_accounts.get(account)
+
+    async def balance(self, currency: str) -> ProviderBalance | None:
+        return ProviderBalance(self.cash, self.cash)
+
+    async def movements_after(self, cursor: str | None) -> list[CashMovement] | None:
+        seen = [movement.id for movement in self.movements]
+        start = 0 if cursor is None else seen.index(cursor) + 1
+        return self.movements[start : start + 100]
+
+    async def payout_schedule(self) -> str | None:
+        return self.schedule
+
+    def fail_later(self, refund: Refund) -> None:
+        """A refund that had succeeded comes back; nobody is told."""
+        seen = self.refunds[refund.attempt_id]
+        self.cash += refund.amount
+        self.refunded[refund.payment_reference] -= refund.amount
+        name = f"txn_{len(self.movements)}"
+        self.movements.append(CashMovement(name, "refund_failure", seen.provider_refund_id))
+        self.refunds[refund.attempt_id] = replace(
+            seen,
+            status=ProviderRefundStatus.FAILED,
+            failure_balance_transaction=name,
+            reason="bank_account_closed",
+        )
+
+    def _leave(self, kind: str, source: str, amount: int) -> None:
+        self.cash -= amount
+        self.movements.append(CashMovement(f"txn_{len(self.movements)}", kind, source))
+
+    def _do(self, operation: str, key: str, make: Callable[[], Answer]) -> Answer:
+        self.calls.append((operation, key))
+        fault = next(iter(self.faults.get(operation, [])), None)
+        if fault is not None:
+            self.faults[operation].pop(0)
+        if fault == "rate_limited":
+            return Throttled(1)
+        known = self._keys.get(key)
+        if known is not None and (self.clock.now() - known[0]).total_seconds() < 86_400:
+            return NoAnswer() if fault == "timeout_after" else known[1]
+        answer: Answer = NoAnswer(key_spent=True) if fault == "error_before" else None
+        if fault == "decline":
+            answer = Declined("refund_declined", retryable=True)
+        if answer is None:
+            answer = make()
+        stored = NoAnswer(key_spent=True) if fault == "error_after" else answer
+        self._keys[key] = (self.clock.now(), stored)
+        return NoAnswer() if fault == "timeout_after" else stored

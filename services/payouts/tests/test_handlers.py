@@ -1,0 +1,328 @@
+"""Refunds and stages over fakes and MongoDB: whatever happens, each unit moves once."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from payouts.domain.book import Outcome
+from payouts.domain.ledger import Account
+from payouts.domain.refund import RefundState
+from payouts.domain.stage import StageState
+from payouts.handlers.funds import AutomaticPayouts, RefuseAutomaticPayouts
+from payouts.handlers.wake import CURSOR
+from payouts.handlers.work_kinds import REFUND, STAGE
+from servicekit.errors import LeaseLost
+from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
+
+FAULTS = ("timeout_after", "error_before", "error_after", "rate_limited", "decline")
+
+
+async def states(payouts: Payouts) -> dict[str, int]:
+    return {s: count for s, (count, _) in (await payouts.queries.refund_figures(CAMPAIGN)).items()}
+
+
+async def assert_all_returned(payouts: Payouts, count: int, amount: int = 5_000) -> None:
+    """By the provider's own book every pledge went back once, and our book says the same."""
+    assert await states(payouts) == {"succeeded": count}
+    assert payouts.provider.refunded == {f"ch_{n}": amount for n in range(1, count + 1)}
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and book.balances[Account.PROVIDER_BALANCE] == 0
+    await payouts.assert_books_true()
+
+
+@pytest.mark.row("S13")
+@pytest.mark.trap(2)
+async def test_a_missed_goal_returns_everything_in_pages(payouts: Payouts) -> None:
+    """More pledges than a page holds: the cursor leaves none out."""
+    await payouts.collect(*range(1, 9))
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 8)
+    await payouts.work_off()
+    await assert_all_returned(payouts, 8)
+    assert len(await payouts.published("refund-succeeded")) == 8
+
+
+@pytest.mark.trap(19)
+@pytest.mark.parametrize("before", [0, 2, 5])
+async def test_pledges_before_and_after_the_verdict_are_each_refunded_once(
+    payouts: Payouts, before: int
+) -> None:
+    """Whichever is heard first; a late payment after a missed goal goes back by itself."""
+    await payouts.collect(*range(1, before + 1))
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 5)
+    await payouts.collect(*range(before + 1, 6))
+    await payouts.work_off()
+    await payouts.collect(6, counted=False)
+    await payouts.work_off()
+    await assert_all_returned(payouts, 6)
+    assert len(await payouts.published("refund-created")) == 6
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_each_fault_of_the_provider_ends_in_one_refund(payouts: Payouts, fault: str) -> None:
+    """Lost answers, stored errors, refusals and throttling: resent, looked up, or tried again."""
+    payouts.provider.faults["create_refund"] = [fault, fault]
+    await payouts.collect(1, 2, 3)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 3)
+    await payouts.work_off()
+    await assert_all_returned(payouts, 3)
+
+
+async def test_three_refusals_make_it_claimable(payouts: Payouts) -> None:
+    """The money is owed and never income; nothing more is tried by itself."""
+    payouts.provider.faults["create_refund"] = ["decline"] * 3
+    await payouts.collect(1)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 1)
+    await payouts.work_off()
+    assert await states(payouts) == {"claimable": 1}
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and book.balances[Account.CLAIMABLE] == 5_000
+    assert len(await payouts.published("refund-claimable")) == 1
+    await payouts.assert_books_true()
+
+
+@pytest.mark.trap(7)
+@pytest.mark.trap(15)
+async def test_a_refund_that_comes_back_is_found_without_a_webhook(payouts: Payouts) -> None:
+    """The provider's balance transactions wake the read; it is paid again, once."""
+    await payouts.collect(1)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 1)
+    await payouts.work_off()
+    (refund,) = await payouts.queries.refunds(CAMPAIGN, "", 10)
+    payouts.provider.fail_later(refund)
+    for _ in range(20):
+        await payouts.turn()
+        payouts.clock.advance(seconds=30)
+    await assert_all_returned(payouts, 1)
+    assert len(await payouts.published("refund-failed")) == 1
+    assert await payouts.queries.cursor(CURSOR) == payouts.provider.movements[-1].id
+
+
+async def test_a_short_balance_makes_the_refund_wait_and_a_top_up_heals_it(
+    payouts: Payouts,
+) -> None:
+    """Named as what is missing, and no try is used up."""
+    payouts.provider.cash = 0
+    await payouts.collect(1, 2)
+    payouts.provider.cash = 1_000
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 2)
+    await payouts.turn()
+    waiting = await payouts.queries.refunds(CAMPAIGN, "", 10)
+    assert {(r.state, r.reason, r.failures) for r in waiting} == {
+        (RefundState.AWAITING_FUNDS, "top-up-needed", 0)
+    }
+    payouts.provider.cash = 100_000
+    payouts = payouts.crashed()
+    payouts.clock.advance(seconds=30)
+    await payouts.work_off()
+    await assert_all_returned(payouts, 2)
+
+
+@pytest.mark.trap(21)
+async def test_an_abandoned_worker_that_wakes_sends_nothing_and_saves_nothing(
+    payouts: Payouts,
+) -> None:
+    """It claimed, stood still through its lease, and somebody else did the work."""
+    await payouts.collect(1)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 1)
+    await payouts.turn_run_only()
+    (abandoned,) = await payouts.claim(REFUND)
+    payouts.clock.advance(seconds=60)
+    await payouts.work_off()
+    calls = len(payouts.provider.calls)
+    with pytest.raises(LeaseLost):
+        await payouts.refunds(abandoned)
+    assert len(payouts.provider.calls) == calls
+    await assert_all_returned(payouts, 1)
+
+
+async def test_one_impossible_refund_does_not_hold_up_its_group(payouts: Payouts) -> None:
+    """A claim that was lost fails alone; its neighbours of the same group are saved."""
+    await payouts.collect(1, 2, 3)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 3)
+    await payouts.turn_run_only()
+    claims = await payouts.claim(REFUND)
+    await payouts.work.postpone(claims[0], payouts.clock.now())
+    done = await asyncio.gather(*(payouts.refunds(c) for c in claims), return_exceptions=True)
+    assert [isinstance(one, LeaseLost) for one in done] == [True, False, False]
+    assert (await states(payouts))["succeeded"] == 2
+    payouts.clock.advance(seconds=60)
+    await payouts.work_off()
+    await assert_all_returned(payouts, 3)
+
+
+async def test_a_pledge_in_another_currency_is_refused(payouts: Payouts) -> None:
+    """The book has one currency; what does not fit it is set aside, not converted."""
+    from dataclasses import replace
+
+    from payouts.handlers.pledges import PledgeHeard, take_pledges
+    from services.payouts.tests.builders import a_pledge
+
+    await payouts.collect(1)
+    odd = PledgeHeard(CAMPAIGN, "JPY", 2, replace(a_pledge(2), currency="JPY"))
+    refused = await payouts.units.run(lambda u: take_pledges(u, [odd], payouts.clock.now()))
+    assert refused[0].reason == "wrong-currency"
+
+
+@pytest.mark.row("S9")
+async def test_a_met_goal_pays_the_first_stage_once(payouts: Payouts) -> None:
+    """Planned when the view has reached N, approved by the verdict, sent in two legs."""
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 3)
+    assert await payouts.queries.stages(CAMPAIGN) == []
+    await payouts.collect(3)
+    await payouts.give_destination()
+    await pay(payouts)
+    first, second, last = await payouts.queries.stages(CAMPAIGN)
+    assert (first.state, first.amount) == (StageState.PAID, 3_000)
+    assert [s.planned_amount for s in (first, second, last)] == [3_000, 4_500, 7_500]
+    assert len(payouts.provider.transfers) == len(payouts.provider.payouts) == 1
+    names = ("plan-scheduled", "stage-due", "stage-approved", "stage-submitted", "stage-paid")
+    assert [len(await payouts.published(name)) for name in names] == [1] * 5
+    await payouts.assert_books_true()
+
+
+async def pay(payouts: Payouts, turns: int = 30) -> None:
+    for _ in range(turns):
+        await payouts.turn()
+        payouts.clock.advance(seconds=30)
+
+
+@pytest.mark.parametrize("operation", ["create_transfer", "create_payout"])
+@pytest.mark.parametrize("fault", ["timeout_after", "error_before", "error_after", "rate_limited"])
+async def test_a_fault_on_either_leg_pays_once(
+    payouts: Payouts, operation: str, fault: str
+) -> None:
+    """A second transfer would pay twice: each leg is resent or looked up."""
+    payouts.provider.faults[operation] = [fault]
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    await payouts.give_destination()
+    await pay(payouts, 40)
+    first = (await payouts.queries.stages(CAMPAIGN))[0]
+    assert first.state is StageState.PAID
+    assert len(payouts.provider.transfers) == 1
+    await payouts.assert_books_true()
+
+
+async def test_a_contradicting_verdict_moves_no_money(payouts: Payouts) -> None:
+    """Our own count differs: no plan, and the gate says why."""
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 3, sequence=2)
+    await payouts.give_destination()
+    await pay(payouts, 3)
+    assert await payouts.queries.stages(CAMPAIGN) == [] and payouts.provider.transfers == {}
+
+
+async def test_an_unknown_verdict_moves_no_money(payouts: Payouts) -> None:
+    """A word that this release does not know pays nobody and refunds nobody."""
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.UNKNOWN, 2)
+    await payouts.work_off()
+    assert await states(payouts) == {} and await payouts.queries.stages(CAMPAIGN) == []
+
+
+async def test_a_second_verdict_is_refused(payouts: Payouts) -> None:
+    """A verdict falls once; the same again changes nothing."""
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 0)
+    assert await payouts.hear_verdict(Outcome.GOAL_MISSED, 0) == {}
+    assert (await payouts.hear_verdict(Outcome.GOAL_MET, 0))[0].reason == "second-verdict"
+
+
+@pytest.mark.trap(8)
+async def test_a_destination_changed_after_the_approval_is_approved_anew(
+    payouts: Payouts,
+) -> None:
+    """The money goes to the account that was verified and approved last, after cooling off."""
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    await payouts.give_destination("acct_1")
+    await payouts.turn()
+    assert (await payouts.queries.stages(CAMPAIGN))[0].state is StageState.APPROVED
+    await payouts.give_destination("acct_2")
+    await pay(payouts)
+    first = (await payouts.queries.stages(CAMPAIGN))[0]
+    assert first.state is StageState.PAID and first.attempt.account == "acct_2"
+    assert first.approvals == 2 and len(payouts.provider.transfers) == 1
+    await payouts.assert_books_true()
+
+
+async def test_the_gate_names_what_is_missing(payouts: Payouts) -> None:
+    """Without a destination, and with one that the provider refuses, the creator must act."""
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    await payouts.turn()
+
+    async def destination_line() -> tuple[str, str | None]:
+        lines = {line.name: line for line in await payouts.stages.explain(CAMPAIGN, 1)}
+        return lines["destination"].why, lines["destination"].who
+
+    assert await destination_line() == ("no destination is given", "creator")
+    payouts.provider.unusable_accounts["acct_1"] = "requirements.past_due"
+    await payouts.give_destination()
+    await pay(payouts, 3)
+    assert "requirements.past_due" in (await destination_line())[0]
+    assert payouts.provider.transfers == {}
+    assert (await payouts.work.backlog(STAGE))[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("schedule", "refused"), [("manual", False), (None, False), ("daily", True)]
+)
+async def test_automatic_payouts_of_the_provider_refuse_the_start(
+    schedule: str | None, refused: bool
+) -> None:
+    """They would sweep the backers' money; a provider that does not answer is no reason to stop."""
+    payouts = memory_payouts()
+    payouts.provider.schedule = schedule
+    guard = RefuseAutomaticPayouts(payouts.provider)
+    if refused:
+        with pytest.raises(AutomaticPayouts, match="daily"):
+            await guard()
+    else:
+        await guard()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(st.sampled_from([*FAULTS, None]), max_size=12),
+    st.permutations(["verdict", "first", "second", "late"]),
+    st.lists(st.booleans(), max_size=10),
+)
+def test_any_faults_in_any_order_with_crashes_return_each_pledge_once(
+    faults: Sequence[str | None], order: Sequence[str], crashes: Sequence[bool]
+) -> None:
+    """Facts in any order, faults in any order, processes lost between any two turns."""
+    asyncio.run(assert_survives(faults, order, crashes))
+
+
+async def assert_survives(
+    faults: Sequence[str | None], order: Sequence[str], crashes: Sequence[bool]
+) -> None:
+    payouts = memory_payouts()
+    # No more refusals than tries: then every refund must succeed in the end.
+    wanted = [f for f in faults if f is not None]
+    declines = [n for n, f in enumerate(wanted) if f == "decline"][2:]
+    payouts.provider.faults["create_refund"] = [
+        f for n, f in enumerate(wanted) if n not in declines
+    ]
+    for event in order:
+        if event == "verdict":
+            await payouts.hear_verdict(Outcome.GOAL_MISSED, 4)
+        elif event == "late":
+            await payouts.collect(5, counted=False)
+        else:
+            await payouts.collect(*((1, 2) if event == "first" else (3, 4)))
+        await payouts.turn()
+        await payouts.assert_books_true()
+    for crash in crashes:
+        if crash:
+            await payouts.claim(REFUND, 2)  # Claimed by a process that dies with it.
+            payouts = payouts.crashed()
+        payouts.clock.advance(seconds=30)
+        await payouts.turn()
+        await payouts.assert_books_true()
+    await payouts.work_off()
+    await assert_all_returned(payouts, 5)
