@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 PACKAGES := contracts infra/servicekit services/funding services/payouts services/updates services/notifier
-SERVICES := build funding payouts updates notifier development
+LOCKED := build funding payouts updates notifier development
 
 help: ## Print what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -29,7 +29,7 @@ rows: venv ## Print the product's rows and traps, their tests and results
 	@$(PYTHON) -m tests.rows
 
 lock: venv ## Pin requirements/*.in with hashes into requirements/*.txt
-	@for name in $(SERVICES); do .venv/bin/uv pip compile -q --generate-hashes --no-header --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; done
+	@for name in $(LOCKED); do .venv/bin/uv pip compile -q --generate-hashes --no-header --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 venv: .venv/stamp ## Make the virtual environment from pinned, hashed requirements
 .venv/stamp: requirements/development.txt $(PACKAGES:%=%/pyproject.toml)
