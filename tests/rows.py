@@ -8,14 +8,14 @@ import pytest
 
 ROWS = [f"S{number}" for number in range(1, 21)]
 TRAPS = list(range(1, 26))
-Codes = dict[str, set[str]]
+KNOWN: dict[str, list[str] | list[int]] = {"row": ROWS, "trap": TRAPS}
 
 
 class Results:
     """Collects which marked test covers what, and how it ended."""
 
     def __init__(self) -> None:
-        self.tests: Codes = defaultdict(set)
+        self.tests: dict[str, list[str]] = defaultdict(list)
         self.failed: set[str] = set()
         self.ran: set[str] = set()
 
@@ -29,28 +29,38 @@ class Results:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self.failed.add(report.nodeid)
-        if report.when == "call":
+        if report.when == "call" and not report.skipped:
             self.ran.add(report.nodeid)
 
     def _note(self, item: pytest.Item) -> bool:
-        codes = [f"row {mark.args[0]}" for mark in item.iter_markers("row")]
-        codes += [f"trap {mark.args[0]}" for mark in item.iter_markers("trap")]
+        codes = [code for kind in KNOWN for code in _codes(item, kind)]
         for code in codes:
-            self.tests[code].add(item.nodeid)
+            self.tests[code].append(item.nodeid)
         return bool(codes)
 
-    def lines(self, codes: Iterable[str]) -> list[str]:
-        """Return a line per code: how many tests, and how they ended."""
-        return [f"{code:8} {self._result(self.tests.get(code, set()))}" for code in codes]
+    def lines(self, codes: Iterable[str]) -> Iterable[str]:
+        """Return a line per code with its result, and below it a line per test function."""
+        for code in codes:
+            tests = self.tests.get(code, [])
+            yield f"{code:8} {self._result(tests)}"
+            # Cases of one test are one line.
+            yield from (f"           {name}" for name in sorted({t.split("[")[0] for t in tests}))
 
-    def _result(self, tests: set[str]) -> str:
+    def _result(self, tests: list[str]) -> str:
         if not tests:
             return "not yet covered"
-        bad = tests & self.failed
-        unrun = tests - self.ran - self.failed
-        state = "FAILED" if bad else "NOT RUN" if unrun else "passed"
-        where = sorted({test.split("::")[0] for test in tests})
-        return f"{state}: {len(tests)} tests in {', '.join(where)}"
+        failed = self.failed.intersection(tests)
+        state = "FAILED" if failed else "passed" if self.ran.issuperset(tests) else "NOT RUN"
+        return f"{state}: {len(tests)} {'test' if len(tests) == 1 else 'tests'}"
+
+
+def _codes(item: pytest.Item, kind: str) -> Iterable[str]:
+    for mark in item.iter_markers(kind):
+        (code,) = mark.args
+        if code not in KNOWN[kind]:
+            written = f'"{code}"' if isinstance(code, str) else code
+            raise pytest.UsageError(f"{item.nodeid}: no such mark: {kind}({written})")
+        yield f"{kind} {code}"
 
 
 def main() -> int:

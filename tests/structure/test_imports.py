@@ -1,5 +1,6 @@
 """Who may import whom, checked on the tree and shown an offender."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.structure.repository import ROOT, WHEELS
+from tests.structure.repository import ROOT, SERVICES, WHEELS, tracked_files
 
 LINT = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
 
@@ -28,6 +29,21 @@ OFFENDERS = {
         "funding/adapters/queries.py",
         "import motor.motor_asyncio",
         "Only servicekit.mongo imports motor",
+    ),
+    "the plumbing imports motor elsewhere": (
+        "servicekit/outbox.py",
+        "import motor.motor_asyncio",
+        "Only servicekit.mongo imports motor",
+    ),
+    "the contracts import the plumbing": (
+        "sosst_contracts/codec.py",
+        "import servicekit.clock",
+        "Contracts need nothing of ours",
+    ),
+    "the plumbing imports a service": (
+        "servicekit/clock.py",
+        "import updates.ports",
+        "The plumbing knows no service",
     ),
     "the plumbing imports an event": (
         "servicekit/outbox.py",
@@ -73,5 +89,59 @@ def test_a_planted_offender_is_found(packages: Path, offence: str) -> None:
         done = lint(packages)
     finally:
         module.write_text(before)
+    refuses(done, rule)
+
+
+def test_a_module_outside_the_layers_is_found(packages: Path) -> None:
+    """A new module cannot escape the layers by having no place in them."""
+    module = packages / "payouts" / "attic.py"
+    module.write_text("")
+    try:
+        done = lint(packages)
+    finally:
+        module.unlink()
+    refuses(done, "Layers of a service")
+
+
+def refuses(done: subprocess.CompletedProcess[str], rule: str) -> None:
+    """Assert that import-linter failed and named the rule."""
     assert done.returncode != 0
     assert any(rule in text and "BROKEN" in text for text in done.stdout.splitlines()), done.stdout
+
+
+def imported(source: str) -> set[str]:
+    """Return the modules that a source names; those of `from x import y` as `x`."""
+    nodes = list(ast.walk(ast.parse(source)))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {node.module or "." for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+def impurities(service: str, source: str) -> set[str]:
+    """Return what a rule imports beside its domain, contracts' money and the standard library."""
+    allowed = {"sosst_contracts.money", f"{service}.domain"}
+    return {
+        name
+        for name in imported(source) - allowed
+        if not name.startswith(f"{service}.domain.")
+        and (name.split(".")[0] not in sys.stdlib_module_names or name.startswith("logging"))
+    }
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_rules_need_the_standard_library_and_money_only(service: str) -> None:
+    """A list of what is allowed, which import-linter has not; planted offenders are found."""
+    domain = ROOT / "services" / service / "src" / service / "domain"
+    modules = sorted(domain.rglob("*.py"))
+    assert modules
+    assert {p.name: bad for p in modules if (bad := impurities(service, p.read_text()))} == {}
+    for line in ("import rich", "import logging", f"import {service}.ports", "from . import x"):
+        assert impurities(service, line), line
+    assert impurities(service, "from sosst_contracts import funding") == {"sosst_contracts"}
+
+
+def test_motor_is_imported_in_one_file_of_the_repository() -> None:
+    """Tools and tests, which import-linter does not see, leave motor alone too (decision 0009)."""
+    modules = [p for p in tracked_files() if p.suffix == ".py"]
+    names = {p: {name.split(".")[0] for name in imported(p.read_text())} for p in modules}
+    users = [str(p.relative_to(ROOT)) for p, found in names.items() if "motor" in found]
+    assert users == ["infra/servicekit/src/servicekit/mongo.py"]

@@ -34,8 +34,14 @@ FORBIDDEN_NAMES = {"utils", "common", "helpers", "misc", "service"}
 MUST_NOT_LAND = re.compile(
     r"(^|[^A-Za-z0-9_.])/(wo"
     + r"rk|far"
-    + r"m)/|index-u"
-    + r"rl|BEGIN (RSA |EC )?PRIVATE K"
+    + r"m|ro"
+    + r"ot|ho"
+    + r"me|tm"
+    + r"p)/|index-u"
+    + r"rl|py"
+    + r"pi\.org|python"
+    + r"hosted\.org|repo1?\.mav"
+    + r"en|BEGIN (RSA |EC )?PRIVATE K"
     + r"EY"
 )
 
@@ -50,6 +56,12 @@ def test_the_four_services_have_the_same_tree(service: str) -> None:
     assert missing == []
 
 
+def test_no_service_escapes_these_tests() -> None:
+    """Every folder of services/ is one that the tests of structure know, and the reverse."""
+    folders = {path.parent.name for path in (ROOT / "services").glob("*/pyproject.toml")}
+    assert folders == set(SERVICES)
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_entry_point_is_short(service: str) -> None:
     """`__main__.py` reads settings and sets the exit code, in less than 30 lines."""
@@ -58,14 +70,15 @@ def test_the_entry_point_is_short(service: str) -> None:
 
 
 def attics(files: list[Path]) -> list[str]:
-    """Return the Python files whose name says nothing."""
-    return [str(path) for path in files if path.suffix == ".py" and path.stem in FORBIDDEN_NAMES]
+    """Return the files whose name, or a folder's above, says nothing."""
+    return [str(path) for path in files if FORBIDDEN_NAMES & {*path.parts, path.stem}]
 
 
 def test_no_file_is_an_attic() -> None:
-    """No `utils`, `common`, `helpers` or `service.py`; a planted one is found."""
-    assert attics(tracked_files()) == []
+    """No `utils`, `common`, `helpers` or `service.py`, no such folder; planted ones are found."""
+    assert attics([path.relative_to(ROOT) for path in tracked_files()]) == []
     assert attics([Path("payouts/utils.py")])
+    assert attics([Path("payouts/common/money.py")])
 
 
 def leaks(text: str) -> bool:
@@ -78,6 +91,9 @@ def test_no_file_names_a_machine_a_registry_or_a_key() -> None:
     texts = [p for p in tracked_files() if p.suffix not in {".sqlite", ".png"}]
     assert [str(p) for p in texts if leaks(p.read_text(errors="replace"))] == []
     assert leaks("open('/wo" + "rk/main/x')")
+    assert leaks("--index-u" + "rl x")
+    assert leaks("https://py" + "pi.org/simple")
+    assert not leaks("network/rooted/home")
 
 
 def claims_missing(source: str) -> list[str]:
@@ -104,16 +120,6 @@ def test_no_test_is_skipped_or_expected_to_fail() -> None:
     assert [str(p) for p in tests if marks.search(p.read_text())] == []
 
 
-def test_every_decision_names_a_test_that_exists() -> None:
-    """A decision without a test is an opinion."""
-    decisions = sorted((ROOT / "contracts" / "decisions").glob("[0-9]*.md"))
-    assert len(decisions) >= 9
-    for decision in decisions:
-        named = re.search(r"Enforced by `([^`]+)`", decision.read_text())
-        assert named is not None, decision.name
-        assert (ROOT / named[1]).exists(), f"{decision.name} names {named[1]}"
-
-
 def test_make_help_names_every_target() -> None:
     """Each target that a person may want says what it does, and none is longer than three lines."""
     makefile = (ROOT / "Makefile").read_text()
@@ -123,6 +129,45 @@ def test_make_help_names_every_target() -> None:
         assert re.search(rf"^{target}:.*## \S", makefile, re.MULTILINE), target
     for recipe in re.findall(r"^[a-z./-]+:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE):
         assert len(recipe.splitlines()) <= 3, recipe
+
+
+def test_every_part_has_an_owner() -> None:
+    """CODEOWNERS has a line for each service, each part of infra, and the topics."""
+    lines = (ROOT / "CODEOWNERS").read_text().splitlines()
+    owned = {line.split()[0] for line in lines if len(line.split()) > 1}
+    infra = {f"/infra/{p.relative_to(ROOT).parts[1]}/" for p in _below("infra")}
+    services = {f"/services/{service}/" for service in SERVICES}
+    assert infra | services | {"/contracts/topics/"} <= owned
+
+
+def _below(folder: str) -> list[Path]:
+    return [p for p in tracked_files() if p.is_relative_to(ROOT / folder)]
+
+
+@pytest.mark.parametrize(
+    "locked", sorted((ROOT / "requirements").glob("*.in")), ids=lambda p: p.stem
+)
+def test_every_requirement_says_why(locked: Path) -> None:
+    """Above each library stands a sentence with the reason for it."""
+    lines = locked.read_text().splitlines()
+    wanted = [n for n, line in enumerate(lines) if line and line[0] not in "#-"]
+    silent = [lines[n] for n in wanted if not (n and lines[n - 1].startswith("# "))]
+    assert silent == []
+
+
+def unhashed(text: str) -> list[str]:
+    """Return the pins of a lock file that carry no hash."""
+    entries = re.findall(r"^(\S+==\S+)(.*(?:\n    --hash.*)*)", text, re.MULTILINE)
+    return [pin for pin, rest in entries if "--hash=sha256:" not in rest]
+
+
+@pytest.mark.parametrize("name", ["build", "development", *SERVICES])
+def test_every_pin_has_a_hash(name: str) -> None:
+    """What is installed is what was looked at; a planted pin without a hash is found."""
+    text = (ROOT / "requirements" / f"{name}.txt").read_text()
+    assert "==" in text
+    assert unhashed(text) == []
+    assert unhashed(text + "surprise==1.0\n") == ["surprise==1.0"]
 
 
 def test_ci_runs_the_readmes_test_command() -> None:
