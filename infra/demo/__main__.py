@@ -4,128 +4,117 @@ import argparse
 import asyncio
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
+import httpx
 from rich.console import Console
-from rich.table import Table
 
-from infra.demo.figures import Figure, all_agree
+from infra.demo import standing
+from infra.demo.figures import all_agree
 from infra.demo.given import GivenCampaign, GivenRefused, read_campaign, read_pledges
-from infra.demo.story import Story
+from infra.demo.story import Outcome, Story
+from infra.demo.telling import NothingMoves, Telling
+from infra.kafka import TopicsRefused
 from infra.native import Addresses, NativeStack, NativeStackError, given_addresses
 from infra.native.folders import REPOSITORY, state_folder
 from infra.suite import Suite
 from infra.suite.checkout import PledgeRow
+from infra.suite.readings import NeverHappened
 
 EXIT_DIFFERS = 1
 EXIT_USAGE = 64
+EXIT_UNAVAILABLE = 69
+EXIT_INTERRUPTED = 130
 EXAMPLES = REPOSITORY / "examples"
+STANDING = {"up": standing.up, "down": standing.down, "status": standing.status}
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; 0 only if everything agrees, 64 for input that cannot be used."""
+    """Run one command.
+
+    0 only if every figure agrees, 1 if one differs or nothing moves any more, 64 for input that
+    cannot be used, 69 for a part that does not start or answer.
+    """
     options = _options(arguments)
-    console = Console(stderr=True)
     try:
         if options.command == "demo":
-            return _demo(options, console)
-        return asyncio.run({"up": _up, "down": _down, "status": _status}[options.command]())
-    except (GivenRefused, NativeStackError) as refusal:
-        print(refusal, file=sys.stderr)
-        return EXIT_USAGE if isinstance(refusal, GivenRefused) else 69
+            return _demo(options)
+        return asyncio.run(STANDING[options.command]())
+    except GivenRefused as refusal:
+        return _refuse(refusal, EXIT_USAGE)
+    except (NothingMoves, NeverHappened) as stop:
+        return _refuse(stop, EXIT_DIFFERS)
+    except (NativeStackError, TopicsRefused, httpx.HTTPError, subprocess.SubprocessError) as error:
+        return _refuse(error, EXIT_UNAVAILABLE)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
 
 
-def _demo(options: argparse.Namespace, console: Console) -> int:
+def _refuse(error: Exception, status: int) -> int:
+    print(error if str(error) else repr(error), file=sys.stderr)
+    return status
+
+
+def _demo(options: argparse.Namespace) -> int:
     campaign = read_campaign(options.campaign)
     rows = read_pledges(options.pledges, campaign)
-    folder = Path(tempfile.mkdtemp(prefix="sosst-demo-"))
+    telling = Telling(Console(stderr=True), campaign.currency)
+    began = time.monotonic()
+    state_folder().mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="demo-", dir=state_folder()))
     try:
-        console.print("• Starting Kafka, MongoDB, the payment sandbox and four services …")
-        given = given_addresses()
-        if given is not None:
-            figures = asyncio.run(_play(folder, given, options, campaign, rows, console))
-        else:
-            with NativeStack(folder) as stack:
-                figures = asyncio.run(
-                    _play(folder, stack.addresses, options, campaign, rows, console)
-                )
-    finally:
+        outcome = _on_stack(folder, options.seed, campaign, rows, telling)
+    except Exception:
+        telling.say(f"It stopped; the logs of all processes are kept below {folder}")
+        raise
+    except BaseException:  # Stopped by hand: nobody asks why.
         shutil.rmtree(folder, ignore_errors=True)
-    console.print(_table(figures))
-    agree = all_agree(figures)
-    print(json.dumps({"agree": agree, "figures": {f.name: [f.one, f.other] for f in figures}}))
+        raise
+    telling.figures(outcome.figures)
+    agree = all_agree(outcome.figures)
+    if agree:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        telling.say(f"Figures differ; the logs of all processes are kept below {folder}")
+    print(_summary(outcome, time.monotonic() - began), flush=True)
     return 0 if agree else EXIT_DIFFERS
 
 
-async def _play(
-    folder: Path,
-    addresses: Addresses,
-    options: argparse.Namespace,
-    campaign: GivenCampaign,
-    rows: list[PledgeRow],
-    console: Console,
-) -> list[Figure]:
-    async with Suite(folder / "suite", addresses, seed=options.seed) as suite:
-        return await Story(suite, campaign, rows, console).play()
+def _on_stack(
+    folder: Path, seed: int, campaign: GivenCampaign, rows: list[PledgeRow], telling: Telling
+) -> Outcome:
+    async def play(addresses: Addresses) -> Outcome:
+        telling.say("Starting the payment sandbox and four services …")
+        async with Suite(folder / "suite", addresses, seed=seed) as suite:
+            return await Story(suite, campaign, rows, telling).play()
 
-
-def _table(figures: list[Figure]) -> Table:
-    table = Table(title="Every figure from two sides", title_justify="left")
-    for column in ("figure", "one side", "", "other side", "", ""):
-        table.add_column(column, justify="right" if not column else "left")
-    for one in figures:
-        verdict = "[green]agrees[/]" if one.agrees else "[red]differs[/]"
-        table.add_row(
-            one.name, one.one_side, f"{one.one:,}", one.other_side, f"{one.other:,}", verdict
-        )
-    return table
-
-
-def _kept() -> tuple[NativeStack | None, Addresses | None]:
     given = given_addresses()
-    return (None, given) if given else (NativeStack(detached=True), None)
+    if given is not None:
+        return asyncio.run(play(given))
+    telling.say("Starting Kafka and MongoDB; the first time they are fetched …")
+    with NativeStack(folder) as stack:
+        return asyncio.run(play(stack.addresses))
 
 
-async def _up() -> int:
-    stack, addresses = _kept()
-    if stack is not None:
-        for server in (stack.mongodb, stack.kafka):
-            if server.process is None:
-                await asyncio.to_thread(server.start)
-        addresses = stack.addresses
-    assert addresses is not None
-    suite = Suite(state_folder() / "suite", addresses, detached=True)
-    await suite.start_missing()
-    print(addresses.exports())
-    for name, service in suite.services.items():
-        print(f"{name:9} {service.url}/docs   health {service.health_url}/metrics")
-    print(f"sandbox   {suite.sandbox.url}")
-    print("Stop it with: make down")
-    return 0
-
-
-async def _down() -> int:
-    stack, addresses = _kept()
-    folder = state_folder() / "suite"
-    if folder.exists():
-        await Suite(folder, addresses or Addresses("", ""), detached=True).stop()
-    if stack is not None:
-        await asyncio.to_thread(stack.stop)
-    return 0
-
-
-async def _status() -> int:
-    folder = state_folder() / "suite"
-    if not folder.exists():
-        print("nothing was started with make up")
-        return 3
-    suite = Suite(folder, Addresses("", ""), detached=True)
-    for process in (suite.sandbox, *suite.services.values()):
-        found = process.process
-        print(f"{process.name:16} {f'process {found.process_id}' if found else 'not running'}")
-    return 0
+def _summary(outcome: Outcome, seconds: float) -> str:
+    """Return the last line: one JSON object, amounts in minor units."""
+    figures = outcome.figures
+    return json.dumps(
+        {
+            "agree": all_agree(figures),
+            "differ": [figure.name for figure in figures if not figure.agrees],
+            "figures": {
+                f"{one.name} ({one.one_side}, {one.other_side})": [one.one, one.other]
+                for one in figures
+            },
+            "killed": outcome.killed,
+            "seconds": round(seconds, 1),
+        }
+    )
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
