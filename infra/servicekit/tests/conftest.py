@@ -1,20 +1,33 @@
 """The plumbing over memory and over real MongoDB, behind the same handles."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
 
+from infra.kafka import Topic, ensure_topics
 from servicekit.clock import ManualClock
+from servicekit.kafka import KafkaConnection
 from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Database
 from servicekit.outbox import MemoryOutbox, MongoOutboxQueue, OutboxQueue
 from servicekit.schema import Schema, migrate
+from servicekit.set_aside import SetAsideFact
+from servicekit.set_aside import _fact as stored_fact
 from servicekit.units import MemoryUnitsOfWork, MongoUnitsOfWork, Unit, UnitsOfWork
 from servicekit.work import MemoryWorkQueue, MongoWorkQueue, WorkQueue
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+async def until(what: str, look: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
+    """Return once `look` says True; fail with `what` if it does not within the deadline."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not await look():
+        assert asyncio.get_running_loop().time() < deadline, f"never: {what}"
+        await asyncio.sleep(0.05)
 
 
 @dataclass
@@ -25,6 +38,21 @@ class Plumbed:
     outbox: OutboxQueue
     work: WorkQueue
     clock: ManualClock
+    memory: MemoryDatabase = field(default_factory=MemoryDatabase)
+    database: Database | None = None
+
+
+async def connect(bootstrap_servers: str, topic_prefix: str) -> KafkaConnection:
+    """Return a connection to a cluster that has a producer's and a consumer's topic."""
+    topics = [Topic(name, "funding", 3, ()) for name in ("funding.pledges", "platform.payments")]
+    await ensure_topics(bootstrap_servers, topics, topic_prefix)
+    return KafkaConnection(bootstrap_servers, "servicekit-tests", topic_prefix)
+
+
+@pytest.fixture
+async def connection(kafka_bootstrap_servers: str, topic_prefix: str) -> KafkaConnection:
+    """Kafka with two topics, apart from other tests."""
+    return await connect(kafka_bootstrap_servers, topic_prefix)
 
 
 @pytest.fixture
@@ -43,7 +71,24 @@ def plumbed(request: pytest.FixtureRequest) -> Plumbed:
     if request.param == "memory":
         memory = MemoryDatabase()
         units: UnitsOfWork[Unit] = MemoryUnitsOfWork(memory, clock, lambda _, parts: Unit(parts))
-        return Plumbed(units, MemoryOutbox(memory, clock), MemoryWorkQueue(memory), clock)
+        return Plumbed(units, MemoryOutbox(memory, clock), MemoryWorkQueue(memory), clock, memory)
     database: Database = request.getfixturevalue("database")
     units = MongoUnitsOfWork(database, clock, lambda _, parts: Unit(parts))
-    return Plumbed(units, MongoOutboxQueue(database), MongoWorkQueue(database), clock)
+    queues = MongoOutboxQueue(database), MongoWorkQueue(database)
+    return Plumbed(units, *queues, clock, database=database)
+
+
+Kept = Callable[[], Awaitable[list[SetAsideFact]]]
+
+
+@pytest.fixture
+def everything_kept(plumbed: Plumbed) -> Kept:
+    """Whatever is set aside, also what belongs to no key."""
+
+    async def everything() -> list[SetAsideFact]:
+        if plumbed.database is not None:
+            found = await plumbed.database.collection("set_aside").find().to_list(None)
+            return [stored_fact(document) for document in found]
+        return list(plumbed.memory.table("set_aside").values())
+
+    return everything

@@ -1,91 +1,25 @@
 """A batch becomes one transaction; what cannot be used is set aside and takes nobody with it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import pytest
 
-from infra.servicekit.tests.conftest import NOW, Plumbed
+from infra.servicekit.tests.conftest import Kept, Plumbed
+from infra.servicekit.tests.reader import (
+    Reader,
+    fact,
+    payment,
+    retyped,
+    spoilt,
+    with_field,
+    with_header,
+)
 from servicekit import consume
-from servicekit.consume import BatchConsumer, Refusal, Subscription
-from servicekit.errors import ConsumerStopped, DependencyAway
-from servicekit.loops import Pulse
+from servicekit.consume import Refusal
+from servicekit.errors import Conflict, ConsumerStopped, DependencyAway
 from servicekit.ordering import Incoming
-from servicekit.set_aside import SetAsideFact
 from servicekit.units import Unit
-from sosst_contracts.codec import Decoded, Draft, Record
-from sosst_contracts.event import Event
-from sosst_contracts.funding import PledgePlaced
-from sosst_contracts.platform import PaymentPending
-from sosst_contracts.testing import sample
-
-Refuse = Callable[[Event], str | None]
-
-
-@dataclass
-class Reader:
-    """A consumer whose handler writes down what it saved; `refuse` and `fail` are set by tests."""
-
-    plumbed: Plumbed
-    sequenced: bool = True
-    refuse: Refuse = lambda event: None
-    retryable: bool = False
-    fail: Callable[[Event], Exception | None] = lambda event: None
-    saved: list[tuple[str, int | None]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        topic = PledgePlaced.topic if self.sequenced else PaymentPending.topic
-        subscription = Subscription(topic, "readers", self.sequenced, self.handle)
-        self.consumer = BatchConsumer(
-            subscription, self.plumbed.units, self.plumbed.clock, Pulse("test")
-        )
-        self.topic = topic
-
-    async def handle(self, unit: Unit, facts: Sequence[Decoded]) -> list[Refusal]:
-        refusals, saved = [], []
-        for fact in facts:
-            if error := self.fail(fact.event):
-                raise error
-            if reason := self.refuse(fact.event):
-                refusals.append(Refusal(fact, reason, "for a test", self.retryable))
-            else:
-                saved.append((fact.key, fact.envelope.sequence))
-        if not refusals:
-            self.saved += saved
-        return refusals
-
-    async def read(self, *records: Record) -> None:
-        await self.consumer.process([Incoming(r, 0, n) for n, r in enumerate(records)])
-
-    async def kept(self) -> list[SetAsideFact]:
-        async def work(unit: Unit) -> list[SetAsideFact]:
-            parts = unit.plumbing.set_aside
-            waiting = await parts.waiting("readers", self.topic, ["k", "other"])
-            loose = await parts.retryable("readers", self.topic, 100)
-            return [*waiting["k"], *waiting["other"], *loose]
-
-        return await self.plumbed.units.run(work)
-
-    async def count(self, key: str) -> int:
-        return await self.plumbed.units.run(lambda unit: unit.plumbing.set_aside.count(key))
-
-
-def fact(sequence: int, key: str = "k", **changes: object) -> Record:
-    return Draft(sample(PledgePlaced, campaign_id=key, **changes), NOW).seal(sequence)
-
-
-def spoilt(record: Record, value: bytes | None) -> Record:
-    return Record(record.topic, record.key, value, record.headers)
-
-
-def retyped(record: Record, type_name: str) -> Record:
-    headers = tuple((n, type_name.encode() if n == "ce_type" else v) for n, v in record.headers)
-    return Record(record.topic, record.key, record.value, headers)
-
-
-def payment(number: int, amount: int = 100) -> Record:
-    event = sample(PaymentPending, campaign_id="k", pledge_id=f"p{number}", amount=amount)
-    return Draft(event, NOW, identity=f"p{number}").seal()
+from sosst_contracts.codec import Decoded, Record
 
 
 async def test_facts_are_handed_on_once_and_in_order(plumbed: Plumbed) -> None:
@@ -107,31 +41,86 @@ async def test_a_gap_waits_and_fills_itself(plumbed: Plumbed) -> None:
     assert reader.saved[2:] == [("k", 2), ("k", 3), ("k", 4)] and await reader.kept() == []
 
 
-@pytest.mark.parametrize(
-    "value",
-    [None, b"\xff\x00", b"{", b"[]", b'{"campaign_id": "k"}', b" " * 300_000],
-    ids=["null", "bytes", "half", "array", "fields missing", "oversized"],
-)
+POISON: dict[str, tuple[Record, str]] = {
+    "null value": (spoilt(fact(2), None), "null-value"),
+    "undecodable bytes": (spoilt(fact(2), b"\xff\x00"), "undecodable-value"),
+    "half an object": (spoilt(fact(2), b"{"), "undecodable-value"),
+    "an array": (spoilt(fact(2), b"[]"), "schema-mismatch"),
+    "fields missing": (spoilt(fact(2), b'{"campaign_id": "k"}'), "schema-mismatch"),
+    "oversized": (spoilt(fact(2), b" " * 300_000), "oversized"),
+    "negative amount": (with_field(fact(2), "amount", "-1"), "schema-mismatch"),
+    "float amount": (with_field(fact(2), "amount", "19.99"), "schema-mismatch"),
+    "amount in words": (with_field(fact(2), "amount", '"1999"'), "schema-mismatch"),
+    "endless amount": (with_field(fact(2), "amount", "9" * 5_000), "undecodable-value"),
+    "unknown currency": (with_field(fact(2), "currency", '"XYZ"'), "schema-mismatch"),
+    "no currency": (with_field(fact(2), "currency", "null"), "schema-mismatch"),
+    "header not UTF-8": (with_header(fact(2), "ce_source", b"\xff"), "undecodable-header"),
+    "null header": (with_header(fact(2), "ce_id", None), "missing-header"),
+    "odd time": (with_header(fact(2), "ce_time", b"noon"), "malformed-header"),
+    "odd type": (with_header(fact(2), "ce_type", b"pledge"), "malformed-header"),
+    "someone else's campaign": (with_field(fact(2), "campaign_id", '"m"'), "key-mismatch"),
+}
+
+
+@pytest.mark.parametrize(("poison", "reason"), POISON.values(), ids=POISON)
 async def test_a_poison_record_costs_its_key_and_nobody_else(
-    plumbed: Plumbed, value: bytes | None
+    plumbed: Plumbed, poison: Record, reason: str
 ) -> None:
     """It is kept with place and reason, its key waits, and a readable copy heals it."""
     reader = Reader(plumbed)
-    await reader.read(fact(1), spoilt(fact(2), value), fact(3), fact(1, "other"))
+    await reader.read(fact(1), poison, fact(3), fact(1, "other"))
     assert sorted(reader.saved) == [("k", 1), ("other", 1)]
-    poison, behind = await reader.kept()
-    assert (poison.sequence, behind.sequence, behind.reason) == (2, 3, "gap")
-    assert poison.record.value == value and poison.offset == 1 and poison.reason != "gap"
+    kept, behind = await reader.kept()
+    assert (kept.sequence, behind.sequence, behind.reason) == (2, 3, "gap")
+    assert (kept.record, kept.partition, kept.offset) == (poison, 0, 1)
+    assert kept.reason == reason
     await reader.read(fact(2))
     assert reader.saved[-2:] == [("k", 2), ("k", 3)] and await reader.kept() == []
 
 
-async def test_what_cannot_be_attributed_blocks_nothing(plumbed: Plumbed) -> None:
-    """Without a readable key the record is kept, and every key goes on."""
+NOBODYS: dict[str, Record] = {
+    "key not UTF-8": Record(fact(1).topic, b"\xff", fact(1).value, fact(1).headers),
+    "no key": Record(fact(1).topic, None, fact(1).value, fact(1).headers),
+    "no headers at all": Record(fact(1).topic, b"k", fact(1).value, ()),
+    "no sequence": with_header(fact(1), "ce_sequence", None),
+    "sequence 0": with_header(fact(1), "ce_sequence", b"0".rjust(20, b"0")),
+    "sequence in words": with_header(fact(1), "ce_sequence", b"first"),
+    "sequence not UTF-8": with_header(fact(1), "ce_sequence", b"\xff"),
+}
+
+
+@pytest.mark.parametrize("record", NOBODYS.values(), ids=NOBODYS)
+async def test_what_has_no_place_in_a_key_blocks_no_key(
+    plumbed: Plumbed, everything_kept: Kept, record: Record
+) -> None:
+    """It is kept for a person with its bytes, and every key goes on."""
     reader = Reader(plumbed)
-    nameless = Record(reader.topic, b"\xff", fact(1).value, fact(1).headers)
-    await reader.read(nameless, fact(1))
-    assert reader.saved == [("k", 1)] and await reader.count("k") == 0
+    await reader.read(record, fact(1))
+    assert reader.saved == [("k", 1)]
+    (kept,) = await everything_kept()
+    assert (kept.record, kept.partition, kept.offset) == (record, 0, 0)
+
+
+async def test_a_nameless_record_takes_the_place_of_no_other(
+    plumbed: Plumbed, everything_kept: Kept
+) -> None:
+    """Set aside by partition and offset, it cannot be mistaken for a key and its sequence."""
+    reader = Reader(plumbed)
+    nameless = Incoming(NOBODYS["no key"], partition=3, offset=7)
+    await reader.consumer.process([nameless, Incoming(fact(7, "3"), 0, 0)])
+    assert len(await everything_kept()) == 2
+
+
+async def test_bad_facts_without_a_sequence_stand_aside_alone(
+    plumbed: Plumbed, everything_kept: Kept
+) -> None:
+    """A topic without sequences has no order to hold: neighbours of the same key go on."""
+    reader = Reader(plumbed, sequenced=False)
+    bad = with_field(payment(2), "amount", "-1")
+    await reader.read(payment(1), bad, spoilt(payment(3), None), payment(4))
+    assert len(reader.saved) == 2
+    reasons = sorted(kept.reason for kept in await everything_kept())
+    assert reasons == ["null-value", "schema-mismatch"]
 
 
 async def test_an_unknown_type_is_skipped_and_the_next_fact_goes_on(plumbed: Plumbed) -> None:
@@ -200,3 +189,74 @@ async def test_endless_refusals_stop_the_consumer(
     reader = Reader(plumbed, sequenced=False, refuse=lambda event: "no")
     with pytest.raises(ConsumerStopped, match="refusals"):
         await reader.read(*(payment(number) for number in range(5)))
+
+
+async def test_facts_that_only_wait_do_not_stop_the_consumer(
+    plumbed: Plumbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One poison fact in a busy campaign costs that campaign, however many come behind it."""
+    monkeypatch.setattr(consume, "REFUSALS_IN_A_ROW_MAX", 3)
+    reader = Reader(plumbed)
+    await reader.read(spoilt(fact(1), None), *(fact(number) for number in range(2, 8)))
+    await reader.read(*(fact(number) for number in range(8, 12)))
+    await reader.read(fact(1))
+    assert reader.saved == [("k", number) for number in range(1, 12)]
+
+
+async def test_retrying_the_same_facts_does_not_stop_the_consumer(
+    plumbed: Plumbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fact refused again and again was refused once."""
+    monkeypatch.setattr(consume, "REFUSALS_IN_A_ROW_MAX", 3)
+    reader = Reader(plumbed, sequenced=False, retryable=True, refuse=lambda event: "unknown")
+    await reader.read(payment(1))
+    for _ in range(5):
+        assert await reader.consumer.retry_set_aside() == 1
+    await reader.read(retyped(payment(2), "sosst.platform.payment-framed.v1"))
+    assert await reader.count("k") == 1
+
+
+async def test_facts_that_nothing_heals_do_not_keep_others_from_being_tried(
+    plumbed: Plumbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More of them than a page: the younger one behind is tried and accepted all the same."""
+    monkeypatch.setattr(consume, "RETRYABLE_PAGE", 2)
+    reader = Reader(plumbed, sequenced=False, retryable=True, refuse=lambda event: "unknown")
+    await reader.read(*(payment(number) for number in range(4)))
+    plumbed.clock.advance(seconds=1)
+    await reader.read(payment(9, amount=7))
+    reader.refuse = lambda event: None if getattr(event, "amount", 0) == 7 else "unknown"
+    tried = [await reader.consumer.retry_set_aside() for _ in range(4)]
+    assert tried == [2, 2, 1, 2]
+    assert len(reader.saved) == 1 and await reader.count("k") == 4
+
+
+async def test_a_conflict_is_narrowed_down_to_keys(plumbed: Plumbed) -> None:
+    """A key that others write all the time does not keep its neighbours from being saved."""
+    reader = Reader(plumbed)
+    misses = iter(range(2))
+    tried: list[set[str]] = []
+
+    async def contended(unit: Unit, facts: Sequence[Decoded]) -> list[Refusal]:
+        keys = {one.key for one in facts}
+        tried.append(keys)
+        if len(keys) > 1 or ("k" in keys and next(misses, None) is not None):
+            raise Conflict("somebody else wrote first")
+        return await reader.handle(unit, facts)
+
+    reader.subscribe(contended)
+    await reader.read(fact(1), fact(1, "other"))
+    assert sorted(reader.saved) == [("k", 1), ("other", 1)] and await reader.kept() == []
+    assert tried[0] == {"k", "other"} and {"other"} in tried and tried.count({"k"}) > 1
+
+
+async def test_what_stands_behind_an_unknown_major_in_other_partitions_is_saved(
+    plumbed: Plumbed,
+) -> None:
+    """The record stops its partition; the others were read as far as they came."""
+    reader = Reader(plumbed)
+    newer = retyped(fact(1), "sosst.funding.pledge-placed.v2")
+    batch = [Incoming(newer, 0, 0), Incoming(fact(1, "other"), 1, 0), Incoming(fact(2), 0, 1)]
+    with pytest.raises(ConsumerStopped):
+        await reader.consumer.process(batch)
+    assert reader.saved == [("other", 1)] and await reader.kept() == []

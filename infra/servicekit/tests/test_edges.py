@@ -9,14 +9,9 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic_settings import SettingsConfigDict
 
-from infra.kafka import Topic, ensure_topics
-from infra.servicekit.tests.conftest import NOW, Plumbed
 from servicekit.errors import DependencyAway, Unsaveable
-from servicekit.kafka import KafkaConnection
 from servicekit.mongo import Database
 from servicekit.problems import Problem, install_problems
-from servicekit.publish import KafkaPublisher, MemoryLog, partition_of
-from servicekit.relay import Relay
 from servicekit.schema import (
     CollectionSchema,
     Index,
@@ -26,9 +21,6 @@ from servicekit.schema import (
     migrate,
 )
 from servicekit.settings import ServiceSettings, SettingsRefused, load_settings
-from sosst_contracts.codec import Draft
-from sosst_contracts.funding import PledgePlaced
-from sosst_contracts.testing import sample
 
 
 class LampSettings(ServiceSettings):
@@ -111,44 +103,6 @@ async def test_every_error_is_a_problem(
     assert (response.status_code, body["status"]) == (status, status)
     assert body["type"] == f"/problems/{name}"
     assert "secret" not in response.text
-
-
-async def test_rows_leave_only_after_the_acknowledgement(plumbed: Plumbed) -> None:
-    """While the broker is away they stay, afterwards they leave in order."""
-    drafts = [Draft(sample(PledgePlaced, campaign_id=f"c{n % 2}"), NOW) for n in range(6)]
-    await plumbed.units.run(lambda unit: unit.plumbing.outbox.add(drafts))
-    log = MemoryLog()
-    relay = Relay(plumbed.outbox, log)
-    log.away = True
-    assert await relay.relay_page() is False and len(await plumbed.outbox.page(10)) == 6
-    log.away = False
-    relay = Relay(plumbed.outbox, log)
-    assert await relay.relay_page() is True and await plumbed.outbox.page(10) == []
-    for key in (b"c0", b"c1"):
-        numbers = [int(dict(r.headers)["ce_sequence"] or b"") for r in log.records if r.key == key]
-        assert numbers == [1, 2, 3]
-
-
-async def test_a_missing_topic_does_not_hold_up_the_others(
-    kafka_bootstrap_servers: str, topic_prefix: str
-) -> None:
-    """Records of a topic that is not there are unacknowledged; the others are on the broker."""
-    there = Topic("funding.pledges", "funding", 3, ())
-    await ensure_topics(kafka_bootstrap_servers, [there], topic_prefix)
-    publisher = KafkaPublisher(KafkaConnection(kafka_bootstrap_servers, "t", topic_prefix))
-    good = Draft(sample(PledgePlaced), NOW).seal(1)
-    lost = type(good)("payouts.stages", good.key, good.value, good.headers)
-    try:
-        assert await publisher.publish([good, lost, good]) == [True, False, True]
-    finally:
-        await publisher.close()
-
-
-def test_keys_go_where_every_kafka_client_puts_them() -> None:
-    """The hash is the murmur2 of Kafka's own test vectors (org.apache.kafka.common.utils)."""
-    vectors = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536}
-    for key, murmur2 in vectors.items():
-        assert partition_of(key, 12) == (murmur2 & 0x7FFFFFFF) % 12
 
 
 SCHEMA = Schema(2, (CollectionSchema("lamps", (Index([("height", 1)], unique=True),)),))

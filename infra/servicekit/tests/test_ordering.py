@@ -86,7 +86,9 @@ def test_any_order_with_repeats_applies_each_fact_once_in_order(
     batches: list[list[int]], spoilt: set[int]
 ) -> None:
     """Whatever arrives in whatever batches: applied is 1, 2, 3 … up to the first hole."""
-    row, parked, applied = StreamRow(), {}, []
+    row = StreamRow()
+    parked: dict[int, Arrival] = {}
+    applied: list[int | None] = []
     for batch in batches:
         fresh = [arrival(n, unusable(n) if n in spoilt else None) for n in batch]
         known = list(parked.values()) if row.waiting else []

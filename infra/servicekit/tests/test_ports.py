@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from infra.servicekit.tests.conftest import NOW, Plumbed
 from servicekit.errors import Conflict, LeaseLost
+from servicekit.set_aside import SetAsideFact
 from servicekit.streams import Move, StreamRow
 from servicekit.units import Unit
 from servicekit.work import Claim, WorkItem
-from sosst_contracts.codec import Draft
+from sosst_contracts.codec import Draft, Record
 from sosst_contracts.funding import PledgePlaced
 from sosst_contracts.testing import sample
 
@@ -131,9 +133,10 @@ async def test_whoever_lost_the_lease_saves_nothing(plumbed: Plumbed) -> None:
     plumbed.clock.advance(seconds=6)
     (held,) = await claim(plumbed)
     assert held.attempt == 2 and held.token != lost.token
-    for act in ("finish", "confirm"):
-        with pytest.raises(LeaseLost):
-            await plumbed.units.run(lambda unit, act=act: getattr(unit.plumbing.work, act)([lost]))
+    with pytest.raises(LeaseLost):
+        await plumbed.units.run(lambda unit: unit.plumbing.work.finish([lost]))
+    with pytest.raises(LeaseLost):
+        await plumbed.units.run(lambda unit: unit.plumbing.work.confirm([lost]))
     with pytest.raises(LeaseLost):
         await plumbed.units.run(lambda unit: unit.plumbing.work.postpone(lost, NOW))
     assert await plumbed.work.postpone(lost, NOW) is False
@@ -160,3 +163,165 @@ async def test_work_may_be_let_go_of_hastened_and_held_longer(plumbed: Plumbed) 
     (again,) = await claim(plumbed)
     await hasten(["one"])
     assert again.attempt == 2 and await claim(plumbed) == []
+
+
+async def test_equal_priorities_go_by_due_whatever_the_order_of_offering(
+    plumbed: Plumbed,
+) -> None:
+    """The order holds within one claim, too."""
+    await offer(plumbed, item("third", 5, -1), item("second", 5, -2), item("first", 5, -3))
+    assert [one.item.id for one in await claim(plumbed)] == ["first", "second", "third"]
+
+
+async def test_a_row_that_stands_at_its_beginning_moves_on(plumbed: Plumbed) -> None:
+    """Whether it was never written or came back to where it began makes no difference."""
+    began = StreamRow()
+    held = StreamRow(0, waiting=True)
+    await advance(plumbed, Move("a", began, held))
+    await advance(plumbed, Move("a", held, began))
+    await advance(plumbed, Move("a", began, StreamRow(1)))
+    assert await rows(plumbed, "a") == {"a": StreamRow(1)}
+
+
+async def test_groups_and_topics_do_not_share_rows(plumbed: Plumbed) -> None:
+    """The same key moves for each (group, topic) by itself."""
+    await advance(plumbed, Move("a", StreamRow(), StreamRow(3)))
+
+    async def others(unit: Unit) -> list[StreamRow]:
+        streams = unit.plumbing.streams
+        found = [await streams.load("others", TOPIC, ["a"])]
+        found.append(await streams.load(GROUP, "payouts.refunds", ["a"]))
+        return [one["a"] for one in found]
+
+    assert await plumbed.units.run(others) == [StreamRow(), StreamRow()]
+
+
+def aside(number: int, sequence: int | None = None, **changes: Any) -> SetAsideFact:
+    record = Record(TOPIC, b"\xff", None, (("ce_id", None), ("x", b"\xfe")))
+    values: dict[str, Any] = {
+        "group": GROUP,
+        "topic": TOPIC,
+        "key": "a",
+        "reason": "bad",
+        "detail": "for a test",
+        "retryable": sequence is None,
+        "set_aside_at": NOW + timedelta(seconds=number),
+    }
+    return SetAsideFact(
+        id=f"fact-{number}",
+        sequence=sequence,
+        record=record,
+        partition=1,
+        offset=number,
+        **(values | changes),
+    )
+
+
+async def test_set_aside_facts_come_back_whole_and_in_order(plumbed: Plumbed) -> None:
+    """Bytes, headers and place as they were; a key's by sequence, loose ones by age."""
+    sequenced = [aside(1, 9), aside(2, 8), aside(3, 7, key="b"), aside(4, 6, group="others")]
+    loose = [aside(6), aside(5), aside(7, topic="payouts.refunds"), aside(8, retryable=False)]
+
+    async def work(unit: Unit) -> None:
+        kept = unit.plumbing.set_aside
+        await kept.add([*sequenced, *loose])
+        await kept.add([])
+        assert await kept.waiting(GROUP, TOPIC, ["a", "c"]) == {
+            "a": [sequenced[1], sequenced[0]],
+            "c": [],
+        }
+        first = await kept.retryable(GROUP, TOPIC, 1)
+        assert first == [loose[1]]
+        assert await kept.retryable(GROUP, TOPIC, 5, first[0]) == [loose[0]]
+
+    await plumbed.units.run(work)
+
+
+async def test_a_fact_set_aside_again_is_replaced_and_forgotten_once(plumbed: Plumbed) -> None:
+    """The same id is the same fact; forgetting what is not there is harmless."""
+
+    async def work(unit: Unit) -> None:
+        kept = unit.plumbing.set_aside
+        await kept.add([aside(1, 1)])
+        await kept.add([aside(1, 1, reason="worse"), aside(2, 2)])
+        assert [one.reason for one in (await kept.waiting(GROUP, TOPIC, ["a"]))["a"]] == [
+            "worse",
+            "bad",
+        ]
+        assert await kept.count("a") == 2
+        await kept.remove(["fact-1", "fact-1", "unknown"])
+        await kept.remove([])
+        assert await kept.count("a") == 1
+
+    await plumbed.units.run(work)
+
+
+async def test_transactions_on_one_key_commit_in_the_order_of_their_sequences(
+    plumbed: Plumbed,
+) -> None:
+    """Whenever a page is read in between, it never shows a sequence without those before it."""
+    pages: list[list[int]] = []
+    adding = True
+
+    async def add() -> None:
+        while True:
+            try:
+                await plumbed.units.run(lambda unit: unit.plumbing.outbox.add([draft("c1")]))
+                return
+            except Conflict:
+                await asyncio.sleep(0)
+
+    async def read() -> None:
+        while adding:
+            page = await plumbed.outbox.page(100)
+            pages.append([int(dict(r.record.headers)["ce_sequence"] or b"") for r in page])
+            await asyncio.sleep(0)
+
+    reading = asyncio.create_task(read())
+    await asyncio.gather(*(add() for _ in range(20)))
+    adding = False
+    await reading
+    pages.append([int(r.id[-20:]) for r in await plumbed.outbox.page(100)])
+    assert all(page == list(range(1, len(page) + 1)) for page in pages)
+    assert len(pages[-1]) == 20
+
+
+async def test_a_page_shows_only_what_was_committed(plumbed: Plumbed) -> None:
+    """What a transaction added and then undid was never there for the relay."""
+    added, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work(unit: Unit) -> None:
+        await unit.plumbing.outbox.add([draft("c1")])
+        added.set()
+        await go_on.wait()
+        raise ZeroDivisionError
+
+    unit = asyncio.create_task(plumbed.units.run(work))
+    await added.wait()
+    page = asyncio.create_task(plumbed.outbox.page(10))
+    await asyncio.wait([page], timeout=0.2)
+    go_on.set()
+    assert await page == []
+    with pytest.raises(ZeroDivisionError):
+        await unit
+
+
+async def test_a_claim_outlives_somebody_elses_undone_transaction(plumbed: Plumbed) -> None:
+    """A claim is no part of any unit of work: undoing one does not give the item away again."""
+    await offer(plumbed, item("one"))
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work(unit: Unit) -> None:
+        await unit.plumbing.outbox.add([draft("c1")])
+        begun.set()
+        await go_on.wait()
+        raise ZeroDivisionError
+
+    unit = asyncio.create_task(plumbed.units.run(work))
+    await begun.wait()
+    claiming = asyncio.create_task(claim(plumbed))
+    await asyncio.wait([claiming], timeout=0.2)
+    go_on.set()
+    with pytest.raises(ZeroDivisionError):
+        await unit
+    assert len(await claiming) == 1 and await claim(plumbed) == []

@@ -27,6 +27,7 @@ log = structlog.get_logger()
 # So many refusals with nothing accepted between them mean a wrong deploy, not wrong facts.
 REFUSALS_IN_A_ROW_MAX = 1_000
 RETRYABLE_PAGE = 500
+OUTCOMES = ("applied", "repeated", "skipped", "set_aside")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,9 @@ class BatchConsumer(Generic[U]):
         self._clock = clock
         self._pulse = pulse
         self._refusals_in_a_row = 0
+        self._retried_up_to: SetAsideFact | None = None
+        for outcome in OUTCOMES:
+            metrics.CONSUMER_RECORDS.labels(subscription.group, subscription.topic, outcome)
 
     async def process(self, incoming: Sequence[Incoming]) -> None:
         """Save everything that the records say; return only when all of it is saved.
@@ -102,12 +106,17 @@ class BatchConsumer(Generic[U]):
             raise ConsumerStopped("refusals", f"{self._refusals_in_a_row} in a row")
 
     async def retry_set_aside(self) -> int:
-        """Try the facts again that another fact may have healed; return how many were tried."""
-        topic, group = self.subscription.topic, self.subscription.group
+        """Try a page of the facts again that another fact may have healed; return how many.
+
+        Each call goes on behind the page before and at the end begins anew, so that facts which
+        nothing heals do not keep younger ones from being tried.
+        """
+        topic, group, after = self.subscription.topic, self.subscription.group, self._retried_up_to
         facts = await self._units.run(
-            lambda unit: unit.plumbing.set_aside.retryable(group, topic, RETRYABLE_PAGE)
+            lambda unit: unit.plumbing.set_aside.retryable(group, topic, RETRYABLE_PAGE, after)
         )
         await self._save([_from_set_aside(fact) for fact in facts])
+        self._retried_up_to = facts[-1] if len(facts) == RETRYABLE_PAGE else None
         return len(facts)
 
     def _decode(self, incoming: Sequence[Incoming]) -> tuple[list[Arrival], UnknownMajor | None]:
@@ -168,16 +177,17 @@ class BatchConsumer(Generic[U]):
             refusals = await self.subscription.handle(unit, _facts(facts + accepted))
             if refusals:
                 raise _Refused(refusals)
-        await self._keep(unit, plan, refused)
+        fresh = await self._keep(unit, plan, refused)
         await unit.plumbing.streams.advance(
             self.subscription.group, self.subscription.topic, plan.moves
         )
-        kept = sum(len(key.keep) for key in plan.keys.values()) + len(plan.keep)
         return Counter(
             applied=len(facts) + len(accepted),
             repeated=sum(len(key.repeat) for key in plan.keys.values()),
             skipped=plan.skipped + sum(len(key.skip) for key in plan.keys.values()),
-            set_aside=kept + len(plan.loose) - len(accepted),
+            set_aside=len(fresh),
+            # What only waits for the fact before it says nothing about the deploy.
+            refused=sum(1 for one in fresh if one.reason != "gap"),
         )
 
     async def _plan(
@@ -218,7 +228,10 @@ class BatchConsumer(Generic[U]):
         else:
             plan.loose.append(arrival)
 
-    async def _keep(self, unit: U, plan: _Plan, refused: Mapping[str, Refusal]) -> None:
+    async def _keep(
+        self, unit: U, plan: _Plan, refused: Mapping[str, Refusal]
+    ) -> list[SetAsideFact]:
+        """Set aside what is new to it, forget what was healed; return the new ones."""
         kept = [one for key in plan.keys.values() for one in key.keep] + plan.keep
         facts = [self._fact(one, retryable=False) for one in kept if one.arrival.parked_id is None]
         healed = [parked_id for key in plan.keys.values() for parked_id in key.healed_ids()]
@@ -241,6 +254,7 @@ class BatchConsumer(Generic[U]):
                 reason=fact.reason,
                 detail=fact.detail,
             )
+        return facts
 
     def _fact(self, one: Kept, *, retryable: bool) -> SetAsideFact:
         arrival, incoming = one.arrival, one.arrival.incoming
@@ -248,7 +262,8 @@ class BatchConsumer(Generic[U]):
         if arrival.key is not None and arrival.sequence is not None:
             place = f"{arrival.key}|{arrival.sequence}"
         else:
-            place = _fact_id(arrival) or f"{incoming.partition}|{incoming.offset}"
+            # No key looks like this, so it takes the place of no other fact.
+            place = _fact_id(arrival) or f"|{incoming.partition}|{incoming.offset}"
         return SetAsideFact(
             id=f"{group}|{topic}|{place}",
             group=group,
@@ -266,11 +281,11 @@ class BatchConsumer(Generic[U]):
 
     def _count(self, outcomes: Counter[str]) -> None:
         group, topic = self.subscription.group, self.subscription.topic
-        for outcome, count in outcomes.items():
-            metrics.CONSUMER_RECORDS.labels(group, topic, outcome).inc(count)
+        for outcome in OUTCOMES:
+            metrics.CONSUMER_RECORDS.labels(group, topic, outcome).inc(outcomes[outcome])
         if outcomes["applied"]:
             self._refusals_in_a_row = 0
-        self._refusals_in_a_row += outcomes["set_aside"]
+        self._refusals_in_a_row += outcomes["refused"]
 
 
 def _arrival(

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from servicekit import metrics
+from servicekit.errors import DependencyAway
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -22,7 +23,8 @@ class Lanes(Generic[Item, Answer]):
     """One lane per key; `save` gets the key and a group, and answers each item or its refusal.
 
     If `save` raises, a group of one gets the error; a larger group is tried again item by item,
-    so that one item that can never be saved does not take its neighbours with it.
+    so that one item that can never be saved does not take its neighbours with it. An absent
+    dependency is everybody's at once: asking it again for each would keep them all waiting.
     """
 
     def __init__(self, save: Save[Item, Answer], group_items_max: int = 100) -> None:
@@ -49,8 +51,10 @@ class Lanes(Generic[Item, Answer]):
             await asyncio.wait(self._turns)
 
     async def _run(self, key: str, lane: deque[tuple[Item, asyncio.Future[Answer], float]]) -> None:
-        await asyncio.sleep(0)  # Lets callers of the same turn of the loop join the first group.
+        group: list[tuple[Item, asyncio.Future[Answer], float]] = []
         try:
+            # Lets callers of the same turn of the loop join the first group.
+            await asyncio.sleep(0)
             while lane:
                 size = min(len(lane), self._group_items_max)
                 group = [lane.popleft() for _ in range(size)]
@@ -61,7 +65,7 @@ class Lanes(Generic[Item, Answer]):
         finally:
             del self._waiting[key]
             # Nobody may hang on a lane that ended, whatever ended it.
-            for _, answer, _ in lane:
+            for _, answer, _ in (*group, *lane):
                 if not answer.done():
                     answer.set_exception(RuntimeError("the lane ended"))
 
@@ -73,11 +77,11 @@ class Lanes(Generic[Item, Answer]):
             if len(results) != len(group):
                 raise RuntimeError(f"{len(results)} answers for {len(group)} items")
         except Exception as error:
-            if len(group) > 1:
+            if len(group) > 1 and not isinstance(error, DependencyAway):
                 for one in group:
                     await self._settle(key, [one])
                 return
-            results = [error]
+            results = [error] * len(group)
         for (_, answer), result in zip(group, results, strict=True):
             if answer.done():
                 continue

@@ -49,6 +49,9 @@ _DUPLICATE_KEY = 11000
 _VALIDATION_FAILED = 121
 _WRITE_CONFLICT = 112
 _AWAY_CODES = {6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
+# A read of one instant that the server cannot serve now, for instance beside a migration: in a
+# transaction it is a conflict by its label, outside it is tried again later.
+_SNAPSHOT_CODES = {239, 246}
 _OPERATIONS = ("find", "insert", "update", "delete", "findAndModify", "aggregate", "getMore")
 
 
@@ -80,6 +83,8 @@ def sort_error(error: pymongo_errors.PyMongoError) -> Exception:
         return DependencyAway(f"MongoDB: {error}")
     if error.has_error_label("TransientTransactionError") or _WRITE_CONFLICT in codes:
         return Conflict(str(error))
+    if codes & _SNAPSHOT_CODES:
+        return DependencyAway(f"MongoDB: {error}")
     return error
 
 

@@ -175,9 +175,13 @@ def _row(document: dict[str, Any]) -> OutboxRow:
 
 
 class MemoryOutbox:
-    """Sequences and rows in memory; both sides of the port in one class."""
+    """Sequences and rows in memory; both sides of the port in one class.
+
+    The relay's side runs in transactions of its own, so it sees only what was committed.
+    """
 
     def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
+        self._database = database
         self._sequences: dict[tuple[str, str], int] = database.table("sequences")
         self._rows: dict[str, OutboxRow] = database.table("outbox")
         self._clock = clock
@@ -196,12 +200,18 @@ class MemoryOutbox:
         return self._sequences.get((topic, key), 0)
 
     async def page(self, limit: int, without_topics: Collection[str] = ()) -> list[OutboxRow]:
-        wanted = [r for r in self._rows.values() if r.record.topic not in without_topics]
-        return wanted[:limit]
+        async def read() -> list[OutboxRow]:
+            rows = self._rows.values()
+            return [row for row in rows if row.record.topic not in without_topics][:limit]
+
+        return await self._database.transaction(read)
 
     async def remove(self, ids: Sequence[str]) -> None:
-        for row_id in ids:
-            self._rows.pop(row_id, None)
+        async def forget() -> None:
+            for row_id in ids:
+                self._rows.pop(row_id, None)
+
+        await self._database.transaction(forget)
 
     async def backlog(self) -> tuple[int, datetime | None]:
         oldest = next(iter(self._rows.values()), None)

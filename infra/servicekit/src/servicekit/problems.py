@@ -101,9 +101,13 @@ async def measure_requests(
 ) -> Response:
     """Count and time each answer by route template, so that ids never become labels."""
     began = time.monotonic()
-    response = await call_next(request)
-    route = getattr(request.scope.get("route"), "path", "none")
-    method = request.method if request.method in _METHODS else "other"
-    metrics.HTTP_REQUESTS.labels(method, route, str(response.status_code)).inc()
-    metrics.HTTP_DURATION.labels(method, route).observe(time.monotonic() - began)
-    return response
+    code = "500"  # An unexpected error passes here as an exception and is answered further out.
+    try:
+        response = await call_next(request)
+        code = str(response.status_code)
+        return response
+    finally:
+        route = getattr(request.scope.get("route"), "path", "none")
+        method = request.method if request.method in _METHODS else "other"
+        metrics.HTTP_REQUESTS.labels(method, route, code).inc()
+        metrics.HTTP_DURATION.labels(method, route).observe(time.monotonic() - began)

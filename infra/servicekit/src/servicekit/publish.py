@@ -192,18 +192,21 @@ def _listed(name: str) -> str:
 
 
 class MemoryLog:
-    """A topic log in memory: what `KafkaPublisher` promises, for handler tests."""
+    """A topic log in memory: what `KafkaPublisher` promises, for handler tests.
+
+    `away` and `missing` (names of topics) are what a test takes from it.
+    """
 
     def __init__(self, partitions: int = 12) -> None:
         self.records: list[Record] = []
         self.partitions = partitions
         self.away = False
+        self.missing: set[str] = set()
 
     async def publish(self, records: Sequence[Record]) -> list[bool]:
-        if self.away:
-            return [False] * len(records)
-        self.records.extend(records)
-        return [True] * len(records)
+        acknowledged = [not self.away and r.topic not in self.missing for r in records]
+        self.records += [r for r, good in zip(records, acknowledged, strict=True) if good]
+        return acknowledged
 
     async def close(self) -> None:
         pass

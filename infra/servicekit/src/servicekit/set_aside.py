@@ -51,8 +51,13 @@ class SetAside(Protocol):
         """Return the sequenced facts kept for each key, in order of sequence."""
         ...
 
-    async def retryable(self, group: str, topic: str, limit: int) -> list[SetAsideFact]:
-        """Return facts without sequence that another fact may have healed, oldest first."""
+    async def retryable(
+        self, group: str, topic: str, limit: int, after: SetAsideFact | None = None
+    ) -> list[SetAsideFact]:
+        """Return facts without sequence that another fact may have healed, oldest first.
+
+        `after` is the last fact of the page before.
+        """
         ...
 
     async def count(self, key: str) -> int:
@@ -88,9 +93,15 @@ class MongoSetAside:
             found[fact.key or ""].append(fact)
         return found
 
-    async def retryable(self, group: str, topic: str, limit: int) -> list[SetAsideFact]:
-        query = {"group": group, "topic": topic, "retryable": True}
-        return await self._find(query, [("set_aside_at", 1)], limit)
+    async def retryable(
+        self, group: str, topic: str, limit: int, after: SetAsideFact | None = None
+    ) -> list[SetAsideFact]:
+        query: Document = {"group": group, "topic": topic, "retryable": True}
+        if after is not None:
+            instant = after.set_aside_at
+            same_instant = {"set_aside_at": instant, "_id": {"$gt": after.id}}
+            query["$or"] = [{"set_aside_at": {"$gt": instant}}, same_instant]
+        return await self._find(query, [("set_aside_at", 1), ("_id", 1)], limit)
 
     async def count(self, key: str) -> int:
         with sorted_errors():
@@ -127,10 +138,14 @@ class MemorySetAside:
                 found.get(fact.key or "", []).append(fact)
         return {key: sorted(facts, key=lambda f: f.sequence or 0) for key, facts in found.items()}
 
-    async def retryable(self, group: str, topic: str, limit: int) -> list[SetAsideFact]:
+    async def retryable(
+        self, group: str, topic: str, limit: int, after: SetAsideFact | None = None
+    ) -> list[SetAsideFact]:
         found = [f for f in self._facts.values() if f.retryable and f.group == group]
         found = [f for f in found if f.topic == topic]
-        return sorted(found, key=lambda f: f.set_aside_at)[:limit]
+        if after is not None:
+            found = [f for f in found if _age(f) > _age(after)]
+        return sorted(found, key=_age)[:limit]
 
     async def count(self, key: str) -> int:
         return sum(1 for fact in self._facts.values() if fact.key == key)
@@ -138,6 +153,10 @@ class MemorySetAside:
     async def remove(self, ids: Sequence[str]) -> None:
         for fact_id in ids:
             self._facts.pop(fact_id, None)
+
+
+def _age(fact: SetAsideFact) -> tuple[datetime, str]:
+    return fact.set_aside_at, fact.id
 
 
 def _document(fact: SetAsideFact) -> Document:

@@ -14,13 +14,17 @@ EXIT_SETTINGS = 64
 class ServiceSettings(BaseSettings):
     """What every service needs; a service adds its own and sets `env_prefix`."""
 
-    mongodb_uri: str = Field(description="MongoDB connection string (replica set).")
-    mongodb_database: str = Field(description="Name of this service's own database.")
-    kafka_bootstrap_servers: str = Field(description="host:port[,host:port…] of the brokers.")
+    mongodb_uri: str = Field(min_length=1, description="MongoDB connection string (replica set).")
+    mongodb_database: str = Field(min_length=1, description="Name of this service's own database.")
+    kafka_bootstrap_servers: str = Field(
+        min_length=1, description="host:port[,host:port…] of the brokers."
+    )
     topic_prefix: str = Field(
         "", description="Put before topic and group names on a shared cluster."
     )
-    instance_id: str = Field(description="Name of this instance, stable over restarts.")
+    instance_id: str = Field(
+        min_length=1, description="Name of this instance, stable over restarts."
+    )
     http_host: str = Field("127.0.0.1", description="Address to listen on, for both ports.")
     http_port: int = Field(description="Port of the API.")
     health_port: int = Field(description="Port of health and metrics.")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pymongo import InsertOne, UpdateOne
+from pymongo import UpdateOne
 
 from servicekit.errors import Conflict, DuplicateKey
 from servicekit.memory import MemoryDatabase
@@ -67,13 +67,12 @@ class MongoStreams:
         if not moves:
             return
         writes = [_write(group, topic, move) for move in moves]
-        existing = sum(1 for move in moves if move.before != StreamRow())
         try:
             with sorted_errors():
                 result = await self._rows.bulk_write(writes, ordered=False, session=self._session)
         except DuplicateKey as error:
             raise Conflict("a streams row was begun by somebody else") from error
-        if result.matched_count != existing:
+        if result.matched_count + result.upserted_count != len(moves):
             raise Conflict("a streams row was moved by somebody else")
 
 
@@ -84,12 +83,19 @@ def _row_id(group: str, topic: str, key: str) -> str:
 def _write(group: str, topic: str, move: Move) -> Any:
     row_id = _row_id(group, topic, move.key)
     after = {"last_sequence": move.after.last_sequence, "waiting": move.after.waiting}
-    if move.before == StreamRow():
-        return InsertOne({"_id": row_id, "group": group, "topic": topic, "key": move.key} | after)
     before = {"last_sequence": move.before.last_sequence, "waiting": move.before.waiting}
     # `revision` makes every step a real change: MongoDB skips a write that changes nothing,
     # and a skipped write would not fence a zombie.
-    return UpdateOne({"_id": row_id} | before, {"$set": after, "$inc": {"revision": 1}})
+    return UpdateOne(
+        {"_id": row_id} | before,
+        {
+            "$set": after,
+            "$inc": {"revision": 1},
+            "$setOnInsert": {"group": group, "topic": topic, "key": move.key},
+        },
+        # Only a key at its beginning may lack a row; one that stands elsewhere is a duplicate.
+        upsert=move.before == StreamRow(),
+    )
 
 
 class MemoryStreams:

@@ -16,7 +16,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 
-from servicekit import metrics
+from servicekit import lenient_records, metrics
 from servicekit.consume import BatchConsumer
 from servicekit.errors import ConsumerStopped, DependencyAway
 from servicekit.kafka import KafkaConnection
@@ -31,6 +31,8 @@ BATCH_RECORDS_MAX = 500
 RETRY_SET_ASIDE_SECONDS = 1.0
 WATCH_SECONDS = 1.0
 REBALANCE_TIMEOUT_SECONDS = 60
+
+lenient_records.install()
 
 Records = tuple["ConsumerRecord[bytes, bytes]", ...]
 

@@ -165,10 +165,12 @@ class MongoWorkQueue:
                 due | {"_id": ids},
                 {"$set": {"token": token, "due": until}, "$inc": {"attempt": 1}},
             )
-            taken = await self._items.find({"_id": ids, "token": token}).sort(best).to_list(None)
+            taken = await self._items.find({"_id": ids, "token": token}).to_list(None)
         expired = sum(1 for row in found if row["token"] is not None)
         metrics.WORK_LEASE_EXPIRED.labels(kind).inc(expired)
-        return [_claim(row) for row in taken]
+        # What was taken is all due at the end of the lease: the order is that of before.
+        mine = {row["_id"]: row for row in taken}
+        return [_claim(mine[row["_id"]]) for row in found if row["_id"] in mine]
 
     async def extend(self, claims: Sequence[Claim], until: datetime) -> int:
         if not claims:
@@ -261,9 +263,10 @@ class MemoryWorkOffers:
 
 
 class MemoryWorkQueue:
-    """Items in memory, for workers."""
+    """Items in memory, for workers; each call is a transaction of its own."""
 
     def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
         self._items: dict[str, _Held] = database.table("work")
 
     async def claim(
@@ -271,28 +274,38 @@ class MemoryWorkQueue:
     ) -> list[Claim]:
         token = secrets.token_hex(12)
         until = now + timedelta(seconds=lease_seconds)
-        due = [h for h in self._items.values() if h.item.kind == kind and h.item.due <= now]
-        due.sort(key=lambda held: (held.item.priority, held.item.due))
-        claims = []
-        for held in due[:limit]:
-            taken = _Held(replace(held.item, due=until), token, held.attempt + 1)
-            self._items[held.item.id] = taken
-            claims.append(Claim(taken.item, token, taken.attempt, until))
-        return claims
+
+        async def take() -> list[Claim]:
+            due = [h for h in self._items.values() if h.item.kind == kind and h.item.due <= now]
+            due.sort(key=lambda held: (held.item.priority, held.item.due))
+            claims = []
+            for held in due[:limit]:
+                taken = _Held(replace(held.item, due=until), token, held.attempt + 1)
+                self._items[held.item.id] = taken
+                claims.append(Claim(taken.item, token, taken.attempt, until))
+            return claims
+
+        return await self._database.transaction(take)
 
     async def extend(self, claims: Sequence[Claim], until: datetime) -> int:
-        ours = [claim for claim in claims if _is_ours(self._items, claim)]
-        for claim in ours:
-            held = self._items[claim.item.id]
-            self._items[claim.item.id] = replace(held, item=replace(held.item, due=until))
-        return len(ours)
+        async def lengthen() -> int:
+            ours = [claim for claim in claims if _is_ours(self._items, claim)]
+            for claim in ours:
+                held = self._items[claim.item.id]
+                self._items[claim.item.id] = replace(held, item=replace(held.item, due=until))
+            return len(ours)
+
+        return await self._database.transaction(lengthen)
 
     async def postpone(self, claim: Claim, due: datetime) -> bool:
-        if not _is_ours(self._items, claim):
-            return False
-        held = self._items[claim.item.id]
-        self._items[claim.item.id] = _Held(replace(held.item, due=due), None, held.attempt)
-        return True
+        async def let_go() -> bool:
+            if not _is_ours(self._items, claim):
+                return False
+            held = self._items[claim.item.id]
+            self._items[claim.item.id] = _Held(replace(held.item, due=due), None, held.attempt)
+            return True
+
+        return await self._database.transaction(let_go)
 
     async def backlog(self, kind: str) -> tuple[int, datetime | None]:
         dues = [held.item.due for held in self._items.values() if held.item.kind == kind]
@@ -348,7 +361,7 @@ class Worker:
         try:
             while not stopping.is_set():
                 pulse.beat()
-                if not await self._claim_more():
+                if not await self._claimed_more():
                     await pause(self._wake, self._poll_seconds)
                     self._wake.clear()
         finally:
@@ -356,11 +369,16 @@ class Worker:
                 await asyncio.wait(self._running)
             extending.cancel()
 
-    async def _claim_more(self) -> bool:
+    async def _claimed_more(self) -> bool:
         free = self._concurrency - len(self._running)
         if free <= 0:
             return False
-        claims = await self._queue.claim(self.kind, self._clock.now(), free, self._lease_seconds)
+        now = self._clock.now()
+        try:
+            claims = await self._queue.claim(self.kind, now, free, self._lease_seconds)
+        except DependencyAway as error:
+            log.warning("nothing claimed", kind=self.kind, error=repr(error))
+            return False
         for claim in claims:
             task = asyncio.create_task(self._attend(claim))
             self._running[task] = claim
