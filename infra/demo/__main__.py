@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import httpx
+from aiokafka.errors import KafkaError
+from pymongo.errors import PyMongoError
 from rich.console import Console
 
 from infra.demo import standing
@@ -18,6 +20,7 @@ from infra.demo.figures import all_agree
 from infra.demo.given import GivenCampaign, GivenRefused, read_campaign, read_pledges
 from infra.demo.story import Outcome, Story
 from infra.demo.telling import NothingMoves, Telling
+from infra.demo.tidying import forget
 from infra.kafka import TopicsRefused
 from infra.native import Addresses, NativeStack, NativeStackError, given_addresses
 from infra.native.folders import REPOSITORY, state_folder
@@ -48,14 +51,17 @@ def main(arguments: list[str]) -> int:
         return _refuse(refusal, EXIT_USAGE)
     except (NothingMoves, NeverHappened) as stop:
         return _refuse(stop, EXIT_DIFFERS)
-    except (NativeStackError, TopicsRefused, httpx.HTTPError, subprocess.SubprocessError) as error:
+    except subprocess.CalledProcessError as error:
+        # The command holds addresses with passwords; the service itself said what it lacks.
+        return _refuse(f"a service's command ended with {error.returncode}", EXIT_UNAVAILABLE)
+    except (NativeStackError, TopicsRefused, KafkaError, PyMongoError, httpx.HTTPError) as error:
         return _refuse(error, EXIT_UNAVAILABLE)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 
 
-def _refuse(error: Exception, status: int) -> int:
-    print(error if str(error) else repr(error), file=sys.stderr)
+def _refuse(reason: Exception | str, status: int) -> int:
+    print(str(reason) or repr(reason), file=sys.stderr)
     return status
 
 
@@ -89,8 +95,12 @@ def _on_stack(
 ) -> Outcome:
     async def play(addresses: Addresses) -> Outcome:
         telling.say("Starting the payment sandbox and four services …")
-        async with Suite(folder / "suite", addresses, seed=seed) as suite:
-            return await Story(suite, campaign, rows, telling).play()
+        suite = Suite(folder / "suite", addresses, seed=seed)
+        async with suite:
+            outcome = await Story(suite, campaign, rows, telling).play()
+        if given is not None and all_agree(outcome.figures):
+            await forget(suite)
+        return outcome
 
     given = given_addresses()
     if given is not None:
