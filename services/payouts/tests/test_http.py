@@ -1,0 +1,173 @@
+"""The API over fakes: every route's success, and a clear problem for each bad input."""
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from payouts.domain.book import Outcome
+from payouts.handlers.work_kinds import REFUND
+from payouts.http import build_api
+from servicekit.problems import install_problems
+from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
+
+SECRETS = ["whsec_new", "whsec_old"]
+
+
+@pytest.fixture
+async def known() -> Payouts:
+    """A service with a missed campaign of two pledges, their refunds created and not sent."""
+    payouts = memory_payouts()
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 2)
+    await payouts.turn_run_only()
+    return payouts
+
+
+@pytest.fixture
+async def client(known: Payouts) -> AsyncIterator[httpx.AsyncClient]:
+    api = build_api(known.units, known.queries, known.stages, known.clock, SECRETS)
+    install_problems(api)
+    transport = httpx.ASGITransport(api)
+    async with httpx.AsyncClient(transport=transport, base_url="http://payouts") as client:
+        yield client
+
+
+def problem(response: httpx.Response) -> tuple[int, str]:
+    assert response.headers["content-type"] == "application/problem+json"
+    return response.status_code, response.json()["type"].removeprefix("/problems/")
+
+
+def signed(body: bytes, secret: str = "whsec_new", age_seconds: int = 0) -> dict[str, str]:
+    stamp = str(int(time.time()) - age_seconds)
+    mac = hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    return {"Stripe-Signature": f"t={stamp},v1={mac}"}
+
+
+async def test_money_refunds_and_blocks_can_be_read(
+    client: httpx.AsyncClient, known: Payouts
+) -> None:
+    """What the book says, each refund, and the chain from which anybody can check it."""
+    money = (await client.get(f"/campaigns/{CAMPAIGN}/money")).json()
+    assert (money["verdict"], money["refunding"], money["held"]) == ("goal_missed", 10_000, 0)
+    await known.work_off()
+    money = (await client.get(f"/campaigns/{CAMPAIGN}/money")).json()
+    assert money["refunded"] == 10_000 and money["refunds"]["succeeded"]["count"] == 2
+    page = (await client.get(f"/campaigns/{CAMPAIGN}/refunds?limit=1")).json()
+    (one,) = page["items"]
+    path = f"/campaigns/{CAMPAIGN}/refunds/{one['refund_id']}"
+    assert (await client.get(path)).json() == one and page["next_cursor"] == one["refund_id"]
+    blocks = (await client.get(f"/campaigns/{CAMPAIGN}/blocks")).json()["items"]
+    assert blocks[-1]["hash"] == money["head"] and len(blocks) == money["blocks"]
+
+
+async def test_stages_say_line_by_line_why_not(client: httpx.AsyncClient) -> None:
+    """A campaign that met its goal shows three stages, each with its gate."""
+    payouts = memory_payouts()
+    await payouts.collect(1)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 1)
+    api = build_api(payouts.units, payouts.queries, payouts.stages, payouts.clock, SECRETS)
+    transport = httpx.ASGITransport(api)
+    async with httpx.AsyncClient(transport=transport, base_url="http://payouts") as own:
+        stages = (await own.get(f"/campaigns/{CAMPAIGN}/stages")).json()["stages"]
+    assert [stage["stage"] for stage in stages] == [1, 2, 3]
+    assert all(line["name"] and line["why"] for stage in stages for line in stage["gate"])
+
+
+async def test_a_destination_is_versioned(client: httpx.AsyncClient) -> None:
+    """The same again is the same version, another account the next."""
+    path = f"/campaigns/{CAMPAIGN}/destination"
+    for account, version in (("acct_1", 1), ("acct_1", 1), ("acct_2", 2)):
+        body = {"provider": "sandbox", "account": account}
+        assert (await client.put(path, json=body)).json()["version"] == version
+    assert (await client.get(path)).json()["state"] == "unverified"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"provider": "sandbox"},
+        {"provider": "", "account": "a"},
+        {"provider": "s", "account": "a/b"},
+    ],
+    ids=str,
+)
+async def test_a_bad_destination_is_refused(client: httpx.AsyncClient, body: object) -> None:
+    """422 with the place of what is wrong, and none is kept."""
+    path = f"/campaigns/{CAMPAIGN}/destination"
+    assert problem(await client.put(path, json=body)) == (422, "invalid-request")
+    assert problem(await client.get(path)) == (404, "destination-unknown")
+
+
+async def test_what_is_not_there_is_404(client: httpx.AsyncClient, known: Payouts) -> None:
+    """Also another campaign's refund."""
+    (refund, *_) = await known.queries.refunds(CAMPAIGN, "", 1)
+    for path in ("money", "stages", f"refunds/{refund.refund_id}"):
+        assert problem(await client.get(f"/campaigns/campaign-2/{path}"))[0] == 404
+
+
+async def hear(client: httpx.AsyncClient, body: bytes, headers: dict[str, str]) -> httpx.Response:
+    return await client.post("/webhooks/sandbox", content=body, headers=headers)
+
+
+def told_of(refund_id: str) -> bytes:
+    metadata = {"campaign_id": CAMPAIGN, "refund_id": refund_id}
+    return json.dumps({"data": {"object": {"metadata": metadata}}}).encode()
+
+
+@pytest.mark.trap(14)
+@pytest.mark.parametrize("secret", SECRETS)
+async def test_a_webhook_wakes_the_work_it_concerns(
+    client: httpx.AsyncClient, known: Payouts, secret: str
+) -> None:
+    """Early, doubled or late: it only brings our own look forward, once."""
+    (refund, *_) = await known.queries.refunds(CAMPAIGN, "", 1)
+    for claim in await known.claim(REFUND):
+        later = known.clock.now().replace(year=2027)
+        await known.work.postpone(claim, later)
+    body = told_of(refund.refund_id)
+    for _ in range(2):
+        assert (await hear(client, body, signed(body, secret))).json() == {"status": "woke"}
+    (woken,) = await known.claim(REFUND)
+    assert woken.item.payload["refund_id"] == refund.refund_id
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Stripe-Signature": "nonsense"},
+        {"Stripe-Signature": "t=1,v1=00"},
+        signed(told_of("rf_1"), "whsec_forged"),
+        signed(told_of("rf_1"), age_seconds=3_600),
+        signed(b"another body"),
+    ],
+    ids=["none", "nonsense", "zero", "forged", "old", "other body"],
+)
+async def test_a_webhook_of_nobody_is_refused(
+    client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    """401, and nothing is woken."""
+    assert problem(await hear(client, told_of("rf_1"), headers)) == (401, "signature-refused")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"\xff", b"null", told_of("rf_unknown"), b'{"data": {"object": 5}}']
+)
+async def test_a_signed_webhook_about_nothing_of_ours_is_ignored(
+    client: httpx.AsyncClient, body: bytes
+) -> None:
+    """The provider hears 200 and does not try again for days."""
+    response = await hear(client, body, signed(body))
+    assert (response.status_code, response.json()) == (200, {"status": "ignored"})
+
+
+async def test_a_huge_webhook_is_cut_off(client: httpx.AsyncClient) -> None:
+    """It is refused while it is read, not when memory is full."""
+    body = b" " * 300_000
+    assert problem(await hear(client, body, signed(body))) == (413, "too-large")

@@ -1,0 +1,113 @@
+"""One suite for the stores: the fakes and the real ones keep the same promises."""
+
+from dataclasses import replace
+
+import pytest
+
+from payouts.adapters.mongo_stores import BOOKS, PLEDGES
+from payouts.domain.book import collect, seal_into
+from payouts.domain.destination import give
+from payouts.domain.ledger import Account
+from payouts.domain.refund import request
+from servicekit.errors import Conflict, DuplicateKey, Unsaveable
+from servicekit.mongo import Database
+from services.payouts.tests.builders import NOW, a_book, a_destination, a_pledge, the_stages
+from services.payouts.tests.conftest import Payouts
+
+
+@pytest.mark.trap(13)
+async def test_a_book_is_saved_from_its_version_and_comes_back(payouts: Payouts) -> None:
+    """Balances, head and all: what is loaded is what was saved; a stale save is refused."""
+    collected = collect(a_book(), a_pledge())
+    book, blocks = seal_into(collected.book, [collected.posting], NOW)
+
+    async def save(unit: object) -> None:
+        await unit.books.append(blocks)  # type: ignore[attr-defined]
+        await unit.books.save([book])  # type: ignore[attr-defined]
+
+    await payouts.units.run(save)
+    assert await payouts.queries.book("campaign-1") == replace(book, version=1)
+    assert await payouts.queries.blocks("campaign-1", 0, 10) == list(blocks)
+    with pytest.raises((Conflict, DuplicateKey)):
+        await payouts.units.run(lambda unit: unit.books.save([book]))
+
+
+@pytest.mark.trap(13)
+async def test_a_cause_is_posted_once_over_all_books(payouts: Payouts) -> None:
+    """The same balance transaction in another campaign's book is refused (R1)."""
+    for campaign_id in ("campaign-1", "campaign-2"):
+        book = replace(a_book(), campaign_id=campaign_id)
+        _, blocks = seal_into(book, [collect(book, a_pledge()).posting], NOW)
+
+        async def append(unit: object, blocks: object = blocks) -> None:
+            await unit.books.append(blocks)  # type: ignore[attr-defined]
+
+        if campaign_id == "campaign-1":
+            await payouts.units.run(append)
+        else:
+            with pytest.raises(DuplicateKey):
+                await payouts.units.run(append)
+
+
+@pytest.mark.trap(13)
+async def test_a_refund_is_inserted_once(payouts: Payouts) -> None:
+    """The same pledge and cause have the same id, and the second insert is refused."""
+    refund = request(collect(a_book(), a_pledge()).money, "cause", NOW).refund
+    await payouts.units.run(lambda unit: unit.refunds.save([refund]))
+    with pytest.raises((Conflict, DuplicateKey)):
+        await payouts.units.run(lambda unit: unit.refunds.save([refund]))
+    assert await payouts.queries.refund("campaign-1", refund.refund_id) == replace(
+        refund, version=1
+    )
+    assert await payouts.queries.refund("campaign-2", refund.refund_id) is None
+
+
+async def test_pledges_page_in_order_behind_the_cursor(payouts: Payouts) -> None:
+    """The refund run's pages leave nothing out and repeat nothing."""
+    money = [collect(a_book(), a_pledge(number)).money for number in (3, 1, 2)]
+    await payouts.units.run(lambda unit: unit.pledges.save(money))
+    names: list[str] = []
+    cursor = None
+    while page := await payouts.units.run(
+        lambda unit, cursor=cursor: unit.pledges.page("campaign-1", cursor, 2)
+    ):
+        names += [one.pledge_id for one in page]
+        cursor = page[-1].pledge_id
+    assert names == ["pledge-1", "pledge-2", "pledge-3"]
+
+
+async def test_an_earlier_destination_does_not_replace_a_later_one(payouts: Payouts) -> None:
+    """A verification that comes late cannot bring an old account back."""
+    first = a_destination()
+    second = give(first, "campaign-1", "sandbox", "acct_2", NOW)
+    await payouts.units.run(lambda unit: unit.destinations.save(first))
+    await payouts.units.run(lambda unit: unit.destinations.save(second))
+    with pytest.raises((Conflict, DuplicateKey)):
+        await payouts.units.run(lambda unit: unit.destinations.save(first))
+    assert await payouts.queries.destination("campaign-1") == second
+
+
+async def test_stages_come_back_in_order(payouts: Payouts) -> None:
+    """All three, as planned."""
+    stages = the_stages()
+    await payouts.units.run(lambda unit: unit.stages.save(stages[::-1]))
+    found = await payouts.queries.stages("campaign-1")
+    assert found == [replace(stage, version=1) for stage in stages]
+
+
+async def test_the_database_refuses_a_buggy_write(database: Database) -> None:
+    """Parts that are not the amount, and a balance on the wrong side, never get in."""
+    from servicekit.mongo import sorted_errors
+
+    good = PLEDGES.document("pledge-1", collect(a_book(), a_pledge()).money)
+    book = BOOKS.document("campaign-1", a_book())
+    for collection, document in (
+        ("pledge_money", good | {"returnable": 1}),
+        ("pledge_money", good | {"returnable": -1, "over": 0}),
+        ("pledge_money", good | {"amount": 50.5}),
+        ("books", book | {"balances": book["balances"] | {Account.BACKER_FUNDS.value: -1}}),
+    ):
+        with pytest.raises(Unsaveable), sorted_errors():
+            await database.collection(collection).insert_one(document)
+    with sorted_errors():
+        await database.collection("pledge_money").insert_one(good)

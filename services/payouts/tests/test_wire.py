@@ -1,0 +1,101 @@
+"""From events to this service's words and back."""
+
+import pytest
+
+from payouts import wire
+from payouts.domain.book import Outcome, collect
+from payouts.domain.payout_attempt import PayoutAttempt
+from payouts.domain.refund import (
+    RefundClaimable,
+    RefundCreated,
+    RefundFact,
+    RefundFailed,
+    RefundSucceeded,
+    request,
+)
+from payouts.domain.stage import (
+    PlanScheduled,
+    StageApproved,
+    StageDue,
+    StageFact,
+    StageFailed,
+    StagePaid,
+    StageSubmitted,
+    make_due,
+)
+from services.payouts.tests.builders import NOW, a_book, a_pledge, an_approved_stage, the_stages
+from sosst_contracts import funding
+from sosst_contracts.codec import Decoded, Draft, decode
+from sosst_contracts.event import Event
+from sosst_contracts.testing import sample
+
+REFUND = request(collect(a_book(), a_pledge()).money, "verdict-reached/campaign-1", NOW).refund
+STAGE = an_approved_stage()
+ATTEMPT = PayoutAttempt(1, "acct_1", 1)
+assert STAGE.approval is not None
+
+
+def read_back(draft: Draft) -> Event:
+    read = decode(draft.seal(1))
+    assert isinstance(read, Decoded)
+    return read.event
+
+
+@pytest.mark.parametrize(
+    ("fact", "name"),
+    [
+        (RefundCreated(REFUND), "refund-created"),
+        (RefundSucceeded(REFUND, True, NOW), "refund-succeeded"),
+        (RefundFailed(REFUND, "declined", NOW), "refund-failed"),
+        (RefundClaimable(REFUND, "declined", NOW), "refund-claimable"),
+        (PlanScheduled("campaign-1", "EUR", 18333, the_stages(), NOW), "plan-scheduled"),
+        (StageDue(make_due(the_stages()[0], 3666, NOW).stage), "stage-due"),
+        (StageApproved(STAGE, STAGE.approval), "stage-approved"),
+        (StageSubmitted(STAGE, ATTEMPT, NOW), "stage-submitted"),
+        (StagePaid(STAGE, ATTEMPT, NOW), "stage-paid"),
+        (StageFailed(STAGE, ATTEMPT, "account_closed", NOW), "stage-failed"),
+    ],
+)
+def test_every_fact_becomes_its_event(fact: RefundFact | StageFact, name: str) -> None:
+    """What happened can be said on the wire, keyed by its campaign."""
+    event = read_back(wire.draft(fact))
+    assert (event.name, event.key) == (name, "campaign-1")
+
+
+@pytest.mark.parametrize(
+    ("event_type", "moves_money"),
+    [
+        (funding.PledgePlaced, False),
+        (funding.PledgeErrored, False),
+        (funding.PledgeCollected, True),
+    ],
+)
+def test_every_pledge_fact_moves_n_and_a_collected_one_money(
+    event_type: type[Event], moves_money: bool
+) -> None:
+    """N counts all facts of the topic, also those that move nothing."""
+    read = decode(Draft(sample(event_type), NOW).seal(9))
+    assert isinstance(read, Decoded)
+    heard = wire.pledge_from(read)
+    assert heard is not None and heard.sequence == 9
+    assert (heard.collected is not None) is moves_money
+
+
+@pytest.mark.parametrize(
+    ("word", "outcome"), [("goal_met", Outcome.GOAL_MET), ("surprise", Outcome.UNKNOWN)]
+)
+def test_a_verdict_word_that_is_new_is_unknown(word: str, outcome: Outcome) -> None:
+    """It is read, and it moves no money."""
+    record = Draft(sample(funding.VerdictReached), NOW).seal(2)
+    value = (record.value or b"").replace(b"goal_met", word.encode())
+    read = decode(type(record)(record.topic, record.key, value, record.headers))
+    assert isinstance(read, Decoded)
+    heard = wire.verdict_from(read)
+    assert heard is not None and heard.verdict.outcome is outcome
+
+
+def test_other_facts_of_the_topics_are_none_of_ours() -> None:
+    """A launch moves no money."""
+    read = decode(Draft(sample(funding.CampaignLaunched), NOW).seal(1))
+    assert isinstance(read, Decoded)
+    assert wire.verdict_from(read) is None and wire.pledge_from(read) is None
