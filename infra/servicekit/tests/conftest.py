@@ -64,18 +64,27 @@ async def database(mongodb_uri: str, database_name: str) -> AsyncIterator[Databa
     connected.close()
 
 
-@pytest.fixture(params=["memory", "mongodb"])
-def plumbed(request: pytest.FixtureRequest) -> Plumbed:
-    """The same ports in memory and in MongoDB."""
+def on_memory() -> Plumbed:
+    """The ports' working fakes on one database in memory."""
+    clock, memory = ManualClock(NOW), MemoryDatabase()
+    units: UnitsOfWork[Unit] = MemoryUnitsOfWork(memory, clock, lambda _, parts: Unit(parts))
+    return Plumbed(units, MemoryOutbox(memory, clock), MemoryWorkQueue(memory), clock, memory)
+
+
+def on_mongodb(database: Database) -> Plumbed:
+    """The real ports on one database."""
     clock = ManualClock(NOW)
-    if request.param == "memory":
-        memory = MemoryDatabase()
-        units: UnitsOfWork[Unit] = MemoryUnitsOfWork(memory, clock, lambda _, parts: Unit(parts))
-        return Plumbed(units, MemoryOutbox(memory, clock), MemoryWorkQueue(memory), clock, memory)
-    database: Database = request.getfixturevalue("database")
     units = MongoUnitsOfWork(database, clock, lambda _, parts: Unit(parts))
     queues = MongoOutboxQueue(database), MongoWorkQueue(database)
     return Plumbed(units, *queues, clock, database=database)
+
+
+@pytest.fixture(params=["memory", "mongodb"])
+def plumbed(request: pytest.FixtureRequest) -> Plumbed:
+    """The same ports in memory and in MongoDB."""
+    if request.param == "memory":
+        return on_memory()
+    return on_mongodb(request.getfixturevalue("database"))
 
 
 Kept = Callable[[], Awaitable[list[SetAsideFact]]]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from servicekit.errors import DependencyAway
 from servicekit.lanes import Lanes
 
 
@@ -63,3 +64,71 @@ async def test_a_save_that_answers_too_little_fails_loudly() -> None:
 
     with pytest.raises(RuntimeError, match="0 answers for 1 items"):
         await Lanes[int, int](save).submit("k", 1)
+
+
+async def test_an_absent_dependency_is_told_to_the_whole_group_at_once() -> None:
+    """Nobody is tried alone: each attempt would cost all the others its time-out."""
+    groups: list[list[int]] = []
+
+    async def save(_: str, items: Sequence[int]) -> list[int]:
+        groups.append(list(items))
+        raise DependencyAway("MongoDB")
+
+    lanes: Lanes[int, int] = Lanes(save)
+    asked = [lanes.submit("k", number) for number in (1, 2, 3)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [DependencyAway] * 3
+    assert groups == [[1, 2, 3]]
+
+
+async def test_nobody_hangs_on_a_lane_that_was_ended() -> None:
+    """Neither those in hand nor those behind them."""
+    begun = asyncio.Event()
+
+    async def save(_: str, items: Sequence[int]) -> list[int]:
+        begun.set()
+        await asyncio.sleep(0)
+        raise asyncio.CancelledError
+
+    lanes: Lanes[int, int] = Lanes(save, group_items_max=1)
+    asked = [asyncio.create_task(lanes.submit("k", number)) for number in (1, 2)]
+    await begun.wait()
+    done, hanging = await asyncio.wait(asked, timeout=10)
+    assert not hanging
+    assert [str(one.exception()) for one in done] == ["the lane ended"] * 2
+
+
+async def test_a_caller_who_goes_away_does_not_take_the_item_with_him() -> None:
+    """What was submitted is saved; the lane goes on and can be drained."""
+    saved: list[int] = []
+    go_on = asyncio.Event()
+
+    async def save(_: str, items: Sequence[int]) -> list[int]:
+        await go_on.wait()
+        saved.extend(items)
+        return list(items)
+
+    lanes: Lanes[int, int] = Lanes(save)
+    gone = asyncio.create_task(lanes.submit("k", 1))
+    await asyncio.sleep(0)
+    gone.cancel()
+    go_on.set()
+    await lanes.drain()
+    assert saved == [1] and gone.cancelled()
+    assert await lanes.submit("k", 2) == 2
+
+
+async def test_keys_do_not_wait_for_each_other() -> None:
+    """A lane that stands still holds up its own key only."""
+    never = asyncio.Event()
+
+    async def save(key: str, items: Sequence[int]) -> list[int]:
+        if key == "stuck":
+            await never.wait()
+        return list(items)
+
+    lanes: Lanes[int, int] = Lanes(save)
+    stuck = asyncio.create_task(lanes.submit("stuck", 1))
+    assert await lanes.submit("k", 2) == 2 and not stuck.done()
+    never.set()
+    assert await stuck == 1

@@ -1,0 +1,215 @@
+"""A real process from its start to its end: exit codes, signals, ports, dependencies away."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from infra.native import NativeStack
+from infra.servicekit.tests.conftest import until
+
+LAMP = Path(__file__).with_name("lamp.py")
+NOWHERE = {
+    "LAMP_MONGODB_URI": "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=500",
+    "LAMP_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
+}
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+@dataclass
+class Lamp:
+    """A running lamp and its environment."""
+
+    process: asyncio.subprocess.Process
+    environment: Mapping[str, str]
+
+    async def answers(self, question: str) -> int:
+        """Return the status of a question to the health port, 0 for no answer."""
+        address = f"http://127.0.0.1:{self.environment['LAMP_HEALTH_PORT']}/{question}"
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+                return (await client.get(address)).status_code
+        except httpx.HTTPError:
+            return 0
+
+    async def end(self) -> tuple[int, str, str]:
+        """Wait for the end; return exit code, standard output, standard error."""
+        output, errors = await asyncio.wait_for(self.process.communicate(), 60)
+        return self.process.returncode or 0, output.decode(), errors.decode()
+
+
+@asynccontextmanager
+async def lamp(*arguments: str, **changes: str) -> AsyncIterator[Lamp]:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+        "LAMP_MONGODB_DATABASE": "lamp",
+        "LAMP_INSTANCE_ID": "lamp-1",
+        "LAMP_HTTP_PORT": free_port(),
+        "LAMP_HEALTH_PORT": free_port(),
+    }
+    environment |= NOWHERE | changes
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(LAMP),
+        *arguments,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield Lamp(process, environment)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+@pytest.fixture
+def addresses(
+    mongodb_uri: str, kafka_bootstrap_servers: str, database_name: str, topic_prefix: str
+) -> dict[str, str]:
+    return {
+        "LAMP_MONGODB_URI": mongodb_uri,
+        "LAMP_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap_servers,
+        "LAMP_MONGODB_DATABASE": database_name,
+        "LAMP_TOPIC_PREFIX": topic_prefix,
+    }
+
+
+async def migrated(addresses: Mapping[str, str]) -> None:
+    async with lamp("migrate", **addresses) as run:
+        code, output, _ = await run.end()
+    assert code == 0 and "create collection lamps" in output
+
+
+async def until_ready(run: Lamp) -> None:
+    async def ready() -> bool:
+        return await run.answers("readyz") == 200
+
+    await until("the lamp is ready", ready)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_in_order(addresses: dict[str, str], number: signal.Signals) -> None:
+    """It leaves with 0, and every line on standard output was a JSON object."""
+    await migrated(addresses)
+    async with lamp("run", **addresses) as run:
+        await until_ready(run)
+        assert await run.answers("livez") == await run.answers("startupz") == 200
+        run.process.send_signal(number)
+        code, output, errors = await run.end()
+    assert (code, errors) == (0, "")
+    assert output and all(line.startswith("{") for line in output.splitlines())
+
+
+@pytest.mark.parametrize("fault", ["raises", "ends", "refused"])
+async def test_a_loop_that_fails_stops_the_process(addresses: dict[str, str], fault: str) -> None:
+    """Whether it raises, ends by itself or is refused before it begins: exit code 70."""
+    await migrated(addresses)
+    async with lamp("run", LAMP_FAULT=fault, **addresses) as run:
+        code, output, _ = await run.end()
+    assert code == 70 and "a loop failed" in output
+
+
+async def test_a_port_that_is_taken_stops_the_process(addresses: dict[str, str]) -> None:
+    """A second instance on the same health port says which port."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        async with lamp("run", **(addresses | {"LAMP_HEALTH_PORT": port})) as run:
+            code, output, _ = await run.end()
+    assert code == 70 and f"cannot listen on port {port}" in output
+
+
+async def test_without_dependencies_it_waits_and_is_alive() -> None:
+    """Not ready, not started, alive, and SIGTERM still ends it with 0."""
+    async with lamp("run") as run:
+
+        async def answers() -> bool:
+            return await run.answers("livez") == 200
+
+        await until("the health port answers", answers)
+        assert await run.answers("readyz") == await run.answers("startupz") == 503
+        assert await run.answers("livez") == 200 and await run.answers("metrics") == 200
+        run.process.send_signal(signal.SIGTERM)
+        code, _, _ = await run.end()
+    assert code == 0
+
+
+async def test_without_mongodb_a_running_process_is_not_ready_and_alive(
+    breakable_stack: NativeStack, database_name: str
+) -> None:
+    """Every loop of it, the worker too, outlives the server and goes on by itself."""
+    addresses = {
+        "LAMP_MONGODB_URI": breakable_stack.addresses.mongodb_uri,
+        "LAMP_KAFKA_BOOTSTRAP_SERVERS": breakable_stack.addresses.kafka_bootstrap_servers,
+        "LAMP_MONGODB_DATABASE": database_name,
+    }
+    await migrated(addresses)
+    async with lamp("run", **addresses) as run:
+        await until_ready(run)
+        await asyncio.to_thread(breakable_stack.kill_mongodb)
+
+        async def not_ready() -> bool:
+            return await run.answers("readyz") == 503
+
+        await until("it is not ready", not_ready)
+        for _ in range(2):  # Each answer takes the server's whole time-out.
+            assert await run.answers("readyz") == 503 and await run.answers("livez") == 200
+        await asyncio.to_thread(breakable_stack.start_mongodb)
+        await until_ready(run)
+        run.process.send_signal(signal.SIGTERM)
+        code, _, _ = await run.end()
+    assert code == 0
+
+
+@pytest.mark.parametrize("command", ["run", "check", "migrate"])
+async def test_wrong_settings_end_every_command_with_64(command: str) -> None:
+    """One line on standard error names the variable and not its value."""
+    async with lamp(command, LAMP_PASSWORD="hunter2") as run:
+        code, output, errors = await run.end()
+    assert (code, output) == (64, "")
+    assert errors == "LAMP_PASSWORD is not a setting of this service\n"
+
+
+async def test_unknown_roles_are_refused() -> None:
+    """As a setting is, before anything is reached."""
+    async with lamp("run", "--roles", "api,cook") as run:
+        code, _, errors = await run.end()
+    assert code == 64 and "cook" in errors
+
+
+@pytest.mark.parametrize("command", ["check", "migrate"])
+async def test_a_command_without_its_dependency_ends_with_69(command: str) -> None:
+    """It says what does not answer and does not wait for it."""
+    async with lamp(command) as run:
+        code, output, errors = await run.end()
+    assert code == 69 and "127.0.0.1:9" in output + errors and "Traceback" not in errors
+
+
+async def test_check_changes_nothing_and_dry_run_neither(addresses: dict[str, str]) -> None:
+    """Before the migration `check` names what is missing, afterwards all is well."""
+    async with lamp("migrate", "--dry-run", **addresses) as run:
+        code, output, _ = await run.end()
+    assert code == 0 and "create collection lamps" in output
+    async with lamp("check", **addresses) as run:
+        code, output, _ = await run.end()
+    assert code == 69 and "schema: schema 0, needed 1: run migrate" in output
+    await migrated(addresses)
+    async with lamp("check", **addresses) as run:
+        code, output, _ = await run.end()
+    assert code == 0 and output.splitlines() == ["mongodb: ok", "schema: ok", "kafka: ok"]

@@ -1,0 +1,77 @@
+"""Migrations: repeatable, shown before they are done, and looked for at the start."""
+
+import pytest
+
+from servicekit.errors import DuplicateKey, Unsaveable
+from servicekit.mongo import Database, sorted_errors
+from servicekit.schema import (
+    CollectionSchema,
+    Index,
+    Schema,
+    SchemaOutdated,
+    check_version,
+    migrate,
+)
+
+SCHEMA = Schema(2, (CollectionSchema("lamps", (Index([("height", 1)], unique=True),)),))
+
+
+async def test_migrating_is_repeatable_and_a_dry_run_changes_nothing(database: Database) -> None:
+    """Only `migrate` makes collections, and a release refuses a database that lacks them."""
+    assert "create collection lamps" in await migrate(database, SCHEMA, dry_run=True)
+    assert "lamps" not in await database.list_collection_names()
+    with pytest.raises(SchemaOutdated):
+        await check_version(database, SCHEMA)
+    await migrate(database, SCHEMA)
+    await migrate(database, SCHEMA)
+    await check_version(database, SCHEMA)
+
+
+LIT = {"$jsonSchema": {"required": ["height"], "properties": {"height": {"minimum": 1}}}}
+TALLER = Schema(
+    3,
+    (
+        CollectionSchema(
+            "lamps",
+            (
+                Index([("height", 1)], unique=True),
+                Index([("owner", 1)], unique=True, partial={"lit": True}),
+            ),
+            validator=LIT,
+        ),
+    ),
+)
+
+
+async def test_a_second_migration_of_the_same_changes_nothing(database: Database) -> None:
+    """Not a collection, not an index more, and an older release does not lower the version."""
+    await migrate(database, TALLER)
+    before = await database.collection("lamps").index_information()
+    assert "create collection lamps" not in await migrate(database, TALLER)
+    await migrate(database, SCHEMA)
+    assert await database.collection("lamps").index_information() == before
+    await check_version(database, TALLER)
+    await check_version(database, SCHEMA)
+
+
+async def test_indexes_and_validators_bite(database: Database) -> None:
+    """What a migration promises, the database refuses to break."""
+    await migrate(database, TALLER)
+    lamps = database.collection("lamps")
+    await lamps.insert_one({"height": 1, "owner": "a"})
+    await lamps.insert_one({"height": 2, "owner": "a", "lit": True})
+    for document, expected in (
+        ({"height": 0}, Unsaveable),
+        ({"depth": 3}, Unsaveable),
+        ({"height": 2}, DuplicateKey),
+        ({"height": 3, "owner": "a", "lit": True}, DuplicateKey),
+    ):
+        with pytest.raises(expected), sorted_errors():
+            await lamps.insert_one(document)
+
+
+async def test_an_older_database_is_refused_with_the_way_out(database: Database) -> None:
+    """The message names both versions and what to run."""
+    await migrate(database, SCHEMA)
+    with pytest.raises(SchemaOutdated, match="schema 2, needed 3: run migrate"):
+        await check_version(database, TALLER)

@@ -1,0 +1,81 @@
+"""Settings: typed, named when wrong, and never repeated where they may be a secret."""
+
+import pytest
+from pydantic_settings import SettingsConfigDict
+
+from servicekit.settings import (
+    ServiceSettings,
+    SettingsRefused,
+    load_settings,
+    settings_or_exit,
+    settings_table,
+)
+
+
+class LampSettings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="LAMP_")
+
+
+GIVEN = {
+    "LAMP_MONGODB_URI": "mongodb://secret@h",
+    "LAMP_MONGODB_DATABASE": "lamp",
+    "LAMP_KAFKA_BOOTSTRAP_SERVERS": "h:1",
+    "LAMP_INSTANCE_ID": "lamp-1",
+    "LAMP_HTTP_PORT": "1",
+    "LAMP_HEALTH_PORT": "2",
+}
+
+
+@pytest.mark.parametrize("missing", GIVEN)
+def test_a_missing_setting_is_named(missing: str) -> None:
+    """One line names the variable and repeats no value of another one."""
+    with pytest.raises(SettingsRefused) as refused:
+        load_settings(LampSettings, {n: v for n, v in GIVEN.items() if n != missing})
+    assert missing in str(refused.value) and "secret" not in str(refused.value)
+
+
+def test_unknown_and_malformed_settings_are_refused() -> None:
+    """A typing error in a variable's name does not go unnoticed, nor does a wrong value."""
+    with pytest.raises(SettingsRefused, match="LAMP_COLOUR"):
+        load_settings(LampSettings, GIVEN | {"LAMP_COLOUR": "red"})
+    with pytest.raises(SettingsRefused, match="LAMP_HTTP_PORT"):
+        load_settings(LampSettings, GIVEN | {"LAMP_HTTP_PORT": "eighty"})
+    assert load_settings(LampSettings, GIVEN | {"OTHER_X": "1"}).http_port == 1
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_an_empty_setting_is_a_missing_one(name: str) -> None:
+    """A variable that is set to nothing is named like one that is not set."""
+    with pytest.raises(SettingsRefused, match=name):
+        load_settings(LampSettings, GIVEN | {name: ""})
+
+
+def test_a_wrong_value_is_not_repeated() -> None:
+    """It may be a secret that was put under the wrong name."""
+    with pytest.raises(SettingsRefused) as refused:
+        load_settings(LampSettings, GIVEN | {"LAMP_HTTP_PORT": "hunter2"})
+    assert "hunter2" not in str(refused.value)
+    with pytest.raises(SettingsRefused) as unknown:
+        load_settings(LampSettings, GIVEN | {"LAMP_PASSWORD": "hunter2"})
+    assert "LAMP_PASSWORD" in str(unknown.value) and "hunter2" not in str(unknown.value)
+
+
+def test_refused_settings_end_the_process_with_64_and_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line on standard error, nothing else."""
+    for name in GIVEN:
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SystemExit) as end:
+        settings_or_exit(LampSettings)
+    assert end.value.code == 64
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1 and "LAMP_" in printed.err
+
+
+def test_the_table_of_settings_names_each_with_its_default() -> None:
+    """What a README shows is made of the settings themselves."""
+    lines = settings_table(LampSettings).splitlines()
+    assert len(lines) == 2 + len(LampSettings.model_fields)
+    assert any(line.startswith("| `LAMP_MONGODB_URI` | required |") for line in lines)
+    assert any(line.startswith("| `LAMP_HTTP_HOST` | `127.0.0.1` |") for line in lines)

@@ -1,0 +1,261 @@
+"""Reading a real topic into a real database: nothing lost, nothing twice, whatever is on it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+
+from infra.kafka import Topic, ensure_topics
+from infra.servicekit.tests.conftest import NOW, until
+from infra.servicekit.tests.reader import fact, retyped, spoilt, with_header
+from servicekit import metrics
+from servicekit.clock import ManualClock
+from servicekit.consume import BatchConsumer, Refusal, Subscription
+from servicekit.kafka import KafkaConnection
+from servicekit.loops import Pulse
+from servicekit.mongo import Database, Session
+from servicekit.positions import TopicPositions
+from servicekit.publish import KafkaPublisher
+from servicekit.subscribe import TopicSubscriber
+from servicekit.units import MongoUnitsOfWork, Plumbing, Unit
+from sosst_contracts.codec import Decoded, Record
+
+TOPIC, GROUP = "funding.pledges", "readers"
+
+
+@dataclass(frozen=True, slots=True)
+class SeenUnit(Unit):
+    session: Session
+
+
+@dataclass
+class Desk:
+    """One database and one topic for any number of instances; `handled` counts every hand-over."""
+
+    database: Database
+    connection: KafkaConnection
+    handled: list[str] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle(self, unit: SeenUnit, facts: Sequence[Decoded]) -> list[Refusal]:
+        """Insert a document a fact: what is handled twice makes itself known."""
+        self.handled += [f"{one.key}|{one.envelope.sequence}" for one in facts]
+        await self.gate.wait()
+        documents = [{"_id": f"{one.key}|{one.envelope.sequence}"} for one in facts]
+        await self.database.collection("seen").insert_many(documents, session=unit.session)
+        return []
+
+    def subscriber(self, instance_id: str) -> TopicSubscriber[SeenUnit]:
+        def bind(session: Session, plumbing: Plumbing) -> SeenUnit:
+            return SeenUnit(plumbing, session)
+
+        clock = ManualClock(NOW)
+        units = MongoUnitsOfWork(self.database, clock, bind)
+        subscription = Subscription(TOPIC, GROUP, True, self.handle)
+        consumer = BatchConsumer(subscription, units, clock, Pulse("consumer"))
+        return TopicSubscriber(consumer, self.connection, instance_id, topic_retry_seconds=0.2)
+
+    @asynccontextmanager
+    async def running(self, instance_id: str) -> AsyncIterator[TopicSubscriber[SeenUnit]]:
+        subscriber, stopping = self.subscriber(instance_id), asyncio.Event()
+        reading = asyncio.create_task(subscriber.run(Pulse(instance_id), stopping))
+        try:
+            yield subscriber
+            assert not reading.done(), "the loop ended by itself"
+        finally:
+            stopping.set()
+            await reading
+
+    async def publish(self, *records: Record) -> None:
+        publisher = KafkaPublisher(self.connection)
+        assert await publisher.publish(records) == [True] * len(records)
+        await publisher.close()
+
+    async def seen(self) -> set[str]:
+        found = await self.database.collection("seen").find().to_list(None)
+        return {document["_id"] for document in found}
+
+    async def until_seen(self, wanted: set[str]) -> None:
+        async def all_there() -> bool:
+            return wanted <= await self.seen()
+
+        await until(f"{len(wanted)} facts are saved", all_there)
+
+    async def set_aside(self) -> dict[str, str]:
+        found = await self.database.collection("set_aside").find().to_list(None)
+        return {document["_id"].split("|", 2)[2]: document["reason"] for document in found}
+
+    async def committed(self) -> dict[int, int]:
+        return await TopicPositions(self.connection, TOPIC, GROUP).committed()
+
+    async def until_committed(self) -> None:
+        ends = await TopicPositions(self.connection, TOPIC, GROUP).ends()
+
+        async def at_the_end() -> bool:
+            return await self.committed() == ends
+
+        await until("the position is at the end", at_the_end)
+
+
+@pytest.fixture
+async def desk(database: Database, connection: KafkaConnection) -> Desk:
+    """An open gate; a test may shut it before it begins."""
+    found = Desk(database, connection)
+    found.gate.set()
+    return found
+
+
+def names(key: str, *sequences: int) -> set[str]:
+    return {f"{key}|{sequence}" for sequence in sequences}
+
+
+async def test_a_position_is_committed_only_after_the_save(desk: Desk) -> None:
+    """While the batch is in hand the group stands where it stood."""
+    desk.gate.clear()
+    await desk.publish(fact(1), fact(2))
+
+    async def in_hand() -> bool:
+        return bool(desk.handled)
+
+    async with desk.running("one"):
+        await until("the batch is in hand", in_hand)
+        assert await desk.committed() == {} and await desk.seen() == set()
+        desk.gate.set()
+        await desk.until_seen(names("k", 1, 2))
+        await desk.publish(fact(3))
+        await desk.until_committed()
+
+
+async def test_what_was_saved_and_not_committed_is_dropped_when_it_comes_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An instance that ends between the two costs a second reading and nothing else."""
+    commit = TopicSubscriber._commit
+
+    async def never(subscriber: TopicSubscriber[SeenUnit], records: object) -> None: ...
+
+    monkeypatch.setattr(TopicSubscriber, "_commit", never)
+    await desk.publish(fact(1), fact(2))
+    async with desk.running("one"):
+        await desk.until_seen(names("k", 1, 2))
+    assert await desk.committed() == {}
+    monkeypatch.setattr(TopicSubscriber, "_commit", commit)
+    await desk.publish(fact(3))
+    async with desk.running("one"):
+        await desk.until_seen(names("k", 1, 2, 3))
+    assert sorted(desk.handled) == ["k|1", "k|2", "k|3"] and await desk.set_aside() == {}
+
+
+class _AnyBytes(str):
+    """A header's name that goes out as bytes that are not UTF-8."""
+
+    def encode(self, *_: object) -> bytes:
+        return b"\xff\xfe"
+
+
+async def publish_raw(connection: KafkaConnection, record: Record) -> None:
+    """Send what our own publisher and the fast encoder refuse, next to its key's neighbours."""
+    producer = AIOKafkaProducer(**connection.client_options())
+    await producer.start()
+    batch = producer.create_batch()
+    batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 1 << 20)
+    batch.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers))
+    try:
+        topic = connection.physical(record.topic)
+        await (await producer.send_batch(batch, topic, partition=0))
+    finally:
+        await producer.stop()
+
+
+async def test_no_record_takes_its_neighbours_with_it(desk: Desk) -> None:
+    """Null values, headers without value, of any bytes and under any name are read past."""
+    good = fact(3)
+    named = Record(TOPIC, good.key, good.value, ((_AnyBytes("odd"), b"x"), *good.headers))
+    await desk.publish(fact(1), with_header(fact(2), "note", None), fact(1, "other"))
+    await publish_raw(desk.connection, named)
+    await desk.publish(
+        with_header(fact(4), "note", b"\xff"),
+        spoilt(fact(2, "other"), None),
+        with_header(fact(1, "third"), "ce_id", b"\xff"),
+        Record(TOPIC, None, None, ()),
+        Record(TOPIC, b"\xff", b"\xff", (("ce_type", None),)),
+        fact(5),
+        fact(1, "fourth"),
+    )
+    async with desk.running("one"):
+        await desk.until_seen(names("k", 1, 2, 3, 4, 5) | names("other", 1) | names("fourth", 1))
+        await desk.until_committed()
+    kept = await desk.set_aside()
+    assert kept.pop("other|2") == "null-value" and kept.pop("third|1") == "undecodable-header"
+    assert sorted(kept.values()) == ["missing-key", "undecodable-key"]
+
+
+async def test_a_topic_that_comes_later_is_picked_up(
+    database: Database, kafka_bootstrap_servers: str, topic_prefix: str
+) -> None:
+    """Until then the metric says so and the loop is alive."""
+    connection = KafkaConnection(kafka_bootstrap_servers, "servicekit-tests", topic_prefix)
+    desk = Desk(database, connection)
+    desk.gate.set()
+    missing = metrics.TOPIC_MISSING.labels(TOPIC)
+    missing.set(0)
+
+    async def told() -> bool:
+        return bool(missing._value.get() == 1)
+
+    async with desk.running("one"):
+        await until("the metric shows the missing topic", told)
+        topics = [Topic(TOPIC, "funding", 3, ())]
+        await ensure_topics(kafka_bootstrap_servers, topics, topic_prefix)
+        await desk.publish(fact(1))
+        await desk.until_seen(names("k", 1))
+        assert missing._value.get() == 0
+
+
+async def test_a_rebalance_of_two_members_loses_and_doubles_nothing(desk: Desk) -> None:
+    """One reads, a second joins, the first leaves, with facts coming all the while."""
+    keys = [f"c{number}" for number in range(12)]
+    wanted: set[str] = set()
+
+    async def tell(sequences: range) -> None:
+        await desk.publish(*(fact(number, key) for number in sequences for key in keys))
+        for key in keys:
+            wanted.update(names(key, *sequences))
+
+    def reads(subscriber: TopicSubscriber[SeenUnit]) -> Callable[[], object]:
+        return lambda: subscriber._kafka and subscriber._kafka.assignment()
+
+    async with desk.running("two") as second:
+        async with desk.running("one") as first:
+            await tell(range(1, 11))
+
+            async def both_read() -> bool:
+                return bool(reads(first)() and reads(second)())
+
+            await until("both have partitions", both_read)
+            await tell(range(11, 21))
+            await desk.until_seen(wanted)
+            await tell(range(21, 31))
+        await tell(range(31, 41))
+        await desk.until_seen(wanted)
+    assert await desk.seen() == wanted and await desk.set_aside() == {}
+    rows = await desk.database.collection("streams").find().to_list(None)
+    assert {row["key"]: row["last_sequence"] for row in rows} == dict.fromkeys(keys, 40)
+
+
+async def test_an_unknown_major_stops_reading_and_not_the_process(desk: Desk) -> None:
+    """The metric says so, the loop stays alive, the position stays before the record."""
+    newer = retyped(fact(2), "sosst.funding.pledge-placed.v2")
+    await desk.publish(fact(1), newer, fact(3))
+    stopped = metrics.CONSUMER_STOPPED.labels(TOPIC)
+
+    async def told() -> bool:
+        return bool(stopped._value.get() == 1)
+
+    async with desk.running("one"):
+        await until("the consumer has stopped", told)
+    assert await desk.seen() == names("k", 1) and await desk.committed() == {}

@@ -1,0 +1,68 @@
+"""Timed work by the database's clock."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from infra.servicekit.tests.conftest import NOW
+from servicekit.clock import DatabaseClock, ManualClock
+from servicekit.errors import Conflict, DependencyAway
+from servicekit.loops import Pulse
+from servicekit.mongo import Database
+from servicekit.sweeps import Sweep, run_sweep
+
+
+async def test_a_sweep_goes_on_until_nothing_is_due_and_outlives_its_dependencies() -> None:
+    """A full page is followed at once; an absent database or a lost race is tried again."""
+    clock, stopping = ManualClock(NOW), asyncio.Event()
+    answers: Iterator[Exception | int]
+    answers = iter([DependencyAway("MongoDB"), Conflict("a race"), 500, 20])
+    handled: list[int] = []
+
+    async def run(now: datetime) -> int:
+        answer = next(answers, None)
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is None:
+            stopping.set()
+            return 0
+        assert now == NOW
+        handled.append(answer)
+        return answer
+
+    sweep = Sweep("deadlines", 0.01, run)
+    await asyncio.wait_for(run_sweep(sweep, clock, Pulse("sweep"), stopping), 30)
+    assert handled == [500, 20]
+
+
+async def test_a_bug_in_a_sweep_is_not_swallowed() -> None:
+    """The process stops itself, loudly."""
+
+    async def run(now: datetime) -> int:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await run_sweep(
+            Sweep("deadlines", 0.01, run), ManualClock(NOW), Pulse("sweep"), asyncio.Event()
+        )
+
+
+async def test_the_clock_follows_the_database_and_not_the_host(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host a day ahead finds its skew and gives the database's time."""
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return datetime.now(UTC) + timedelta(days=1)
+
+    monkeypatch.setattr("servicekit.clock.datetime", Ahead)
+    clock = DatabaseClock(database)
+    assert clock.now() - datetime.now(UTC) > timedelta(hours=23)
+    skew = await clock.synchronise()
+    assert abs(skew - timedelta(days=1)) < timedelta(minutes=1)
+    assert abs(clock.now() - datetime.now(UTC)) < timedelta(minutes=1)
+    assert clock.now().tzinfo is UTC

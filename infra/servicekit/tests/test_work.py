@@ -1,0 +1,173 @@
+"""The worker: claims, performs, lets go, and outlives what it depends on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+from infra.servicekit.tests.conftest import NOW, Plumbed, until
+from servicekit.errors import DependencyAway, LeaseLost
+from servicekit.loops import Pulse
+from servicekit.work import Claim, Worker, WorkItem
+
+Perform = Callable[[Claim], Awaitable[None]]
+
+
+async def offer(plumbed: Plumbed, *names: str) -> None:
+    items = [WorkItem(name, "refund", NOW) for name in names]
+    await plumbed.units.run(lambda unit: unit.plumbing.work.offer(items))
+
+
+async def finish(plumbed: Plumbed, claim: Claim) -> None:
+    await plumbed.units.run(lambda unit: unit.plumbing.work.finish([claim]))
+
+
+async def left(plumbed: Plumbed) -> int:
+    return (await plumbed.work.backlog("refund"))[0]
+
+
+@asynccontextmanager
+async def working(
+    plumbed: Plumbed, perform: Perform, lease_seconds: float = 30
+) -> AsyncIterator[Worker]:
+    worker = Worker(
+        plumbed.work,
+        "refund",
+        perform,
+        plumbed.clock,
+        concurrency=3,
+        lease_seconds=lease_seconds,
+        poll_seconds=0.02,
+    )
+    stopping = asyncio.Event()
+    running = asyncio.create_task(worker.run(Pulse("work"), stopping))
+    try:
+        yield worker
+        assert not running.done(), "the loop ended by itself"
+    finally:
+        stopping.set()
+        await running
+
+
+async def test_everything_offered_is_performed_so_many_at_once(plumbed: Plumbed) -> None:
+    """Never more than the concurrency, and each item once."""
+    performed: list[str] = []
+    together = 0
+    most = 0
+
+    async def perform(claim: Claim) -> None:
+        nonlocal together, most
+        together += 1
+        most = max(most, together)
+        await asyncio.sleep(0)
+        await finish(plumbed, claim)
+        performed.append(claim.item.id)
+        together -= 1
+
+    names = [f"i{number}" for number in range(10)]
+    await offer(plumbed, *names)
+
+    async def done() -> bool:
+        return await left(plumbed) == 0
+
+    async with working(plumbed, perform):
+        await until("all is done", done)
+    assert sorted(performed) == sorted(names) and 1 < most <= 3
+
+
+async def test_work_that_fails_is_let_go_of_and_claimed_again_later(plumbed: Plumbed) -> None:
+    """A bug or an absent party costs a pause, and takes no other item with it."""
+    attempts: list[tuple[str, int]] = []
+    failures = {"bug": ZeroDivisionError("bug"), "away": DependencyAway("provider")}
+
+    async def perform(claim: Claim) -> None:
+        attempts.append((claim.item.id, claim.attempt))
+        if claim.attempt == 1 and claim.item.id in failures:
+            raise failures[claim.item.id]
+        await finish(plumbed, claim)
+
+    await offer(plumbed, "bug", "away", "good")
+
+    async def done() -> bool:
+        plumbed.clock.advance(seconds=0.2)
+        return await left(plumbed) == 0
+
+    async with working(plumbed, perform):
+        await until("all are done", done)
+    assert sorted(attempts) == [("away", 1), ("away", 2), ("bug", 1), ("bug", 2), ("good", 1)]
+
+
+async def test_a_lost_lease_is_left_to_its_new_holder(plumbed: Plumbed) -> None:
+    """The item is not let go of: it belongs to somebody else by now."""
+    performed = asyncio.Event()
+
+    async def perform(claim: Claim) -> None:
+        performed.set()
+        raise LeaseLost(claim.item.id)
+
+    await offer(plumbed, "one")
+    async with working(plumbed, perform):
+        await performed.wait()
+    _, due = await plumbed.work.backlog("refund")
+    assert due == NOW + timedelta(seconds=30)
+
+
+async def test_the_worker_outlives_an_absent_queue(plumbed: Plumbed) -> None:
+    """It goes on by itself once the queue answers."""
+    claim, misses = plumbed.work.claim, iter(range(3))
+
+    async def stumbling(kind: str, now: datetime, limit: int, lease: float) -> list[Claim]:
+        if next(misses, None) is not None:
+            raise DependencyAway("MongoDB")
+        return await claim(kind, now, limit, lease)
+
+    plumbed.work.claim = stumbling  # type: ignore[method-assign, assignment]
+
+    async def done() -> bool:
+        return await left(plumbed) == 0
+
+    await offer(plumbed, "one")
+    async with working(plumbed, lambda one: finish(plumbed, one)):
+        await until("it is done", done)
+
+
+async def test_the_lease_is_lengthened_while_the_work_goes_on(plumbed: Plumbed) -> None:
+    """Long work stays ours as long as the process lives."""
+    go_on = asyncio.Event()
+
+    async def perform(claim: Claim) -> None:
+        await go_on.wait()
+        await finish(plumbed, claim)
+
+    async def lengthened() -> bool:
+        _, due = await plumbed.work.backlog("refund")
+        return due is not None and due > plumbed.clock.now()
+
+    async def in_hand() -> bool:
+        _, due = await plumbed.work.backlog("refund")
+        return due is not None and due > NOW
+
+    await offer(plumbed, "one")
+    async with working(plumbed, perform, lease_seconds=0.3):
+        await until("the item is claimed", in_hand)
+        plumbed.clock.advance(seconds=0.25)
+        await until("the lease is lengthened", lengthened)
+        go_on.set()
+    assert await left(plumbed) == 0
+
+
+async def test_a_stop_waits_for_what_is_in_hand_and_claims_no_more(plumbed: Plumbed) -> None:
+    """The outside effect that has begun is saved before the process ends."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def perform(claim: Claim) -> None:
+        begun.set()
+        await go_on.wait()
+        await finish(plumbed, claim)
+
+    await offer(plumbed, "one")
+    async with working(plumbed, perform):
+        await begun.wait()
+        asyncio.get_running_loop().call_later(0.1, go_on.set)
+    await offer(plumbed, "two")
+    assert await left(plumbed) == 1
