@@ -20,10 +20,9 @@ from payouts.handlers.refund_run import run_page
 from payouts.handlers.refunds import refund_lanes
 from payouts.handlers.send_refunds import SendRefunds
 from payouts.handlers.verdict import VerdictHeard, take_verdicts
-from payouts.handlers.wake import follow_cash
 from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
 from payouts.ports import PayoutsUnit
-from payouts.sweeps import CheckBooks
+from payouts.sweeps import CheckBooks, FollowCash
 from servicekit.clock import ManualClock
 from servicekit.errors import DependencyAway, LeaseLost
 from servicekit.memory import MemoryDatabase
@@ -65,6 +64,7 @@ class Payouts:
 
     def __post_init__(self) -> None:
         self.refunds = self._refund_worker()
+        self.follow_cash = FollowCash(self.units, self.queries, self.provider)
         self.stages = PayStages(
             units=self.units,
             provider=self.provider,
@@ -136,7 +136,7 @@ class Payouts:
                     await perform(claim)
                 except (Refused, LeaseLost, DependencyAway):
                     await self.work.postpone(claim, self.clock.now())
-        await follow_cash(self.units, self.queries, self.provider, self.clock.now())
+        await self.follow_cash(self.clock.now())
 
     async def turn_run_only(self) -> None:
         """Create the refunds that are owed, in small pages, and send none."""

@@ -14,6 +14,8 @@ from payouts.domain.stage import StageState
 from payouts.handlers.funds import AutomaticPayouts, RefuseAutomaticPayouts
 from payouts.handlers.wake import CURSOR
 from payouts.handlers.work_kinds import REFUND, STAGE
+from payouts.ports import CashMovement
+from payouts.sweeps import PATIENCE
 from servicekit.errors import LeaseLost
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
 
@@ -98,6 +100,35 @@ async def test_a_refund_that_comes_back_is_found_without_a_webhook(payouts: Payo
     await assert_all_returned(payouts, 1)
     assert len(await payouts.published("refund-failed")) == 1
     assert await payouts.queries.cursor(CURSOR) == payouts.provider.movements[-1].id
+
+
+@pytest.mark.trap(15)
+async def test_a_refund_that_comes_back_before_its_answer_is_known_is_found(
+    payouts: Payouts,
+) -> None:
+    """The answer was lost and its replay is old: only the cash says that the money is back."""
+    payouts.provider.faults["create_refund"] = ["timeout_after"]
+    await payouts.collect(1)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 1)
+    await payouts.turn()
+    (refund,) = await payouts.queries.refunds(CAMPAIGN, "", 10)
+    assert refund.state is RefundState.UNKNOWN
+    payouts.provider.fail_later(refund)
+    for _ in range(20):
+        await payouts.turn()
+        payouts.clock.advance(seconds=30)
+    await assert_all_returned(payouts, 1)
+    assert len(await payouts.published("refund-failed")) == 1
+
+
+async def test_cash_of_nobody_does_not_hold_the_rest_for_ever(payouts: Payouts) -> None:
+    """A failed refund that is not ours is waited for, and then passed."""
+    payouts.provider.movements.append(CashMovement("txn_odd", "refund_failure", "re_odd"))
+    await payouts.turn()
+    assert await payouts.queries.cursor(CURSOR) is None
+    payouts.clock.advance(seconds=PATIENCE.total_seconds())
+    await payouts.turn()
+    assert await payouts.queries.cursor(CURSOR) == "txn_odd"
 
 
 async def test_a_short_balance_makes_the_refund_wait_and_a_top_up_heals_it(
@@ -204,6 +235,24 @@ async def test_a_fault_on_either_leg_pays_once(
     first = (await payouts.queries.stages(CAMPAIGN))[0]
     assert first.state is StageState.PAID
     assert len(payouts.provider.transfers) == 1
+    await payouts.assert_books_true()
+
+
+@pytest.mark.parametrize("operation", ["create_transfer", "create_payout"])
+async def test_a_refused_leg_is_tried_three_times_and_then_needs_a_person(
+    payouts: Payouts, operation: str
+) -> None:
+    """One attempt a turn; the gate says who must act, and no second transfer leaves."""
+    payouts.provider.faults[operation] = ["decline"] * 9
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    await payouts.give_destination()
+    await pay(payouts, 20)
+    first = (await payouts.queries.stages(CAMPAIGN))[0]
+    assert (first.state, first.failures, len(first.attempts)) == (StageState.FAILED, 3, 3)
+    lines = {line.name: line for line in await payouts.stages.explain(CAMPAIGN, 1)}
+    assert lines["attempts"].who == "staff" and "refund_declined" in lines["attempts"].why
+    assert len(payouts.provider.transfers) == (operation == "create_payout")
     await payouts.assert_books_true()
 
 

@@ -1,7 +1,8 @@
 """Timed work of payouts: the provider's cash is followed, the books are checked."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import takewhile
 
 import structlog
 
@@ -10,7 +11,7 @@ from payouts.domain.book import Agreement, agreement
 from payouts.domain.chain import verify
 from payouts.domain.errors import InvariantBroken
 from payouts.domain.ledger import check
-from payouts.handlers.wake import follow_cash
+from payouts.handlers.wake import CURSOR, look_at_cash
 from payouts.metrics import REFUNDS
 from payouts.ports import PayoutsUnit, Provider, Queries
 from servicekit import metrics as kit
@@ -19,18 +20,39 @@ from servicekit.units import UnitsOfWork
 log = structlog.get_logger()
 
 PAGE = 100
+PATIENCE = timedelta(minutes=5)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FollowCash:
-    """Reads the provider's balance transactions and wakes what they concern."""
+    """Reads the provider's balance transactions and wakes what they concern.
+
+    A movement that no book has yet is woken at each look and holds the cursor: the work that it
+    concerns may be in hand, about to save what it saw before. What nobody books in `PATIENCE` is
+    not ours, or waits for a person, and must not hold the rest for ever.
+    """
 
     units: UnitsOfWork[PayoutsUnit]
     queries: Queries
     provider: Provider
+    _first_seen: dict[str, datetime] = field(default_factory=dict)
 
     async def __call__(self, now: datetime) -> int:
-        return await follow_cash(self.units, self.queries, self.provider, now)
+        page = await look_at_cash(self.units, self.queries, self.provider, now)
+        self._first_seen = {one: self._first_seen.get(one, now) for one in page.unbooked}
+        passed = [one.id for one in takewhile(lambda m: self._may_pass(m.id, now), page.movements)]
+        if passed:
+            await self.queries.move_cursor(CURSOR, passed[-1])
+        return len(passed)
+
+    def _may_pass(self, movement_id: str, now: datetime) -> bool:
+        first_seen = self._first_seen.get(movement_id)
+        if first_seen is None:
+            return True
+        if now - first_seen < PATIENCE:
+            return False
+        log.error("cash that nobody books", movement=movement_id)
+        return True
 
 
 @dataclass(slots=True)

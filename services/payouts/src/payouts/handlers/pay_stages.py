@@ -85,6 +85,9 @@ class PayStages:
             if stage is None or stage == before:
                 break
             before = stage
+            if stage.state is StageState.FAILED:
+                # The next attempt is another turn's, after a pause.
+                break
         await self._let_go(claim, before)
 
     async def explain(self, campaign_id: str, number: int) -> tuple[Line, ...]:
@@ -151,6 +154,9 @@ class PayStages:
             try:
                 return submit(view.stage, lines, view.destination, view.now)
             except Refused as refusal:
+                if view.stage.state is StageState.FAILED:
+                    # The gate says what it waits for; why the last attempt failed must stay.
+                    return StageDecision(view.stage)
                 return StageDecision(replace(view.stage, reason=refusal.detail))
 
         return await self._save(claim, decide)

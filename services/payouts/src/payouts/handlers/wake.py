@@ -4,6 +4,7 @@ A webhook or a balance transaction only wakes the read (`money.md` 6): nothing i
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from payouts.domain.refund import Refund
@@ -12,7 +13,8 @@ from payouts.handlers.work_kinds import refund_work, stage_work
 from payouts.ports import CashMovement, PayoutsUnit, Provider, Queries
 from servicekit.units import UnitsOfWork
 
-REFUND_TYPES = frozenset({"refund", "refund_failure"})
+CASH_LEFT = "refund"
+REFUND_TYPES = frozenset({CASH_LEFT, "refund_failure"})
 CURSOR = "balance-transactions"
 
 
@@ -26,27 +28,40 @@ async def wake(
     await unit.plumbing.work.hasten([item.id for item in items], now)
 
 
-async def follow_cash(
+@dataclass(frozen=True, slots=True)
+class CashPage:
+    """The oldest movements that were not followed yet, and those that no book has."""
+
+    movements: Sequence[CashMovement]
+    unbooked: frozenset[str]
+
+
+async def look_at_cash(
     units: UnitsOfWork[PayoutsUnit], queries: Queries, provider: Provider, now: datetime
-) -> int:
-    """Read the next page of the provider's balance transactions; return how many there were.
+) -> CashPage:
+    """Read the next page of the provider's balance transactions and wake what they concern.
 
     This is what finds a refund that came back although its webhook was lost (trap 15).
     """
-    movements = await provider.movements_after(await queries.cursor(CURSOR))
-    if not movements:
-        return 0
-    sources = {one.source: one.id for one in movements if one.type in REFUND_TYPES}
-    refunds = await queries.refunds_of_provider(list(sources))
-    unbooked = [refund for refund in refunds if not _is_booked(refund, movements)]
-    if unbooked:
-        await units.run(lambda unit: wake(unit, unbooked, [], now))
-    await queries.move_cursor(CURSOR, movements[-1].id)
-    return len(movements)
+    movements = await provider.movements_after(await queries.cursor(CURSOR)) or []
+    concerning = [one for one in movements if one.type in REFUND_TYPES]
+    refunds = await queries.refunds_of_provider([one.source for one in concerning])
+    by_source = {a.provider_refund_id: refund for refund in refunds for a in refund.attempts}
+    unbooked = {}
+    for movement in concerning:
+        refund = by_source.get(movement.source)
+        if not _is_settled(movement, refund):
+            unbooked[movement.id] = refund
+    woken = {refund.refund_id: refund for refund in unbooked.values() if refund is not None}
+    if woken:
+        await units.run(lambda unit: wake(unit, list(woken.values()), [], now))
+    return CashPage(movements, frozenset(unbooked))
 
 
-def _is_booked(refund: Refund, movements: Sequence[CashMovement]) -> bool:
+def _is_settled(movement: CashMovement, refund: Refund | None) -> bool:
+    if refund is None:
+        # The answer to a refund's call may still be on its way, and with it the provider's id.
+        # Its work waits for that answer, so cash that left is no news; cash that came back is.
+        return movement.type == CASH_LEFT
     booked = {attempt.balance_transaction for attempt in refund.attempts}
-    booked |= {attempt.failure_balance_transaction for attempt in refund.attempts}
-    provider_ids = {attempt.provider_refund_id for attempt in refund.attempts}
-    return all(movement.id in booked for movement in movements if movement.source in provider_ids)
+    return movement.id in booked | {a.failure_balance_transaction for a in refund.attempts}

@@ -3,10 +3,12 @@
 import hashlib
 import hmac
 import json
+import re
 import time
 from dataclasses import dataclass
 
 TOLERANCE_SECONDS = 300
+_STAMP = re.compile(r"[0-9]{1,15}")
 
 
 class SignatureRefused(Exception):
@@ -26,11 +28,11 @@ def check_signature(body: bytes, header: str, secrets: list[str], now: float | N
     """Raise `SignatureRefused` unless one of the secrets signed the body within five minutes."""
     parts = dict(part.split("=", 1) for part in header.split(",") if "=" in part)
     stamp, given = parts.get("t", ""), parts.get("v1", "")
-    if not stamp.isdigit() or abs((now or time.time()) - int(stamp)) > TOLERANCE_SECONDS:
+    if not _STAMP.fullmatch(stamp) or abs((now or time.time()) - int(stamp)) > TOLERANCE_SECONDS:
         raise SignatureRefused("the time of the signature is missing or too far away")
     signed = stamp.encode() + b"." + body
     expected = [hmac.new(s.encode(), signed, hashlib.sha256).hexdigest() for s in secrets]
-    if not any(hmac.compare_digest(one, given) for one in expected):
+    if not any(hmac.compare_digest(one.encode(), given.encode()) for one in expected):
         raise SignatureRefused("the signature is of nobody we know")
 
 
@@ -40,8 +42,9 @@ def concern_of(body: bytes) -> Concern | None:
         metadata = json.loads(body)["data"]["object"]["metadata"]
         campaign_id = metadata.get("campaign_id")
         stage = metadata.get("stage")
-        if not campaign_id:
+        refund_id = metadata.get("refund_id")
+        if not isinstance(campaign_id, str) or not isinstance(refund_id, str | None):
             return None
-        return Concern(campaign_id, metadata.get("refund_id"), int(stage) if stage else None)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return Concern(campaign_id, refund_id, int(stage) if stage else None)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
