@@ -36,6 +36,8 @@ from servicekit.units import MemoryUnitsOfWork, Plumbing
 
 def _save(table: dict[str, Any], key: str, value: Any) -> None:
     known = table.get(key)
+    if known is not None and value.version == 0:
+        raise DuplicateKey(key)
     if (known.version if known else 0) != value.version:
         raise Conflict("a document was saved by somebody else")
     table[key] = replace(value, version=value.version + 1)
@@ -202,6 +204,11 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[Pa
 
 
 Answer = Any
+SHORT = Declined("balance_insufficient", retryable=True, for_funds=True)
+
+
+class ProcessDied(Exception):
+    """The process that made this call is gone: nobody hears the answer."""
 
 
 @dataclass
@@ -209,7 +216,8 @@ class MemoryProvider:
     """A provider in memory: keys, balance transactions, faults that happen once each.
 
     `faults` maps an operation to what happens at its next calls: `timeout_after`, `error_before`,
-    `error_after`, `rate_limited`, `decline`, in order.
+    `error_after`, `rate_limited`, `decline`, in order; `crash_before` and `crash_after` the call
+    end the process that makes it.
     """
 
     clock: Clock
@@ -221,18 +229,22 @@ class MemoryProvider:
     refunded: dict[str, int] = field(default_factory=dict)
     transfers: dict[str, TransferSeen] = field(default_factory=dict)
     payouts: dict[str, PayoutSeen] = field(default_factory=dict)
+    accounts: dict[str, int] = field(default_factory=lambda: {"acct_1": 0, "acct_2": 0})
     movements: list[CashMovement] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
     _keys: dict[str, tuple[datetime, Answer]] = field(default_factory=dict)
 
     async def create_refund(self, refund: Refund) -> RefundSeen | Declined | Throttled | NoAnswer:
-        def make() -> RefundSeen:
-            self._leave("refund", refund.refund_id, refund.amount)
-            returned = self.refunded.get(refund.payment_reference, 0) + refund.amount
-            self.refunded[refund.payment_reference] = returned
+        def make() -> RefundSeen | Declined:
+            if self.refunded.get(refund.payment_reference):
+                refused = Declined("charge_already_refunded", retryable=False)
+                return self.refunds.get(refund.attempt_id, refused)
+            name = f"re_{len(self.refunds)}"
+            self._leave("refund", name, refund.amount)
+            self.refunded[refund.payment_reference] = refund.amount
             seen = RefundSeen(
                 attempt=refund.attempt.number,
-                provider_refund_id=f"re_{len(self.refunds)}",
+                provider_refund_id=name,
                 status=ProviderRefundStatus.SUCCEEDED,
                 balance_transaction=self.movements[-1].id,
             )
@@ -245,9 +257,13 @@ class MemoryProvider:
         return self.refunds.get(refund.attempt_id, NotThere())
 
     async def create_transfer(self, stage: Stage) -> TransferSeen | Declined | Throttled | NoAnswer:
-        def make() -> TransferSeen:
-            self._leave("transfer", stage.stage_id, stage.payable)
+        def make() -> TransferSeen | Declined:
+            if self.cash < stage.payable:
+                return SHORT
             name = f"tr_{len(self.transfers)}"
+            self._leave("transfer", name, stage.payable)
+            account = stage.attempt.account
+            self.accounts[account] = self.accounts.get(account, 0) + stage.payable
             seen = TransferSeen(stage.attempt.number, name, self.movements[-1].id)
             self.transfers[stage.attempt_id] = seen
             return seen
@@ -258,7 +274,11 @@ class MemoryProvider:
         return self.transfers.get(stage.attempt_id, NotThere())
 
     async def create_payout(self, stage: Stage) -> PayoutSeen | Declined | Throttled | NoAnswer:
-        def make() -> PayoutSeen:
+        def make() -> PayoutSeen | Declined:
+            account = stage.attempt.account
+            if self.accounts.get(account, 0) < stage.payable:
+                return SHORT
+            self.accounts[account] -= stage.payable
             name = f"po_{len(self.payouts)}"
             paid = ProviderPayoutStatus.PAID
             seen = PayoutSeen(stage.attempt.number, name, paid, f"txn_{name}")
@@ -271,6 +291,8 @@ class MemoryProvider:
         return self.payouts.get(stage.attempt_id, NotThere())
 
     async def account_problem(self, account: str) -> str | NoAnswer | None:
+        if account not in self.accounts:
+            return "account-unknown"
         return self.unusable_accounts.get(account)
 
     async def balance(self, currency: str) -> ProviderBalance | None:
@@ -309,9 +331,17 @@ class MemoryProvider:
             self.faults[operation].pop(0)
         if fault == "rate_limited":
             return Throttled(1)
+        if fault == "crash_before":
+            raise ProcessDied
+        answer = self._answer(key, make, fault)
+        if fault == "crash_after":
+            raise ProcessDied
+        return NoAnswer() if fault == "timeout_after" else answer
+
+    def _answer(self, key: str, make: Callable[[], Answer], fault: str | None) -> Answer:
         known = self._keys.get(key)
         if known is not None and (self.clock.now() - known[0]).total_seconds() < 86_400:
-            return NoAnswer() if fault == "timeout_after" else known[1]
+            return known[1]
         answer: Answer = NoAnswer(key_spent=True) if fault == "error_before" else None
         if fault == "decline":
             answer = Declined("refund_declined", retryable=True)
@@ -319,4 +349,4 @@ class MemoryProvider:
             answer = make()
         stored = NoAnswer(key_spent=True) if fault == "error_after" else answer
         self._keys[key] = (self.clock.now(), stored)
-        return NoAnswer() if fault == "timeout_after" else stored
+        return stored

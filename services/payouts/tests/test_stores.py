@@ -28,8 +28,11 @@ async def test_a_book_is_saved_from_its_version_and_comes_back(payouts: Payouts)
     await payouts.units.run(save)
     assert await payouts.queries.book("campaign-1") == replace(book, version=1)
     assert await payouts.queries.blocks("campaign-1", 0, 10) == list(blocks)
-    with pytest.raises((Conflict, DuplicateKey)):
+    with pytest.raises(DuplicateKey):
         await payouts.units.run(lambda unit: unit.books.save([book]))
+    await payouts.units.run(lambda unit: unit.books.save([replace(book, version=1)]))
+    with pytest.raises(Conflict):
+        await payouts.units.run(lambda unit: unit.books.save([replace(book, version=1)]))
 
 
 @pytest.mark.trap(13)
@@ -54,7 +57,7 @@ async def test_a_refund_is_inserted_once(payouts: Payouts) -> None:
     """The same pledge and cause have the same id, and the second insert is refused."""
     refund = request(collect(a_book(), a_pledge()).money, "cause", NOW).refund
     await payouts.units.run(lambda unit: unit.refunds.save([refund]))
-    with pytest.raises((Conflict, DuplicateKey)):
+    with pytest.raises(DuplicateKey):
         await payouts.units.run(lambda unit: unit.refunds.save([refund]))
     assert await payouts.queries.refund("campaign-1", refund.refund_id) == replace(
         refund, version=1

@@ -1,0 +1,335 @@
+"""One suite for the provider: the fake and the adapter in front of the real sandbox process."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from infra.sandbox.client import SandboxClient
+from infra.suite.processes import SandboxProcess
+from infra.suite.readings import eventually
+from payouts.adapters.sandbox_provider import SandboxProvider
+from payouts.domain.book import collect
+from payouts.domain.destination import give, verify
+from payouts.domain.refund import Refund, request
+from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen, refuse
+from payouts.domain.refund_sending import send
+from payouts.domain.stage import Stage, approve_by_verdict, make_due, schedule
+from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
+from payouts.domain.stage_sending import submit
+from payouts.ports import Declined, NoAnswer, NotThere, Provider, ProviderBalance, Throttled
+from servicekit.clock import ManualClock
+from services.payouts.tests.builders import LIMIT, NOW, SHARES, a_book, a_pledge
+from services.payouts.tests.fakes import MemoryProvider
+
+AMOUNT = 5_000
+FLOAT = 1_000_000
+A_DAY_SECONDS = 24 * 60 * 60 + 1
+
+
+@dataclass
+class MemoryWorld:
+    """The fake, and what others do at it."""
+
+    provider: MemoryProvider
+    clock: ManualClock
+
+    async def charge(self) -> str:
+        self.provider.cash += AMOUNT
+        return f"ch_{secrets.token_hex(4)}"
+
+    async def order(self, kind: str, operation: str) -> None:
+        self.provider.faults.setdefault(operation, []).append(kind)
+
+    async def fail_later(self, refund: Refund, seen: RefundSeen) -> None:
+        self.provider.fail_later(refund)
+
+    async def pass_a_day(self) -> None:
+        self.clock.advance(seconds=A_DAY_SECONDS)
+
+    async def account(self, problem: str | None = None) -> str:
+        name = f"acct_{secrets.token_hex(4)}"
+        self.provider.accounts[name] = 0
+        if problem is not None:
+            self.provider.unusable_accounts[name] = problem
+        return name
+
+
+@dataclass
+class SandboxWorld:
+    """The real sandbox process, and what others do at it."""
+
+    provider: SandboxProvider
+    client: SandboxClient
+
+    async def charge(self) -> str:
+        return str((await self.client.charge(AMOUNT, "EUR"))["id"])
+
+    async def order(self, kind: str, operation: str) -> None:
+        _, name = operation.split("_")
+        await self.client.order_fault(kind, f"{name}s.create", count=1)
+
+    async def fail_later(self, refund: Refund, seen: RefundSeen) -> None:
+        await self.client.control(f"/refunds/{seen.provider_refund_id}/fail")
+
+    async def pass_a_day(self) -> None:
+        await self.client.advance_clock(A_DAY_SECONDS)
+
+    async def account(self, problem: str | None = None) -> str:
+        name = str((await self.client.create_account())["id"])
+        if problem is not None:
+            change = {"payouts_enabled": False, "disabled_reason": problem}
+            await self.client.control(f"/accounts/{name}", **change)
+        return name
+
+
+World = MemoryWorld | SandboxWorld
+
+
+@pytest.fixture(scope="module")
+def sandbox_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    process = SandboxProcess(tmp_path_factory.mktemp("sandbox"), False, seed=0)
+    process.start()
+    yield process.url
+    process.stop()
+
+
+@pytest.fixture(params=["memory", "sandbox"])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """A provider with a float and without faults."""
+    if request.param == "memory":
+        clock = ManualClock(NOW)
+        yield MemoryWorld(MemoryProvider(clock, cash=FLOAT), clock)
+        return
+    address = request.getfixturevalue("sandbox_address")
+    provider = SandboxProvider(address, "sk_test", timeout_seconds=5)
+    async with SandboxClient(address) as client:
+        await client.top_up(FLOAT, "EUR")
+        yield SandboxWorld(provider, client)
+        await client.http.delete("/control/faults")
+    await provider.close()
+
+
+async def a_refund(world: World) -> Refund:
+    """A refund whose first attempt is noted as sent."""
+    reference = await world.charge()
+    charged = replace(
+        a_pledge(amount=AMOUNT), pledge_id=f"pledge-{reference}", payment_reference=reference
+    )
+    asked = request(collect(a_book(), charged).money, "verdict-reached/campaign-1", NOW)
+    return send(asked.refund, NOW)
+
+
+def next_attempt(refund: Refund) -> Refund:
+    money = collect(a_book(), a_pledge(amount=AMOUNT)).money
+    return send(refuse(refund, money, "declined", True, NOW).refund, NOW)
+
+
+def a_stage(account: str, amount: int = AMOUNT) -> Stage:
+    """A stage with its first attempt, in a campaign of its own."""
+    campaign = f"campaign-{secrets.token_hex(4)}"
+    destination = verify(give(None, campaign, "sandbox", account, NOW), NOW)
+    due = make_due(schedule(campaign, "EUR", amount, SHARES, NOW).stages[0], amount, NOW).stage
+    approved = approve_by_verdict(due, amount, destination, max(LIMIT, amount), NOW).stage
+    return submit(approved, (), destination, NOW).stage
+
+
+async def available(world: World) -> int:
+    balance = await world.provider.balance("EUR")
+    assert isinstance(balance, ProviderBalance)
+    return balance.available
+
+
+async def test_the_same_key_gives_the_first_answer_again(world: World) -> None:
+    """And the cash leaves once."""
+    refund = await a_refund(world)
+    before = await available(world)
+    first = await world.provider.create_refund(refund)
+    assert isinstance(first, RefundSeen) and first.balance_transaction is not None
+    assert (first.attempt, first.status) == (1, ProviderRefundStatus.SUCCEEDED)
+    assert await world.provider.create_refund(refund) == first
+    assert await world.provider.find_refund(refund) == first
+    assert await available(world) == before - AMOUNT
+
+
+async def test_a_lost_answer_is_found_and_given_again(world: World) -> None:
+    """It was done although nobody was told: look-up and resend both say so."""
+    refund = await a_refund(world)
+    await world.order("timeout_after", "create_refund")
+    assert await world.provider.create_refund(refund) == NoAnswer()
+    found = await world.provider.find_refund(refund)
+    assert isinstance(found, RefundSeen)
+    assert await world.provider.create_refund(refund) == found
+
+
+@pytest.mark.parametrize("kind", ["error_before", "error_after"])
+async def test_a_server_error_spends_the_key(world: World, kind: str) -> None:
+    """The key replays the error for ever; only the look-up knows whether it was done."""
+    refund = await a_refund(world)
+    before = await available(world)
+    await world.order(kind, "create_refund")
+    for _ in range(2):
+        assert await world.provider.create_refund(refund) == NoAnswer(key_spent=True)
+    found = await world.provider.find_refund(refund)
+    if kind == "error_after":
+        assert isinstance(found, RefundSeen)
+    else:
+        assert found == NotThere()
+        assert isinstance(await world.provider.create_refund(next_attempt(refund)), RefundSeen)
+    assert await available(world) == before - AMOUNT
+
+
+async def test_throttling_leaves_the_key_good(world: World) -> None:
+    """Nothing was done, and the same attempt goes through later."""
+    refund = await a_refund(world)
+    await world.order("rate_limited", "create_refund")
+    assert await world.provider.create_refund(refund) == Throttled(1)
+    assert await world.provider.find_refund(refund) == NotThere()
+    assert isinstance(await world.provider.create_refund(refund), RefundSeen)
+
+
+async def test_a_refusal_is_definite(world: World) -> None:
+    """The key keeps it, nothing was done, and a new attempt may succeed."""
+    refund = await a_refund(world)
+    await world.order("decline", "create_refund")
+    refused = await world.provider.create_refund(refund)
+    assert isinstance(refused, Declined) and refused.retryable and not refused.for_funds
+    assert await world.provider.create_refund(refund) == refused
+    assert await world.provider.find_refund(refund) == NotThere()
+    assert isinstance(await world.provider.create_refund(next_attempt(refund)), RefundSeen)
+
+
+async def test_a_late_failure_shows_in_the_look_up_and_in_the_cash(world: World) -> None:
+    """The key still replays the success of old: only looking tells the truth."""
+    last = await newest_movement(world)
+    refund = await a_refund(world)
+    seen = await world.provider.create_refund(refund)
+    assert isinstance(seen, RefundSeen)
+    await world.fail_later(refund, seen)
+    assert await world.provider.create_refund(refund) == seen
+    now = await world.provider.find_refund(refund)
+    assert isinstance(now, RefundSeen) and now.status is ProviderRefundStatus.FAILED
+    assert now.balance_transaction == seen.balance_transaction and now.reason and now.retryable
+    moved = await world.provider.movements_after(last)
+    assert moved is not None
+    assert [(m.id, m.type) for m in moved if m.source == seen.provider_refund_id] == [
+        (seen.balance_transaction, "refund"),
+        (now.failure_balance_transaction, "refund_failure"),
+    ]
+    assert await world.provider.movements_after(moved[-1].id) == []
+    assert isinstance(await world.provider.create_refund(next_attempt(refund)), RefundSeen)
+
+
+async def newest_movement(world: World) -> str | None:
+    last = None
+    while page := await world.provider.movements_after(last):
+        last = page[-1].id
+    return last
+
+
+async def test_a_forgotten_key_does_not_return_the_money_twice(world: World) -> None:
+    """After a day the key means nothing; "already refunded" is success only if it is ours."""
+    refund = await a_refund(world)
+    seen = await world.provider.create_refund(refund)
+    before = await available(world)
+    await world.pass_a_day()
+    assert await world.provider.create_refund(refund) == seen
+    other = replace(refund, refund_id="rf_of_somebody_else_" + refund.refund_id)
+    refused = await world.provider.create_refund(other)
+    assert isinstance(refused, Declined) and not refused.retryable
+    assert await available(world) == before
+
+
+async def test_the_two_legs_of_a_stage(world: World) -> None:
+    """Transfer to the account, then payout from it, each once under its key."""
+    stage = a_stage(await world.account())
+    before = await available(world)
+    short = await world.provider.create_payout(stage)
+    assert isinstance(short, Declined) and short.for_funds
+    transfer = await world.provider.create_transfer(stage)
+    assert isinstance(transfer, TransferSeen) and transfer.attempt == 1
+    assert await world.provider.create_transfer(stage) == transfer
+    assert await world.provider.find_transfer(stage) == transfer
+    assert await available(world) == before - AMOUNT
+
+
+async def test_the_bank_confirms_the_payout(world: World) -> None:
+    """The second leg is seen in transit or paid, and paid in the end, with its cash."""
+    stage = a_stage(await world.account())
+    await world.provider.create_transfer(stage)
+    assert await world.provider.find_payout(stage) == NotThere()
+    first = await world.provider.create_payout(stage)
+    assert isinstance(first, PayoutSeen)
+    if isinstance(world, SandboxWorld):
+        await world.client.settle()
+
+    async def paid() -> PayoutSeen | None:
+        seen = await world.provider.find_payout(stage)
+        assert isinstance(seen, PayoutSeen) and seen.payout_id == first.payout_id
+        return seen if seen.status is ProviderPayoutStatus.PAID else None
+
+    assert (await eventually("the payout is paid", paid)).balance_transaction is not None
+
+
+@pytest.mark.parametrize("operation", ["create_transfer", "create_payout"])
+async def test_a_lost_answer_of_a_leg_is_found(world: World, operation: str) -> None:
+    """As for refunds: the look-up finds what the key gives, and both are one object."""
+    stage = a_stage(await world.account())
+    if operation == "create_payout":
+        await world.provider.create_transfer(stage)
+    create = getattr(world.provider, operation)
+    find = getattr(world.provider, operation.replace("create", "find"))
+    await world.order("timeout_after", operation)
+    assert await create(stage) == NoAnswer()
+    found, given = await find(stage), await create(stage)
+    if operation == "create_transfer":
+        assert found == given
+    else:
+        assert found.payout_id == given.payout_id
+
+
+async def test_more_than_there_is_is_refused_for_funds(world: World) -> None:
+    """A transfer above the balance: nothing moves, and it says what for."""
+    stage = a_stage(await world.account(), amount=await available(world) + 1)
+    refused = await world.provider.create_transfer(stage)
+    assert isinstance(refused, Declined) and refused.for_funds
+
+
+async def test_accounts_say_whether_they_can_be_paid(world: World) -> None:
+    """None for a good one, else the provider's own word."""
+    assert await world.provider.account_problem(await world.account()) is None
+    closed = await world.account("requirements.past_due")
+    assert await world.provider.account_problem(closed) == "requirements.past_due"
+    assert await world.provider.account_problem("acct_unknown") == "account-unknown"
+
+
+async def test_the_platforms_payouts_are_manual(world: World) -> None:
+    """The start asks for it."""
+    assert await world.provider.payout_schedule() == "manual"
+
+
+async def test_a_provider_that_is_away_is_no_exception() -> None:
+    """Every method answers that nobody knows."""
+    listener = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    provider = SandboxProvider(f"http://127.0.0.1:{port}", "sk_test", timeout_seconds=1)
+    refund = send(request(collect(a_book(), a_pledge()).money, "cause", NOW).refund, NOW)
+    stage = a_stage("acct_1")
+    ask: Provider = provider
+    for answer in (
+        await ask.create_refund(refund),
+        await ask.find_refund(refund),
+        await ask.create_transfer(stage),
+        await ask.find_transfer(stage),
+        await ask.create_payout(stage),
+        await ask.find_payout(stage),
+        await ask.account_problem("acct_1"),
+    ):
+        assert answer == NoAnswer()
+    assert await ask.balance("EUR") is None
+    assert await ask.movements_after(None) is None
+    assert await ask.payout_schedule() is None
+    listener.close()
+    await provider.close()
