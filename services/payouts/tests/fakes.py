@@ -3,6 +3,7 @@
 `test_stores.py` and `test_provider.py` hold them and the real ones to the same suites.
 """
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -212,6 +213,14 @@ class ProcessDied(Exception):
 
 
 @dataclass
+class Gate:
+    """Where a call stands still; `arrived` says that it does."""
+
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass
 class MemoryProvider:
     """A provider in memory: keys, balance transactions, faults that happen once each.
 
@@ -232,6 +241,7 @@ class MemoryProvider:
     accounts: dict[str, int] = field(default_factory=lambda: {"acct_1": 0, "acct_2": 0})
     movements: list[CashMovement] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
+    gates: dict[str, "Gate"] = field(default_factory=dict)
     _keys: dict[str, tuple[datetime, Answer]] = field(default_factory=dict)
 
     async def create_refund(self, refund: Refund) -> RefundSeen | Declined | Throttled | NoAnswer:
@@ -268,6 +278,7 @@ class MemoryProvider:
             self.transfers[stage.attempt_id] = seen
             return seen
 
+        await self._stand_still("create_transfer")
         return self._do("create_transfer", stage.transfer_key, make)
 
     async def find_transfer(self, stage: Stage) -> TransferSeen | NotThere | NoAnswer:
@@ -305,6 +316,17 @@ class MemoryProvider:
 
     async def payout_schedule(self) -> str | None:
         return self.schedule
+
+    def hold(self, operation: str) -> "Gate":
+        """Make the next call stand still on its way until the gate is opened."""
+        self.gates[operation] = Gate()
+        return self.gates[operation]
+
+    async def _stand_still(self, operation: str) -> None:
+        gate = self.gates.pop(operation, None)
+        if gate is not None:
+            gate.arrived.set()
+            await gate.open.wait()
 
     def fail_later(self, refund: Refund) -> None:
         """A refund that had succeeded comes back; nobody is told."""

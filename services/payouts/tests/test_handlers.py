@@ -6,14 +6,16 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from payouts.domain.book import Outcome
 from payouts.domain.ledger import Account
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import StageState
 from payouts.handlers.funds import AutomaticPayouts, RefuseAutomaticPayouts
+from payouts.handlers.refund_run import run_page
 from payouts.handlers.wake import CURSOR
-from payouts.handlers.work_kinds import REFUND, STAGE
+from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
 from payouts.ports import CashMovement
 from payouts.sweeps import PATIENCE
 from servicekit.errors import LeaseLost
@@ -169,6 +171,74 @@ async def test_an_abandoned_worker_that_wakes_sends_nothing_and_saves_nothing(
     await assert_all_returned(payouts, 1)
 
 
+@pytest.mark.trap(21)
+async def test_a_worker_that_lost_its_lease_notes_nothing(payouts: Payouts) -> None:
+    """Its claim was taken over while it stood still: it leaves no attempt behind."""
+    await payouts.collect(1)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 1)
+    await payouts.turn_run_only()
+    (abandoned,) = await payouts.claim(REFUND)
+    payouts.clock.advance(seconds=60)
+    assert len(await payouts.claim(REFUND)) == 1
+    with pytest.raises(LeaseLost):
+        await payouts.refunds(abandoned)
+    (refund,) = await payouts.queries.refunds(CAMPAIGN, "", 10)
+    assert (refund.state, refund.attempts) == (RefundState.REQUESTED, ())
+    assert payouts.provider.calls == []
+
+
+@pytest.mark.trap(21)
+async def test_a_transfer_that_wakes_up_pays_no_second_time(payouts: Payouts) -> None:
+    """Stuck in its call while another worker pays: the same key moves nothing, nothing is saved."""
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    await payouts.give_destination()
+    await payouts.turn()
+    payouts.clock.advance(seconds=90)
+    gate = payouts.provider.hold("create_transfer")
+    (claim,) = await payouts.claim(STAGE)
+    stuck = asyncio.create_task(payouts.stages(claim))
+    await gate.arrived.wait()
+    payouts.clock.advance(seconds=60)
+    await pay(payouts)
+    paid = (await payouts.queries.stages(CAMPAIGN))[0]
+    gate.open.set()
+    with pytest.raises(LeaseLost):
+        await stuck
+    assert paid.state is StageState.PAID and len(payouts.provider.transfers) == 1
+    assert (await payouts.queries.stages(CAMPAIGN))[0] == paid
+    await payouts.assert_books_true()
+
+
+@pytest.mark.trap(2)
+async def test_a_run_that_dies_between_two_pages_goes_on_at_its_cursor(payouts: Payouts) -> None:
+    """No pledge is left out, none is asked for twice."""
+    await payouts.collect(*range(1, 9))
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 8)
+    (claim,) = await payouts.claim(REFUND_RUN)
+    assert not await run_page(payouts.units, claim, payouts.clock.now(), page_size=3)
+    payouts = payouts.crashed()
+    assert len(await payouts.queries.refunds(CAMPAIGN, "", 10)) == 3
+    payouts.clock.advance(seconds=60)
+    await payouts.work_off()
+    await assert_all_returned(payouts, 8)
+    assert len(await payouts.published("refund-created")) == 8
+
+
+async def test_a_refused_refund_is_tried_again_soon(payouts: Payouts) -> None:
+    """However long it waited before, a failure that another try may heal pauses a second."""
+    payouts.provider.faults["create_refund"] = ["rate_limited"] * 6 + ["decline"]
+    await payouts.collect(1)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 1)
+    for _ in range(7):
+        await payouts.turn()
+        payouts.clock.advance(seconds=1)
+    (refund,) = await payouts.queries.refunds(CAMPAIGN, "", 10)
+    assert refund.state is RefundState.FAILED
+    await payouts.turn()
+    await assert_all_returned(payouts, 1)
+
+
 async def test_one_impossible_refund_does_not_hold_up_its_group(payouts: Payouts) -> None:
     """A claim that was lost fails alone; its neighbours of the same group are saved."""
     await payouts.collect(1, 2, 3)
@@ -257,12 +327,29 @@ async def test_a_refused_leg_is_tried_three_times_and_then_needs_a_person(
 
 
 async def test_a_contradicting_verdict_moves_no_money(payouts: Payouts) -> None:
-    """Our own count differs: no plan, and the gate says why."""
+    """Our own count differs: no plan, and somebody is paged by the counter."""
+    before = contradictions()
     await payouts.collect(1, 2)
     await payouts.hear_verdict(Outcome.GOAL_MET, 3, sequence=2)
     await payouts.give_destination()
     await pay(payouts, 3)
     assert await payouts.queries.stages(CAMPAIGN) == [] and payouts.provider.transfers == {}
+    assert contradictions() == before + 1
+
+
+async def test_a_verdict_that_turns_out_to_contradict_is_counted(payouts: Payouts) -> None:
+    """Heard before its pledges: the contradiction shows only when the view has reached N."""
+    before = contradictions()
+    await payouts.hear_verdict(Outcome.GOAL_MET, 3, sequence=2)
+    await payouts.collect(1, 2)
+    await payouts.collect(3, counted=False)
+    assert await payouts.queries.stages(CAMPAIGN) == []
+    assert contradictions() == before + 1
+
+
+def contradictions() -> float:
+    name = "sosst_payouts_verdict_contradictions_total"
+    return REGISTRY.get_sample_value(name) or 0
 
 
 async def test_an_unknown_verdict_moves_no_money(payouts: Payouts) -> None:

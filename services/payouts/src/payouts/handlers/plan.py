@@ -3,11 +3,12 @@
 from dataclasses import replace
 from datetime import datetime
 
-from payouts.domain.book import Book, plan_is_due
+from payouts.domain.book import Agreement, Book, agreement, plan_is_due
 from payouts.domain.ledger import Account
 from payouts.domain.plan import stage_amount
 from payouts.domain.stage import make_due, schedule
 from payouts.handlers.work_kinds import stage_work
+from payouts.metrics import VERDICT_CONTRADICTIONS
 from payouts.ports import PayoutsUnit
 
 
@@ -24,3 +25,10 @@ async def plan_if_due(unit: PayoutsUnit, book: Book, now: datetime) -> Book:
     await unit.facts.add([plan, *first.facts])
     await unit.plumbing.work.offer([stage_work(first.stage, now)])
     return replace(book, planned=True)
+
+
+def count_contradiction(before: Book, after: Book) -> None:
+    """Count a verdict that our own pledges begin to contradict, whichever was heard last."""
+    contradicts = Agreement.CONTRADICTS
+    if agreement(after) is contradicts and agreement(before) is not contradicts:
+        VERDICT_CONTRADICTIONS.inc()

@@ -9,7 +9,7 @@ from payouts.domain.errors import Refused
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import Refund, RefundFact, request
-from payouts.handlers.plan import plan_if_due
+from payouts.handlers.plan import count_contradiction, plan_if_due
 from payouts.handlers.work_kinds import refund_work
 from payouts.ports import PayoutsUnit
 
@@ -52,7 +52,7 @@ class _Fold:
     """One campaign's book, moved on by each fact."""
 
     def __init__(self, book: Book, now: datetime) -> None:
-        self.book = book
+        self.before = self.book = book
         self.money: list[PledgeMoney] = []
         self.postings: list[Posting] = []
         self.refunds: list[Refund] = []
@@ -80,6 +80,7 @@ class _Fold:
 
 async def _save(unit: PayoutsUnit, fold: _Fold, now: datetime) -> None:
     book, blocks = seal_into(fold.book, fold.postings, now)
+    count_contradiction(fold.before, book)
     await unit.pledges.save(fold.money)
     await unit.refunds.save(fold.refunds)
     await unit.books.append(blocks)

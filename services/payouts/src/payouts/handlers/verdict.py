@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from payouts.domain.book import Agreement, Book, Verdict, agreement, hear_verdict
+from payouts.domain.book import Book, Verdict, hear_verdict
 from payouts.domain.errors import Refused
-from payouts.handlers.plan import plan_if_due
+from payouts.handlers.plan import count_contradiction, plan_if_due
 from payouts.handlers.work_kinds import refund_run_work
-from payouts.metrics import VERDICT_CONTRADICTIONS
 from payouts.ports import PayoutsUnit
 
 
@@ -34,8 +33,7 @@ async def take_verdicts(
         except Refused as refusal:
             refused[place] = refusal
             continue
-        if agreement(after) is Agreement.CONTRADICTS:
-            VERDICT_CONTRADICTIONS.inc()
+        count_contradiction(book, after)
         if after.run is not None and not after.run.finished:
             await unit.plumbing.work.offer([refund_run_work(one.campaign_id, now)])
         books[one.campaign_id] = await plan_if_due(unit, after, now)
