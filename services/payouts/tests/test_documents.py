@@ -8,9 +8,9 @@ from servicekit.settings import settings_table
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 TABLES = {
-    "refund": refund.TRANSITIONS,
-    "stage": stage.TRANSITIONS,
-    "attempt": payout_attempt.TRANSITIONS,
+    "A refund": refund.TRANSITIONS,
+    "A stage": stage.TRANSITIONS,
+    "An attempt": payout_attempt.TRANSITIONS,
 }
 
 
@@ -25,7 +25,7 @@ def diagrams() -> str:
     parts = []
     for name, table in TABLES.items():
         moves = [f"  {a.value} --> {b.value}" for a, targets in table.items() for b in targets]
-        lines = [f"A {name}:", "", "```mermaid", "stateDiagram-v2", *sorted(moves), "```"]
+        lines = [f"{name}:", "", "```mermaid", "stateDiagram-v2", *sorted(moves), "```"]
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 

@@ -188,6 +188,21 @@ async def test_a_worker_that_lost_its_lease_notes_nothing(payouts: Payouts) -> N
 
 
 @pytest.mark.trap(21)
+async def test_a_stage_whose_claim_was_taken_over_is_not_touched(payouts: Payouts) -> None:
+    """Not even approved: every step proves in its transaction that the claim is still its own."""
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    await payouts.give_destination()
+    (abandoned,) = await payouts.claim(STAGE)
+    payouts.clock.advance(seconds=60)
+    assert len(await payouts.claim(STAGE)) == 1
+    with pytest.raises(LeaseLost):
+        await payouts.stages(abandoned)
+    assert (await payouts.queries.stages(CAMPAIGN))[0].state is StageState.DUE
+    assert payouts.provider.calls == []
+
+
+@pytest.mark.trap(21)
 async def test_a_transfer_that_wakes_up_pays_no_second_time(payouts: Payouts) -> None:
     """Stuck in its call while another worker pays: the same key moves nothing, nothing is saved."""
     await payouts.collect(1, 2)

@@ -53,6 +53,19 @@ async def test_a_cause_is_posted_once_over_all_books(payouts: Payouts) -> None:
 
 
 @pytest.mark.trap(13)
+async def test_a_block_number_is_taken_once(payouts: Payouts) -> None:
+    """Two blocks with different causes cannot both follow the same block of one book."""
+    first, second = (
+        seal_into(a_book(), [collect(a_book(), a_pledge(number)).posting], NOW)[1]
+        for number in (1, 2)
+    )
+    await payouts.units.run(lambda unit: unit.books.append(first))
+    with pytest.raises(DuplicateKey):
+        await payouts.units.run(lambda unit: unit.books.append(second))
+    assert await payouts.queries.blocks("campaign-1", 0, 10) == list(first)
+
+
+@pytest.mark.trap(13)
 async def test_a_refund_is_inserted_once(payouts: Payouts) -> None:
     """The same pledge and cause have the same id, and the second insert is refused."""
     refund = request(collect(a_book(), a_pledge()).money, "cause", NOW).refund
