@@ -28,9 +28,10 @@ async def eventually(
     seen: object = None
     while time.monotonic() < deadline:
         try:
-            seen = await look()
-            if seen is not None and seen is not False:
-                return seen  # type: ignore[return-value]
+            answer = await look()
+            if answer is not None and answer is not False:
+                return answer
+            seen = answer
         except httpx.HTTPError as error:
             seen = error
         await asyncio.sleep(POLL_SECONDS)
