@@ -1,1 +1,1 @@
-"""A stand-in for the payment provider: durable book, Stripe-shaped HTTP, faults on demand."""
+"""Stand-ins for what surrounds the suite, each speaking the real protocol."""

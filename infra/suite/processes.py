@@ -75,7 +75,7 @@ class SandboxProcess(HttpProcess):
         options = ["--port", str(self.ports[0]), "--book", book, "--seed", str(self._seed)]
         return [
             *("env", f"PYTHONPATH={REPOSITORY}"),
-            *(sys.executable, "-m", "infra.sandbox", "run", *options),
+            *(sys.executable, "-m", "infra.sandbox.provider", "run", *options),
         ]
 
 

@@ -10,7 +10,7 @@ from typing import Self
 
 from infra.kafka import ensure_topics, read_topics
 from infra.native import Addresses
-from infra.sandbox.client import SandboxClient
+from infra.sandbox.provider.client import SandboxClient
 from infra.suite.processes import SandboxProcess, ServiceProcess
 
 SERVICES = ("funding", "payouts", "updates", "notifier")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from infra.sandbox.client import SandboxClient
+from infra.sandbox.provider.client import SandboxClient
 from infra.suite.processes import SandboxProcess
 from infra.suite.readings import eventually
 from payouts.adapters.sandbox_provider import SandboxProvider

@@ -9,13 +9,13 @@ from typing import Literal
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from infra.sandbox import accounts, faults, refunds, totals, transfers, transitions
-from infra.sandbox.book import Body, Session, dump
-from infra.sandbox.errors import ApiError
-from infra.sandbox.events import EVENT_TYPES
-from infra.sandbox.execution import LATE_TRANSITIONS
-from infra.sandbox.operations import OPERATION_NAMES
-from infra.sandbox.writer import Writer
+from infra.sandbox.provider import accounts, faults, refunds, totals, transfers, transitions
+from infra.sandbox.provider.book import Body, Session, dump
+from infra.sandbox.provider.errors import ApiError
+from infra.sandbox.provider.events import EVENT_TYPES
+from infra.sandbox.provider.execution import LATE_TRANSITIONS
+from infra.sandbox.provider.operations import OPERATION_NAMES
+from infra.sandbox.provider.writer import Writer
 
 router = APIRouter(prefix="/control")
 Seconds = Field(default=0, ge=0)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import httpx
 
-from infra.sandbox.book import open_book
-from infra.sandbox.client import SandboxClient
-from infra.sandbox.tests.process import ROOT, Receiver, SandboxProcess, until
-from infra.sandbox.tests.test_money import conserved
+from infra.sandbox.provider.book import open_book
+from infra.sandbox.provider.client import SandboxClient
+from infra.sandbox.provider.tests.process import ROOT, Receiver, SandboxProcess, until
+from infra.sandbox.provider.tests.test_money import conserved
 
 PRAGMAS = ("journal_mode", "synchronous")
 
@@ -111,6 +111,6 @@ async def test_exit_codes(sandbox: SandboxProcess) -> None:
 
 async def exit_code(*arguments: str) -> int:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "infra.sandbox", *arguments, cwd=ROOT
+        sys.executable, "-m", "infra.sandbox.provider", *arguments, cwd=ROOT
     )
     return await process.wait()

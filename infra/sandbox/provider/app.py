@@ -10,16 +10,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from fastapi import FastAPI, Request, Response
 
-from infra.sandbox import control, transitions
-from infra.sandbox.book import PLATFORM, dump
-from infra.sandbox.calls import Answer, Call
-from infra.sandbox.connections import close_unanswered
-from infra.sandbox.delivery import Deliverer
-from infra.sandbox.errors import ApiError, internal_error
-from infra.sandbox.execution import execute
-from infra.sandbox.operations import OPERATIONS, Operation
-from infra.sandbox.parameters import Parameters
-from infra.sandbox.writer import Writer
+from infra.sandbox.provider import control, transitions
+from infra.sandbox.provider.book import PLATFORM, dump
+from infra.sandbox.provider.calls import Answer, Call
+from infra.sandbox.provider.connections import close_unanswered
+from infra.sandbox.provider.delivery import Deliverer
+from infra.sandbox.provider.errors import ApiError, internal_error
+from infra.sandbox.provider.execution import execute
+from infra.sandbox.provider.operations import OPERATIONS, Operation
+from infra.sandbox.provider.parameters import Parameters
+from infra.sandbox.provider.writer import Writer
 
 logger = logging.getLogger(__name__)
 

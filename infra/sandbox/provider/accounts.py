@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 
-from infra.sandbox.book import PLATFORM, Body, Session
-from infra.sandbox.calls import Call
-from infra.sandbox.errors import malformed, missing_resource
+from infra.sandbox.provider.book import PLATFORM, Body, Session
+from infra.sandbox.provider.calls import Call
+from infra.sandbox.provider.errors import malformed, missing_resource
 
 
 def create(session: Session, call: Call) -> Body:

@@ -6,8 +6,8 @@ import json
 import secrets
 import time
 
-from infra.sandbox import faults
-from infra.sandbox.book import PLATFORM, Body, Session, dump
+from infra.sandbox.provider import faults
+from infra.sandbox.provider.book import PLATFORM, Body, Session, dump
 
 EVENT_TYPES = frozenset(
     {

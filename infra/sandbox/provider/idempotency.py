@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 
-from infra.sandbox.book import Session, dump
-from infra.sandbox.calls import Answer, Call
-from infra.sandbox.errors import ApiError, malformed
+from infra.sandbox.provider.book import Session, dump
+from infra.sandbox.provider.calls import Answer, Call
+from infra.sandbox.provider.errors import ApiError, malformed
 
 KEPT_SECONDS = 24 * 60 * 60
 KEY_LENGTH_MAXIMUM = 255

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from infra.sandbox.errors import malformed
+from infra.sandbox.provider.errors import malformed
 
 AMOUNT_MAXIMUM = 900_000_000
 # One string, split: a line per currency would bury the rules.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from infra.sandbox import ledger
-from infra.sandbox.book import PLATFORM, Body, Session
-from infra.sandbox.calls import Call
-from infra.sandbox.errors import missing_resource, refused
-from infra.sandbox.events import emit
+from infra.sandbox.provider import ledger
+from infra.sandbox.provider.book import PLATFORM, Body, Session
+from infra.sandbox.provider.calls import Call
+from infra.sandbox.provider.errors import missing_resource, refused
+from infra.sandbox.provider.events import emit
 
 
 def create_transfer(session: Session, call: Call) -> Body:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection
 
-from infra.sandbox import ledger, refunds, transfers
-from infra.sandbox.book import Session
+from infra.sandbox.provider import ledger, refunds, transfers
+from infra.sandbox.provider.book import Session
 
 KINDS = ("available", "refund_succeeded", "refund_failed", "payout_paid", "payout_failed")
 

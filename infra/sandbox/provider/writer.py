@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from infra.sandbox.book import Session
+from infra.sandbox.provider.book import Session
 
 Result = TypeVar("Result")
 GROUP_MAXIMUM = 100

@@ -7,10 +7,10 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from infra.sandbox import ledger
-from infra.sandbox.book import Body, Session
-from infra.sandbox.errors import missing_resource
-from infra.sandbox.parameters import Page
+from infra.sandbox.provider import ledger
+from infra.sandbox.provider.book import Body, Session
+from infra.sandbox.provider.errors import missing_resource
+from infra.sandbox.provider.parameters import Page
 
 FROM_THE_BEGINNING = "start"
 COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}

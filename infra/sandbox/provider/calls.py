@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from infra.sandbox.book import Body
-from infra.sandbox.parameters import Parameters
+from infra.sandbox.provider.book import Body
+from infra.sandbox.provider.parameters import Parameters
 
 
 @dataclass(frozen=True, slots=True)

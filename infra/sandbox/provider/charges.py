@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from infra.sandbox import ledger
-from infra.sandbox.book import Body, Session
-from infra.sandbox.calls import Call
-from infra.sandbox.errors import ApiError, missing_resource
-from infra.sandbox.events import emit
+from infra.sandbox.provider import ledger
+from infra.sandbox.provider.book import Body, Session
+from infra.sandbox.provider.calls import Call
+from infra.sandbox.provider.errors import ApiError, missing_resource
+from infra.sandbox.provider.events import emit
 
 FEE_PER_THOUSAND = 29
 FEE_FIXED = 30

@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from infra.sandbox.charges import provider_fee
-from infra.sandbox.client import Body, SandboxClient
+from infra.sandbox.provider.charges import provider_fee
+from infra.sandbox.provider.client import Body, SandboxClient
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import asyncio
 import httpx
 import pytest
 
-from infra.sandbox.client import Body, SandboxClient
-from infra.sandbox.tests.process import SandboxProcess, until
+from infra.sandbox.provider.client import Body, SandboxClient
+from infra.sandbox.provider.tests.process import SandboxProcess, until
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 
 import httpx
 
-from infra.sandbox.book import Session
-from infra.sandbox.writer import Writer
+from infra.sandbox.provider.book import Session
+from infra.sandbox.provider.writer import Writer
 
 TIMEOUT_SECONDS = 5.0
 ATTEMPTS_MAXIMUM = 20

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from infra.sandbox.client import Body, SandboxClient
-from infra.sandbox.tests.process import SandboxProcess
+from infra.sandbox.provider.client import Body, SandboxClient
+from infra.sandbox.provider.tests.process import SandboxProcess
 
 ORDER = {"amount": 1000, "currency": "eur", "metadata": {"pledge_id": "p1"}}
 

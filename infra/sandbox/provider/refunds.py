@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from infra.sandbox import charges, ledger
-from infra.sandbox.book import Body, Session
-from infra.sandbox.calls import Call
-from infra.sandbox.errors import missing_resource, refused
-from infra.sandbox.events import emit
+from infra.sandbox.provider import charges, ledger
+from infra.sandbox.provider.book import Body, Session
+from infra.sandbox.provider.calls import Call
+from infra.sandbox.provider.errors import missing_resource, refused
+from infra.sandbox.provider.events import emit
 
 FINAL = ("failed", "canceled")
 

@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from infra.sandbox.book import Session, dump
+from infra.sandbox.provider.book import Session, dump
 
 TRANSPORT_KINDS = ("rate_limited", "timeout_after", "unavailable_before", "unavailable_after")
 EXECUTION_KINDS = ("error_before", "error_after", "decline")

@@ -6,7 +6,7 @@ import secrets
 import sqlite3
 from typing import Any
 
-from infra.sandbox.book import Body, Session
+from infra.sandbox.provider.book import Body, Session
 
 REPORTING_CATEGORIES = {"payment": "transfer", "payout_failure": "payout_reversal"}
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from infra.sandbox import accounts, charges, ledger, lists, refunds, transfers
-from infra.sandbox.book import PLATFORM, Body, Session
-from infra.sandbox.calls import Call
-from infra.sandbox.errors import missing_resource
+from infra.sandbox.provider import accounts, charges, ledger, lists, refunds, transfers
+from infra.sandbox.provider.book import PLATFORM, Body, Session
+from infra.sandbox.provider.calls import Call
+from infra.sandbox.provider.errors import missing_resource
 
 PAGE = ("limit", "starting_after", "ending_before")
 

@@ -1,4 +1,4 @@
-"""`python -m infra.sandbox run --port P --book FILE [--seed N]`."""
+"""`python -m infra.sandbox.provider run --port P --book FILE [--seed N]`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import uvicorn
 
-from infra.sandbox.app import build_app
-from infra.sandbox.book import BookUnavailable, open_book
-from infra.sandbox.connections import AbortableProtocol
+from infra.sandbox.provider.app import build_app
+from infra.sandbox.provider.book import BookUnavailable, open_book
+from infra.sandbox.provider.connections import AbortableProtocol
 
 EXIT_ARGUMENTS = 64
 EXIT_UNAVAILABLE = 69
@@ -39,7 +39,7 @@ class _Server(uvicorn.Server):
 
 
 def main() -> None:
-    parser = _Arguments(prog="python -m infra.sandbox")
+    parser = _Arguments(prog="python -m infra.sandbox.provider")
     run = parser.add_subparsers(required=True).add_parser("run")
     run.add_argument("--host", default="127.0.0.1")
     run.add_argument("--port", type=int, required=True, help="0: any free port, printed")

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from infra.sandbox import faults, idempotency
-from infra.sandbox.book import PLATFORM, Body, Session
-from infra.sandbox.calls import Answer, Call
-from infra.sandbox.errors import ApiError, internal_error, missing_resource, refused, unavailable
-from infra.sandbox.faults import Fault
-from infra.sandbox.operations import Operation
+from infra.sandbox.provider import faults, idempotency
+from infra.sandbox.provider.book import PLATFORM, Body, Session
+from infra.sandbox.provider.calls import Answer, Call
+from infra.sandbox.provider.errors import (
+    ApiError,
+    internal_error,
+    missing_resource,
+    refused,
+    unavailable,
+)
+from infra.sandbox.provider.faults import Fault
+from infra.sandbox.provider.operations import Operation
 
 LATE_TRANSITIONS = {"refunds.create": "refund_failed", "payouts.create": "payout_failed"}
 

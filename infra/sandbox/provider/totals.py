@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from infra.sandbox.book import Body, Session
+from infra.sandbox.provider.book import Body, Session
 
 
 def whole_book(session: Session, *, with_charges: bool) -> Body:

@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Request, Response
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 DEADLINE_SECONDS = 20.0
 
 
@@ -29,7 +29,7 @@ class SandboxProcess:
     async def start(self, seed: int = 7) -> None:
         arguments = ["run", "--port", str(self.port), "--book", str(self.book)]
         self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "infra.sandbox", *arguments, "--seed", str(seed)),
+            *(sys.executable, "-m", "infra.sandbox.provider", *arguments, "--seed", str(seed)),
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
         )

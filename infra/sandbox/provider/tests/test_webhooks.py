@@ -6,8 +6,8 @@ import hashlib
 import hmac
 from typing import Any
 
-from infra.sandbox.client import Body, SandboxClient
-from infra.sandbox.tests.process import Receiver, until
+from infra.sandbox.provider.client import Body, SandboxClient
+from infra.sandbox.provider.tests.process import Receiver, until
 
 MONEY = {"amount": 1000, "currency": "eur"}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.sandbox.client import SandboxClient
-from infra.sandbox.tests.process import Receiver, SandboxProcess
+from infra.sandbox.provider.client import SandboxClient
+from infra.sandbox.provider.tests.process import Receiver, SandboxProcess
 
 
 @pytest.fixture
