@@ -150,7 +150,7 @@ async def test_whoever_lost_the_lease_saves_nothing(plumbed: Plumbed) -> None:
     assert await plumbed.work.extend([lost], NOW) == 0
     await plumbed.units.run(lambda unit: unit.plumbing.work.confirm([held]))
     await plumbed.units.run(lambda unit: unit.plumbing.work.finish([held]))
-    assert (await plumbed.work.backlog("refund"))[0] == 0
+    assert (await plumbed.work.backlog("refund")).items == 0
 
 
 async def test_work_may_be_let_go_of_hastened_and_held_longer(plumbed: Plumbed) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from infra.servicekit.tests.conftest import NOW
 from servicekit.clock import DatabaseClock, ManualClock
@@ -35,6 +36,26 @@ async def test_a_sweep_goes_on_until_nothing_is_due_and_outlives_its_dependencie
     sweep = Sweep("deadlines", 0.01, run)
     await asyncio.wait_for(run_sweep(sweep, clock, Pulse("sweep"), stopping), 30)
     assert handled == [500, 20]
+
+
+async def test_what_is_due_and_not_handled_is_seen_from_outside() -> None:
+    """The metric shows the earliest due time, and 0 once nothing is due."""
+    stopping, oldest = asyncio.Event(), iter([NOW, None])
+    seen: list[float | None] = []
+
+    async def run(now: datetime) -> int:
+        labels = {"sweep": "overdue"}
+        seen.append(REGISTRY.get_sample_value("sosst_sweep_due_oldest_timestamp_seconds", labels))
+        if len(seen) == 3:
+            stopping.set()
+        return 0
+
+    async def oldest_due() -> datetime | None:
+        return next(oldest, None)
+
+    sweep = Sweep("overdue", 0.01, run, oldest_due)
+    await asyncio.wait_for(run_sweep(sweep, ManualClock(NOW), Pulse("sweep"), stopping), 30)
+    assert seen == [None, NOW.timestamp(), 0]
 
 
 async def test_a_bug_in_a_sweep_is_not_swallowed() -> None:

@@ -23,7 +23,7 @@ async def finish(plumbed: Plumbed, claim: Claim) -> None:
 
 
 async def left(plumbed: Plumbed) -> int:
-    return (await plumbed.work.backlog("refund"))[0]
+    return (await plumbed.work.backlog("refund")).items
 
 
 @asynccontextmanager
@@ -108,7 +108,7 @@ async def test_a_lost_lease_is_left_to_its_new_holder(plumbed: Plumbed) -> None:
     await offer(plumbed, "one")
     async with working(plumbed, perform):
         await performed.wait()
-    _, due = await plumbed.work.backlog("refund")
+    due = (await plumbed.work.backlog("refund")).earliest_due
     assert due == NOW + timedelta(seconds=30)
 
 
@@ -140,11 +140,11 @@ async def test_the_lease_is_lengthened_while_the_work_goes_on(plumbed: Plumbed) 
         await finish(plumbed, claim)
 
     async def lengthened() -> bool:
-        _, due = await plumbed.work.backlog("refund")
+        due = (await plumbed.work.backlog("refund")).earliest_due
         return due is not None and due > NOW + timedelta(seconds=0.3)
 
     async def in_hand() -> bool:
-        _, due = await plumbed.work.backlog("refund")
+        due = (await plumbed.work.backlog("refund")).earliest_due
         return due is not None and due > NOW
 
     await offer(plumbed, "one")

@@ -76,6 +76,10 @@ class MemoryQueries:
         due = [c for c in self._campaigns.values() if c.next_due and c.next_due <= now]
         return [c.campaign_id for c in sorted(due, key=lambda c: c.next_due or now)][:limit]
 
+    async def oldest_due(self) -> datetime | None:
+        dues = [c.next_due for c in self._campaigns.values() if c.next_due]
+        return min(dues, default=None)
+
     async def campaign(self, campaign_id: str) -> Campaign | None:
         return self._campaigns.get(campaign_id)
 

@@ -70,6 +70,8 @@ async def test_due_campaigns_and_pages_come_in_order(funding: Funding) -> None:
             funding, launch_campaign(other_launch(campaign_id=f"c{number}", deadline=deadline), NOW)
         )
     assert await funding.queries.due(NOW + timedelta(hours=2), 10) == ["c2", "c3"]
+    oldest = await funding.queries.oldest_due()
+    assert oldest is not None and oldest <= NOW + timedelta(hours=2)
     page = await funding.queries.campaigns("c1", 1)
     assert [one.campaign_id for one in page] == ["c2"]
     await save(funding, *(pledge(number) for number in range(5)))

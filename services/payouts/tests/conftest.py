@@ -118,7 +118,7 @@ class Payouts:
         """Do all work that becomes due within the time, moving the clock from turn to turn."""
         for _ in range(int(hours * 120)):
             await self.turn()
-            if not any([(await self.work.backlog(kind))[0] for kind in (REFUND, REFUND_RUN)]):
+            if not any([(await self.work.backlog(kind)).items for kind in (REFUND, REFUND_RUN)]):
                 break
             self.clock.advance(seconds=30)
 

@@ -416,7 +416,7 @@ async def test_the_gate_names_what_is_missing(payouts: Payouts) -> None:
     await pay(payouts, 3)
     assert "requirements.past_due" in (await destination_line())[0]
     assert payouts.provider.transfers == {}
-    assert (await payouts.work.backlog(STAGE))[0] == 1
+    assert (await payouts.work.backlog(STAGE)).items == 1
 
 
 @pytest.mark.parametrize(

@@ -68,10 +68,19 @@ CONSUMER_COMMIT_FAILURES = Counter(
     "Positions not committed; what was saved is read again and dropped. Many: look at Kafka.",
     ["topic"],
 )
+CONSUMER_LAG_SECONDS = Gauge(
+    "sosst_consumer_lag_seconds",
+    "Since when there was always something left to read; 0 = all read. Promise: 10 s for 99 %.",
+    ["topic"],
+)
+CONSUMER_GAP_KEYS = Gauge(
+    "sosst_consumer_gap_keys",
+    "Keys that wait for a fact that never came. Above 0 for minutes: a maker lost a fact.",
+)
 CONSUMER_STOPPED = Gauge(
     "sosst_consumer_stopped",
     "1 where this instance refuses to read on. Deploy a reader that knows the major.",
-    ["topic"],
+    ["topic", "reason"],
 )
 TOPIC_MISSING = Gauge(
     "sosst_consumer_topic_missing",
@@ -85,7 +94,12 @@ SET_ASIDE = Counter(
 )
 SET_ASIDE_FACTS = Gauge(
     "sosst_set_aside_facts",
-    "Facts that are set aside now. Above 0 for long: read them in the collection `set_aside`.",
+    "Facts that are set aside now, by reason. Above 0 for long: look with `set-aside list`.",
+    ["reason"],
+)
+SET_ASIDE_KEYS = Gauge(
+    "sosst_set_aside_keys",
+    "Keys with something set aside; all their later facts wait. A deadline may wait with them.",
 )
 OUTBOX_ROWS = Gauge(
     "sosst_outbox_rows",
@@ -105,6 +119,11 @@ OUTBOX_PUBLISH_FAILURES = Counter(
     "Sends without acknowledgement, tried again. Steady growth: look at the brokers.",
     ["error"],
 )
+SWEEP_DUE_OLDEST = Gauge(
+    "sosst_sweep_due_oldest_timestamp_seconds",
+    "Earliest time at which something is due; 0 = nothing. In the past: nobody sweeps.",
+    ["sweep"],
+)
 SWEEP_LATENESS = Histogram(
     "sosst_sweep_lateness_seconds",
     "How long after its due time a sweep handled something.",
@@ -119,7 +138,7 @@ SWEEP_SUCCESS = Gauge(
 WORK_ITEMS = Gauge(
     "sosst_work_items",
     "Work that is waiting or in hand. Growing: the outside party is slow or refuses.",
-    ["kind"],
+    ["kind", "state"],
 )
 WORK_OLDEST = Gauge(
     "sosst_work_oldest_timestamp_seconds",
@@ -148,6 +167,14 @@ WRITE_CONFLICTS = Counter(
 AS_OF_WAITING = Gauge(
     "sosst_as_of_waiting_items",
     "Decisions that wait until the own view has reached N. Above 0 for 30 s: the view is behind.",
+)
+AS_OF_WAITING_OLDEST = Gauge(
+    "sosst_as_of_waiting_oldest_timestamp_seconds",
+    "Since when the oldest of them waits; 0 = none. Older than 30 s: look at the lag.",
+)
+MIGRATIONS_PENDING = Gauge(
+    "sosst_migrations_pending",
+    "1 where the database is older than this release needs. Run `migrate`.",
 )
 INVARIANT_VIOLATIONS = Gauge(
     "sosst_invariant_violations",

@@ -3,13 +3,13 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
-from datetime import datetime
 from typing import Any, Generic
 
 import structlog
 from fastapi import FastAPI
 
 from servicekit import metrics
+from servicekit.backlog import Backlog
 from servicekit.clock import DatabaseClock
 from servicekit.consume import BatchConsumer, Subscription
 from servicekit.errors import DependencyAway
@@ -69,10 +69,11 @@ class Runtime(Generic[U]):
             on_commit=self._committed,
         )
         self._pulses = Pulses()
-        self._workers: list[Worker] = []
+        self._workers: dict[str, Worker] = {}
         self._guards: list[Callable[[], Awaitable[None]]] = []
         self._loops: list[Loop] = [Loop("clock", self._keep_clock)]
-        self._loops.append(Loop("backlog", self._measure_backlog))
+        backlog = Backlog(self.database, self.outbox, self.work, self._workers.keys())
+        self._loops.append(Loop("backlog", backlog.run))
         self._closing: list[Callable[[], Awaitable[Any]]] = [self.publisher.close]
         self._kafka_deadline = time.monotonic() + KAFKA_GRACE_SECONDS
         if "relay" in self._roles:
@@ -96,14 +97,11 @@ class Runtime(Generic[U]):
 
         self._loops.append(Loop(name, run))
 
-    def sweep(
-        self, name: str, every_seconds: float, run: Callable[[datetime], Awaitable[int]]
-    ) -> None:
+    def sweep(self, sweep: Sweep) -> None:
         """Repeat timed work (role `sweep`)."""
-        sweep = Sweep(name, every_seconds, run)
         if "sweep" in self._roles:
             self._loops.append(
-                Loop(f"sweep {name}", lambda p, s: run_sweep(sweep, self.clock, p, s))
+                Loop(f"sweep {sweep.name}", lambda p, s: run_sweep(sweep, self.clock, p, s))
             )
 
     def worker(
@@ -125,7 +123,7 @@ class Runtime(Generic[U]):
             concurrency=concurrency,
             lease_seconds=lease_seconds,
         )
-        self._workers.append(worker)
+        self._workers[kind] = worker
         self._loops.append(Loop(f"work {kind}", worker.run))
 
     def loop(self, role: str, loop: Loop) -> None:
@@ -167,7 +165,12 @@ class Runtime(Generic[U]):
         return self.ready_checks() | {"kafka": self._kafka_reached_or_grace_over}
 
     async def _check_schema(self) -> None:
-        await check_version(self.database, self.schema)
+        try:
+            await check_version(self.database, self.schema)
+        except SchemaOutdated:
+            metrics.MIGRATIONS_PENDING.set(1)
+            raise
+        metrics.MIGRATIONS_PENDING.set(0)
 
     async def _kafka_reached_or_grace_over(self) -> None:
         # The outbox makes the service useful without Kafka, so its absence delays a start only.
@@ -188,7 +191,7 @@ class Runtime(Generic[U]):
 
     def _committed(self) -> None:
         self.relay.nudge()
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.nudge()
 
     async def _keep_clock(self, pulse: Pulse, stopping: asyncio.Event) -> None:
@@ -200,23 +203,3 @@ class Runtime(Generic[U]):
             except DependencyAway as error:
                 log.warning("clock not synchronised", error=repr(error))
             await pause(stopping, CLOCK_SECONDS)
-
-    async def _measure_backlog(self, pulse: Pulse, stopping: asyncio.Event) -> None:
-        set_aside = self.database.collection("set_aside")
-        while not stopping.is_set():
-            pulse.beat()
-            try:
-                rows, oldest = await self.outbox.backlog()
-                metrics.OUTBOX_ROWS.set(rows)
-                metrics.OUTBOX_OLDEST.set(oldest.timestamp() if oldest else 0)
-                metrics.SET_ASIDE_FACTS.set(await set_aside.estimated_document_count())
-                await self._measure_work()
-            except Exception as error:
-                log.warning("backlog not measured", error=repr(error))
-            await pause(stopping, 1.0)
-
-    async def _measure_work(self) -> None:
-        for worker in self._workers:
-            count, earliest = await self.work.backlog(worker.kind)
-            metrics.WORK_ITEMS.labels(worker.kind).set(count)
-            metrics.WORK_OLDEST.labels(worker.kind).set(earliest.timestamp() if earliest else 0)

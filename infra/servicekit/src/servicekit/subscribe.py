@@ -32,6 +32,8 @@ RETRY_SET_ASIDE_SECONDS = 1.0
 WATCH_SECONDS = 1.0
 REBALANCE_TIMEOUT_SECONDS = 60
 
+STOP_REASONS = ("unknown-major", "refusals", "failed")
+
 lenient_records.install()
 
 Records = tuple["ConsumerRecord[bytes, bytes]", ...]
@@ -55,10 +57,12 @@ class TopicSubscriber(Generic[U]):
         self._in_hand = asyncio.Lock()
         self._stopped: ConsumerStopped | None = None
         self._kafka: AIOKafkaConsumer | None = None
+        self._all_read_at = time.monotonic()
 
     async def run(self, pulse: Pulse, stopping: asyncio.Event) -> None:
         """Wait for the topic, then read it until `stopping`; leave the group in order."""
-        metrics.CONSUMER_STOPPED.labels(self._topic).set(0)
+        for reason in STOP_REASONS:
+            metrics.CONSUMER_STOPPED.labels(self._topic, reason).set(0)
         broker = self._broker()
         try:
             if not await self._wait_for_topic(broker, pulse, stopping):
@@ -150,7 +154,7 @@ class TopicSubscriber(Generic[U]):
 
     def _stop(self, error: ConsumerStopped) -> None:
         self._stopped = error
-        metrics.CONSUMER_STOPPED.labels(self._topic).set(1)
+        metrics.CONSUMER_STOPPED.labels(self._topic, error.reason).set(1)
         log.error("consumer stopped", topic=self._topic, reason=error.reason, error=str(error))
 
     async def _commit(self, records: Records) -> None:
@@ -196,6 +200,9 @@ class TopicSubscriber(Generic[U]):
             if end is not None and state is not None and state.has_valid_position:
                 lag += max(0, end - state.position)
         metrics.CONSUMER_LAG.labels(self._topic).set(lag)
+        now = time.monotonic()
+        self._all_read_at = self._all_read_at if lag else now
+        metrics.CONSUMER_LAG_SECONDS.labels(self._topic).set(now - self._all_read_at)
         metrics.CONSUMER_PARTITIONS.labels(self._topic).set(len(assigned))
 
 

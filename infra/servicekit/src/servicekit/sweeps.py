@@ -20,12 +20,14 @@ class Sweep:
     """`run(now)` handles what is due, at most a page, and returns how much it handled.
 
     Any instance may sweep at any time: the compare-and-set in the handler is what makes each
-    thing happen once. After a page that was not empty it runs again at once.
+    thing happen once. After a page that was not empty it runs again at once. `oldest_due` tells
+    the earliest time at which something is due, for the metric of that name.
     """
 
     name: str
     every_seconds: float
     run: Callable[[datetime], Awaitable[int]]
+    oldest_due: Callable[[], Awaitable[datetime | None]] | None = None
 
 
 async def run_sweep(sweep: Sweep, clock: Clock, pulse: Pulse, stopping: asyncio.Event) -> None:
@@ -36,7 +38,13 @@ async def run_sweep(sweep: Sweep, clock: Clock, pulse: Pulse, stopping: asyncio.
         try:
             handled = await sweep.run(clock.now())
             metrics.SWEEP_SUCCESS.labels(sweep.name).set_to_current_time()
+            await _measure(sweep)
         except (DependencyAway, Conflict) as error:
             log.warning("sweep repeated later", sweep=sweep.name, error=repr(error))
         if not handled:
             await pause(stopping, sweep.every_seconds)
+
+
+async def _measure(sweep: Sweep) -> None:
+    oldest = await sweep.oldest_due() if sweep.oldest_due else None
+    metrics.SWEEP_DUE_OLDEST.labels(sweep.name).set(oldest.timestamp() if oldest else 0)

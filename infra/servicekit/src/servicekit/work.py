@@ -71,6 +71,19 @@ class WorkOffers(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class WorkBacklog:
+    """How many items wait or are claimed, and the earliest due time, a lease's end included."""
+
+    waiting: int
+    in_hand: int
+    earliest_due: datetime | None
+
+    @property
+    def items(self) -> int:
+        return self.waiting + self.in_hand
+
+
 class WorkQueue(Protocol):
     """The side of the queue that workers poll."""
 
@@ -88,8 +101,8 @@ class WorkQueue(Protocol):
         """Let go of the item until `due`; return whether it was still ours."""
         ...
 
-    async def backlog(self, kind: str) -> tuple[int, datetime | None]:
-        """Return how many items there are and the earliest due."""
+    async def backlog(self, kind: str) -> WorkBacklog:
+        """Return what there is to do of this kind."""
         ...
 
 
@@ -187,11 +200,12 @@ class MongoWorkQueue:
             result = await self._items.update_one(*_letting_go(claim, due))
         return result.matched_count == 1
 
-    async def backlog(self, kind: str) -> tuple[int, datetime | None]:
+    async def backlog(self, kind: str) -> WorkBacklog:
         with sorted_errors():
-            count = await self._items.count_documents({"kind": kind})
+            waiting = await self._items.count_documents({"kind": kind, "token": None})
+            in_hand = await self._items.count_documents({"kind": kind, "token": {"$ne": None}})
             oldest = await self._items.find_one({"kind": kind}, sort=[("due", 1)])
-        return count, oldest["due"] if oldest else None
+        return WorkBacklog(waiting, in_hand, oldest["due"] if oldest else None)
 
 
 def _ours(claims: Sequence[Claim]) -> Document:
@@ -307,9 +321,11 @@ class MemoryWorkQueue:
 
         return await self._database.transaction(let_go)
 
-    async def backlog(self, kind: str) -> tuple[int, datetime | None]:
-        dues = [held.item.due for held in self._items.values() if held.item.kind == kind]
-        return len(dues), min(dues, default=None)
+    async def backlog(self, kind: str) -> WorkBacklog:
+        items = [held for held in self._items.values() if held.item.kind == kind]
+        waiting = sum(1 for held in items if held.token is None)
+        earliest = min((held.item.due for held in items), default=None)
+        return WorkBacklog(waiting, len(items) - waiting, earliest)
 
 
 def _is_ours(items: dict[str, _Held], claim: Claim) -> bool:

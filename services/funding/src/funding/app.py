@@ -17,6 +17,7 @@ from servicekit.mongo import Database, Session
 from servicekit.positions import TopicPositions
 from servicekit.process import Process
 from servicekit.runtime import Runtime
+from servicekit.sweeps import Sweep
 from servicekit.units import Plumbing
 
 SETTLE_SECONDS = 0.5
@@ -46,7 +47,8 @@ def assemble(settings: FundingSettings, runtime: Runtime[FundingUnit]) -> Proces
         runtime.clock, standard, payments_intake=settings.payments_intake
     ):
         runtime.subscribe(subscription)
-    runtime.sweep("settle", SETTLE_SECONDS, SettleDueCampaigns(runtime.units, queries, intake))
+    settle = SettleDueCampaigns(runtime.units, queries, intake)
+    runtime.sweep(Sweep("settle", SETTLE_SECONDS, settle, queries.oldest_due))
     return runtime.process(build_api(runtime.units, queries, intake, runtime.clock, standard))
 
 

@@ -25,6 +25,7 @@ from servicekit.mongo import Database, Session
 from servicekit.process import Process
 from servicekit.publish import KafkaPublisher
 from servicekit.runtime import Runtime
+from servicekit.sweeps import Sweep
 from servicekit.units import Plumbing
 
 CLOSE_SECONDS = 0.5
@@ -64,7 +65,7 @@ def assemble(settings: NotifierSettings, runtime: Runtime[NotifierUnit]) -> Proc
     runtime.worker(PLAN, planner, concurrency=PLANS_AT_ONCE, lease_seconds=lease)
     _publish(runtime, PUBLISH_CHUNK, settings.chunks_at_once, lease)
     _publish(runtime, PUBLISH_ONE, ONES_AT_ONCE, lease)
-    runtime.sweep("close", CLOSE_SECONDS, CloseCauses(runtime.units, queries))
+    runtime.sweep(Sweep("close", CLOSE_SECONDS, CloseCauses(runtime.units, queries)))
     return runtime.process(build_api(queries))
 
 

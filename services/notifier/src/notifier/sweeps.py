@@ -7,7 +7,7 @@ from notifier.domain.cause import CauseState
 from notifier.handlers.publish import close_causes
 from notifier.metrics import CAUSES, GAP, OLDEST_INCOMPLETE
 from notifier.ports import NotifierUnit, Queries
-from servicekit.metrics import AS_OF_WAITING
+from servicekit.metrics import AS_OF_WAITING, AS_OF_WAITING_OLDEST
 from servicekit.units import UnitsOfWork
 
 PAGE = 500
@@ -27,7 +27,9 @@ class CloseCauses:
             CAUSES.labels(state.value).set(sum(1 for cause in found if cause.state is state))
         OLDEST_INCOMPLETE.set(found[0].heard_at.timestamp() if found else 0)
         # Waiting for our own view of the pledges to reach N; above 0 for 30 s is alarmed.
-        AS_OF_WAITING.set(sum(1 for cause in found if cause.state is CauseState.WAITING))
+        waiting = [cause.heard_at for cause in found if cause.state is CauseState.WAITING]
+        AS_OF_WAITING.set(len(waiting))
+        AS_OF_WAITING_OLDEST.set(min(waiting).timestamp() if waiting else 0)
         gap = 0
         for cause in found:
             if cause.state is CauseState.PLANNED:

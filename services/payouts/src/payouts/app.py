@@ -30,6 +30,7 @@ from servicekit.mongo import Database, Session
 from servicekit.positions import TopicPositions
 from servicekit.process import Process
 from servicekit.runtime import Runtime
+from servicekit.sweeps import Sweep
 from servicekit.units import Plumbing
 from servicekit.work import Claim
 
@@ -71,8 +72,8 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     lanes = refund_lanes(runtime.units, runtime.clock.now)
     refunds = SendRefunds(lanes, provider, queries, funds, settings.key_rules(), runtime.clock)
     _work(settings, runtime, refunds, stages)
-    runtime.sweep("cash", CASH_SECONDS, FollowCash(runtime.units, queries, provider))
-    runtime.sweep("books", settings.books_check_seconds, CheckBooks(queries))
+    runtime.sweep(Sweep("cash", CASH_SECONDS, FollowCash(runtime.units, queries, provider)))
+    runtime.sweep(Sweep("books", settings.books_check_seconds, CheckBooks(queries)))
     api = build_api(runtime.units, queries, stages, runtime.clock, settings.webhook_secrets())
     return runtime.process(api)
 

@@ -21,6 +21,12 @@ class MongoQueries:
             rows = await cursor.sort("next_due", 1).limit(limit).to_list(None)
         return [row["_id"] for row in rows]
 
+    async def oldest_due(self) -> datetime | None:
+        with sorted_errors():
+            query = {"next_due": {"$type": "date"}}
+            row = await self._campaigns.find_one(query, {"next_due": 1}, sort=[("next_due", 1)])
+        return row["next_due"] if row else None
+
     async def campaign(self, campaign_id: str) -> Campaign | None:
         with sorted_errors():
             row = await self._campaigns.find_one({"_id": campaign_id})
