@@ -61,6 +61,8 @@ async def before_the_save(world: World, stack: NativeStack, name: str) -> None:
 
 async def saved_but_position_not_committed(world: World, stack: NativeStack, name: str) -> None:
     """payouts dies after it saved pledges, before the broker knows its position."""
+    # Until then the launch is also still to be saved, and its commit would be the one held.
+    await world.everything_read()
     with held_command(stack, "payouts", "commitTransaction") as held:
         await world.checkout.pay(name, backers(name, PLEDGES))
         await held.wait()

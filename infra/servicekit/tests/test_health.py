@@ -82,30 +82,3 @@ async def test_every_outcome_is_there_from_the_start_at_zero(plumbed: Plumbed) -
         "skipped": 0,
         "set_aside": 1,
     }
-
-
-ALLOWED_LABELS = {
-    "check",
-    "code",
-    "contracts_version",
-    "error",
-    "group",
-    "invariant",
-    "kind",
-    "method",
-    "operation",
-    "outcome",
-    "reason",
-    "route",
-    "sweep",
-    "topic",
-    "version",
-}
-
-
-def test_no_metric_has_a_label_for_ids() -> None:
-    """Labels are those of operations.md 2; keys, campaigns and people are none of them."""
-    for metric in REGISTRY.collect():
-        if metric.name.startswith("sosst_"):
-            for sample in metric.samples:
-                assert set(sample.labels) - {"le"} <= ALLOWED_LABELS, metric.name
