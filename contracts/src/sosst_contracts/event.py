@@ -35,6 +35,8 @@ class Event(Part):
 
     `topic`, `name` and `version` ("major.minor") are the contract. `key_field` names the field
     that is the record's key. `sequenced` says whether facts carry a gap-free number per key.
+    `about_fields` name the things within the key that a fact is about: two facts that share one
+    are told apart from their neighbours of the same key by it (decision 0015).
     """
 
     topic: ClassVar[str]
@@ -42,6 +44,7 @@ class Event(Part):
     version: ClassVar[str] = "1.0"
     key_field: ClassVar[str] = "campaign_id"
     sequenced: ClassVar[bool] = True
+    about_fields: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def owner(cls) -> str:
@@ -70,6 +73,12 @@ class Event(Part):
     def key(self) -> str:
         """Return the record's key."""
         return str(getattr(self, self.key_field))
+
+    @property
+    def things(self) -> tuple[tuple[str, str], ...]:
+        """Return what the fact is about as (field, value), the key first."""
+        fields = (self.key_field, *self.about_fields)
+        return tuple((field, str(getattr(self, field))) for field in fields)
 
 
 class Vocabulary:

@@ -98,6 +98,7 @@ class _Pledge(Event):
     """What the pledge facts share. The sequence of this topic is the N of "as of N"."""
 
     topic: ClassVar = "funding.pledges"
+    about_fields: ClassVar = ("pledge_id",)
 
     campaign_id: Identifier = Field(description="Campaign that the money is for.")
     pledge_id: Identifier = Field(description="Id of the pledge.")

@@ -23,6 +23,7 @@ class BackerNotified(Event):
     topic: ClassVar = "notifier.notifications"
     name: ClassVar = "backer-notified"
     key_field: ClassVar = "recipient_id"
+    about_fields: ClassVar = ("cause",)
     sequenced: ClassVar = False
 
     notification_id: Identifier = Field(description="Id made of cause and recipient.")
@@ -38,6 +39,7 @@ class _Notice(Event):
     """What the notice facts share."""
 
     topic: ClassVar = "notifier.notices"
+    about_fields: ClassVar = ("cause",)
 
     campaign_id: Identifier = Field(description="Campaign that it is about.")
     cause: Identifier = Field(description="What is told, such as update-published/<update>.")

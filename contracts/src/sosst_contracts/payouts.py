@@ -28,6 +28,7 @@ class _Refund(Event):
     """What the refund facts share."""
 
     topic: ClassVar = "payouts.refunds"
+    about_fields: ClassVar = ("refund_id", "pledge_id")
 
     campaign_id: Identifier = Field(description="Campaign that the money was for.")
     refund_id: Identifier = Field(description="Id of the refund, made of pledge and cause.")
@@ -101,6 +102,7 @@ class _Stage(Event):
     """What the stage facts share."""
 
     topic: ClassVar = "payouts.stages"
+    about_fields: ClassVar = ("stage",)
 
     campaign_id: Identifier = Field(description="Campaign whose creator is paid.")
     stage: Count = Field(description="Number of the stage, from 1.")

@@ -68,6 +68,7 @@ class _Payment(Event):
     """What the three payment facts share; provider and payment reference are the natural key."""
 
     topic: ClassVar = "platform.payments"
+    about_fields: ClassVar = ("pledge_id",)
     sequenced: ClassVar = False
 
     campaign_id: Identifier = Field(description="Campaign that the money is for.")

@@ -33,6 +33,7 @@ class UpdatePublished(Event):
 
     topic: ClassVar = "updates.posts"
     name: ClassVar = "update-published"
+    about_fields: ClassVar = ("update_id",)
 
     campaign_id: Identifier = Field(description="Campaign that the update is about.")
     update_id: Identifier = Field(description="Id of the update.")

@@ -86,3 +86,19 @@ def test_payments_are_read(event_type: type[wire.PaymentEvent], status: PaymentS
     assert read.status is status
     assert (read.capture is not None) == (status is PaymentStatus.CAPTURED)
     assert (read.reason is not None) == (status is PaymentStatus.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("counted", "behind"), [(4, "funding.pledges:c1:4"), (0, "funding.campaigns:c1:1")]
+)
+def test_a_verdict_is_caused_by_the_last_pledge_it_counted(counted: int, behind: str) -> None:
+    """It falls by the clock; the fact behind it is the N-th pledge, without any the launch."""
+    verdict = replace(VERDICT, pledges_sequence=counted)
+    draft = wire.draft(VerdictReached(replace(CAMPAIGN, verdict=verdict)))
+    assert draft.causation_id == behind
+
+
+def test_any_other_fact_leaves_its_cause_to_the_outbox() -> None:
+    """Only what falls by the clock must name it itself."""
+    facts = [CampaignLaunched(CAMPAIGN), PledgePlaced(payment(1), NOW)]
+    assert [wire.draft(fact).causation_id for fact in facts] == [None, None]

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from notifier.adapters.documents import chunk_document
-from notifier.domain.cause import Cause, CauseKind, CauseState, Told, Totals, hear, plan
+from notifier.domain.cause import Cause, CauseKind, CauseState, Origin, Told, Totals, hear, plan
 from notifier.domain.chunk import Chunk, ChunkState, Member
 from notifier.ports import Membership
 from servicekit.errors import Conflict
@@ -14,7 +14,10 @@ from servicekit.mongo import Database
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier
 from services.notifier.tests.conftest import mongo_notifier
 
-TOLD = Told(CauseKind.VERDICT_REACHED, CAMPAIGN, CAMPAIGN, NOW, {"title": "A lamp", "goal": 5})
+ORIGIN = Origin("funding.campaigns:campaign-1:2", "story", None)
+TOLD = Told(
+    CauseKind.VERDICT_REACHED, CAMPAIGN, CAMPAIGN, NOW, {"title": "A lamp", "goal": 5}, ORIGIN
+)
 
 
 def membership(number: int, backer: str, campaign: str = CAMPAIGN) -> Membership:

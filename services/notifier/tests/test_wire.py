@@ -2,10 +2,17 @@
 
 import pytest
 
-from notifier.domain.cause import CauseKind, Told
+from notifier.domain.cause import Cause, CauseKind, CauseState, Origin, Told, Totals
 from notifier.domain.chunk import Chunk
 from notifier.domain.notification import notification_id
-from notifier.wire import campaign_wide_from, for_one_from, membership_from, records_of
+from notifier.wire import (
+    campaign_wide_from,
+    completed,
+    for_one_from,
+    membership_from,
+    planned,
+    records_of,
+)
 from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
@@ -96,3 +103,24 @@ def test_updates_of_two_campaigns_are_two_causes() -> None:
         campaign_wide_from(decoded(update(1, 1, campaign=campaign))) for campaign in ("c1", "c2")
     ]
     assert len({one.told.cause for one in causes if one is not None}) == 2
+
+
+def test_whatever_is_told_names_the_fact_and_keeps_its_story() -> None:
+    """A notification, a plan and an end carry the id, story and trace of what they tell of."""
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    origin = Origin("updates.posts:campaign-1:1", "story", trace)
+    told = Told(CauseKind.UPDATE_PUBLISHED, "campaign-1:u1", CAMPAIGN, NOW, {}, origin)
+    cause = Cause(told, 1, 1, CauseState.COMPLETED, NOW, 1, NOW, NOW)
+    ends = [planned(cause).seal(1), completed(cause, Totals(1, 0)).seal(2)]
+    for record in (*records_of(Chunk("chunk", told, ("a",), 0)), *ends):
+        envelope = decoded(record).envelope
+        said = envelope.causation_id, envelope.correlation_id, envelope.traceparent
+        assert said == (origin.fact_id, "story", trace)
+
+
+def test_a_fact_that_is_heard_becomes_the_origin() -> None:
+    """One without a story is the first of its own."""
+    for record, reader in ((verdict(1), campaign_wide_from), (refunded("b", 1), for_one_from)):
+        fact, heard = decoded(record), reader(decoded(record))
+        assert heard is not None and heard.told.origin is not None
+        assert heard.told.origin.fact_id == heard.told.origin.correlation_id == fact.envelope.id

@@ -12,7 +12,7 @@ from typing import Generic
 
 import structlog
 
-from servicekit import metrics
+from servicekit import causes, metrics, traces
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, ConsumerStopped, DependencyAway
 from servicekit.loops import Pulse
@@ -99,7 +99,10 @@ class BatchConsumer(Generic[U]):
         everything in the other partitions, is saved by then.
         """
         arrivals, unknown_major = self._decode(incoming)
-        await self._save(arrivals)
+        name = f"process {self.subscription.topic}"
+        links = (fact.envelope.traceparent for fact in _facts(arrivals))
+        with traces.span(name, "consumer", links=links, records=len(incoming)):
+            await self._save(arrivals)
         if unknown_major is not None:
             raise ConsumerStopped("unknown-major", unknown_major.type)
         if self._refusals_in_a_row > REFUSALS_IN_A_ROW_MAX:
@@ -134,6 +137,10 @@ class BatchConsumer(Generic[U]):
 
     async def _save(self, arrivals: Sequence[Arrival]) -> None:
         """Save the batch; narrow down to keys and then to single facts what cannot be saved."""
+        with causes.because_of(_facts(arrivals)):
+            await self._save_or_narrow(arrivals)
+
+    async def _save_or_narrow(self, arrivals: Sequence[Arrival]) -> None:
         refused: dict[str, Refusal] = {}
         attempt = 0
         while arrivals:
@@ -174,7 +181,9 @@ class BatchConsumer(Generic[U]):
         facts = [a for key in plan.keys.values() for a in key.apply]
         accepted = [a for a in plan.loose if _fact_id(a) not in refused]
         if facts or accepted:
-            refusals = await self.subscription.handle(unit, _facts(facts + accepted))
+            handed = _facts(facts + accepted)
+            with causes.because_of(handed):
+                refusals = await self.subscription.handle(unit, handed)
             if refusals:
                 raise _Refused(refusals)
         fresh = await self._keep(unit, plan, refused)
@@ -246,14 +255,15 @@ class BatchConsumer(Generic[U]):
         await unit.plumbing.set_aside.add(facts)
         for fact in facts:
             metrics.SET_ASIDE.labels(fact.reason.split(":")[0]).inc()
-            log.warning(
-                "set aside",
-                topic=fact.topic,
-                key=fact.key,
-                sequence=fact.sequence,
-                reason=fact.reason,
-                detail=fact.detail,
-            )
+            with causes.because_of([causes.of_record(fact.record)]):
+                log.warning(
+                    "set aside",
+                    topic=fact.topic,
+                    key=fact.key,
+                    sequence=fact.sequence,
+                    reason=fact.reason,
+                    detail=fact.detail,
+                )
         return facts
 
     def _fact(self, one: Kept, *, retryable: bool) -> SetAsideFact:

@@ -8,9 +8,11 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from servicekit import metrics
+from servicekit import metrics, traces
+from servicekit.causes import Causes, because_of, current
 from servicekit.errors import DependencyAway
 
 Item = TypeVar("Item")
@@ -19,18 +21,30 @@ Answer = TypeVar("Answer")
 Save = Callable[[str, Sequence[Item]], Awaitable[Sequence[Answer | Exception]]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[Item, Answer]):
+    """An item, who waits for its answer since when, and why it was submitted."""
+
+    item: Item
+    answer: asyncio.Future[Answer]
+    since: float
+    causes: Causes
+    traceparent: str | None
+
+
 class Lanes(Generic[Item, Answer]):
     """One lane per key; `save` gets the key and a group, and answers each item or its refusal.
 
     If `save` raises, a group of one gets the error; a larger group is tried again item by item,
     so that one item that can never be saved does not take its neighbours with it. An absent
     dependency is everybody's at once: asking it again for each would keep them all waiting.
+    The group is saved because of all that its items were submitted for.
     """
 
     def __init__(self, save: Save[Item, Answer], group_items_max: int = 100) -> None:
         self._save = save
         self._group_items_max = group_items_max
-        self._waiting: dict[str, deque[tuple[Item, asyncio.Future[Answer], float]]] = {}
+        self._waiting: dict[str, deque[_Waiting[Item, Answer]]] = {}
         self._turns: set[asyncio.Task[None]] = set()
 
     async def submit(self, key: str, item: Item) -> Answer:
@@ -42,7 +56,8 @@ class Lanes(Generic[Item, Answer]):
             turn = asyncio.create_task(self._run(key, lane))
             self._turns.add(turn)
             turn.add_done_callback(self._turns.discard)
-        lane.append((item, answer, time.monotonic()))
+        since, traceparent = time.monotonic(), traces.current_traceparent()
+        lane.append(_Waiting(item, answer, since, current(), traceparent))
         return await asyncio.shield(answer)
 
     async def drain(self) -> None:
@@ -50,8 +65,8 @@ class Lanes(Generic[Item, Answer]):
         while self._turns:
             await asyncio.wait(self._turns)
 
-    async def _run(self, key: str, lane: deque[tuple[Item, asyncio.Future[Answer], float]]) -> None:
-        group: list[tuple[Item, asyncio.Future[Answer], float]] = []
+    async def _run(self, key: str, lane: deque[_Waiting[Item, Answer]]) -> None:
+        group: list[_Waiting[Item, Answer]] = []
         try:
             # Lets callers of the same turn of the loop join the first group.
             await asyncio.sleep(0)
@@ -59,20 +74,28 @@ class Lanes(Generic[Item, Answer]):
                 size = min(len(lane), self._group_items_max)
                 group = [lane.popleft() for _ in range(size)]
                 metrics.LANE_BATCH_ITEMS.observe(size)
-                for _, _, since in group:
-                    metrics.LANE_WAIT.observe(time.monotonic() - since)
-                await self._settle(key, [(item, answer) for item, answer, _ in group])
+                for one in group:
+                    metrics.LANE_WAIT.observe(time.monotonic() - one.since)
+                await self._settle(key, group)
         finally:
             del self._waiting[key]
             # Nobody may hang on a lane that ended, whatever ended it.
-            for _, answer, _ in (*group, *lane):
-                if not answer.done():
-                    answer.set_exception(RuntimeError("the lane ended"))
+            for one in (*group, *lane):
+                if not one.answer.done():
+                    one.answer.set_exception(RuntimeError("the lane ended"))
 
-    async def _settle(self, key: str, group: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
+    async def _settle(self, key: str, group: Sequence[_Waiting[Item, Answer]]) -> None:
+        causes = [cause for one in group for cause in one.causes]
+        with (
+            because_of(causes),
+            traces.span("save group", links=[one.traceparent for one in group]),
+        ):
+            await self._settle_together(key, group)
+
+    async def _settle_together(self, key: str, group: Sequence[_Waiting[Item, Answer]]) -> None:
         try:
             results: Sequence[Answer | Exception] = await self._save(
-                key, [item for item, _ in group]
+                key, [one.item for one in group]
             )
             if len(results) != len(group):
                 raise RuntimeError(f"{len(results)} answers for {len(group)} items")
@@ -82,11 +105,11 @@ class Lanes(Generic[Item, Answer]):
                     await self._settle(key, [one])
                 return
             results = [error] * len(group)
-        for (_, answer), result in zip(group, results, strict=True):
-            if answer.done():
+        for one, result in zip(group, results, strict=True):
+            if one.answer.done():
                 continue
             if isinstance(result, Exception):
-                answer.set_exception(result)
-                answer.exception()  # Marks it as retrieved: its caller may have gone.
+                one.answer.set_exception(result)
+                one.answer.exception()  # Marks it as retrieved: its caller may have gone.
             else:
-                answer.set_result(result)
+                one.answer.set_result(result)

@@ -5,11 +5,14 @@ import sys
 
 import structlog
 
+from servicekit import causes
+
 
 def configure_logs(service: str, instance_id: str) -> None:
     """Set up structured logs; libraries' warnings come out in the same form."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
+        causes.add_to_line,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

@@ -24,7 +24,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
-from servicekit import metrics
+from servicekit import metrics, traces
 from servicekit.errors import Conflict, DependencyAway, DuplicateKey, Unsaveable
 
 Session = AsyncIOMotorClientSession
@@ -184,6 +184,10 @@ class Database:
         `DependencyAway` when the server does not answer; then the outcome is unknown and the
         caller's guards (streams rows, natural keys) must make repeating harmless.
         """
+        with traces.inner_span("mongodb transaction"):
+            return await self._repeated(work)
+
+    async def _repeated(self, work: Callable[[Session], Awaitable[T]]) -> T:
         deadline = time.monotonic() + TRANSACTION_DEADLINE_SECONDS
         attempt = 0
         while True:

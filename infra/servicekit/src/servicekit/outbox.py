@@ -1,17 +1,18 @@
 """Outgoing facts, saved with the state that made them and published afterwards by the relay."""
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from pymongo import ReturnDocument
 
+from servicekit.causes import Causes, explain, made_by
 from servicekit.clock import Clock
 from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Database, Document, Session, sorted_errors
 from sosst_contracts.codec import Draft, Record
+from sosst_contracts.envelope import sequenced_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Outbox(Protocol):
 
         Sequences are gap-free from 1 and become visible with the transaction. Two transactions
         that add to the same key conflict, so they commit in the order of their sequences.
+        What a draft does not say of its cause is filled in: the current cause that is about the
+        same thing, and where nothing known caused it, the story of the key's first fact.
         """
         ...
 
@@ -60,25 +63,26 @@ class OutboxQueue(Protocol):
 
 
 class MongoOutbox:
-    """Sequences in `sequences`, rows in `outbox`."""
+    """Sequences in `sequences`, rows in `outbox`; what it makes is told to `made`."""
 
-    def __init__(self, database: Database, session: Session, clock: Clock) -> None:
+    def __init__(self, database: Database, session: Session, clock: Clock, made: Causes) -> None:
         self._sequences = database.collection("sequences")
         self._rows = database.collection("outbox")
         self._session = session
         self._clock = clock
+        self._made = made
 
     async def add(self, drafts: Sequence[Draft]) -> list[int]:
         if not drafts:
             return []
-        streams: dict[tuple[str, str], int] = defaultdict(int)
+        streams: dict[tuple[str, str], list[Draft]] = {}
         for draft in drafts:
-            streams[draft.topic, draft.key] += 1
+            streams.setdefault((draft.topic, draft.key), []).append(draft)
         now = self._clock.now()
         heads = {
-            stream: await self._reserve(*stream, count, now) for stream, count in streams.items()
+            stream: await self._reserve(*stream, some, now) for stream, some in streams.items()
         }
-        rows, sequences = _seal(drafts, heads, now)
+        rows, sequences = _seal(drafts, heads, now, self._made)
         with sorted_errors():
             await self._rows.insert_many(rows, session=self._session)
         return sequences
@@ -88,17 +92,21 @@ class MongoOutbox:
             row = await self._sequences.find_one({"_id": f"{topic}|{key}"}, session=self._session)
         return row["last"] if row else 0
 
-    async def _reserve(self, topic: str, key: str, count: int, now: datetime) -> tuple[int, int]:
-        """Move the stream's head by `count`; return the sequence and position before the first.
+    async def _reserve(
+        self, topic: str, key: str, drafts: Sequence[Draft], now: datetime
+    ) -> "_Head":
+        """Move the stream's head by the drafts; return it as it was before the first.
 
         The position orders the relay's pages. It follows the clock but never runs backwards
         within a key, whatever the clock says, so a page can never hold 2 without 1.
         """
-        instant = _microseconds(now)
+        instant, count = _microseconds(now), len(drafts)
+        story = first_story(topic, key, drafts)
         head = {
             "$set": {
                 "last": {"$add": [{"$ifNull": ["$last", 0]}, count]},
                 "position": {"$max": [instant, {"$add": [{"$ifNull": ["$position", 0]}, count]}]},
+                "story": {"$ifNull": ["$story", {"$literal": story}]},
             }
         }
         with sorted_errors():
@@ -109,18 +117,35 @@ class MongoOutbox:
                 return_document=ReturnDocument.AFTER,
                 session=self._session,
             )
-        return row["last"] - count, row["position"] - count
+        return _Head(row["last"] - count, row["position"] - count, row["story"])
+
+
+@dataclass(slots=True)
+class _Head:
+    """Where a stream of outgoing facts stands, and whose story its first fact belongs to."""
+
+    sequence: int
+    position: int
+    story: str
+
+
+def first_story(topic: str, key: str, drafts: Iterable[Draft]) -> str:
+    """Return the story of a stream that begins with these drafts: its first fact's own at least."""
+    first_id = sequenced_id(topic, key, 1)
+    return explain(next(iter(drafts)), first_id).correlation_id or first_id
 
 
 def _seal(
-    drafts: Sequence[Draft], heads: dict[tuple[str, str], tuple[int, int]], now: datetime
+    drafts: Sequence[Draft], heads: dict[tuple[str, str], _Head], now: datetime, made: Causes
 ) -> tuple[list[Document], list[int]]:
     rows: list[Document] = []
     sequences: list[int] = []
     for draft in drafts:
-        sequence, position = (part + 1 for part in heads[draft.topic, draft.key])
-        heads[draft.topic, draft.key] = (sequence, position)
-        record = draft.seal(sequence)
+        head = heads[draft.topic, draft.key]
+        head.sequence, head.position = sequence, position = head.sequence + 1, head.position + 1
+        explained = explain(draft, head.story)
+        record = explained.seal(sequence)
+        made.add(made_by(explained, sequenced_id(draft.topic, draft.key, sequence)))
         sequences.append(sequence)
         rows.append(
             {
@@ -180,19 +205,25 @@ class MemoryOutbox:
     The relay's side runs in transactions of its own, so it sees only what was committed.
     """
 
-    def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
+    def __init__(self, database: MemoryDatabase, clock: Clock, made: Causes | None = None) -> None:
         self._database = database
         self._sequences: dict[tuple[str, str], int] = database.table("sequences")
+        self._stories: dict[tuple[str, str], str] = database.table("stories")
         self._rows: dict[str, OutboxRow] = database.table("outbox")
         self._clock = clock
+        self._made = made if made is not None else Causes()
 
     async def add(self, drafts: Sequence[Draft]) -> list[int]:
         sequences = []
         for draft in drafts:
-            sequence = self._sequences.get((draft.topic, draft.key), 0) + 1
-            self._sequences[draft.topic, draft.key] = sequence
+            stream = draft.topic, draft.key
+            sequence = self._sequences.get(stream, 0) + 1
+            self._sequences[stream] = sequence
+            story = self._stories.setdefault(stream, first_story(*stream, [draft]))
+            explained = explain(draft, story)
             row_id = f"{draft.topic}|{draft.key}|{sequence:020}"
-            self._rows[row_id] = OutboxRow(row_id, draft.seal(sequence), self._clock.now())
+            self._rows[row_id] = OutboxRow(row_id, explained.seal(sequence), self._clock.now())
+            self._made.add(made_by(explained, sequenced_id(*stream, sequence)))
             sequences.append(sequence)
         return sequences
 

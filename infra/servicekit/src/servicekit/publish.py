@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from servicekit import metrics
+from servicekit import metrics, traces
 from servicekit.kafka import KafkaConnection
 from sosst_contracts.codec import Record
 
@@ -74,6 +74,11 @@ class KafkaPublisher:
         if not records:
             return []
         acknowledged = [False] * len(records)
+        with traces.span("publish", "producer", links=map(_traceparent, records)):
+            await self._publish(records, acknowledged)
+        return acknowledged
+
+    async def _publish(self, records: Sequence[Record], acknowledged: list[bool]) -> None:
         async with self._turn:
             try:
                 async with asyncio.timeout(ACKNOWLEDGEMENT_DEADLINE_SECONDS):
@@ -83,7 +88,6 @@ class KafkaPublisher:
                 metrics.OUTBOX_PUBLISH_FAILURES.labels(_listed(name)).inc()
                 log.warning("not acknowledged", records=len(records), error=repr(error))
                 await self._drop_producer()
-        return acknowledged
 
     async def close(self) -> None:
         async with self._turn:
@@ -158,6 +162,11 @@ class KafkaPublisher:
                 await asyncio.wait_for(producer.stop(), CLOSING_DEADLINE_SECONDS)
             except (KafkaError, TimeoutError) as error:
                 log.warning("producer did not close", error=repr(error))
+
+
+def _traceparent(record: Record) -> str | None:
+    value = dict(record.headers).get("traceparent")
+    return value.decode() if value else None
 
 
 def _topics(records: Sequence[Record]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, Generic
 import structlog
 from fastapi import FastAPI
 
-from servicekit import metrics
+from servicekit import metrics, traces
 from servicekit.backlog import Backlog
 from servicekit.clock import DatabaseClock
 from servicekit.consume import BatchConsumer, Subscription
@@ -22,6 +22,7 @@ from servicekit.problems import install_problems, measure_requests
 from servicekit.process import Process
 from servicekit.publish import KafkaPublisher
 from servicekit.relay import Relay
+from servicekit.requests import TellCauses
 from servicekit.schema import Schema, SchemaOutdated, check_version
 from servicekit.settings import ServiceSettings
 from servicekit.subscribe import TopicSubscriber
@@ -142,6 +143,10 @@ class Runtime(Generic[U]):
         """Return the process, ready to `run()`."""
         install_problems(api)
         api.middleware("http")(measure_requests)
+        api.add_middleware(TellCauses)
+        if self.settings.otlp_endpoint:
+            traces.export_to(self.settings.otlp_endpoint, self.service, self.settings.instance_id)
+            self._closing.append(traces.close)
         return Process(
             health=Health(self._pulses, ready=self.ready_checks(), started=self._start_checks()),
             pulses=self._pulses,

@@ -28,6 +28,9 @@ class ServiceSettings(BaseSettings):
     http_host: str = Field("127.0.0.1", description="Address to listen on, for both ports.")
     http_port: int = Field(description="Port of the API.")
     health_port: int = Field(description="Port of health and metrics.")
+    otlp_endpoint: str = Field(
+        "", description="OpenTelemetry collector (http://host:4318); empty: no traces are recorded."
+    )
     topic_retry_seconds: float = Field(
         15.0, gt=0, description="Pause before a missing topic is asked for again."
     )

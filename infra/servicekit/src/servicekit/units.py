@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from servicekit.causes import Causes
 from servicekit.clock import Clock
 from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Database, Session
@@ -69,11 +70,12 @@ class MongoUnitsOfWork(Generic[U]):
         return result
 
     def _unit(self, session: Session) -> U:
+        made = Causes()
         plumbing = Plumbing(
-            outbox=MongoOutbox(self._database, session, self._clock),
+            outbox=MongoOutbox(self._database, session, self._clock, made),
             streams=MongoStreams(self._database, session),
             set_aside=MongoSetAside(self._database, session),
-            work=MongoWorkOffers(self._database, session),
+            work=MongoWorkOffers(self._database, session, made),
         )
         return self._bind(session, plumbing)
 
@@ -92,10 +94,11 @@ class MemoryUnitsOfWork(Generic[U]):
         return await self._database.transaction(lambda: work(self._unit()))
 
     def _unit(self) -> U:
+        made = Causes()
         plumbing = Plumbing(
-            outbox=MemoryOutbox(self._database, self._clock),
+            outbox=MemoryOutbox(self._database, self._clock, made),
             streams=MemoryStreams(self._database),
             set_aside=MemorySetAside(self._database),
-            work=MemoryWorkOffers(self._database),
+            work=MemoryWorkOffers(self._database, made),
         )
         return self._bind(self._database, plumbing)

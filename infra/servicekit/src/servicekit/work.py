@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import structlog
 from pymongo import UpdateOne
 
-from servicekit import metrics
+from servicekit import metrics, traces
+from servicekit.causes import Cause, Causes, Things, because_of, current
 from servicekit.clock import Clock
 from servicekit.errors import DependencyAway, LeaseLost
 from servicekit.loops import Pulse, pause
@@ -28,13 +29,22 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """Something to do: lower `priority` goes first, then earlier `due`; `payload` is BSON-safe."""
+    """Something to do: lower `priority` goes first, then earlier `due`; `payload` is BSON-safe.
+
+    `cause` is why; where it is None, offering the item fills it in.
+    """
 
     id: str
     kind: str
     due: datetime
     priority: int = 100
     payload: dict[str, Any] = field(default_factory=dict)
+    cause: Cause | None = None
+
+    @property
+    def things(self) -> Things:
+        """Return what it is about, as its payload names it."""
+        return tuple((name, str(value)) for name, value in self.payload.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +61,11 @@ class WorkOffers(Protocol):
     """The side of the queue that is bound to a transaction."""
 
     async def offer(self, items: Sequence[WorkItem]) -> None:
-        """Add the items; one whose id is already there stays as it is."""
+        """Add the items; one whose id is already there stays as it is.
+
+        An item is caused by the fact of this transaction that is about the same thing, else by
+        what caused the transaction.
+        """
         ...
 
     async def hasten(self, ids: Sequence[str], due: datetime) -> None:
@@ -109,9 +123,10 @@ class WorkQueue(Protocol):
 class MongoWorkOffers:
     """Items in the collection `work`, bound to a transaction."""
 
-    def __init__(self, database: Database, session: Session) -> None:
+    def __init__(self, database: Database, session: Session, made: Causes) -> None:
         self._items = database.collection("work")
         self._session = session
+        self._made = made
 
     async def offer(self, items: Sequence[WorkItem]) -> None:
         if not items:
@@ -121,7 +136,8 @@ class MongoWorkOffers:
             # Re-inserting costs 46 microseconds an item, reading first 3 (`stack.md` 2).
             cursor = self._items.find({"_id": {"$in": ids}}, {"_id": 1}, session=self._session)
             known = {row["_id"] for row in await cursor.to_list(None)}
-            missing = {item.id: _document(item) for item in items if item.id not in known}
+            new = [_explained(item, self._made) for item in items if item.id not in known]
+            missing = {item.id: _document(item) for item in new}
             if missing:
                 await self._items.insert_many(list(missing.values()), session=self._session)
 
@@ -228,13 +244,41 @@ def _document(item: WorkItem) -> Document:
         "due": item.due,
         "priority": item.priority,
         "payload": item.payload,
+        "cause": _cause_document(item.cause),
         "token": None,
         "attempt": 0,
     }
 
 
+def _explained(item: WorkItem, made: Causes) -> WorkItem:
+    cause = item.cause or made.of(item.things) or current().behind(item.things)
+    return replace(item, cause=cause)
+
+
+def _cause_document(cause: Cause | None) -> Document | None:
+    if cause is None:
+        return None
+    return {
+        "correlation_id": cause.correlation_id,
+        "causation_id": cause.causation_id,
+        "traceparent": cause.traceparent,
+        "things": [list(thing) for thing in cause.things],
+    }
+
+
+def _cause(row: Document) -> Cause | None:
+    # Items of a release before this one have none.
+    found = row.get("cause")
+    if found is None:
+        return None
+    things = tuple((name, value) for name, value in found["things"])
+    return Cause(found["correlation_id"], found["causation_id"], found["traceparent"], things)
+
+
 def _claim(row: Document) -> Claim:
-    item = WorkItem(row["_id"], row["kind"], row["due"], row["priority"], row["payload"])
+    item = WorkItem(
+        row["_id"], row["kind"], row["due"], row["priority"], row["payload"], _cause(row)
+    )
     return Claim(item, row["token"], row["attempt"], row["due"])
 
 
@@ -248,12 +292,13 @@ class _Held:
 class MemoryWorkOffers:
     """Items in memory, bound to a transaction."""
 
-    def __init__(self, database: MemoryDatabase) -> None:
+    def __init__(self, database: MemoryDatabase, made: Causes | None = None) -> None:
         self._items: dict[str, _Held] = database.table("work")
+        self._made = made if made is not None else Causes()
 
     async def offer(self, items: Sequence[WorkItem]) -> None:
         for item in items:
-            self._items.setdefault(item.id, _Held(item))
+            self._items.setdefault(item.id, _Held(_explained(item, self._made)))
 
     async def hasten(self, ids: Sequence[str], due: datetime) -> None:
         for item_id in ids:
@@ -406,8 +451,15 @@ class Worker:
         self._wake.set()
 
     async def _attend(self, claim: Claim) -> None:
+        cause = claim.item.cause
+        with because_of([cause] if cause else []):
+            await self._try(claim)
+
+    async def _try(self, claim: Claim) -> None:
+        cause = claim.item.cause
         try:
-            await self._perform(claim)
+            with traces.span(f"work {self.kind}", links=[cause.traceparent] if cause else []):
+                await self._perform(claim)
         except LeaseLost:
             log.warning("lease lost, left to its new holder", kind=self.kind, item=claim.item.id)
         except Exception as error:

@@ -6,6 +6,7 @@ from funding.domain.campaign import Campaign
 from funding.handlers.settle import settle
 from funding.metrics import observe_verdict
 from funding.ports import FundingUnit, Intake, Queries
+from servicekit import traces
 from servicekit.errors import Conflict
 from servicekit.units import UnitsOfWork
 
@@ -25,7 +26,8 @@ class SettleDueCampaigns:
         moved = 0
         for campaign_id in await self._queries.due(now, PAGE):
             try:
-                campaign = await settle(self._units, self._intake, campaign_id, now)
+                with traces.span("settle", campaign_id=campaign_id):
+                    campaign = await settle(self._units, self._intake, campaign_id, now)
             except Conflict:
                 continue  # A pledge or another instance was faster; the next sweep looks again.
             if campaign is not None:

@@ -17,6 +17,7 @@ from funding.domain.terms import Terms
 from sosst_contracts import funding as events
 from sosst_contracts import platform
 from sosst_contracts.codec import Draft
+from sosst_contracts.envelope import sequenced_id
 from sosst_contracts.money import Money
 
 CAMPAIGNS_TOPIC = platform.CampaignApproved.topic
@@ -82,7 +83,19 @@ def payment_from(event: PaymentEvent) -> Payment:
 def draft(fact: Fact) -> Draft:
     """Turn a fact of the domain into the event that says it, ready for the outbox."""
     event, occurred_at = _event(fact)
-    return Draft(event=event, occurred_at=occurred_at)
+    return Draft(event=event, occurred_at=occurred_at, causation_id=_cause(event))
+
+
+def _cause(event: events.FundingEvent) -> str | None:
+    """Return the fact that an event names as its cause by itself, None to leave it to the outbox.
+
+    A verdict falls by the clock, as of the last pledge: that one, or the launch, is behind it.
+    """
+    if not isinstance(event, events.VerdictReached):
+        return None
+    if event.pledges_sequence:
+        return sequenced_id(PLEDGES_TOPIC, event.campaign_id, event.pledges_sequence)
+    return sequenced_id(event.topic, event.campaign_id, 1)
 
 
 def _event(fact: Fact) -> tuple[events.FundingEvent, datetime]:

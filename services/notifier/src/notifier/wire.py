@@ -3,17 +3,20 @@
 import json
 import secrets
 from collections.abc import Iterator
+from datetime import datetime
 
-from notifier.domain.cause import Cause, CauseKind, Told, Totals, subject_within
+from notifier.domain.cause import Cause, CauseKind, Origin, Told, Totals, subject_within
 from notifier.domain.chunk import Chunk
 from notifier.domain.notification import notification_id
 from notifier.handlers.hear import CampaignWide, ForOne
 from notifier.ports import Membership
 from servicekit.publish import key_hash
+from servicekit.traces import current_traceparent
 from sosst_contracts import funding, notifier, payouts
 from sosst_contracts import updates as update_events
 from sosst_contracts.codec import Decoded, Draft, Record, decode
 from sosst_contracts.envelope import hashed_id
+from sosst_contracts.event import Event
 
 CAMPAIGNS_TOPIC = funding.VerdictReached.topic
 PLEDGES_TOPIC = funding.PledgeCollected.topic
@@ -53,6 +56,7 @@ def campaign_wide_from(fact: Decoded) -> CampaignWide | None:
                 event.campaign_id,
                 event.reached_at,
                 content,
+                _origin(fact),
             )
             return CampaignWide(told, event.pledges_sequence, None)
         case update_events.UpdatePublished() as event:
@@ -63,6 +67,7 @@ def campaign_wide_from(fact: Decoded) -> CampaignWide | None:
                 event.campaign_id,
                 event.published_at,
                 {"texts": texts, "url": event.url},
+                _origin(fact),
             )
             return CampaignWide(told, event.pledges_sequence, event.audience_count)
     return None
@@ -80,8 +85,28 @@ def for_one_from(fact: Decoded) -> ForOne | None:
         event.campaign_id,
         event.succeeded_at,
         content,
+        _origin(fact),
     )
     return ForOne(told, event.backer_id)
+
+
+def _origin(fact: Decoded) -> Origin:
+    envelope = fact.envelope
+    # A fact without a story is the first of its own.
+    return Origin(envelope.id, envelope.correlation_id or envelope.id, envelope.traceparent)
+
+
+def _draft(event: Event, occurred_at: datetime, told: Told, identity: str | None = None) -> Draft:
+    """Return the draft of an event that is there because of what is told."""
+    origin = told.origin
+    return Draft(
+        event,
+        occurred_at,
+        identity,
+        correlation_id=origin.correlation_id if origin else None,
+        causation_id=origin.fact_id if origin else None,
+        traceparent=current_traceparent() or (origin.traceparent if origin else None),
+    )
 
 
 def records_of(chunk: Chunk) -> Iterator[Record]:
@@ -123,7 +148,7 @@ class _Template:
     def __init__(self, told: Told) -> None:
         # Drawn anew for each template: no id that somebody chose can contain it.
         recipient, told_id = secrets.token_hex(16), secrets.token_hex(16)
-        record = Draft(_event(told, recipient, told_id), told.caused_at, identity=told_id).seal()
+        record = _draft(_event(told, recipient, told_id), told.caused_at, told, told_id).seal()
         assert record.value is not None
         self._before, _, rest = record.value.partition(told_id.encode())
         self._between, _, self._after = rest.partition(recipient.encode())
@@ -159,7 +184,7 @@ def planned(cause: Cause) -> Draft:
         audience=cause.audience,
         planned_at=cause.planned_at,
     )
-    return Draft(event, cause.planned_at)
+    return _draft(event, cause.planned_at, cause.told)
 
 
 def completed(cause: Cause, totals: Totals) -> Draft:
@@ -177,4 +202,4 @@ def completed(cause: Cause, totals: Totals) -> Draft:
         failed=totals.failed,
         completed_at=cause.completed_at,
     )
-    return Draft(event, cause.completed_at)
+    return _draft(event, cause.completed_at, cause.told)

@@ -30,6 +30,7 @@ from funding.http.views import (
 )
 from funding.metrics import PLEDGES
 from funding.ports import FundingUnit, Intake, Queries
+from servicekit.causes import about
 from servicekit.clock import Clock
 from servicekit.lanes import Lanes
 from servicekit.problems import Problem
@@ -89,7 +90,8 @@ def build_api(
         """Tell a payment fact; the same fact by HTTP and by topic is one fact."""
         try:
             payment = payment_from(campaign_id, body)
-            answer = await lanes.submit(campaign_id, payment)
+            with about(pledge_id=payment.pledge_id):
+                answer = await lanes.submit(campaign_id, payment)
         except Refused as refusal:
             PLEDGES.labels("refused").inc()
             raise problem(refusal) from None

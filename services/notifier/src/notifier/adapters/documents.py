@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from notifier.domain.cause import Cause, CauseKind, CauseState, Told
+from notifier.domain.cause import Cause, CauseKind, CauseState, Origin, Told
 from notifier.domain.chunk import Chunk, ChunkState
 
 Document = dict[str, Any]
@@ -16,6 +16,17 @@ def _told_fields(told: Told) -> Document:
         "campaign_id": told.campaign_id,
         "caused_at": told.caused_at,
         "content": dict(told.content),
+        "origin": _origin_fields(told.origin),
+    }
+
+
+def _origin_fields(origin: Origin | None) -> Document | None:
+    if origin is None:
+        return None
+    return {
+        "fact_id": origin.fact_id,
+        "correlation_id": origin.correlation_id,
+        "traceparent": origin.traceparent,
     }
 
 
@@ -26,6 +37,8 @@ def _told_from(row: Document) -> Told:
         campaign_id=row["campaign_id"],
         caused_at=row["caused_at"],
         content=row["content"],
+        # Documents of a release before this one have none.
+        origin=Origin(**row["origin"]) if row.get("origin") else None,
     )
 
 

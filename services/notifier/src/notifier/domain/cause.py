@@ -40,14 +40,27 @@ PRIORITIES: dict[CauseKind, int] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The fact that is told of, its story and its trace, handed on with every notification."""
+
+    fact_id: str
+    correlation_id: str
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
-    """What is told: the fact's subject, and the words that every recipient's copy is made of."""
+    """What is told: the fact's subject, and the words that every recipient's copy is made of.
+
+    `origin` is None only for what was heard before it was kept.
+    """
 
     kind: CauseKind
     subject: str
     campaign_id: str
     caused_at: datetime
     content: Mapping[str, object] = field(default_factory=dict)
+    origin: Origin | None = None
 
     @property
     def cause(self) -> str:

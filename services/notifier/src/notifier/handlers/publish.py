@@ -12,6 +12,7 @@ from notifier.domain.cause import Cause, CauseState, complete
 from notifier.domain.chunk import Chunk, ChunkState
 from notifier.metrics import NOTIFICATIONS, TOLD_DELAY
 from notifier.ports import NotifierUnit
+from servicekit import traces
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, DependencyAway, LeaseLost
 from servicekit.loops import Pulse, pause
@@ -62,6 +63,12 @@ class PublishChunks:
             return False
         ids = [_chunk_id(claim) for claim in claims]
         chunks = await self.units.run(lambda unit: unit.chunks.load(ids))
+        origins = (chunk.told.origin for chunk in chunks.values())
+        links = (origin.traceparent for origin in origins if origin is not None)
+        with traces.span(f"work {self.kind}", links=links, chunks=len(chunks)):
+            return await self._tell_and_finish(claims, chunks)
+
+    async def _tell_and_finish(self, claims: Sequence[Claim], chunks: Mapping[str, Chunk]) -> bool:
         told = await self._tell(chunks)
         finished = [claim for claim in claims if _chunk_id(claim) in told]
         await self._finish(finished)

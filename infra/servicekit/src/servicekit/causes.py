@@ -1,0 +1,182 @@
+"""Why something is done: which fact or command caused it, and whose story it belongs to (0015).
+
+Whoever calls a handler (consume loop, HTTP, worker, lane) says it; the outbox, the work queue and
+the log read it. No handler passes it on.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+from servicekit import traces
+from sosst_contracts.codec import Decoded, Draft, Record
+from sosst_contracts.registry import REGISTRY
+
+# What a fact, a command or a piece of work is about, as (field, value); a fact's key stands first.
+Things = tuple[tuple[str, str], ...]
+_LOGGED_CHARACTERS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The origin of what is saved next.
+
+    `causation_id` is the id of the fact behind it, None where a person or another system asked.
+    `correlation_id` is that of the story's first fact or command.
+    """
+
+    correlation_id: str
+    causation_id: str | None = None
+    traceparent: str | None = None
+    things: Things = ()
+
+
+class Causes:
+    """All causes of what is done now, the latest last; each effect finds its own.
+
+    Facts are looked into only when something asks: a projection that makes nothing pays nothing.
+    """
+
+    def __init__(self, origins: Iterable[Cause | Decoded] = ()) -> None:
+        self._origins: list[Cause | Decoded] = list(origins)
+        self._indexed = 0
+        self._by_place: dict[frozenset[tuple[str, str]], Cause] = {}
+
+    def __iter__(self) -> Iterator[Cause]:
+        return map(_cause, self._origins)
+
+    def add(self, cause: Cause) -> None:
+        self._origins.append(cause)
+
+    def of(self, things: Things) -> Cause | None:
+        """Return the cause that is about the same thing, else the latest of the same key."""
+        self._index()
+        pairs = (frozenset(pair) for pair in combinations(things, 2))
+        for place in (*pairs, *(frozenset({thing}) for thing in things)):
+            if (cause := self._by_place.get(place)) is not None:
+                return cause
+        return None
+
+    def behind(self, things: Things) -> Cause | None:
+        """Return the cause of these things; one that stands alone caused all there is.
+
+        None where several have nothing in common with them: a wrong cause is worse than none.
+        """
+        return _cause(self._origins[0]) if len(self._origins) == 1 else self.of(things)
+
+    def _index(self) -> None:
+        for cause in map(_cause, self._origins[self._indexed :]):
+            if cause.things:
+                key, *about = cause.things
+                # Ids are unique within their key only, so a thing is nothing without its key.
+                for place in (frozenset({key}), *(frozenset({key, thing}) for thing in about)):
+                    self._by_place[place] = cause
+        self._indexed = len(self._origins)
+
+
+_current: ContextVar[Causes] = ContextVar("causes")
+
+
+def current() -> Causes:
+    """Return the causes of what this task does now."""
+    return _current.get(None) or Causes()
+
+
+@contextmanager
+def because_of(origins: Iterable[Cause | Decoded]) -> Iterator[None]:
+    """Everything inside is caused by one of these; none means by nothing that is known."""
+    token = _current.set(Causes(origins))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
+def about(**things: str) -> Iterator[None]:
+    """Say which thing a command is about, so that in a lane it is told from its neighbours."""
+    more = tuple(things.items())
+    narrowed = [replace(c, things=tuple(dict.fromkeys((*c.things, *more)))) for c in current()]
+    with because_of(narrowed):
+        yield
+
+
+def of_record(record: Record) -> Cause:
+    """Return a record that may be unreadable as a cause, as far as its headers can be read."""
+    headers = {name: _text(value) for name, value in record.headers}
+    known = REGISTRY.on_topic(record.topic)
+    things = ((known[0].key_field, _text(record.key)),) if known and record.key else ()
+    fact_id = headers.get("ce_id")
+    correlation_id = headers.get("ce_correlationid") or fact_id or "unknown"
+    return Cause(correlation_id, fact_id, headers.get("traceparent"), things)
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode(errors="replace")[:_LOGGED_CHARACTERS_MAX]
+
+
+def _cause(origin: Cause | Decoded) -> Cause:
+    if isinstance(origin, Cause):
+        return origin
+    envelope = origin.envelope
+    # A fact without a story is the first of its own.
+    return Cause(
+        envelope.correlation_id or envelope.id,
+        envelope.id,
+        envelope.traceparent,
+        origin.event.things,
+    )
+
+
+def explain(draft: Draft, story: str) -> Draft:
+    """Fill in why the fact is made: what it says itself goes before what it was made in.
+
+    `story` is the correlation of what nothing known caused.
+    """
+    cause = current().behind(draft.event.things)
+    traceparent = draft.traceparent or traces.current_traceparent()
+    if cause is None:
+        return replace(
+            draft,
+            correlation_id=draft.correlation_id or story,
+            traceparent=traceparent or traces.new_traceparent(),
+        )
+    return replace(
+        draft,
+        correlation_id=draft.correlation_id or cause.correlation_id,
+        causation_id=draft.causation_id or cause.causation_id,
+        traceparent=traceparent or cause.traceparent or traces.new_traceparent(),
+    )
+
+
+def made_by(draft: Draft, fact_id: str) -> Cause:
+    """Return an explained fact as the cause of what follows from it."""
+    assert draft.correlation_id is not None
+    return Cause(draft.correlation_id, fact_id, draft.traceparent, draft.event.things)
+
+
+def add_to_line(_: object, __: str, line: Any) -> Any:
+    """Say in a line of the log what it concerns: all that its causes have in common."""
+    found = list(current())
+    if found:
+        for name, value in _in_common([_words(cause) for cause in found]).items():
+            line.setdefault(name, value)
+    return line
+
+
+def _words(cause: Cause) -> Mapping[str, str | None]:
+    trace_id = traces.trace_id_of(traces.current_traceparent() or cause.traceparent)
+    names = {"correlation_id": cause.correlation_id, "causation_id": cause.causation_id}
+    return dict(cause.things) | names | {"trace_id": trace_id}
+
+
+def _in_common(words: list[Mapping[str, str | None]]) -> Mapping[str, str]:
+    first, *others = words
+    return {
+        name: value
+        for name, value in first.items()
+        if value is not None and all(other.get(name) == value for other in others)
+    }
