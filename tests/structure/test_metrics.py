@@ -1,13 +1,15 @@
 """Metrics that an SRE can trust: names, labels and help of every service (`operations.md` 2)."""
 
 import importlib
+import re
 from collections.abc import Iterable, Iterator
+from typing import TypeGuard
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.metrics import MetricWrapperBase
 
-from tests.structure.repository import SERVICES
+from tests.structure.repository import SERVICES, WHEELS
 
 MODULES = ["servicekit.metrics", *(f"{service}.metrics" for service in SERVICES)]
 ALLOWED_LABELS = {
@@ -46,7 +48,11 @@ ALLOWED_LABELS = {
 
 def metrics_of(module: str) -> list[MetricWrapperBase]:
     values = vars(importlib.import_module(module)).values()
-    return [value for value in values if isinstance(value, MetricWrapperBase)]
+    return [value for value in values if _is_metric(value)]
+
+
+def _is_metric(value: object) -> TypeGuard[MetricWrapperBase]:
+    return isinstance(value, MetricWrapperBase)
 
 
 def wrong(metrics: Iterable[MetricWrapperBase]) -> Iterator[str]:
@@ -66,6 +72,28 @@ def test_every_metric_has_its_prefix_fixed_labels_and_a_help(module: str) -> Non
     """Keys, campaigns and people are no labels: series stay few."""
     assert metrics_of(module), module
     assert list(wrong(metrics_of(module))) == []
+
+
+def silent(module: str, sources: Iterable[str]) -> list[str]:
+    """Return the metrics of a module that nothing in the sources ever names."""
+    used = "\n".join(sources)
+    names = [n for n, v in vars(importlib.import_module(module)).items() if _is_metric(v)]
+    return [name for name in names if len(re.findall(rf"\b{name}\b", used)) < 2]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_metric_is_declared_and_never_set(module: str) -> None:
+    """A figure that always says 0 is worse than none."""
+    sources = [path for wheel in WHEELS.values() for path in wheel.glob("src/**/*.py")]
+    lines = [line for path in sources for line in path.read_text().splitlines()]
+    # Naming a label at the start gives a series, not a value.
+    uses = [line for line in lines if not re.fullmatch(r"    \w+\.labels\([^()]*\)", line)]
+    assert silent(module, uses) == []
+
+
+def test_a_metric_that_nobody_sets_is_found() -> None:
+    """The sources without a line that sets it are the offender."""
+    assert "BUILD_INFO" in silent("servicekit.metrics", ["BUILD_INFO = Gauge("])
 
 
 def test_a_planted_offender_is_found() -> None:

@@ -58,6 +58,27 @@ async def test_what_is_due_and_not_handled_is_seen_from_outside() -> None:
     assert seen == [None, NOW.timestamp(), 0]
 
 
+async def test_how_late_something_was_handled_is_counted() -> None:
+    """Half an hour after its due time it is handled, and so says the histogram."""
+    clock, stopping = ManualClock(NOW), asyncio.Event()
+    clock.advance(minutes=30)
+
+    async def run(now: datetime) -> int:
+        if stopping.is_set() or not runs:
+            runs.append(0)
+            return 0
+        stopping.set()
+        return 1
+
+    async def oldest_due() -> datetime | None:
+        return NOW
+
+    runs: list[int] = []
+    sweep = Sweep("late", 0.01, run, oldest_due)
+    await asyncio.wait_for(run_sweep(sweep, clock, Pulse("sweep"), stopping), 30)
+    assert REGISTRY.get_sample_value("sosst_sweep_lateness_seconds_sum", {"sweep": "late"}) == 1800
+
+
 async def test_a_bug_in_a_sweep_is_not_swallowed() -> None:
     """The process stops itself, loudly."""
 

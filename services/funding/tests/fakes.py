@@ -1,12 +1,13 @@
 """Funding's stores in memory; `test_stores.py` holds them and the real ones to one suite."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from funding import wire
 from funding.adapters.facts import OutboxFacts
-from funding.domain.campaign import Campaign
+from funding.domain.campaign import Campaign, CampaignState
 from funding.domain.pledge import Pledge, PledgeState
 from funding.ports import FundingUnit
 from servicekit.clock import Clock
@@ -79,6 +80,14 @@ class MemoryQueries:
     async def oldest_due(self) -> datetime | None:
         dues = [c.next_due for c in self._campaigns.values() if c.next_due]
         return min(dues, default=None)
+
+    async def states(self) -> Mapping[str, int]:
+        return Counter(campaign.state.value for campaign in self._campaigns.values())
+
+    async def settling(self, limit: int) -> list[str]:
+        waiting = [c for c in self._campaigns.values() if c.state is CampaignState.SETTLING]
+        waiting.sort(key=lambda c: c.next_due or c.launched_at)
+        return [campaign.campaign_id for campaign in waiting][:limit]
 
     async def campaign(self, campaign_id: str) -> Campaign | None:
         return self._campaigns.get(campaign_id)

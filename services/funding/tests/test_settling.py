@@ -5,10 +5,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from funding.domain.campaign import CampaignState
 from funding.domain.pledge import PaymentStatus
 from funding.handlers.settle import explain
+from funding.sweeps import MeasureCampaigns
 from servicekit.errors import Conflict
 from servicekit.mongo import Database
 from servicekit.set_aside import SetAsideFact
@@ -56,6 +58,26 @@ async def test_the_clock_keeps_the_verdict_away(funding: Funding) -> None:
     assert "clock" in await missing(funding)
     funding.clock.advance(seconds=1)
     assert (await funding.settled()).verdict is not None
+
+
+async def test_what_verdicts_wait_for_is_seen_from_outside(funding: Funding) -> None:
+    """Campaigns by state, and those past their deadline by the line that is missing."""
+    await funding.launch()
+    await funding.launch(other_launch(campaign_id="c2", deadline=NOW + timedelta(days=9)))
+    await funding.pay(payment(1, PaymentStatus.PENDING, at=NOW + timedelta(minutes=59)))
+    funding.clock.advance(seconds=DEADLINE_AND_SETTLE)
+    await funding.settled()
+    measure = MeasureCampaigns(funding.units, funding.queries, funding.intake)
+    assert await measure(funding.clock.now()) == 0
+
+    def value(name: str, **labels: str) -> float | None:
+        return REGISTRY.get_sample_value(f"sosst_funding_{name}", labels)
+
+    assert value("campaigns", state="live") == 1
+    assert value("campaigns", state="settling") == 1
+    assert value("campaigns", state="goal_met") == 0
+    assert value("verdict_blocked_campaigns", line="pending") == 1
+    assert value("verdict_blocked_campaigns", line="clock") == 0
 
 
 async def test_a_pending_payment_keeps_the_verdict_away_for_its_window(funding: Funding) -> None:

@@ -4,10 +4,11 @@
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from payouts import wire
 from payouts.adapters.facts import OutboxFacts
@@ -15,10 +16,11 @@ from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
 from payouts.domain.ledger import Account
+from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import Refund, RefundState
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
-from payouts.domain.stage import Stage
+from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
 from payouts.ports import (
     CashMovement,
@@ -27,12 +29,23 @@ from payouts.ports import (
     NotThere,
     PayoutsUnit,
     ProviderBalance,
+    Queue,
     Throttled,
 )
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, DuplicateKey
 from servicekit.memory import MemoryDatabase
 from servicekit.units import MemoryUnitsOfWork, Plumbing
+
+Name = TypeVar("Name", bound=Hashable)
+
+
+def _queues(found: Sequence[tuple[Name, datetime | None]]) -> dict[Name, Queue]:
+    times: dict[Name, list[datetime | None]] = defaultdict(list)
+    for name, time in found:
+        times[name].append(time)
+    known = {name: [t for t in of_name if t is not None] for name, of_name in times.items()}
+    return {name: Queue(len(times[name]), min(known[name], default=None)) for name in times}
 
 
 def _save(table: dict[str, Any], key: str, value: Any) -> None:
@@ -102,6 +115,9 @@ class MemoryStages:
         ours = [stage for stage in self._stages.values() if stage.campaign_id == campaign_id]
         return sorted(ours, key=lambda stage: stage.number)
 
+    def every(self) -> list[Stage]:
+        return list(self._stages.values())
+
     async def save(self, stages: Sequence[Stage]) -> None:
         for stage in stages:
             _save(self._stages, stage.stage_id, stage)
@@ -158,9 +174,16 @@ class MemoryQueries:
             figures[refund.state.value] = (count + 1, amount + refund.amount)
         return figures
 
-    async def refund_states(self) -> Mapping[str, int]:
-        states = [refund.state.value for refund in self._refunds.values()]
-        return {state: states.count(state) for state in set(states)}
+    async def refund_queues(self) -> Mapping[RefundState, Queue]:
+        return _queues([(r.state, r.created_at) for r in self._refunds.values()])
+
+    async def stage_queues(self) -> Mapping[tuple[StageKind, StageState], Queue]:
+        stages = self._stages.every()
+        return _queues([((stage.kind, stage.state), stage.due_at) for stage in stages])
+
+    async def awaiting_funds(self) -> Mapping[str, int]:
+        waiting = [r for r in self._refunds.values() if r.state is RefundState.AWAITING_FUNDS]
+        return Counter(refund.currency for refund in waiting)
 
     async def refunds_of_provider(self, provider_refund_ids: Collection[str]) -> list[Refund]:
         def of_provider(refund: Refund) -> bool:

@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 
 from payouts.domain.book import Outcome
 from payouts.domain.ledger import Account
+from payouts.domain.plan import StageKind
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import StageState
 from payouts.handlers.funds import AutomaticPayouts, RefuseAutomaticPayouts
@@ -17,7 +18,7 @@ from payouts.handlers.refund_run import run_page
 from payouts.handlers.wake import CURSOR
 from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
 from payouts.ports import CashMovement
-from payouts.sweeps import PATIENCE
+from payouts.sweeps import PATIENCE, MeasureQueues
 from servicekit.errors import LeaseLost
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
 
@@ -339,6 +340,44 @@ async def test_a_refused_leg_is_tried_three_times_and_then_needs_a_person(
     assert lines["attempts"].who == "staff" and "refund_declined" in lines["attempts"].why
     assert len(payouts.provider.transfers) == (operation == "create_payout")
     await payouts.assert_books_true()
+
+
+async def test_queues_are_seen_from_outside(payouts: Payouts) -> None:
+    """A refund that waits for funds is counted where it waits, with its age and currency."""
+    await payouts.collect(1)
+    payouts.provider.cash = 0
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 1)
+    await payouts.turn()
+    await MeasureQueues(payouts.queries)(payouts.clock.now())
+
+    def value(name: str, **labels: str) -> float | None:
+        return REGISTRY.get_sample_value(f"sosst_payouts_{name}", labels)
+
+    (refund,) = await payouts.queries.refunds(CAMPAIGN, "", 10)
+    assert refund.state is RefundState.AWAITING_FUNDS
+    assert value("refunds", state="awaiting_funds") == 1
+    assert value("refunds", state="succeeded") == 0
+    oldest = value("refund_oldest_timestamp_seconds", state="awaiting_funds")
+    assert oldest == refund.created_at.timestamp()
+    assert value("awaiting_funds_items", currency="EUR") == 1
+    payouts.provider.cash = 100_000
+    payouts = payouts.crashed()
+    payouts.clock.advance(seconds=30)
+    await payouts.work_off()
+    await MeasureQueues(payouts.queries)(payouts.clock.now())
+    assert value("refunds", state="succeeded") == 1
+    assert value("refund_oldest_timestamp_seconds", state="awaiting_funds") == 0
+    assert value("stages", stage="first", state="due") == 0
+
+
+async def test_stages_are_counted_by_kind_and_state(payouts: Payouts) -> None:
+    """Three planned stages: the first is due, the others wait."""
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    found = await payouts.queries.stage_queues()
+    counts = {(kind.value, state.value): queue.count for (kind, state), queue in found.items()}
+    assert counts == {("first", "due"): 1, ("second", "planned"): 1, ("last", "planned"): 1}
+    assert found[StageKind.FIRST, StageState.DUE].oldest is not None
 
 
 async def test_a_contradicting_verdict_moves_no_money(payouts: Payouts) -> None:

@@ -19,7 +19,7 @@ _LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 BUILD_INFO = Gauge(
     "sosst_build_info",
     "Always 1; the labels say what runs here. Compare replicas after a deploy.",
-    ["version", "contracts_version"],
+    ["version", "revision", "contracts_version"],
 )
 READY = Gauge(
     "sosst_ready",

@@ -1,8 +1,10 @@
 """The parts that every service is put together from; a service's `app.py` adds its own."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Collection
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Generic
 
 import structlog
@@ -32,6 +34,9 @@ from servicekit.work import Claim, MongoWorkQueue, Worker
 
 log = structlog.get_logger()
 
+# Set by whoever builds an image; the same for all services, so without their prefixes.
+REVISION = "SOSST_REVISION"
+UNKNOWN = "unknown"
 ROLES = frozenset({"api", "consume", "relay", "sweep", "work"})
 KAFKA_GRACE_SECONDS = 120.0
 CLOCK_SECONDS = 10.0
@@ -141,6 +146,8 @@ class Runtime(Generic[U]):
 
     def process(self, api: FastAPI) -> Process:
         """Return the process, ready to `run()`."""
+        ours, contracts = (_version(f"sosst-{name}") for name in (self.service, "contracts"))
+        metrics.BUILD_INFO.labels(ours, os.environ.get(REVISION, UNKNOWN), contracts).set(1)
         install_problems(api)
         api.middleware("http")(measure_requests)
         api.add_middleware(TellCauses)
@@ -208,3 +215,10 @@ class Runtime(Generic[U]):
             except DependencyAway as error:
                 log.warning("clock not synchronised", error=repr(error))
             await pause(stopping, CLOCK_SECONDS)
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return UNKNOWN

@@ -32,19 +32,25 @@ class Sweep:
 
 async def run_sweep(sweep: Sweep, clock: Clock, pulse: Pulse, stopping: asyncio.Event) -> None:
     """Repeat the sweep until `stopping`; an absent dependency or a lost race is tried again."""
+    due: datetime | None = None
     while not stopping.is_set():
         pulse.beat()
         handled = 0
         try:
-            handled = await sweep.run(clock.now())
+            now = clock.now()
+            handled = await sweep.run(now)
             metrics.SWEEP_SUCCESS.labels(sweep.name).set_to_current_time()
-            await _measure(sweep)
+            if handled and due is not None:
+                lateness = (now - due).total_seconds()
+                metrics.SWEEP_LATENESS.labels(sweep.name).observe(max(0.0, lateness))
+            due = await _measure(sweep)
         except (DependencyAway, Conflict) as error:
             log.warning("sweep repeated later", sweep=sweep.name, error=repr(error))
         if not handled:
             await pause(stopping, sweep.every_seconds)
 
 
-async def _measure(sweep: Sweep) -> None:
+async def _measure(sweep: Sweep) -> datetime | None:
     oldest = await sweep.oldest_due() if sweep.oldest_due else None
     metrics.SWEEP_DUE_OLDEST.labels(sweep.name).set(oldest.timestamp() if oldest else 0)
+    return oldest

@@ -12,7 +12,7 @@ from funding.consumer import PAYMENTS_GROUP, subscriptions
 from funding.http import build_api
 from funding.ports import FundingUnit, Intake
 from funding.settings import FundingSettings
-from funding.sweeps import SettleDueCampaigns
+from funding.sweeps import MeasureCampaigns, SettleDueCampaigns
 from servicekit.mongo import Database, Session
 from servicekit.positions import TopicPositions
 from servicekit.process import Process
@@ -21,6 +21,7 @@ from servicekit.sweeps import Sweep
 from servicekit.units import Plumbing
 
 SETTLE_SECONDS = 0.5
+MEASURE_SECONDS = 10.0
 
 
 def begin(settings: FundingSettings, roles: Collection[str]) -> Runtime[FundingUnit]:
@@ -49,6 +50,8 @@ def assemble(settings: FundingSettings, runtime: Runtime[FundingUnit]) -> Proces
         runtime.subscribe(subscription)
     settle = SettleDueCampaigns(runtime.units, queries, intake)
     runtime.sweep(Sweep("settle", SETTLE_SECONDS, settle, queries.oldest_due))
+    measure = MeasureCampaigns(runtime.units, queries, intake)
+    runtime.sweep(Sweep("measure", MEASURE_SECONDS, measure))
     return runtime.process(build_api(runtime.units, queries, intake, runtime.clock, standard))
 
 

@@ -3,11 +3,17 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 from funding.domain.campaign import CampaignState, Verdict
+from funding.domain.settling import Line
 
 CAMPAIGNS = Gauge(
     "sosst_funding_campaigns",
     "Campaigns by state. Many in settling: look at the settling lines of the oldest.",
     ["state"],
+)
+BLOCKED = Gauge(
+    "sosst_funding_verdict_blocked_campaigns",
+    "Campaigns past their deadline by the settling line that is missing; the API says it in words.",
+    ["line"],
 )
 VERDICTS = Counter(
     "sosst_funding_verdicts_total", "Verdicts reached, each once per campaign.", ["verdict"]
@@ -25,6 +31,8 @@ PLEDGES = Counter(
 
 for _state in CampaignState:
     CAMPAIGNS.labels(_state.value)
+for _line in Line:
+    BLOCKED.labels(_line.value)
 for _verdict in (CampaignState.GOAL_MET, CampaignState.GOAL_MISSED):
     VERDICTS.labels(_verdict.value)
 for _outcome in ("taken", "refused"):

@@ -1,10 +1,13 @@
-"""Timed work of funding: deadlines and verdicts."""
+"""Timed work of funding: deadlines, verdicts, and figures of both."""
 
+from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime
 
-from funding.domain.campaign import Campaign
-from funding.handlers.settle import settle
-from funding.metrics import observe_verdict
+from funding.domain.campaign import Campaign, CampaignState
+from funding.domain.settling import Line
+from funding.handlers.settle import explain, settle
+from funding.metrics import BLOCKED, CAMPAIGNS, observe_verdict
 from funding.ports import FundingUnit, Intake, Queries
 from servicekit import traces
 from servicekit.errors import Conflict
@@ -38,3 +41,25 @@ class SettleDueCampaigns:
         if campaign.verdict is not None:
             observe_verdict(campaign.verdict)
         return int(campaign.blocked_at is None or campaign.verdict is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureCampaigns:
+    """Counts campaigns by state, and those past their deadline by what the verdict waits for."""
+
+    units: UnitsOfWork[FundingUnit]
+    queries: Queries
+    intake: Intake
+
+    async def __call__(self, now: datetime) -> int:
+        """Publish the figures; 0, so that it rests between."""
+        states = await self.queries.states()
+        for state in CampaignState:
+            CAMPAIGNS.labels(state.value).set(states.get(state.value, 0))
+        missing: Counter[Line] = Counter()
+        for campaign_id in await self.queries.settling(PAGE):
+            lines = await explain(self.units, self.intake, campaign_id, now)
+            missing.update(line.line for line in lines if not line.met)
+        for line in Line:
+            BLOCKED.labels(line.value).set(missing[line])
+        return 0

@@ -25,7 +25,7 @@ from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
 from payouts.http import build_api
 from payouts.ports import PayoutsUnit
 from payouts.settings import PayoutsSettings
-from payouts.sweeps import CheckBooks, FollowCash
+from payouts.sweeps import CheckBooks, FollowCash, MeasureQueues
 from servicekit.mongo import Database, Session
 from servicekit.positions import TopicPositions
 from servicekit.process import Process
@@ -35,6 +35,7 @@ from servicekit.units import Plumbing
 from servicekit.work import Claim
 
 CASH_SECONDS = 2.0
+MEASURE_SECONDS = 15.0
 STAGE_CONCURRENCY = 4
 RUN_CONCURRENCY = 2
 
@@ -74,6 +75,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     _work(settings, runtime, refunds, stages)
     runtime.sweep(Sweep("cash", CASH_SECONDS, FollowCash(runtime.units, queries, provider)))
     runtime.sweep(Sweep("books", settings.books_check_seconds, CheckBooks(queries)))
+    runtime.sweep(Sweep("measure", MEASURE_SECONDS, MeasureQueues(queries)))
     api = build_api(runtime.units, queries, stages, runtime.clock, settings.webhook_secrets())
     return runtime.process(api)
 

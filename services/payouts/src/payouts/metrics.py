@@ -2,7 +2,9 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from payouts.domain.plan import StageKind
 from payouts.domain.refund import RefundState
+from payouts.domain.stage import StageState
 
 REFUND_TRANSITIONS = Counter(
     "sosst_payouts_refund_transitions_total",
@@ -13,6 +15,25 @@ REFUNDS = Gauge(
     "sosst_payouts_refunds",
     "Refunds by state. Growing in unknown, failed or awaiting_funds: look at the provider.",
     ["state"],
+)
+REFUND_OLDEST = Gauge(
+    "sosst_payouts_refund_oldest_timestamp_seconds",
+    "When the oldest refund in the state was requested; 0 = none. Old in unknown: look it up.",
+    ["state"],
+)
+STAGES = Gauge(
+    "sosst_payouts_stages",
+    "Stages by kind and state. Many approved: read the gate's lines of the oldest.",
+    ["stage", "state"],
+)
+STAGE_LATE_FAILURES = Counter(
+    "sosst_payouts_stage_late_failures_total",
+    "Payouts that the bank sent back after it confirmed them. Each: the creator must be asked.",
+)
+AWAITING_FUNDS = Gauge(
+    "sosst_payouts_awaiting_funds_items",
+    "Refunds that wait for the float. Above 0: top up at the provider, they go on by themselves.",
+    ["currency"],
 )
 FLOAT = Gauge(
     "sosst_payouts_float_minor_units",
@@ -48,6 +69,10 @@ PROVIDER_WEBHOOKS = Counter(
 for _state in RefundState:
     REFUNDS.labels(_state.value)
     REFUND_TRANSITIONS.labels(_state.value)
+    REFUND_OLDEST.labels(_state.value)
+for _stage in StageKind:
+    for _stage_state in StageState:
+        STAGES.labels(_stage.value, _stage_state.value)
 for _kind in ("refund", "stage"):
     STOPPED_FOR_A_PERSON.labels(_kind)
 for _outcome in ("woke", "ignored", "refused"):

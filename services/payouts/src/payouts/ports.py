@@ -8,10 +8,11 @@ from typing import Protocol
 from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
+from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import PledgeMoney
-from payouts.domain.refund import Refund, RefundFact
+from payouts.domain.refund import Refund, RefundFact, RefundState
 from payouts.domain.refund_outcome import RefundSeen
-from payouts.domain.stage import Stage, StageFact
+from payouts.domain.stage import Stage, StageFact, StageState
 from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
 from servicekit.units import Unit
 
@@ -201,6 +202,14 @@ class Freshness(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How many there are, and since when the oldest of them exists or is due, None for none."""
+
+    count: int
+    oldest: datetime | None
+
+
 class Queries(Protocol):
     """Reads outside a transaction. Pages start behind `after` ("" = first), in order of id."""
 
@@ -218,8 +227,16 @@ class Queries(Protocol):
         """Return count and sum of the campaign's refunds by state."""
         ...
 
-    async def refund_states(self) -> Mapping[str, int]:
+    async def refund_queues(self) -> Mapping[RefundState, Queue]:
         """Return how many refunds there are in each state, over all campaigns."""
+        ...
+
+    async def stage_queues(self) -> Mapping[tuple[StageKind, StageState], Queue]:
+        """Return how many stages of each kind there are in each state, over all campaigns."""
+        ...
+
+    async def awaiting_funds(self) -> Mapping[str, int]:
+        """Return how many refunds wait for a top-up, by currency."""
         ...
 
     async def refunds_of_provider(self, provider_refund_ids: Collection[str]) -> list[Refund]: ...

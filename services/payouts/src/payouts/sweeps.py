@@ -1,4 +1,4 @@
-"""Timed work of payouts: the provider's cash is followed, the books are checked."""
+"""Timed work of payouts: the provider's cash is followed, books are checked, queues measured."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,9 +11,12 @@ from payouts.domain.book import Agreement, agreement
 from payouts.domain.chain import verify
 from payouts.domain.errors import InvariantBroken
 from payouts.domain.ledger import check
+from payouts.domain.plan import StageKind
+from payouts.domain.refund import RefundState
+from payouts.domain.stage import StageState
 from payouts.handlers.wake import CURSOR, look_at_cash
-from payouts.metrics import REFUNDS
-from payouts.ports import PayoutsUnit, Provider, Queries
+from payouts.metrics import AWAITING_FUNDS, REFUND_OLDEST, REFUNDS, STAGES
+from payouts.ports import PayoutsUnit, Provider, Queries, Queue
 from servicekit import metrics as kit
 from servicekit.units import UnitsOfWork
 
@@ -79,8 +82,6 @@ class CheckBooks:
         for invariant, count in violations.items():
             kit.INVARIANT_VIOLATIONS.labels(invariant).set(count)
             kit.INVARIANT_CHECKED.labels(invariant).set_to_current_time()
-        for state, count in (await self.queries.refund_states()).items():
-            REFUNDS.labels(state).set(count)
         return 0
 
     async def _chain_is_wrong(self, campaign_id: str, version: int) -> bool:
@@ -107,3 +108,31 @@ class CheckBooks:
         for finding in findings:
             log.error("chain is wrong", campaign=campaign_id, finding=finding)
         return findings
+
+
+@dataclass(slots=True)
+class MeasureQueues:
+    """Counts refunds and stages by state, for those who watch what does not move."""
+
+    queries: Queries
+    _currencies: set[str] = field(default_factory=set)
+
+    async def __call__(self, now: datetime) -> int:
+        """Publish the figures; 0, so that it rests between."""
+        nothing = Queue(0, None)
+        refunds = await self.queries.refund_queues()
+        for state in RefundState:
+            queue = refunds.get(state, nothing)
+            REFUNDS.labels(state.value).set(queue.count)
+            oldest = queue.oldest.timestamp() if queue.oldest else 0
+            REFUND_OLDEST.labels(state.value).set(oldest)
+        stages = await self.queries.stage_queues()
+        for kind in StageKind:
+            for stage in StageState:
+                count = stages.get((kind, stage), nothing).count
+                STAGES.labels(kind.value, stage.value).set(count)
+        waiting = await self.queries.awaiting_funds()
+        self._currencies |= waiting.keys()
+        for currency in self._currencies:
+            AWAITING_FUNDS.labels(currency).set(waiting.get(currency, 0))
+        return 0

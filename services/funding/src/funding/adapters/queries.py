@@ -1,9 +1,10 @@
 """Reads outside a transaction: pages for people and the work list of the sweep."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from funding.adapters.documents import campaign_from, pledge_from
-from funding.domain.campaign import Campaign
+from funding.domain.campaign import Campaign, CampaignState
 from funding.domain.pledge import Pledge
 from servicekit.mongo import Database, sorted_errors
 
@@ -26,6 +27,19 @@ class MongoQueries:
             query = {"next_due": {"$type": "date"}}
             row = await self._campaigns.find_one(query, {"next_due": 1}, sort=[("next_due", 1)])
         return row["next_due"] if row else None
+
+    async def states(self) -> Mapping[str, int]:
+        with sorted_errors():
+            groups = [{"$group": {"_id": "$state", "count": {"$sum": 1}}}]
+            rows = await self._campaigns.aggregate(groups).to_list(None)
+        return {row["_id"]: row["count"] for row in rows}
+
+    async def settling(self, limit: int) -> list[str]:
+        # A verdict leaves nothing due, so the index of what is due holds all that wait for one.
+        waiting = {"next_due": {"$type": "date"}, "state": CampaignState.SETTLING.value}
+        with sorted_errors():
+            cursor = self._campaigns.find(waiting, {"_id": 1}).sort("next_due", 1).limit(limit)
+            return [row["_id"] for row in await cursor.to_list(None)]
 
     async def campaign(self, campaign_id: str) -> Campaign | None:
         with sorted_errors():

@@ -12,8 +12,10 @@ from payouts.adapters.mongo_stores import (
 from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
+from payouts.domain.plan import StageKind
 from payouts.domain.refund import Refund, RefundState
-from payouts.domain.stage import Stage
+from payouts.domain.stage import Stage, StageState
+from payouts.ports import Queue
 from servicekit.mongo import Database, Document, sorted_errors
 
 # Sent, and not yet booked as cash.
@@ -86,9 +88,22 @@ class MongoQueries:
         )
         return sum(row["sum"] for row in booked), sum(row["sum"] for row in leaving)
 
-    async def refund_states(self) -> Mapping[str, int]:
-        """Return how many refunds there are in each state, over all campaigns."""
-        groups = await self._groups("refunds", {}, "$state", "$amount")
+    async def refund_queues(self) -> Mapping[RefundState, Queue]:
+        rows = await self._queues("refunds", "$state", "$created_at")
+        return {RefundState(row["_id"]): Queue(row["count"], row["oldest"]) for row in rows}
+
+    async def stage_queues(self) -> Mapping[tuple[StageKind, StageState], Queue]:
+        by = {"kind": "$kind", "state": "$state"}
+        return {
+            (StageKind(row["_id"]["kind"]), StageState(row["_id"]["state"])): Queue(
+                row["count"], row["oldest"]
+            )
+            for row in await self._queues("stages", by, "$due_at")
+        }
+
+    async def awaiting_funds(self) -> Mapping[str, int]:
+        match = {"state": RefundState.AWAITING_FUNDS.value}
+        groups = await self._groups("refunds", match, "$currency", "$amount")
         return {row["_id"]: row["count"] for row in groups}
 
     async def _one(self, collection: str, query: Document) -> Document | None:
@@ -101,6 +116,12 @@ class MongoQueries:
         with sorted_errors():
             cursor = self._database.collection(collection).find(query | {"_id": {"$gt": after}})
             return await cursor.sort("_id", 1).limit(limit).to_list(None)
+
+    async def _queues(self, collection: str, by: str | Document, since: str) -> list[Document]:
+        group = {"_id": by, "count": {"$sum": 1}, "oldest": {"$min": since}}
+        with sorted_errors():
+            cursor = self._database.collection(collection).aggregate([{"$group": group}])
+            return await cursor.to_list(None)
 
     async def _groups(
         self, collection: str, match: Document, by: str | None, amount: str

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from payouts.domain.book import Book, seal_into
 from payouts.domain.destination import Destination
-from payouts.domain.stage import Stage, StageDecision
+from payouts.domain.stage import Stage, StageDecision, StageState
+from payouts.metrics import STAGE_LATE_FAILURES
 from payouts.ports import PayoutsUnit
 from servicekit.units import UnitsOfWork
 from servicekit.work import Claim
@@ -34,7 +35,7 @@ async def save_step(
     Raises what `decide` raises, and `LeaseLost`; then nothing is saved.
     """
 
-    async def work(unit: PayoutsUnit) -> Stage:
+    async def work(unit: PayoutsUnit) -> tuple[StageState, Stage]:
         view = await load_view(
             unit, claim.item.payload["campaign_id"], claim.item.payload["number"], now
         )
@@ -47,9 +48,12 @@ async def save_step(
         if decision.stage != view.stage:
             await unit.stages.save([decision.stage])
         await unit.facts.add(decision.facts)
-        return decision.stage
+        return view.stage.state, decision.stage
 
-    return await units.run(work)
+    before, stage = await units.run(work)
+    if (before, stage.state) == (StageState.PAID, StageState.FAILED):
+        STAGE_LATE_FAILURES.inc()
+    return stage
 
 
 async def load_view(unit: PayoutsUnit, campaign_id: str, number: int, now: datetime) -> StageView:
