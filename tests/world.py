@@ -13,6 +13,7 @@ from pymongo.database import Database
 
 from contracts.tools.folders import HERE
 from contracts.tools.topic_files import read_topic_files
+from infra.sandbox.issuer.tokens import SERVICE, creator
 from infra.suite import Suite
 from infra.suite.checkout import Checkout, Launch, PledgeRow
 from infra.suite.readings import Readings, eventually
@@ -25,6 +26,7 @@ from sosst_contracts.codec import Record
 from sosst_contracts.notifier import BackerNotified
 
 CURRENCY = "EUR"
+CREATOR = creator("creator-1")
 Document = dict[str, Any]
 
 
@@ -51,8 +53,20 @@ class World:
 
     async def launch(self, campaign_id: str, *, goal: int, open_seconds: float) -> None:
         await self.checkout.launch(
-            Launch(campaign_id, "creator-1", "A lamp", goal, CURRENCY, open_seconds)
+            Launch(campaign_id, CREATOR.subject, "A lamp", goal, CURRENCY, open_seconds)
         )
+
+    async def give_destination(self, campaign_id: str, account: str) -> None:
+        """Say as the creator where the money goes, once payouts knows whose campaign it is."""
+        path = f"/campaigns/{campaign_id}/destination"
+        body = {"provider": "sandbox", "account": account}
+
+        async def given() -> bool:
+            response = await self.look.ask("PUT", "payouts", path, caller=CREATOR, body=body)
+            assert response.status_code in (200, 404), response.text
+            return response.status_code == 200
+
+        await eventually(f"the destination of {campaign_id} is given", given)
 
     async def verdict(self, campaign_id: str) -> dict[str, object]:
         """Wait for the verdict and return it."""
@@ -65,14 +79,14 @@ class World:
 
     async def tell_by_http(self, campaign_id: str, records: Sequence[Record]) -> None:
         """Tell funding of captured payments over HTTP instead of the topic."""
-        address = f"{self.suite.services['funding'].url}/campaigns/{campaign_id}/payments"
+        path = f"/campaigns/{campaign_id}/payments"
 
         async def tell(record: Record) -> None:
             fact = json.loads(record.value or b"{}")
             money = {"amount": fact.pop("amount"), "currency": fact.pop("currency")}
             del fact["campaign_id"]
             body = {"status": "captured", "money": money, **fact}
-            response = await self.look.http.post(address, json=body)
+            response = await self.look.ask("POST", "funding", path, caller=SERVICE, body=body)
             assert response.status_code == 200, response.text
 
         await asyncio.gather(*(tell(record) for record in records))

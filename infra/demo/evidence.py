@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.demo.figures import Figure, all_agree
+from infra.sandbox.issuer.tokens import backer
 from infra.suite.checkout import PledgeRow
 from infra.suite.readings import Readings
 from sosst_contracts.notifier import BackerNotified
@@ -151,7 +152,8 @@ class Evidence:
 
         async def one(person: str) -> list[tuple[str, str]]:
             async with turns:
-                items = await self._look.pages("notifier", f"/people/{person}/inbox")
+                path = f"/people/{person}/inbox"
+                items = await self._look.pages("notifier", path, caller=backer(person))
             return [(person, item["notification_id"]) for item in items]
 
         return set().union(*await asyncio.gather(*(one(person) for person in sorted(people))))

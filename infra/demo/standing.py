@@ -26,6 +26,7 @@ async def up() -> int:
     for name, service in suite.services.items():
         print(f"{name:9} {service.url}/docs   health {service.health_url}/metrics")
     print(f"sandbox   {suite.sandbox.url}   topics and databases begin with {suite.prefix}")
+    print(f"issuer    {suite.issuer.url}   gives anybody any role, for development only")
     print(_examples(suite))
     print("Stop it with: make down")
     return 0
@@ -49,7 +50,7 @@ async def status() -> int:
         return NOT_RUNNING
     suite = _suite(NOWHERE)
     await suite.provider.http.aclose()
-    servers = [suite.sandbox, *suite.services.values()]
+    servers = [*suite.surroundings, *suite.services.values()]
     found = [(server.name, server.process) for server in servers]
     if given_addresses() is None:
         stack = NativeStack(detached=True)
@@ -84,11 +85,18 @@ def _examples(suite: Suite) -> str:
     funding, payouts, updates, notifier = (service.url for service in suite.services.values())
     return "\n".join(
         [
+            f'token() {{ curl -s "{suite.issuer.url}/token?subject=$1&role=$2"; }}',
             f"curl -X PUT {funding}/campaigns/lamp -H 'content-type: application/json' "
-            f"-d '{campaign}'",
-            f"curl {funding}/campaigns/lamp        # state, figures, what the verdict waits for",
+            f"{_bearer('creator-1', 'creator')} -d '{campaign}'",
+            f"curl {funding}/campaigns/lamp        # state and figures, for everybody",
+            f"curl {funding}/campaigns/lamp {_bearer('staff-1', 'staff')}  "
+            "# and what the verdict waits for",
             f"curl {payouts}/campaigns/lamp/money  # the campaign's book",
             f"curl {updates}/campaigns/lamp        # the project as everybody sees it",
-            f"curl {notifier}/people/backer-1/inbox",
+            f"curl {notifier}/people/backer-1/inbox {_bearer('backer-1', 'backer')}",
         ]
     )
+
+
+def _bearer(subject: str, role: str) -> str:
+    return f'-H "Authorization: Bearer $(token {subject} {role})"'

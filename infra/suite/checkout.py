@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
+from infra.sandbox.issuer.tokens import SERVICE
 from infra.suite.suite import Suite
 from servicekit.kafka import KafkaConnection
 from servicekit.publish import KafkaPublisher
@@ -58,7 +59,7 @@ class Checkout:
         await self._http.aclose()
 
     async def launch(self, launch: Launch) -> datetime:
-        """Launch a campaign over HTTP; return its deadline."""
+        """Launch a campaign over HTTP as a service of the platform; return its deadline."""
         deadline = datetime.now(UTC) + timedelta(seconds=launch.open_seconds)
         funding = self._suite.services["funding"].url
         response = await self._http.put(
@@ -71,6 +72,7 @@ class Checkout:
                 "zone": launch.zone,
                 "rewards": [{"reward_id": r, "title": title} for r, title in launch.rewards],
             },
+            headers=await self._suite.tokens.headers(SERVICE),
         )
         response.raise_for_status()
         return deadline

@@ -79,6 +79,25 @@ class SandboxProcess(HttpProcess):
         ]
 
 
+class IssuerProcess(HttpProcess):
+    """The development issuer with its durable keys."""
+
+    def __init__(self, folder: Path, detached: bool) -> None:
+        super().__init__(folder, detached, "token issuer")
+
+    @property
+    def ready_url(self) -> str:
+        return f"{self.url}/healthz"
+
+    def _command(self) -> list[str]:
+        keys = str(self._folder / "keys.json")
+        options = ["--mode", "development", "--port", str(self.ports[0]), "--keys", keys]
+        return [
+            *("env", f"PYTHONPATH={REPOSITORY}"),
+            *(sys.executable, "-m", "infra.sandbox.issuer", "run", *options),
+        ]
+
+
 class ServiceProcess(HttpProcess):
     """One instance of one service; `environment` holds its settings without the prefix.
 

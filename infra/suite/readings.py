@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from infra.sandbox.issuer.tokens import STAFF, Caller
 from infra.suite.suite import Suite
 from servicekit.kafka import KafkaConnection
 from sosst_contracts.codec import Decoded, Record, decode
@@ -48,24 +49,45 @@ class Readings:
     async def close(self) -> None:
         await self.http.aclose()
 
-    async def get(self, service: str, path: str) -> dict[str, Any] | None:
-        """Return the answer of a service, None for 404."""
-        response = await self.http.get(f"{self.suite.services[service].url}{path}")
+    async def ask(
+        self,
+        method: str,
+        service: str,
+        path: str,
+        *,
+        caller: Caller | None,
+        body: object = None,
+        query: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Return a service's answer to this caller, None for nobody; no status is an error."""
+        return await self.http.request(
+            method,
+            f"{self.suite.services[service].url}{path}",
+            json=body,
+            params=query,
+            headers=await self.suite.tokens.headers(caller),
+        )
+
+    async def get(
+        self, service: str, path: str, *, caller: Caller | None = STAFF
+    ) -> dict[str, Any] | None:
+        """Return what a service shows this caller, None for 404."""
+        response = await self.ask("GET", service, path, caller=caller)
         if response.status_code == 404:
             return None
         response.raise_for_status()
         body: dict[str, Any] = response.json()
         return body
 
-    async def pages(self, service: str, path: str) -> list[dict[str, Any]]:
+    async def pages(
+        self, service: str, path: str, *, caller: Caller | None = STAFF
+    ) -> list[dict[str, Any]]:
         """Return the items of all pages of a list."""
         items: list[dict[str, Any]] = []
         cursor: object = None
         while True:
             query = {"limit": "200"} | ({} if cursor is None else {"cursor": str(cursor)})
-            response = await self.http.get(
-                f"{self.suite.services[service].url}{path}", params=query
-            )
+            response = await self.ask("GET", service, path, caller=caller, query=query)
             response.raise_for_status()
             items += response.json()["items"]
             cursor = response.json()["next_cursor"]

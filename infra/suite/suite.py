@@ -10,8 +10,11 @@ from typing import Self
 
 from infra.kafka import ensure_topics, read_topics
 from infra.native import Addresses
+from infra.sandbox.issuer.client import IssuerClient
+from infra.sandbox.issuer.tokens import DEVELOPMENT_AUDIENCE
 from infra.sandbox.provider.client import SandboxClient
-from infra.suite.processes import SandboxProcess, ServiceProcess
+from infra.suite.processes import HttpProcess, IssuerProcess, SandboxProcess, ServiceProcess
+from servicekit.auth import DEVELOPMENT_ISSUER
 
 SERVICES = ("funding", "payouts", "updates", "notifier")
 SANDBOX_KEY = "sk_test_suite"
@@ -58,7 +61,14 @@ class Suite:
         self.prefix = self._kept_prefix()
         self.sandbox = SandboxProcess(folder / "sandbox", detached, seed)
         self.provider = SandboxClient(self.sandbox.url)
+        self.issuer = IssuerProcess(folder / "issuer", detached)
+        self.tokens = IssuerClient(self.issuer.url)
         self.services = {name: self.instance(name, 1) for name in SERVICES}
+
+    @property
+    def surroundings(self) -> list[HttpProcess]:
+        """What stands around the four services and is not part of the suite."""
+        return [self.sandbox, self.issuer]
 
     def instance(self, service: str, number: int, *, wait: bool = True) -> ServiceProcess:
         """Return a further instance of a service, not started."""
@@ -81,7 +91,7 @@ class Suite:
         return f"{self.prefix}{name}"
 
     async def start(self, *services: str) -> None:
-        """Start the sandbox with a float, topics, schemas and the services (default all)."""
+        """Start the surroundings, topics, schemas and the services (default all)."""
         await self.start_surroundings()
         await asyncio.gather(
             *(asyncio.to_thread(self.services[name].start) for name in services or SERVICES)
@@ -89,14 +99,15 @@ class Suite:
 
     async def start_missing(self) -> None:
         """Start what does not run yet, for a suite that lives on (`make up` twice is one)."""
-        if self.sandbox.process is None:
+        if any(process.process is None for process in self.surroundings):
             await self.start_surroundings()
         stopped = [p for p in self.services.values() if p.process is None]
         await asyncio.gather(*(asyncio.to_thread(process.start) for process in stopped))
 
     async def start_surroundings(self, *, topics: bool = True) -> None:
-        """Start what the services need: sandbox with float, topics, migrated databases."""
-        await asyncio.to_thread(self.sandbox.start)
+        """Start what the services need: sandboxes with a float, topics, migrated databases."""
+        stopped = [process for process in self.surroundings if process.process is None]
+        await asyncio.gather(*(asyncio.to_thread(process.start) for process in stopped))
         for currency in FLOAT_CURRENCIES:
             await self.provider.top_up(FLOAT_MINOR_UNITS, currency, key=f"float-{currency}")
         await self._register_webhooks()
@@ -115,7 +126,7 @@ class Suite:
 
     async def stop(self) -> None:
         """Stop everything that runs; data stays."""
-        processes = [*self.services.values(), self.sandbox]
+        processes = [*self.services.values(), *self.surroundings]
         await asyncio.gather(*(asyncio.to_thread(process.stop) for process in processes))
 
     async def __aenter__(self) -> Self:
@@ -149,6 +160,10 @@ class Suite:
             "KAFKA_BOOTSTRAP_SERVERS": self.addresses.kafka_bootstrap_servers,
             "TOPIC_PREFIX": self.prefix,
             "TOPIC_RETRY_SECONDS": "0.5",
+            "MODE": "development",
+            "AUTH_ISSUER": DEVELOPMENT_ISSUER,
+            "AUTH_AUDIENCE": DEVELOPMENT_AUDIENCE,
+            "AUTH_JWKS_URL": self.tokens.keys_url,
         }
         if service == "payouts":
             secret_file = self.folder / "webhook-secret"

@@ -33,10 +33,7 @@ async def test_a_met_goal_pays_the_first_stage_and_explains_the_second(world: Wo
     await world.launch("met", goal=total, open_seconds=4)
     await world.checkout.pay("met", rows)
     account = await world.suite.provider.create_account()
-    await world.look.http.put(
-        f"{world.suite.services['payouts'].url}/campaigns/met/destination",
-        json={"provider": "sandbox", "account": account["id"]},
-    )
+    await world.give_destination("met", account["id"])
 
     first = await world.stage_is("met", 1, "paid")
 

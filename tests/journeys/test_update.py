@@ -2,15 +2,16 @@
 
 import asyncio
 
+import httpx
 import pytest
 
+from infra.sandbox.issuer.tokens import backer
 from infra.suite.readings import eventually
-from tests.world import World, assert_everybody_told_once, backers
+from tests.world import CREATOR, World, assert_everybody_told_once, backers
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 DRAFT = {
-    "author_id": "creator-1",
     "kind": "progress_report",
     "texts": [
         {"language": "fr", "title": "Les moules sont prêts", "details": "**Tout** avance."},
@@ -20,11 +21,11 @@ DRAFT = {
 
 
 async def drafted(world: World, campaign_id: str, update_id: str) -> str:
-    """Write a draft and return its address."""
-    address = f"{world.suite.services['updates'].url}/campaigns/{campaign_id}/updates/{update_id}"
-    response = await world.look.http.put(address, json=DRAFT)
+    """Write a draft and return its path."""
+    path = f"/campaigns/{campaign_id}/updates/{update_id}"
+    response = await world.look.ask("PUT", "updates", path, caller=CREATOR, body=DRAFT)
     assert response.status_code == 200, response.text
-    return address
+    return path
 
 
 @pytest.mark.row("S1")
@@ -36,14 +37,17 @@ async def test_an_update_is_told_to_every_backer_once(world: World) -> None:
     await world.launch("told", goal=1_000, open_seconds=3)
     await world.checkout.pay("told", rows)
     await world.verdict("told")
-    address = await drafted(world, "told", "u1")
+    path = await drafted(world, "told", "u1")
 
     async def everybody_known() -> bool:
-        audience = (await world.look.http.get(f"{address}/audience")).json()
-        return bool(audience["count"] == len(people))
+        audience = await world.look.get("updates", f"{path}/audience", caller=CREATOR)
+        return audience is not None and audience["count"] == len(people)
+
+    async def publish() -> httpx.Response:
+        return await world.look.ask("POST", "updates", f"{path}/publish", caller=CREATOR)
 
     await eventually("the audience is known", everybody_known)
-    answers = await asyncio.gather(*(world.look.http.post(f"{address}/publish") for _ in range(5)))
+    answers = await asyncio.gather(*(publish() for _ in range(5)))
     notice = await world.told("told", "update-published", "told:u1")
 
     assert {answer.status_code for answer in answers} == {200}
@@ -51,9 +55,10 @@ async def test_an_update_is_told_to_every_backer_once(world: World) -> None:
     assert notice["audience"] == notice["delivered"] == len(people)
     told = await world.notifications()
     assert_everybody_told_once(told["update-published/told:u1"], sorted(people))
-    inbox = await world.look.get("notifier", f"/people/{rows[0].backer_id}/inbox")
+    person = backer(rows[0].backer_id)
+    inbox = await world.look.get("notifier", f"/people/{person.subject}/inbox", caller=person)
     assert inbox is not None and inbox["items"][0]["cause"] == "update-published/told:u1"
-    project = await world.look.get("updates", "/campaigns/told")
+    project = await world.look.get("updates", "/campaigns/told", caller=None)
     assert project is not None
     assert project["updates"][0]["texts"][0]["title"] == "Les moules sont prêts"
 
@@ -62,10 +67,10 @@ async def test_nothing_is_reported_after_a_missed_goal(world: World) -> None:
     """Given a missed goal, a progress report is refused with a reason."""
     await world.launch("silent", goal=1_000, open_seconds=1)
     await world.verdict("silent")
-    address = f"{world.suite.services['updates'].url}/campaigns/silent/updates/u1"
+    path = "/campaigns/silent/updates/u1"
 
     async def refused() -> str | None:
-        response = await world.look.http.put(address, json=DRAFT)
+        response = await world.look.ask("PUT", "updates", path, caller=CREATOR, body=DRAFT)
         return response.json()["type"] if response.status_code == 409 else None
 
     assert await eventually("the draft is refused", refused) == "/problems/campaign-missed"

@@ -58,6 +58,9 @@ async def lamp(*arguments: str, **changes: str) -> AsyncIterator[Lamp]:
         "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
         "LAMP_MONGODB_DATABASE": "lamp",
         "LAMP_INSTANCE_ID": "lamp-1",
+        "LAMP_AUTH_ISSUER": "the-issuer",
+        "LAMP_AUTH_AUDIENCE": "lamps",
+        "LAMP_AUTH_JWKS_URL": "https://127.0.0.1:9/keys",
         "LAMP_HTTP_PORT": free_port(),
         "LAMP_HEALTH_PORT": free_port(),
     }

@@ -3,6 +3,7 @@
 import pytest
 from pydantic_settings import SettingsConfigDict
 
+from servicekit.auth import DEVELOPMENT_ISSUER
 from servicekit.settings import (
     ServiceSettings,
     SettingsRefused,
@@ -23,6 +24,9 @@ GIVEN = {
     "LAMP_INSTANCE_ID": "lamp-1",
     "LAMP_HTTP_PORT": "1",
     "LAMP_HEALTH_PORT": "2",
+    "LAMP_AUTH_ISSUER": "the-issuer",
+    "LAMP_AUTH_AUDIENCE": "lamps",
+    "LAMP_AUTH_JWKS_URL": "https://issuer/keys",
 }
 
 
@@ -41,6 +45,32 @@ def test_unknown_and_malformed_settings_are_refused() -> None:
     with pytest.raises(SettingsRefused, match="LAMP_HTTP_PORT"):
         load_settings(LampSettings, GIVEN | {"LAMP_HTTP_PORT": "eighty"})
     assert load_settings(LampSettings, GIVEN | {"OTHER_X": "1"}).http_port == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"LAMP_AUTH_ISSUER": DEVELOPMENT_ISSUER},
+        {"LAMP_AUTH_JWKS_URL": "http://issuer/keys"},
+        {"LAMP_AUTH_JWKS_URL": "file:///keys"},
+    ],
+    ids=str,
+)
+def test_production_takes_no_development_issuer_and_no_plain_http(change: dict[str, str]) -> None:
+    """Refused by name where no mode is given, since that is production."""
+    (name,) = change
+    with pytest.raises(SettingsRefused, match=name):
+        load_settings(LampSettings, GIVEN | change)
+    with pytest.raises(SettingsRefused, match=name):
+        load_settings(LampSettings, GIVEN | change | {"LAMP_MODE": "production"})
+
+
+def test_development_takes_both() -> None:
+    """What demo and tests run with; any other mode is none."""
+    given = GIVEN | {"LAMP_AUTH_ISSUER": DEVELOPMENT_ISSUER, "LAMP_AUTH_JWKS_URL": "http://h/keys"}
+    assert load_settings(LampSettings, given | {"LAMP_MODE": "development"}).mode == "development"
+    with pytest.raises(SettingsRefused, match="LAMP_MODE"):
+        load_settings(LampSettings, given | {"LAMP_MODE": "staging"})
 
 
 @pytest.mark.parametrize("name", GIVEN)

@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from funding.http import build_api
+from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.tokens import Caller
 from servicekit.problems import install_problems
 from services.funding.tests.conftest import TERMS, Funding, memory_funding
 
@@ -28,6 +30,8 @@ PAYMENT: dict[str, Any] = {
     "provider_fee": 10,
     "balance_transaction": "txn1",
 }
+# What each route shows to whom is the matrix's business (tests/access).
+PLATFORM = Caller("platform", ("service", "staff"))
 
 
 @pytest.fixture
@@ -37,10 +41,12 @@ def known() -> Funding:
 
 @pytest.fixture
 async def client(known: Funding) -> AsyncIterator[httpx.AsyncClient]:
-    api = build_api(known.units, known.queries, known.intake, known.clock, TERMS)
+    api = build_api(unit_guard(), known.units, known.queries, known.intake, known.clock, TERMS)
     install_problems(api)
     transport = httpx.ASGITransport(api)
-    async with httpx.AsyncClient(transport=transport, base_url="http://funding") as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://funding", headers=bearer(PLATFORM)
+    ) as client:
         assert (await client.put("/campaigns/c1", json=LAUNCH)).status_code == 201
         yield client
 

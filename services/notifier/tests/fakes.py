@@ -1,6 +1,6 @@
 """Notifier's stores in memory; `test_stores.py` holds them and the real ones to one suite."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -65,6 +65,15 @@ class MemoryChunks:
         return _totals(_planned_for(self._chunks, cause))
 
 
+class MemoryCreators:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._creators: dict[str, str] = database.table("creators")
+
+    async def add(self, creators: Mapping[str, str]) -> None:
+        for campaign_id, creator_id in creators.items():
+            self._creators.setdefault(campaign_id, creator_id)
+
+
 class MemoryAudience:
     """`fail_after` stores lets a test crash the planner between two chunks."""
 
@@ -100,6 +109,7 @@ class MemoryQueries:
         self._causes: dict[str, Cause] = database.table("causes")
         self._chunks: dict[str, Chunk] = database.table("chunks")
         self._readers: dict[str, datetime] = database.table("readers")
+        self._creators: dict[str, str] = database.table("creators")
 
     async def inbox(
         self, person_id: str, before: tuple[datetime, str] | None, limit: int
@@ -132,6 +142,9 @@ class MemoryQueries:
     async def totals(self, cause: str) -> Totals:
         return _totals(_planned_for(self._chunks, cause))
 
+    async def creator(self, campaign_id: str) -> str | None:
+        return self._creators.get(campaign_id)
+
     async def incomplete(self, limit: int) -> list[Cause]:
         found = [c for c in self._causes.values() if c.state is not CauseState.COMPLETED]
         return sorted(found, key=lambda cause: cause.heard_at)[:limit]
@@ -157,6 +170,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[No
             memberships=MemoryMemberships(database),
             causes=MemoryCauses(database),
             chunks=MemoryChunks(database),
+            creators=MemoryCreators(database),
             facts=OutboxFacts(plumbing.outbox, wire.planned, wire.completed),
         )
 

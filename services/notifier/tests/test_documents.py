@@ -15,6 +15,9 @@ REQUIRED = {
     "NOTIFIER_INSTANCE_ID": "notifier-1",
     "NOTIFIER_HTTP_PORT": "8004",
     "NOTIFIER_HEALTH_PORT": "9004",
+    "NOTIFIER_AUTH_ISSUER": "https://sign-in.example",
+    "NOTIFIER_AUTH_AUDIENCE": "sosst",
+    "NOTIFIER_AUTH_JWKS_URL": "https://sign-in.example/keys",
 }
 
 

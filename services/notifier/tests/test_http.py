@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.tokens import Caller, backer
 from notifier.http import build_api
 from servicekit.problems import install_problems
 from services.notifier.tests.builders import (
@@ -19,6 +21,9 @@ from services.notifier.tests.builders import (
     verdict,
 )
 
+# Reads its own inbox and, as staff, every notice.
+READER = Caller("backer-1", ("backer", "staff"))
+
 
 @pytest.fixture
 def notifier() -> Notifier:
@@ -27,10 +32,12 @@ def notifier() -> Notifier:
 
 @pytest.fixture
 async def client(notifier: Notifier) -> AsyncIterator[httpx.AsyncClient]:
-    api = build_api(notifier.queries)
+    api = build_api(unit_guard(), notifier.queries)
     install_problems(api)
     transport = httpx.ASGITransport(app=api)
-    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as open_client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://notifier", headers=bearer(READER)
+    ) as open_client:
         yield open_client
 
 
@@ -48,9 +55,11 @@ async def test_inbox_newest_first(notifier: Notifier, client: httpx.AsyncClient)
     assert body["items"][0]["cause"] == "refund-succeeded/refund-1"
     assert len({item["notification_id"] for item in body["items"]}) == 3
     assert body["next_cursor"] is None
-    other = (await client.get("/people/backer-2/inbox")).json()
+    ben = bearer(backer("backer-2"))
+    other = (await client.get("/people/backer-2/inbox", headers=ben)).json()
     assert len(other["items"]) == 2
-    assert (await client.get("/people/nobody/inbox")).json()["items"] == []
+    nobody = bearer(backer("nobody"))
+    assert (await client.get("/people/nobody/inbox", headers=nobody)).json()["items"] == []
 
 
 async def test_inbox_by_cursor(notifier: Notifier, client: httpx.AsyncClient) -> None:

@@ -137,6 +137,15 @@ class MemoryDestinations:
         self._destinations[destination.campaign_id] = destination
 
 
+class MemoryCreators:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._creators: dict[str, str] = database.table("creators")
+
+    async def add(self, creators: Mapping[str, str]) -> None:
+        for campaign_id, creator_id in creators.items():
+            self._creators.setdefault(campaign_id, creator_id)
+
+
 class MemoryQueries:
     """Also `ports.Ledger`: sums over the same tables."""
 
@@ -146,6 +155,7 @@ class MemoryQueries:
         self._refunds: dict[str, Refund] = database.table("refunds")
         self._stages = MemoryStages(database)
         self._destinations: dict[str, Destination] = database.table("destinations")
+        self._creators: dict[str, str] = database.table("creators")
         self._cursors: dict[str, str] = database.table("cursors")
 
     async def book(self, campaign_id: str) -> Book | None:
@@ -197,6 +207,9 @@ class MemoryQueries:
     async def destination(self, campaign_id: str) -> Destination | None:
         return self._destinations.get(campaign_id)
 
+    async def creator(self, campaign_id: str) -> str | None:
+        return self._creators.get(campaign_id)
+
     async def cursor(self, name: str) -> str | None:
         return self._cursors.get(name)
 
@@ -221,6 +234,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[Pa
             refunds=MemoryRefunds(tables),
             stages=MemoryStages(tables),
             destinations=MemoryDestinations(tables),
+            creators=MemoryCreators(tables),
             facts=OutboxFacts(plumbing.outbox, wire.draft),
         )
 

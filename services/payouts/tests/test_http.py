@@ -8,7 +8,10 @@ from collections.abc import AsyncIterator, Mapping
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.tokens import Caller
 from payouts.domain.book import Outcome
 from payouts.handlers.work_kinds import REFUND
 from payouts.http import build_api
@@ -16,6 +19,13 @@ from servicekit.problems import install_problems
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
 
 SECRETS = ["whsec_new", "whsec_old"]
+# Owns the campaign and, as staff, reads everything of every other one.
+CREATOR = Caller("creator-1", ("creator", "staff"))
+
+
+def api_of(payouts: Payouts) -> FastAPI:
+    parts = (payouts.units, payouts.queries, payouts.stages, payouts.clock)
+    return build_api(unit_guard(), *parts, SECRETS)
 
 
 @pytest.fixture
@@ -23,6 +33,7 @@ async def known() -> Payouts:
     """A service with a missed campaign of two pledges, their refunds created and not sent."""
     payouts = memory_payouts()
     await payouts.collect(1, 2)
+    await payouts.units.run(lambda unit: unit.creators.add({CAMPAIGN: CREATOR.subject}))
     await payouts.hear_verdict(Outcome.GOAL_MISSED, 2)
     await payouts.turn_run_only()
     return payouts
@@ -30,10 +41,12 @@ async def known() -> Payouts:
 
 @pytest.fixture
 async def client(known: Payouts) -> AsyncIterator[httpx.AsyncClient]:
-    api = build_api(known.units, known.queries, known.stages, known.clock, SECRETS)
+    api = api_of(known)
     install_problems(api)
     transport = httpx.ASGITransport(api)
-    async with httpx.AsyncClient(transport=transport, base_url="http://payouts") as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://payouts", headers=bearer(CREATOR)
+    ) as client:
         yield client
 
 
@@ -70,9 +83,11 @@ async def test_stages_say_line_by_line_why_not(client: httpx.AsyncClient) -> Non
     payouts = memory_payouts()
     await payouts.collect(1)
     await payouts.hear_verdict(Outcome.GOAL_MET, 1)
-    api = build_api(payouts.units, payouts.queries, payouts.stages, payouts.clock, SECRETS)
+    api = api_of(payouts)
     transport = httpx.ASGITransport(api)
-    async with httpx.AsyncClient(transport=transport, base_url="http://payouts") as own:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://payouts", headers=bearer(CREATOR)
+    ) as own:
         stages = (await own.get(f"/campaigns/{CAMPAIGN}/stages")).json()["stages"]
     assert [stage["stage"] for stage in stages] == [1, 2, 3]
     assert all(line["name"] and line["why"] for stage in stages for line in stage["gate"])

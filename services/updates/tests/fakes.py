@@ -12,7 +12,7 @@ from servicekit.units import MemoryUnitsOfWork, Plumbing
 from updates import wire
 from updates.adapters.facts import OutboxFacts
 from updates.domain.project import Project
-from updates.domain.update import Update, UpdateState
+from updates.domain.update import Update, UpdateState, Visibility
 from updates.ports import UpdatesUnit
 
 V = TypeVar("V", Project, Update)
@@ -81,6 +81,7 @@ class MemoryQueries:
     def __init__(self, database: MemoryDatabase) -> None:
         self._projects: dict[str, Project] = database.table("projects")
         self._updates: dict[str, Update] = database.table("updates")
+        self._backers: dict[tuple[str, str], int] = database.table("backers")
 
     async def project(self, campaign_id: str) -> Project | None:
         return self._projects.get(campaign_id)
@@ -88,14 +89,22 @@ class MemoryQueries:
     async def update(self, campaign_id: str, update: str) -> Update | None:
         return self._updates.get(f"{campaign_id}|{update}")
 
+    async def backs(self, campaign_id: str, person_id: str) -> bool:
+        return (campaign_id, person_id) in self._backers
+
     async def published(
-        self, campaign_id: str, before: tuple[datetime, str] | None, limit: int
+        self,
+        campaign_id: str,
+        before: tuple[datetime, str] | None,
+        limit: int,
+        visible: Collection[Visibility],
     ) -> list[Update]:
         found = [
             (one.published_at, one.update_id, one)
             for one in self._updates.values()
             if one.campaign_id == campaign_id
             and one.state is UpdateState.PUBLISHED
+            and one.content.visibility in visible
             and one.published_at is not None
         ]
         places = sorted(found, key=lambda place: place[:2], reverse=True)

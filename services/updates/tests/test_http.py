@@ -6,6 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
+from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.tokens import creator
 from servicekit.problems import install_problems
 from services.updates.tests.conftest import UpdatesService, memory_service
 from sosst_contracts import funding
@@ -15,7 +17,6 @@ from updates.http import build_api
 
 UPDATE = "/campaigns/campaign-1/updates/u1"
 BODY: dict[str, Any] = {
-    "author_id": "creator-1",
     "texts": [{"language": "fr", "title": "Bonjour", "details": "Tout avance."}],
 }
 
@@ -30,10 +31,12 @@ async def known() -> UpdatesService:
 
 @pytest.fixture
 async def client(known: UpdatesService) -> AsyncIterator[httpx.AsyncClient]:
-    api = build_api(known.units, known.queries, known.clock, PLEDGES)
+    api = build_api(unit_guard(), known.units, known.queries, known.clock, PLEDGES)
     install_problems(api)
     transport = httpx.ASGITransport(api)
-    async with httpx.AsyncClient(transport=transport, base_url="http://updates") as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://updates", headers=bearer(creator("creator-1"))
+    ) as client:
         yield client
 
 
@@ -70,7 +73,7 @@ async def test_from_draft_to_page(client: httpx.AsyncClient) -> None:
         {"texts": [{"language": "not a language", "title": "t", "details": "x"}]},
         {"kind": "emergency"},
         {"visibility": "nobody"},
-        {"author_id": "somebody else"},
+        {"author_id": "creator-1"},
         {"colour": "red"},
     ],
     ids=str,

@@ -75,7 +75,7 @@ async def test_pages_of_published_updates_are_whole_and_newest_first(
         await service.units.run(lambda unit, one=one: unit.updates.save(one))
     names: list[str] = []
     before = None
-    while page := await service.queries.published("campaign-1", before, 2):
+    while page := await service.queries.published("campaign-1", before, 2, Visibility):
         names += [one.update_id for one in page]
         assert page[-1].published_at is not None
         before = (page[-1].published_at, page[-1].update_id)

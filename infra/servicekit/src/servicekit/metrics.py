@@ -197,6 +197,15 @@ HTTP_DURATION = Histogram(
     ["method", "route"],
     buckets=_LATENCY,
 )
+ISSUER_KEY_FETCHES = Counter(
+    "sosst_issuer_key_fetches_total",
+    "Looks at the issuer's keys. Only `failed`: its address or the network is wrong.",
+    ["outcome"],
+)
+ISSUER_KEYS_FETCHED = Gauge(
+    "sosst_issuer_keys_fetched_timestamp_seconds",
+    "When the issuer's keys were last fetched; 0 = never. A day old: all tokens are refused.",
+)
 REFUSALS = Counter(
     "sosst_refusals_total",
     "Commands refused with a reason. A sudden rise: a client is broken.",
@@ -217,5 +226,7 @@ CLOCK_SKEW = Gauge(
     "Local clock minus the database's. Above a second: repair the time service of the host.",
 )
 
+for _outcome in ("fetched", "failed"):
+    ISSUER_KEY_FETCHES.labels(_outcome)
 for _error in (*PUBLISH_ERRORS, "other"):
     OUTBOX_PUBLISH_FAILURES.labels(_error)

@@ -1,7 +1,7 @@
 """Errors over HTTP: RFC 9457 problem+json with a stable `type` for every refusal."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
@@ -24,12 +24,22 @@ class Problem(Exception):
     `extra` members become members of the JSON object.
     """
 
-    def __init__(self, status: int, name: str, title: str, detail: str = "", **extra: Any) -> None:
+    def __init__(
+        self,
+        status: int,
+        name: str,
+        title: str,
+        detail: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
         super().__init__(f"{name}: {detail or title}")
         self.status = status
         self.name = name
         self.title = title
         self.detail = detail
+        self.headers = dict(headers or {})
         self.extra = extra
 
     def response(self) -> JSONResponse:
@@ -37,8 +47,8 @@ class Problem(Exception):
         if self.detail:
             body["detail"] = self.detail
         metrics.REFUSALS.labels(self.name).inc()
-        headers = {"Retry-After": "1"} if self.status == 503 else None
-        return JSONResponse(body | self.extra, self.status, headers, MEDIA_TYPE)
+        passing = {"Retry-After": "1"} if self.status == 503 else {}
+        return JSONResponse(body | self.extra, self.status, passing | self.headers, MEDIA_TYPE)
 
 
 def install_problems(app: FastAPI) -> None:

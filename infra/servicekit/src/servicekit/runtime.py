@@ -11,11 +11,14 @@ import structlog
 from fastapi import FastAPI
 
 from servicekit import metrics, traces
+from servicekit.access import Guard, guarded_routes
+from servicekit.auth import TokenVerifier
 from servicekit.backlog import Backlog
 from servicekit.clock import DatabaseClock
 from servicekit.consume import BatchConsumer, Subscription
 from servicekit.errors import DependencyAway
 from servicekit.health import Check, Health
+from servicekit.issuer_keys import PublishedKeys
 from servicekit.kafka import KafkaConnection
 from servicekit.loops import Loop, Pulse, Pulses, pause
 from servicekit.mongo import Database, Session
@@ -74,6 +77,8 @@ class Runtime(Generic[U]):
             lambda session, plumbing: bind(self.database, session, plumbing),
             on_commit=self._committed,
         )
+        keys = PublishedKeys(settings.auth_jwks_url)
+        self.guard = Guard(TokenVerifier(settings.auth_issuer, settings.auth_audience, keys))
         self._pulses = Pulses()
         self._workers: dict[str, Worker] = {}
         self._guards: list[Callable[[], Awaitable[None]]] = []
@@ -84,6 +89,8 @@ class Runtime(Generic[U]):
         self._kafka_deadline = time.monotonic() + KAFKA_GRACE_SECONDS
         if "relay" in self._roles:
             self._loops.append(Loop("relay", self.relay.run))
+        if "api" in self._roles:
+            self._loops.append(Loop("issuer keys", keys.run))
 
     def subscribe(self, subscription: Subscription[U]) -> None:
         """Read one topic (role `consume`)."""
@@ -145,7 +152,8 @@ class Runtime(Generic[U]):
         self._closing.append(close)
 
     def process(self, api: FastAPI) -> Process:
-        """Return the process, ready to `run()`."""
+        """Return the process, ready to `run()`; raises for a route without a rule of access."""
+        list(guarded_routes(api))
         ours, contracts = (_version(f"sosst-{name}") for name in (self.service, "contracts"))
         metrics.BUILD_INFO.labels(ours, os.environ.get(REVISION, UNKNOWN), contracts).set(1)
         install_problems(api)

@@ -3,10 +3,12 @@
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
+
+from servicekit.auth import DEVELOPMENT_ISSUER
 
 EXIT_SETTINGS = 64
 
@@ -14,6 +16,9 @@ EXIT_SETTINGS = 64
 class ServiceSettings(BaseSettings):
     """What every service needs; a service adds its own and sets `env_prefix`."""
 
+    mode: Literal["production", "development"] = Field(
+        "production", description="`development` also takes a development issuer and plain http."
+    )
     mongodb_uri: str = Field(min_length=1, description="MongoDB connection string (replica set).")
     mongodb_database: str = Field(min_length=1, description="Name of this service's own database.")
     kafka_bootstrap_servers: str = Field(
@@ -34,6 +39,25 @@ class ServiceSettings(BaseSettings):
     topic_retry_seconds: float = Field(
         15.0, gt=0, description="Pause before a missing topic is asked for again."
     )
+    auth_issuer: str = Field(min_length=1, description="`iss` of the bearer tokens that count.")
+    auth_audience: str = Field(min_length=1, description="`aud` of the bearer tokens that count.")
+    auth_jwks_url: str = Field(
+        pattern=r"^https?://", description="Where the issuer publishes its keys (JWKS)."
+    )
+
+    @field_validator("auth_issuer")
+    @classmethod
+    def _is_no_development_issuer(cls, issuer: str, info: ValidationInfo) -> str:
+        if issuer == DEVELOPMENT_ISSUER and info.data.get("mode") != "development":
+            raise ValueError("the development issuer is refused in production")
+        return issuer
+
+    @field_validator("auth_jwks_url")
+    @classmethod
+    def _is_fetched_safely(cls, url: str, info: ValidationInfo) -> str:
+        if not url.startswith("https://") and info.data.get("mode") != "development":
+            raise ValueError("keys must come by https in production")
+        return url
 
 
 S = TypeVar("S", bound=ServiceSettings)

@@ -52,7 +52,8 @@ def assemble(settings: FundingSettings, runtime: Runtime[FundingUnit]) -> Proces
     runtime.sweep(Sweep("settle", SETTLE_SECONDS, settle, queries.oldest_due))
     measure = MeasureCampaigns(runtime.units, queries, intake)
     runtime.sweep(Sweep("measure", MEASURE_SECONDS, measure))
-    return runtime.process(build_api(runtime.units, queries, intake, runtime.clock, standard))
+    api = build_api(runtime.guard, runtime.units, queries, intake, runtime.clock, standard)
+    return runtime.process(api)
 
 
 def _intake(settings: FundingSettings, runtime: Runtime[FundingUnit]) -> Intake:

@@ -8,6 +8,7 @@ from notifier.adapters.mongo_stores import (
     MongoAudience,
     MongoCauses,
     MongoChunks,
+    MongoCreators,
     MongoMemberships,
 )
 from notifier.adapters.queries import MongoQueries
@@ -45,6 +46,7 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> NotifierUn
         memberships=MongoMemberships(database, session),
         causes=MongoCauses(database, session),
         chunks=MongoChunks(database, session),
+        creators=MongoCreators(database, session),
         facts=OutboxFacts(plumbing.outbox, wire.planned, wire.completed),
     )
 
@@ -66,7 +68,7 @@ def assemble(settings: NotifierSettings, runtime: Runtime[NotifierUnit]) -> Proc
     _publish(runtime, PUBLISH_CHUNK, settings.chunks_at_once, lease)
     _publish(runtime, PUBLISH_ONE, ONES_AT_ONCE, lease)
     runtime.sweep(Sweep("close", CLOSE_SECONDS, CloseCauses(runtime.units, queries)))
-    return runtime.process(build_api(queries))
+    return runtime.process(build_api(runtime.guard, queries))
 
 
 def _publish(runtime: Runtime[NotifierUnit], kind: str, at_once: int, lease_seconds: float) -> None:

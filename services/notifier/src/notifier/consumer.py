@@ -26,6 +26,10 @@ def subscriptions(clock: Clock) -> list[Subscription[NotifierUnit]]:
         await take_campaign_wide(unit, heard, clock.now())
         return []
 
+    async def campaigns(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:
+        await unit.creators.add(wire.creators_from(facts))
+        return await campaign_wide(unit, facts)
+
     async def for_one(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:
         heard = [o for fact in facts if (o := wire.for_one_from(fact)) is not None]
         await take_for_one(unit, heard, clock.now())
@@ -33,7 +37,7 @@ def subscriptions(clock: Clock) -> list[Subscription[NotifierUnit]]:
 
     handles = {
         (wire.PLEDGES_TOPIC, PLEDGES.group): pledges,
-        (wire.CAMPAIGNS_TOPIC, "notifier-funding-campaigns"): campaign_wide,
+        (wire.CAMPAIGNS_TOPIC, "notifier-funding-campaigns"): campaigns,
         (wire.POSTS_TOPIC, "notifier-updates-posts"): campaign_wide,
         (wire.REFUNDS_TOPIC, "notifier-payouts-refunds"): for_one,
     }

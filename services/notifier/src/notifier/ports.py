@@ -1,6 +1,6 @@
 """What the handlers need from outside, and what they may rely on."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -59,6 +59,14 @@ class Chunks(Protocol):
         ...
 
 
+class Creators(Protocol):
+    """Who owns which campaign, bound to one transaction; the first word holds."""
+
+    async def add(self, creators: Mapping[str, str]) -> None:
+        """Keep the creator of each campaign; known campaigns stay as they are."""
+        ...
+
+
 class Facts(Protocol):
     """Where facts go, to be published after the transaction."""
 
@@ -74,6 +82,7 @@ class NotifierUnit(Unit):
     memberships: Memberships
     causes: Causes
     chunks: Chunks
+    creators: Creators
     facts: Facts
 
 
@@ -121,6 +130,10 @@ class Queries(Protocol):
     async def chunk(self, chunk_id: str) -> Chunk | None: ...
 
     async def totals(self, cause: str) -> Totals: ...
+
+    async def creator(self, campaign_id: str) -> str | None:
+        """Return who owns the campaign, None for one that nobody told of."""
+        ...
 
     async def incomplete(self, limit: int) -> list[Cause]:
         """Return causes that are not completed, oldest first."""

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from notifier.domain.cause import Cause, CauseKind, Origin, Told, Totals, subject_within
@@ -37,6 +37,13 @@ def membership_from(fact: Decoded) -> Membership | None:
         joined=fact.envelope.sequence or 0,
         key_hash=key_hash(event.backer_id.encode()),
     )
+
+
+def creators_from(facts: Sequence[Decoded]) -> dict[str, str]:
+    """Read who owns which campaign; verdicts say it too, for campaigns launched long ago."""
+    events = [fact.event for fact in facts]
+    named = [e for e in events if isinstance(e, funding.CampaignLaunched | funding.VerdictReached)]
+    return {event.campaign_id: event.creator_id for event in named}
 
 
 def campaign_wide_from(fact: Decoded) -> CampaignWide | None:

@@ -7,6 +7,7 @@ from payouts.adapters.facts import OutboxFacts
 from payouts.adapters.freshness import TopicFreshness
 from payouts.adapters.mongo_stores import (
     MongoBooks,
+    MongoCreators,
     MongoDestinations,
     MongoPledges,
     MongoRefunds,
@@ -54,6 +55,7 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> PayoutsUni
         refunds=MongoRefunds(database, session),
         stages=MongoStages(database, session),
         destinations=MongoDestinations(database, session),
+        creators=MongoCreators(database, session),
         facts=OutboxFacts(plumbing.outbox, wire.draft),
     )
 
@@ -76,7 +78,8 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     runtime.sweep(Sweep("cash", CASH_SECONDS, FollowCash(runtime.units, queries, provider)))
     runtime.sweep(Sweep("books", settings.books_check_seconds, CheckBooks(queries)))
     runtime.sweep(Sweep("measure", MEASURE_SECONDS, MeasureQueues(queries)))
-    api = build_api(runtime.units, queries, stages, runtime.clock, settings.webhook_secrets())
+    secrets = settings.webhook_secrets()
+    api = build_api(runtime.guard, runtime.units, queries, stages, runtime.clock, secrets)
     return runtime.process(api)
 
 

@@ -23,6 +23,7 @@ def subscriptions(clock: Clock) -> list[Subscription[PayoutsUnit]]:
     """Return one subscription per topic."""
 
     async def campaigns(unit: PayoutsUnit, facts: Sequence[Decoded]) -> list[Refusal]:
+        await unit.creators.add(wire.creators_from(facts))
         read, heard = _read(facts, wire.verdict_from)
         return _refusals(read, await take_verdicts(unit, heard, clock.now()))
 

@@ -79,6 +79,14 @@ class Destinations(Protocol):
         ...
 
 
+class Creators(Protocol):
+    """Who owns which campaign, bound to one transaction; the first word holds."""
+
+    async def add(self, creators: Mapping[str, str]) -> None:
+        """Keep the creator of each campaign; known campaigns stay as they are."""
+        ...
+
+
 class Facts(Protocol):
     """Where facts go, to be published after the transaction."""
 
@@ -94,6 +102,7 @@ class PayoutsUnit(Unit):
     refunds: Refunds
     stages: Stages
     destinations: Destinations
+    creators: Creators
     facts: Facts
 
 
@@ -244,6 +253,10 @@ class Queries(Protocol):
     async def stages(self, campaign_id: str) -> list[Stage]: ...
 
     async def destination(self, campaign_id: str) -> Destination | None: ...
+
+    async def creator(self, campaign_id: str) -> str | None:
+        """Return who owns the campaign, None for one that nobody told of."""
+        ...
 
     async def cursor(self, name: str) -> str | None:
         """Return how far a stream of the provider was followed, None at the beginning."""

@@ -1,5 +1,6 @@
 """The only place that knows both a contract's event and the domain's words for it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +54,13 @@ def pledge_from(fact: Decoded) -> PledgeHeard | None:
             counted=event.standing == "counted",
         )
     return PledgeHeard(event.campaign_id, event.currency, fact.envelope.sequence or 0, collected)
+
+
+def creators_from(facts: Sequence[Decoded]) -> dict[str, str]:
+    """Read who owns which campaign; verdicts say it too, for campaigns launched long ago."""
+    events = [fact.event for fact in facts]
+    named = [e for e in events if isinstance(e, funding.CampaignLaunched | funding.VerdictReached)]
+    return {event.campaign_id: event.creator_id for event in named}
 
 
 def verdict_from(fact: Decoded) -> VerdictHeard | None:

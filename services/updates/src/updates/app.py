@@ -39,4 +39,5 @@ def assemble(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> Proces
     for subscription in subscriptions():
         runtime.subscribe(subscription)
     queries = MongoQueries(runtime.database)
-    return runtime.process(build_api(runtime.units, queries, runtime.clock, PLEDGES))
+    api = build_api(runtime.guard, runtime.units, queries, runtime.clock, PLEDGES)
+    return runtime.process(api)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from servicekit.units import Unit
 from updates.domain.project import Project
-from updates.domain.update import Update
+from updates.domain.update import Update, Visibility
 
 
 class Projects(Protocol):
@@ -79,7 +79,18 @@ class Queries(Protocol):
     async def update(self, campaign_id: str, update_id: str) -> Update | None: ...
 
     async def published(
-        self, campaign_id: str, before: tuple[datetime, str] | None, limit: int
+        self,
+        campaign_id: str,
+        before: tuple[datetime, str] | None,
+        limit: int,
+        visible: Collection[Visibility],
     ) -> list[Update]:
-        """Return published updates, newest first, behind the given one (None: from the newest)."""
+        """Return published updates of these visibilities, newest first.
+
+        They stand behind the place `before`; None is before the newest.
+        """
+        ...
+
+    async def backs(self, campaign_id: str, person_id: str) -> bool:
+        """Whether the person has, or had, a collected pledge in the campaign."""
         ...

@@ -1,6 +1,6 @@
 """Routes of funding: launch, pay, look."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Query, Response
@@ -30,6 +30,8 @@ from funding.http.views import (
 )
 from funding.metrics import PLEDGES
 from funding.ports import FundingUnit, Intake, Queries
+from servicekit.access import Guard, Ids, Owner
+from servicekit.auth import Principal, Role, forbidden
 from servicekit.causes import about
 from servicekit.clock import Clock
 from servicekit.lanes import Lanes
@@ -40,9 +42,11 @@ CampaignId = Annotated[Identifier, Path()]
 PledgeId = Annotated[Identifier, Path()]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str, Query(max_length=100, description="`next_cursor` of the page before.")]
+SETTLING = "what the verdict waits for: creator of the campaign, staff"
 
 
 def build_api(
+    guard: Guard,
     units: UnitsOfWork[FundingUnit],
     queries: Queries,
     intake: Intake,
@@ -56,36 +60,47 @@ def build_api(
         return await units.run(lambda unit: take_payments(unit, payments))
 
     lanes: Lanes[Payment, Answer] = Lanes(save_group)
+    creator = Owner("creator of the campaign", Role.CREATOR, _owns_campaign(queries))
+    backer = Owner("backer whose pledge it is", Role.BACKER, _owns_pledge(queries))
+    launcher = guard.allow(Role.SERVICE, Role.STAFF, NAMED_CREATOR)
 
     @api.put("/campaigns/{campaign_id}", status_code=201)
     async def launch_campaign(
-        campaign_id: CampaignId, body: LaunchBody, response: Response
+        caller: Annotated[Principal, launcher],
+        campaign_id: CampaignId,
+        body: LaunchBody,
+        response: Response,
     ) -> CampaignView:
         """Launch a campaign. The same request again answers 200; another one under this id 409."""
+        _check_speaks_for(caller, body.creator_id)
         try:
             command = launch_from(campaign_id, body, standard)
             campaign, new = await units.run(lambda unit: _launch(unit, command, clock))
         except Refused as refusal:
             raise problem(refusal) from None
         response.status_code = 201 if new else 200
-        return campaign_view(campaign, [])
+        return campaign_view(campaign)
 
-    @api.get("/campaigns")
+    @api.get("/campaigns", dependencies=[guard.anybody()])
     async def list_campaigns(cursor: Cursor = "", limit: Limit = 50) -> CampaignPage:
         """List campaigns in order of id."""
         found = await queries.campaigns(cursor, limit)
         last = found[-1].campaign_id if len(found) == limit else None
-        return CampaignPage(items=[campaign_view(c, []) for c in found], next_cursor=last)
+        return CampaignPage(items=[campaign_view(c) for c in found], next_cursor=last)
 
     @api.get("/campaigns/{campaign_id}")
-    async def read_campaign(campaign_id: CampaignId) -> CampaignView:
-        """Show state, figures, verdict, and what the verdict still waits for, line by line."""
+    async def read_campaign(
+        caller: Annotated[Principal | None, guard.anybody(SETTLING)], campaign_id: CampaignId
+    ) -> CampaignView:
+        """Show state, figures, verdict; to creator and staff also what it still waits for."""
         campaign = await queries.campaign(campaign_id)
         if campaign is None:
-            raise Problem(404, "campaign-unknown", "There is no such campaign")
+            raise _unknown_campaign()
+        if not _sees_settling(caller, campaign):
+            return campaign_view(campaign)
         return campaign_view(campaign, await explain(units, intake, campaign_id, clock.now()))
 
-    @api.post("/campaigns/{campaign_id}/payments")
+    @api.post("/campaigns/{campaign_id}/payments", dependencies=[guard.allow(Role.SERVICE)])
     async def tell_payment(campaign_id: CampaignId, body: PaymentBody) -> PledgeView:
         """Tell a payment fact; the same fact by HTTP and by topic is one fact."""
         try:
@@ -99,24 +114,76 @@ def build_api(
         assert not isinstance(answer, Refused)
         return pledge_view(answer)
 
-    @api.get("/campaigns/{campaign_id}/pledges")
+    @api.get(
+        "/campaigns/{campaign_id}/pledges",
+        dependencies=[guard.allow(Role.STAFF, creator, unknown=_unknown_campaign)],
+    )
     async def list_pledges(
         campaign_id: CampaignId, cursor: Cursor = "", limit: Limit = 50
     ) -> PledgePage:
         """List the pledges of a campaign in order of id."""
+        if await queries.campaign(campaign_id) is None:
+            raise _unknown_campaign()
         found = await queries.pledges(campaign_id, cursor, limit)
         last = found[-1].pledge_id if len(found) == limit else None
         return PledgePage(items=[pledge_view(pledge) for pledge in found], next_cursor=last)
 
-    @api.get("/campaigns/{campaign_id}/pledges/{pledge_id}")
+    @api.get(
+        "/campaigns/{campaign_id}/pledges/{pledge_id}",
+        dependencies=[guard.allow(Role.STAFF, creator, backer, unknown=_unknown_pledge)],
+    )
     async def read_pledge(campaign_id: CampaignId, pledge_id: PledgeId) -> PledgeView:
         """Show one pledge."""
         pledge = await queries.pledge(campaign_id, pledge_id)
         if pledge is None:
-            raise Problem(404, "pledge-unknown", "There is no such pledge in this campaign")
+            raise _unknown_pledge()
         return pledge_view(pledge)
 
     return api
+
+
+async def _checked_with_the_body(caller: Principal, _: Ids) -> bool:
+    """Let every creator come as far as the body, where `_check_speaks_for` looks whom it names."""
+    return True
+
+
+NAMED_CREATOR = Owner("creator whom the body names", Role.CREATOR, _checked_with_the_body)
+
+
+def _check_speaks_for(caller: Principal, creator_id: str) -> None:
+    if not caller.roles & {Role.SERVICE, Role.STAFF} and caller.subject != creator_id:
+        raise forbidden("a creator launches campaigns of their own")
+
+
+def _sees_settling(caller: Principal | None, campaign: Campaign) -> bool:
+    if caller is None:
+        return False
+    own = Role.CREATOR in caller.roles and campaign.launch.creator_id == caller.subject
+    return own or Role.STAFF in caller.roles
+
+
+def _owns_campaign(queries: Queries) -> Callable[[Principal, Ids], Awaitable[bool]]:
+    async def owns(caller: Principal, ids: Ids) -> bool:
+        campaign = await queries.campaign(ids["campaign_id"])
+        return campaign is not None and campaign.launch.creator_id == caller.subject
+
+    return owns
+
+
+def _owns_pledge(queries: Queries) -> Callable[[Principal, Ids], Awaitable[bool]]:
+    async def owns(caller: Principal, ids: Ids) -> bool:
+        pledge = await queries.pledge(ids["campaign_id"], ids["pledge_id"])
+        return pledge is not None and pledge.payment.backer_id == caller.subject
+
+    return owns
+
+
+def _unknown_campaign() -> Problem:
+    return Problem(404, "campaign-unknown", "There is no such campaign")
+
+
+def _unknown_pledge() -> Problem:
+    return Problem(404, "pledge-unknown", "There is no such pledge in this campaign")
 
 
 async def _launch(unit: FundingUnit, command: Launch, clock: Clock) -> tuple[Campaign, bool]:

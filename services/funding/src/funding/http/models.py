@@ -100,6 +100,8 @@ class LineView(BaseModel):
 
 
 class CampaignView(BaseModel):
+    """`settling` is null for those who are not shown what the verdict waits for."""
+
     campaign_id: str
     creator_id: str
     title: str
@@ -112,7 +114,7 @@ class CampaignView(BaseModel):
     launched_at: datetime
     figures: Figures
     verdict: VerdictView | None
-    settling: list[LineView]
+    settling: list[LineView] | None
 
 
 class PledgeView(BaseModel):

@@ -89,7 +89,8 @@ def _capture(body: PaymentBody) -> Capture | None:
     return Capture(body.provider_fee, body.balance_transaction)
 
 
-def campaign_view(campaign: Campaign, lines: list[SettlingLine]) -> CampaignView:
+def campaign_view(campaign: Campaign, lines: list[SettlingLine] | None = None) -> CampaignView:
+    """Show a campaign; `lines` are what the verdict waits for, None where they are not shown."""
     launch, totals, verdict = campaign.launch, campaign.totals, campaign.verdict
     return CampaignView(
         campaign_id=launch.campaign_id,
@@ -111,8 +112,12 @@ def campaign_view(campaign: Campaign, lines: list[SettlingLine]) -> CampaignView
             late=totals.late,
         ),
         verdict=VerdictView(**asdict(verdict)) if verdict else None,
-        settling=[LineView(line=x.line.value, met=x.met, detail=x.detail) for x in lines],
+        settling=None if lines is None else [_line_view(line) for line in lines],
     )
+
+
+def _line_view(line: SettlingLine) -> LineView:
+    return LineView(line=line.line.value, met=line.met, detail=line.detail)
 
 
 def pledge_view(pledge: Pledge) -> PledgeView:

@@ -1,11 +1,11 @@
 """Memberships, causes and chunks in MongoDB."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from pymongo import InsertOne, ReplaceOne
+from pymongo import InsertOne, ReplaceOne, UpdateOne
 
 from notifier.adapters.documents import (
     Document,
@@ -131,6 +131,24 @@ class MongoChunks:
         with sorted_errors():
             cursor = self._chunks.aggregate(totals_pipeline(cause), session=self._session)
             return totals_from(await cursor.to_list(None))
+
+
+class MongoCreators:
+    """`creators`, one document per campaign."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._creators = database.collection("creators")
+        self._session = session
+
+    async def add(self, creators: Mapping[str, str]) -> None:
+        if not creators:
+            return
+        writes = [
+            UpdateOne({"_id": campaign}, {"$setOnInsert": {"creator_id": creator}}, upsert=True)
+            for campaign, creator in creators.items()
+        ]
+        with sorted_errors():
+            await self._creators.bulk_write(writes, ordered=False, session=self._session)
 
 
 def _planned_for(cause: str) -> Document:

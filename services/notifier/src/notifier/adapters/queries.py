@@ -21,6 +21,7 @@ class MongoQueries:
         self._chunks = database.collection("chunks")
         self._causes = database.collection("causes")
         self._readers = database.collection("readers")
+        self._creators = database.collection("creators")
 
     async def inbox(
         self, person_id: str, before: tuple[datetime, str] | None, limit: int
@@ -76,6 +77,11 @@ class MongoQueries:
     async def totals(self, cause: str) -> Totals:
         with sorted_errors():
             return totals_from(await self._chunks.aggregate(totals_pipeline(cause)).to_list(None))
+
+    async def creator(self, campaign_id: str) -> str | None:
+        with sorted_errors():
+            row = await self._creators.find_one({"_id": campaign_id})
+        return row["creator_id"] if row else None
 
     async def incomplete(self, limit: int) -> list[Cause]:
         with sorted_errors():

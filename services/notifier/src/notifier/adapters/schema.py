@@ -3,7 +3,7 @@
 from servicekit.schema import CollectionSchema, Index, Schema
 
 SCHEMA = Schema(
-    version=1,
+    version=2,
     collections=(
         # The planner streams this index alone: everything it needs is in it.
         CollectionSchema(
@@ -29,5 +29,6 @@ SCHEMA = Schema(
             ),
         ),
         CollectionSchema("readers"),
+        CollectionSchema("creators"),
     ),
 )

@@ -1,5 +1,6 @@
 """Routes of notifier: inboxes, and whether everybody was told."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated
 
@@ -18,6 +19,8 @@ from notifier.http.models import (
     ReadView,
 )
 from notifier.ports import InboxEntry, Queries
+from servicekit.access import Guard, Ids, Owner
+from servicekit.auth import Principal, Role
 from servicekit.problems import Problem
 
 PersonId = Annotated[Identifier, Path()]
@@ -28,11 +31,20 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str, Query(max_length=500, description="`next_cursor` of the page before.")]
 
 
-def build_api(queries: Queries) -> FastAPI:
+async def _is_that_person(caller: Principal, ids: Ids) -> bool:
+    return caller.subject == ids["person_id"]
+
+
+PERSON = Owner("that person", None, _is_that_person)
+
+
+def build_api(guard: Guard, queries: Queries) -> FastAPI:
     """Return the application."""
     api = FastAPI(title="notifier", version="0.1.0")
+    creator = Owner("creator of the campaign", Role.CREATOR, _owns_campaign(queries))
+    own_inbox = [guard.allow(PERSON, unknown=_unknown_inbox)]
 
-    @api.get("/people/{person_id}/inbox")
+    @api.get("/people/{person_id}/inbox", dependencies=own_inbox)
     async def read_inbox(person_id: PersonId, cursor: Cursor = "", limit: Limit = 50) -> InboxPage:
         """Show what a person was told, newest first."""
         entries = await queries.inbox(person_id, _place_of(cursor), limit)
@@ -41,18 +53,26 @@ def build_api(queries: Queries) -> FastAPI:
         views = [_notification(entry, person_id, read_until) for entry in entries]
         return InboxPage(items=views, next_cursor=last, read_until=read_until)
 
-    @api.put("/people/{person_id}/inbox/read")
+    @api.put("/people/{person_id}/inbox/read", dependencies=own_inbox)
     async def mark_read(person_id: PersonId, body: ReadBody) -> ReadView:
         """Move the watermark forward; an earlier instant changes nothing."""
         return ReadView(read_until=await queries.mark_read(person_id, body.up_to))
 
-    @api.get("/campaigns/{campaign_id}/notices")
+    @api.get(
+        "/campaigns/{campaign_id}/notices",
+        dependencies=[guard.allow(Role.STAFF, creator, unknown=_unknown_campaign)],
+    )
     async def list_notices(campaign_id: CampaignId) -> NoticeList:
         """List the campaign-wide causes of a campaign, newest first, with their completeness."""
+        if await queries.creator(campaign_id) is None:
+            raise _unknown_campaign()
         causes = await queries.causes(campaign_id)
         return NoticeList(items=[_notice(c, await queries.totals(c.name)) for c in causes])
 
-    @api.get("/campaigns/{campaign_id}/notices/{kind}/{subject}")
+    @api.get(
+        "/campaigns/{campaign_id}/notices/{kind}/{subject}",
+        dependencies=[guard.allow(Role.STAFF, creator, unknown=_unknown_notice)],
+    )
     async def read_notice(campaign_id: CampaignId, kind: CauseKind, subject: Subject) -> NoticeView:
         """Show whether everybody was told of one cause."""
         name = f"{kind.value}/{subject}"
@@ -62,9 +82,28 @@ def build_api(queries: Queries) -> FastAPI:
         chunk = await queries.chunk(name)
         if chunk is not None and chunk.told.campaign_id == campaign_id:
             return _notice_of_one(chunk)
-        raise Problem(404, "notice-unknown", "There is no such notice in this campaign")
+        raise _unknown_notice()
 
     return api
+
+
+def _owns_campaign(queries: Queries) -> Callable[[Principal, Ids], Awaitable[bool]]:
+    async def owns(caller: Principal, ids: Ids) -> bool:
+        return await queries.creator(ids["campaign_id"]) == caller.subject
+
+    return owns
+
+
+def _unknown_inbox() -> Problem:
+    return Problem(404, "inbox-unknown", "There is no such inbox")
+
+
+def _unknown_campaign() -> Problem:
+    return Problem(404, "campaign-unknown", "Notifier has not heard of this campaign")
+
+
+def _unknown_notice() -> Problem:
+    return Problem(404, "notice-unknown", "There is no such notice in this campaign")
 
 
 def _cursor_of(entry: InboxEntry) -> str:

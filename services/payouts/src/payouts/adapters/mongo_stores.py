@@ -1,10 +1,10 @@
 """Books, pledges, refunds, stages and destinations in MongoDB."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Generic, Protocol, TypeVar
 
-from pymongo import InsertOne, ReplaceOne
+from pymongo import InsertOne, ReplaceOne, UpdateOne
 
 from payouts.adapters.documents import Document, Documents
 from payouts.domain.block import Block
@@ -184,3 +184,21 @@ class MongoDestinations:
             await self._destinations.replace_one(
                 not_later, document, upsert=True, session=self._session
             )
+
+
+class MongoCreators:
+    """`creators`, one document per campaign."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._creators = database.collection("creators")
+        self._session = session
+
+    async def add(self, creators: Mapping[str, str]) -> None:
+        if not creators:
+            return
+        writes = [
+            UpdateOne({"_id": campaign}, {"$setOnInsert": {"creator_id": creator}}, upsert=True)
+            for campaign, creator in creators.items()
+        ]
+        with sorted_errors():
+            await self._creators.bulk_write(writes, ordered=False, session=self._session)

@@ -70,6 +70,10 @@ class MongoQueries:
         row = await self._one("destinations", {"_id": campaign_id})
         return DESTINATIONS.value(row) if row else None
 
+    async def creator(self, campaign_id: str) -> str | None:
+        row = await self._one("creators", {"_id": campaign_id})
+        return row["creator_id"] if row else None
+
     async def cursor(self, name: str) -> str | None:
         row = await self._one("cursors", {"_id": name})
         return row["cursor"] if row else None

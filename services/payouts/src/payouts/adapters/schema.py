@@ -51,7 +51,7 @@ BOOK_VALIDATOR = {
 }
 
 SCHEMA = Schema(
-    version=1,
+    version=2,
     collections=(
         CollectionSchema("books", validator=BOOK_VALIDATOR),
         CollectionSchema(
@@ -78,6 +78,7 @@ SCHEMA = Schema(
         ),
         CollectionSchema("stages", (Index([("campaign_id", 1), ("number", 1)], unique=True),)),
         CollectionSchema("destinations"),
+        CollectionSchema("creators"),
         CollectionSchema("cursors"),
     ),
 )

@@ -1,5 +1,6 @@
 """Routes of payouts: destination, money, refunds, stages with their gate, blocks, webhooks."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Query, Request
@@ -30,6 +31,8 @@ from payouts.http.views import (
 from payouts.http.webhooks import SignatureRefused, check_signature, concern_of
 from payouts.metrics import PROVIDER_WEBHOOKS
 from payouts.ports import PayoutsUnit, Queries
+from servicekit.access import Guard, Ids, Owner
+from servicekit.auth import Principal, Role
 from servicekit.clock import Clock
 from servicekit.problems import Problem
 from servicekit.units import UnitsOfWork
@@ -41,6 +44,7 @@ WEBHOOK_BYTES_MAX = 256 * 1024
 
 
 def build_api(
+    guard: Guard,
     units: UnitsOfWork[PayoutsUnit],
     queries: Queries,
     stages: PayStages,
@@ -49,8 +53,13 @@ def build_api(
 ) -> FastAPI:
     """Return the application."""
     api = FastAPI(title="payouts", version="0.1.0")
+    creator = Owner("creator of the campaign", Role.CREATOR, _owns_campaign(queries))
+    backer = Owner("backer whose refund it is", Role.BACKER, _owns_refund(queries))
 
-    @api.put("/campaigns/{campaign_id}/destination")
+    @api.put(
+        "/campaigns/{campaign_id}/destination",
+        dependencies=[guard.allow(creator, unknown=_unknown_campaign)],
+    )
     async def put_destination(campaign_id: CampaignId, body: DestinationBody) -> DestinationView:
         """Say where the money goes; the same again is the same version, anything else the next."""
         try:
@@ -63,15 +72,18 @@ def build_api(
             raise Problem(422, refusal.reason, "Refused", refusal.detail) from None
         return destination_view(destination)
 
-    @api.get("/campaigns/{campaign_id}/destination")
+    @api.get(
+        "/campaigns/{campaign_id}/destination",
+        dependencies=[guard.allow(Role.STAFF, creator, unknown=_unknown_destination)],
+    )
     async def read_destination(campaign_id: CampaignId) -> DestinationView:
         """Show where the money goes and whether the provider has verified it."""
         destination = await queries.destination(campaign_id)
         if destination is None:
-            raise Problem(404, "destination-unknown", "No destination is given")
+            raise _unknown_destination()
         return destination_view(destination)
 
-    @api.get("/campaigns/{campaign_id}/money")
+    @api.get("/campaigns/{campaign_id}/money", dependencies=[guard.anybody()])
     async def read_money(campaign_id: CampaignId) -> MoneyView:
         """Show the campaign's money as its book has it."""
         book = await queries.book(campaign_id)
@@ -80,26 +92,37 @@ def build_api(
         figures = await queries.refund_figures(campaign_id)
         return money_view(book, figures, await queries.stages(campaign_id))
 
-    @api.get("/campaigns/{campaign_id}/refunds")
+    @api.get(
+        "/campaigns/{campaign_id}/refunds",
+        dependencies=[guard.allow(Role.STAFF, creator, unknown=_unknown_campaign)],
+    )
     async def list_refunds(
         campaign_id: CampaignId, cursor: Cursor = "", limit: Limit = 50
     ) -> RefundPage:
         """List the refunds of a campaign in order of id."""
+        if await queries.book(campaign_id) is None:
+            raise _unknown_campaign()
         found = await queries.refunds(campaign_id, cursor, limit)
         last = found[-1].refund_id if len(found) == limit else None
         return RefundPage(items=[refund_view(refund) for refund in found], next_cursor=last)
 
-    @api.get("/campaigns/{campaign_id}/refunds/{refund_id}")
+    @api.get(
+        "/campaigns/{campaign_id}/refunds/{refund_id}",
+        dependencies=[guard.allow(Role.STAFF, creator, backer, unknown=_unknown_refund)],
+    )
     async def read_refund(
         campaign_id: CampaignId, refund_id: Annotated[Identifier, Path()]
     ) -> RefundView:
         """Show one refund."""
         refund = await queries.refund(campaign_id, refund_id)
         if refund is None:
-            raise Problem(404, "refund-unknown", "There is no such refund in this campaign")
+            raise _unknown_refund()
         return refund_view(refund)
 
-    @api.get("/campaigns/{campaign_id}/stages")
+    @api.get(
+        "/campaigns/{campaign_id}/stages",
+        dependencies=[guard.allow(Role.STAFF, creator, unknown=_unknown_campaign)],
+    )
     async def read_stages(campaign_id: CampaignId) -> StagesView:
         """Show the stages, and line by line why one is not yet paid."""
         if await queries.book(campaign_id) is None:
@@ -108,7 +131,7 @@ def build_api(
         views = [stage_view(stage, await _lines(stages, stage)) for stage in found]
         return StagesView(campaign_id=campaign_id, stages=views)
 
-    @api.get("/campaigns/{campaign_id}/blocks")
+    @api.get("/campaigns/{campaign_id}/blocks", dependencies=[guard.anybody()])
     async def list_blocks(
         campaign_id: CampaignId,
         cursor: Annotated[int, Query(ge=0)] = 0,
@@ -119,7 +142,7 @@ def build_api(
         last = found[-1].number if len(found) == limit else None
         return BlockPage(items=[block_view(block) for block in found], next_cursor=last)
 
-    @api.post("/webhooks/{provider}")
+    @api.post("/webhooks/{provider}", dependencies=[guard.proven_by("signature of the provider")])
     async def hear_webhook(provider: Identifier, request: Request) -> dict[str, str]:
         """Hear that something happened at the provider; it only wakes our own look."""
         body = await _bounded_body(request)
@@ -166,6 +189,29 @@ async def _wake(
         return False
     await units.run(lambda unit: wake(unit, refunds, concerned, clock.now()))
     return True
+
+
+def _owns_campaign(queries: Queries) -> Callable[[Principal, Ids], Awaitable[bool]]:
+    async def owns(caller: Principal, ids: Ids) -> bool:
+        return await queries.creator(ids["campaign_id"]) == caller.subject
+
+    return owns
+
+
+def _owns_refund(queries: Queries) -> Callable[[Principal, Ids], Awaitable[bool]]:
+    async def owns(caller: Principal, ids: Ids) -> bool:
+        refund = await queries.refund(ids["campaign_id"], ids["refund_id"])
+        return refund is not None and refund.backer_id == caller.subject
+
+    return owns
+
+
+def _unknown_destination() -> Problem:
+    return Problem(404, "destination-unknown", "No destination is given")
+
+
+def _unknown_refund() -> Problem:
+    return Problem(404, "refund-unknown", "There is no such refund in this campaign")
 
 
 def _unknown_campaign() -> Problem:

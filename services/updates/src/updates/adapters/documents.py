@@ -52,6 +52,11 @@ def update_id(campaign_id: str, update: str) -> str:
     return f"{campaign_id}|{update}"
 
 
+def backer_id(campaign_id: str, backer: str) -> str:
+    """Return the document's id: one per campaign and person."""
+    return f"{campaign_id}|{backer}"
+
+
 def update_document(update: Update) -> Document:
     content = update.content
     return {

@@ -11,6 +11,7 @@ from servicekit.mongo import Collection as MongoCollection
 from servicekit.mongo import Database, Session, sorted_errors
 from updates.adapters.documents import (
     Document,
+    backer_id,
     project_document,
     project_from,
     update_document,
@@ -69,12 +70,12 @@ class MongoBackers:
         self._session = session
 
     async def known(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        ids = {f"{campaign}|{backer}": (campaign, backer) for campaign, backer in pairs}
+        ids = {backer_id(campaign, backer): (campaign, backer) for campaign, backer in pairs}
         return {ids[found] for found in await _known(self._backers, self._session, list(ids))}
 
     async def add(self, joined: Sequence[tuple[str, str, int]]) -> None:
         documents = [
-            {"_id": f"{campaign}|{backer}", "campaign_id": campaign, "joined": sequence}
+            {"_id": backer_id(campaign, backer), "campaign_id": campaign, "joined": sequence}
             for campaign, backer, sequence in joined
         ]
         await _insert(self._backers, self._session, documents)

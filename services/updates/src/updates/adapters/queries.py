@@ -1,11 +1,12 @@
 """Reads outside a transaction: the view and pages of updates."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from servicekit.mongo import Database, Document, sorted_errors
-from updates.adapters.documents import project_from, update_from, update_id
+from updates.adapters.documents import backer_id, project_from, update_from, update_id
 from updates.domain.project import Project
-from updates.domain.update import Update, UpdateState
+from updates.domain.update import Update, UpdateState, Visibility
 
 
 class MongoQueries:
@@ -14,6 +15,7 @@ class MongoQueries:
     def __init__(self, database: Database) -> None:
         self._projects = database.collection("projects")
         self._updates = database.collection("updates")
+        self._backers = database.collection("backers")
 
     async def project(self, campaign_id: str) -> Project | None:
         with sorted_errors():
@@ -25,10 +27,23 @@ class MongoQueries:
             row = await self._updates.find_one({"_id": update_id(campaign_id, update)})
         return update_from(row) if row else None
 
+    async def backs(self, campaign_id: str, person_id: str) -> bool:
+        with sorted_errors():
+            row = await self._backers.find_one({"_id": backer_id(campaign_id, person_id)})
+        return row is not None
+
     async def published(
-        self, campaign_id: str, before: tuple[datetime, str] | None, limit: int
+        self,
+        campaign_id: str,
+        before: tuple[datetime, str] | None,
+        limit: int,
+        visible: Collection[Visibility],
     ) -> list[Update]:
-        query: Document = {"campaign_id": campaign_id, "state": UpdateState.PUBLISHED.value}
+        query: Document = {
+            "campaign_id": campaign_id,
+            "state": UpdateState.PUBLISHED.value,
+            "visibility": {"$in": [one.value for one in visible]},
+        }
         if before is not None:
             at, update = before
             same_instant = {"published_at": at, "update_id": {"$lt": update}}

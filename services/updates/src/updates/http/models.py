@@ -24,9 +24,8 @@ class TextBody(Body):
 
 
 class DraftBody(Body):
-    """A draft; details are Markdown."""
+    """A draft; details are Markdown. Its author is whoever the token names."""
 
-    author_id: Identifier
     kind: Literal["progress_report"] = "progress_report"
     visibility: Literal["public", "backers"] = "public"
     texts: Annotated[list[TextBody], Field(min_length=1, max_length=20)]

@@ -27,9 +27,9 @@ def problem(refusal: Refused) -> Problem:
     return Problem(status, refusal.reason, "Refused by the rules of updates", refusal.detail)
 
 
-def content_from(body: DraftBody) -> Content:
+def content_from(body: DraftBody, author_id: str) -> Content:
     return Content(
-        author_id=body.author_id,
+        author_id=author_id,
         kind=UpdateKind(body.kind),
         visibility=Visibility(body.visibility),
         texts=tuple(UpdateText(text.language, text.title, text.details) for text in body.texts),

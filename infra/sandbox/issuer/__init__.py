@@ -1,0 +1,1 @@
+"""A development issuer of bearer tokens, for demo and tests only."""

@@ -1,0 +1,141 @@
+"""Who may call a route: a rule declared beside it, checked before it, and read by generators.
+
+    guard.allow(Role.STAFF, creator, unknown=_unknown_campaign)
+
+A caller without a valid token gets 401, one without any of the roles 403. One who has the role
+of an owner, but is not the owner of this object, gets what is said of an object that is not there.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request, Security
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+
+from servicekit.auth import Principal, Role, TokenVerifier, forbidden
+from servicekit.problems import Problem
+
+Ids = Mapping[str, str]
+Unknown = Callable[[], Problem]
+# Only for the page that describes the API: tokens are read by the verifier.
+_DESCRIBED = HTTPBearer(auto_error=False, description="A token of the platform's issuer.")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whoever an object belongs to, by what this service itself knows.
+
+    `owns` is asked with the ids of the path. A `role` of None asks for no role.
+    """
+
+    who: str
+    role: Role | None
+    owns: Callable[[Principal, Ids], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may call a route, in words and as it is checked."""
+
+    roles: frozenset[Role] = frozenset()
+    owners: tuple[Owner, ...] = ()
+    otherwise: str = ""
+
+    def __str__(self) -> str:
+        """Return the rule as a person reads it."""
+        who = [owner.who for owner in self.owners] + sorted(self.roles)
+        return self.otherwise or ", ".join(who)
+
+
+class Access:
+    """The dependency that stands in front of a route and carries its rule."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+
+
+class _Unchecked(Access):
+    async def __call__(self) -> None:
+        """Let everybody pass: the route itself asks for another proof than a token."""
+
+
+class _Anybody(Access):
+    def __init__(self, rule: Rule, verifier: TokenVerifier) -> None:
+        super().__init__(rule)
+        self._verifier = verifier
+
+    async def __call__(self, request: Request) -> Principal | None:
+        """Return who is calling, None for nobody; a token that is given must be good."""
+        given = request.headers.getlist("authorization")
+        return await self._verifier.principal(given) if given else None
+
+
+class _Allowed(Access):
+    def __init__(self, rule: Rule, verifier: TokenVerifier, unknown: Unknown | None) -> None:
+        super().__init__(rule)
+        self._verifier = verifier
+        self._unknown = unknown
+
+    async def __call__(
+        self, request: Request, _: Annotated[object, Security(_DESCRIBED)]
+    ) -> Principal:
+        """Return who is calling, or raise the problem that says why not."""
+        caller = await self._verifier.principal(request.headers.getlist("authorization"))
+        if caller.roles & self.rule.roles:
+            return caller
+        may_own = [o for o in self.rule.owners if o.role is None or o.role in caller.roles]
+        for owner in may_own:
+            if await owner.owns(caller, request.path_params):
+                return caller
+        if may_own and self._unknown is not None:
+            raise self._unknown()
+        raise forbidden(str(self.rule))
+
+
+class Guard:
+    """Makes the dependencies of one application."""
+
+    def __init__(self, verifier: TokenVerifier) -> None:
+        self._verifier = verifier
+
+    def allow(self, *grounds: Role | Owner, unknown: Unknown | None = None) -> Any:
+        """Let in holders of these roles, and owners; `unknown` is what other owners are told."""
+        roles = frozenset(ground for ground in grounds if isinstance(ground, Role))
+        owners = tuple(ground for ground in grounds if isinstance(ground, Owner))
+        return Depends(_Allowed(Rule(roles, owners), self._verifier, unknown))
+
+    def anybody(self, more: str = "") -> Any:
+        """Let in everybody; `more` says what the route shows to whom beyond that."""
+        words = f"anybody; {more}" if more else "anybody"
+        return Depends(_Anybody(Rule(otherwise=words), self._verifier))
+
+    def proven_by(self, proof: str) -> Any:
+        """Leave the check to the route, whose callers have no token but this proof."""
+        return Depends(_Unchecked(Rule(otherwise=proof)))
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedRoute:
+    """One method of one route with its rule."""
+
+    method: str
+    path: str
+    rule: Rule
+
+
+class RouteWithoutRule(Exception):
+    """A route was declared and nobody said who may call it."""
+
+
+def guarded_routes(api: FastAPI) -> Iterator[GuardedRoute]:
+    """Yield every route of the application; raises `RouteWithoutRule` for one without a rule."""
+    for route in api.routes:
+        if isinstance(route, APIRoute):
+            calls: list[object] = [dependency.call for dependency in route.dependant.dependencies]
+            rules = [call.rule for call in calls if isinstance(call, Access)]
+            if len(rules) != 1:
+                raise RouteWithoutRule(f"{route.path} has {len(rules)} rules of access")
+            for method in sorted(route.methods or ()):
+                yield GuardedRoute(method, route.path, rules[0])

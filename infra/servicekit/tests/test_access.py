@@ -1,0 +1,140 @@
+"""Rules of access: who comes in, what the others are told, and that no route is without one."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.tokens import SERVICE, STAFF, Caller, backer, creator
+from servicekit.access import Ids, Owner, RouteWithoutRule, guarded_routes
+from servicekit.auth import Principal, Role
+from servicekit.problems import Problem, install_problems
+
+LAMPS = {"lit": "anna", "dark": "ben"}
+
+
+async def owns(caller: Principal, ids: Ids) -> bool:
+    return LAMPS.get(ids["lamp"]) == caller.subject
+
+
+def unknown() -> Problem:
+    return Problem(404, "lamp-unknown", "There is no such lamp")
+
+
+@pytest.fixture
+def api() -> FastAPI:
+    """A lamp that its owner and staff may read, everybody may see, and services may make."""
+    app, guard = FastAPI(), unit_guard()
+    install_problems(app)
+    owner = Owner("owner of the lamp", Role.CREATOR, owns)
+
+    @app.get("/lamps/{lamp}")
+    async def read(
+        caller: Annotated[Principal, guard.allow(Role.STAFF, owner, unknown=unknown)], lamp: str
+    ) -> dict[str, str]:
+        if lamp not in LAMPS:
+            raise unknown()
+        return {"caller": caller.subject}
+
+    @app.get("/shine")
+    async def see(caller: Annotated[Principal | None, guard.anybody()]) -> dict[str, str | None]:
+        return {"caller": caller.subject if caller else None}
+
+    @app.post("/lamps", dependencies=[guard.allow(Role.SERVICE)])
+    async def make(body: dict[str, int]) -> None: ...
+
+    @app.post("/knocks", dependencies=[guard.proven_by("a knock")])
+    async def knock() -> None: ...
+
+    return app
+
+
+async def ask(
+    api: FastAPI, method: str, path: str, headers: Mapping[str, str], **options: object
+) -> httpx.Response:
+    transport = httpx.ASGITransport(api)
+    async with httpx.AsyncClient(transport=transport, base_url="http://lamp") as client:
+        return await client.request(method, path, headers=headers, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("caller", "status", "name"),
+    [
+        (creator("anna"), 200, None),
+        (STAFF, 200, None),
+        (Caller("ben", ("creator", "staff")), 200, None),
+        (creator("ben"), 404, "lamp-unknown"),
+        (backer("anna"), 403, "role-missing"),
+        (SERVICE, 403, "role-missing"),
+        (Caller("anna"), 403, "role-missing"),
+    ],
+    ids=str,
+)
+async def test_a_rule_lets_in_roles_and_owners(
+    api: FastAPI, caller: Caller, status: int, name: str | None
+) -> None:
+    """Each of several roles is enough; the owner needs the owner's role too."""
+    answer = await ask(api, "GET", "/lamps/lit", bearer(caller))
+    assert answer.status_code == status
+    if name is not None:
+        assert answer.json()["type"] == f"/problems/{name}"
+
+
+async def test_somebody_elses_is_told_like_what_is_not_there(api: FastAPI) -> None:
+    """Byte for byte, headers included, so that nobody learns what there is."""
+    elses = await ask(api, "GET", "/lamps/dark", bearer(creator("anna")))
+    absent = await ask(api, "GET", "/lamps/none", bearer(creator("anna")))
+    for_staff = await ask(api, "GET", "/lamps/none", bearer(STAFF))
+    assert elses.content == absent.content == for_staff.content
+    assert elses.headers == absent.headers == for_staff.headers
+
+
+async def test_a_missing_role_says_which_would_do(api: FastAPI) -> None:
+    """403 with the rule in words and the challenge of RFC 6750."""
+    answer = await ask(api, "GET", "/lamps/lit", bearer(SERVICE))
+    assert answer.json()["detail"] == "allowed: owner of the lamp, staff"
+    assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
+
+
+async def test_everybody_may_see_but_a_bad_token_is_not_nobody(api: FastAPI) -> None:
+    """Whose token has expired hears of it, and is not quietly shown less."""
+    assert (await ask(api, "GET", "/shine", {})).json() == {"caller": None}
+    assert (await ask(api, "GET", "/shine", bearer(STAFF))).json() == {"caller": "staff-1"}
+    answer = await ask(api, "GET", "/shine", {"Authorization": "Bearer a.b.c"})
+    assert answer.status_code == 401 and "www-authenticate" in answer.headers
+
+
+async def test_who_may_not_is_refused_before_what_is_wrong(api: FastAPI) -> None:
+    """A caller without a token learns nothing about the shape of a request."""
+    assert (await ask(api, "POST", "/lamps", {}, json={"x": "tall"})).status_code == 401
+    assert (await ask(api, "POST", "/lamps", bearer(STAFF), json=[])).status_code == 403
+    assert (await ask(api, "POST", "/lamps", bearer(SERVICE), json=[])).status_code == 422
+
+
+async def test_another_proof_needs_no_token_and_reads_none(api: FastAPI) -> None:
+    """The route checks its own proof; a token beside it is nobody's business."""
+    headers = {"Authorization": "Bearer a.b.c"}
+    assert (await ask(api, "POST", "/knocks", headers)).status_code == 200
+
+
+def test_rules_are_read_from_the_routes(api: FastAPI) -> None:
+    """Method, path, and who may, in words."""
+    rules = {(r.method, r.path): str(r.rule) for r in guarded_routes(api)}
+    assert rules == {
+        ("GET", "/lamps/{lamp}"): "owner of the lamp, staff",
+        ("GET", "/shine"): "anybody",
+        ("POST", "/lamps"): "service",
+        ("POST", "/knocks"): "a knock",
+    }
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_route_has_exactly_one_rule(api: FastAPI, count: int) -> None:
+    """A route that nobody gave a rule, or two, is found before the process serves it."""
+    guard = unit_guard()
+    api.get("/open", dependencies=[guard.anybody() for _ in range(count)])(lambda: None)
+    with pytest.raises(RouteWithoutRule, match="/open"):
+        list(guarded_routes(api))
