@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from infra.native.errors import MissingPrerequisite
@@ -103,9 +103,23 @@ def _is_known(package: str) -> bool:
 
 def _install(missing: list[str]) -> None:
     print(f"installing {', '.join(missing)}", file=sys.stderr)
+    _apt("update")
+    _apt("install", "-y", "--no-install-recommends", *_choose_java(missing, _is_known))
+
+
+def install(*packages: str, optional: Sequence[str] = ()) -> None:
+    """Install packages of Debian or Ubuntu, and the optional ones that the release has.
+
+    Raises:
+        subprocess.CalledProcessError: apt refused.
+    """
+    print(f"installing {', '.join(packages)}", file=sys.stderr)
+    _apt("update")
+    known = [name for name in optional if _is_known(name)]
+    _apt("install", "-y", "--no-install-recommends", *packages, *known)
+
+
+def _apt(*arguments: str) -> None:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     quiet = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
-    subprocess.run([*quiet, "update"], env=environment, check=True, stdout=sys.stderr)
-    packages = _choose_java(missing, _is_known)
-    command = [*quiet, "install", "-y", "--no-install-recommends", *packages]
-    subprocess.run(command, env=environment, check=True, stdout=sys.stderr)
+    subprocess.run([*quiet, *arguments], env=environment, check=True, stdout=sys.stderr)

@@ -61,6 +61,7 @@ class TopicSubscriber(Generic[U]):
 
     async def run(self, pulse: Pulse, stopping: asyncio.Event) -> None:
         """Wait for the topic, then read it until `stopping`; leave the group in order."""
+        metrics.CONSUMER_PROGRESS.labels(self._topic).set(0)
         for reason in STOP_REASONS:
             metrics.CONSUMER_STOPPED.labels(self._topic, reason).set(0)
         broker = self._broker()

@@ -68,6 +68,7 @@ class CheckBooks:
     async def __call__(self, now: datetime) -> int:
         """Look at all books and publish how many violate what; 0, so that it rests between."""
         violations = {"I1-I2": 0, "I4": 0, "verdict": 0}
+        waiting: list[datetime] = []
         after = ""
         while books := await self.queries.books(after, PAGE):
             for book in books:
@@ -77,8 +78,12 @@ class CheckBooks:
                     violations["I1-I2"] += 1
                     log.error("book is wrong", campaign=book.campaign_id, error=str(broken))
                 violations["verdict"] += agreement(book) is Agreement.CONTRADICTS
+                if book.verdict is not None and agreement(book) is Agreement.WAITING:
+                    waiting.append(book.verdict.reached_at)
                 violations["I4"] += await self._chain_is_wrong(book.campaign_id, book.version)
             after = books[-1].campaign_id
+        kit.AS_OF_WAITING.set(len(waiting))
+        kit.AS_OF_WAITING_OLDEST.set(min(waiting).timestamp() if waiting else 0)
         for invariant, count in violations.items():
             kit.INVARIANT_VIOLATIONS.labels(invariant).set(count)
             kit.INVARIANT_CHECKED.labels(invariant).set_to_current_time()
