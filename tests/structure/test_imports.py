@@ -117,8 +117,11 @@ def imported(source: str) -> set[str]:
 
 
 def impurities(service: str, source: str) -> set[str]:
-    """Return what a rule imports beside its domain, contracts' money and the standard library."""
-    allowed = {"sosst_contracts.money", f"{service}.domain"}
+    """Return what a rule imports beside its domain, the pure contracts and the standard library.
+
+    Pure are money and the chain's proof (0016), which need no more themselves.
+    """
+    allowed = {"sosst_contracts.money", "sosst_contracts.chain", f"{service}.domain"}
     return {
         name
         for name in imported(source) - allowed
@@ -128,7 +131,7 @@ def impurities(service: str, source: str) -> set[str]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_rules_need_the_standard_library_and_money_only(service: str) -> None:
+def test_rules_need_the_standard_library_and_pure_contracts_only(service: str) -> None:
     """A list of what is allowed, which import-linter has not; planted offenders are found."""
     domain = ROOT / "services" / service / "src" / service / "domain"
     modules = sorted(domain.rglob("*.py"))

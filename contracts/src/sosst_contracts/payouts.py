@@ -1,9 +1,11 @@
-"""Facts of payouts: refunds and the stages in which a creator is paid."""
+"""Facts of payouts: refunds, the stages in which a creator is paid, and the ledger of both."""
 
+from datetime import datetime
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, PlainSerializer, StringConstraints
 
+from sosst_contracts.chain import ACCOUNTS, LARGEST_INTEGER
 from sosst_contracts.event import (
     Amount,
     BasisPoints,
@@ -22,6 +24,19 @@ from sosst_contracts.event import (
 RefundKind = Annotated[str, Vocabulary("refund")]
 StageKind = Annotated[str, Vocabulary("first", "second", "last")]
 RefundMethod = Annotated[str, Vocabulary("original_payment")]
+Account = Annotated[str, Vocabulary(*sorted(ACCOUNTS))]
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Cause = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+Number = Annotated[int, Field(ge=1, le=LARGEST_INTEGER)]
+EitherSide = Annotated[int, Field(ge=-LARGEST_INTEGER, le=LARGEST_INTEGER)]
+
+
+def _to_the_millisecond(instant: datetime) -> str:
+    """What is hashed has one form only."""
+    return instant.isoformat(timespec="milliseconds")
+
+
+HashedInstant = Annotated[Instant, PlainSerializer(_to_the_millisecond, when_used="json")]
 
 
 class _Refund(Event):
@@ -156,3 +171,56 @@ class StageFailed(_Stage):
     attempt: Count = Field(description="Number of the attempt, from 1.")
     reason: Text = Field(description="The provider's reason code.")
     failed_at: Instant = Field(description="When it failed.")
+
+
+class LedgerEntry(Part):
+    """One amount that moves from the debited to the credited account."""
+
+    number: Number = Field(description="Number of the entry in the book, gap-free from 1.")
+    row: Number = Field(description="Row of the table of postings that it belongs to.")
+    cause: Cause = Field(description="What is posted, unique in the book together with the line.")
+    line: Number = Field(description="Place among the entries of its cause, from 1.")
+    debit: Account = Field(description="Account that is debited.")
+    credit: Account = Field(description="Account that is credited.")
+    amount: Number = Field(description="Amount in minor units.")
+    balance_transaction: Identifier | None = Field(
+        None, description="The provider's id of the cash entry, absent where no cash moved."
+    )
+
+
+class LedgerBalances(Part):
+    """Balances after the last entry, each on its account's own side, in minor units."""
+
+    provider_balance: Total = Field(description="Cash at the provider, gross (debit).")
+    creator_account: Total = Field(description="On the creator's account, unconfirmed (debit).")
+    provider_costs: Total = Field(description="Fees of the provider (debit).")
+    backer_funds: Total = Field(description="Held for backers (credit).")
+    creator_payable: Total = Field(description="Approved for the creator (credit).")
+    payouts_in_flight: Total = Field(description="On its way to the creator (credit).")
+    refunds_in_flight: Total = Field(description="On its way back to backers (credit).")
+    claimable: Total = Field(description="Waits to be claimed by backers (credit).")
+    platform_current: EitherSide = Field(
+        description="Current account with the platform (either; credit positive)."
+    )
+
+
+class BlockSealed(Event):
+    """Entries of a campaign's book were sealed into a block, chained to the block before.
+
+    The hash is SHA-256 of the RFC 8785 JSON of this value without its hash.
+    """
+
+    topic: ClassVar = "payouts.ledger"
+    name: ClassVar = "block-sealed"
+
+    campaign_id: Identifier = Field(description="Campaign whose book it is.")
+    currency: Currency = Field(description="ISO 4217 currency of all amounts.")
+    number: Number = Field(description="Number of the block, also its sequence.")
+    previous_hash: Hash = Field(description="Hash of the block before, 64 zeros in block 1.")
+    first_entry: Number = Field(description="Number of its first entry.")
+    entries: list[LedgerEntry] = Field(
+        min_length=1, max_length=500, description="Its entries in order."
+    )
+    balances: LedgerBalances = Field(description="Balances after its last entry.")
+    sealed_at: HashedInstant = Field(description="When it was sealed, to the millisecond.")
+    hash: Hash = Field(description="SHA-256 of the canonical JSON of everything else.")

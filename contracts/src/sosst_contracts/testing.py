@@ -1,9 +1,12 @@
 """Valid sample events, for the tests of subscribers and of our own services."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from sosst_contracts.chain import ACCOUNTS, GENESIS_HASH, hash_of
 from sosst_contracts.event import Event
+from sosst_contracts.payouts import BlockSealed
 
 E = TypeVar("E", bound=Event)
 
@@ -27,6 +30,7 @@ _VALUES: dict[str, Any] = {
     "author_id": "creator-1",
     "backer_id": "backer-1",
     "balance_transaction": "txn_1",
+    "balances": dict.fromkeys(ACCOUNTS, 0) | {"provider_balance": 1999, "backer_funds": 1999},
     "base": 123456,
     "by": "verdict",
     "campaign_id": "campaign-1",
@@ -37,6 +41,18 @@ _VALUES: dict[str, Any] = {
     "currency": "EUR",
     "delivered": 240,
     "destination_version": 1,
+    "entries": [
+        {
+            "number": 1,
+            "row": 1,
+            "cause": "txn_1/pledge",
+            "line": 1,
+            "debit": "provider_balance",
+            "credit": "backer_funds",
+            "amount": 1999,
+            "balance_transaction": "txn_1",
+        }
+    ],
     "failed": 0,
     "fully_refunded": True,
     "goal": 100000,
@@ -46,6 +62,7 @@ _VALUES: dict[str, Any] = {
     "payment_reference": "ch_1",
     "pledge_id": "pledge-1",
     "pledges_sequence": 500,
+    "previous_hash": GENESIS_HASH,
     "provider": "sandbox",
     "provider_fee": 88,
     "reason": "card_declined",
@@ -89,12 +106,20 @@ _KINDS = {
 def sample(event_type: type[E], **changes: Any) -> E:
     """Return a valid event with the given fields changed; optional fields only if given."""
     schema = event_type.model_json_schema()
-    values = {
+    values: dict[str, Any] = {
         name: _value(event_type, name, schema)
         for name, field in event_type.model_fields.items()
         if field.is_required() and name not in changes
     }
+    if event_type is BlockSealed and "hash" not in changes:
+        values["hash"] = _true_hash(values | changes)
     return event_type.model_validate(values | changes)
+
+
+def _true_hash(values: dict[str, Any]) -> str:
+    """Return the hash that makes the block prove itself."""
+    block = BlockSealed.model_validate(values | {"hash": GENESIS_HASH})
+    return hash_of(json.loads(block.model_dump_json(exclude_none=True)))
 
 
 def _value(event_type: type[Event], name: str, schema: dict[str, Any]) -> Any:

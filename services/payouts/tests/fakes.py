@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from payouts import wire
-from payouts.adapters.facts import OutboxFacts
+from payouts.adapters.facts import OutboxFacts, OutboxLedger
 from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
@@ -58,7 +58,8 @@ def _save(table: dict[str, Any], key: str, value: Any) -> None:
 
 
 class MemoryBooks:
-    def __init__(self, database: MemoryDatabase) -> None:
+    def __init__(self, database: MemoryDatabase, ledger: OutboxLedger) -> None:
+        self._ledger = ledger
         self._books: dict[str, Book] = database.table("books")
         self._blocks: dict[tuple[str, int], Block] = database.table("blocks")
         self._causes: dict[str, int] = database.table("causes")
@@ -77,6 +78,7 @@ class MemoryBooks:
                 raise DuplicateKey(f"block {block.number} or a cause in it")
             self._blocks[block.campaign_id, block.number] = block
             self._causes.update(dict.fromkeys(causes, block.number))
+        await self._ledger.add(blocks)
 
 
 class MemoryPledges:
@@ -229,7 +231,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[Pa
     def bind(tables: MemoryDatabase, plumbing: Plumbing) -> PayoutsUnit:
         return PayoutsUnit(
             plumbing=plumbing,
-            books=MemoryBooks(tables),
+            books=MemoryBooks(tables, OutboxLedger(plumbing.outbox, wire.block_draft)),
             pledges=MemoryPledges(tables),
             refunds=MemoryRefunds(tables),
             stages=MemoryStages(tables),

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from payouts import wire
-from payouts.adapters.facts import OutboxFacts
+from payouts.adapters.facts import OutboxFacts, OutboxLedger
 from payouts.adapters.freshness import TopicFreshness
 from payouts.adapters.mongo_stores import (
     MongoBooks,
@@ -50,7 +50,7 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> PayoutsUni
     """Make the stores of one transaction."""
     return PayoutsUnit(
         plumbing=plumbing,
-        books=MongoBooks(database, session),
+        books=MongoBooks(database, session, OutboxLedger(plumbing.outbox, wire.block_draft)),
         pledges=MongoPledges(database, session),
         refunds=MongoRefunds(database, session),
         stages=MongoStages(database, session),

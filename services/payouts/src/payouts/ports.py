@@ -29,7 +29,11 @@ class Books(Protocol):
         ...
 
     async def append(self, blocks: Sequence[Block]) -> None:
-        """Append sealed blocks; `DuplicateKey` if a number or a cause is there already."""
+        """Append sealed blocks and publish each, in order, with the same transaction.
+
+        `DuplicateKey` if a number or a cause is there already. Called by `handlers.posting` only,
+        so that no book moves without its block, and no block is kept from the topic.
+        """
         ...
 
 

@@ -1,9 +1,11 @@
 """The only place that knows both a contract's event and the domain's words for it."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from payouts.domain.block import Block, published
 from payouts.domain.book import CollectedPledge, Outcome, Verdict
 from payouts.domain.refund import (
     Refund,
@@ -31,6 +33,7 @@ from sosst_contracts.codec import Decoded, Draft
 
 CAMPAIGNS_TOPIC = funding.VerdictReached.topic
 PLEDGES_TOPIC = funding.PledgeCollected.topic
+LEDGER_TOPIC = events.BlockSealed.topic
 
 PledgeEvent = funding.PledgePlaced | funding.PledgeCollected | funding.PledgeErrored
 
@@ -84,6 +87,12 @@ def draft(fact: RefundFact | StageFact) -> Draft:
     """Turn a fact of the domain into the event that says it, ready for the outbox."""
     event, occurred_at = _event(fact)
     return Draft(event=event, occurred_at=occurred_at)
+
+
+def block_draft(block: Block) -> Draft:
+    """Turn a sealed block into its event, which is what was hashed, and the hash."""
+    event = events.BlockSealed.model_validate_json(json.dumps(published(block)))
+    return Draft(event=event, occurred_at=block.sealed_at)
 
 
 def _event(fact: RefundFact | StageFact) -> tuple[Any, datetime]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from payouts.domain.block import Block
+from payouts.domain.errors import InvariantBroken
 from payouts.domain.refund import RefundFact
 from payouts.domain.stage import StageFact
 from servicekit.outbox import Outbox
@@ -17,3 +19,23 @@ class OutboxFacts:
 
     async def add(self, facts: Sequence[RefundFact | StageFact]) -> None:
         await self._outbox.add([self._encode(fact) for fact in facts])
+
+
+class OutboxLedger:
+    """Sealed blocks on their way to the ledger's topic, where a block's sequence is its number.
+
+    A recovered database makes blocks again: there the sequence runs ahead, and never behind.
+    """
+
+    def __init__(self, outbox: Outbox, encode: Callable[[Block], Draft]) -> None:
+        self._outbox = outbox
+        self._encode = encode
+
+    async def add(self, blocks: Sequence[Block]) -> None:
+        """Publish the blocks; raises `InvariantBroken` where an earlier one never was."""
+        sequences = await self._outbox.add([self._encode(block) for block in blocks])
+        for block, sequence in zip(blocks, sequences, strict=True):
+            if sequence < block.number:
+                raise InvariantBroken(
+                    f"block {block.number} of {block.campaign_id} would be published as {sequence}"
+                )

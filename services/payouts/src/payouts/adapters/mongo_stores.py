@@ -7,6 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from pymongo import InsertOne, ReplaceOne, UpdateOne
 
 from payouts.adapters.documents import Document, Documents
+from payouts.adapters.facts import OutboxLedger
 from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
@@ -72,10 +73,11 @@ class _VersionedCollection(Generic[V]):
 class MongoBooks:
     """`books`, and their `blocks` with numbers and causes that are unique per campaign."""
 
-    def __init__(self, database: Database, session: Session) -> None:
+    def __init__(self, database: Database, session: Session, ledger: OutboxLedger) -> None:
         self._books = _VersionedCollection(database.collection("books"), session, BOOKS)
         self._blocks = database.collection("blocks")
         self._session = session
+        self._ledger = ledger
 
     async def load(self, campaign_ids: Collection[str]) -> dict[str, Book]:
         found = await self._books.load({"_id": {"$in": list(campaign_ids)}})
@@ -91,6 +93,7 @@ class MongoBooks:
             await self._blocks.insert_many(
                 [block_document(block) for block in blocks], session=self._session
             )
+        await self._ledger.add(blocks)
         BLOCKS.inc(len(blocks))
 
 

@@ -1,22 +1,21 @@
 """Blocks: the book's entries sealed into a chain of hashes (`money.md` 1, R4).
 
-The hash is SHA-256 of the RFC 8785 JSON of the block without its hash. A block holds nothing but
-objects with ASCII names, arrays, text and integers below 2^53, and for those the standard
-library's compact, sorted JSON is RFC 8785 byte for byte; a test holds it against the library.
+How a block is hashed is published with the contracts, because anybody may check the chain.
 """
 
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from payouts.domain.errors import Refused
-from payouts.domain.ledger import Account, Balances, Entry, Posting, Row, post
+from payouts.domain.ledger import Balances, Entry, Posting, Row, post
+from sosst_contracts.chain import GENESIS_HASH, LARGEST_INTEGER, NotABlock, canonical
+from sosst_contracts.chain import hash_of as hash_of_content
 
 ENTRIES_PER_BLOCK_MAX = 500
-LARGEST_INTEGER = 2**53 - 1
-GENESIS_HASH = "0" * 64
+# What is published as one event stays below 256 KiB (decision 0016); heads and balances are small.
+ENTRIES_BYTES_MAX = 192 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class SealedEntry:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """At most 500 entries, chained to the block before; never changed once sealed.
+    """At most 500 entries and 192 KiB, chained to the block before; never changed once sealed.
 
     `balances` are those after its last entry. `sealed_at` is an aware UTC instant.
     """
@@ -98,15 +97,25 @@ def seal(
 
 def _groups(postings: Iterable[Posting]) -> Iterator[list[Posting]]:
     group: list[Posting] = []
-    size = 0
+    entries = size = 0
     for posting in postings:
-        if size + len(posting.entries) > ENTRIES_PER_BLOCK_MAX:
-            yield group
-            group, size = [], 0
+        more, bytes_more = len(posting.entries), _size(posting)
+        if entries + more > ENTRIES_PER_BLOCK_MAX or size + bytes_more > ENTRIES_BYTES_MAX:
+            if group:
+                yield group
+            group, entries, size = [], 0, 0
         group.append(posting)
-        size += len(posting.entries)
+        entries, size = entries + more, size + bytes_more
     if group:
         yield group
+
+
+def _size(posting: Posting) -> int:
+    """Return how many bytes the posting takes in a block, at most."""
+    # A number that has fewer digits in the end only makes the block smaller than it was taken for.
+    entries = _number([posting], LARGEST_INTEGER - ENTRIES_PER_BLOCK_MAX)
+    with _refusing():
+        return sum(len(canonical(_entry_content(sealed))) + 1 for sealed in entries)
 
 
 def _number(group: Sequence[Posting], first: int) -> Iterator[SealedEntry]:
@@ -125,7 +134,22 @@ def _with_hash(block: Block) -> Block:
 
 def hash_of(block: Block) -> str:
     """Return what the block's hash must be, from everything in it but the hash."""
-    return hashlib.sha256(canonical(content(block))).hexdigest()
+    with _refusing():
+        return hash_of_content(content(block))
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What cannot be shown to anyone is not sealed."""
+    try:
+        yield
+    except NotABlock as refusal:
+        raise Refused("unsealable", str(refusal)) from None
+
+
+def published(block: Block) -> dict[str, object]:
+    """Return the block as it is shown to anyone."""
+    return content(block) | {"hash": block.hash}
 
 
 def content(block: Block) -> dict[str, object]:
@@ -137,7 +161,7 @@ def content(block: Block) -> dict[str, object]:
         "previous_hash": block.previous_hash,
         "first_entry": block.first_entry,
         "entries": [_entry_content(sealed) for sealed in block.entries],
-        "balances": {account.value: block.balances[account] for account in Account},
+        "balances": {account.value: amount for account, amount in block.balances.items()},
         "sealed_at": block.sealed_at.isoformat(timespec="milliseconds"),
     }
 
@@ -155,24 +179,3 @@ def _entry_content(sealed: SealedEntry) -> dict[str, object]:
     if sealed.balance_transaction is not None:
         shown["balance_transaction"] = sealed.balance_transaction
     return shown
-
-
-def canonical(value: Mapping[str, object]) -> bytes:
-    """Return the RFC 8785 JSON of a block's content; raises `Refused` above 2^53 - 1."""
-    _refuse_unsafe(value)
-    return json.dumps(
-        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
-    ).encode()
-
-
-def _refuse_unsafe(value: object) -> None:
-    if isinstance(value, Mapping):
-        for inner in value.values():
-            _refuse_unsafe(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            _refuse_unsafe(inner)
-    elif isinstance(value, float):
-        raise Refused("unsafe-number", f"a block holds integers only, not {value!r}")
-    elif isinstance(value, int) and abs(value) > LARGEST_INTEGER:
-        raise Refused("unsafe-number", f"{value} is not safe in JSON")

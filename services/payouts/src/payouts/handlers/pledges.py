@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from payouts.domain.book import Book, CollectedPledge, collect, reach, refunds_are_owed, seal_into
+from payouts.domain.book import Book, CollectedPledge, collect, reach, refunds_are_owed
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import Refund, RefundFact, request
 from payouts.handlers.plan import count_contradiction, plan_if_due
+from payouts.handlers.posting import post
 from payouts.handlers.work_kinds import refund_work
 from payouts.ports import PayoutsUnit
 
@@ -79,11 +80,10 @@ class _Fold:
 
 
 async def _save(unit: PayoutsUnit, fold: _Fold, now: datetime) -> None:
-    book, blocks = seal_into(fold.book, fold.postings, now)
+    book = await post(unit, fold.book, fold.postings, now)
     count_contradiction(fold.before, book)
     await unit.pledges.save(fold.money)
     await unit.refunds.save(fold.refunds)
-    await unit.books.append(blocks)
     await unit.facts.add(fold.facts)
     await unit.plumbing.work.offer([refund_work(refund, now) for refund in fold.refunds])
     await unit.books.save([await plan_if_due(unit, book, now)])

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from payouts.domain.book import advance_run, seal_into
+from payouts.domain.book import advance_run
 from payouts.domain.refund import request
+from payouts.handlers.posting import post
 from payouts.handlers.work_kinds import refund_work
 from payouts.ports import PayoutsUnit
 from servicekit.units import UnitsOfWork
@@ -33,10 +34,9 @@ async def run_page(
         postings = [posting for decision in decisions for posting in decision.postings]
         last = len(page) < page_size
         moved = advance_run(book, page[-1].pledge_id if page else None, last)
-        sealed, blocks = seal_into(moved, postings, now)
+        sealed = await post(unit, moved, postings, now)
         await unit.pledges.save([decision.money for decision in decisions])
         await unit.refunds.save([decision.refund for decision in decisions])
-        await unit.books.append(blocks)
         await unit.books.save([sealed])
         await unit.facts.add([fact for decision in decisions for fact in decision.facts])
         refunds = [refund_work(decision.refund, now) for decision in decisions]

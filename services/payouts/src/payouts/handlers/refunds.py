@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from payouts.domain.book import seal_into
 from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import Refund, RefundDecision, RefundState
+from payouts.handlers.posting import post
 from payouts.ports import PayoutsUnit
 from servicekit.lanes import Lanes
 from servicekit.units import UnitsOfWork
@@ -64,9 +64,7 @@ async def _save_group(
     postings = [posting for decision in decisions for posting in decision.postings]
     if postings:
         book = (await unit.books.load([campaign_id]))[campaign_id]
-        sealed, blocks = seal_into(book, postings, now)
-        await unit.books.append(blocks)
-        await unit.books.save([sealed])
+        await unit.books.save([await post(unit, book, postings, now)])
         await unit.pledges.save([d.money for d in decisions if d.postings])
     changed = {d.refund.refund_id: d.refund for d in decisions}
     await unit.refunds.save([r for r in changed.values() if r != refunds[r.refund_id]])

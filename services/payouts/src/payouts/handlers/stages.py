@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from payouts.domain.book import Book, seal_into
+from payouts.domain.book import Book
 from payouts.domain.destination import Destination
 from payouts.domain.stage import Stage, StageDecision, StageState
+from payouts.handlers.posting import post
 from payouts.metrics import STAGE_LATE_FAILURES
 from payouts.ports import PayoutsUnit
 from servicekit.units import UnitsOfWork
@@ -42,9 +43,7 @@ async def save_step(
         decision = decide(view)
         await unit.plumbing.work.confirm([claim])
         if decision.postings:
-            book, blocks = seal_into(view.book, decision.postings, now)
-            await unit.books.append(blocks)
-            await unit.books.save([book])
+            await unit.books.save([await post(unit, view.book, decision.postings, now)])
         if decision.stage != view.stage:
             await unit.stages.save([decision.stage])
         await unit.facts.add(decision.facts)

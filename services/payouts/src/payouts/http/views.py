@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from payouts.domain.block import Block, content
+from payouts.domain.block import Block, published
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
 from payouts.domain.gate import Line
@@ -98,4 +98,4 @@ def _line(line: Line) -> LineView:
 
 
 def block_view(block: Block) -> dict[str, object]:
-    return content(block) | {"hash": block.hash}
+    return published(block)
