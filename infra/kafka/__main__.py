@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from infra.kafka.apply import TopicsRefused, carry_out, plan
 from infra.kafka.cluster import connect
-from infra.kafka.topics import FOLDER, MalformedTopicFile, read_topics, with_prefix
+from infra.kafka.topics import FOLDER, MalformedTopicFile, read_topics, with_in_sync, with_prefix
 
 SERVERS_VARIABLE = "SOSST_KAFKA_BOOTSTRAP_SERVERS"
 REFUSED = 1
@@ -25,7 +25,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     apply.add_argument("--prefix", default="", help="put before every topic's name")
     apply.add_argument("--owner", help="only the topics of this service")
     apply.add_argument("--topics", type=Path, default=FOLDER, help="folder of topic files")
-    apply.add_argument("--replication-factor", type=int, default=1, help="of topics to create")
+    apply.add_argument("--replication-factor", type=int, help="default: as the brokers choose")
+    apply.add_argument("--min-insync-replicas", type=int, help="default: as the brokers choose")
     apply.add_argument("--bootstrap-servers", default=os.environ.get(SERVERS_VARIABLE))
     chosen = parser.parse_args(arguments)
     if not chosen.bootstrap_servers:
@@ -35,11 +36,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 async def apply(chosen: argparse.Namespace) -> None:
     """Print the difference and, if asked to, make it."""
-    topics = with_prefix(read_topics(chosen.topics, chosen.owner), chosen.prefix)
+    named = with_prefix(read_topics(chosen.topics, chosen.owner), chosen.prefix)
+    topics = with_in_sync(named, chosen.min_insync_replicas)
     if not topics:
         raise MalformedTopicFile(f"no topic file for owner {chosen.owner or 'any'}")
     async with connect(chosen.bootstrap_servers) as cluster:
-        changes = await plan(cluster, topics)
+        changes = await plan(cluster, topics, chosen.replication_factor)
         for change in changes:
             print(change.text)
         if not changes:

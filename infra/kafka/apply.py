@@ -4,20 +4,22 @@ from collections.abc import Sequence
 
 from infra.kafka.cluster import Cluster, connect
 from infra.kafka.difference import Change, differences
-from infra.kafka.topics import Topic, with_prefix
+from infra.kafka.topics import Topic, with_in_sync, with_prefix
 
 
 class TopicsRefused(Exception):
     """The difference contains a change that is never made; nothing was changed."""
 
 
-async def plan(cluster: Cluster, topics: Sequence[Topic]) -> list[Change]:
+async def plan(
+    cluster: Cluster, topics: Sequence[Topic], copies: int | None = None
+) -> list[Change]:
     """What would have to change on the cluster; `topics` have physical names."""
     wanted = list(topics)
-    return differences(wanted, await cluster.present([topic.name for topic in wanted]))
+    return differences(wanted, await cluster.present([topic.name for topic in wanted]), copies)
 
 
-async def carry_out(cluster: Cluster, changes: Sequence[Change], replication_factor: int) -> None:
+async def carry_out(cluster: Cluster, changes: Sequence[Change], copies: int | None = None) -> None:
     """Make all changes, or none if one of them is refused.
 
     Raises:
@@ -28,7 +30,7 @@ async def carry_out(cluster: Cluster, changes: Sequence[Change], replication_fac
         raise TopicsRefused("\n".join(refused))
     missing = [change.topic for change in changes if change.kind == "create"]
     if missing:
-        await cluster.create(missing, replication_factor)
+        await cluster.create(missing, copies)
     for change in changes:
         if change.kind == "settings":
             await _alter(cluster, change.topic)
@@ -38,16 +40,21 @@ async def ensure_topics(
     bootstrap_servers: str,
     topics: Sequence[Topic],
     prefix: str = "",
-    replication_factor: int = 1,
+    *,
+    replication_factor: int | None = None,
+    min_insync_replicas: int | None = None,
 ) -> None:
     """Make the topics exist as described, under their prefix; the same again changes nothing.
+
+    Without a replication factor the brokers' own default counts: 1 on one node, 3 on three.
 
     Raises:
         TopicsRefused: a topic exists and only a narrowing change would make it as described.
         KafkaError: no broker answers, or it refuses.
     """
     async with connect(bootstrap_servers) as cluster:
-        changes = await plan(cluster, with_prefix(topics, prefix))
+        wanted = with_in_sync(with_prefix(topics, prefix), min_insync_replicas)
+        changes = await plan(cluster, wanted, replication_factor)
         await carry_out(cluster, changes, replication_factor)
 
 

@@ -16,6 +16,8 @@ from infra.kafka.topics import Topic
 
 # DescribeConfigs: the source "set on this very topic"; others are defaults.
 SET_ON_TOPIC = 1
+# CreateTopics: "as many copies as the brokers' default.replication.factor says".
+BROKERS_DEFAULT = -1
 
 
 class Cluster:
@@ -25,18 +27,21 @@ class Cluster:
         self._admin = admin
 
     async def present(self, names: Sequence[str]) -> dict[str, Present]:
-        """Those of the named topics that exist, with partitions and own settings."""
+        """Those of the named topics that exist, with partitions, copies and own settings."""
         described = await self._admin.describe_topics(None)
-        partitions = {t["topic"]: len(t["partitions"]) for t in described if t["topic"] in names}
+        partitions = {t["topic"]: t["partitions"] for t in described if t["topic"] in names}
         settings = await self._settings(list(partitions))
-        return {name: Present(count, settings[name]) for name, count in partitions.items()}
+        return {
+            name: Present(len(found), settings[name], min(len(p["replicas"]) for p in found))
+            for name, found in partitions.items()
+        }
 
-    async def create(self, topics: Sequence[Topic], replication_factor: int) -> None:
-        """Create them; one that another process created in the meantime is no error."""
-        new = [
-            NewTopic(t.name, t.partitions, replication_factor, topic_configs=dict(t.settings))
-            for t in topics
-        ]
+    async def create(self, topics: Sequence[Topic], copies: int | None) -> None:
+        """Create them; one that another process created in the meantime is no error.
+
+        `copies` is the replication factor, None for the brokers' own default.
+        """
+        new = [_new(topic, copies) for topic in topics]
         response = await self._admin.create_topics(new)
         for name, code, *message in response.topic_errors:
             if code != TopicAlreadyExistsError.errno:
@@ -61,6 +66,14 @@ class Cluster:
                     key: value for key, value, _, source, *_ in entries if source == SET_ON_TOPIC
                 }
         return found
+
+
+def _new(topic: Topic, copies: int | None) -> NewTopic:
+    settings = dict(topic.settings)
+    if copies is not None:
+        return NewTopic(topic.name, topic.partitions, copies, topic_configs=settings)
+    # aiokafka takes "the brokers' default" only together with assignments, of which there are none.
+    return NewTopic(topic.name, topic.partitions, BROKERS_DEFAULT, {}, settings)
 
 
 def _check(code: int, action: str, message: Sequence[Any]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from infra.kafka.topics import KEPT_FOR_EVER, Topic
+from infra.kafka.topics import IN_SYNC, KEPT_FOR_EVER, Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +12,7 @@ class Present:
 
     partitions: int
     settings: Mapping[str, str]
+    copies: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,13 @@ class Change:
     refusal: str | None = None
 
 
-def differences(wanted: list[Topic], present: Mapping[str, Present]) -> list[Change]:
+def differences(
+    wanted: list[Topic], present: Mapping[str, Present], copies: int | None = None
+) -> list[Change]:
     """The changes in the order of the files; none when the cluster agrees.
 
-    Topics that no file names are left alone: another team's topics live there too.
+    Topics that no file names are left alone: another team's topics live there too. `copies` is the
+    replication factor, None where the brokers' own default will do.
     """
     changes: list[Change] = []
     for topic in wanted:
@@ -37,7 +41,8 @@ def differences(wanted: list[Topic], present: Mapping[str, Present]) -> list[Cha
             text = f"+ {topic.name}: {topic.partitions} partitions, {settings}"
             changes.append(Change(topic, "create", text))
         else:
-            changes += _partitions(topic, found) + _settings(topic, found)
+            changes += _partitions(topic, found) + _copies(topic, found, copies)
+            changes += _settings(topic, found)
     return changes
 
 
@@ -50,6 +55,15 @@ def _partitions(topic: Topic, found: Present) -> list[Change]:
     return [Change(topic, "partitions", text, refusal)]
 
 
+def _copies(topic: Topic, found: Present, copies: int | None) -> list[Change]:
+    """Said and never made: copies are moved between brokers by Kafka's own tool, under watch."""
+    if copies is None or copies == found.copies:
+        return []
+    text = f"! {topic.name}: replication factor {found.copies} -> {copies}"
+    refusal = "copies are moved with kafka-reassign-partitions, partition by partition"
+    return [Change(topic, "copies", text, refusal)]
+
+
 def _settings(topic: Topic, found: Present) -> list[Change]:
     wanted = dict(topic.settings)
     changed = {name: value for name, value in wanted.items() if found.settings.get(name) != value}
@@ -60,12 +74,16 @@ def _settings(topic: Topic, found: Present) -> list[Change]:
         for name, value in changed.items()
     )
     narrowing = [name for name in changed if _narrows(name, found.settings.get(name), wanted[name])]
-    refusal = f"{', '.join(narrowing)} would delete records" if narrowing else None
+    refusal = f"{', '.join(narrowing)} would {_harm(narrowing)}" if narrowing else None
     return [Change(topic, "settings", text, refusal)]
 
 
+def _harm(narrowing: list[str]) -> str:
+    return "lose records with a broker" if narrowing == [IN_SYNC] else "delete records"
+
+
 def _narrows(name: str, before: str | None, after: str) -> bool:
-    """Whether records that are kept now would be deleted.
+    """Whether records that are kept now would be deleted, or later ones kept less safely.
 
     A topic without an own setting is on the broker's default, which keeps less than
     for ever: from there only "for ever" and only "delete" are certainly not narrower.
@@ -76,4 +94,6 @@ def _narrows(name: str, before: str | None, after: str) -> bool:
         return before is None or int(before) == KEPT_FOR_EVER or int(after) < int(before)
     if name == "cleanup.policy":
         return "compact" in after and "compact" not in (before or "")
+    if name == IN_SYNC:
+        return before is not None and int(after) < int(before)
     return True

@@ -11,6 +11,8 @@ import yaml
 FOLDER = Path(__file__).resolve().parents[2] / "contracts" / "topics"
 T = TypeVar("T")
 KEPT_FOR_EVER = -1
+# How many copies a record needs before it is acknowledged; a matter of the cluster, not the file.
+IN_SYNC = "min.insync.replicas"
 # Letters, digits, dashes and one dot, never underscores (architecture.md 1).
 NAME = re.compile(r"[A-Za-z0-9-]+\.[A-Za-z0-9-]+")
 
@@ -42,6 +44,12 @@ def read_topics(folder: Path = FOLDER, owner: str | None = None) -> list[Topic]:
 def with_prefix(topics: Iterable[Topic], prefix: str) -> list[Topic]:
     """The same topics under their physical names."""
     return [Topic(prefix + t.name, t.owner, t.partitions, t.settings) for t in topics]
+
+
+def with_in_sync(topics: Iterable[Topic], replicas: int | None) -> list[Topic]:
+    """The same topics with this many copies needed for an acknowledgement, if a number is given."""
+    own = ((IN_SYNC, str(replicas)),) if replicas is not None else ()
+    return [Topic(t.name, t.owner, t.partitions, t.settings + own) for t in topics]
 
 
 def _read(path: Path) -> Topic:

@@ -12,33 +12,29 @@ NOT_RUNNING = 3
 
 def up(stack: NativeStack) -> int:
     """Start what does not run yet and print the addresses as shell lines."""
-    for server in (stack.mongodb, stack.kafka):
-        if server.process is None:
-            server.start()
-    print(stack.addresses.exports())
+    print(stack.start_missing().exports())
     return 0
 
 
 def down(stack: NativeStack) -> int:
-    """Stop both servers and keep their data."""
+    """Stop all servers and keep their data."""
     stack.stop()
     return 0
 
 
 def status(stack: NativeStack) -> int:
     """One line per server, then the addresses; 3 if one of them does not run."""
-    servers = (stack.kafka, stack.mongodb)
-    for server in servers:
+    for server in stack.servers:
         state = f"process {server.process.process_id}" if server.process else "not running"
         print(f"# {server.name}: {state}, log {server.log}")
-    if not all(server.process for server in servers):
+    if not all(server.process for server in stack.servers):
         return NOT_RUNNING
     print(stack.addresses.exports())
     return 0
 
 
 def wipe(stack: NativeStack) -> int:
-    """Stop both servers and delete their data."""
+    """Stop all servers and delete their data."""
     stack.wipe()
     return 0
 

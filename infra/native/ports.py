@@ -14,15 +14,16 @@ def kept_ports(file: Path, count: int) -> list[int]:
     """The ports written in `file`; chosen and written there at the first call.
 
     A server's clients and its stored metadata know its port, so that a restart on
-    the same data must find the same one.
+    the same data must find the same one. Who needs more than were kept gets more.
     """
-    if file.exists():
-        return [int(port) for port in json.loads(file.read_text())]
-    ports: list[int] = []
+    ports = [int(port) for port in json.loads(file.read_text())] if file.exists() else []
+    if len(ports) >= count:
+        return ports
     while len(ports) < count:
         port = random.randint(LOWEST_PORT, HIGHEST_PORT)
         if port not in ports and _is_free(port):
             ports.append(port)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(ports))
     return ports
 

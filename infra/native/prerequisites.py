@@ -1,4 +1,4 @@
-"""What the machine must have: x86-64 with AVX, a JDK, Maven (to fetch), three system libraries."""
+"""What the machine must have: x86-64 with AVX, a JDK, three libraries; Maven and Go to fetch."""
 
 import ctypes
 import os
@@ -15,6 +15,8 @@ from infra.native.errors import MissingPrerequisite
 JAVA_MAJOR_MINIMUM = 17
 # A Debian or Ubuntu release has one of these; 17 is what we measured with.
 JAVA_PACKAGES = ("openjdk-17-jre-headless", "openjdk-21-jre-headless", "openjdk-25-jre-headless")
+# What go.mod of the fault proxy asks for.
+GO_MINIMUM = (1, 19)
 LIBRARIES = {"libcurl4": "libcurl.so.4", "liblzma5": "liblzma.so.5", "libssl3": "libssl.so.3"}
 
 
@@ -50,6 +52,16 @@ def has_maven() -> bool:
     return shutil.which("mvn") is not None
 
 
+def has_go() -> bool:
+    """Whether a Go of at least GO_MINIMUM is on PATH."""
+    go = shutil.which("go")
+    if go is None:
+        return False
+    printed = subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"go(\d+)\.(\d+)", printed)
+    return found is not None and (int(found[1]), int(found[2])) >= GO_MINIMUM
+
+
 def has_library(name: str) -> bool:
     """Whether the dynamic loader finds the library."""
     try:
@@ -59,23 +71,29 @@ def has_library(name: str) -> bool:
     return True
 
 
-def missing_packages(maven: bool) -> list[str]:
+def missing_packages(maven: bool, go: bool) -> list[str]:
     """The Debian packages that would close the gaps; Java is named "java" until it is chosen."""
     missing = [] if has_java() else ["java"]
     if maven and not has_maven():
         missing.append("maven")
+    if go and not has_go():
+        missing.append("golang-go")
     return missing + [package for package, name in LIBRARIES.items() if not has_library(name)]
 
 
 def ensure(
-    maven: bool, *, is_root: bool = os.geteuid() == 0, debian: Path = Path("/etc/debian_version")
+    maven: bool,
+    go: bool = False,
+    *,
+    is_root: bool = os.geteuid() == 0,
+    debian: Path = Path("/etc/debian_version"),
 ) -> None:
     """Install what is missing if we are root on Debian or Ubuntu, else say the one command.
 
     Raises:
         MissingPrerequisite: with the command to run, or the names of what is missing.
     """
-    missing = missing_packages(maven)
+    missing = missing_packages(maven, go)
     if not missing:
         return
     if not debian.exists():
@@ -85,7 +103,7 @@ def ensure(
         install = f"sudo apt-get install -y --no-install-recommends {packages}"
         raise MissingPrerequisite(f"run: sudo apt-get update && {install}")
     _install(missing)
-    if still := missing_packages(maven):
+    if still := missing_packages(maven, go):
         raise MissingPrerequisite(f"installed, and still missing: {', '.join(still)}")
 
 

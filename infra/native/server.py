@@ -34,6 +34,11 @@ class Server:
         self._supervisor: subprocess.Popen[str] | None = None
 
     @property
+    def folder(self) -> Path:
+        """Where everything of this server is."""
+        return self._folder
+
+    @property
     def log(self) -> Path:
         """Where the server writes."""
         return self._folder / "server.log"

@@ -45,6 +45,23 @@ async def test_widened_without_loss_of_others(
     assert found == Present(3, {"retention.ms": "-1", "segment.bytes": "2000000"})
 
 
+async def test_copies_as_asked(kafka_bootstrap_servers: str, topic_prefix: str) -> None:
+    """The numbers of copies are the topic's own settings; another number later is refused."""
+    wanted = topic("apply.copies")
+    for _ in range(2):
+        await ensure_topics(
+            kafka_bootstrap_servers,
+            [wanted],
+            topic_prefix,
+            replication_factor=1,
+            min_insync_replicas=1,
+        )
+    found = await present(kafka_bootstrap_servers, f"{topic_prefix}apply.copies")
+    assert found == Present(3, {"min.insync.replicas": "1"}, copies=1)
+    with pytest.raises(TopicsRefused, match="replication factor 1 -> 3"):
+        await ensure_topics(kafka_bootstrap_servers, [wanted], topic_prefix, replication_factor=3)
+
+
 async def test_narrowing_changes_nothing(kafka_bootstrap_servers: str, topic_prefix: str) -> None:
     """One refused change holds back all: the other topic is not created either."""
     kept = topic("apply.kept", retention_ms="-1")

@@ -70,6 +70,26 @@ def test_works_can_nest(tmp_path: Path) -> None:
         assert {path.name for path in tmp_path.iterdir()} == {"format.lock", "fetch.lock"}
 
 
+def test_a_damaged_build_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The fault proxy is built once; changed afterwards it is named, and built again."""
+    monkeypatch.setenv("SOSST_CACHE", str(tmp_path))
+    builds: list[list[str]] = []
+
+    def compile_quickly(command: list[str], **_: object) -> None:
+        builds.append(command)
+        Path(command[command.index("-o") + 1]).write_bytes(b"program")
+
+    monkeypatch.setattr(fetch, "_run", compile_quickly)
+    monkeypatch.setattr(fetch.prerequisites, "ensure", lambda **_: None)
+    program = fetch.toxiproxy()
+    assert fetch.toxiproxy() == program and len(builds) == 1
+    program.write_bytes(b"other")
+    assert fetch.toxiproxy().read_bytes() == b"program" and len(builds) == 2
+    assert str(program) in capsys.readouterr().err
+
+
 def refuse_to_fetch(_: Path) -> None:
     """A fetch that must not happen."""
     pytest.fail("fetched although the cache is good")

@@ -32,6 +32,15 @@ def test_maven_only_to_fetch(bare_machine: Path) -> None:
     assert "maven" not in str(refusal.value)
 
 
+def test_go_only_for_the_proxy(bare_machine: Path) -> None:
+    """Go is asked for only where the fault proxy has to be built."""
+    with pytest.raises(MissingPrerequisite, match="golang-go"):
+        prerequisites.ensure(maven=False, go=True, is_root=False, debian=bare_machine)
+    with pytest.raises(MissingPrerequisite) as refusal:
+        prerequisites.ensure(maven=False, is_root=False, debian=bare_machine)
+    assert "golang" not in str(refusal.value)
+
+
 def test_other_systems(bare_machine: Path) -> None:
     """Elsewhere than on Debian nothing is installed, root or not."""
     with pytest.raises(MissingPrerequisite, match="java, maven"):
