@@ -18,6 +18,9 @@ down: venv ## Stop what `make up` started
 test: check ## Check everything and run every test on real Kafka and MongoDB
 	@$(PYTHON) -m pytest $(ARGUMENTS)
 
+chaos: venv ## Break everything under load by the plan of a seed (SEED=17), then check all money and notices
+	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGUMENTS)
+
 check: venv ## Style, types, layers, generated files
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy
 	@.venv/bin/lint-imports && $(PYTHON) -m contracts.tools --check
@@ -40,4 +43,4 @@ venv: .venv/stamp ## Make the virtual environment from pinned, hashed requiremen
 clean: ## Stop the native stack and delete the environment and its state
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m infra.native wipe
 	@rm -rf .venv .sosst
-.PHONY: help demo up down test check contracts rows lock venv clean
+.PHONY: help demo up down test chaos check contracts rows lock venv clean

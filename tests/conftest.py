@@ -7,17 +7,7 @@ import pytest_asyncio
 
 from infra.native import Addresses, NativeStack
 from infra.suite import Suite
-from infra.suite.checkout import Checkout
-from infra.suite.readings import Readings
-from tests.world import World
-
-
-async def _worlds(suite: Suite) -> AsyncIterator[World]:
-    async with suite:
-        world = World(suite, Checkout(suite), Readings(suite))
-        yield world
-        await world.checkout.close()
-        await world.look.close()
+from tests.world import World, opened
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -25,7 +15,7 @@ async def world(
     native_stack: Addresses, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
     """A running suite; tests share it, each with campaigns of its own."""
-    async for world in _worlds(Suite(tmp_path_factory.mktemp("suite"), native_stack)):
+    async with opened(Suite(tmp_path_factory.mktemp("suite"), native_stack)) as world:
         yield world
 
 
@@ -35,5 +25,5 @@ async def fragile_world(
 ) -> AsyncIterator[World]:
     """A running suite whose Kafka and MongoDB may be paused and killed."""
     folder = tmp_path_factory.mktemp("fragile")
-    async for world in _worlds(Suite(folder, _breakable_stack.addresses)):
+    async with opened(Suite(folder, _breakable_stack.addresses)) as world:
         yield world

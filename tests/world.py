@@ -3,9 +3,11 @@
 import asyncio
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from random import Random
 from typing import Any
 
 from pymongo import MongoClient
@@ -22,7 +24,8 @@ from payouts.domain.chain import verify
 from payouts.domain.ledger import check
 from servicekit.kafka import KafkaConnection
 from servicekit.positions import TopicPositions
-from sosst_contracts.codec import Record
+from servicekit.publish import KafkaPublisher
+from sosst_contracts.codec import Decoded, Draft, Record
 from sosst_contracts.notifier import BackerNotified
 
 CURRENCY = "EUR"
@@ -51,9 +54,16 @@ class World:
     checkout: Checkout
     look: Readings
 
-    async def launch(self, campaign_id: str, *, goal: int, open_seconds: float) -> None:
+    async def launch(
+        self,
+        campaign_id: str,
+        *,
+        goal: int,
+        open_seconds: float,
+        deadline: datetime | None = None,
+    ) -> None:
         await self.checkout.launch(
-            Launch(campaign_id, CREATOR.subject, "A lamp", goal, CURRENCY, open_seconds)
+            Launch(campaign_id, CREATOR.subject, "A lamp", goal, CURRENCY, open_seconds), deadline
         )
 
     async def give_destination(self, campaign_id: str, account: str) -> None:
@@ -63,8 +73,10 @@ class World:
 
         async def given() -> bool:
             response = await self.look.ask("PUT", "payouts", path, caller=CREATOR, body=body)
-            assert response.status_code in (200, 404), response.text
-            return response.status_code == 200
+            if response.status_code == 404:
+                return False
+            response.raise_for_status()
+            return True
 
         await eventually(f"the destination of {campaign_id} is given", given)
 
@@ -87,13 +99,14 @@ class World:
             del fact["campaign_id"]
             body = {"status": "captured", "money": money, **fact}
             response = await self.look.ask("POST", "funding", path, caller=SERVICE, body=body)
-            assert response.status_code == 200, response.text
+            response.raise_for_status()
 
         await asyncio.gather(*(tell(record) for record in records))
 
     @contextmanager
     def database(self, service: str) -> Iterator[Database[Document]]:
         """Look into a service's own database."""
+        client: MongoClient[Document]
         with MongoClient(self.suite.addresses.mongodb_uri, tz_aware=True) as client:
             yield client[self.suite.database(service)]
 
@@ -101,6 +114,20 @@ class World:
         """Return a document of a service's own database."""
         with self.database(service) as database:
             return database[collection].find_one({"_id": document_id})
+
+    async def republish(
+        self, topic: str, draw: Random, *, key: str | None = None, times: int = 1
+    ) -> None:
+        """Publish what stands on a topic (of one key) once more, or more often, and shuffled."""
+        facts = [fact for fact in await self.look.events(topic) if key in (None, fact.key)]
+        records = [told_again(fact).seal(fact.envelope.sequence) for fact in facts] * times
+        draw.shuffle(records)
+        publisher = KafkaPublisher(self._connection())
+        try:
+            while not all(await publisher.publish(records)):
+                pass  # What was acknowledged comes once more, which is the same to everybody.
+        finally:
+            await publisher.close()
 
     async def everything_read(self) -> None:
         """Wait until every group has committed all that stands on its topics."""
@@ -197,6 +224,26 @@ class World:
                 chain = [block_from(block) for block in blocks.sort("number", 1)]
                 upto = [block for block in chain if block.number <= book.head.block]
                 assert verify(upto, book.head, book.balances) == ()
+
+
+@asynccontextmanager
+async def opened(suite: Suite, *services: str) -> AsyncIterator[World]:
+    """A suite, or some services of it, that runs for as long as the world is looked at."""
+    world = World(suite, Checkout(suite), Readings(suite))
+    try:
+        await suite.start(*services)
+        yield world
+    finally:
+        await world.checkout.close()
+        await world.look.close()
+        await suite.stop()
+        await suite.provider.http.aclose()
+
+
+def told_again(fact: Decoded) -> Draft:
+    """Return the draft that makes the very same record again."""
+    envelope = fact.envelope
+    return Draft(fact.event, envelope.time, correlation_id=envelope.correlation_id)
 
 
 def assert_everybody_told_once(told: set[tuple[str, str]], people: Sequence[str]) -> None:

@@ -5,9 +5,6 @@ import random
 import pytest
 
 from infra.suite.readings import eventually
-from servicekit.kafka import KafkaConnection
-from servicekit.publish import KafkaPublisher
-from sosst_contracts.codec import Decoded, Draft
 from sosst_contracts.registry import REGISTRY
 from tests.delivery.test_kill_matrix import assert_all_as_if_nothing_happened
 from tests.world import World, backers
@@ -16,12 +13,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SEED = 20260301
 SEQUENCED = sorted({event.topic for event in REGISTRY.event_types if event.sequenced})
-
-
-def told_again(fact: Decoded) -> Draft:
-    """Return the draft that makes the very same record again."""
-    envelope = fact.envelope
-    return Draft(fact.event, envelope.time, correlation_id=envelope.correlation_id)
 
 
 async def provider_book(world: World) -> dict[str, object]:
@@ -59,16 +50,8 @@ async def test_a_republished_history_pays_and_tells_nobody_again(world: World) -
     await assert_all_as_if_nothing_happened(world, "again", rows)
     before = await provider_book(world)
 
-    suite = world.suite
-    publisher = KafkaPublisher(
-        KafkaConnection(suite.addresses.kafka_bootstrap_servers, "again", suite.prefix)
-    )
     for topic in SEQUENCED:
-        facts = [fact for fact in await world.look.events(topic) if fact.key == "again"]
-        records = [told_again(fact).seal(fact.envelope.sequence) for fact in facts] * 2
-        random.Random(SEED).shuffle(records)
-        assert all(await publisher.publish(records))
-    await publisher.close()
+        await world.republish(topic, random.Random(SEED), key="again", times=2)
     await world.everything_read()
 
     assert await provider_book(world) == before

@@ -1,0 +1,112 @@
+"""One run: load, faults and checker together; then healing, and the checker's last word."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from infra.native import NativeStack
+from infra.suite.suite import SERVICES
+from tests.chaos.breaking import Breaker
+from tests.chaos.checker import LOOK_SECONDS, Checker
+from tests.chaos.findings import Finding
+from tests.chaos.load import Load
+from tests.chaos.plan import Plan
+from tests.chaos.watch import TopicWatch
+from tests.world import World
+
+# So many looks of a run must have read everything; otherwise it has proven nothing.
+WHOLE_LOOKS_MIN = 5
+
+
+@dataclass
+class Report:
+    """What a run did and what it found; nothing found means that the suite stood it."""
+
+    seed: int
+    findings: list[Finding] = field(default_factory=list)
+    figures: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def rules(self) -> set[str]:
+        return {finding.rule for finding in self.findings}
+
+
+async def run_chaos(
+    plan: Plan,
+    world: World,
+    stack: NativeStack,
+    say: Callable[[str], None],
+    *,
+    services: Sequence[str] = SERVICES,
+    to_the_end: bool = True,
+) -> Report:
+    """Play the plan on a running suite and return the report.
+
+    The first look that finds something ends the run, so that logs end near the cause.
+    `to_the_end=False` leaves out what must be true at the end, for a suite of which only some
+    services run.
+    """
+    load, breaker = Load(world, plan.campaigns), Breaker(world, stack, say, services)
+    async with TopicWatch(world.suite) as watch:
+        checker = Checker(world, watch, load.played, services)
+        try:
+            findings = await _disturbed(plan, load, breaker, checker)
+            await breaker.heal()
+            if not findings and to_the_end:
+                say("everything is whole again; waiting until everything is final")
+                findings = await checker.settled()
+                findings += _too_blind(checker)
+        finally:
+            checker.close()
+        return Report(plan.seed, findings, _figures(load, breaker, checker))
+
+
+async def _disturbed(plan: Plan, load: Load, breaker: Breaker, checker: Checker) -> list[Finding]:
+    """Let load and faults run under the checker's eyes; return what it found, if anything."""
+
+    async def play() -> None:
+        await asyncio.gather(load.run(), breaker.run(plan))
+
+    playing = asyncio.create_task(play())
+    looking = asyncio.create_task(_look_until_found(breaker, checker))
+    try:
+        await asyncio.wait({playing, looking}, return_when=asyncio.FIRST_COMPLETED)
+        if looking.done():
+            return looking.result()
+        await playing
+        return await checker.look()
+    finally:
+        for task in (playing, looking):
+            task.cancel()
+        await asyncio.gather(playing, looking, return_exceptions=True)
+
+
+async def _look_until_found(breaker: Breaker, checker: Checker) -> list[Finding]:
+    while True:
+        findings = await checker.look()
+        findings += [Finding("ended-by-itself", name) for name in breaker.ended()]
+        if findings:
+            return findings
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _too_blind(checker: Checker) -> list[Finding]:
+    looks = checker.looks
+    if looks.whole >= WHOLE_LOOKS_MIN:
+        return []
+    return [Finding("blind", f"only {looks.whole} of {looks.taken} looks could read everything")]
+
+
+def _figures(load: Load, breaker: Breaker, checker: Checker) -> dict[str, int]:
+    history = checker.watch.history
+    return {
+        "campaigns": len(load.played),
+        "pledges": sum(len(one.rows) for one in load.played),
+        "updates": sum(len(one.published) for one in load.played),
+        "faults": breaker.done,
+        "looks": checker.looks.taken,
+        "whole_looks": checker.looks.whole,
+        "facts": sum(len(facts) for facts in history.facts.values()),
+        "told": sum(len(people) for people in history.told.values()),
+        "repeats": history.repeats,
+    }
