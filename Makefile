@@ -21,6 +21,9 @@ test: check ## Check everything and run every test on real Kafka and MongoDB
 chaos: venv ## Break everything under load by the plan of a seed (SEED=17), then check all money and notices
 	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGUMENTS)
 
+bench: venv ## Measure the hot paths beside the raw limit of the same bytes
+	@$(PYTHON) -m infra.bench $(ARGUMENTS)
+
 check: venv ## Style, types, layers, generated files
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy
 	@.venv/bin/lint-imports && $(PYTHON) -m contracts.tools --check
@@ -43,4 +46,4 @@ venv: .venv/stamp ## Make the virtual environment from pinned, hashed requiremen
 clean: ## Stop the native stack and delete the environment and its state
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m infra.native wipe
 	@rm -rf .venv .sosst
-.PHONY: help demo up down test chaos check contracts rows lock venv clean
+.PHONY: help demo up down test chaos bench check contracts rows lock venv clean

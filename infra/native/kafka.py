@@ -24,6 +24,8 @@ from infra.native.server import Server
 
 START_TIMEOUT_SECONDS = 60.0
 JAVA_OPTIONS = ["-Xms128m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+# Starts slower and then runs at the speed that a broker has: for measurements (`stack.md` 1).
+MEASURED_JAVA_OPTIONS = ["-Xms512m", "-Xmx512m", "-XX:+UseSerialGC"]
 LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
 CLUSTER_ID = "sosst-native"
 
@@ -69,8 +71,11 @@ class KafkaServer(Server):
         node: int,
         detached: bool,
         told: Callable[[], str] | None = None,
+        *,
+        measured: bool = False,
     ) -> None:
         super().__init__(folders[node - 1], detached)
+        self._java_options = MEASURED_JAVA_OPTIONS if measured else JAVA_OPTIONS
         self.name = "Kafka broker" if len(folders) == 1 else f"Kafka broker {node}"
         self.node = node
         self._folders = folders
@@ -117,7 +122,10 @@ class KafkaServer(Server):
         self._settings_file.write_text(settings)
 
     def _command(self) -> list[str]:
-        return _java(f"-Dkafka.log.file={self.log}", "kafka.Kafka", str(self._settings_file))
+        return _java(
+            *self._java_options,
+            *(f"-Dkafka.log.file={self.log}", "kafka.Kafka", str(self._settings_file)),
+        )
 
     def _wait_until_ready(self, process: Process) -> None:
         # In a thread of its own, so that callers may themselves run inside an event loop.
@@ -186,7 +194,7 @@ def _java(*arguments: str) -> list[str]:
     class_path = ":".join(str(jar) for jar in sorted(jars.glob("*.jar")))
     logging = f"-Dlog4j2.configurationFile={LOG_SETTINGS}"
     java = prerequisites.java_command()
-    return [java, *JAVA_OPTIONS, logging, "-cp", class_path, *arguments]
+    return [java, logging, "-cp", class_path, *arguments]
 
 
 def _copy_template(template: Path, data: Path, node: int) -> None:
@@ -219,6 +227,7 @@ def _format(folder: Path, nodes: int) -> Path:
     placeholders = {"client": 4, "controller": 1, "broker": 5, "told": "127.0.0.1:4"}
     settings.write_text(_settings(nodes, node=1, voters=voters, data=data, **placeholders))
     command = _java(
+        *JAVA_OPTIONS,
         f"-Dkafka.log.file={os.devnull}",
         "kafka.tools.StorageTool",
         "format",

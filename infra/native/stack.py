@@ -25,7 +25,8 @@ class NativeStack:
 
     As a context manager (`with`, or `async with` which starts and stops in a thread) it
     stops at the end and dies with this process, kill -9 included. `detached=True` lives
-    until `stop()`, from whatever process. It does not look at the environment's
+    until `stop()`, from whatever process. `measured=True` gives the broker the memory and
+    compiler that measurements need, and a slower start. It does not look at the environment's
     addresses: a caller who wants them asks `given_addresses()` first.
     """
 
@@ -37,12 +38,13 @@ class NativeStack:
         brokers: int = 1,
         mongods: int = 1,
         proxied: bool = False,
+        measured: bool = False,
     ) -> None:
         self._folder = (state or state_folder()).absolute() / "native"
         kafka, mongodb = self._folders("kafka", brokers), self._folders("mongodb", mongods)
         self._proxies = self._proxy(kafka + mongodb, detached) if proxied else None
         self.brokers = [
-            KafkaServer(kafka, node, detached, self._told_by_proxy(kafka, node))
+            KafkaServer(kafka, node, detached, self._told_by_proxy(kafka, node), measured=measured)
             for node in range(1, brokers + 1)
         ]
         self.mongods = [
