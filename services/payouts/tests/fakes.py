@@ -35,7 +35,9 @@ from payouts.ports import (
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, DuplicateKey
 from servicekit.memory import MemoryDatabase
+from servicekit.outbox import OutboxRow
 from servicekit.units import MemoryUnitsOfWork, Plumbing
+from sosst_contracts.chain import read_block
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -156,6 +158,7 @@ class MemoryQueries:
         self._blocks: dict[tuple[str, int], Block] = database.table("blocks")
         self._refunds: dict[str, Refund] = database.table("refunds")
         self._stages = MemoryStages(database)
+        self._outbox: dict[str, OutboxRow] = database.table("outbox")
         self._destinations: dict[str, Destination] = database.table("destinations")
         self._creators: dict[str, str] = database.table("creators")
         self._cursors: dict[str, str] = database.table("cursors")
@@ -169,6 +172,14 @@ class MemoryQueries:
     async def blocks(self, campaign_id: str, after: int, limit: int) -> list[Block]:
         numbers = sorted(n for c, n in self._blocks if c == campaign_id and n > after)
         return [self._blocks[campaign_id, number] for number in numbers][:limit]
+
+    async def blocks_waiting(self) -> Mapping[str, int]:
+        first: dict[str, int] = {}
+        for row in self._outbox.values():
+            if row.record.topic == wire.LEDGER_TOPIC:
+                block = read_block(row.record.value or b"")
+                first.setdefault(block["campaign_id"], block["number"])
+        return first
 
     async def refund(self, campaign_id: str, refund_id: str) -> Refund | None:
         found = self._refunds.get(refund_id)

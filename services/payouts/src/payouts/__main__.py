@@ -2,8 +2,8 @@
 
 import sys
 
-from payouts.app import assemble, begin
+from payouts.app import COMMANDS, assemble, begin
 from payouts.settings import PayoutsSettings
 from servicekit.command import main
 
-sys.exit(main(PayoutsSettings, begin, assemble))
+sys.exit(main(PayoutsSettings, begin, assemble, COMMANDS))

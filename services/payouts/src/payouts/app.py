@@ -1,10 +1,12 @@
 """The composition root of payouts: what is plugged into what; no rule lives here."""
 
+from argparse import Namespace
 from collections.abc import Collection
 
 from payouts import wire
 from payouts.adapters.facts import OutboxFacts, OutboxLedger
 from payouts.adapters.freshness import TopicFreshness
+from payouts.adapters.ledger_topic import KafkaLedgerTopic
 from payouts.adapters.mongo_stores import (
     MongoBooks,
     MongoCreators,
@@ -16,6 +18,7 @@ from payouts.adapters.mongo_stores import (
 from payouts.adapters.queries import MongoQueries
 from payouts.adapters.sandbox_provider import SandboxProvider
 from payouts.adapters.schema import SCHEMA
+from payouts.commands import describe_verify_ledger, perform_verify_ledger
 from payouts.consumer import CAMPAIGNS_GROUP, PLEDGES_GROUP, subscriptions
 from payouts.handlers.funds import FundsReader, RefuseAutomaticPayouts
 from payouts.handlers.pay_stages import PayStages
@@ -27,6 +30,7 @@ from payouts.http import build_api
 from payouts.ports import PayoutsUnit
 from payouts.settings import PayoutsSettings
 from payouts.sweeps import CheckBooks, FollowCash, MeasureQueues
+from servicekit.command import ServiceCommand
 from servicekit.mongo import Database, Session
 from servicekit.positions import TopicPositions
 from servicekit.process import Process
@@ -118,3 +122,19 @@ def _work(
     runtime.worker(REFUND, refunds, concurrency=settings.refund_concurrency, lease_seconds=lease)
     runtime.worker(STAGE, stages, concurrency=STAGE_CONCURRENCY, lease_seconds=lease)
     runtime.worker(REFUND_RUN, run, concurrency=RUN_CONCURRENCY, lease_seconds=lease)
+
+
+async def _verify_ledger(arguments: Namespace, runtime: Runtime[PayoutsUnit]) -> int:
+    queries = MongoQueries(runtime.database)
+    topic = KafkaLedgerTopic(runtime.connection, wire.LEDGER_TOPIC)
+    return await perform_verify_ledger(arguments, queries, topic)
+
+
+COMMANDS = (
+    ServiceCommand(
+        "verify-ledger",
+        "prove the books: each chain by itself, by its book, and by what was published",
+        describe_verify_ledger,
+        _verify_ledger,
+    ),
+)

@@ -1,6 +1,6 @@
 """What the handlers need from outside, and what they may rely on."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -15,6 +15,7 @@ from payouts.domain.refund_outcome import RefundSeen
 from payouts.domain.stage import Stage, StageFact, StageState
 from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
 from servicekit.units import Unit
+from sosst_contracts.codec import Record
 
 
 class Books(Protocol):
@@ -223,6 +224,17 @@ class Queue:
     oldest: datetime | None
 
 
+class LedgerTopic(Protocol):
+    """What was published of the books."""
+
+    def records(self) -> AsyncIterator[Record]:
+        """Yield all that stands on the topic when it is called, in order per campaign.
+
+        Raises `DependencyAway` if no broker answers or there is no such topic.
+        """
+        ...
+
+
 class Queries(Protocol):
     """Reads outside a transaction. Pages start behind `after` ("" = first), in order of id."""
 
@@ -230,7 +242,13 @@ class Queries(Protocol):
 
     async def books(self, after: str, limit: int) -> list[Book]: ...
 
-    async def blocks(self, campaign_id: str, after: int, limit: int) -> list[Block]: ...
+    async def blocks(self, campaign_id: str, after: int, limit: int) -> list[Block]:
+        """Return the blocks behind a number; `ValueError` where a document is no block."""
+        ...
+
+    async def blocks_waiting(self) -> Mapping[str, int]:
+        """Return by campaign the first block that the relay may not have published yet."""
+        ...
 
     async def refund(self, campaign_id: str, refund_id: str) -> Refund | None: ...
 

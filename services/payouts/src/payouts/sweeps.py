@@ -6,14 +6,13 @@ from itertools import takewhile
 
 import structlog
 
-from payouts.domain.block import Block
 from payouts.domain.book import Agreement, agreement
-from payouts.domain.chain import verify
 from payouts.domain.errors import InvariantBroken
 from payouts.domain.ledger import check
 from payouts.domain.plan import StageKind
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import StageState
+from payouts.handlers.verify_ledger import check_book
 from payouts.handlers.wake import CURSOR, look_at_cash
 from payouts.metrics import AWAITING_FUNDS, REFUND_OLDEST, REFUNDS, STAGES
 from payouts.ports import PayoutsUnit, Provider, Queries, Queue
@@ -99,17 +98,11 @@ class CheckBooks:
 
     async def verify_chain(self, campaign_id: str) -> list[str]:
         """Return what is wrong with the chain of one book, nothing if all is well."""
-        # The book is read first: blocks may be added meanwhile, and those behind its head are cut.
         book = await self.queries.book(campaign_id)
         if book is None:
             return []
-        blocks: list[Block] = []
-        while page := await self.queries.blocks(
-            campaign_id, blocks[-1].number if blocks else 0, PAGE
-        ):
-            blocks += page
-        until_head = [block for block in blocks if block.number <= book.head.block]
-        findings = [str(finding) for finding in verify(until_head, book.head, book.balances)]
+        _, found = await check_book(self.queries, book)
+        findings = [str(finding) for finding in found]
         for finding in findings:
             log.error("chain is wrong", campaign=campaign_id, finding=finding)
         return findings

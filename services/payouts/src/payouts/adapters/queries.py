@@ -17,6 +17,8 @@ from payouts.domain.refund import Refund, RefundState
 from payouts.domain.stage import Stage, StageState
 from payouts.ports import Queue
 from servicekit.mongo import Database, Document, sorted_errors
+from sosst_contracts.chain import read_block
+from sosst_contracts.payouts import BlockSealed
 
 # Sent, and not yet booked as cash.
 _LEAVING = [RefundState.SUBMITTED.value, RefundState.UNKNOWN.value]
@@ -40,6 +42,14 @@ class MongoQueries:
         with sorted_errors():
             cursor = self._database.collection("blocks").find(query).sort("number", 1).limit(limit)
             return [block_from(row) for row in await cursor.to_list(None)]
+
+    async def blocks_waiting(self) -> Mapping[str, int]:
+        first: dict[str, int] = {}
+        with sorted_errors():
+            cursor = self._database.collection("outbox").find({"topic": BlockSealed.topic})
+            async for row in cursor.sort("_id", 1):
+                first.setdefault(row["key"].decode(), read_block(row["value"])["number"])
+        return first
 
     async def refund(self, campaign_id: str, refund_id: str) -> Refund | None:
         row = await self._one("refunds", {"_id": refund_id, "campaign_id": campaign_id})
