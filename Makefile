@@ -27,9 +27,13 @@ bench: venv ## Measure the hot paths beside the raw limit of the same bytes
 check: venv ## Style, types, layers, generated files
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy
 	@.venv/bin/lint-imports && $(PYTHON) -m contracts.tools --check
+	@$(PYTHON) -m tests.access --check
 
 contracts: venv ## Write all generated files of the contracts
 	@$(PYTHON) -m contracts.tools
+
+access: venv ## Write the page of who may call what
+	@$(PYTHON) -m tests.access
 
 rows: venv ## Print the product's rows and traps, their tests and results
 	@$(PYTHON) -m tests.rows
@@ -46,4 +50,4 @@ venv: .venv/stamp ## Make the virtual environment from pinned, hashed requiremen
 clean: ## Stop the native stack and delete the environment and its state
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m infra.native wipe
 	@rm -rf .venv .sosst
-.PHONY: help demo up down test chaos bench check contracts rows lock venv clean
+.PHONY: help demo up down test chaos bench check contracts access rows lock venv clean

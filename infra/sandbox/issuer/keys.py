@@ -85,7 +85,8 @@ class KeyFile:
         if not self._path.exists():
             return []
         try:
-            return [SigningKey.restored(one) for one in json.loads(self._path.read_text())]
+            first, *more = json.loads(self._path.read_text())
+            return [SigningKey.restored(one) for one in (first, *more)]
         except (ValueError, KeyError, TypeError, jwt.PyJWTError) as error:
             raise KeysUnreadable(f"{self._path.name} holds no keys: {error!r}") from None
 

@@ -9,7 +9,7 @@ import pytest
 
 from funding.http import build_api
 from infra.sandbox.issuer.testing import bearer, unit_guard
-from infra.sandbox.issuer.tokens import Caller
+from infra.sandbox.issuer.tokens import STAFF, Caller, creator
 from servicekit.problems import install_problems
 from services.funding.tests.conftest import TERMS, Funding, memory_funding
 
@@ -160,3 +160,34 @@ async def test_other_content_is_409_and_what_is_not_there_404(client: httpx.Asyn
     assert problem(await client.post("/campaigns/c9/payments", json=PAYMENT))[0] == 404
     await client.put("/campaigns/c2", json=LAUNCH)
     assert problem(await client.get("/campaigns/c2/pledges/p1")) == (404, "pledge-unknown")
+
+
+@pytest.mark.parametrize(
+    ("caller", "shown"),
+    [
+        (None, False),
+        (creator("creator-2"), False),
+        (Caller("creator-1", ("backer",)), False),
+        (creator("creator-1"), True),
+        (STAFF, True),
+    ],
+    ids=str,
+)
+async def test_what_the_verdict_waits_for_is_shown_to_creator_and_staff(
+    client: httpx.AsyncClient, caller: Caller | None, shown: bool
+) -> None:
+    """Everybody else sees the same campaign with null there."""
+    client.headers.pop("authorization")
+    answer = await client.get("/campaigns/c1", headers=bearer(caller) if caller else {})
+    assert answer.status_code == 200
+    assert (answer.json()["settling"] is not None) is shown
+
+
+async def test_a_creator_launches_no_campaign_for_another(client: httpx.AsyncClient) -> None:
+    """403, and there is no campaign."""
+    headers = bearer(creator("creator-2"))
+    assert problem(await client.put("/campaigns/c2", json=LAUNCH, headers=headers)) == (
+        403,
+        "role-missing",
+    )
+    assert problem(await client.get("/campaigns/c2")) == (404, "campaign-unknown")

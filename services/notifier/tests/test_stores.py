@@ -155,3 +155,12 @@ async def test_a_deep_page_costs_one_page(database: Database) -> None:
     seen = await database.collection("system.profile").find({"op": "query"}).to_list(None)
     assert [entry.chunk.chunk_id for entry in page] == [f"c-{n:04}" for n in range(9, -1, -1)]
     assert sum(query["keysExamined"] for query in seen) in range(10, 50)
+
+
+async def test_the_creator_of_a_campaign_is_who_was_told_first(notifier: Notifier) -> None:
+    """The same fact again, or a later one, changes nothing; an unknown campaign is nobody's."""
+    for creators in ({CAMPAIGN: "anna", "campaign-2": "ben"}, {CAMPAIGN: "mallory"}, {}):
+        await notifier.units.run(lambda unit, told=creators: unit.creators.add(told))
+    assert await notifier.queries.creator(CAMPAIGN) == "anna"
+    assert await notifier.queries.creator("campaign-2") == "ben"
+    assert await notifier.queries.creator("campaign-3") is None

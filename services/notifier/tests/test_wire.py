@@ -8,6 +8,7 @@ from notifier.domain.notification import notification_id
 from notifier.wire import (
     campaign_wide_from,
     completed,
+    creators_from,
     for_one_from,
     membership_from,
     planned,
@@ -22,8 +23,10 @@ from services.notifier.tests.builders import (
     update,
     verdict,
 )
+from sosst_contracts import funding
 from sosst_contracts.codec import Decoded, Draft, Record, decode
 from sosst_contracts.notifier import BackerNotified
+from sosst_contracts.testing import sample
 
 TOLD = Told(CauseKind.UPDATE_PUBLISHED, "campaign-1:update-1", CAMPAIGN, NOW)
 ODD_PEOPLE = ['quote"s', "back\\slash", "Zoé Müller", "日本", "line\nbreak", "😀", "x" * 200]
@@ -124,3 +127,15 @@ def test_a_fact_that_is_heard_becomes_the_origin() -> None:
         fact, heard = decoded(record), reader(decoded(record))
         assert heard is not None and heard.told.origin is not None
         assert heard.told.origin.fact_id == heard.told.origin.correlation_id == fact.envelope.id
+
+
+def test_launch_and_verdict_say_whose_campaign_it_is() -> None:
+    """Either is enough, and of two in one batch the first holds; other facts say nothing of it."""
+    events = (
+        sample(funding.CampaignLaunched, campaign_id="c1", creator_id="anna"),
+        sample(funding.VerdictReached, campaign_id="c1", creator_id="mallory"),
+        sample(funding.VerdictReached, campaign_id="c2", creator_id="ben"),
+        sample(funding.PledgeCollected, campaign_id="c3"),
+    )
+    facts = [decoded(Draft(event, NOW).seal(1)) for event in events]
+    assert creators_from(facts) == {"c1": "anna", "c2": "ben"}

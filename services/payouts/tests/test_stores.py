@@ -127,3 +127,12 @@ async def test_the_database_refuses_a_buggy_write(database: Database) -> None:
             await database.collection(collection).insert_one(document)
     with sorted_errors():
         await database.collection("pledge_money").insert_one(good)
+
+
+async def test_the_creator_of_a_campaign_is_who_was_told_first(payouts: Payouts) -> None:
+    """The same fact again, or a later one, changes nothing; an unknown campaign is nobody's."""
+    for creators in ({"campaign-1": "anna", "campaign-2": "ben"}, {"campaign-1": "mallory"}, {}):
+        await payouts.units.run(lambda unit, told=creators: unit.creators.add(told))
+    assert await payouts.queries.creator("campaign-1") == "anna"
+    assert await payouts.queries.creator("campaign-2") == "ben"
+    assert await payouts.queries.creator("campaign-3") is None

@@ -99,3 +99,16 @@ def test_other_facts_of_the_topics_are_none_of_ours() -> None:
     read = decode(Draft(sample(funding.CampaignLaunched), NOW).seal(1))
     assert isinstance(read, Decoded)
     assert wire.verdict_from(read) is None and wire.pledge_from(read) is None
+
+
+def test_launch_and_verdict_say_whose_campaign_it_is() -> None:
+    """Either is enough, and of two in one batch the first holds; other facts say nothing of it."""
+    events = (
+        sample(funding.CampaignLaunched, campaign_id="c1", creator_id="anna"),
+        sample(funding.VerdictReached, campaign_id="c1", creator_id="mallory"),
+        sample(funding.VerdictReached, campaign_id="c2", creator_id="ben"),
+        sample(funding.PledgeCollected, campaign_id="c3"),
+    )
+    facts = [decode(Draft(event, NOW).seal(1)) for event in events]
+    read = [fact for fact in facts if isinstance(fact, Decoded)]
+    assert wire.creators_from(read) == {"c1": "anna", "c2": "ben"}

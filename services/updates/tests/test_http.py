@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
-from infra.sandbox.issuer.tokens import creator
+from infra.sandbox.issuer.tokens import STAFF, Caller, backer, creator
 from servicekit.problems import install_problems
 from services.updates.tests.conftest import UpdatesService, memory_service
 from sosst_contracts import funding
@@ -136,3 +136,41 @@ async def test_a_foreign_cursor_is_refused(client: httpx.AsyncClient, cursor: st
     """A cursor that we did not make is a 422, not an accident."""
     response = await client.get("/campaigns/campaign-1/updates", params={"cursor": cursor})
     assert problem(response) == (422, "invalid-cursor")
+
+
+async def test_an_update_is_written_by_whoever_the_token_names(client: httpx.AsyncClient) -> None:
+    """The author is the token's subject; a body cannot say otherwise."""
+    assert (await client.put(UPDATE, json=BODY)).json()["author_id"] == "creator-1"
+    forged = await client.put(UPDATE, json=BODY | {"author_id": "creator-2"})
+    assert problem(forged) == (422, "invalid-request")
+
+
+@pytest.mark.parametrize(
+    ("caller", "shown"),
+    [
+        (None, ["open"]),
+        (backer("backer-2"), ["open"]),
+        (creator("creator-2"), ["open"]),
+        # Who backs the campaign and calls as somebody else is not shown it as a backer.
+        (Caller("backer-1", ("service",)), ["open"]),
+        (backer("backer-1"), ["inside", "open"]),
+        (creator("creator-1"), ["inside", "open"]),
+        (STAFF, ["inside", "open"]),
+    ],
+    ids=str,
+)
+async def test_what_is_for_backers_is_shown_to_them_alone(
+    client: httpx.AsyncClient, known: UpdatesService, caller: Caller | None, shown: list[str]
+) -> None:
+    """In lists and in the project view, as for the update itself."""
+    for name, visibility in (("open", "public"), ("inside", "backers")):
+        path = f"/campaigns/campaign-1/updates/{name}"
+        await client.put(path, json=BODY | {"visibility": visibility})
+        assert (await client.post(f"{path}/publish")).status_code == 200
+        known.clock.advance(seconds=1)
+    client.headers.pop("authorization")
+    headers = bearer(caller) if caller else {}
+    page = (await client.get("/campaigns/campaign-1/updates", headers=headers)).json()["items"]
+    project = (await client.get("/campaigns/campaign-1", headers=headers)).json()["updates"]
+    assert [one["update_id"] for one in page] == shown
+    assert [one["update_id"] for one in project] == shown

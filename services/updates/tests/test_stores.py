@@ -19,9 +19,14 @@ from updates.domain.update import (
 )
 
 
-def update(name: str, minutes: int = 0, state: UpdateState = UpdateState.PUBLISHED) -> Update:
+def update(
+    name: str,
+    minutes: int = 0,
+    state: UpdateState = UpdateState.PUBLISHED,
+    visibility: Visibility = Visibility.PUBLIC,
+) -> Update:
     text = UpdateText("fr", name, "Oui.")
-    content = Content("creator-1", UpdateKind.PROGRESS_REPORT, Visibility.PUBLIC, (text,))
+    content = Content("creator-1", UpdateKind.PROGRESS_REPORT, visibility, (text,))
     at = NOW + timedelta(minutes=minutes)
     return Update("campaign-1", name, content, state, NOW, Audience(1, 1), at)
 
@@ -80,6 +85,27 @@ async def test_pages_of_published_updates_are_whole_and_newest_first(
         assert page[-1].published_at is not None
         before = (page[-1].published_at, page[-1].update_id)
     assert names == ["u6", "u5", "u4", "u3", "u2", "u1", "u0"]
+
+
+async def test_a_page_holds_what_is_visible_and_is_still_full(service: UpdatesService) -> None:
+    """What is left out takes no place on the page, so that its length betrays nothing."""
+    for number in range(6):
+        visibility = Visibility.BACKERS if number % 2 else Visibility.PUBLIC
+        one = update(f"u{number}", number, visibility=visibility)
+        await service.units.run(lambda unit, one=one: unit.updates.save(one))
+    for visible, names in (
+        ({Visibility.PUBLIC}, ["u4", "u2"]),
+        (set(Visibility), ["u5", "u4"]),
+    ):
+        page = await service.queries.published("campaign-1", None, 2, visible)
+        assert [one.update_id for one in page] == names
+
+
+async def test_who_backs_what_is_known_per_campaign(service: UpdatesService) -> None:
+    """Somebody who backs one campaign is nobody in another."""
+    await service.units.run(lambda unit: unit.backers.add([("c1", "anna", 1)]))
+    asked = [("c1", "anna"), ("c2", "anna"), ("c1", "ben")]
+    assert [await service.queries.backs(*one) for one in asked] == [True, False, False]
 
 
 async def test_a_page_reads_the_index_only_as_far_as_it_is_long(database: Database) -> None:

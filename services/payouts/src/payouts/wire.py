@@ -63,7 +63,8 @@ def creators_from(facts: Sequence[Decoded]) -> dict[str, str]:
     """Read who owns which campaign; verdicts say it too, for campaigns launched long ago."""
     events = [fact.event for fact in facts]
     named = [e for e in events if isinstance(e, funding.CampaignLaunched | funding.VerdictReached)]
-    return {event.campaign_id: event.creator_id for event in named}
+    # The first word holds, as in the store.
+    return {event.campaign_id: event.creator_id for event in reversed(named)}
 
 
 def verdict_from(fact: Decoded) -> VerdictHeard | None:

@@ -1,0 +1,1 @@
+"""Every route of the four services, every kind of caller, and what each is told."""

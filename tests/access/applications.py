@@ -1,0 +1,177 @@
+"""The four real applications over memory, with one campaign and what belongs to it.
+
+`creator-1` owns the campaign, `backer-1` backs it. Each call makes them anew, so that no answer
+depends on what another caller did.
+"""
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fastapi import FastAPI
+
+from funding.http import build_api as funding_api
+from notifier.http import build_api as notifier_api
+from payouts.consumer import subscriptions
+from payouts.domain.book import Outcome
+from payouts.handlers.pledges import PledgeHeard, take_pledges
+from payouts.http import build_api as payouts_api
+from servicekit.access import Guard
+from servicekit.consume import BatchConsumer
+from servicekit.loops import Pulse
+from servicekit.ordering import Incoming
+from servicekit.problems import install_problems
+from services.funding.tests.conftest import TERMS, memory_funding, other_launch, payment
+from services.notifier.tests.builders import memory_notifier, pledges, refunded, settle, update
+from services.notifier.tests.builders import verdict as notifier_verdict
+from services.payouts.tests.builders import a_pledge
+from services.payouts.tests.conftest import memory_payouts
+from services.updates.tests.conftest import NOW, memory_service
+from sosst_contracts import funding
+from sosst_contracts.codec import Draft
+from sosst_contracts.testing import sample
+from tests.access.callers import BACKER, OWNER
+from updates.consumer import PLEDGES
+from updates.domain.update import Content, UpdateKind, UpdateText, Visibility
+from updates.handlers.publish import publish_update, write_draft
+from updates.http import build_api as updates_api
+
+CAMPAIGN = "campaign-1"
+WEBHOOK_SECRET = "whsec_access"
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A service's API, and the ids of what is there, by the names that the paths give them."""
+
+    api: FastAPI
+    ids: Mapping[str, str]
+
+
+async def make_funding(guard: Guard) -> Application:
+    """A launched campaign with one counted pledge."""
+    made = memory_funding()
+    await made.launch(other_launch(campaign_id=CAMPAIGN, creator_id=OWNER))
+    await made.pay(replace(payment(1, campaign_id=CAMPAIGN), backer_id=BACKER))
+    api = funding_api(guard, made.units, made.queries, made.intake, made.clock, TERMS)
+    return Application(api, {"campaign_id": CAMPAIGN, "pledge_id": "p1", "new": "campaign-new"})
+
+
+async def make_payouts(guard: Guard) -> Application:
+    """A missed campaign with one refund, not yet sent, and a destination."""
+    made = memory_payouts()
+    heard = [PledgeHeard(CAMPAIGN, "EUR", 1, a_pledge(1))]
+    await made.units.run(lambda unit: take_pledges(unit, heard, made.clock.now()))
+    launched = sample(funding.CampaignLaunched, campaign_id=CAMPAIGN, creator_id=OWNER)
+    (campaigns, *_) = subscriptions(made.clock)
+    reader = BatchConsumer(campaigns, made.units, made.clock, Pulse("campaigns"))
+    await reader.process([Incoming(Draft(launched, NOW).seal(1), 0, 0)])
+    await made.hear_verdict(Outcome.GOAL_MISSED, 1)
+    await made.turn_run_only()
+    await made.give_destination()
+    (refund,) = await made.queries.refunds(CAMPAIGN, "", 10)
+    assert refund.backer_id == BACKER
+    api = payouts_api(guard, made.units, made.queries, made.stages, made.clock, [WEBHOOK_SECRET])
+    return Application(
+        api, {"campaign_id": CAMPAIGN, "refund_id": refund.refund_id, "provider": "sandbox"}
+    )
+
+
+async def make_updates(guard: Guard) -> Application:
+    """A campaign with a backer, a draft, an update for everybody and one for backers only."""
+    made = memory_service()
+    launched = sample(funding.CampaignLaunched, campaign_id=CAMPAIGN, creator_id=OWNER)
+    collected = sample(funding.PledgeCollected, campaign_id=CAMPAIGN, backer_id=BACKER)
+    await made.hear((launched, 1), (collected, 1))
+    for name, visibility, published in (
+        ("draft", Visibility.PUBLIC, False),
+        ("public", Visibility.PUBLIC, True),
+        ("inside", Visibility.BACKERS, True),
+    ):
+        text = UpdateText("fr", name, "Tout avance.")
+        content = Content(OWNER, UpdateKind.PROGRESS_REPORT, visibility, (text,))
+        await made.units.run(
+            lambda unit, name=name, content=content: write_draft(unit, CAMPAIGN, name, content, NOW)
+        )
+        if published:
+            await made.units.run(
+                lambda unit, name=name: publish_update(unit, PLEDGES, CAMPAIGN, name, NOW)
+            )
+    api = updates_api(guard, made.units, made.queries, made.clock, PLEDGES)
+    return Application(
+        api, {"campaign_id": CAMPAIGN, "draft": "draft", "public": "public", "inside": "inside"}
+    )
+
+
+async def make_notifier(guard: Guard) -> Application:
+    """A backer who was told the verdict, an update and a refund."""
+    made = memory_notifier()
+    launched = sample(funding.CampaignLaunched, campaign_id=CAMPAIGN, creator_id=OWNER)
+    launch = Draft(launched, NOW).seal(1)
+    told = (notifier_verdict(1, 2), update(1, 1), refunded(BACKER, 1))
+    await made.hear(*pledges([BACKER]), launch, *told)
+    await settle(made)
+    api = notifier_api(guard, made.queries)
+    return Application(
+        api,
+        {
+            "campaign_id": CAMPAIGN,
+            "person_id": BACKER,
+            "kind": "verdict-reached",
+            "subject": CAMPAIGN,
+        },
+    )
+
+
+Make = Callable[[Guard], Awaitable[Application]]
+_MAKERS: Mapping[str, Make] = {
+    "funding": make_funding,
+    "payouts": make_payouts,
+    "updates": make_updates,
+    "notifier": make_notifier,
+}
+
+
+async def make(service: str, guard: Guard) -> Application:
+    """Return a service's application as it is deployed, but for its stores."""
+    application = await _MAKERS[service](guard)
+    install_problems(application.api)
+    return application
+
+
+def webhook() -> bytes:
+    """Return the body of a webhook about nothing of ours."""
+    return json.dumps({"data": {"object": {"metadata": {"campaign_id": CAMPAIGN}}}}).encode()
+
+
+def signature(body: bytes) -> dict[str, str]:
+    """Sign as the payment provider does."""
+    stamp = str(int(time.time()))
+    mac = hmac.new(WEBHOOK_SECRET.encode(), stamp.encode() + b"." + body, hashlib.sha256)
+    return {"Stripe-Signature": f"t={stamp},v1={mac.hexdigest()}"}
+
+
+LAUNCH: dict[str, Any] = {
+    "creator_id": OWNER,
+    "title": "A lamp",
+    "goal": {"amount": 1_000, "currency": "EUR"},
+    "deadline": "2026-03-01T13:00:00Z",
+}
+PAYMENT: dict[str, Any] = {
+    "status": "captured",
+    "provider": "sandbox",
+    "payment_reference": "ch2",
+    "pledge_id": "p2",
+    "backer_id": BACKER,
+    "money": {"amount": 600, "currency": "EUR"},
+    "occurred_at": "2026-03-01T12:00:00Z",
+    "provider_fee": 10,
+    "balance_transaction": "txn2",
+}
+DRAFT: dict[str, Any] = {
+    "texts": [{"language": "fr", "title": "draft", "details": "Tout avance."}],
+}

@@ -1,0 +1,189 @@
+"""What is expected, written by hand beside the rules of `domain.md` and not made from the code.
+
+Each row has twelve answers, in the order of `callers.KINDS`: six whose token is missing or does
+not count, then backer, other backer, creator, other creator, staff, service.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.access.applications import DRAFT, LAUNCH, PAYMENT, signature, webhook
+from tests.access.callers import KINDS
+
+NO_TOKEN = "401 401 401 401 401 401"
+PUBLIC = "200 401 401 401 401 401   200 200 200 200 200 200"
+OWN_CAMPAIGN = f"{NO_TOKEN}   403 403 200 404 403 403"
+OWN_CAMPAIGN_OR_STAFF = f"{NO_TOKEN}   403 403 200 404 200 403"
+OWN_OBJECT = f"{NO_TOKEN}   200 404 200 404 200 403"
+OWN_INBOX = f"{NO_TOKEN}   200 404 404 404 404 404"
+SERVICES_ONLY = f"{NO_TOKEN}   403 403 403 403 403 200"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One route, asked for one object, and what each kind of caller is told.
+
+    `path` says in each brace which of the application's ids stands there, where that is not the
+    id that the route names. A route that makes or moves something names the natural key under
+    which a repeat is the same; `other` is a body that says something else under that key, and
+    what it is told.
+    """
+
+    service: str
+    method: str
+    route: str
+    answers: str
+    path: str = ""
+    body: Any = None
+    signed: bool = False
+    what: str = ""
+    natural_key: str = ""
+    other: tuple[Any, int] | None = None
+
+    @property
+    def expected(self) -> dict[str, int]:
+        """Return the answer by kind of caller."""
+        return dict(zip(KINDS, map(int, self.answers.split()), strict=True))
+
+    @property
+    def name(self) -> str:
+        of = f" ({self.what})" if self.what else ""
+        return f"{self.service} {self.method} {self.route}{of}"
+
+    def address(self, ids: Mapping[str, str]) -> str:
+        return (self.path or self.route).format(**ids)
+
+
+ROWS = (
+    Row(
+        "funding",
+        "PUT",
+        "/campaigns/{campaign_id}",
+        f"{NO_TOKEN}   403 403 201 403 201 201",
+        path="/campaigns/{new}",
+        body=LAUNCH,
+        natural_key="the campaign's id",
+        other=(LAUNCH | {"title": "Another lamp"}, 409),
+    ),
+    Row("funding", "GET", "/campaigns", PUBLIC),
+    Row("funding", "GET", "/campaigns/{campaign_id}", PUBLIC),
+    Row(
+        "funding",
+        "POST",
+        "/campaigns/{campaign_id}/payments",
+        SERVICES_ONLY,
+        body=PAYMENT,
+        natural_key="provider, payment reference, status",
+        other=(PAYMENT | {"money": {"amount": 601, "currency": "EUR"}}, 409),
+    ),
+    Row("funding", "GET", "/campaigns/{campaign_id}/pledges", OWN_CAMPAIGN_OR_STAFF),
+    Row("funding", "GET", "/campaigns/{campaign_id}/pledges/{pledge_id}", OWN_OBJECT),
+    Row(
+        "payouts",
+        "PUT",
+        "/campaigns/{campaign_id}/destination",
+        OWN_CAMPAIGN,
+        body={"provider": "sandbox", "account": "acct_1"},
+        natural_key="the campaign's id; other content is the next version",
+        other=({"provider": "sandbox", "account": "acct_2"}, 200),
+    ),
+    Row("payouts", "GET", "/campaigns/{campaign_id}/destination", OWN_CAMPAIGN_OR_STAFF),
+    Row("payouts", "GET", "/campaigns/{campaign_id}/money", PUBLIC),
+    Row("payouts", "GET", "/campaigns/{campaign_id}/refunds", OWN_CAMPAIGN_OR_STAFF),
+    Row("payouts", "GET", "/campaigns/{campaign_id}/refunds/{refund_id}", OWN_OBJECT),
+    Row("payouts", "GET", "/campaigns/{campaign_id}/stages", OWN_CAMPAIGN_OR_STAFF),
+    Row("payouts", "GET", "/campaigns/{campaign_id}/blocks", PUBLIC),
+    Row(
+        "payouts",
+        "POST",
+        "/webhooks/{provider}",
+        "200 200 200 200 200 200   200 200 200 200 200 200",
+        body=webhook(),
+        signed=True,
+        what="signed by the provider",
+        natural_key="the provider's object, which is only looked at",
+    ),
+    Row(
+        "payouts",
+        "POST",
+        "/webhooks/{provider}",
+        f"{NO_TOKEN}   401 401 401 401 401 401",
+        body=webhook(),
+        what="not signed",
+        natural_key="the provider's object, which is only looked at",
+    ),
+    Row(
+        "updates",
+        "PUT",
+        "/campaigns/{campaign_id}/updates/{update_id}",
+        OWN_CAMPAIGN,
+        path="/campaigns/{campaign_id}/updates/{draft}",
+        body=DRAFT,
+        natural_key="campaign and the update's id; a draft is rewritten, what is published is not",
+        other=(DRAFT | {"visibility": "backers"}, 200),
+    ),
+    Row(
+        "updates",
+        "GET",
+        "/campaigns/{campaign_id}/updates/{update_id}/audience",
+        OWN_CAMPAIGN_OR_STAFF,
+        path="/campaigns/{campaign_id}/updates/{draft}/audience",
+    ),
+    Row(
+        "updates",
+        "POST",
+        "/campaigns/{campaign_id}/updates/{update_id}/publish",
+        OWN_CAMPAIGN,
+        path="/campaigns/{campaign_id}/updates/{draft}/publish",
+        natural_key="campaign and the draft's id",
+    ),
+    Row("updates", "GET", "/campaigns/{campaign_id}/updates", PUBLIC),
+    Row(
+        "updates",
+        "GET",
+        "/campaigns/{campaign_id}/updates/{update_id}",
+        PUBLIC,
+        path="/campaigns/{campaign_id}/updates/{public}",
+        what="for everybody",
+    ),
+    Row(
+        "updates",
+        "GET",
+        "/campaigns/{campaign_id}/updates/{update_id}",
+        "404 401 401 401 401 401   200 404 200 404 200 404",
+        path="/campaigns/{campaign_id}/updates/{inside}",
+        what="for backers only",
+    ),
+    Row(
+        "updates",
+        "GET",
+        "/campaigns/{campaign_id}/updates/{update_id}",
+        "404 401 401 401 401 401   404 404 200 404 200 404",
+        path="/campaigns/{campaign_id}/updates/{draft}",
+        what="a draft",
+    ),
+    Row("updates", "GET", "/campaigns/{campaign_id}", PUBLIC),
+    Row("notifier", "GET", "/people/{person_id}/inbox", OWN_INBOX),
+    Row(
+        "notifier",
+        "PUT",
+        "/people/{person_id}/inbox/read",
+        OWN_INBOX,
+        body={"up_to": "2026-03-01T12:00:00Z"},
+        natural_key="person and instant; a watermark that only moves forward",
+        other=({"up_to": "2020-01-01T00:00:00Z"}, 200),
+    ),
+    Row("notifier", "GET", "/campaigns/{campaign_id}/notices", OWN_CAMPAIGN_OR_STAFF),
+    Row(
+        "notifier",
+        "GET",
+        "/campaigns/{campaign_id}/notices/{kind}/{subject}",
+        OWN_CAMPAIGN_OR_STAFF,
+    ),
+)
+
+
+def signed_headers(row: Row) -> dict[str, str]:
+    """Return what stands beside the caller's own headers."""
+    return signature(row.body) if row.signed else {}

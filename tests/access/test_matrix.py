@@ -1,0 +1,121 @@
+"""Every route × every kind of caller, asked of the four real applications over memory."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from servicekit.access import guarded_routes
+from tests.access.__main__ import main
+from tests.access.applications import Application, make
+from tests.access.callers import KINDS, REFUSALS, Callers
+from tests.access.document import SERVICES
+from tests.access.expectations import ROWS, Row, signed_headers
+
+CALLERS = Callers()
+WRITES = ("PUT", "POST", "PATCH", "DELETE")
+ABSENT = "absent-1"
+READ: dict[str, Application] = {}
+
+
+async def ask(
+    row: Row, kind: str, *, absent: bool = False, bodies: tuple[Any, ...] = ()
+) -> list[httpx.Response]:
+    """Ask an application once, or once for each body, as a caller of this kind.
+
+    What may change something gets an application of its own, what reads shares one.
+    """
+    fresh = row.method in WRITES or row.service not in READ
+    application = await make(row.service, CALLERS.guard) if fresh else READ[row.service]
+    if row.method not in WRITES:
+        READ[row.service] = application
+    ids: Mapping[str, str] = dict(application.ids)
+    if absent:
+        ids = {name: id if name in ("kind", "provider") else ABSENT for name, id in ids.items()}
+    headers = CALLERS.headers(kind) | signed_headers(row)
+    transport = httpx.ASGITransport(application.api)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        return [
+            await client.request(row.method, row.address(ids), headers=headers, **_sent(body))
+            for body in bodies or (row.body,)
+        ]
+
+
+def _sent(body: Any) -> dict[str, Any]:
+    if body is None:
+        return {}
+    return {"content": body} if isinstance(body, bytes) else {"json": body}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+async def test_every_caller_is_told_what_the_table_says(row: Row) -> None:
+    """Twelve kinds of callers; every refusal is a problem with the type of its reason."""
+    seen = {kind: (await ask(row, kind))[0] for kind in KINDS}
+    assert {kind: answer.status_code for kind, answer in seen.items()} == row.expected
+    for kind, answer in seen.items():
+        if answer.status_code >= 400:
+            assert answer.headers["content-type"] == "application/problem+json"
+        if answer.status_code == 401 and "webhooks" not in row.route:
+            assert answer.json()["type"] == f"/problems/{REFUSALS[kind]}"
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+        if answer.status_code == 403:
+            assert answer.json()["type"] == "/problems/role-missing"
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if 404 in row.expected.values()], ids=lambda row: row.name
+)
+async def test_somebody_elses_object_is_told_like_none(row: Row) -> None:
+    """404 with the same bytes and headers, for each caller who may see some but not this one."""
+    for kind, status in row.expected.items():
+        if status == 404:
+            (elses,), (none,) = await ask(row, kind), await ask(row, kind, absent=True)
+            assert (elses.content, elses.headers) == (none.content, none.headers), kind
+
+
+async def test_every_route_has_its_row_and_every_row_its_route() -> None:
+    """A new route fails here until somebody writes down what each caller is told."""
+    routes = set()
+    for service in SERVICES:
+        application = await make(service, CALLERS.guard)
+        routes |= {(service, r.method, r.path) for r in guarded_routes(application.api)}
+    assert routes == {(row.service, row.method, row.route) for row in ROWS}
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.method in WRITES], ids=lambda row: row.name
+)
+async def test_a_repeat_is_known_by_its_natural_key(row: Row) -> None:
+    """Whoever sends the same again gets the same answer, so no route needs a key of its own."""
+    assert row.natural_key, "name what a repeat is known by, or let it take an idempotency key"
+    for kind, status in row.expected.items():
+        if status < 300:
+            first, again = await ask(row, kind, bodies=(row.body, row.body))
+            assert again.status_code < 300 and again.json() == first.json(), kind
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.other], ids=lambda row: row.name)
+async def test_other_content_under_a_natural_key_is_what_the_table_says(row: Row) -> None:
+    """A refusal where the first word holds, a new version where one may think again."""
+    assert row.other is not None
+    body, status = row.other
+    kind = next(kind for kind, answer in row.expected.items() if answer < 300)
+    first, other = await ask(row, kind, bodies=(row.body, body))
+    assert (first.status_code, other.status_code) == (row.expected[kind], status)
+
+
+def test_the_page_is_fresh_and_a_stale_one_is_found(tmp_path: Path) -> None:
+    """`make check` fails for a page that says something else, and writes nothing."""
+    assert main(["--check"]) == 0
+    stale = tmp_path / "ACCESS.md"
+    stale.write_text("everybody may everything\n")
+    assert main(["--check"], stale) == 1 and stale.read_text().startswith("everybody")
+    assert main([], stale) == 0 and main(["--check"], stale) == 0
+
+
+def test_a_row_without_twelve_answers_is_none() -> None:
+    """A table with a hole cannot pass."""
+    with pytest.raises(ValueError, match="zip"):
+        _ = Row("funding", "GET", "/campaigns", "200 200").expected
