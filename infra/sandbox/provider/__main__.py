@@ -1,4 +1,4 @@
-"""`python -m infra.sandbox.provider run --port P --book FILE [--seed N]`."""
+"""`python -m infra.sandbox.provider run --port P --book FILE [--seed N]`, and `prepare`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import socket
 import sys
 from pathlib import Path
 
+import httpx
 import uvicorn
 
 from infra.sandbox.provider.app import build_app
 from infra.sandbox.provider.book import BookUnavailable, open_book
+from infra.sandbox.provider.client import SandboxClient
 from infra.sandbox.provider.connections import AbortableProtocol
+from infra.sandbox.provider.prepare import prepare
 
 EXIT_ARGUMENTS = 64
 EXIT_UNAVAILABLE = 69
@@ -40,12 +43,45 @@ class _Server(uvicorn.Server):
 
 def main() -> None:
     parser = _Arguments(prog="python -m infra.sandbox.provider")
-    run = parser.add_subparsers(required=True).add_parser("run")
+    commands = parser.add_subparsers(required=True)
+    run = commands.add_parser("run")
+    run.set_defaults(command=_run)
     run.add_argument("--host", default="127.0.0.1")
     run.add_argument("--port", type=int, required=True, help="0: any free port, printed")
     run.add_argument("--book", type=Path, required=True)
     run.add_argument("--seed", type=int, default=0)
+    ready = commands.add_parser("prepare")
+    ready.set_defaults(command=_prepare)
+    ready.add_argument("--address", required=True, help="of a running sandbox")
+    ready.add_argument("--float", action="append", default=[], type=_float, dest="floats")
+    ready.add_argument("--webhook", help="where events are delivered")
+    ready.add_argument("--webhook-secret", help="what signs them; needed with --webhook")
     arguments = parser.parse_args()
+    if arguments.command is _prepare and arguments.webhook and not arguments.webhook_secret:
+        parser.error("--webhook needs --webhook-secret")
+    arguments.command(arguments)
+
+
+def _float(text: str) -> tuple[str, int]:
+    currency, _, amount = text.partition("=")
+    return currency, int(amount)
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    async def prepared() -> list[str]:
+        async with SandboxClient(arguments.address) as client:
+            return await prepare(
+                client, arguments.floats, arguments.webhook, arguments.webhook_secret or ""
+            )
+
+    try:
+        print("\n".join(asyncio.run(prepared())))
+    except httpx.HTTPError as error:
+        print(f"sandbox at {arguments.address}: {error}", file=sys.stderr)
+        raise SystemExit(EXIT_UNAVAILABLE) from error
+
+
+def _run(arguments: argparse.Namespace) -> None:
     logging.basicConfig(level=logging.WARNING)
     try:
         connection = open_book(arguments.book)

@@ -59,7 +59,7 @@ def create_endpoint(session: Session, call: Call) -> Body:
         "url": url,
         "enabled_events": call.parameters.listed("enabled_events") or ["*"],
         "status": "enabled",
-        "secret": f"whsec_{secrets.token_hex(16)}",
+        "secret": call.parameters.optional("secret") or f"whsec_{secrets.token_hex(16)}",
         "metadata": call.parameters.metadata(),
     }
     return session.new_object("we", "webhook_endpoint", PLATFORM, fields)

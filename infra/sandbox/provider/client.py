@@ -79,8 +79,11 @@ class SandboxClient:
     async def create_account(self, *, key: str | None = None) -> Body:
         return _taken(await self.post("/v1/accounts", {}, key=key))
 
-    async def register_endpoint(self, url: str, *, key: str | None = None) -> Body:
-        return _taken(await self.post("/v1/webhook_endpoints", {"url": url}, key=key))
+    async def register_endpoint(
+        self, url: str, *, key: str | None = None, secret: str | None = None
+    ) -> Body:
+        parameters = {"url": url} | ({} if secret is None else {"secret": secret})
+        return _taken(await self.post("/v1/webhook_endpoints", parameters, key=key))
 
     async def order_fault(self, kind: str, operation: str, **order: object) -> Body:
         return await self.control("/faults", kind=kind, operation=operation, **order)

@@ -139,7 +139,7 @@ OPERATIONS = (
     Operation("balance_transactions.retrieve", "GET", "/v1/balance_transactions/{identifier}",
               _balance_transaction),
     Operation("webhook_endpoints.create", "POST", "/v1/webhook_endpoints",
-              accounts.create_endpoint, ("url", "enabled_events", "metadata")),
+              accounts.create_endpoint, ("url", "enabled_events", "metadata", "secret")),
     Operation("webhook_endpoints.list", "GET", "/v1/webhook_endpoints", _endpoints, PAGE),
     Operation("webhook_endpoints.delete", "DELETE", "/v1/webhook_endpoints/{identifier}",
               accounts.delete_endpoint),
