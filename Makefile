@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 PACKAGES := contracts infra/servicekit services/funding services/payouts services/updates services/notifier
-LOCKED := build funding payouts updates notifier development
+LOCKED := build funding payouts updates notifier surroundings development
 
 help: ## Print what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ contracts: venv ## Write all generated files of the contracts
 access: venv ## Write the page of who may call what
 	@$(PYTHON) -m tests.access
 
+images: venv ## Build all container images, the base made of Debian's packages where it cannot be pulled
+	@$(PYTHON) -m infra.docker build $(ARGUMENTS)
+
 rows: venv ## Print the product's rows and traps, their tests and results
 	@$(PYTHON) -m tests.rows
 
@@ -50,4 +53,4 @@ venv: .venv/stamp ## Make the virtual environment from pinned, hashed requiremen
 clean: ## Stop the native stack and delete the environment and its state
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m infra.native wipe
 	@rm -rf .venv .sosst
-.PHONY: help demo up down test chaos bench check contracts access rows lock venv clean
+.PHONY: help demo up down test chaos bench check contracts access images rows lock venv clean
