@@ -110,6 +110,7 @@ async def test_what_can_never_be_saved_is_told_at_once(
         (driver.OperationFailure("stepped down", 10107), DependencyAway),
         (driver.OperationFailure("snapshot too old", 239), DependencyAway),
         (driver.OperationFailure("snapshot unavailable", 246), DependencyAway),
+        (driver.BulkWriteError({"writeConcernErrors": [{"code": 189}]}), DependencyAway),
         (driver.OperationFailure("write conflict", 112), Conflict),
         (driver.DuplicateKeyError("there", 11000), DuplicateKey),
         (driver.OperationFailure("invalid", 121), Unsaveable),

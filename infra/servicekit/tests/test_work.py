@@ -1,9 +1,11 @@
 """The worker: claims, performs, lets go, and outlives what it depends on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+
+import pytest
 
 from infra.servicekit.tests.conftest import NOW, Plumbed, until
 from servicekit.errors import DependencyAway, LeaseLost
@@ -156,6 +158,26 @@ async def test_the_lease_is_lengthened_while_the_work_goes_on(plumbed: Plumbed) 
         finally:
             go_on.set()
     assert await left(plumbed) == 0
+
+
+async def test_leases_that_are_no_longer_lengthened_end_the_loop(plumbed: Plumbed) -> None:
+    """An error that nobody foresaw is loud: work would go on under leases that have run out."""
+
+    async def broken(claims: Sequence[Claim], until: datetime) -> int:
+        raise ZeroDivisionError
+
+    plumbed.work.extend = broken  # type: ignore[method-assign, assignment]
+    worker = Worker(
+        plumbed.work,
+        "refund",
+        lambda claim: finish(plumbed, claim),
+        plumbed.clock,
+        concurrency=1,
+        lease_seconds=0.03,
+        poll_seconds=0.01,
+    )
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(worker.run(Pulse("work"), asyncio.Event()), 30)
 
 
 async def test_a_stop_waits_for_what_is_in_hand_and_claims_no_more(plumbed: Plumbed) -> None:

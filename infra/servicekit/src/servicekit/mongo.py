@@ -93,7 +93,10 @@ def _codes(error: pymongo_errors.PyMongoError) -> set[int]:
     if isinstance(error, pymongo_errors.OperationFailure):
         codes.add(error.code or 0)
         details = error.details or {}
-        codes.update(entry.get("code", 0) for entry in details.get("writeErrors", []))
+        # A bulk write that was done and not confirmed, as by a primary that stepped down, says so
+        # in the second list only.
+        for entries in ("writeErrors", "writeConcernErrors"):
+            codes.update(entry.get("code", 0) for entry in details.get(entries, []))
     return codes
 
 

@@ -422,6 +422,9 @@ class Worker:
         try:
             while not stopping.is_set():
                 pulse.beat()
+                if extending.done():
+                    # Only an error ends it; without it leases run out under the work in hand.
+                    extending.result()
                 if not await self._claimed_more():
                     await pause(self._wake, self._poll_seconds)
                     self._wake.clear()
