@@ -5,15 +5,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from servicekit.access import guarded_routes
+from servicekit.issuer_keys import FETCH_PAUSE_SECONDS, KEPT_SECONDS_MAX, REFRESH_SECONDS
 from tests.access.applications import make
 from tests.access.callers import KINDS, Callers
 from tests.access.expectations import ROWS, Row
 
 PAGE = Path(__file__).resolve().parents[2] / "services" / "ACCESS.md"
+KEPT_HOURS_MAX = KEPT_SECONDS_MAX / 3_600
 SERVICES = ("funding", "payouts", "updates", "notifier")
 Rules = Mapping[tuple[str, str, str], str]
 
-HEAD = """# Who may call what
+HEAD = f"""# Who may call what
 
 Made by `make access` from the rules that the routes carry and the answers that `tests/access`
 gets from the real applications; a route without its row fails there. Health and metrics have a
@@ -22,8 +24,13 @@ port of their own, without tokens.
 A bearer token is verified in the process: EdDSA or RS256 by a key that the issuer publishes,
 issuer, audience, expiry, subject. No token, or one that does not count: 401, with a `type` that
 says why. No role that could: 403. A role that could, but somebody else's object: 404, byte for
-byte like an object that is not there. The issuer away and no key known: 503. Whose an object is,
-each service takes from what it knows itself, never from what the caller says.
+byte like an object that is not there. Whose an object is, each service takes from what it knows
+itself, never from what the caller says.
+
+The issuer's keys are fetched every {REFRESH_SECONDS:g} seconds, which is how long a key that it
+withdraws still counts. A key id never seen is looked for at once, every {FETCH_PAUSE_SECONDS:g}
+seconds at most. While the issuer is away the known keys count for {KEPT_HOURS_MAX:g} hours; then,
+and before the first fetch, a token is answered with 503.
 
 *backer* and *creator* are the ones whom the object belongs to; the *other* ones hold the same
 role and nothing of it.
