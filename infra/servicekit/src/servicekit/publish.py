@@ -1,6 +1,7 @@
 """Handing records to the broker, in order per key, with an acknowledgement for each."""
 
 import asyncio
+import struct
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +10,9 @@ from typing import Protocol
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from servicekit import metrics, traces
+from servicekit import light_compression, metrics, traces
 from servicekit.kafka import KafkaConnection
 from sosst_contracts.codec import Record
 
@@ -22,6 +22,12 @@ log = structlog.get_logger()
 BATCH_BYTES_MAX = 768 * 1024
 ACKNOWLEDGEMENT_DEADLINE_SECONDS = 15.0
 CLOSING_DEADLINE_SECONDS = 3.0
+
+_MURMUR_SEED = 0x9747B28C
+_MURMUR_FACTOR = 0x5BD1E995
+_32_BITS = 0xFFFFFFFF
+
+light_compression.install()
 
 
 class Publisher(Protocol):
@@ -40,8 +46,23 @@ class Publisher(Protocol):
 
 
 def key_hash(key: bytes) -> int:
-    """Return the hash from which every Kafka client chooses a key's partition (murmur2)."""
-    return int(murmur2(key) & 0x7FFFFFFF)
+    """Return the hash from which every Kafka client chooses a key's partition.
+
+    It is Kafka's murmur2, taken by words of four bytes: the one that aiokafka has takes single
+    bytes, and was a quarter of what it costs to tell a person.
+    """
+    length = len(key)
+    whole = length // 4
+    hashed = _MURMUR_SEED ^ length
+    for word in struct.unpack_from(f"<{whole}I", key):
+        word = word * _MURMUR_FACTOR & _32_BITS
+        word = (word ^ word >> 24) * _MURMUR_FACTOR & _32_BITS
+        hashed = hashed * _MURMUR_FACTOR & _32_BITS ^ word
+    if length % 4:
+        rest = int.from_bytes(key[4 * whole :], "little")
+        hashed = (hashed ^ rest) * _MURMUR_FACTOR & _32_BITS
+    hashed = (hashed ^ hashed >> 13) * _MURMUR_FACTOR & _32_BITS
+    return (hashed ^ hashed >> 15) & 0x7FFFFFFF
 
 
 def partition_of(key: bytes, partitions: int) -> int:
