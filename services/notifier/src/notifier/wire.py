@@ -7,7 +7,7 @@ from datetime import datetime
 
 from notifier.domain.cause import Cause, CauseKind, Origin, Told, Totals, subject_within
 from notifier.domain.chunk import Chunk
-from notifier.domain.notification import notification_id
+from notifier.domain.notification import NotificationIds
 from notifier.handlers.hear import CampaignWide, ForOne
 from notifier.ports import Membership
 from servicekit.publish import key_hash
@@ -23,6 +23,8 @@ PLEDGES_TOPIC = funding.PledgeCollected.topic
 REFUNDS_TOPIC = payouts.RefundSucceeded.topic
 POSTS_TOPIC = update_events.UpdatePublished.topic
 NOTIFICATIONS_TOPIC = notifier.BackerNotified.topic
+
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 def membership_from(fact: Decoded) -> Membership | None:
@@ -123,9 +125,9 @@ def records_of(chunk: Chunk) -> Iterator[Record]:
     The first rendered one is decoded and compared, so that a template that breaks is never sent:
     `ValueError`.
     """
-    template = _Template(chunk.told)
+    template, ids = _Template(chunk.told), NotificationIds(chunk.told.cause, chunk.told.caused_at)
     for position, recipient_id in enumerate(chunk.recipients):
-        told_id = notification_id(chunk.told.cause, chunk.told.caused_at, recipient_id)
+        told_id = ids.of(recipient_id)
         record = template.record(recipient_id, told_id)
         if position == 0:
             _must_read_back(record, _event(chunk.told, recipient_id, told_id))
@@ -178,7 +180,7 @@ class _Template:
 
 def _json_text(text: str) -> bytes:
     """Return the text as it stands between the quotes of a JSON string."""
-    return json.dumps(text, ensure_ascii=False)[1:-1].encode()
+    return _JSON.encode(text)[1:-1].encode()
 
 
 def planned(cause: Cause) -> Draft:

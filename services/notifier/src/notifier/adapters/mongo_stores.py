@@ -1,7 +1,7 @@
 """Memberships, causes and chunks in MongoDB."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -41,12 +41,16 @@ class MongoMemberships:
             )
             known = {tuple(row["_id"].values()) for row in await cursor.to_list(None)}
             new = [
-                {"_id": _membership_id(place), **asdict(membership)}
+                {"_id": _membership_id(place), **_fields(membership)}
                 for place, membership in joining.items()
                 if place not in known
             ]
             if new:
                 await self._memberships.insert_many(new, session=self._session)
+
+
+def _fields(membership: Membership) -> Document:
+    return {name: getattr(membership, name) for name in Membership.__slots__}
 
 
 def _place(membership: Membership) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -24,6 +24,8 @@ from sosst_contracts.codec import Record
 log = structlog.get_logger()
 
 POLL_SECONDS = 0.1
+# While one group waits for its acknowledgement or its save, another is rendered.
+GROUPS_IN_HAND = 2
 AGAIN = timedelta(seconds=1)
 
 
@@ -42,9 +44,15 @@ class PublishChunks:
     publisher: Publisher
     render: Callable[[Chunk], Iterable[Record]]
     clock: Clock
+    _told_of: set[str] = field(default_factory=set)
 
     async def run(self, pulse: Pulse, stopping: asyncio.Event) -> None:
         """Publish until `stopping` is set."""
+        async with asyncio.TaskGroup() as groups:
+            for _ in range(GROUPS_IN_HAND):
+                groups.create_task(self._run(pulse, stopping))
+
+    async def _run(self, pulse: Pulse, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             pulse.beat()
             try:
@@ -56,11 +64,21 @@ class PublishChunks:
                 await pause(stopping, POLL_SECONDS)
 
     async def publish_some(self) -> bool:
-        """Publish one group of claimed chunks; return whether anybody was told."""
+        """Publish one group of claimed chunks; return whether anybody was told.
+
+        Causes are closed when nothing more can be claimed: to look at each of them after every
+        group would cost a long one the square of its length.
+        """
         now = self.clock.now()
         claims = await self.queue.claim(self.kind, now, self.at_once, self.lease_seconds)
-        if not claims:
-            return False
+        worked = bool(claims) and await self._publish(claims)
+        if len(claims) < self.at_once and self._told_of:
+            names = set(self._told_of)
+            self._told_of.clear()
+            await close_causes(self.units, names, self.clock.now())
+        return worked
+
+    async def _publish(self, claims: Sequence[Claim]) -> bool:
         ids = [_chunk_id(claim) for claim in claims]
         chunks = await self.units.run(lambda unit: unit.chunks.load(ids))
         origins = (chunk.told.origin for chunk in chunks.values())
@@ -77,8 +95,7 @@ class PublishChunks:
                 await self.queue.postpone(claim, self.clock.now() + AGAIN)
         fresh = [chunks[one] for one in told if chunks[one].state is ChunkState.PENDING]
         self._observe(fresh)
-        causes = {chunk.told.cause for chunk in fresh if chunk.partition is not None}
-        await close_causes(self.units, causes, self.clock.now())
+        self._told_of.update(chunk.told.cause for chunk in fresh if chunk.partition is not None)
         return bool(finished)
 
     async def _tell(self, chunks: Mapping[str, Chunk]) -> list[str]:
