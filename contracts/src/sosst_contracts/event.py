@@ -1,6 +1,7 @@
 """The base of all events, and the field types that they are made of."""
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, ClassVar
 
 from pydantic import (
@@ -47,24 +48,29 @@ class Event(Part):
     about_fields: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
+    @cache
     def owner(cls) -> str:
         """Return the service that alone produces the topic."""
         return cls.topic.split(".", 1)[0]
 
     @classmethod
+    @cache
     def major(cls) -> int:
         return int(cls.version.split(".", 1)[0])
 
     @classmethod
+    @cache
     def type_name(cls) -> str:
         """Return the wire name, such as `sosst.funding.verdict-reached.v1`."""
         return f"sosst.{cls.owner()}.{cls.name}.v{cls.major()}"
 
     @classmethod
+    @cache
     def source(cls) -> str:
         return f"/sosst/{cls.owner()}"
 
     @classmethod
+    @cache
     def schema_id(cls) -> str:
         """Return the `$id` of the frozen schema."""
         return f"urn:sosst:event:{cls.owner()}.{cls.name}:{cls.version}"

@@ -72,8 +72,14 @@ def _launch_from(row: Document) -> Launch:
 
 
 def pledge_document(pledge: Pledge) -> Document:
-    payment = asdict(pledge.payment)
-    payment["status"] = pledge.payment.status.value
+    """Return the document, made field by field: `asdict` copies what needs no copy."""
+    told = pledge.payment
+    payment = {
+        **_fields(told),
+        "money": _fields(told.money),
+        "status": told.status.value,
+        "capture": _fields(told.capture) if told.capture else None,
+    }
     return {
         "_id": pledge.pledge_id,
         "campaign_id": pledge.payment.campaign_id,
@@ -82,6 +88,10 @@ def pledge_document(pledge: Pledge) -> Document:
         "placed_at": pledge.placed_at,
         "payment": payment,
     }
+
+
+def _fields(value: Payment | Money | Capture) -> Document:
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def pledge_from(row: Document) -> Pledge:
