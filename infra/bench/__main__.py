@@ -44,8 +44,9 @@ def main(arguments: list[str]) -> int:
     A missed target is shown and changes no exit code: machines differ, and noise is no error.
     """
     options = _options(arguments)
+    measurements: list[Measurement] = []
     try:
-        measurements = asyncio.run(_measure(options))
+        asyncio.run(_measure(options, measurements))
     except NeverHappened as stop:
         return _refuse(stop, EXIT_WRONG)
     except subprocess.CalledProcessError as error:
@@ -55,22 +56,24 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     report.show(Console(), measurements)
-    report.write(options.output, measurements)
     print(f"written to {options.output}")
     return 0 if all(one.is_correct for one in measurements) else EXIT_WRONG
 
 
-async def _measure(options: Options) -> list[Measurement]:
-    """Measure on a stack of our own: others' servers would not show what they use."""
+async def _measure(options: Options, measurements: list[Measurement]) -> None:
+    """Measure on a stack of our own: others' servers would not show what they use.
+
+    What is measured is written at once: whatever stops the next one, it is not lost.
+    """
     state_folder().mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=state_folder()))
-    measurements = []
     try:
         async with NativeStack(folder, measured=True) as stack:
             ground = Ground(stack, folder)
             for name in dict.fromkeys(options.names or MEASUREMENTS):
                 print(f"measuring {name} …", file=sys.stderr)
                 measurements.append(await MEASUREMENTS[name](ground, options))
+                report.write(options.output, measurements)
     except BaseException:
         if options.keep:
             print(f"logs are kept below {folder}", file=sys.stderr)
@@ -78,7 +81,6 @@ async def _measure(options: Options) -> list[Measurement]:
     finally:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
-    return measurements
 
 
 def _refuse(reason: Exception | str, status: int) -> int:

@@ -35,34 +35,28 @@ def pledges(campaign_id: str, backers: int) -> list[GivenPledge]:
 
 def collected(given: Sequence[GivenPledge]) -> Iterator[Record]:
     """Tell as funding would that the money of one campaign's pledges was captured."""
+    valid = sample(funding.PledgeCollected, currency=CURRENCY)
     for sequence, one in enumerate(given, start=1):
-        event = sample(
-            funding.PledgeCollected,
-            campaign_id=one.campaign_id,
-            pledge_id=one.pledge_id,
-            backer_id=one.backer_id,
-            amount=one.amount,
-            currency=CURRENCY,
-            payment_reference=f"ch-{one.pledge_id}",
-            balance_transaction=f"txn-{one.pledge_id}",
-        )
-        yield Draft(event, AT).seal(sequence)
+        yield Draft(valid.model_copy(update=_fields(one)), AT).seal(sequence)
 
 
 def captured(given: Sequence[GivenPledge]) -> Iterator[Record]:
     """Tell as the platform would that payments were captured."""
+    valid = sample(platform.PaymentCaptured, currency=CURRENCY)
     for one in given:
-        event = sample(
-            platform.PaymentCaptured,
-            campaign_id=one.campaign_id,
-            pledge_id=one.pledge_id,
-            backer_id=one.backer_id,
-            amount=one.amount,
-            currency=CURRENCY,
-            payment_reference=f"ch-{one.pledge_id}",
-            balance_transaction=f"txn-{one.pledge_id}",
-        )
+        event = valid.model_copy(update=_fields(one))
         yield Draft(event, AT, identity=f"captured/{one.pledge_id}").seal()
+
+
+def _fields(one: GivenPledge) -> dict[str, str | int]:
+    return {
+        "campaign_id": one.campaign_id,
+        "pledge_id": one.pledge_id,
+        "backer_id": one.backer_id,
+        "amount": one.amount,
+        "payment_reference": f"ch-{one.pledge_id}",
+        "balance_transaction": f"txn-{one.pledge_id}",
+    }
 
 
 def payment_body(one: GivenPledge) -> bytes:
