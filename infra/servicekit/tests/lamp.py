@@ -1,13 +1,14 @@
 """A service of two dozen lines, run as a process of its own by the tests."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from fastapi import FastAPI
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from servicekit.command import main
+from servicekit.consume import Refusal, Subscription
 from servicekit.loops import Loop, Pulse, pause
 from servicekit.mongo import Database, Session
 from servicekit.process import Process
@@ -15,14 +16,16 @@ from servicekit.runtime import Runtime
 from servicekit.schema import CollectionSchema, Schema
 from servicekit.settings import ServiceSettings
 from servicekit.units import Plumbing, Unit
-from servicekit.work import Claim
+from servicekit.work import Claim, WorkItem
+from sosst_contracts.codec import Decoded
+from sosst_contracts.funding import PledgePlaced
 
 
 class LampSettings(ServiceSettings):
-    """`fault` names the loop that misbehaves."""
+    """`fault` names the loop that misbehaves; `dim` is a worker that never succeeds."""
 
     model_config = SettingsConfigDict(env_prefix="LAMP_")
-    fault: str = Field("", description="raises, ends, or refused.")
+    fault: str = Field("", description="raises, ends, refused, or dim.")
 
 
 def begin(settings: LampSettings, roles: Collection[str]) -> Runtime[Unit]:
@@ -46,13 +49,33 @@ def assemble(settings: LampSettings, runtime: Runtime[Unit]) -> Process:
         if settings.fault == "refused":
             raise RuntimeError("the lamp is restored from a backup")
 
+    async def light(unit: Unit, facts: Sequence[Decoded]) -> list[Refusal]:
+        at = runtime.clock.now()
+        names = [{"campaign_id": f.key, "pledge_id": f.event.pledge_id} for f in facts]
+        items = [WorkItem(f"lamps/{n['pledge_id']}", "lamps", at, payload=n) for n in names]
+        await unit.plumbing.work.offer(items)
+        return []
+
     async def perform(claim: Claim) -> None:
+        if settings.fault == "dim":
+            raise ZeroDivisionError
         await runtime.units.run(lambda unit: unit.plumbing.work.finish([claim]))
 
     runtime.loop("sweep", Loop("flicker", flicker))
     runtime.worker("lamps", perform, concurrency=1, lease_seconds=5)
     runtime.before_start(refuse)
-    return runtime.process(FastAPI())
+    runtime.subscribe(Subscription(PledgePlaced.topic, "lamps", sequenced=True, handle=light))
+    return runtime.process(_api())
+
+
+def _api() -> FastAPI:
+    api = FastAPI()
+
+    @api.get("/campaigns/{campaign_id}/of/{backer_id}")
+    async def read(campaign_id: str, backer_id: str) -> None:
+        raise ZeroDivisionError
+
+    return api
 
 
 if __name__ == "__main__":

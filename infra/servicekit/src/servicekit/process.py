@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from servicekit import metrics
 from servicekit.health import Health, health_app
@@ -39,7 +39,7 @@ class Process:
     host: str
     http_port: int
     health_port: int
-    api: FastAPI | None
+    api: ASGIApp | None
     prepare: Callable[[asyncio.Event], Awaitable[None]]
     loops: Sequence[Loop]
     closing: Sequence[Callable[[], Awaitable[Any]]]
@@ -82,7 +82,7 @@ class Process:
 
         self._tasks.add(asyncio.create_task(run(), name=loop.name))
 
-    def _serve(self, app: FastAPI, port: int) -> None:
+    def _serve(self, app: ASGIApp, port: int) -> None:
         server = _Server(app, self.host, port)
         self._servers.append(server)
         self._tasks.add(asyncio.create_task(server.serve_until_told(), name=f"port {port}"))
@@ -122,7 +122,7 @@ class Process:
 class _Server(uvicorn.Server):
     """uvicorn as one task among others: signals belong to the process, not to it."""
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
         super().__init__(
             uvicorn.Config(
                 app,

@@ -4,8 +4,9 @@ import re
 import secrets
 from typing import Any
 
+from fastapi import FastAPI
 from starlette.routing import Match
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from servicekit import traces
 from servicekit.causes import Cause, Things, because_of
@@ -27,9 +28,10 @@ class TellCauses:
     """Makes each request the cause of what it does; answers with its correlation id.
 
     A caller may bring `X-Correlation-Id` and `traceparent`; what cannot be used is made anew.
+    It stands around the whole application: what answers for an unexpected error is inside.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: FastAPI) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,7 +42,7 @@ class TellCauses:
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
         correlation_id = _correlation_id(headers.get(CORRELATION_HEADER, ""))
-        route, things = _place(scope)
+        route, things = self._place(scope)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -55,17 +57,16 @@ class TellCauses:
             with because_of([Cause(correlation_id, None, traceparent, things)]):
                 await self._app(scope, receive, answer)
 
+    def _place(self, scope: Scope) -> tuple[str, Things]:
+        """Return the template of the route and what the path names, people left out."""
+        for route in self._app.router.routes:
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                names: dict[str, Any] = found.get("path_params", {})
+                things = tuple((n, str(v)) for n, v in names.items() if n not in PEOPLE)
+                return getattr(route, "path", "none"), things
+        return "none", ()
+
 
 def _correlation_id(given: str) -> str:
     return given if _CORRELATION_ID.fullmatch(given) else secrets.token_hex(16)
-
-
-def _place(scope: Scope) -> tuple[str, Things]:
-    """Return the template of the route and what the path names, people left out."""
-    for route in scope["app"].router.routes:
-        match, found = route.matches(scope)
-        if match is Match.FULL:
-            names: dict[str, Any] = found.get("path_params", {})
-            things = tuple((n, str(v)) for n, v in names.items() if n not in PEOPLE)
-            return getattr(route, "path", "none"), things
-    return "none", ()

@@ -158,7 +158,6 @@ class Runtime(Generic[U]):
         metrics.BUILD_INFO.labels(ours, os.environ.get(REVISION, UNKNOWN), contracts).set(1)
         install_problems(api)
         api.middleware("http")(measure_requests)
-        api.add_middleware(TellCauses)
         if self.settings.otlp_endpoint:
             traces.export_to(self.settings.otlp_endpoint, self.service, self.settings.instance_id)
             self._closing.append(traces.close)
@@ -168,7 +167,7 @@ class Runtime(Generic[U]):
             host=self.settings.http_host,
             http_port=self.settings.http_port,
             health_port=self.settings.health_port,
-            api=api if "api" in self._roles else None,
+            api=TellCauses(api) if "api" in self._roles else None,
             prepare=self._prepare,
             loops=self._loops,
             closing=self._closing,
