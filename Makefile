@@ -15,6 +15,9 @@ up: venv ## Start everything, keep it running, print the addresses
 down: venv ## Stop what `make up` started
 	@$(PYTHON) -m infra.demo down
 
+story: venv ## Print every fact of a campaign and where it stands (CAMPAIGN=id)
+	@$(PYTHON) -m infra.story $(ARGUMENTS) -- "$(CAMPAIGN)"
+
 test: check ## Check everything and run every test on real Kafka and MongoDB
 	@$(PYTHON) -m pytest $(ARGUMENTS)
 
@@ -53,4 +56,4 @@ venv: .venv/stamp ## Make the virtual environment from pinned, hashed requiremen
 clean: ## Stop the native stack and delete the environment and its state
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m infra.native wipe
 	@rm -rf .venv .sosst
-.PHONY: help demo up down test chaos bench check contracts access images rows lock venv clean
+.PHONY: help demo up down story test chaos bench check contracts access images rows lock venv clean

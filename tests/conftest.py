@@ -6,7 +6,9 @@ import pytest
 import pytest_asyncio
 
 from infra.native import Addresses, NativeStack
+from infra.servicekit.tests.collector import Collector
 from infra.suite import Suite
+from infra.suite.suite import QUICK_SETTINGS
 from tests.world import World, opened
 
 
@@ -14,9 +16,14 @@ from tests.world import World, opened
 async def world(
     native_stack: Addresses, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
-    """A running suite; tests share it, each with campaigns of its own."""
-    async with opened(Suite(tmp_path_factory.mktemp("suite"), native_stack)) as world:
-        yield world
+    """A running suite that is traced; tests share it, each with campaigns of its own."""
+    with Collector() as collector:
+        traced = {"OTLP_ENDPOINT": collector.endpoint}
+        settings = {name: own | traced for name, own in QUICK_SETTINGS.items()}
+        suite = Suite(tmp_path_factory.mktemp("suite"), native_stack, settings=settings)
+        async with opened(suite) as world:
+            world.collector = collector
+            yield world
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -16,6 +16,7 @@ from pymongo.database import Database
 from contracts.tools.folders import HERE
 from contracts.tools.topic_files import read_topic_files
 from infra.sandbox.issuer.tokens import SERVICE, creator
+from infra.servicekit.tests.collector import Collector
 from infra.suite import Suite
 from infra.suite.checkout import Checkout, Launch, PledgeRow
 from infra.suite.readings import Readings, eventually
@@ -53,6 +54,7 @@ class World:
     suite: Suite
     checkout: Checkout
     look: Readings
+    collector: Collector | None = None
 
     async def launch(
         self,

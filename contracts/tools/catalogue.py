@@ -20,9 +20,9 @@ HEADERS = {
     "ce_subject": "the record's key",
     "ce_dataschema": "`$id` of the schema",
     "ce_sequence": "20 digits; gap-free per key from 1; only on topics that say so",
-    "ce_correlationid": "optional",
-    "ce_causationid": "optional",
-    "traceparent": "optional, W3C trace context",
+    "ce_correlationid": "optional, the story: id of its first fact, or what a caller brought",
+    "ce_causationid": "optional, id of the fact that caused this one",
+    "traceparent": "optional, W3C trace context in which it was made: link to it",
     "content-type": "`application/json`",
 }
 

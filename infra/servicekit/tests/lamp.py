@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from servicekit.access import Guard
 from servicekit.command import main
 from servicekit.consume import Refusal, Subscription
 from servicekit.loops import Loop, Pulse, pause
@@ -65,13 +66,13 @@ def assemble(settings: LampSettings, runtime: Runtime[Unit]) -> Process:
     runtime.worker("lamps", perform, concurrency=1, lease_seconds=5)
     runtime.before_start(refuse)
     runtime.subscribe(Subscription(PledgePlaced.topic, "lamps", sequenced=True, handle=light))
-    return runtime.process(_api())
+    return runtime.process(_api(runtime.guard))
 
 
-def _api() -> FastAPI:
+def _api(guard: Guard) -> FastAPI:
     api = FastAPI()
 
-    @api.get("/campaigns/{campaign_id}/of/{backer_id}")
+    @api.get("/campaigns/{campaign_id}/of/{backer_id}", dependencies=[guard.proven_by("nothing")])
     async def read(campaign_id: str, backer_id: str) -> None:
         raise ZeroDivisionError
 

@@ -33,6 +33,7 @@ from payouts.metrics import PROVIDER_WEBHOOKS
 from payouts.ports import PayoutsUnit, Queries
 from servicekit.access import Guard, Ids, Owner
 from servicekit.auth import Principal, Role
+from servicekit.causes import because_of
 from servicekit.clock import Clock
 from servicekit.problems import Problem
 from servicekit.units import UnitsOfWork
@@ -151,7 +152,9 @@ def build_api(
         except SignatureRefused as refusal:
             PROVIDER_WEBHOOKS.labels("refused").inc()
             raise Problem(401, "signature-refused", "Not signed", str(refusal)) from None
-        woke = await _wake(units, queries, body, clock)
+        # It only wakes: what follows belongs to the story of the refund or stage, not to the call.
+        with because_of([]):
+            woke = await _wake(units, queries, body, clock)
         PROVIDER_WEBHOOKS.labels("woke" if woke else "ignored").inc()
         return {"status": "woke" if woke else "ignored"}
 

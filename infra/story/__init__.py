@@ -1,0 +1,1 @@
+"""The story of one campaign, read from where it is kept: topics, positions, databases."""

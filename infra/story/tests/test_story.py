@@ -1,0 +1,101 @@
+"""Order, words and refusals of the story; the whole of it on a real suite is a journey."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from infra.story.__main__ import main
+from infra.story.facts import Fact, in_order
+from infra.story.words import lines_of
+from sosst_contracts.codec import Decoded, Draft, Record, Unusable, decode
+from sosst_contracts.event import Event
+from sosst_contracts.funding import PledgeCollected, VerdictReached
+from sosst_contracts.payouts import RefundCreated
+from sosst_contracts.testing import sample
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def fact(event: Event, sequence: int, at: datetime = NOW, cause: str | None = None) -> Fact:
+    read = decode(Draft(event, at, causation_id=cause).seal(sequence))
+    assert isinstance(read, Decoded)
+    return Fact(event.topic, 0, sequence, at, read)
+
+
+def story() -> list[Fact]:
+    """A pledge, its verdict and its refund, all of one instant."""
+    pledge = fact(sample(PledgeCollected, campaign_id="c", amount=1_999, currency="EUR"), 1)
+    verdict = fact(sample(VerdictReached, campaign_id="c"), 2, cause=pledge.fact_id)
+    refund = sample(RefundCreated, campaign_id="c", refund_id="r1", amount=5, currency="JPY")
+    return [pledge, verdict, fact(refund, 1, cause=verdict.fact_id)]
+
+
+def test_of_one_instant_causes_stand_before_effects() -> None:
+    """Whatever the topics are called and in whichever order they were read."""
+    facts = story()
+    assert in_order(reversed(facts)) == in_order([facts[1], facts[0], facts[2]]) == facts
+
+
+def test_time_goes_before_everything() -> None:
+    """A later instant stands later, also a cause whose clock was wrong."""
+    pledge, verdict, _ = story()
+    late = fact(pledge.read.event, 1, NOW + timedelta(seconds=1))  # type: ignore[union-attr]
+    assert in_order([late, verdict]) == [verdict, late]
+
+
+def test_a_circle_of_causes_has_an_end() -> None:
+    """A foreign producer can name any id; the story is told all the same."""
+    event = sample(PledgeCollected, campaign_id="c")
+    first, second = "funding.pledges:c:1", "funding.pledges:c:2"
+    circle = [fact(event, 1, cause=second), fact(event, 2, cause=first), fact(event, 3, cause="x")]
+    assert len(in_order(circle)) == 3
+
+
+def test_a_line_says_what_how_much_and_why() -> None:
+    """Minor units as people write them, in the currency's own digits."""
+    pledge, verdict, refund = (line.text for line in lines_of(story()))
+    assert "pledge-collected" in pledge and "19.99 EUR" in pledge and "because" not in pledge
+    assert verdict.endswith("because of pledge-collected 1")
+    assert "r1" in refund and " 5 JPY" in refund and refund.endswith("because of verdict-reached 2")
+
+
+def test_a_cause_that_no_topic_holds_is_named() -> None:
+    """Nobody looks for it in vain."""
+    [line] = lines_of([fact(sample(PledgeCollected), 1, cause="gone\x1b[2J")])
+    assert line.text.endswith(r"because of gone\x1b[2J, which is not on the topics")
+
+
+def test_what_cannot_be_read_is_told_too() -> None:
+    """With the reason, where it stands, and when it was published."""
+    read = decode(Record("funding.pledges", b"c", None, ()))
+    assert isinstance(read, Unusable)
+    [line] = lines_of([replace(story()[0], read=read, offset=7)])
+    assert "CANNOT BE READ" in line.text and read.reason in line.text
+    assert json.loads(line.as_json())["id"] == "funding.pledges[0]@7"
+
+
+def test_without_a_suite_it_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing was started and nothing is given: one line, exit 69."""
+    monkeypatch.setattr("infra.story.place.state_folder", lambda: tmp_path)
+    for name in ("SOSST_KAFKA_BOOTSTRAP_SERVERS", "SOSST_MONGODB_URI"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["c"]) == 69
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.count("\n") == 1 and "make up" in told.err
+
+
+def test_servers_that_are_away_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No trace of the program and no address, which may hold a password: exit 69."""
+    monkeypatch.setenv("SOSST_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
+    monkeypatch.setenv("SOSST_MONGODB_URI", "mongodb://user:secret@127.0.0.1:9/")
+    monkeypatch.setenv("TOPIC_PREFIX", "s-")
+    assert main(["c"]) == 69
+    told = capsys.readouterr()
+    assert told.err == "Kafka does not answer\n" and "secret" not in told.out + told.err
