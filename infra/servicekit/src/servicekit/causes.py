@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import chain, permutations
 from typing import Any
 
 from servicekit import traces
@@ -43,7 +43,7 @@ class Causes:
     def __init__(self, origins: Iterable[Cause | Decoded] = ()) -> None:
         self._origins: list[Cause | Decoded] = list(origins)
         self._indexed = 0
-        self._by_place: dict[frozenset[tuple[str, str]], Cause] = {}
+        self._by_place: dict[Things, Cause] = {}
 
     def __iter__(self) -> Iterator[Cause]:
         return map(_cause, self._origins)
@@ -54,8 +54,8 @@ class Causes:
     def of(self, things: Things) -> Cause | None:
         """Return the cause that is about the same thing, else the latest of the same key."""
         self._index()
-        pairs = (frozenset(pair) for pair in combinations(things, 2))
-        for place in (*pairs, *(frozenset({thing}) for thing in things)):
+        # Which of them is the key is known of facts only, so every one is tried as such.
+        for place in chain(permutations(things, 2), permutations(things, 1)):
             if (cause := self._by_place.get(place)) is not None:
                 return cause
         return None
@@ -72,8 +72,9 @@ class Causes:
             if cause.things:
                 key, *about = cause.things
                 # Ids are unique within their key only, so a thing is nothing without its key.
-                for place in (frozenset({key}), *(frozenset({key, thing}) for thing in about)):
-                    self._by_place[place] = cause
+                self._by_place[(key,)] = cause
+                for thing in about:
+                    self._by_place[key, thing] = cause
         self._indexed = len(self._origins)
 
 
