@@ -245,7 +245,13 @@ async def opened(suite: Suite, *services: str) -> AsyncIterator[World]:
 def told_again(fact: Decoded) -> Draft:
     """Return the draft that makes the very same record again."""
     envelope = fact.envelope
-    return Draft(fact.event, envelope.time, correlation_id=envelope.correlation_id)
+    return Draft(
+        fact.event,
+        envelope.time,
+        correlation_id=envelope.correlation_id,
+        causation_id=envelope.causation_id,
+        traceparent=envelope.traceparent,
+    )
 
 
 def assert_everybody_told_once(told: set[tuple[str, str]], people: Sequence[str]) -> None:
