@@ -44,6 +44,7 @@ class Engine:
 
     address: str
     client_program: str
+    is_ours: bool = False
 
     def client(self) -> docker.DockerClient:
         """Return a new connection; the caller closes it."""
@@ -74,7 +75,7 @@ def engine_in_use(forbidden: bool | None = None) -> Iterator[Engine]:
         yield Engine(given, client_program())
         return
     with _our_own() as address:
-        yield Engine(address, client_program())
+        yield Engine(address, client_program(), is_ours=True)
 
 
 def given_address() -> str | None:

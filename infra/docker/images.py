@@ -19,13 +19,6 @@ SERVERS = ("kafka", "mongo")
 IMAGES = (*SERVICES, SURROUNDINGS, *SERVERS)
 # The first of these that is set names a private certificate authority that pip has to trust.
 CA_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
-# Java's properties: of two lines with one key, the last counts.
-KAFKA_LISTENERS = """\
-listeners=PLAINTEXT://0.0.0.0:9092,HOST://0.0.0.0:9094,CONTROLLER://127.0.0.1:9093
-advertised.listeners=PLAINTEXT://kafka:9092,HOST://127.0.0.1:9094
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,HOST:PLAINTEXT,CONTROLLER:PLAINTEXT
-inter.broker.listener.name=PLAINTEXT
-"""
 
 
 class BuildFailed(Exception):
@@ -46,6 +39,8 @@ def build_images(engine: Engine, names: Iterable[str] = IMAGES) -> bool:
     stand_in = ensure_base(engine)
     for name in names:
         build(engine, name)
+    if engine.is_ours:
+        _forget_replaced(engine)
     return stand_in
 
 
@@ -83,6 +78,13 @@ def _build(
         raise BuildFailed("\n".join([f"{name} could not be built:", *last]))
 
 
+def _forget_replaced(engine: Engine) -> None:
+    """Remove images whose name a newer one has taken; the cache of layers stays."""
+    client = engine.client()
+    client.images.prune(filters={"dangling": True})
+    client.close()
+
+
 def _ca_bundle(environment: Mapping[str, str]) -> Sequence[str]:
     given = [environment[name] for name in CA_VARIABLES if environment.get(name)]
     return [f"--secret=id=ca-bundle,src={given[0]}"] if given else []
@@ -91,11 +93,8 @@ def _ca_bundle(environment: Mapping[str, str]) -> Sequence[str]:
 def _gather_kafka(folder: Path) -> None:
     shutil.copytree(fetch.kafka_jars(), folder / "lib")
     shutil.copy(kafka.LOG_SETTINGS, folder)
-    shutil.copy(HERE / "kafka.sh", folder)
-    settings = kafka.SETTINGS.format(
-        broker_port=9092, controller_port=9093, data="/var/lib/kafka/data"
-    )
-    (folder / "server.properties").write_text(settings + KAFKA_LISTENERS)
+    for name in ("kafka.sh", "kafka.properties"):
+        shutil.copy(HERE / name, folder)
 
 
 def _gather_mongo(folder: Path) -> None:
