@@ -164,6 +164,7 @@ class Suite:
             "AUTH_ISSUER": DEVELOPMENT_ISSUER,
             "AUTH_AUDIENCE": DEVELOPMENT_AUDIENCE,
             "AUTH_JWKS_URL": self.tokens.keys_url,
+            "AUTH_KEYS_SECONDS": "1",
         }
         if service == "payouts":
             secret_file = self.folder / "webhook-secret"

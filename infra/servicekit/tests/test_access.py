@@ -1,6 +1,6 @@
 """Rules of access: who comes in, what the others are told, and that no route is without one."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated
 
 import httpx
@@ -8,9 +8,25 @@ import pytest
 from fastapi import FastAPI
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
-from infra.sandbox.issuer.tokens import SERVICE, STAFF, Caller, backer, creator
-from servicekit.access import Ids, Owner, RouteWithoutRule, guarded_routes
-from servicekit.auth import Principal, Role
+from infra.sandbox.issuer.tokens import (
+    DEVELOPMENT_AUDIENCE,
+    SERVICE,
+    STAFF,
+    Caller,
+    backer,
+    creator,
+)
+from servicekit.access import (
+    BODY_BYTES_MAX,
+    Guard,
+    Ids,
+    Owner,
+    RouteWithoutRule,
+    guarded_api,
+    guarded_routes,
+)
+from servicekit.auth import DEVELOPMENT_ISSUER, Principal, Role, TokenVerifier
+from servicekit.issuer_keys import PublishedKeys
 from servicekit.problems import Problem, install_problems
 
 LAMPS = {"lit": "anna", "dark": "ben"}
@@ -27,7 +43,7 @@ def unknown() -> Problem:
 @pytest.fixture
 def api() -> FastAPI:
     """A lamp that its owner and staff may read, everybody may see, and services may make."""
-    app, guard = FastAPI(), unit_guard()
+    app, guard = guarded_api("lamp"), unit_guard()
     install_problems(app)
     owner = Owner("owner of the lamp", Role.CREATOR, owns)
 
@@ -110,8 +126,50 @@ async def test_everybody_may_see_but_a_bad_token_is_not_nobody(api: FastAPI) -> 
 async def test_who_may_not_is_refused_before_what_is_wrong(api: FastAPI) -> None:
     """A caller without a token learns nothing about the shape of a request."""
     assert (await ask(api, "POST", "/lamps", {}, json={"x": "tall"})).status_code == 401
+    broken = {"content-type": "application/json"}
+    assert (await ask(api, "POST", "/lamps", broken, content=b"{")).status_code == 401
     assert (await ask(api, "POST", "/lamps", bearer(STAFF), json=[])).status_code == 403
     assert (await ask(api, "POST", "/lamps", bearer(SERVICE), json=[])).status_code == 422
+
+
+async def test_nobodys_body_is_not_read(api: FastAPI) -> None:
+    """Who has no token is refused before the first byte of what they send."""
+    read = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal read
+        while True:
+            read += 1
+            yield b"x" * 1_000
+
+    assert (await ask(api, "POST", "/lamps", {}, content=endless())).status_code == 401
+    assert read == 0
+
+
+async def test_no_body_is_read_beyond_the_largest(api: FastAPI) -> None:
+    """413 as a problem, also for one that does not say how long it is."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 1_000_000
+
+    headers = bearer(SERVICE) | {"content-type": "application/json"}
+    for body in (endless(), b"x" * (BODY_BYTES_MAX + 1)):
+        answer = await ask(api, "POST", "/lamps", headers, content=body)
+        assert (answer.status_code, answer.json()["type"]) == (413, "/problems/too-large")
+
+
+async def test_without_any_key_of_the_issuer_it_is_503() -> None:
+    """A caller with a token is asked to come again; one without is told what is missing."""
+    keys = PublishedKeys("http://127.0.0.1:9/keys")
+    guard = Guard(TokenVerifier(DEVELOPMENT_ISSUER, DEVELOPMENT_AUDIENCE, keys))
+    app = guarded_api("lamp")
+    install_problems(app)
+    app.get("/shine", dependencies=[guard.allow(Role.STAFF)])(lambda: None)
+    away = await ask(app, "GET", "/shine", bearer(STAFF))
+    assert (away.status_code, away.json()["type"]) == (503, "/problems/dependency-away")
+    assert away.headers["retry-after"] == "1"
+    assert (await ask(app, "GET", "/shine", {})).status_code == 401
 
 
 async def test_another_proof_needs_no_token_and_reads_none(api: FastAPI) -> None:
@@ -138,3 +196,13 @@ def test_a_route_has_exactly_one_rule(api: FastAPI, count: int) -> None:
     api.get("/open", dependencies=[guard.anybody() for _ in range(count)])(lambda: None)
     with pytest.raises(RouteWithoutRule, match="/open"):
         list(guarded_routes(api))
+
+
+async def test_a_route_that_does_not_ask_is_found_and_fails() -> None:
+    """A rule on an application that is not guarded lets nobody in, and stops the start."""
+    app = FastAPI()
+    app.get("/open", dependencies=[unit_guard().allow(Role.STAFF)])(lambda: None)
+    with pytest.raises(RouteWithoutRule, match="guarded_api"):
+        list(guarded_routes(app))
+    with pytest.raises(AttributeError, match="caller"):
+        await ask(app, "GET", "/open", bearer(STAFF))

@@ -15,6 +15,7 @@ import pytest
 
 from infra.native import NativeStack
 from infra.servicekit.tests.conftest import until
+from servicekit.auth import DEVELOPMENT_ISSUER
 
 LAMP = Path(__file__).with_name("lamp.py")
 NOWHERE = {
@@ -187,6 +188,14 @@ async def test_wrong_settings_end_every_command_with_64(command: str) -> None:
         code, output, errors = await run.end()
     assert (code, output) == (64, "")
     assert errors == "LAMP_PASSWORD is not a setting of this service\n"
+
+
+async def test_a_development_issuer_stops_the_start_in_production() -> None:
+    """Exit code 64 and one line: whoever it serves could be anybody."""
+    async with lamp("run", LAMP_AUTH_ISSUER=DEVELOPMENT_ISSUER) as run:
+        code, output, errors = await run.end()
+    assert (code, output) == (64, "") and errors.count("\n") == 1
+    assert "LAMP_AUTH_ISSUER" in errors and "development issuer" in errors
 
 
 async def test_unknown_roles_are_refused() -> None:

@@ -6,19 +6,23 @@ A caller without a valid token gets 401, one without any of the roles 403. One w
 of an owner, but is not the owner of this object, gets what is said of an object that is not there.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Request, Security
+from fastapi import Depends, FastAPI, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
+from starlette.types import Message
 
 from servicekit.auth import Principal, Role, TokenVerifier, forbidden
 from servicekit.problems import Problem
 
 Ids = Mapping[str, str]
 Unknown = Callable[[], Problem]
+# An update of twenty languages at their longest, every character escaped.
+BODY_BYTES_MAX = 16 * 1024 * 1024
 # Only for the page that describes the API: tokens are read by the verifier.
 _DESCRIBED = HTTPBearer(auto_error=False, description="A token of the platform's issuer.")
 
@@ -50,24 +54,39 @@ class Rule:
 
 
 class Access:
-    """The dependency that stands in front of a route and carries its rule."""
+    """The dependency that carries a route's rule; it gives the route who is calling.
+
+    `admit` was asked before: a route of `guarded_api` does so before it reads a body. A route
+    elsewhere finds no caller and fails.
+    """
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
 
+    async def admit(self, request: Request) -> Principal | None:
+        """Return who is calling, None for nobody, or raise the problem that says why not."""
+        raise NotImplementedError
 
-class _Unchecked(Access):
-    async def __call__(self) -> None:
+
+class _Open(Access):
+    async def __call__(self, request: Request) -> Principal | None:
+        caller: Principal | None = request.state.caller
+        return caller
+
+
+class _Unchecked(_Open):
+    async def admit(self, request: Request) -> Principal | None:
         """Let everybody pass: the route itself asks for another proof than a token."""
+        return None
 
 
-class _Anybody(Access):
+class _Anybody(_Open):
     def __init__(self, rule: Rule, verifier: TokenVerifier) -> None:
         super().__init__(rule)
         self._verifier = verifier
 
-    async def __call__(self, request: Request) -> Principal | None:
-        """Return who is calling, None for nobody; a token that is given must be good."""
+    async def admit(self, request: Request) -> Principal | None:
+        """Let everybody pass; a token that is given must be good."""
         given = request.headers.getlist("authorization")
         return await self._verifier.principal(given) if given else None
 
@@ -81,7 +100,11 @@ class _Allowed(Access):
     async def __call__(
         self, request: Request, _: Annotated[object, Security(_DESCRIBED)]
     ) -> Principal:
-        """Return who is calling, or raise the problem that says why not."""
+        caller: Principal = request.state.caller
+        return caller
+
+    async def admit(self, request: Request) -> Principal:
+        """Let holders of the roles pass, and owners."""
         caller = await self._verifier.principal(request.headers.getlist("authorization"))
         if caller.roles & self.rule.roles:
             return caller
@@ -116,6 +139,41 @@ class Guard:
         return Depends(_Unchecked(Rule(otherwise=proof)))
 
 
+class _AskedFirst(APIRoute):
+    """A route that asks who is calling before it reads a body: nobody's body is nobody's work."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def asked_first(request: Request) -> Response:
+            request.state.caller = await access_of(self).admit(request)
+            return await handle(_bounded(request))
+
+        return asked_first
+
+
+def _bounded(request: Request) -> Request:
+    """Return the request with a body that ends in 413 where it is larger than any we know."""
+    received = 0
+
+    async def receive() -> Message:
+        nonlocal received
+        message = await request.receive()
+        received += len(message.get("body", b""))
+        if received > BODY_BYTES_MAX:
+            raise HTTPException(413, "The body is too large")
+        return message
+
+    return Request(request.scope, receive)
+
+
+def guarded_api(title: str) -> FastAPI:
+    """Return an application whose routes ask who is calling before they read a bounded body."""
+    api = FastAPI(title=title, version="0.1.0")
+    api.router.route_class = _AskedFirst
+    return api
+
+
 @dataclass(frozen=True, slots=True)
 class GuardedRoute:
     """One method of one route with its rule."""
@@ -129,13 +187,21 @@ class RouteWithoutRule(Exception):
     """A route was declared and nobody said who may call it."""
 
 
+def access_of(route: APIRoute) -> Access:
+    """Return the access of a route; raises `RouteWithoutRule` unless there is exactly one."""
+    calls: list[object] = [dependency.call for dependency in route.dependant.dependencies]
+    found = [call for call in calls if isinstance(call, Access)]
+    if len(found) != 1:
+        raise RouteWithoutRule(f"{route.path} has {len(found)} rules of access")
+    return found[0]
+
+
 def guarded_routes(api: FastAPI) -> Iterator[GuardedRoute]:
     """Yield every route of the application; raises `RouteWithoutRule` for one without a rule."""
     for route in api.routes:
         if isinstance(route, APIRoute):
-            calls: list[object] = [dependency.call for dependency in route.dependant.dependencies]
-            rules = [call.rule for call in calls if isinstance(call, Access)]
-            if len(rules) != 1:
-                raise RouteWithoutRule(f"{route.path} has {len(rules)} rules of access")
+            rule = access_of(route).rule
+            if not isinstance(route, _AskedFirst):
+                raise RouteWithoutRule(f"{route.path} does not ask: it is not of `guarded_api`")
             for method in sorted(route.methods or ()):
-                yield GuardedRoute(method, route.path, rules[0])
+                yield GuardedRoute(method, route.path, rule)

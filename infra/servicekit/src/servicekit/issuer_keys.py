@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 ALGORITHMS = frozenset({"EdDSA", "RS256"})
 RSA_BITS_MIN = 2_048
-# A key that the issuer takes away stops verifying after this time.
+# A key that the issuer takes away stops verifying after this time; a setting may change it.
 REFRESH_SECONDS = 30.0
 # While the issuer does not answer, the keys that are known go on verifying for so long.
 KEPT_SECONDS_MAX = 86_400.0

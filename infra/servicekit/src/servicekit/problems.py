@@ -78,7 +78,9 @@ async def _invalid(_: Request, error: Exception) -> Response:
 
 async def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    name = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
+    name = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}.get(
+        error.status_code, "refused"
+    )
     return Problem(error.status_code, name, str(error.detail)).response()
 
 

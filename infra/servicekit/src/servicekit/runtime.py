@@ -77,7 +77,7 @@ class Runtime(Generic[U]):
             lambda session, plumbing: bind(self.database, session, plumbing),
             on_commit=self._committed,
         )
-        keys = PublishedKeys(settings.auth_jwks_url)
+        keys = PublishedKeys(settings.auth_jwks_url, refresh_seconds=settings.auth_keys_seconds)
         self.guard = Guard(TokenVerifier(settings.auth_issuer, settings.auth_audience, keys))
         self._pulses = Pulses()
         self._workers: dict[str, Worker] = {}

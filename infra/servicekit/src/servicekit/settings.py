@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
 from servicekit.auth import DEVELOPMENT_ISSUER
+from servicekit.issuer_keys import REFRESH_SECONDS
 
 EXIT_SETTINGS = 64
 
@@ -43,6 +44,12 @@ class ServiceSettings(BaseSettings):
     auth_audience: str = Field(min_length=1, description="`aud` of the bearer tokens that count.")
     auth_jwks_url: str = Field(
         pattern=r"^https?://", description="Where the issuer publishes its keys (JWKS)."
+    )
+    auth_keys_seconds: float = Field(
+        REFRESH_SECONDS,
+        gt=0,
+        le=45,
+        description="Pause between two looks at those keys; so long a withdrawn one counts.",
     )
 
     @field_validator("auth_issuer")

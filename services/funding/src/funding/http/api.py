@@ -30,7 +30,7 @@ from funding.http.views import (
 )
 from funding.metrics import PLEDGES
 from funding.ports import FundingUnit, Intake, Queries
-from servicekit.access import Guard, Ids, Owner
+from servicekit.access import Guard, Ids, Owner, guarded_api
 from servicekit.auth import Principal, Role, forbidden
 from servicekit.causes import about
 from servicekit.clock import Clock
@@ -54,7 +54,7 @@ def build_api(
     standard: Terms,
 ) -> FastAPI:
     """Return the application; payments by HTTP share the lane of their campaign."""
-    api = FastAPI(title="funding", version="0.1.0")
+    api = guarded_api("funding")
 
     async def save_group(_: str, payments: Sequence[Payment]) -> Sequence[Answer]:
         return await units.run(lambda unit: take_payments(unit, payments))

@@ -19,7 +19,7 @@ from notifier.http.models import (
     ReadView,
 )
 from notifier.ports import InboxEntry, Queries
-from servicekit.access import Guard, Ids, Owner
+from servicekit.access import Guard, Ids, Owner, guarded_api
 from servicekit.auth import Principal, Role
 from servicekit.problems import Problem
 
@@ -40,7 +40,7 @@ PERSON = Owner("that person", None, _is_that_person)
 
 def build_api(guard: Guard, queries: Queries) -> FastAPI:
     """Return the application."""
-    api = FastAPI(title="notifier", version="0.1.0")
+    api = guarded_api("notifier")
     creator = Owner("creator of the campaign", Role.CREATOR, _owns_campaign(queries))
     own_inbox = [guard.allow(PERSON, unknown=_unknown_inbox)]
 

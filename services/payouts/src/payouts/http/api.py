@@ -31,7 +31,7 @@ from payouts.http.views import (
 from payouts.http.webhooks import SignatureRefused, check_signature, concern_of
 from payouts.metrics import PROVIDER_WEBHOOKS
 from payouts.ports import PayoutsUnit, Queries
-from servicekit.access import Guard, Ids, Owner
+from servicekit.access import Guard, Ids, Owner, guarded_api
 from servicekit.auth import Principal, Role
 from servicekit.causes import because_of
 from servicekit.clock import Clock
@@ -53,7 +53,7 @@ def build_api(
     webhook_secrets: list[str],
 ) -> FastAPI:
     """Return the application."""
-    api = FastAPI(title="payouts", version="0.1.0")
+    api = guarded_api("payouts")
     creator = Owner("creator of the campaign", Role.CREATOR, _owns_campaign(queries))
     backer = Owner("backer whose refund it is", Role.BACKER, _owns_refund(queries))
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import FastAPI, Path, Query
 
-from servicekit.access import Guard, Ids, Owner
+from servicekit.access import Guard, Ids, Owner, guarded_api
 from servicekit.auth import Principal, Role
 from servicekit.clock import Clock
 from servicekit.problems import Problem
@@ -50,7 +50,7 @@ def build_api(
     pledges: PledgesPosition,
 ) -> FastAPI:
     """Return the application."""
-    api = FastAPI(title="updates", version="0.1.0")
+    api = guarded_api("updates")
     creator = Owner("creator of the campaign", Role.CREATOR, _owns_campaign(queries))
     author = guard.allow(creator, unknown=_unknown_campaign)
     reader = guard.anybody(INSIDERS)
