@@ -1,6 +1,7 @@
 """One suite for the stores: the fakes and the real ones keep the same promises."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -9,10 +10,12 @@ from payouts.domain.book import collect, seal_into
 from payouts.domain.destination import give
 from payouts.domain.ledger import Account
 from payouts.domain.refund import request
+from payouts.handlers.pledges import PledgeHeard, take_pledges
+from servicekit import metrics
 from servicekit.errors import Conflict, DuplicateKey, Unsaveable
 from servicekit.mongo import Database
 from services.payouts.tests.builders import NOW, a_book, a_destination, a_pledge, the_stages
-from services.payouts.tests.conftest import Payouts
+from services.payouts.tests.conftest import Payouts, mongo_payouts
 
 
 @pytest.mark.trap(13)
@@ -136,3 +139,23 @@ async def test_the_creator_of_a_campaign_is_who_was_told_first(payouts: Payouts)
     assert await payouts.queries.creator("campaign-1") == "anna"
     assert await payouts.queries.creator("campaign-2") == "ben"
     assert await payouts.queries.creator("campaign-3") is None
+
+
+async def test_many_campaigns_cost_as_many_calls_as_one(database: Database) -> None:
+    """A batch is saved as a whole: its calls to MongoDB do not grow with its campaigns."""
+    service, calls = mongo_payouts(database), []
+    for count in (1, 20):
+        pledges = [a_pledge(100 * count + number) for number in range(count)]
+        heard = [PledgeHeard(f"of-{one.pledge_id}", "EUR", 1, one) for one in pledges]
+        before = calls_to_mongodb()
+        assert await service.units.run(partial(take_pledges, heard=heard, now=NOW)) == {}
+        calls.append(calls_to_mongodb() - before)
+        books = [await service.queries.book(one.campaign_id) for one in heard]
+        assert [book.counted for book in books if book is not None] == [5000] * count
+    assert calls[0] == calls[1]
+
+
+def calls_to_mongodb() -> float:
+    """Return how many commands this process has sent so far."""
+    [measured] = metrics.MONGODB_OPERATION_DURATION.collect()
+    return sum(each.value for each in measured.samples if each.name.endswith("_count"))

@@ -1,14 +1,15 @@
 """Outgoing facts, saved with the state that made them and published afterwards by the relay."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from pymongo import ReturnDocument
+from pymongo import InsertOne, UpdateOne
 
 from servicekit.causes import Causes, explain, made_by
 from servicekit.clock import Clock
+from servicekit.errors import Conflict, DuplicateKey
 from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Database, Document, Session, sorted_errors
 from sosst_contracts.codec import Draft, Record
@@ -79,9 +80,7 @@ class MongoOutbox:
         for draft in drafts:
             streams.setdefault((draft.topic, draft.key), []).append(draft)
         now = self._clock.now()
-        heads = {
-            stream: await self._reserve(*stream, some, now) for stream, some in streams.items()
-        }
+        heads = await self._reserve(streams, now)
         rows, sequences = _seal(drafts, heads, now, self._made)
         with sorted_errors():
             await self._rows.insert_many(rows, session=self._session)
@@ -93,31 +92,33 @@ class MongoOutbox:
         return row["last"] if row else 0
 
     async def _reserve(
-        self, topic: str, key: str, drafts: Sequence[Draft], now: datetime
-    ) -> "_Head":
-        """Move the stream's head by the drafts; return it as it was before the first.
+        self, streams: Mapping[tuple[str, str], Sequence[Draft]], now: datetime
+    ) -> "dict[tuple[str, str], _Head]":
+        """Move each stream's head by its drafts; return the heads as they were before the first.
 
-        The position orders the relay's pages. It follows the clock but never runs backwards
-        within a key, whatever the clock says, so a page can never hold 2 without 1.
+        All are read at once and written at once. One that somebody else moved since this
+        transaction began makes the write conflict, so what was read is true until the commit.
         """
-        instant, count = _microseconds(now), len(drafts)
-        story = first_story(topic, key, drafts)
-        head = {
-            "$set": {
-                "last": {"$add": [{"$ifNull": ["$last", 0]}, count]},
-                "position": {"$max": [instant, {"$add": [{"$ifNull": ["$position", 0]}, count]}]},
-                "story": {"$ifNull": ["$story", {"$literal": story}]},
-            }
-        }
+        ids = {f"{topic}|{key}": (topic, key) for topic, key in streams}
         with sorted_errors():
-            row = await self._sequences.find_one_and_update(
-                {"_id": f"{topic}|{key}"},
-                [head],
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-                session=self._session,
-            )
-        return _Head(row["last"] - count, row["position"] - count, row["story"])
+            cursor = self._sequences.find({"_id": {"$in": list(ids)}}, session=self._session)
+            known = {ids[row["_id"]]: row for row in await cursor.to_list(None)}
+        heads, writes = {}, []
+        for stream_id, stream in ids.items():
+            drafts, row = streams[stream], known.get(stream)
+            heads[stream] = head = _head(row, stream, drafts, now)
+            moved = {
+                "last": head.sequence + len(drafts),
+                "position": head.position + len(drafts),
+                "story": head.story,
+            }
+            writes.append(_move(stream_id, moved, begun=row is not None))
+        try:
+            with sorted_errors():
+                await self._sequences.bulk_write(writes, ordered=False, session=self._session)
+        except DuplicateKey as error:
+            raise Conflict("a stream of facts was begun by somebody else") from error
+        return heads
 
 
 @dataclass(slots=True)
@@ -127,6 +128,26 @@ class _Head:
     sequence: int
     position: int
     story: str
+
+
+def _head(
+    row: Document | None, stream: tuple[str, str], drafts: Sequence[Draft], now: datetime
+) -> _Head:
+    """Return the head as it is, ready for the drafts.
+
+    The position orders the relay's pages. It follows the clock but never runs backwards within a
+    key, whatever the clock says, so a page can never hold 2 without 1.
+    """
+    known, count = row or {}, len(drafts)
+    position = max(_microseconds(now), known.get("position", 0) + count) - count
+    story = known.get("story") or first_story(*stream, drafts)
+    return _Head(known.get("last", 0), position, story)
+
+
+def _move(stream_id: str, moved: Document, *, begun: bool) -> Any:
+    if begun:
+        return UpdateOne({"_id": stream_id}, {"$set": moved})
+    return InsertOne({"_id": stream_id, **moved})
 
 
 def first_story(topic: str, key: str, drafts: Iterable[Draft]) -> str:

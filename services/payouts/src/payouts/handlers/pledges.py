@@ -10,7 +10,7 @@ from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import Refund, RefundFact, request
 from payouts.handlers.plan import count_contradiction, plan_if_due
-from payouts.handlers.posting import post
+from payouts.handlers.posting import post_all
 from payouts.handlers.work_kinds import refund_work
 from payouts.ports import PayoutsUnit
 
@@ -44,8 +44,7 @@ async def take_pledges(
         except Refused as refusal:
             refused[place] = refusal
     if not refused:
-        for fold in folds.values():
-            await _save(unit, fold, now)
+        await _save(unit, list(folds.values()), now)
     return refused
 
 
@@ -79,11 +78,14 @@ class _Fold:
         return decision.money
 
 
-async def _save(unit: PayoutsUnit, fold: _Fold, now: datetime) -> None:
-    book = await post(unit, fold.book, fold.postings, now)
-    count_contradiction(fold.before, book)
-    await unit.pledges.save(fold.money)
-    await unit.refunds.save(fold.refunds)
-    await unit.facts.add(fold.facts)
-    await unit.plumbing.work.offer([refund_work(refund, now) for refund in fold.refunds])
-    await unit.books.save([await plan_if_due(unit, book, now)])
+async def _save(unit: PayoutsUnit, folds: Sequence[_Fold], now: datetime) -> None:
+    """Save all campaigns together: a batch of many costs as many writes as a batch of one."""
+    books = await post_all(unit, [(fold.book, fold.postings) for fold in folds], now)
+    for fold, book in zip(folds, books, strict=True):
+        count_contradiction(fold.before, book)
+    refunds = [refund for fold in folds for refund in fold.refunds]
+    await unit.pledges.save([money for fold in folds for money in fold.money])
+    await unit.refunds.save(refunds)
+    await unit.facts.add([fact for fold in folds for fact in fold.facts])
+    await unit.plumbing.work.offer([refund_work(refund, now) for refund in refunds])
+    await unit.books.save([await plan_if_due(unit, book, now) for book in books])

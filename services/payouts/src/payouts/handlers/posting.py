@@ -13,6 +13,14 @@ async def post(unit: PayoutsUnit, book: Book, postings: Iterable[Posting], now: 
 
     Raises `Refused` where an account would be short; then nothing of the group is posted.
     """
-    moved, blocks = seal_into(book, postings, now)
-    await unit.books.append(blocks)
+    [moved] = await post_all(unit, [(book, postings)], now)
     return moved
+
+
+async def post_all(
+    unit: PayoutsUnit, groups: Iterable[tuple[Book, Iterable[Posting]]], now: datetime
+) -> list[Book]:
+    """Do so for several books, whose blocks are appended with one write."""
+    sealed = [seal_into(book, postings, now) for book, postings in groups]
+    await unit.books.append([block for _, blocks in sealed for block in blocks])
+    return [moved for moved, _ in sealed]
