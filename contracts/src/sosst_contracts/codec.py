@@ -161,7 +161,7 @@ def decode(record: Record) -> Decoded | Unusable | UnknownType | UnknownMajor:
     try:
         return _decode(record, headers)
     except _Refusal as refusal:
-        key, sequence = _attribution(record, headers)
+        key, sequence = attribution(record)
         return Unusable(refusal.reason, refusal.detail, key, sequence)
 
 
@@ -189,7 +189,9 @@ def _decode(
     return Decoded(event, _envelope(headers, type_name, sequence), key)
 
 
-def _attribution(record: Record, headers: dict[str, bytes | None]) -> tuple[str | None, int | None]:
+def attribution(record: Record) -> tuple[str | None, int | None]:
+    """Return whose a record is and its place there, as far as it can be told without its value."""
+    headers = dict(record.headers)
     try:
         key = _key(record)
     except _Refusal:

@@ -23,10 +23,14 @@ from sosst_contracts.funding import PledgePlaced
 
 
 class LampSettings(ServiceSettings):
-    """`fault` names the loop that misbehaves; `dim` is a worker that never succeeds."""
+    """`fault` names the loop that misbehaves; `dim` is a worker that never succeeds.
+
+    `refuses` is the backer whose pledges cannot be used.
+    """
 
     model_config = SettingsConfigDict(env_prefix="LAMP_")
     fault: str = Field("", description="raises, ends, refused, or dim.")
+    refuses: str = Field("", description="a backer's id.")
 
 
 def begin(settings: LampSettings, roles: Collection[str]) -> Runtime[Unit]:
@@ -51,6 +55,9 @@ def assemble(settings: LampSettings, runtime: Runtime[Unit]) -> Process:
             raise RuntimeError("the lamp is restored from a backup")
 
     async def light(unit: Unit, facts: Sequence[Decoded]) -> list[Refusal]:
+        dark = [fact for fact in facts if fact.event.backer_id == settings.refuses]
+        if dark:
+            return [Refusal(fact, "too-dark", "for a test") for fact in dark]
         at = runtime.clock.now()
         names = [{"campaign_id": f.key, "pledge_id": f.event.pledge_id} for f in facts]
         items = [WorkItem(f"lamps/{n['pledge_id']}", "lamps", at, payload=n) for n in names]

@@ -205,10 +205,10 @@ async def test_unknown_roles_are_refused() -> None:
     assert code == 64 and "cook" in errors
 
 
-@pytest.mark.parametrize("command", ["check", "migrate"])
-async def test_a_command_without_its_dependency_ends_with_69(command: str) -> None:
+@pytest.mark.parametrize("words", ["check", "migrate", "recover --by sre-1 --why disk"])
+async def test_a_command_without_its_dependency_ends_with_69(words: str) -> None:
     """It says what does not answer and does not wait for it."""
-    async with lamp(command) as run:
+    async with lamp(*words.split()) as run:
         code, output, errors = await run.end()
     assert code == 69 and "127.0.0.1:9" in output + errors and "Traceback" not in errors
 
@@ -225,3 +225,11 @@ async def test_check_changes_nothing_and_dry_run_neither(addresses: dict[str, st
     async with lamp("check", **addresses) as run:
         code, output, _ = await run.end()
     assert code == 0 and output.splitlines() == ["mongodb: ok", "schema: ok", "kafka: ok"]
+
+
+@pytest.mark.parametrize("words", [["recover"], ["recover", "--by", "sre-1"], ["bake"], []])
+async def test_words_that_make_no_command_are_one_line_and_64(words: list[str]) -> None:
+    """What is missing or unknown is named, and nothing is reached."""
+    async with lamp(*words) as run:
+        code, output, errors = await run.end()
+    assert (code, output) == (64, "") and len(errors.splitlines()) == 1

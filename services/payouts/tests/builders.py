@@ -74,6 +74,7 @@ def a_view(stage: Stage, book: Book, **changes: object) -> GateView:
         "fresh_since": NOW,
         "cooling_off_seconds": 0,
         "approval_limit": LIMIT,
+        "stopped": None,
         "now": NOW,
     }
     return GateView(**(view | changes))  # type: ignore[arg-type]

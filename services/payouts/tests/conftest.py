@@ -1,7 +1,7 @@
 """The service over fakes and over the real stores, behind the same handles."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pytest
@@ -32,7 +32,7 @@ from servicekit.schema import migrate
 from servicekit.units import MongoUnitsOfWork, UnitsOfWork
 from servicekit.work import Claim, MemoryWorkQueue, MongoWorkQueue, WorkQueue
 from services.payouts.tests.builders import LIMIT, NOW, SHARES, a_pledge
-from services.payouts.tests.fakes import MemoryProvider, MemoryQueries, memory_units
+from services.payouts.tests.fakes import MemoryBrake, MemoryProvider, MemoryQueries, memory_units
 from sosst_contracts.codec import Decoded, decode
 from sosst_contracts.event import Event
 
@@ -61,6 +61,7 @@ class Payouts:
     outbox: OutboxQueue
     clock: ManualClock
     provider: MemoryProvider
+    brake: MemoryBrake = field(default_factory=MemoryBrake)
 
     def __post_init__(self) -> None:
         self.refunds = self._refund_worker()
@@ -70,6 +71,7 @@ class Payouts:
             provider=self.provider,
             funds=FundsReader(self.provider, self.queries),
             freshness=AlwaysFresh(self.clock),
+            brake=self.brake,
             rules=RULES,
             clock=self.clock,
             approval_limit=LIMIT,
@@ -82,6 +84,7 @@ class Payouts:
             provider=self.provider,
             queries=self.queries,
             funds=FundsReader(self.provider, self.queries),
+            brake=self.brake,
             rules=RULES,
             clock=self.clock,
         )

@@ -22,6 +22,8 @@ from payouts.domain.refund import Refund, RefundState
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
+from payouts.domain.stage_recovery import TransferMade
+from payouts.domain.stopping import Stopped
 from payouts.ports import (
     CashMovement,
     Declined,
@@ -159,6 +161,7 @@ class MemoryQueries:
         self._refunds: dict[str, Refund] = database.table("refunds")
         self._stages = MemoryStages(database)
         self._outbox: dict[str, OutboxRow] = database.table("outbox")
+        self._stage_table: dict[str, Stage] = database.table("stages")
         self._destinations: dict[str, Destination] = database.table("destinations")
         self._creators: dict[str, str] = database.table("creators")
         self._cursors: dict[str, str] = database.table("cursors")
@@ -217,6 +220,10 @@ class MemoryQueries:
     async def stages(self, campaign_id: str) -> list[Stage]:
         return await self._stages.load(campaign_id)
 
+    async def transfers_known(self, transfer_ids: Collection[str]) -> set[str | None]:
+        attempts = [a for stage in self._stage_table.values() for a in stage.attempts]
+        return {a.transfer_id for a in attempts} & set(transfer_ids)
+
     async def destination(self, campaign_id: str) -> Destination | None:
         return self._destinations.get(campaign_id)
 
@@ -258,6 +265,16 @@ Answer = Any
 SHORT = Declined("balance_insufficient", retryable=True, for_funds=True)
 
 
+@dataclass
+class MemoryBrake:
+    """Stops what a test names; None stands for all campaigns."""
+
+    pulled: dict[str | None, Stopped] = field(default_factory=dict)
+
+    def stopped(self, campaign_id: str) -> Stopped | None:
+        return self.pulled.get(None) or self.pulled.get(campaign_id)
+
+
 class ProcessDied(Exception):
     """The process that made this call is gone: nobody hears the answer."""
 
@@ -288,6 +305,7 @@ class MemoryProvider:
     refunded: dict[str, int] = field(default_factory=dict)
     transfers: dict[str, TransferSeen] = field(default_factory=dict)
     payouts: dict[str, PayoutSeen] = field(default_factory=dict)
+    asked_for: dict[str, tuple[str, int]] = field(default_factory=dict)
     accounts: dict[str, int] = field(default_factory=lambda: {"acct_1": 0, "acct_2": 0})
     movements: list[CashMovement] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -326,6 +344,7 @@ class MemoryProvider:
             self.accounts[account] = self.accounts.get(account, 0) + stage.payable
             seen = TransferSeen(stage.attempt.number, name, self.movements[-1].id)
             self.transfers[stage.attempt_id] = seen
+            self.asked_for[stage.attempt_id] = (account, stage.payable)
             return seen
 
         await self._stand_still("create_transfer")
@@ -350,6 +369,19 @@ class MemoryProvider:
 
     async def find_payout(self, stage: Stage) -> PayoutSeen | NotThere | NoAnswer:
         return self.payouts.get(stage.attempt_id, NotThere())
+
+    async def refunds_of(self, refund: Refund) -> list[RefundSeen] | NoAnswer:
+        return [r for name, r in self.refunds.items() if _attempt_of(name) == refund.refund_id]
+
+    async def transfers_of(self, stage: Stage) -> list[TransferMade] | NoAnswer:
+        return [
+            TransferMade(seen, *self.asked_for[name])
+            for name, seen in self.transfers.items()
+            if _attempt_of(name) == stage.stage_id
+        ]
+
+    async def payouts_of(self, stage: Stage, account: str) -> list[PayoutSeen] | NoAnswer:
+        return [p for name, p in self.payouts.items() if _attempt_of(name) == stage.stage_id]
 
     async def account_problem(self, account: str) -> str | NoAnswer | None:
         if account not in self.accounts:
@@ -422,3 +454,8 @@ class MemoryProvider:
         stored = NoAnswer(key_spent=True) if fault == "error_after" else answer
         self._keys[key] = (self.clock.now(), stored)
         return stored
+
+
+def _attempt_of(attempt_id: str) -> str:
+    """Return the refund or stage that an attempt's id names."""
+    return attempt_id.rpartition("/")[0]

@@ -12,6 +12,7 @@ from payouts.domain.errors import Refused
 from payouts.domain.funds import ProviderFunds
 from payouts.domain.gate import Actor, LineState, closed, evaluate
 from payouts.domain.stage_sending import submit
+from payouts.domain.stopping import Stopped
 from services.payouts.tests.builders import (
     LIMIT,
     NOW,
@@ -84,6 +85,7 @@ SHUT: list[tuple[str, dict[str, Any], LineState, Actor]] = [
     ),
     ("view_fresh", {"fresh_since": None}, LineState.WAITING, Actor.PLATFORM),
     ("cooling_off", {"cooling_off_seconds": 1}, LineState.WAITING, Actor.PLATFORM),
+    ("money_runs", {"stopped": Stopped("sre-1", NOW)}, LineState.BLOCKED, Actor.STAFF),
 ]
 
 

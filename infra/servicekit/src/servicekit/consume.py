@@ -7,7 +7,7 @@ import asyncio
 import random
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic
 
 import structlog
@@ -20,7 +20,7 @@ from servicekit.ordering import Arrival, Incoming, Kept, KeyPlan, plan_key
 from servicekit.set_aside import SetAsideFact
 from servicekit.streams import Move
 from servicekit.units import U, UnitsOfWork
-from sosst_contracts.codec import Decoded, UnknownMajor, UnknownType, Unusable, decode
+from sosst_contracts.codec import Decoded, Record, UnknownMajor, UnknownType, Unusable, decode
 
 log = structlog.get_logger()
 
@@ -122,6 +122,42 @@ class BatchConsumer(Generic[U]):
         self._retried_up_to = facts[-1] if len(facts) == RETRYABLE_PAGE else None
         return len(facts)
 
+    async def replay(self, facts: Sequence[SetAsideFact]) -> None:
+        """Try these set-aside facts again as they are, also those whose save had failed.
+
+        Order per key and the waiting flag hold: what stands behind a fact that is still refused
+        stays, what stands behind a healed one goes on with it, in one transaction.
+        """
+        await self._save([self._taken_up(fact) for fact in facts])
+
+    async def give_up(self, key: str, sequence: int) -> None:
+        """Pass over one sequence of a key, set aside or never come; the facts behind it go on.
+
+        Its handler never sees it. The caller makes sure that the key waits for this sequence.
+        """
+        group, topic = self.subscription.group, self.subscription.topic
+        parked = await self._units.run(
+            lambda unit: unit.plumbing.set_aside.waiting(group, topic, [key])
+        )
+        given_up = UnknownType("given up", key, sequence)
+        record = Record(topic, key.encode(), None, ())
+        arrival = Arrival(Incoming(record, -1, -1), given_up, key, sequence)
+        mine = [_taken_up(fact) for fact in parked[key] if fact.sequence == sequence]
+        refused = {
+            one.outcome.envelope.id: Refusal(one.outcome, "given-up", "")
+            for one in mine
+            if isinstance(one.outcome, Decoded)
+        }
+        await self._save([arrival], refused)
+
+    def _taken_up(self, fact: SetAsideFact) -> Arrival:
+        arrival = _taken_up(fact)
+        placed = fact.key is not None and fact.sequence is not None
+        # One that has a place is loaded with its key; this copy of it heals it there.
+        return (
+            replace(arrival, parked_id=None) if self.subscription.sequenced and placed else arrival
+        )
+
     def _decode(self, incoming: Sequence[Incoming]) -> tuple[list[Arrival], UnknownMajor | None]:
         arrivals: list[Arrival] = []
         stopped: dict[int, UnknownMajor] = {}
@@ -135,13 +171,16 @@ class BatchConsumer(Generic[U]):
                 arrivals.append(_arrival(one, outcome, None))
         return arrivals, next(iter(stopped.values()), None)
 
-    async def _save(self, arrivals: Sequence[Arrival]) -> None:
+    async def _save(
+        self, arrivals: Sequence[Arrival], refused: Mapping[str, Refusal] | None = None
+    ) -> None:
         """Save the batch; narrow down to keys and then to single facts what cannot be saved."""
         with causes.because_of(_facts(arrivals)):
-            await self._save_or_narrow(arrivals)
+            await self._save_or_narrow(arrivals, dict(refused or {}))
 
-    async def _save_or_narrow(self, arrivals: Sequence[Arrival]) -> None:
-        refused: dict[str, Refusal] = {}
+    async def _save_or_narrow(
+        self, arrivals: Sequence[Arrival], refused: dict[str, Refusal]
+    ) -> None:
         attempt = 0
         while arrivals:
             self._pulse.beat()
@@ -306,13 +345,18 @@ def _arrival(
 
 
 def _from_set_aside(fact: SetAsideFact) -> Arrival:
+    arrival = _taken_up(fact)
+    if not fact.reason.startswith("unsaveable:"):
+        return arrival
+    # Tried again beside a later fact of its key, it would take that one's save with it.
+    return replace(arrival, outcome=Unusable(fact.reason, fact.detail, fact.key, fact.sequence))
+
+
+def _taken_up(fact: SetAsideFact) -> Arrival:
     incoming = Incoming(fact.record, fact.partition, fact.offset)
     outcome = decode(fact.record)
     if isinstance(outcome, UnknownMajor):
         outcome = Unusable("unknown-major", outcome.type, fact.key, fact.sequence)
-    elif fact.reason.startswith("unsaveable:"):
-        # Tried again beside a later fact of its key, it would take that one's save with it.
-        outcome = Unusable(fact.reason, fact.detail, fact.key, fact.sequence)
     return Arrival(incoming, outcome, fact.key, fact.sequence, fact.id)
 
 

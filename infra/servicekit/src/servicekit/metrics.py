@@ -225,6 +225,15 @@ CLOCK_SKEW = Gauge(
     "sosst_clock_skew_seconds",
     "Local clock minus the database's. Above a second: repair the time service of the host.",
 )
+SWITCH_ON = Gauge(
+    "sosst_switch_on",
+    "1 while operators have stopped it; `switch list` says who, why and until when.",
+    ["switch"],
+)
+RECOVER_REQUIRED = Gauge(
+    "sosst_recover_required",
+    "1 where the own topics are ahead of the database and nothing runs: run the command `recover`.",
+)
 
 for _outcome in ("fetched", "failed"):
     ISSUER_KEY_FETCHES.labels(_outcome)

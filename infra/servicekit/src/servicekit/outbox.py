@@ -58,6 +58,14 @@ class OutboxQueue(Protocol):
         """Forget rows that the broker acknowledged; repeating it is harmless."""
         ...
 
+    async def note_reached(self, reached: Mapping[tuple[str, int], int]) -> None:
+        """Remember the last acknowledged offset by topic and partition; it never falls."""
+        ...
+
+    async def reached(self) -> dict[tuple[str, int], int]:
+        """Return the last acknowledged offsets that were remembered."""
+        ...
+
     async def backlog(self) -> tuple[int, datetime | None]:
         """Return how many rows wait, and since when the oldest does."""
         ...
@@ -192,6 +200,7 @@ class MongoOutboxQueue:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._rows = database.collection("outbox")
+        self._reached = database.collection("reached")
 
     async def page(self, limit: int, without_topics: Collection[str] = ()) -> list[OutboxRow]:
         wanted = {"topic": {"$nin": list(without_topics)}} if without_topics else {}
@@ -206,6 +215,27 @@ class MongoOutboxQueue:
     async def remove(self, ids: Sequence[str]) -> None:
         with sorted_errors():
             await self._rows.delete_many({"_id": {"$in": list(ids)}})
+
+    async def note_reached(self, reached: Mapping[tuple[str, int], int]) -> None:
+        writes = [
+            UpdateOne(
+                {"_id": f"{topic}|{partition}"},
+                {
+                    "$max": {"offset": offset},
+                    "$setOnInsert": {"topic": topic, "partition": partition},
+                },
+                upsert=True,
+            )
+            for (topic, partition), offset in reached.items()
+        ]
+        if writes:
+            with sorted_errors():
+                await self._reached.bulk_write(writes, ordered=False)
+
+    async def reached(self) -> dict[tuple[str, int], int]:
+        with sorted_errors():
+            rows = await self._reached.find().to_list(None)
+        return {(row["topic"], row["partition"]): row["offset"] for row in rows}
 
     async def backlog(self) -> tuple[int, datetime | None]:
         with sorted_errors():
@@ -231,6 +261,7 @@ class MemoryOutbox:
         self._sequences: dict[tuple[str, str], int] = database.table("sequences")
         self._stories: dict[tuple[str, str], str] = database.table("stories")
         self._rows: dict[str, OutboxRow] = database.table("outbox")
+        self._reached: dict[tuple[str, int], int] = database.table("reached")
         self._clock = clock
         self._made = made if made is not None else Causes()
 
@@ -264,6 +295,16 @@ class MemoryOutbox:
                 self._rows.pop(row_id, None)
 
         await self._database.transaction(forget)
+
+    async def note_reached(self, reached: Mapping[tuple[str, int], int]) -> None:
+        async def note() -> None:
+            for place, offset in reached.items():
+                self._reached[place] = max(offset, self._reached.get(place, -1))
+
+        await self._database.transaction(note)
+
+    async def reached(self) -> dict[tuple[str, int], int]:
+        return dict(self._reached)
 
     async def backlog(self) -> tuple[int, datetime | None]:
         oldest = next(iter(self._rows.values()), None)

@@ -52,3 +52,16 @@ class TopicPositions:
         finally:
             await admin.close()
         return {p.partition: o.offset for p, o in offsets.items() if p.topic == physical}
+
+    async def members(self) -> list[str]:
+        """Return the clients that read for the group now; same errors as `ends`."""
+        admin = AIOKafkaAdminClient(**self._connection.client_options(), request_timeout_ms=5_000)
+        try:
+            async with asyncio.timeout(10):
+                await admin.start()
+                (answer,) = await admin.describe_consumer_groups([self._group])
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise DependencyAway(f"Kafka: {error!r}") from error
+        finally:
+            await admin.close()
+        return [member[1] for group in answer.groups for member in group[5]]

@@ -31,7 +31,8 @@ class Process:
     """A service put together: what it waits for, what runs, what is closed at the end.
 
     `prepare` returns once the process may begin (database reached and migrated); until then only
-    the health port answers. `api` is None for a process without the role `api`.
+    the health port answers. `cleared` returns once the loops may run; until then the API answers,
+    and says why it refuses. `api` is None for a process without the role `api`.
     """
 
     health: Health
@@ -41,6 +42,7 @@ class Process:
     health_port: int
     api: ASGIApp | None
     prepare: Callable[[asyncio.Event], Awaitable[None]]
+    cleared: Callable[[asyncio.Event], Awaitable[None]]
     loops: Sequence[Loop]
     closing: Sequence[Callable[[], Awaitable[Any]]]
     _tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
@@ -68,6 +70,9 @@ class Process:
                 return
             if self.api is not None:
                 self._serve(self.api, self.http_port)
+            await self.cleared(stopping)
+            if stopping.is_set():
+                return
             for loop in self.loops:
                 self._start(loop, stopping)
             log.info("running", http_port=self.http_port, health_port=self.health_port)

@@ -3,7 +3,7 @@
 import asyncio
 import struct
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,6 +40,10 @@ class Publisher(Protocol):
         partition are. False means *unknown*: it may be on the topic, so send the same again later
         (consumers drop repeats). Never raises for an absent broker or topic, never blocks for ever.
         """
+        ...
+
+    def reached(self) -> Mapping[tuple[str, int], int]:
+        """Return the last offset acknowledged to this publisher, by topic and partition."""
         ...
 
     async def close(self) -> None: ...
@@ -90,6 +94,7 @@ class KafkaPublisher:
         self._compression = compression
         self._producer: AIOKafkaProducer | None = None
         self._turn = asyncio.Lock()
+        self._reached: dict[tuple[str, int], int] = {}
 
     async def publish(self, records: Sequence[Record]) -> list[bool]:
         if not records:
@@ -109,6 +114,9 @@ class KafkaPublisher:
                 metrics.OUTBOX_PUBLISH_FAILURES.labels(_listed(name)).inc()
                 log.warning("not acknowledged", records=len(records), error=repr(error))
                 await self._drop_producer()
+
+    def reached(self) -> Mapping[tuple[str, int], int]:
+        return dict(self._reached)
 
     async def close(self) -> None:
         async with self._turn:
@@ -143,9 +151,12 @@ class KafkaPublisher:
         for sending in _batches(producer, records, indexes):
             physical = self._connection.physical(topic)
             # One after the other: a later batch must never be acknowledged before an earlier one.
-            await (await producer.send_batch(sending.batch, physical, partition=partition))
+            sent = await producer.send_batch(sending.batch, physical, partition=partition)
+            first = (await sent).offset
             for index in sending.indexes:
                 acknowledged[index] = True
+            if first >= 0:  # A batch that the broker had already is acknowledged without a place.
+                self._reached[target] = first + len(sending.indexes) - 1
 
     async def _partitions(self, producer: AIOKafkaProducer, topic: str) -> int:
         """Return how many partitions the topic has, 0 where it is missing or forbidden."""
@@ -237,6 +248,13 @@ class MemoryLog:
         acknowledged = [not self.away and r.topic not in self.missing for r in records]
         self.records += [r for r, good in zip(records, acknowledged, strict=True) if good]
         return acknowledged
+
+    def reached(self) -> Mapping[tuple[str, int], int]:
+        last: dict[tuple[str, int], int] = {}
+        for record in self.records:
+            place = (record.topic, partition_of(record.key or b"", self.partitions))
+            last[place] = last.get(place, -1) + 1
+        return last
 
     async def close(self) -> None:
         pass

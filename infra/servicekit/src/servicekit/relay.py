@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -19,6 +19,8 @@ PAGE_ROWS = 1_000
 POLL_SECONDS = 0.25
 # A topic that takes nothing (missing, forbidden) must not keep the others waiting behind its rows.
 BLOCKED_TOPIC_PAUSE_SECONDS = 1.0
+# What is noted late is only read again at the next start, so one write a second is enough.
+NOTE_SECONDS = 1.0
 
 
 class Relay:
@@ -33,6 +35,8 @@ class Relay:
         self._publisher = publisher
         self._wake = asyncio.Event()
         self._blocked: dict[str, float] = {}
+        self._noted: Mapping[tuple[str, int], int] = {}
+        self._noted_at = 0.0
 
     def nudge(self) -> None:
         """Say that something was committed."""
@@ -44,6 +48,8 @@ class Relay:
             pulse.beat()
             try:
                 progress = await self.relay_page()
+                if time.monotonic() - self._noted_at >= NOTE_SECONDS:
+                    await self.note_reached()
             except DependencyAway as error:
                 log.warning("outbox not readable", error=repr(error))
                 progress = False
@@ -51,6 +57,7 @@ class Relay:
                 await pause(self._wake, POLL_SECONDS)
         try:
             await self.relay_page()
+            await self.note_reached()
         except DependencyAway as error:
             log.warning("rows stay in the outbox", error=repr(error))
 
@@ -67,6 +74,14 @@ class Relay:
             await self._queue.remove([row.id for row in done])
             _observe_delay(done)
         return bool(done)
+
+    async def note_reached(self) -> None:
+        """Remember how far the own topics are acknowledged, for the comparison at a start."""
+        self._noted_at = time.monotonic()
+        reached = self._publisher.reached()
+        news = {place: at for place, at in reached.items() if self._noted.get(place) != at}
+        await self._queue.note_reached(news)
+        self._noted = reached
 
     def _blocked_topics(self) -> list[str]:
         now = time.monotonic()

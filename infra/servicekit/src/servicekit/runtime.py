@@ -23,15 +23,18 @@ from servicekit.kafka import KafkaConnection
 from servicekit.loops import Loop, Pulse, Pulses, pause
 from servicekit.mongo import Database, Session
 from servicekit.outbox import MongoOutboxQueue
+from servicekit.own_topics import OwnTopics, own_topics
 from servicekit.problems import install_problems, measure_requests
 from servicekit.process import Process
 from servicekit.publish import KafkaPublisher
+from servicekit.recovery import RecoverRequired, RecoveryGuard, RecoveryMark, ServiceRecovery
 from servicekit.relay import Relay
 from servicekit.requests import TellCauses
 from servicekit.schema import Schema, SchemaOutdated, check_version
 from servicekit.settings import ServiceSettings
 from servicekit.subscribe import TopicSubscriber
 from servicekit.sweeps import Sweep, run_sweep
+from servicekit.switches import Known, Switches, pause_of
 from servicekit.units import MongoUnitsOfWork, Plumbing, U
 from servicekit.work import Claim, MongoWorkQueue, Worker
 
@@ -79,12 +82,19 @@ class Runtime(Generic[U]):
         )
         keys = PublishedKeys(settings.auth_jwks_url, refresh_seconds=settings.auth_keys_seconds)
         self.guard = Guard(TokenVerifier(settings.auth_issuer, settings.auth_audience, keys))
+        self.switches = Switches(self.database, self.clock)
+        self.own_topics = OwnTopics(own_topics(service), self.connection, self.database)
+        self.recovery_mark = RecoveryMark(self.database)
+        self.subscriptions: list[Subscription[U]] = []
+        self.service_recovery = ServiceRecovery()
+        self._recovery = RecoveryGuard(service, self.own_topics, self.recovery_mark)
         self._pulses = Pulses()
         self._workers: dict[str, Worker] = {}
         self._guards: list[Callable[[], Awaitable[None]]] = []
         self._loops: list[Loop] = [Loop("clock", self._keep_clock)]
         backlog = Backlog(self.database, self.outbox, self.work, self._workers.keys())
         self._loops.append(Loop("backlog", backlog.run))
+        self._loops.append(Loop("switches", self.switches.run))
         self._closing: list[Callable[[], Awaitable[Any]]] = [self.publisher.close]
         self._kafka_deadline = time.monotonic() + KAFKA_GRACE_SECONDS
         if "relay" in self._roles:
@@ -94,6 +104,9 @@ class Runtime(Generic[U]):
 
     def subscribe(self, subscription: Subscription[U]) -> None:
         """Read one topic (role `consume`)."""
+        self.subscriptions.append(subscription)
+        switch = pause_of(subscription.topic)
+        self.switches.declare(Known(switch, f"stops reading {subscription.topic}"))
         if "consume" not in self._roles:
             return
         name = f"consume {subscription.topic}"
@@ -105,6 +118,7 @@ class Runtime(Generic[U]):
                 self.connection,
                 self.settings.instance_id,
                 self.settings.topic_retry_seconds,
+                paused=lambda: self.switches.on(switch) is not None,
             )
             await subscriber.run(pulse, stopping)
 
@@ -144,6 +158,10 @@ class Runtime(Generic[U]):
         if role in self._roles:
             self._loops.append(loop)
 
+    def recover_with(self, recovery: ServiceRecovery) -> None:
+        """Say what the command `recover` does for this service beyond what it does for all."""
+        self.service_recovery = recovery
+
     def before_start(self, guard: Callable[[], Awaitable[None]]) -> None:
         """Run a check before any loop begins; if it raises, the process stops itself."""
         self._guards.append(guard)
@@ -157,24 +175,33 @@ class Runtime(Generic[U]):
         ours, contracts = (_version(f"sosst-{name}") for name in (self.service, "contracts"))
         metrics.BUILD_INFO.labels(ours, os.environ.get(REVISION, UNKNOWN), contracts).set(1)
         install_problems(api)
+        api.middleware("http")(self._recovery.answer)
         api.middleware("http")(measure_requests)
         if self.settings.otlp_endpoint:
             traces.export_to(self.settings.otlp_endpoint, self.service, self.settings.instance_id)
             self._closing.append(traces.close)
+        ready = self.ready_checks() | {"recovery": self._recovery.check}
         return Process(
-            health=Health(self._pulses, ready=self.ready_checks(), started=self._start_checks()),
+            health=Health(self._pulses, ready=ready, started=self._start_checks()),
             pulses=self._pulses,
             host=self.settings.http_host,
             http_port=self.settings.http_port,
             health_port=self.settings.health_port,
             api=TellCauses(api) if "api" in self._roles else None,
             prepare=self._prepare,
+            cleared=self._recovery.cleared,
             loops=self._loops,
             closing=self._closing,
         )
 
     def ready_checks(self) -> dict[str, Check]:
         return {"mongodb": self.database.ping, "schema": self._check_schema}
+
+    async def check_own_topics(self) -> None:
+        """Return when `recover` is not required; changes nothing."""
+        comparison = await self.own_topics.compare(whole=False)
+        if comparison.unexplained:
+            raise RecoverRequired(f"{comparison.unexplained[0].topic} is ahead: run recover")
 
     async def check_kafka(self) -> None:
         """Return when a broker answers; raise `DependencyAway` otherwise."""
@@ -201,6 +228,8 @@ class Runtime(Generic[U]):
             try:
                 await self._check_schema()
                 await self.clock.synchronise()
+                await self._recovery.look()
+                await self.switches.read()
                 break
             except (DependencyAway, SchemaOutdated) as error:
                 log.warning("waiting to begin", error=str(error))

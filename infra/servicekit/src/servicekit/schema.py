@@ -47,6 +47,10 @@ PLUMBING_COLLECTIONS: tuple[CollectionSchema, ...] = (
     CollectionSchema("streams"),
     CollectionSchema("sequences"),
     CollectionSchema("outbox", (Index([("position", 1)]),)),
+    CollectionSchema("reached"),
+    CollectionSchema("recovery"),
+    CollectionSchema("switches"),
+    CollectionSchema("audit", (Index([("at", 1)]),)),
     CollectionSchema(
         "set_aside",
         (

@@ -4,6 +4,7 @@ Decision 0004: no dead-letter topics. Decision 0010: a fact without a sequence i
 one with a sequence makes its key wait, and the key's later facts are kept here behind it.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,15 @@ from pymongo import ReplaceOne
 from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Database, Document, Session, sorted_errors
 from sosst_contracts.codec import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a person looks for: None means any; `reason` is how the reason begins."""
+
+    topic: str | None = None
+    key: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,12 @@ class SetAside(Protocol):
         """
         ...
 
+    async def search(self, wanted: Search, after: str, limit: int) -> list[SetAsideFact]:
+        """Return facts in order of id, behind `after` ("" = from the first)."""
+        ...
+
+    async def load(self, fact_id: str) -> SetAsideFact | None: ...
+
     async def count(self, key: str) -> int:
         """Return how many facts are kept for this key, over all groups and topics."""
         ...
@@ -102,6 +118,20 @@ class MongoSetAside:
             same_instant = {"set_aside_at": instant, "_id": {"$gt": after.id}}
             query["$or"] = [{"set_aside_at": {"$gt": instant}}, same_instant]
         return await self._find(query, [("set_aside_at", 1), ("_id", 1)], limit)
+
+    async def search(self, wanted: Search, after: str, limit: int) -> list[SetAsideFact]:
+        query: Document = {"_id": {"$gt": after}}
+        if wanted.topic is not None:
+            query["topic"] = wanted.topic
+        if wanted.key is not None:
+            query["key"] = wanted.key
+        if wanted.reason is not None:
+            query["reason"] = {"$regex": f"^{re.escape(wanted.reason)}"}
+        return await self._find(query, [("_id", 1)], limit)
+
+    async def load(self, fact_id: str) -> SetAsideFact | None:
+        found = await self._find({"_id": fact_id}, [("_id", 1)], 1)
+        return found[0] if found else None
 
     async def count(self, key: str) -> int:
         with sorted_errors():
@@ -147,12 +177,27 @@ class MemorySetAside:
             found = [f for f in found if _age(f) > _age(after)]
         return sorted(found, key=_age)[:limit]
 
+    async def search(self, wanted: Search, after: str, limit: int) -> list[SetAsideFact]:
+        found = [self._facts[fact_id] for fact_id in sorted(self._facts) if fact_id > after]
+        return [fact for fact in found if _is_wanted(fact, wanted)][:limit]
+
+    async def load(self, fact_id: str) -> SetAsideFact | None:
+        return self._facts.get(fact_id)
+
     async def count(self, key: str) -> int:
         return sum(1 for fact in self._facts.values() if fact.key == key)
 
     async def remove(self, ids: Sequence[str]) -> None:
         for fact_id in ids:
             self._facts.pop(fact_id, None)
+
+
+def _is_wanted(fact: SetAsideFact, wanted: Search) -> bool:
+    return (
+        wanted.topic in (None, fact.topic)
+        and wanted.key in (None, fact.key)
+        and fact.reason.startswith(wanted.reason or "")
+    )
 
 
 def _age(fact: SetAsideFact) -> tuple[datetime, str]:

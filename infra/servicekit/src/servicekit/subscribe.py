@@ -7,6 +7,7 @@ never raises, and explicit offsets per partition.
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, Generic
 
 import structlog
@@ -48,12 +49,14 @@ class TopicSubscriber(Generic[U]):
         connection: KafkaConnection,
         instance_id: str,
         topic_retry_seconds: float = 15.0,
+        paused: Callable[[], bool] = lambda: False,
     ) -> None:
         self._consumer = consumer
         self._topic = consumer.subscription.topic
         self._connection = connection
         self._instance_id = instance_id
         self._topic_retry_seconds = topic_retry_seconds
+        self._paused = paused
         self._in_hand = asyncio.Lock()
         self._stopped: ConsumerStopped | None = None
         self._kafka: AIOKafkaConsumer | None = None
@@ -179,13 +182,21 @@ class TopicSubscriber(Generic[U]):
             if any(task.done() for task in subscriber.tasks):
                 raise RuntimeError(f"the reading loop of {self._topic} ended by itself")
             self._measure(subscriber.consumer)
+            self._pause_or_resume(subscriber.consumer)
             if time.monotonic() >= next_retry:
                 await self._retry_set_aside()
                 next_retry = time.monotonic() + RETRY_SET_ASIDE_SECONDS
             await pause(stopping, WATCH_SECONDS / 2)
 
+    def _pause_or_resume(self, consumer: AIOKafkaConsumer) -> None:
+        """Follow the switch: a paused partition stays ours, and its position where it is."""
+        if self._paused():
+            consumer.pause(*(consumer.assignment() - consumer.paused()))
+        elif consumer.paused():
+            consumer.resume(*consumer.paused())
+
     async def _retry_set_aside(self) -> None:
-        if self._consumer.subscription.sequenced:
+        if self._consumer.subscription.sequenced or self._paused():
             return
         try:
             await self._consumer.retry_set_aside()

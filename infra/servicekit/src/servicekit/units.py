@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from servicekit.audit import Audit, MemoryAudit, MongoAudit
 from servicekit.causes import Causes
 from servicekit.clock import Clock
 from servicekit.memory import MemoryDatabase
@@ -24,6 +25,7 @@ class Plumbing:
     streams: Streams
     set_aside: SetAside
     work: WorkOffers
+    audit: Audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class MongoUnitsOfWork(Generic[U]):
             streams=MongoStreams(self._database, session),
             set_aside=MongoSetAside(self._database, session),
             work=MongoWorkOffers(self._database, session, made),
+            audit=MongoAudit(self._database, session),
         )
         return self._bind(session, plumbing)
 
@@ -100,5 +103,6 @@ class MemoryUnitsOfWork(Generic[U]):
             streams=MemoryStreams(self._database),
             set_aside=MemorySetAside(self._database),
             work=MemoryWorkOffers(self._database, made),
+            audit=MemoryAudit(self._database),
         )
         return self._bind(self._database, plumbing)

@@ -9,6 +9,7 @@ from funding.adapters.mongo_stores import MongoCampaigns, MongoPledges
 from funding.adapters.queries import MongoQueries
 from funding.adapters.schema import SCHEMA
 from funding.consumer import PAYMENTS_GROUP, subscriptions
+from funding.handlers.recover import RecoverFunding
 from funding.http import build_api
 from funding.ports import FundingUnit, Intake
 from funding.settings import FundingSettings
@@ -44,6 +45,7 @@ def assemble(settings: FundingSettings, runtime: Runtime[FundingUnit]) -> Proces
     queries = MongoQueries(runtime.database)
     intake = _intake(settings, runtime)
     standard = settings.standard_terms()
+    runtime.recover_with(RecoverFunding(runtime.units, wire.history_from))
     for subscription in subscriptions(
         runtime.clock, standard, payments_intake=settings.payments_intake
     ):

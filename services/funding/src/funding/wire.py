@@ -1,9 +1,11 @@
 """The only place that knows both a contract's event and the domain's words for it."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from funding.domain.campaign import Campaign, Launch, Reward
+from funding.domain.campaign import Campaign, CampaignState, Launch, Reward, Verdict
 from funding.domain.facts import (
     CampaignLaunched,
     Fact,
@@ -12,12 +14,15 @@ from funding.domain.facts import (
     PledgePlaced,
     VerdictReached,
 )
-from funding.domain.pledge import Capture, Payment, PaymentStatus
+from funding.domain.pledge import Capture, Payment, PaymentStatus, Standing
 from funding.domain.terms import Terms
+from funding.handlers.recover import Decided, Happened, Launched, Paid
+from servicekit.own_topics import Unexplained
 from sosst_contracts import funding as events
 from sosst_contracts import platform
-from sosst_contracts.codec import Draft
+from sosst_contracts.codec import Decoded, Draft, decode
 from sosst_contracts.envelope import sequenced_id
+from sosst_contracts.event import Event
 from sosst_contracts.money import Money
 
 CAMPAIGNS_TOPIC = platform.CampaignApproved.topic
@@ -178,3 +183,75 @@ def _verdict(campaign: Campaign) -> tuple[events.VerdictReached, datetime]:
         reached_at=verdict.reached_at,
     )
     return event, verdict.reached_at
+
+
+def history_from(unexplained: Sequence[Unexplained]) -> dict[str, list[Happened]]:
+    """Read our own facts back into what happened, by campaign; `draft` the other way."""
+    history: dict[str, list[Happened]] = {}
+    for one in unexplained:
+        decoded = decode(one.record)
+        happened = _happened(decoded.event, one.sequence) if isinstance(decoded, Decoded) else None
+        if happened is not None:
+            history.setdefault(one.key, []).append(happened)
+    return history
+
+
+def _happened(event: Event, sequence: int) -> Happened | None:
+    match event:
+        case events.CampaignLaunched():
+            launch = Launch(
+                campaign_id=event.campaign_id,
+                creator_id=event.creator_id,
+                title=event.title,
+                currency=event.currency,
+                goal=event.goal,
+                deadline=to_the_millisecond(event.deadline),
+                zone=event.zone,
+                rewards=tuple(Reward(reward.reward_id, reward.title) for reward in event.rewards),
+                terms=_terms_back(event.terms),
+            )
+            return Launched(launch, to_the_millisecond(event.launched_at))
+        case events.VerdictReached():
+            verdict = Verdict(
+                outcome=CampaignState(event.verdict),
+                collected=event.collected,
+                count=event.count,
+                pledges_sequence=event.pledges_sequence,
+                late_by_seconds=event.late_by_seconds,
+                reached_at=to_the_millisecond(event.reached_at),
+            )
+            return Decided(verdict)
+        case events.PledgePlaced():
+            payment = _payment_back(event, PaymentStatus.PENDING, event.placed_at)
+            return Paid(sequence, payment, None)
+        case events.PledgeCollected():
+            payment = _payment_back(event, PaymentStatus.CAPTURED, event.captured_at)
+            capture = Capture(event.provider_fee, event.balance_transaction)
+            return Paid(sequence, replace(payment, capture=capture), Standing(event.standing))
+        case events.PledgeErrored():
+            payment = _payment_back(event, PaymentStatus.FAILED, event.errored_at)
+            return Paid(sequence, replace(payment, reason=event.reason), None)
+    return None
+
+
+def _terms_back(terms: events.Terms) -> Terms:
+    values = terms.model_dump()
+    return Terms(**values | {"stage_shares_basis_points": tuple(terms.stage_shares_basis_points)})
+
+
+def _payment_back(
+    event: events.PledgePlaced | events.PledgeCollected | events.PledgeErrored,
+    status: PaymentStatus,
+    occurred_at: datetime,
+) -> Payment:
+    return Payment(
+        campaign_id=event.campaign_id,
+        provider=event.provider,
+        payment_reference=event.payment_reference,
+        pledge_id=event.pledge_id,
+        backer_id=event.backer_id,
+        reward_id=event.reward_id,
+        money=Money(event.amount, event.currency),
+        status=status,
+        occurred_at=to_the_millisecond(occurred_at),
+    )

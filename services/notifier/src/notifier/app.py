@@ -17,6 +17,7 @@ from notifier.consumer import PLEDGES, subscriptions
 from notifier.handlers.hear import PLAN, PUBLISH_CHUNK, PUBLISH_ONE
 from notifier.handlers.plan import PlanCauses
 from notifier.handlers.publish import PublishChunks
+from notifier.handlers.recover import RecoverNotifier
 from notifier.http import build_api
 from notifier.ports import NotifierUnit
 from notifier.settings import NotifierSettings
@@ -53,6 +54,7 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> NotifierUn
 
 def assemble(settings: NotifierSettings, runtime: Runtime[NotifierUnit]) -> Process:
     """Add notifier's own parts to the runtime."""
+    runtime.recover_with(RecoverNotifier())
     queries = MongoQueries(runtime.database)
     for subscription in subscriptions(runtime.clock):
         runtime.subscribe(subscription)

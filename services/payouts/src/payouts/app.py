@@ -1,9 +1,9 @@
 """The composition root of payouts: what is plugged into what; no rule lives here."""
 
-from argparse import Namespace
 from collections.abc import Collection
 
 from payouts import wire
+from payouts.adapters.brake import SwitchedBrake
 from payouts.adapters.facts import OutboxFacts, OutboxLedger
 from payouts.adapters.freshness import TopicFreshness
 from payouts.adapters.ledger_topic import KafkaLedgerTopic
@@ -22,15 +22,16 @@ from payouts.commands import describe_verify_ledger, perform_verify_ledger
 from payouts.consumer import CAMPAIGNS_GROUP, PLEDGES_GROUP, subscriptions
 from payouts.handlers.funds import FundsReader, RefuseAutomaticPayouts
 from payouts.handlers.pay_stages import PayStages
+from payouts.handlers.recover import RecoverPayouts
 from payouts.handlers.refund_run import run_page
 from payouts.handlers.refunds import refund_lanes
 from payouts.handlers.send_refunds import SendRefunds
 from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
 from payouts.http import build_api
-from payouts.ports import PayoutsUnit
+from payouts.ports import Brake, PayoutsUnit
 from payouts.settings import PayoutsSettings
 from payouts.sweeps import CheckBooks, FollowCash, MeasureQueues
-from servicekit.command import ServiceCommand
+from servicekit.command import Command, Context
 from servicekit.mongo import Database, Session
 from servicekit.positions import TopicPositions
 from servicekit.process import Process
@@ -73,12 +74,25 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     runtime.on_close(provider.close)
     runtime.before_start(RefuseAutomaticPayouts(provider))
     funds = FundsReader(provider, queries)
-    stages = _stages(settings, runtime, provider, funds)
+    brake = SwitchedBrake(runtime.switches)
+    stages = _stages(settings, runtime, provider, funds, brake)
     for subscription in subscriptions(runtime.clock):
         runtime.subscribe(subscription)
     lanes = refund_lanes(runtime.units, runtime.clock.now)
-    refunds = SendRefunds(lanes, provider, queries, funds, settings.key_rules(), runtime.clock)
+    refunds = SendRefunds(
+        lanes, provider, queries, funds, brake, settings.key_rules(), runtime.clock
+    )
     _work(settings, runtime, refunds, stages)
+    runtime.recover_with(
+        RecoverPayouts(
+            units=runtime.units,
+            queries=queries,
+            provider=provider,
+            queue=runtime.work,
+            rules=settings.key_rules(),
+            clock=runtime.clock,
+        )
+    )
     runtime.sweep(Sweep("cash", CASH_SECONDS, FollowCash(runtime.units, queries, provider)))
     runtime.sweep(Sweep("books", settings.books_check_seconds, CheckBooks(queries)))
     runtime.sweep(Sweep("measure", MEASURE_SECONDS, MeasureQueues(queries)))
@@ -92,6 +106,7 @@ def _stages(
     runtime: Runtime[PayoutsUnit],
     provider: SandboxProvider,
     funds: FundsReader,
+    brake: Brake,
 ) -> PayStages:
     inputs = ((wire.CAMPAIGNS_TOPIC, CAMPAIGNS_GROUP), (wire.PLEDGES_TOPIC, PLEDGES_GROUP))
     positions = [TopicPositions(runtime.connection, topic, group) for topic, group in inputs]
@@ -100,6 +115,7 @@ def _stages(
         provider=provider,
         funds=funds,
         freshness=TopicFreshness(positions, runtime.clock),
+        brake=brake,
         rules=settings.key_rules(),
         clock=runtime.clock,
         approval_limit=settings.approval_limit,
@@ -124,14 +140,14 @@ def _work(
     runtime.worker(REFUND_RUN, run, concurrency=RUN_CONCURRENCY, lease_seconds=lease)
 
 
-async def _verify_ledger(arguments: Namespace, runtime: Runtime[PayoutsUnit]) -> int:
-    queries = MongoQueries(runtime.database)
-    topic = KafkaLedgerTopic(runtime.connection, wire.LEDGER_TOPIC)
-    return await perform_verify_ledger(arguments, queries, topic)
+async def _verify_ledger(context: Context) -> int:
+    queries = MongoQueries(context.runtime.database)
+    topic = KafkaLedgerTopic(context.runtime.connection, wire.LEDGER_TOPIC)
+    return await perform_verify_ledger(context.arguments, queries, topic)
 
 
 COMMANDS = (
-    ServiceCommand(
+    Command(
         "verify-ledger",
         "prove the books: each chain by itself, by its book, and by what was published",
         describe_verify_ledger,

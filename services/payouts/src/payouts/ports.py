@@ -14,6 +14,8 @@ from payouts.domain.refund import Refund, RefundFact, RefundState
 from payouts.domain.refund_outcome import RefundSeen
 from payouts.domain.stage import Stage, StageFact, StageState
 from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
+from payouts.domain.stage_recovery import TransferMade
+from payouts.domain.stopping import Stopped
 from servicekit.units import Unit
 from sosst_contracts.codec import Record
 
@@ -183,6 +185,18 @@ class Provider(Protocol):
 
     async def find_payout(self, stage: Stage) -> PayoutSeen | NotThere | NoAnswer: ...
 
+    async def refunds_of(self, refund: Refund) -> list[RefundSeen] | NoAnswer:
+        """Look up every attempt of this refund that the provider holds, by its charge."""
+        ...
+
+    async def transfers_of(self, stage: Stage) -> list[TransferMade] | NoAnswer:
+        """Look up every transfer of this stage, whichever attempt it was."""
+        ...
+
+    async def payouts_of(self, stage: Stage, account: str) -> list[PayoutSeen] | NoAnswer:
+        """Look up every payout of this stage from a connected account."""
+        ...
+
     async def account_problem(self, account: str) -> str | NoAnswer | None:
         """Return why the account cannot receive payouts, None if it can."""
         ...
@@ -197,6 +211,14 @@ class Provider(Protocol):
 
     async def payout_schedule(self) -> str | None:
         """Return the platform account's own payout schedule, None if there is no answer."""
+        ...
+
+
+class Brake(Protocol):
+    """Whether operators have stopped the money; at most two seconds old."""
+
+    def stopped(self, campaign_id: str) -> Stopped | None:
+        """Return who stopped this campaign's money, or all money, None if nobody did."""
         ...
 
 
@@ -273,6 +295,10 @@ class Queries(Protocol):
     async def refunds_of_provider(self, provider_refund_ids: Collection[str]) -> list[Refund]: ...
 
     async def stages(self, campaign_id: str) -> list[Stage]: ...
+
+    async def transfers_known(self, transfer_ids: Collection[str]) -> set[str | None]:
+        """Return which of the provider's transfers belong to an attempt of ours."""
+        ...
 
     async def destination(self, campaign_id: str) -> Destination | None: ...
 

@@ -12,6 +12,7 @@ from updates.adapters.mongo_stores import MongoBackers, MongoProjects, MongoRetu
 from updates.adapters.queries import MongoQueries
 from updates.adapters.schema import SCHEMA
 from updates.consumer import PLEDGES, subscriptions
+from updates.handlers.recover import RecoverUpdates
 from updates.http import build_api
 from updates.ports import UpdatesUnit
 from updates.settings import UpdatesSettings
@@ -38,6 +39,7 @@ def assemble(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> Proces
     """Add updates' own parts to the runtime."""
     for subscription in subscriptions():
         runtime.subscribe(subscription)
+    runtime.recover_with(RecoverUpdates(runtime.units, wire.published_from))
     queries = MongoQueries(runtime.database)
     api = build_api(runtime.guard, runtime.units, queries, runtime.clock, PLEDGES)
     return runtime.process(api)

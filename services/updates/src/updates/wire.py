@@ -1,10 +1,13 @@
 """The only place that knows both a contract's event and this service's words for it."""
 
+from collections.abc import Sequence
+
+from servicekit.own_topics import Unexplained
 from sosst_contracts import funding, payouts
 from sosst_contracts import updates as events
-from sosst_contracts.codec import Decoded, Draft
+from sosst_contracts.codec import Decoded, Draft, decode
 from updates.domain.project import Profile, Verdict
-from updates.domain.update import Update, UpdateText, Visibility, excerpt
+from updates.domain.update import Audience, Update, UpdateText, Visibility, excerpt
 from updates.handlers.facts import (
     Collected,
     Decided,
@@ -17,6 +20,7 @@ from updates.handlers.facts import (
     StageFailed,
     StagePaid,
 )
+from updates.handlers.recover import Published
 
 CAMPAIGNS_TOPIC = funding.CampaignLaunched.topic
 PLEDGES_TOPIC = funding.PledgeCollected.topic
@@ -91,4 +95,21 @@ def draft(update: Update) -> Draft:
 def _text(text: UpdateText, visibility: Visibility) -> events.UpdateText:
     return events.UpdateText(
         language=text.language, title=text.title, excerpt=excerpt(text, visibility)
+    )
+
+
+def published_from(unexplained: Sequence[Unexplained]) -> list[Published]:
+    """Read our own facts back into publications; `draft` the other way."""
+    found = [decode(one.record) for one in unexplained]
+    told = [one.event for one in found if isinstance(one, Decoded)]
+    return [_published(event) for event in told if isinstance(event, events.UpdatePublished)]
+
+
+def _published(event: events.UpdatePublished) -> Published:
+    return Published(
+        campaign_id=event.campaign_id,
+        update_id=event.update_id,
+        audience=Audience(event.pledges_sequence, event.audience_count),
+        at=event.published_at,
+        says=lambda update: draft(update).event == event,
     )

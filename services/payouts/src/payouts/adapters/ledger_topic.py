@@ -2,11 +2,9 @@
 
 from collections.abc import AsyncIterator
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
-
 from servicekit.errors import DependencyAway
 from servicekit.kafka import KafkaConnection
+from servicekit.topic_reader import TopicReader
 from sosst_contracts.codec import Record
 
 
@@ -18,32 +16,8 @@ class KafkaLedgerTopic:
         self._topic = topic
 
     async def records(self) -> AsyncIterator[Record]:
-        numbers = await self._connection.partitions(self._topic)
-        if not numbers:
+        if not await self._connection.partitions(self._topic):
             raise DependencyAway(f"Kafka: the topic {self._topic} is missing or forbidden")
-        physical = self._connection.physical(self._topic)
-        partitions = [TopicPartition(physical, number) for number in numbers]
-        consumer = AIOKafkaConsumer(
-            **self._connection.client_options(), auto_offset_reset="earliest"
-        )
-        try:
-            await consumer.start()
-            consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)
-            async for record in self._until(consumer, ends):
-                yield record
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise DependencyAway(f"Kafka: {error!r}") from error
-        finally:
-            await consumer.stop()
-
-    async def _until(
-        self, consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]
-    ) -> AsyncIterator[Record]:
-        left = {place for place, end in ends.items() if await consumer.position(place) < end}
-        while left:
-            for place, found in (await consumer.getmany(*left, timeout_ms=1_000)).items():
-                for raw in found:
-                    if raw.offset < ends[place]:
-                        yield Record(self._topic, raw.key, raw.value, tuple(raw.headers))
-            left -= {place for place in left if await consumer.position(place) >= ends[place]}
+        async for page in TopicReader(self._connection, self._topic).read({}):
+            for one in page:
+                yield one.record

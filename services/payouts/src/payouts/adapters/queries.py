@@ -76,6 +76,14 @@ class MongoQueries:
             cursor = self._database.collection("stages").find({"campaign_id": campaign_id})
             return [STAGES.value(row) for row in await cursor.sort("number", 1).to_list(None)]
 
+    async def transfers_known(self, transfer_ids: Collection[str]) -> set[str | None]:
+        if not transfer_ids:
+            return set()
+        query = {"attempts.transfer_id": {"$in": list(transfer_ids)}}
+        with sorted_errors():
+            rows = await self._database.collection("stages").find(query).to_list(None)
+        return {attempt.transfer_id for row in rows for attempt in STAGES.value(row).attempts}
+
     async def destination(self, campaign_id: str) -> Destination | None:
         row = await self._one("destinations", {"_id": campaign_id})
         return DESTINATIONS.value(row) if row else None

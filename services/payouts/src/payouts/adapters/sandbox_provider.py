@@ -14,6 +14,7 @@ from payouts.domain.refund import Refund
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
 from payouts.domain.stage import Stage
 from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
+from payouts.domain.stage_recovery import TransferMade
 from payouts.metrics import PROVIDER_DURATION, PROVIDER_REQUESTS
 from payouts.ports import (
     CashMovement,
@@ -106,6 +107,24 @@ class SandboxProvider:
         )
         return _payout_seen(found) if isinstance(found, dict) else found
 
+    async def refunds_of(self, refund: Refund) -> list[RefundSeen] | NoAnswer:
+        found = await self._find_all(
+            "refunds.list",
+            "/v1/refunds",
+            {"charge": refund.payment_reference},
+            {"refund_id": refund.refund_id},
+        )
+        return found if isinstance(found, NoAnswer) else [_refund_seen(one) for one in found]
+
+    async def transfers_of(self, stage: Stage) -> list[TransferMade] | NoAnswer:
+        query = {"transfer_group": stage.stage_id}
+        found = await self._find_all("transfers.list", "/v1/transfers", query, _stage_of(stage))
+        return found if isinstance(found, NoAnswer) else [_transfer_made(one) for one in found]
+
+    async def payouts_of(self, stage: Stage, account: str) -> list[PayoutSeen] | NoAnswer:
+        found = await self._find_all("payouts.list", "/v1/payouts", {}, _stage_of(stage), account)
+        return found if isinstance(found, NoAnswer) else [_payout_seen(one) for one in found]
+
     async def account_problem(self, account: str) -> str | NoAnswer | None:
         status, body = await self._get("accounts.retrieve", f"/v1/accounts/{account}", {})
         if status == 404:
@@ -166,17 +185,31 @@ class SandboxProvider:
         attempt_id: str,
         account: str = "",
     ) -> Body | NotThere | NoAnswer:
-        """Walk the list for the object whose metadata names the attempt."""
+        """Return the object whose metadata names the attempt."""
+        wanted = {"attempt_id": attempt_id}
+        found = await self._find_all(operation, path, query, wanted, account)
+        if isinstance(found, NoAnswer):
+            return found
+        return found[0] if found else NotThere()
+
+    async def _find_all(
+        self,
+        operation: str,
+        path: str,
+        query: Mapping[str, str],
+        metadata: Mapping[str, str],
+        account: str = "",
+    ) -> list[Body] | NoAnswer:
+        """Walk the whole list for the objects whose metadata says this."""
         page = dict(query) | {"limit": str(PAGE)}
+        found: list[Body] = []
         while True:
             status, body = await self._get(operation, path, page, account)
             if status != 200:
                 return NoAnswer()
-            for one in body["data"]:
-                if one["metadata"].get("attempt_id") == attempt_id:
-                    return dict(one)
+            found += [one for one in body["data"] if metadata.items() <= one["metadata"].items()]
             if not body["has_more"]:
-                return NotThere()
+                return found
             page["starting_after"] = body["data"][-1]["id"]
 
     async def _get(
@@ -219,6 +252,10 @@ def _acting_for(account: str) -> dict[str, str]:
     return {"Stripe-Account": account} if account else {}
 
 
+def _stage_of(stage: Stage) -> dict[str, str]:
+    return {"campaign_id": stage.campaign_id, "stage": str(stage.number)}
+
+
 def _stage_body(stage: Stage) -> dict[str, str]:
     return {
         "amount": str(stage.payable),
@@ -254,6 +291,10 @@ def _transfer_seen(body: Body) -> TransferSeen:
         transfer_id=body["id"],
         balance_transaction=body["balance_transaction"],
     )
+
+
+def _transfer_made(body: Body) -> TransferMade:
+    return TransferMade(_transfer_seen(body), str(body["destination"]), int(body["amount"]))
 
 
 def _payout_seen(body: Body) -> PayoutSeen:

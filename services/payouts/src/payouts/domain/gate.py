@@ -15,6 +15,7 @@ from payouts.domain.funds import ProviderFunds, top_up_needed
 from payouts.domain.plan import StageKind
 from payouts.domain.provider_keys import ATTEMPTS_MAX
 from payouts.domain.stage import OVER, Stage
+from payouts.domain.stopping import Stopped
 
 
 class LineState(StrEnum):
@@ -50,6 +51,7 @@ class GateView:
 
     `fresh_since` is when our own positions had passed the ends that the input topics had after the
     approval, None while they have not. `approval_limit` is the verdict's, in minor units.
+    `stopped` says who has stopped the money, None while it runs.
     """
 
     book: Book
@@ -60,6 +62,7 @@ class GateView:
     fresh_since: datetime | None
     cooling_off_seconds: int
     approval_limit: int
+    stopped: Stopped | None
     now: datetime
 
 
@@ -75,6 +78,7 @@ def evaluate(view: GateView) -> tuple[Line, ...]:
         _provider_funds(view),
         _view_fresh(view),
         _cooling_off(view),
+        _money_runs(view),
     )
 
 
@@ -192,6 +196,13 @@ def _cooling_off(view: GateView) -> Line:
     if view.now >= ends:
         return Line(name, LineState.PASSED, "the time to object is over", ends)
     return Line(name, LineState.WAITING, "time to object", starts, Actor.PLATFORM, ends)
+
+
+def _money_runs(view: GateView) -> Line:
+    name, stopped = "money_runs", view.stopped
+    if stopped is None:
+        return Line(name, LineState.PASSED, "nobody has stopped the money")
+    return Line(name, LineState.BLOCKED, str(stopped), stopped.since, Actor.STAFF, stopped.until)
 
 
 def _cooling_starts(view: GateView) -> datetime | None:

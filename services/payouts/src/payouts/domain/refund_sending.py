@@ -37,6 +37,11 @@ def next_step(refund: Refund, now: datetime) -> RefundStep:
     return RefundStep.READ if refund.state is RefundState.PENDING else RefundStep.REST
 
 
+def stand_still(refund: Refund, reason: str) -> Refund:
+    """Note why an unsent refund is not sent now; the same again changes nothing."""
+    return replace(refund, reason=reason)
+
+
 def await_funds(refund: Refund, reason: str) -> Refund:
     """Note that the balance does not cover it; the same again changes nothing."""
     if refund.state is RefundState.AWAITING_FUNDS and refund.reason == reason:

@@ -23,10 +23,12 @@ from payouts.domain.stage import (
 )
 from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
 from payouts.domain.stage_sending import StageStep, lose_sight, next_step, resend, send, submit
+from payouts.domain.stopping import Stopped
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.stages import Decide, StageView, load_view, save_step
 from payouts.metrics import STOPPED_FOR_A_PERSON
 from payouts.ports import (
+    Brake,
     Declined,
     Freshness,
     NoAnswer,
@@ -60,6 +62,12 @@ _SENDING = frozenset(
 )
 
 
+_LOOK_UPS = {
+    StageStep.RESEND_TRANSFER: StageStep.LOOK_UP_TRANSFER,
+    StageStep.RESEND_PAYOUT: StageStep.LOOK_UP_PAYOUT,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class PayStages:
     """Performs work of the kind `stage`, as many steps as go without waiting."""
@@ -68,6 +76,7 @@ class PayStages:
     provider: Provider
     funds: FundsReader
     freshness: Freshness
+    brake: Brake
     rules: KeyRules
     clock: Clock
     approval_limit: int
@@ -109,9 +118,24 @@ class PayStages:
         step = next_step(stage, self.clock.now())
         if step is StageStep.REST and stage.state is not StageState.PAID:
             return None
+        stopped = self.brake.stopped(stage.campaign_id) if step in _SENDING else None
+        if stopped is not None:
+            return await self._stand_still(claim, step, stopped)
         if step in _SENDING:
             stage = await self._save(claim, _note)
         return await self._fold(claim, await self._ask(claim, stage, step))
+
+    async def _stand_still(self, claim: Claim, step: StageStep, stopped: Stopped) -> Stage | None:
+        """Note why the leg is not sent; one that may have been made is looked up."""
+        stage = await self._save(
+            claim, lambda view: StageDecision(replace(view.stage, reason=str(stopped)))
+        )
+        look_up = _LOOK_UPS.get(step)
+        if look_up is None:
+            return None
+        found = await self._ask(claim, stage, look_up)
+        # What is absent was not refused: it uses up no try while nobody may send it.
+        return None if isinstance(found, NotThere) else await self._fold(claim, found)
 
     async def _verify_destination(self, claim: Claim) -> None:
         campaign_id = claim.item.payload["campaign_id"]
@@ -173,6 +197,7 @@ class PayStages:
             fresh_since=fresh_since,
             cooling_off_seconds=self.cooling_off_seconds,
             approval_limit=self.approval_limit,
+            stopped=self.brake.stopped(view.stage.campaign_id),
             now=view.now,
         )
 
@@ -263,7 +288,7 @@ def _note(view: StageView) -> StageDecision:
     """Note that a leg's call is about to leave, so that a crash leaves a trace."""
     step = next_step(view.stage, view.now)
     if step in (StageStep.SEND_TRANSFER, StageStep.SEND_PAYOUT):
-        return StageDecision(send(view.stage, view.now))
+        return StageDecision(replace(send(view.stage, view.now), reason=None))
     if step in (StageStep.RESEND_TRANSFER, StageStep.RESEND_PAYOUT):
-        return StageDecision(resend(view.stage, view.now))
+        return StageDecision(replace(resend(view.stage, view.now), reason=None))
     return StageDecision(view.stage)

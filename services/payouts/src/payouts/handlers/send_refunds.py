@@ -25,11 +25,12 @@ from payouts.domain.refund_sending import (
     next_step,
     resend,
     send,
+    stand_still,
 )
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.refunds import Decide, RefundLanes, RefundStepItem
 from payouts.metrics import REFUND_TRANSITIONS, STOPPED_FOR_A_PERSON
-from payouts.ports import Declined, NoAnswer, NotThere, Provider, Queries, Throttled
+from payouts.ports import Brake, Declined, NoAnswer, NotThere, Provider, Queries, Throttled
 from servicekit.clock import Clock
 from servicekit.errors import LeaseLost
 from servicekit.work import Claim
@@ -40,6 +41,7 @@ Outcome = RefundSeen | Declined | Throttled | NoAnswer | NotThere
 AGAIN = timedelta(seconds=1)
 AGAIN_MAX = timedelta(seconds=60)
 FUNDS_AGAIN = timedelta(seconds=2)
+STOPPED_AGAIN = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class SendRefunds:
     provider: Provider
     queries: Queries
     funds: FundsReader
+    brake: Brake
     rules: KeyRules
     clock: Clock
 
@@ -59,6 +62,11 @@ class SendRefunds:
         if refund is None:
             raise LookupError(f"no refund {payload['refund_id']}")
         step = next_step(refund, self.clock.now())
+        if step is RefundStep.RESEND and self.brake.stopped(refund.campaign_id):
+            # It may have been made: looking tells, and moves nothing.
+            step = RefundStep.LOOK_UP
+        if step is RefundStep.SEND and await self._stand_still(claim, refund):
+            return
         if step is RefundStep.SEND and await self._wait_for_funds(claim, refund):
             return
         if step in (RefundStep.SEND, RefundStep.RESEND):
@@ -67,6 +75,20 @@ class SendRefunds:
             await self._fold(claim, await self._ask(claim, refund, step))
         else:
             await self._submit(claim, _unchanged, self.clock.now() + AGAIN)
+
+    async def _stand_still(self, claim: Claim, refund: Refund) -> bool:
+        """Return True, and note why, where operators have stopped the money."""
+        stopped = self.brake.stopped(refund.campaign_id)
+        if stopped is None:
+            return False
+
+        def decide(current: Refund, money: PledgeMoney) -> RefundDecision:
+            if next_step(current, self.clock.now()) is not RefundStep.SEND:
+                return RefundDecision(current, money)
+            return RefundDecision(stand_still(current, str(stopped)), money)
+
+        await self._submit(claim, decide, self.clock.now() + STOPPED_AGAIN)
+        return True
 
     async def _wait_for_funds(self, claim: Claim, refund: Refund) -> bool:
         """Return True, and note what is missing, where the balance does not cover the refund."""

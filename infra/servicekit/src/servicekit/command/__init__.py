@@ -1,0 +1,8 @@
+"""The command line that all services share; each command is a module of this package.
+
+A service adds commands of its own to them."""
+
+from servicekit.command.context import Command, CommandRefused, Context
+from servicekit.command.line import main
+
+__all__ = ["Command", "CommandRefused", "Context", "main"]

@@ -1,0 +1,92 @@
+"""Reads the command line and the settings, runs one command, returns the exit code."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+from servicekit.command import check, migrate, recover, run, set_aside, switch
+from servicekit.command.context import Command, CommandRefused, Context
+from servicekit.errors import ConsumerStopped, DependencyAway
+from servicekit.process import EXIT_DEPENDENCY_AWAY, EXIT_STOPPED_ITSELF, Process
+from servicekit.runtime import ROLES, Runtime
+from servicekit.schema import SchemaOutdated
+from servicekit.settings import EXIT_SETTINGS, ServiceSettings, settings_or_exit
+from servicekit.units import Unit
+
+S = TypeVar("S", bound=ServiceSettings)
+U = TypeVar("U", bound=Unit)
+
+# `begin` makes the runtime, `assemble` adds the service's own parts to it.
+Begin = Callable[[S, Collection[str]], Runtime[U]]
+Assemble = Callable[[S, Runtime[U]], Process]
+
+COMMANDS: dict[str, Command] = {
+    command.name: command
+    for command in (
+        run.COMMAND,
+        check.COMMAND,
+        migrate.COMMAND,
+        recover.COMMAND,
+        set_aside.COMMAND,
+        switch.COMMAND,
+    )
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """A wrong command line is one line and exit code 64, as wrong settings are."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{message} (try --help)", file=sys.stderr)
+        raise SystemExit(EXIT_SETTINGS)
+
+
+def main(
+    settings_type: type[S],
+    begin: Begin[S, U],
+    assemble: Assemble[S, U],
+    own_commands: Sequence[Command] = (),
+) -> int:
+    """Run one command; return 0 clean, 64 wrong input, 69 dependency away, 70 stopped itself.
+
+    The service's own commands end with what they say.
+    """
+    commands = COMMANDS | {command.name: command for command in own_commands}
+    arguments = _arguments(commands.values())
+    settings = settings_or_exit(settings_type)
+    roles = arguments.roles.split(",") if arguments.command == "run" else ROLES
+    if unknown := set(roles) - ROLES:
+        print(f"unknown roles: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return EXIT_SETTINGS
+
+    async def perform() -> int:
+        # Clients belong to the event loop in which they are made, so nothing is made before it.
+        runtime = begin(settings, roles)
+        context = Context(arguments, runtime, lambda: assemble(settings, runtime))
+        return await _perform(commands[arguments.command], context)
+
+    return asyncio.run(perform())
+
+
+async def _perform(command: Command, context: Context) -> int:
+    try:
+        return await command.perform(context)
+    except CommandRefused as refusal:
+        print(refusal, file=sys.stderr)
+        return EXIT_SETTINGS
+    except (DependencyAway, SchemaOutdated) as error:
+        print(error, file=sys.stderr)
+        return EXIT_DEPENDENCY_AWAY
+    except ConsumerStopped as stopped:
+        print(f"a person must act: {stopped}", file=sys.stderr)
+        return EXIT_STOPPED_ITSELF
+
+
+def _arguments(commands: Iterable[Command]) -> Any:
+    parser = _Parser()
+    words = parser.add_subparsers(dest="command", required=True)
+    for command in commands:
+        command.describe(words.add_parser(command.name, help=command.help))
+    return parser.parse_args()

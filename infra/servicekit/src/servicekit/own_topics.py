@@ -1,0 +1,192 @@
+"""What a service's own topics say, compared with its database: a restored backup is behind them.
+
+A sequence is given out in the transaction that makes the fact, so whatever our relays published,
+the row of the key in `sequences` covers it: repeats, and facts whose acknowledgement was never
+saved, are explained by that. A fact above the row, or with other bytes than the row of the outbox
+has under its sequence, was made by a database that is gone (trap 23).
+
+Topics without a sequence have no number to use again. Their facts are named by natural keys, so
+whoever tells them again sends equal ids, which readers drop; nothing of them is compared.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import structlog
+from pymongo import UpdateOne
+
+from servicekit.causes import Causes
+from servicekit.clock import Clock
+from servicekit.kafka import KafkaConnection
+from servicekit.mongo import Database, Document, Session, sorted_errors
+from servicekit.ordering import Incoming
+from servicekit.outbox import MongoOutbox, MongoOutboxQueue
+from servicekit.topic_reader import TopicReader
+from sosst_contracts.codec import Decoded, Draft, Record, attribution, decode
+from sosst_contracts.registry import REGISTRY
+
+log = structlog.get_logger()
+
+Place = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Unexplained:
+    """A fact on an own topic that the database does not know.
+
+    `taken` says that the database gave its number to another fact, which still waits.
+    """
+
+    record: Record
+    key: str
+    sequence: int
+    why: str
+    taken: bool = False
+
+    @property
+    def topic(self) -> str:
+        return self.record.topic
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What no row explains, in order per key, and where the topics ended when they were read.
+
+    `heads` are the last sequences that were read, by topic and key.
+    """
+
+    unexplained: list[Unexplained] = field(default_factory=list)
+    heads: dict[tuple[str, str], int] = field(default_factory=dict)
+    ends: dict[Place, int] = field(default_factory=dict)
+
+
+def own_topics(service: str) -> list[str]:
+    """Return the topics with a sequence that this service alone produces."""
+    owned = {e.topic for e in REGISTRY.event_types if e.sequenced and e.owner() == service}
+    return sorted(owned)
+
+
+class OwnTopics:
+    """The comparison of one service's topics with its database."""
+
+    def __init__(
+        self, topics: Sequence[str], connection: KafkaConnection, database: Database
+    ) -> None:
+        self._topics = topics
+        self._connection = connection
+        self._database = database
+        self._sequences = database.collection("sequences")
+        self._rows = database.collection("outbox")
+        self._queue = MongoOutboxQueue(database)
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self._topics
+
+    async def compare(self, *, whole: bool = True) -> Comparison:
+        """Read every own topic behind the remembered offsets; raises `DependencyAway`.
+
+        Not `whole`: stop at the first page that holds something unexplained.
+        """
+        comparison = Comparison()
+        reached = await self._queue.reached()
+        for topic in self._topics:
+            begins = {place[1]: at + 1 for place, at in reached.items() if place[0] == topic}
+            reader = TopicReader(self._connection, topic)
+            async for page in reader.read(begins):
+                # The database is read after the topic: its rows can only be ahead by then.
+                comparison.unexplained += await self._unexplained(topic, page, comparison.heads)
+                if comparison.unexplained and not whole:
+                    return comparison
+            comparison.ends |= {(topic, part): end for part, end in reader.ends.items()}
+        return comparison
+
+    async def pass_over(self, comparison: Comparison, clock: Clock) -> None:
+        """Give out no sequence again that the unexplained facts used; repeatable.
+
+        A fact that waits under a number that is used gets the next free one, and those behind it.
+        """
+        above = {(one.topic, one.key) for one in comparison.unexplained}
+        writes = [
+            UpdateOne(
+                {"_id": f"{topic}|{key}"},
+                {"$max": {"last": comparison.heads[topic, key]}},
+                upsert=True,
+            )
+            for topic, key in above
+        ]
+        if writes:
+            with sorted_errors():
+                await self._sequences.bulk_write(writes, ordered=False)
+        for topic, key in {(o.topic, o.key) for o in comparison.unexplained if o.taken}:
+            head = comparison.heads[topic, key]
+            renumber = partial(self._renumber, clock=clock, topic=topic, key=key, head=head)
+            await self._database.transaction(renumber)
+
+    async def _renumber(
+        self, session: Session, clock: Clock, topic: str, key: str, head: int
+    ) -> None:
+        prefix = f"{topic}|{key}|"
+        mine = {"_id": {"$gte": prefix, "$lt": f"{prefix}~"}, "topic": topic, "key": key.encode()}
+        with sorted_errors():
+            rows = await self._rows.find(mine, session=session).sort("_id", 1).to_list(None)
+            await self._rows.delete_many(mine, session=session)
+            await self._sequences.update_one(
+                {"_id": f"{topic}|{key}"}, {"$set": {"last": head}}, session=session
+            )
+        drafts = [_draft_again(row) for row in rows]
+        await MongoOutbox(self._database, session, clock, Causes()).add(drafts)
+
+    async def settle(self, ends: Mapping[Place, int]) -> None:
+        """Remember that everything before these ends is explained."""
+        await self._queue.note_reached({place: end - 1 for place, end in ends.items() if end})
+
+    async def _unexplained(
+        self, topic: str, page: Sequence[Incoming], heads: dict[tuple[str, str], int]
+    ) -> list[Unexplained]:
+        placed = [(one.record, *attribution(one.record)) for one in page]
+        known = [(r, key, at) for r, key, at in placed if key is not None and at is not None]
+        if len(known) < len(page):
+            log.warning("records without key or sequence on our own topic", topic=topic)
+        lasts = await self._lasts(topic, {key for _, key, _ in known})
+        waiting = await self._waiting(topic, {(key, at) for _, key, at in known})
+        found = []
+        for record, key, at in known:
+            heads[topic, key] = max(at, heads.get((topic, key), 0))
+            if at > lasts.get(key, 0):
+                why = f"our last sequence is {lasts.get(key, 0)}"
+                found.append(Unexplained(record, key, at, why))
+            elif waiting.get((key, at), record.value) != record.value:
+                why = "the outbox holds another fact there"
+                found.append(Unexplained(record, key, at, why, taken=True))
+        return found
+
+    async def _lasts(self, topic: str, keys: set[str]) -> dict[str, int]:
+        ids = {f"{topic}|{key}": key for key in keys}
+        with sorted_errors():
+            rows = await self._sequences.find({"_id": {"$in": list(ids)}}).to_list(None)
+        return {ids[row["_id"]]: row["last"] for row in rows}
+
+    async def _waiting(
+        self, topic: str, places: set[tuple[str, int]]
+    ) -> dict[tuple[str, int], bytes | None]:
+        ids = {f"{topic}|{key}|{at:020}": (key, at) for key, at in places}
+        with sorted_errors():
+            rows = await self._rows.find({"_id": {"$in": list(ids)}}, {"value": 1}).to_list(None)
+        return {ids[row["_id"]]: row["value"] for row in rows}
+
+
+def _draft_again(row: Document) -> Draft:
+    """Return the fact of an outbox row without its number; we sealed it, so it can be read."""
+    headers = tuple((name, value) for name, value in row["headers"])
+    decoded = decode(Record(row["topic"], row["key"], row["value"], headers))
+    assert isinstance(decoded, Decoded), decoded
+    envelope = decoded.envelope
+    return Draft(
+        event=decoded.event,
+        occurred_at=envelope.time,
+        correlation_id=envelope.correlation_id,
+        causation_id=envelope.causation_id,
+        traceparent=envelope.traceparent,
+    )

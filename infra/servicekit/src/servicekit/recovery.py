@@ -1,0 +1,122 @@
+"""Nothing runs on a database that is behind its own topics, until `recover` has brought it on.
+
+The comparison is made before any loop runs, so a start needs a broker once: an instance that
+starts while none answers waits for it, those that run go on (decision 0018).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+from fastapi import Request, Response
+from starlette.middleware.base import RequestResponseEndpoint
+
+from servicekit import metrics
+from servicekit.errors import DependencyAway
+from servicekit.loops import pause
+from servicekit.mongo import Database, Session, sorted_errors
+from servicekit.own_topics import OwnTopics, Unexplained
+from servicekit.problems import Problem
+
+log = structlog.get_logger()
+
+LOOK_AGAIN_SECONDS = 1.0
+_MARK = {"_id": "recovery"}
+
+
+class RecoverRequired(Exception):
+    """The database cannot explain what its own topics say; only `recover` may go on."""
+
+
+class ServiceRecovery:
+    """What `recover` does for one service; as it stands here, for one that needs nothing more.
+
+    Both steps may be repeated after a crash at any point, and return lines for people: what was
+    done, and what a person must do. `lost` says what no event holds.
+    """
+
+    lost: Sequence[str] = ()
+
+    async def roll_forward(self, unexplained: Sequence[Unexplained]) -> list[str]:
+        """Bring the state on by the service's own facts; publishes nothing."""
+        return []
+
+    async def reconcile(self) -> list[str]:
+        """Bring the state on by what only others know, once the inputs are read again."""
+        return []
+
+
+class RecoveryMark:
+    """Says that a recovery was begun and not yet finished, in whichever process."""
+
+    def __init__(self, database: Database) -> None:
+        self._marks = database.collection("recovery")
+
+    async def unfinished(self) -> bool:
+        with sorted_errors():
+            mark = await self._marks.find_one(_MARK)
+        return mark is not None and mark["finished_at"] is None
+
+    async def begin(self, session: Session, now: datetime) -> None:
+        change = {"$set": {"begun_at": now, "finished_at": None}}
+        with sorted_errors():
+            await self._marks.update_one(_MARK, change, upsert=True, session=session)
+
+    async def finish(self, session: Session, now: datetime) -> None:
+        with sorted_errors():
+            await self._marks.update_one(_MARK, {"$set": {"finished_at": now}}, session=session)
+
+
+class RecoveryGuard:
+    """Keeps loops and HTTP shut while `recover` is required; opens by itself once it was run."""
+
+    def __init__(self, service: str, topics: OwnTopics, mark: RecoveryMark) -> None:
+        self._service = service
+        self._topics = topics
+        self._mark = mark
+        self._reason: str | None = "the own topics are not yet compared with the database"
+
+    async def look(self) -> None:
+        """Compare; remember what is explained. Raises `DependencyAway` if that cannot be done."""
+        reason = await self._found()
+        if reason is not None and reason != self._reason:
+            log.error(
+                "recover required", reason=reason, command=f"python -m {self._service} recover"
+            )
+        metrics.RECOVER_REQUIRED.set(0 if reason is None else 1)
+        self._reason = reason
+
+    async def cleared(self, stopping: asyncio.Event) -> None:
+        """Return once nothing is unexplained, or at the end of the process."""
+        while self._reason is not None and not stopping.is_set():
+            await pause(stopping, LOOK_AGAIN_SECONDS)
+            try:
+                await self.look()
+            except DependencyAway as error:
+                log.warning("own topics not compared", error=repr(error))
+
+    async def check(self) -> None:
+        """Raise `RecoverRequired`, with the reason, while nothing may run."""
+        if self._reason is not None:
+            raise RecoverRequired(self._reason)
+
+    async def answer(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
+        """Answer every request with 503 while nothing may run."""
+        if self._reason is None:
+            return await call_next(request)
+        title = "This service was restored from a backup and waits for its operators"
+        return Problem(503, "recover-required", title, self._reason).response()
+
+    async def _found(self) -> str | None:
+        if await self._mark.unfinished():
+            return f"a recovery was begun and not finished: run `python -m {self._service} recover`"
+        comparison = await self._topics.compare(whole=False)
+        if comparison.unexplained:
+            first = comparison.unexplained[0]
+            return (
+                f"{first.topic} has {first.sequence} of {first.key}, {first.why}: "
+                f"run `python -m {self._service} recover`"
+            )
+        await self._topics.settle(comparison.ends)
+        return None

@@ -1,0 +1,156 @@
+"""Funding after a restored backup: campaigns, pledges and verdicts come back from its own facts.
+
+A verdict falls once. What the topics say after the backup is therefore folded in through the same
+rules that made it, in its order, and nothing of it is published again.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from funding.domain.campaign import Campaign, CampaignState, Launch, Verdict, launch_campaign
+from funding.domain.errors import Refused
+from funding.domain.pledge import Payment, Pledge, Standing, take_payment
+from funding.domain.settling import begin_settling, decide
+from funding.ports import FundingUnit
+from servicekit.own_topics import Unexplained
+from servicekit.recovery import ServiceRecovery
+from servicekit.units import UnitsOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    launch: Launch
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A payment fact with its place in the pledges' topic; `standing` where it was collected."""
+
+    sequence: int
+    payment: Payment
+    standing: Standing | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    verdict: Verdict
+
+
+Happened = Launched | Paid | Decided
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverFunding(ServiceRecovery):
+    """What `recover` does for funding; `read` turns records into what happened, by campaign."""
+
+    units: UnitsOfWork[FundingUnit]
+    read: Callable[[Sequence[Unexplained]], Mapping[str, Sequence[Happened]]]
+
+    lost = (
+        "refusals of commands, which changed nothing",
+        "audit records after the backup",
+    )
+
+    async def roll_forward(self, unexplained: Sequence[Unexplained]) -> list[str]:
+        """Fold what the topics say into each campaign, one transaction for each."""
+        lines = []
+        for campaign_id, happened in sorted(self.read(unexplained).items()):
+            try:
+                fold = partial(roll_forward, campaign_id=campaign_id, happened=happened)
+                await self.units.run(fold)
+                lines.append(f"{campaign_id}: {len(happened)} facts folded in")
+            except Refused as refusal:
+                lines.append(f"a person must look at campaign {campaign_id}: {refusal.detail}")
+        return lines
+
+
+async def roll_forward(
+    unit: FundingUnit, campaign_id: str, happened: Sequence[Happened]
+) -> Campaign:
+    """Fold what happened into the campaign; the same again changes nothing.
+
+    Raises `Refused` where our rules, over the facts, do not say what the topics say.
+    """
+    known = (await unit.campaigns.load([campaign_id])).get(campaign_id)
+    pledges = await unit.pledges.load(
+        {h.payment.pledge_id for h in happened if isinstance(h, Paid)}
+    )
+    fold = _Fold(known, dict(pledges))
+    for one in in_order(known, happened):
+        fold.take(one)
+    if fold.campaign is None:
+        raise Refused("never-launched", f"the topics do not say how {campaign_id} was launched")
+    await unit.pledges.save(list(fold.changed.values()))
+    if known is None:
+        await unit.campaigns.add(fold.campaign)
+    elif fold.campaign != known:
+        await unit.campaigns.save([fold.campaign])
+    return fold.campaign
+
+
+def in_order(known: Campaign | None, happened: Iterable[Happened]) -> list[Happened]:
+    """Return the facts of both topics as they happened: the verdict knew the pledges up to N."""
+    found = list(happened)
+    verdicts = [one.verdict for one in found if isinstance(one, Decided)]
+    if known is not None and known.verdict is not None:
+        verdicts.append(known.verdict)
+    last = verdicts[0].pledges_sequence if verdicts else None
+
+    def place(one: Happened) -> tuple[int, int]:
+        match one:
+            case Launched():
+                return 0, 0
+            case Decided():
+                return 2, 0
+            case Paid(sequence):
+                return (1 if last is None or sequence <= last else 3), sequence
+
+    return sorted(found, key=place)
+
+
+class _Fold:
+    """The campaign and its pledges, moved on by each fact."""
+
+    def __init__(self, campaign: Campaign | None, pledges: dict[str, Pledge]) -> None:
+        self.campaign = campaign
+        self.changed: dict[str, Pledge] = {}
+        self._pledges = pledges
+
+    def take(self, one: Happened) -> None:
+        if isinstance(one, Launched):
+            self.campaign = self.campaign or launch_campaign(one.launch, one.at)
+            return
+        if self.campaign is None:
+            raise Refused("never-launched", "a fact stands before the campaign's launch")
+        if isinstance(one, Paid):
+            self.campaign = self._paid(self.campaign, one)
+        else:
+            self.campaign = _decided(self.campaign, one.verdict)
+
+    def _paid(self, campaign: Campaign, paid: Paid) -> Campaign:
+        known = self._pledges.get(paid.payment.pledge_id)
+        taken = take_payment(campaign, known, paid.payment)
+        if paid.standing not in (None, taken.pledge.standing):
+            detail = f"pledge {taken.pledge.pledge_id} was {paid.standing} on the topic"
+            raise Refused("other-standing", detail)
+        if taken.pledge != known:
+            self._pledges[taken.pledge.pledge_id] = self.changed[taken.pledge.pledge_id] = (
+                taken.pledge
+            )
+        return replace(campaign, totals=taken.totals)
+
+
+def _decided(campaign: Campaign, verdict: Verdict) -> Campaign:
+    if campaign.verdict is None:
+        if campaign.state is CampaignState.LIVE:
+            campaign = begin_settling(campaign, verdict.reached_at)
+        campaign = decide(campaign, verdict.pledges_sequence, verdict.reached_at)
+        assert campaign.verdict is not None
+        late_by = verdict.late_by_seconds
+        campaign = replace(campaign, verdict=replace(campaign.verdict, late_by_seconds=late_by))
+    if campaign.verdict != verdict:
+        raise Refused("other-verdict", f"the topics say {verdict}, the pledges {campaign.verdict}")
+    return campaign

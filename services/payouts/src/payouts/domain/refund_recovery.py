@@ -1,0 +1,58 @@
+"""Bringing a refund of a restored database on to what the provider did meanwhile.
+
+What happened after the backup is forgotten here and done there. Each attempt that the provider
+holds is taken over under its own number and seen as any other, so no number is used twice and
+nothing is sent that was sent before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.refund import Refund, RefundDecision, RefundState, move, reopen
+from payouts.domain.refund_outcome import RefundSeen, observe
+from payouts.domain.refund_sending import send
+
+_UNANSWERED = frozenset({RefundState.SUBMITTED, RefundState.UNKNOWN})
+
+
+def adopt(
+    refund: Refund, money: PledgeMoney, found: Sequence[RefundSeen], now: datetime
+) -> RefundDecision:
+    """Fold all that the provider holds of this refund; the same again changes nothing.
+
+    Raises `Refused` where the two cannot both be true; then a person must look.
+    """
+    decision = RefundDecision(refund, money)
+    for seen in sorted(found, key=lambda one: one.attempt):
+        decision = _reach(decision, seen.attempt, now)
+        step = observe(decision.refund, decision.money, seen, now)
+        decision = _followed_by(decision, step)
+    return decision
+
+
+def _reach(decision: RefundDecision, number: int, now: datetime) -> RefundDecision:
+    """Take over attempts up to this number; those before it had a definite answer."""
+    while len(decision.refund.attempts) < number:
+        refund = decision.refund
+        if refund.state in _UNANSWERED and refund.attempt.provider_refund_id is None:
+            refund = move(refund, RefundState.FAILED, "answered-before-restore")
+        if refund.state is RefundState.CLAIMABLE:
+            decision = _followed_by(decision, reopen(refund, decision.money))
+            refund = decision.refund
+        sent = send(refund, now)
+        # Nobody here knows what its key would answer: it is looked up, never sent again.
+        taken_over = replace(sent.attempt, key_spent=True)
+        decision = replace(
+            decision, refund=replace(sent, attempts=(*sent.attempts[:-1], taken_over))
+        )
+    return decision
+
+
+def _followed_by(before: RefundDecision, step: RefundDecision) -> RefundDecision:
+    return replace(
+        step,
+        postings=(*before.postings, *step.postings),
+        facts=(*before.facts, *step.facts),
+    )

@@ -1,0 +1,124 @@
+"""Bringing a stage of a restored database on to what the provider did meanwhile.
+
+As for refunds: every leg that the provider holds is taken over under its attempt's number, through
+the same transitions and postings that it went through before the backup was restored.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from payouts.domain import payout_attempt, postings
+from payouts.domain.destination import Destination, give, verify
+from payouts.domain.errors import Refused
+from payouts.domain.payout_attempt import AttemptState
+from payouts.domain.stage import (
+    Stage,
+    StageDecision,
+    StageState,
+    StageSubmitted,
+    approve_by_verdict,
+    move,
+)
+from payouts.domain.stage_outcome import (
+    PayoutSeen,
+    TransferSeen,
+    observe_payout,
+    observe_transfer,
+    refuse,
+)
+from payouts.domain.stage_sending import send
+
+
+@dataclass(frozen=True, slots=True)
+class TransferMade:
+    """A transfer with what was asked for: to which account, how much."""
+
+    seen: TransferSeen
+    account: str
+    amount: int
+
+
+def destination_of(
+    current: Destination | None, campaign_id: str, provider: str, account: str, now: datetime
+) -> Destination:
+    """Return the destination that the transfer went to: the one we know, or the next version."""
+    given = give(current, campaign_id, provider, account, now)
+    # The provider moved money there, so it had verified the account.
+    return verify(given, now)
+
+
+def adopt(
+    stage: Stage,
+    destination: Destination,
+    transfers: Sequence[TransferMade],
+    payouts: Sequence[PayoutSeen],
+    now: datetime,
+) -> StageDecision:
+    """Fold both legs of all attempts, in order; the same again changes nothing.
+
+    Raises `Refused` where the two cannot both be true; then a person must look.
+    """
+    if len(transfers) > 1:
+        raise Refused("transferred-twice", f"{stage.stage_id} has {len(transfers)} transfers")
+    decision = StageDecision(stage)
+    for transfer in transfers:
+        decision = _approved(decision, transfer.amount, destination, now)
+        decision = _reach(decision, transfer.seen.attempt, destination, now)
+        if decision.stage.attempt.number == transfer.seen.attempt:
+            decision = _sent(decision, AttemptState.INTENDED, now)
+        decision = _then(decision, observe_transfer(decision.stage, transfer.seen))
+    for payout in sorted(payouts, key=lambda one: one.attempt):
+        decision = _reach(decision, payout.attempt, destination, now)
+        if decision.stage.attempt.number == payout.attempt:
+            decision = _sent(decision, AttemptState.TRANSFERRED, now)
+        decision = _then(decision, observe_payout(decision.stage, payout, now))
+    return decision
+
+
+def _approved(
+    decision: StageDecision, amount: int, destination: Destination, now: datetime
+) -> StageDecision:
+    stage = decision.stage
+    if stage.amount is not None and stage.amount != amount:
+        raise Refused("other-amount", f"{stage.stage_id} is {stage.amount}, made was {amount}")
+    if stage.state is not StageState.DUE:
+        return decision
+    return _then(decision, approve_by_verdict(stage, amount, destination, amount, now))
+
+
+def _reach(
+    decision: StageDecision, number: int, destination: Destination, now: datetime
+) -> StageDecision:
+    """Take over attempts up to this number; those before it had a definite answer."""
+    while len(decision.stage.attempts) < number:
+        stage = decision.stage
+        if stage.state is StageState.SUBMITTED:
+            decision = _sent(decision, stage.attempt.state, now)
+            decision = _then(
+                decision, refuse(decision.stage, "answered-before-restore", now, for_funds=True)
+            )
+            stage = decision.stage
+        before = stage.attempts[-1] if stage.attempts else None
+        attempt = payout_attempt.following(before, destination.account, destination.version)
+        submitted = replace(move(stage, StageState.SUBMITTED), attempts=(*stage.attempts, attempt))
+        first = (postings.stage_submitted(stage.stage_id, stage.payable),) if not before else ()
+        fact = StageSubmitted(submitted, attempt, now)
+        decision = _then(decision, StageDecision(submitted, first, (fact,)))
+    return decision
+
+
+def _sent(decision: StageDecision, expected: AttemptState, now: datetime) -> StageDecision:
+    """Note that the leg was sent, where this database did not know it."""
+    unsent = {AttemptState.INTENDED, AttemptState.TRANSFERRED}
+    if decision.stage.attempt.state is not expected or expected not in unsent:
+        return decision
+    return replace(decision, stage=send(decision.stage, now))
+
+
+def _then(before: StageDecision, step: StageDecision) -> StageDecision:
+    return replace(
+        step,
+        postings=(*before.postings, *step.postings),
+        facts=(*before.facts, *step.facts),
+    )

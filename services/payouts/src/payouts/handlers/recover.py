@@ -1,0 +1,225 @@
+"""Payouts after a restored backup: the provider is asked about all that could have been sent.
+
+Refunds and plans come back by themselves when the inputs are read again, under the same ids. What
+the provider did for them after the backup is taken over here, before anything may be sent, so that
+nothing is paid twice; it is posted on the balance transactions found (`money.md` 1, R1).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+from payouts.domain import refund_recovery, stage_recovery
+from payouts.domain.book import Book
+from payouts.domain.errors import InvariantBroken, Refused
+from payouts.domain.provider_keys import KeyRules
+from payouts.domain.refund import Refund, RefundDecision
+from payouts.domain.refund_outcome import RefundSeen
+from payouts.domain.stage import Stage
+from payouts.domain.stage_outcome import PayoutSeen
+from payouts.domain.stage_recovery import TransferMade
+from payouts.handlers.posting import post
+from payouts.handlers.refund_run import run_page
+from payouts.handlers.wake import CURSOR
+from payouts.handlers.work_kinds import REFUND_RUN, refund_work, stage_work
+from payouts.ports import CashMovement, NoAnswer, PayoutsUnit, Provider, Queries
+from servicekit.clock import Clock
+from servicekit.errors import DependencyAway
+from servicekit.recovery import ServiceRecovery
+from servicekit.units import UnitsOfWork
+from servicekit.work import WorkQueue
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+PAGE = 100
+QUESTIONS_AT_ONCE = 16
+TRIES = 5
+# Types of balance transactions that leave by our own calls.
+REFUND = "refund"
+TRANSFER = "transfer"
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverPayouts(ServiceRecovery):
+    """What `recover` does for payouts beyond what it does for every service."""
+
+    units: UnitsOfWork[PayoutsUnit]
+    queries: Queries
+    provider: Provider
+    queue: WorkQueue
+    rules: KeyRules
+    clock: Clock
+    wait: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    lost = (
+        "destinations given after the backup: those that money went to are taken from the "
+        "provider, the others must be given again by their creators",
+        "audit records after the backup",
+    )
+
+    async def reconcile(self) -> list[str]:
+        """Take over what the provider did; return what was found, and what a person must do."""
+        # A call that left before the last process died may still be on its way.
+        await self.wait(self.rules.quiet.total_seconds())
+        await self._finish_runs()
+        lines: list[str] = []
+        after = ""
+        while books := await self.queries.books(after, PAGE):
+            for book in books:
+                lines += await self._refunds(book)
+                for stage in await self.queries.stages(book.campaign_id):
+                    lines += await self._stage(stage)
+            after = books[-1].campaign_id
+        return lines + await self._cash_nobody_has()
+
+    async def _cash_nobody_has(self) -> list[str]:
+        """Return the movements behind the backup's cursor that belong to nothing we know."""
+        lines: list[str] = []
+        cursor = await self.queries.cursor(CURSOR)
+        while page := await _answered(self._movements, cursor):
+            cursor = page[-1].id
+            left = {one.source: one for one in page if one.type in (REFUND, TRANSFER)}
+            refunds = await self.queries.refunds_of_provider(list(left))
+            known = {a.provider_refund_id for refund in refunds for a in refund.attempts}
+            known |= await self.queries.transfers_known(list(left))
+            lines += [
+                f"a person must look at {one.id}: no book knows its {one.type} {source}"
+                for source, one in left.items()
+                if source not in known
+            ]
+        return lines
+
+    async def _movements(self, cursor: str | None) -> list[CashMovement] | NoAnswer:
+        found = await self.provider.movements_after(cursor)
+        return NoAnswer() if found is None else found
+
+    async def _finish_runs(self) -> None:
+        """Create the refunds that are owed, so that the provider can be asked about each."""
+        while (await self.queue.backlog(REFUND_RUN)).items:
+            claims = await self.queue.claim(
+                REFUND_RUN, self.clock.now(), PAGE, self.rules.lease_seconds
+            )
+            for claim in claims:
+                while not await run_page(self.units, claim, self.clock.now()):
+                    pass
+            if not claims:  # Its lease was saved with the backup, and will be over.
+                await self.wait(1)
+
+    async def _refunds(self, book: Book) -> list[str]:
+        lines: list[str] = []
+        after, taken_over = "", 0
+        while page := await self.queries.refunds(book.campaign_id, after, PAGE):
+            turns = asyncio.Semaphore(QUESTIONS_AT_ONCE)
+            found = await asyncio.gather(*(self._ask_refund(one, turns) for one in page))
+            pairs = [(one, seen) for one, seen in zip(page, found, strict=True) if seen]
+            taken_over += await self._adopt_refunds(book.campaign_id, pairs, lines)
+            after = page[-1].refund_id
+        if taken_over:
+            lines.append(f"{book.campaign_id}: {taken_over} refunds taken over from the provider")
+        return lines
+
+    async def _ask_refund(self, refund: Refund, turns: asyncio.Semaphore) -> list[RefundSeen]:
+        async with turns:
+            return await _answered(self.provider.refunds_of, refund)
+
+    async def _adopt_refunds(
+        self,
+        campaign_id: str,
+        pairs: Sequence[tuple[Refund, list[RefundSeen]]],
+        lines: list[str],
+    ) -> int:
+        async def work(unit: PayoutsUnit) -> tuple[int, list[str]]:
+            refunds = await unit.refunds.load({refund.refund_id for refund, _ in pairs})
+            money = await unit.pledges.load({r.pledge_id for r in refunds.values()})
+            now, refused = self.clock.now(), []
+            decisions: list[RefundDecision] = []
+            for refund, found in pairs:
+                known = refunds[refund.refund_id]
+                try:
+                    decision = refund_recovery.adopt(known, money[known.pledge_id], found, now)
+                except (Refused, InvariantBroken) as error:
+                    refused.append(f"a person must look at refund {refund.refund_id}: {error}")
+                    continue
+                if decision.refund != known:
+                    decisions.append(decision)
+                    money[known.pledge_id] = decision.money
+            await _save_refunds(unit, campaign_id, decisions, self.clock)
+            return len(decisions), refused
+
+        if not pairs:
+            return 0
+        count, refused = await self.units.run(work)
+        lines += refused
+        return count
+
+    async def _stage(self, stage: Stage) -> list[str]:
+        transfers = await _answered(self.provider.transfers_of, stage)
+        if not transfers:
+            return []
+        account = transfers[0].account
+        payouts = await _answered(self.provider.payouts_of, stage, account)
+
+        try:
+            changed = await self.units.run(
+                lambda unit: self._adopt_stage(unit, stage, transfers, payouts)
+            )
+        except (Refused, InvariantBroken) as error:
+            return [f"a person must look at {stage.stage_id}: {error}"]
+        return [f"{stage.stage_id}: taken over from the provider"] if changed else []
+
+    async def _adopt_stage(
+        self,
+        unit: PayoutsUnit,
+        stage: Stage,
+        transfers: Sequence[TransferMade],
+        payouts: Sequence[PayoutSeen],
+    ) -> bool:
+        now = self.clock.now()
+        known = (await unit.stages.load(stage.campaign_id))[stage.number - 1]
+        book = (await unit.books.load([stage.campaign_id]))[stage.campaign_id]
+        given = await unit.destinations.load(stage.campaign_id)
+        # The campaign's money lies where its pledges were paid.
+        pledge = (await unit.pledges.page(stage.campaign_id, None, 1))[0]
+        provider = given.provider if given else pledge.provider
+        destination = stage_recovery.destination_of(
+            given, stage.campaign_id, provider, transfers[0].account, now
+        )
+        decision = stage_recovery.adopt(known, destination, transfers, payouts, now)
+        if decision.stage == known:
+            return False
+        if destination != given:
+            await unit.destinations.save(destination)
+        await unit.books.save([await post(unit, book, decision.postings, now)])
+        await unit.stages.save([decision.stage])
+        await unit.facts.add(decision.facts)
+        await unit.plumbing.work.offer([stage_work(decision.stage, now)])
+        return True
+
+
+async def _save_refunds(
+    unit: PayoutsUnit, campaign_id: str, decisions: Sequence[RefundDecision], clock: Clock
+) -> None:
+    now = clock.now()
+    postings = [posting for decision in decisions for posting in decision.postings]
+    if postings:
+        book = (await unit.books.load([campaign_id]))[campaign_id]
+        await unit.books.save([await post(unit, book, postings, now)])
+        money = {decision.money.pledge_id: decision.money for decision in decisions}
+        await unit.pledges.save(list(money.values()))
+    await unit.refunds.save([decision.refund for decision in decisions])
+    await unit.facts.add([fact for decision in decisions for fact in decision.facts])
+    await unit.plumbing.work.offer([refund_work(decision.refund, now) for decision in decisions])
+
+
+async def _answered(
+    ask: Callable[P, Awaitable[list[T] | NoAnswer]], *question: P.args, **named: P.kwargs
+) -> list[T]:
+    """Ask until there is an answer: guessing here would pay somebody twice."""
+    for attempt in range(TRIES):
+        answer = await ask(*question, **named)
+        if not isinstance(answer, NoAnswer):
+            return answer
+        await asyncio.sleep(0.2 * 2**attempt)
+    raise DependencyAway("the payment provider does not answer; run recover again")

@@ -1,0 +1,233 @@
+"""A database that forgot, a provider that did not, keys that are gone: nothing is paid twice."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from payouts.domain import refund_recovery, stage_recovery
+from payouts.domain.book import Outcome
+from payouts.domain.errors import Refused
+from payouts.domain.ledger import Account
+from payouts.domain.refund import RefundState, request
+from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
+from payouts.domain.stage import StageState
+from payouts.domain.stage_outcome import TransferSeen
+from payouts.domain.stage_recovery import TransferMade
+from payouts.handlers.recover import RecoverPayouts
+from payouts.ports import NoAnswer
+from servicekit.errors import DependencyAway
+from servicekit.memory import MemoryDatabase
+from services.payouts.tests.builders import NOW, a_destination, an_approved_stage, some_money
+from services.payouts.tests.conftest import CAMPAIGN, RULES, Payouts, memory_payouts
+
+PLEDGES = 4
+LONGER_THAN_KEYS_LIVE = 25 * 3_600
+FAULTS = ("timeout_after", "error_before", "error_after", "rate_limited", "decline", "none")
+Faults = st.lists(st.sampled_from(FAULTS), max_size=8)
+Turns = st.integers(0, 10)
+# How much had been heard when the backup was made: nothing, the pledges, the verdict too.
+Heard = st.integers(0, 2)
+Backup = dict[str, dict[Any, Any]]
+
+
+def tables(payouts: Payouts) -> MemoryDatabase:
+    return payouts.outbox._database  # type: ignore[union-attr]
+
+
+def back_up(payouts: Payouts) -> Backup:
+    return {name: dict(table) for name, table in tables(payouts)._tables.items()}
+
+
+def restore(payouts: Payouts, backup: Backup) -> Payouts:
+    """Put the backup in place and return another process on it."""
+    for name, table in tables(payouts)._tables.items():
+        table.clear()
+        table.update(backup.get(name, {}))
+    return payouts.crashed()
+
+
+async def hear(payouts: Payouts, outcome: Outcome, begin: int, end: int) -> None:
+    """Hear the inputs from one place to another, as reading the topics again does."""
+    if begin < 1 <= end:
+        await payouts.collect(*range(1, PLEDGES + 1))
+    if begin < 2 <= end:
+        await payouts.hear_verdict(outcome, PLEDGES)
+
+
+async def live(payouts: Payouts, turns: int) -> None:
+    for _ in range(turns):
+        await payouts.turn()
+        payouts.clock.advance(seconds=20)
+
+
+async def recover(payouts: Payouts) -> list[str]:
+    async def wait(seconds: float) -> None:
+        payouts.clock.advance(seconds=seconds)
+
+    return await RecoverPayouts(
+        units=payouts.units,
+        queries=payouts.queries,
+        provider=payouts.provider,
+        queue=payouts.work,
+        rules=RULES,
+        clock=payouts.clock,
+        wait=wait,
+    ).reconcile()
+
+
+async def restored(
+    payouts: Payouts, outcome: Outcome, heard: int, before: int, after: int
+) -> Payouts:
+    """Live until the backup, live on, lose what came after it; the keys are forgotten."""
+    await hear(payouts, outcome, 0, heard)
+    if heard == 2 and outcome is Outcome.GOAL_MET:
+        await payouts.give_destination()
+    await live(payouts, before)
+    backup = back_up(payouts)
+    await hear(payouts, outcome, heard, 2)
+    if outcome is Outcome.GOAL_MET:
+        await payouts.give_destination()
+    await live(payouts, after)
+    cash = payouts.provider.cash
+    payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
+    again = restore(payouts, backup)
+    await hear(again, outcome, heard, 2)
+    payouts.provider.cash = cash
+    return again
+
+
+@pytest.mark.trap(23)
+@settings(max_examples=60, deadline=None)
+@given(faults=Faults, heard=Heard, before=Turns, after=Turns, late=st.booleans())
+def test_refunds_are_taken_over_from_the_provider(
+    faults: list[str], heard: int, before: int, after: int, late: bool
+) -> None:
+    """Whenever the backup was made and whatever went wrong, each pledge goes back once."""
+
+    async def story() -> None:
+        first = memory_payouts()
+        first.provider.faults["create_refund"] = faults[:]
+        payouts = await restored(first, Outcome.GOAL_MISSED, heard, before, after)
+        made = [r for r in await payouts.queries.refunds(CAMPAIGN, "", 10) if r.attempts]
+        if late and made and made[0].attempt_id in payouts.provider.refunds:
+            payouts.provider.fail_later(made[0])
+        payouts.provider.faults["create_refund"] = []
+        assert not [line for line in await recover(payouts) if "a person" in line]
+        assert await recover(payouts) == []
+        await payouts.work_off(hours=6)
+        returned = {f"ch_{number}": 5_000 for number in range(1, PLEDGES + 1)}
+        found = await payouts.queries.refund_figures(CAMPAIGN)
+        owed = found.get("claimable", (0, 0))[0]
+        assert sum(payouts.provider.refunded.values()) == 5_000 * (PLEDGES - owed)
+        assert payouts.provider.refunded.items() <= returned.items()
+        left = [m.type for m in payouts.provider.movements]
+        assert left.count("refund") - left.count("refund_failure") == PLEDGES - owed
+        book = await payouts.queries.book(CAMPAIGN)
+        assert book is not None
+        assert book.balances[Account.PROVIDER_BALANCE] == 5_000 * owed
+        await payouts.assert_books_true()
+
+    asyncio.run(story())
+
+
+@pytest.mark.trap(21)
+@pytest.mark.trap(23)
+@settings(max_examples=60, deadline=None)
+@given(transfers=Faults, legs=Faults, heard=Heard, before=Turns, after=Turns)
+def test_stages_are_taken_over_from_the_provider(
+    transfers: list[str], legs: list[str], heard: int, before: int, after: int
+) -> None:
+    """Both legs of a stage are there once, although nobody here remembers that they were sent."""
+
+    async def story() -> None:
+        first = memory_payouts()
+        first.provider.faults |= {"create_transfer": transfers[:], "create_payout": legs[:]}
+        payouts = await restored(first, Outcome.GOAL_MET, heard, before, after)
+        payouts.provider.faults.clear()
+        assert not [line for line in await recover(payouts) if "a person" in line]
+        await recover(payouts)
+        if await payouts.queries.destination(CAMPAIGN) is None:
+            await payouts.give_destination()
+        await live(payouts, 120)
+        stage = (await payouts.queries.stages(CAMPAIGN))[0]
+        amount = PLEDGES * 5_000 * 2_000 // 10_000
+        sent = [m for m in payouts.provider.movements if m.type == "transfer"]
+        if stage.failures < 3:
+            assert stage.state is StageState.PAID
+            assert len(sent) == len(payouts.provider.payouts) == 1
+            assert payouts.provider.accounts["acct_1"] == 0
+            book = await payouts.queries.book(CAMPAIGN)
+            assert book is not None
+            assert book.balances[Account.PROVIDER_BALANCE] == PLEDGES * 5_000 - amount
+        assert len(sent) <= 1
+        await payouts.assert_books_true()
+
+    asyncio.run(story())
+
+
+async def test_without_taking_over_money_would_leave_twice() -> None:
+    """The tests above can fail: the ordinary machinery alone transfers a second time."""
+    payouts = await restored(memory_payouts(), Outcome.GOAL_MET, 1, 0, 10)
+    await payouts.give_destination()
+    await live(payouts, 20)
+    assert [m.type for m in payouts.provider.movements].count("transfer") == 2
+
+
+async def test_cash_that_belongs_to_nothing_is_shown_to_a_person() -> None:
+    """What left the provider and is in no book is named, and nothing is guessed."""
+    payouts = memory_payouts()
+    await hear(payouts, Outcome.GOAL_MISSED, 0, 2)
+    payouts.provider._leave("refund", "re_of_nobody", 5_000)
+    (line,) = await recover(payouts)
+    assert "a person must look" in line and "re_of_nobody" in line
+
+
+async def test_a_provider_that_does_not_answer_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is assumed to be absent because nobody answered: recover is run again."""
+    payouts = memory_payouts()
+    await hear(payouts, Outcome.GOAL_MISSED, 0, 2)
+
+    async def silent(_: object) -> NoAnswer:
+        return NoAnswer()
+
+    async def at_once(_: float) -> None:
+        pass
+
+    monkeypatch.setattr(payouts.provider, "refunds_of", silent)
+    monkeypatch.setattr("payouts.handlers.recover.asyncio.sleep", at_once)
+    with pytest.raises(DependencyAway, match="recover again"):
+        await recover(payouts)
+
+
+def seen(attempt: int, transaction: str, failure: str | None = None) -> RefundSeen:
+    status = ProviderRefundStatus.FAILED if failure else ProviderRefundStatus.SUCCEEDED
+    return RefundSeen(attempt, f"re_{attempt}", status, transaction, failure)
+
+
+def test_attempts_keep_the_numbers_that_the_provider_knows() -> None:
+    """Two that came back and a third that stands are three attempts, posted on their cash."""
+    asked = request(some_money(), "cause", NOW)
+    found = [seen(3, "txn_c"), seen(1, "txn_a", "txn_a_back"), seen(2, "txn_b", "txn_b_back")]
+    taken = refund_recovery.adopt(asked.refund, asked.money, found, NOW)
+    assert [a.provider_refund_id for a in taken.refund.attempts] == ["re_1", "re_2", "re_3"]
+    assert taken.refund.state is RefundState.SUCCEEDED and len(taken.postings) == 5
+    again = refund_recovery.adopt(taken.refund, taken.money, found, NOW)
+    assert again.refund == taken.refund and again.postings == ()
+
+
+def test_what_cannot_both_be_true_is_left_to_a_person() -> None:
+    """Another amount, or a second transfer, is never folded in."""
+    stage, destination = an_approved_stage(3_666), a_destination()
+    made = TransferMade(TransferSeen(1, "tr_1", "txn_1"), "acct_1", 3_666)
+    for transfers in (
+        [replace(made, amount=1)],
+        [made, replace(made, seen=TransferSeen(2, "tr_2", "txn_2"))],
+    ):
+        with pytest.raises(Refused):
+            stage_recovery.adopt(stage, destination, transfers, [], NOW)
+    taken = stage_recovery.adopt(stage, destination, [made], [], NOW)
+    assert taken.stage.attempt.transfer_id == "tr_1"
