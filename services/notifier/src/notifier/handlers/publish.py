@@ -47,21 +47,26 @@ class PublishChunks:
     _told_of: set[str] = field(default_factory=set)
 
     async def run(self, pulse: Pulse, stopping: asyncio.Event) -> None:
-        """Publish until `stopping` is set."""
-        async with asyncio.TaskGroup() as groups:
-            for _ in range(GROUPS_IN_HAND):
-                groups.create_task(self._run(pulse, stopping))
-
-    async def _run(self, pulse: Pulse, stopping: asyncio.Event) -> None:
+        """Publish until `stopping` is set; who is idle asks alone."""
         while not stopping.is_set():
             pulse.beat()
-            try:
-                worked = await self.publish_some()
-            except (DependencyAway, Conflict, LeaseLost) as error:
-                log.warning("chunks published later", kind=self.kind, error=repr(error))
-                worked = False
-            if not worked:
+            if not await self._published():
                 await pause(stopping, POLL_SECONDS)
+                continue
+            async with asyncio.TaskGroup() as groups:
+                for _ in range(GROUPS_IN_HAND):
+                    groups.create_task(self._publish_rest(pulse, stopping))
+
+    async def _publish_rest(self, pulse: Pulse, stopping: asyncio.Event) -> None:
+        while not stopping.is_set() and await self._published():
+            pulse.beat()
+
+    async def _published(self) -> bool:
+        try:
+            return await self.publish_some()
+        except (DependencyAway, Conflict, LeaseLost) as error:
+            log.warning("chunks published later", kind=self.kind, error=repr(error))
+            return False
 
     async def publish_some(self) -> bool:
         """Publish one group of claimed chunks; return whether anybody was told.
