@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 PACKAGES := contracts infra/servicekit services/funding services/payouts services/updates services/notifier
-LOCKED := build funding payouts updates notifier surroundings development
+LOCKED := build funding payouts updates notifier surroundings development stranger
 
 help: ## Print what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'

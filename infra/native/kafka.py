@@ -189,6 +189,11 @@ async def _is_open(address: str) -> bool:
     return True
 
 
+def tool_command(tool: str) -> list[str]:
+    """Return the command of one of Kafka's own tools, without its arguments."""
+    return _java("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", tool)
+
+
 def _java(*arguments: str) -> list[str]:
     jars = fetch.kafka_jars()
     class_path = ":".join(str(jar) for jar in sorted(jars.glob("*.jar")))

@@ -163,7 +163,7 @@ def unhashed(text: str) -> list[str]:
     return [pin for pin, rest in entries if "--hash=sha256:" not in rest]
 
 
-@pytest.mark.parametrize("name", ["build", "surroundings", "development", *SERVICES])
+@pytest.mark.parametrize("name", ["build", "surroundings", "development", "stranger", *SERVICES])
 def test_every_pin_has_a_hash(name: str) -> None:
     """What is installed is what was looked at; a planted pin without a hash is found."""
     text = (ROOT / "requirements" / f"{name}.txt").read_text()

@@ -1,13 +1,18 @@
 """A tampered, a removed and a cut-off block are found and named, on whichever side it was done."""
 
+import asyncio
 import json
+import os
+import subprocess
+import sys
 from argparse import Namespace
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
+from infra.kafka import ensure_topics, read_topics
 from payouts.commands import perform_verify_ledger
 from payouts.domain.block import Block
 from payouts.domain.block import hash_of as hash_of_block
@@ -15,10 +20,13 @@ from payouts.domain.book import Book, Outcome
 from payouts.domain.chain import Fault
 from payouts.domain.ledger import Account, Entry
 from payouts.handlers.verify_ledger import Proof, verify_from_topic, verify_ledger
+from payouts.settings import PayoutsSettings
 from servicekit.clock import ManualClock
+from servicekit.kafka import KafkaConnection
 from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Database, sorted_errors
 from servicekit.outbox import MemoryOutbox
+from servicekit.publish import KafkaPublisher
 from servicekit.work import MemoryWorkQueue
 from services.payouts.tests.builders import NOW
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, mongo_payouts
@@ -243,3 +251,65 @@ async def test_a_document_that_is_no_block_is_named(database: Database) -> None:
         await blocks.update_one({"number": 2}, {"$set": {"entries.0.entry.amount": 5_001}})
     proof = await verify_ledger(payouts.queries, topic, CAMPAIGN)
     assert ("database", Fault.TAMPERED, 2) in [(s, f.fault, f.block) for s, f in proof.findings]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`python -m payouts verify-ledger` with these settings."""
+
+    settings: dict[str, str]
+
+    async def run(self, *options: str, **changes: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "payouts", "verify-ledger", *options]
+        environment = os.environ | self.settings | changes
+        done = await asyncio.to_thread(
+            subprocess.run, command, env=environment, capture_output=True, text=True, timeout=60
+        )
+        return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def command(mongodb_uri: str, database_name: str, kafka_bootstrap_servers: str) -> Command:
+    required = [n for n, f in PayoutsSettings.model_fields.items() if f.is_required()]
+    values = {name: "https://127.0.0.1:1" if "url" in name else "1" for name in required} | {
+        "mongodb_uri": mongodb_uri,
+        "mongodb_database": database_name,
+        "kafka_bootstrap_servers": kafka_bootstrap_servers,
+    }
+    return Command({f"PAYOUTS_{name.upper()}": value for name, value in values.items()})
+
+
+async def publish(servers: str, prefix: str, records: Sequence[Record]) -> None:
+    """Make the ledger's topic under a prefix, and put the records there."""
+    ledger = [topic for topic in read_topics() if topic.name == "payouts.ledger"]
+    await ensure_topics(servers, ledger, prefix)
+    publisher = KafkaPublisher(KafkaConnection(servers, "tests", prefix))
+    assert all(await publisher.publish(records))
+    await publisher.close()
+
+
+async def test_the_command_on_real_servers(
+    database: Database, command: Command, kafka_bootstrap_servers: str, topic_prefix: str
+) -> None:
+    """0 for whole books, 1 and the block for what was done to either side, 69 without a broker."""
+    payouts = mongo_payouts(database)
+    for number in range(1, 5):
+        await payouts.collect(number)
+    records = await relay(payouts)
+    whole, cut = f"{topic_prefix}whole-", f"{topic_prefix}cut-"
+    await publish(kafka_bootstrap_servers, whole, records)
+    await publish(kafka_bootstrap_servers, cut, records[:-1])
+
+    assert await command.run(PAYOUTS_TOPIC_PREFIX=whole) == (0, "proven: 1 campaigns, 4 blocks\n")
+    code, printed = await command.run("--from-topic", PAYOUTS_TOPIC_PREFIX=cut)
+    assert code == 0 and f"campaign {CAMPAIGN} ends at block 3 " in printed
+    code, printed = await command.run(PAYOUTS_TOPIC_PREFIX=cut)
+    assert code == 1 and f"topic: campaign {CAMPAIGN}, block 4: cut-tail: " in printed
+    with sorted_errors():
+        await database.collection("blocks").delete_one({"number": 2})
+    code, printed = await command.run("--campaign", CAMPAIGN, PAYOUTS_TOPIC_PREFIX=whole)
+    assert code == 1 and f"database: campaign {CAMPAIGN}, block 2: gap: " in printed
+    code, printed = await command.run(PAYOUTS_TOPIC_PREFIX="nobodys-")
+    assert code == 69 and "payouts.ledger is missing" in printed
+    code, printed = await command.run(PAYOUTS_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
+    assert code == 69 and "Kafka" in printed
