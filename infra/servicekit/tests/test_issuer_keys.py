@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import pytest
 
 from infra.sandbox.issuer.keys import SigningKey
@@ -182,3 +184,15 @@ def weak() -> dict[str, Any]:
 def test_a_key_for_anything_else_is_left_out(odd: object) -> None:
     """Other uses, algorithms and kinds, short keys, broken ones; the good one beside it stays."""
     assert set(keys_of({"keys": [odd, NEW.public()]})) == {NEW.key_id}
+
+
+async def test_a_fetch_reads_no_authorities(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were read once: doing it at each fetch held up everything else for tens of ms."""
+    keys, read = keys_at(publisher), []
+    monkeypatch.setattr(ssl, "create_default_context", lambda *_, **__: read.append(1))
+    assert await keys.fetch()
+    assert read == []
+    httpx.create_ssl_context(trust_env=False)
+    assert read == [1]
