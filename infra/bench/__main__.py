@@ -15,6 +15,7 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 
 from infra.bench import fact_to_effect, fan_out, intake, rebuild, refund_run, report
+from infra.bench.calls import CallRefused
 from infra.bench.ground import Ground
 from infra.bench.measurement import Measurement
 from infra.native import NativeStack, NativeStackError
@@ -47,7 +48,7 @@ def main(arguments: list[str]) -> int:
     measurements: list[Measurement] = []
     try:
         asyncio.run(_measure(options, measurements))
-    except NeverHappened as stop:
+    except (NeverHappened, CallRefused) as stop:
         return _refuse(stop, EXIT_WRONG)
     except subprocess.CalledProcessError as error:
         return _refuse(f"a service's command ended with {error.returncode}", EXIT_UNAVAILABLE)

@@ -128,6 +128,7 @@ async def _start(suite: Suite, services: Sequence[str]) -> None:
     if "payouts" in services:
         await suite.start_surroundings()
     else:
+        await asyncio.to_thread(suite.issuer.start)
         await suite.make_topics()
         await asyncio.gather(*(asyncio.to_thread(suite.migrate, name) for name in services))
     started = (asyncio.to_thread(suite.services[name].start) for name in services)

@@ -1,6 +1,5 @@
 """Payments of one hot campaign: from the topic or by HTTP to counted pledges and told facts."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -36,7 +35,6 @@ async def measure_topic(ground: Ground, payments: int, rounds: int) -> Measureme
 async def measure_http(ground: Ground, payments: int, rounds: int) -> Measurement:
     """Take payments of one campaign from callers who each wait for their answer, per round."""
     async with ground.scene("intake-http", "funding", settings={}) as scene:
-        await asyncio.to_thread(scene.suite.issuer.start)
         measured = [await _by_http(scene, number, payments) for number in range(1, rounds + 1)]
     return Measurement("intake-http", "payment", RAW_IS, (share_of_raw(0.5),), measured)
 
