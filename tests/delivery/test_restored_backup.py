@@ -18,9 +18,8 @@ import pytest_asyncio
 from infra.native import Addresses
 from infra.sandbox.provider.book import PLATFORM
 from infra.suite import Suite
-from infra.suite.checkout import Checkout
-from infra.suite.readings import Readings, eventually
-from tests.world import World, assert_everybody_told_once, backers
+from infra.suite.readings import eventually
+from tests.world import World, assert_everybody_told_once, backers, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -34,12 +33,8 @@ async def own_world(
     native_stack: Addresses, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
     """A suite of the test's own, whose provider may forget."""
-    suite = Suite(tmp_path_factory.mktemp("restored"), native_stack)
-    async with suite:
-        world = World(suite, Checkout(suite), Readings(suite))
+    async with opened(Suite(tmp_path_factory.mktemp("restored"), native_stack)) as world:
         yield world
-        await world.checkout.close()
-        await world.look.close()
 
 
 def back_up(world: World) -> Backup:
@@ -93,9 +88,7 @@ async def test_a_restored_database_refuses_to_run_and_then_repeats_nothing(
     backup = back_up(world)
     await asyncio.to_thread(payouts.start)
     account = (await world.suite.provider.create_account())["id"]
-    await world.look.http.put(
-        f"{payouts.url}/campaigns/met/destination", json={"provider": "sandbox", "account": account}
-    )
+    await world.give_destination("met", account)
     await world.refunded("missed", missed)
     await world.stage_is("met", 1, "paid")
     await world.everything_read()

@@ -40,6 +40,7 @@ class Desk:
     connection: KafkaConnection
     handled: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    paused: bool = False
 
     async def handle(self, unit: SeenUnit, facts: Sequence[Decoded]) -> list[Refusal]:
         """Insert a document a fact: what is handled twice makes itself known."""
@@ -57,7 +58,13 @@ class Desk:
         units = MongoUnitsOfWork(self.database, clock, bind)
         subscription = Subscription(TOPIC, GROUP, True, self.handle)
         consumer = BatchConsumer(subscription, units, clock, Pulse("consumer"))
-        return TopicSubscriber(consumer, self.connection, instance_id, topic_retry_seconds=0.2)
+        return TopicSubscriber(
+            consumer,
+            self.connection,
+            instance_id,
+            topic_retry_seconds=0.2,
+            paused=lambda: self.paused,
+        )
 
     @asynccontextmanager
     async def running(self, instance_id: str) -> AsyncIterator[TopicSubscriber[SeenUnit]]:
@@ -259,3 +266,22 @@ async def test_an_unknown_major_stops_reading_and_not_the_process(desk: Desk) ->
     async with desk.running("one"):
         await until("the consumer has stopped", told)
     assert await desk.seen() == names("k", 1) and await desk.committed() == {}
+
+
+async def test_a_paused_topic_keeps_its_partitions_and_its_place(desk: Desk) -> None:
+    """While it is paused nothing is handed over; afterwards what waited comes, each fact once."""
+    async with desk.running("one") as subscriber:
+        await desk.publish(fact(1))
+        await desk.until_seen({"k|1"})
+        desk.paused = True
+
+        async def all_paused() -> bool:
+            kafka = subscriber._kafka
+            return kafka is not None and kafka.paused() == kafka.assignment() != set()
+
+        await until("every partition is paused", all_paused)
+        await desk.publish(fact(2), fact(3))
+        assert desk.handled == ["k|1"] and await all_paused()
+        desk.paused = False
+        await desk.until_seen({"k|1", "k|2", "k|3"})
+    assert desk.handled == ["k|1", "k|2", "k|3"]

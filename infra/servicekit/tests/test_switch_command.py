@@ -1,0 +1,106 @@
+"""Switches: turned by a command, followed by every process, ended by themselves."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from infra.servicekit.tests.conftest import NOW, until
+from infra.servicekit.tests.test_process import Lamp, addresses, lamp, migrated, until_ready
+from servicekit.clock import ManualClock
+from servicekit.mongo import Database
+from servicekit.switches import Known, MongoSwitches, Switch, Switches
+from sosst_contracts.funding import PledgePlaced
+
+__all__ = ["addresses"]
+
+BY = ("--by", "sre-1", "--why", "looks odd")
+PAUSE = f"pause-{PledgePlaced.topic}"
+
+
+async def command(addresses: dict[str, str], *words: str) -> tuple[int, str, str]:
+    async with lamp("switch", *words, **addresses) as run:
+        return await run.end()
+
+
+async def until_it_is(run: Lamp, on: int) -> None:
+    """Wait until the process shows the switch so."""
+    line = f'sosst_switch_on{{switch="{PAUSE}"}} {float(on)}'
+    address = f"http://127.0.0.1:{run.environment['LAMP_HEALTH_PORT']}/metrics"
+
+    async def shown() -> bool:
+        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+            return line in (await client.get(address)).text
+
+    await until(f"the process shows {line}", shown)
+
+
+async def test_a_switch_acts_in_a_running_process_and_ends_by_itself(
+    addresses: dict[str, str], database: Database
+) -> None:
+    """On by one command, seen by the process, off by another or at its end, each on record."""
+    await migrated(addresses)
+    async with lamp("run", **addresses) as run:
+        await until_ready(run)
+        await until_it_is(run, 0)
+        code, output, _ = await command(addresses, "on", PAUSE, *BY)
+        assert code == 0 and output.startswith(f"{PAUSE}: on;")
+        await until_it_is(run, 1)
+        _, output, _ = await command(addresses, "list")
+        assert output.startswith(f"on   {PAUSE} by sre-1 since") and "looks odd" in output
+        await command(addresses, "off", PAUSE, *BY)
+        await until_it_is(run, 0)
+        soon = (datetime.now(UTC) + timedelta(seconds=20)).isoformat()
+        code, output, _ = await command(addresses, "on", PAUSE, "--until", soon, *BY)
+        assert code == 0 and "until" in output
+        await until_it_is(run, 1)
+        await until_it_is(run, 0)
+    _, output, _ = await command(addresses, "list")
+    assert output.startswith(f"off  {PAUSE}: stops reading")
+    acts = await database.collection("audit").find().sort("at", 1).to_list(None)
+    assert [(act["command"], act["by"], act["why"]) for act in acts] == [
+        (f"switch {turned}", "sre-1", "looks odd") for turned in ("on", "off", "on")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["on", "everything", *BY], "lamp has no switch everything; it has pause-"),
+        (["on", PAUSE, "--campaign", "c1", *BY], "is for the whole service"),
+        (["on", PAUSE, "--until", "tomorrow", *BY], "is no instant"),
+        (["on", PAUSE, "--until", "2026-03-01T12:00", *BY], "has no zone"),
+        (["on", PAUSE, "--until", "2020-03-01T12:00Z", *BY], "is over"),
+        (["off", PAUSE, "--by", "sre-1"], "--why"),
+    ],
+)
+async def test_a_switch_that_makes_no_sense_is_refused(
+    addresses: dict[str, str], words: list[str], says: str
+) -> None:
+    """One line, exit code 64, and nothing is turned."""
+    await migrated(addresses)
+    code, output, errors = await command(addresses, *words)
+    assert (code, output) == (64, "")
+    assert says in errors and len(errors.splitlines()) == 1
+
+
+async def test_a_switch_holds_for_its_subject_until_its_end(database: Database) -> None:
+    """For one subject, or for all; the end needs nobody, and turning it again moves it."""
+    clock = ManualClock(NOW)
+    switches, rows = Switches(database, clock), MongoSwitches(database)
+    switches.declare(Known("stop-money", "stops money", "campaign"))
+    ends = NOW + timedelta(hours=1)
+    await rows.turn_on(Switch("stop-money", "c1", "anna", "odd", NOW, ends))
+    assert switches.on("stop-money", "c1") is None, "what is not read yet acts not yet"
+    await switches.read()
+    found = switches.on("stop-money", "c1")
+    assert found is not None and (found.by, found.until) == ("anna", ends)
+    assert switches.on("stop-money", "c2") is None and switches.on("stop-money") is None
+    await rows.turn_on(Switch("stop-money", None, "ben", "all odd", NOW))
+    await switches.read()
+    assert switches.on("stop-money", "c2") is not None
+    clock.advance(hours=1)
+    assert await rows.turn_off("stop-money", None) is True
+    assert await rows.turn_off("stop-money", None) is False
+    await switches.read()
+    assert switches.on("stop-money", "c1") is None
