@@ -9,6 +9,7 @@ from payouts import handlers
 from payouts.domain.block import ChainHead, published
 from payouts.domain.book import Outcome, collect, seal_into
 from payouts.domain.errors import InvariantBroken
+from payouts.wire import block_draft
 from services.payouts.tests.builders import NOW, a_book, a_pledge
 from services.payouts.tests.conftest import CAMPAIGN, Payouts
 from sosst_contracts.chain import Chains, read_block
@@ -74,6 +75,16 @@ async def test_a_block_whose_predecessor_was_never_published_is_refused(payouts:
         await payouts.units.run(lambda unit: unit.books.append(second))
     assert await payouts.queries.blocks(CAMPAIGN, 0, 10) == []
     assert await ledger_of(payouts) == []
+
+
+async def test_a_recovered_database_may_run_ahead(payouts: Payouts) -> None:
+    """Numbers that the topic has seen are passed over; the blocks made again are published."""
+    _, blocks = seal_into(a_book(), [collect(a_book(), a_pledge(1)).posting], NOW)
+    for _ in range(3):
+        await payouts.units.run(lambda unit: unit.plumbing.outbox.add([block_draft(blocks[0])]))
+    await payouts.collect(1)
+    read = [decode(record) for record in await ledger_of(payouts)]
+    assert [r.envelope.sequence for r in read if isinstance(r, Decoded)] == [1, 2, 3, 4]
 
 
 async def test_a_transaction_that_fails_publishes_nothing(payouts: Payouts) -> None:
