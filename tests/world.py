@@ -109,7 +109,7 @@ class World:
     def database(self, service: str) -> Iterator[Database[Document]]:
         """Look into a service's own database."""
         client: MongoClient[Document]
-        with MongoClient(self.suite.addresses.mongodb_uri, tz_aware=True) as client:
+        with MongoClient(self.suite.mongodb_uri, tz_aware=True) as client:
             yield client[self.suite.database(service)]
 
     def document(self, service: str, collection: str, document_id: str) -> Document | None:
@@ -146,8 +146,7 @@ class World:
         await eventually("everything is read", caught_up)
 
     def _connection(self) -> KafkaConnection:
-        servers = self.suite.addresses.kafka_bootstrap_servers
-        return KafkaConnection(servers, "world", self.suite.prefix)
+        return self.suite.connection("world")
 
     async def refund_is(self, campaign_id: str, state: str) -> None:
         """Wait until some refund of the campaign is in a state."""

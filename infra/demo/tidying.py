@@ -12,7 +12,7 @@ from infra.suite import Suite
 async def forget(suite: Suite) -> None:
     """Delete what a stopped suite made: only names that carry its own prefix."""
     await _delete_topics(suite)
-    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(suite.addresses.mongodb_uri)
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(suite.mongodb_uri)
     async with client:
         for service in suite.services:
             await client.drop_database(suite.database(service))

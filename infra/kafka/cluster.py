@@ -13,6 +13,8 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from infra.kafka.difference import Present
 from infra.kafka.topics import Topic
+from infra.kafka.users import ClusterUsers
+from servicekit.kafka import KafkaSecurity
 
 # DescribeConfigs: the source "set on this very topic"; others are defaults.
 SET_ON_TOPIC = 1
@@ -21,10 +23,11 @@ BROKERS_DEFAULT = -1
 
 
 class Cluster:
-    """Topics of one Kafka cluster. Every method raises KafkaError when the broker refuses."""
+    """Topics and users of one cluster. Every method raises KafkaError when the broker refuses."""
 
     def __init__(self, admin: AIOKafkaAdminClient) -> None:
         self._admin = admin
+        self.users = ClusterUsers(admin)
 
     async def present(self, names: Sequence[str]) -> dict[str, Present]:
         """Those of the named topics that exist, with partitions, copies and own settings."""
@@ -83,9 +86,12 @@ def _check(code: int, action: str, message: Sequence[Any]) -> None:
 
 
 @asynccontextmanager
-async def connect(bootstrap_servers: str) -> AsyncIterator[Cluster]:
+async def connect(
+    bootstrap_servers: str, security: KafkaSecurity | None = None
+) -> AsyncIterator[Cluster]:
     """A connected Cluster; raises KafkaConnectionError when no broker answers."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    options = security.client_options() if security else {}
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, **options)
     try:
         await admin.start()
         yield Cluster(admin)

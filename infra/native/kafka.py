@@ -8,18 +8,21 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from aiokafka.helpers import create_ssl_context
 
 from infra.native import fetch, prerequisites
 from infra.native.errors import NativeStackError
 from infra.native.folders import cache_folder, exclusive
 from infra.native.ports import kept_ports
 from infra.native.processes import Process
+from infra.native.security import MECHANISM, NativeSecurity
 from infra.native.server import Server
 
 START_TIMEOUT_SECONDS = 60.0
@@ -38,7 +41,7 @@ controller.listener.names=CONTROLLER
 inter.broker.listener.name=BROKER
 listeners=CLIENT://127.0.0.1:{client},BROKER://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=CLIENT://{told},BROKER://127.0.0.1:{broker}
-listener.security.protocol.map=CLIENT:PLAINTEXT,BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=CLIENT:{protocol},BROKER:{protocol},CONTROLLER:{protocol}
 controller.quorum.voters={voters}
 log.dirs={data}
 auto.create.topics.enable=false
@@ -72,6 +75,7 @@ class KafkaServer(Server):
         detached: bool,
         told: Callable[[], str] | None = None,
         *,
+        security: NativeSecurity | None = None,
         measured: bool = False,
     ) -> None:
         super().__init__(folders[node - 1], detached)
@@ -80,6 +84,7 @@ class KafkaServer(Server):
         self.node = node
         self._folders = folders
         self._told = told
+        self._security = security
 
     @property
     def bootstrap_servers(self) -> str:
@@ -103,7 +108,7 @@ class KafkaServer(Server):
         self.choose_ports()
         data = self._folder / "data"
         if not data.exists():
-            _copy_template(_formatted_template(len(self._folders)), data, self.node)
+            self._format(data)
         client, controller, broker = self._ports()
         voters = [
             f"{number}@127.0.0.1:{kept_ports(_ports_file(folder), count=3)[1]}"
@@ -118,8 +123,20 @@ class KafkaServer(Server):
             told=self.bootstrap_servers,
             voters=",".join(voters),
             data=data,
+            protocol="SASL_SSL" if self._security else "PLAINTEXT",
         )
-        self._settings_file.write_text(settings)
+        self._settings_file.touch(mode=0o600)
+        own = self._security.broker_settings() if self._security else ""
+        self._settings_file.write_text(settings + own)
+
+    def _format(self, data: Path) -> None:
+        """An open node copies the template; the first users of a secured one are in its format."""
+        if self._security is None:
+            _copy_template(_formatted_template(len(self._folders)), data, self.node)
+            return
+        users = [f"--add-scram={user}" for user in self._security.scram_users()]
+        with tempfile.TemporaryDirectory(dir=self._folder) as temporary:
+            _copy_template(_format(Path(temporary), len(self._folders), users), data, self.node)
 
     def _command(self) -> list[str]:
         return _java(
@@ -152,7 +169,9 @@ class KafkaServer(Server):
         address = f"127.0.0.1:{self._ports()[2]}"
         if not await _is_open(address):
             return False
-        admin = AIOKafkaAdminClient(bootstrap_servers=address, request_timeout_ms=5_000)
+        admin = AIOKafkaAdminClient(
+            bootstrap_servers=address, request_timeout_ms=5_000, **self._client_options()
+        )
         try:
             await admin.start()
             described = await admin.describe_cluster()
@@ -161,6 +180,17 @@ class KafkaServer(Server):
             return False
         finally:
             await admin.close()
+
+    def _client_options(self) -> dict[str, Any]:
+        if self._security is None:
+            return {}
+        return {
+            "security_protocol": "SASL_SSL",
+            "ssl_context": create_ssl_context(cafile=str(self._security.ca_file)),
+            "sasl_mechanism": MECHANISM,
+            "sasl_plain_username": self._security.admin_user,
+            "sasl_plain_password": self._security.admin_password,
+        }
 
     def _ports(self) -> list[int]:
         return kept_ports(_ports_file(self._folder), count=3)
@@ -226,10 +256,16 @@ def _formatted_template(nodes: int) -> Path:
     return template
 
 
-def _format(folder: Path, nodes: int) -> Path:
+def _format(folder: Path, nodes: int, users: Sequence[str] = ()) -> Path:
     settings, data = folder / "server.properties", folder / "data"
     voters = ",".join(f"{number}@127.0.0.1:{number}" for number in range(1, nodes + 1))
-    placeholders = {"client": 4, "controller": 1, "broker": 5, "told": "127.0.0.1:4"}
+    placeholders: dict[str, object] = {
+        "client": 4,
+        "controller": 1,
+        "broker": 5,
+        "told": "127.0.0.1:4",
+    }
+    placeholders |= {"protocol": "PLAINTEXT"}
     settings.write_text(_settings(nodes, node=1, voters=voters, data=data, **placeholders))
     command = _java(
         *JAVA_OPTIONS,
@@ -239,6 +275,7 @@ def _format(folder: Path, nodes: int) -> Path:
         f"--cluster-id={CLUSTER_ID}",
         "-c",
         str(settings),
+        *users,
     )
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -12,9 +12,11 @@ from infra.native import fetch, prerequisites
 from infra.native.errors import NativeStackError
 from infra.native.ports import kept_ports
 from infra.native.processes import Process
+from infra.native.security import ADMIN, NativeSecurity
 from infra.native.server import Server
 
 START_TIMEOUT_SECONDS = 60.0
+UNAUTHORIZED = 13
 ALREADY_INITIALIZED = 23
 # The other members are not all there yet.
 NODE_NOT_FOUND = 74
@@ -53,12 +55,14 @@ class MongoDBServer(Server):
         number: int,
         detached: bool,
         told: Callable[[int], str] | None = None,
+        security: NativeSecurity | None = None,
     ) -> None:
         super().__init__(folders[number - 1], detached)
         self.name = "mongod" if len(folders) == 1 else f"mongod {number}"
         self.number = number
         self._folders = folders
         self._told = told or self._own_address
+        self._security = security
 
     @property
     def uri(self) -> str:
@@ -77,6 +81,12 @@ class MongoDBServer(Server):
         """`host:port` of the mongod itself, with no proxy in between."""
         return self._own_address(self.number)
 
+    @property
+    def direct_uri(self) -> str:
+        """This very member, past any proxy, as the administrator if there is one."""
+        uri = f"mongodb://{self.address}/?directConnection=true"
+        return self._security.administered(uri) if self._security else uri
+
     def choose_ports(self) -> None:
         """Choose the ports of every member: each must know the others' before it starts."""
         for folder in self._folders:
@@ -84,7 +94,9 @@ class MongoDBServer(Server):
 
     def ask(self, command: str, value: object = 1, **options: Any) -> dict[str, Any]:
         """The answer of this very member to an admin command; raises PyMongoError."""
-        return self._ask(PATIENCE_MS, command, value, **options)
+        client: MongoClient[dict[str, Any]]
+        with MongoClient(self.direct_uri, serverSelectionTimeoutMS=PATIENCE_MS) as client:
+            return client.admin.command(command, value, **options)
 
     def is_primary(self) -> bool:
         """Whether this member takes writes now, as far as it knows itself."""
@@ -102,12 +114,18 @@ class MongoDBServer(Server):
     def _command(self) -> list[str]:
         port = self.address.rpartition(":")[2]
         place = ["--dbpath", str(self._folder / "data"), "--port", port]
-        return [str(fetch.mongod()), *place, "--logpath", str(self.log), "--logappend", *OPTIONS]
+        own = ["--keyFile", str(self._security.key_file)] if self._security else []
+        return [
+            *(str(fetch.mongod()), *place, *own),
+            *("--logpath", str(self.log), "--logappend", *OPTIONS),
+        ]
 
     def _wait_until_ready(self, process: Process) -> None:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         if self.number == 1:
             self._initiate(process, deadline)
+            if self._security is not None:
+                self._make_administrator(process, deadline, self._security)
         # A new client: the first one has seen a server without a set.
         while not self._serves():
             self._check(process, deadline)
@@ -128,10 +146,28 @@ class MongoDBServer(Server):
                 self._ask(LOOK_MS, "replSetInitiate", self._set_of_all())
                 return
             except OperationFailure as failure:
-                if failure.code == ALREADY_INITIALIZED:
+                # Only whoever knows a user is told so, once there is one; it is made after this.
+                if failure.code in (ALREADY_INITIALIZED, UNAUTHORIZED):
                     return
                 if failure.code != NODE_NOT_FOUND:
                     raise
+                self._check(process, deadline)
+                time.sleep(0.05)
+            except PyMongoError:
+                self._check(process, deadline)
+
+    def _make_administrator(
+        self, process: Process, deadline: float, security: NativeSecurity
+    ) -> None:
+        """The first user, whom mongod lets anybody on this machine make, and only the first."""
+        password = security.admin_password
+        while True:
+            try:
+                self._ask(LOOK_MS, "createUser", ADMIN, pwd=password, roles=["root"])
+                return
+            except OperationFailure as failure:
+                if failure.code == UNAUTHORIZED:
+                    return
                 self._check(process, deadline)
                 time.sleep(0.05)
             except PyMongoError:

@@ -13,6 +13,7 @@ from infra.native.folders import state_folder
 from infra.native.kafka import KafkaServer
 from infra.native.mongodb import MongoDBServer, ReplicaSet
 from infra.native.proxies import FaultProxy
+from infra.native.security import NativeSecurity
 from infra.native.server import Server
 
 
@@ -22,6 +23,8 @@ class NativeStack:
     `brokers` and `mongods` say how many there are of each; three of them keep on when one is lost.
     `proxied=True` puts a fault proxy in front of each (`stack.proxies["kafka-1"].cut()`), also
     between the mongods, since a member has one address for clients and for the other members.
+    `secured=True` asks everybody for a user and lets nobody do what no rule allows; `security` has
+    the administrators' secrets. A folder is made for one shape and keeps it until `wipe()`.
 
     As a context manager (`with`, or `async with` which starts and stops in a thread) it
     stops at the end and dies with this process, kill -9 included. `detached=True` lives
@@ -38,17 +41,26 @@ class NativeStack:
         brokers: int = 1,
         mongods: int = 1,
         proxied: bool = False,
+        secured: bool = False,
         measured: bool = False,
     ) -> None:
         self._folder = (state or state_folder()).absolute() / "native"
+        self.security = NativeSecurity(self._folder / "secrets") if secured else None
         kafka, mongodb = self._folders("kafka", brokers), self._folders("mongodb", mongods)
         self._proxies = self._proxy(kafka + mongodb, detached) if proxied else None
         self.brokers = [
-            KafkaServer(kafka, node, detached, self._told_by_proxy(kafka, node), measured=measured)
+            KafkaServer(
+                kafka,
+                node,
+                detached,
+                self._told_by_proxy(kafka, node),
+                security=self.security,
+                measured=measured,
+            )
             for node in range(1, brokers + 1)
         ]
         self.mongods = [
-            MongoDBServer(mongodb, number, detached, self._told_by_number(mongodb))
+            MongoDBServer(mongodb, number, detached, self._told_by_number(mongodb), self.security)
             for number in range(1, mongods + 1)
         ]
         self.replica_set = ReplicaSet(self.mongods)
@@ -173,7 +185,10 @@ class NativeStack:
 
     def _start_order(self) -> list[Sequence[Server]]:
         """Who must run before whom; nodes wait for each other: those of a group start at once."""
-        # Ports first: each is asked for by several of those that start at once.
+        # Ports and secrets first: each is asked for by several of those that start at once.
+        if self.security is not None:
+            self.security.broker_settings()
+            _ = self.security.key_file
         for server in (self.brokers[0], self.mongods[0]):
             server.choose_ports()
         proxies = [self._proxies] if self._proxies else []

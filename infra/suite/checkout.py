@@ -9,7 +9,6 @@ import httpx
 
 from infra.sandbox.issuer.tokens import SERVICE
 from infra.suite.suite import Suite
-from servicekit.kafka import KafkaConnection
 from servicekit.publish import KafkaPublisher
 from sosst_contracts import platform
 from sosst_contracts.codec import Draft, Record
@@ -48,11 +47,7 @@ class Checkout:
     def __init__(self, suite: Suite) -> None:
         self._suite = suite
         self._http = httpx.AsyncClient(timeout=30, trust_env=False)
-        self._publisher = KafkaPublisher(
-            KafkaConnection(
-                suite.addresses.kafka_bootstrap_servers, "checkout", topic_prefix=suite.prefix
-            )
-        )
+        self._publisher = KafkaPublisher(suite.connection("checkout"))
 
     async def close(self) -> None:
         await self._publisher.close()

@@ -10,7 +10,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from infra.sandbox.issuer.tokens import STAFF, Caller
 from infra.suite.suite import Suite
-from servicekit.kafka import KafkaConnection
 from sosst_contracts.codec import Decoded, Record, decode
 
 T = TypeVar("T")
@@ -96,12 +95,10 @@ class Readings:
 
     async def events(self, topic: str) -> list[Decoded]:
         """Return everything that stands on a topic now, in order per partition."""
-        physical = self.suite.topic(topic)
-        servers = self.suite.addresses.kafka_bootstrap_servers
-        connection = KafkaConnection(servers, "readings")
-        numbers = await connection.partitions(physical)
-        partitions = [TopicPartition(physical, number) for number in numbers]
-        consumer = AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest")
+        connection = self.suite.connection("readings")
+        numbers = await connection.partitions(topic)
+        partitions = [TopicPartition(connection.physical(topic), number) for number in numbers]
+        consumer = AIOKafkaConsumer(**connection.client_options(), auto_offset_reset="earliest")
         consumer.assign(partitions)
         await consumer.start()
         try:

@@ -10,11 +10,14 @@ from typing import Self
 
 from infra.kafka import ensure_topics, read_topics
 from infra.native import Addresses
+from infra.native.security import NativeSecurity
 from infra.sandbox.issuer.client import IssuerClient
 from infra.sandbox.issuer.tokens import DEVELOPMENT_AUDIENCE
 from infra.sandbox.provider.client import SandboxClient
+from infra.suite.access import SuiteAccess
 from infra.suite.processes import HttpProcess, IssuerProcess, SandboxProcess, ServiceProcess
 from servicekit.auth import DEVELOPMENT_ISSUER
+from servicekit.kafka import KafkaConnection
 
 SERVICES = ("funding", "payouts", "updates", "notifier")
 SANDBOX_KEY = "sk_test_suite"
@@ -41,7 +44,8 @@ class Suite:
 
     As an asynchronous context manager it starts everything and stops it at the end; its
     processes die with this one. `detached=True` lives until `stop()`, from whatever process.
-    Topics and databases carry `prefix`, which stays with the folder.
+    Topics and databases carry `prefix`, which stays with the folder. On a secured stack `security`
+    is the stack's own, and each service has users of its own (`access`).
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class Suite:
         detached: bool = False,
         seed: int = 0,
         settings: Mapping[str, Mapping[str, str]] = QUICK_SETTINGS,
+        security: NativeSecurity | None = None,
     ) -> None:
         self.folder = folder
         self.addresses = addresses
@@ -59,6 +64,7 @@ class Suite:
         self._settings = settings
         folder.mkdir(parents=True, exist_ok=True)
         self.prefix = self._kept_prefix()
+        self.access = SuiteAccess(folder, addresses, security, self.prefix) if security else None
         self.sandbox = SandboxProcess(folder / "sandbox", detached, seed)
         self.provider = SandboxClient(self.sandbox.url)
         self.issuer = IssuerProcess(folder / "issuer", detached)
@@ -85,6 +91,17 @@ class Suite:
     def database(self, service: str) -> str:
         """Return the name of a service's database."""
         return f"{self.prefix}{service}"
+
+    def connection(self, client_id: str) -> KafkaConnection:
+        """Return the way to Kafka for whoever looks at the suite, or plays the platform."""
+        servers = self.addresses.kafka_bootstrap_servers
+        security = self.access.administrator() if self.access else None
+        return KafkaConnection(servers, client_id, self.prefix, security)
+
+    @property
+    def mongodb_uri(self) -> str:
+        """MongoDB for whoever looks at the suite."""
+        return self.access.administered_uri() if self.access else self.addresses.mongodb_uri
 
     def topic(self, name: str) -> str:
         """Return the name of a topic on the cluster."""
@@ -113,11 +130,16 @@ class Suite:
         await self._register_webhooks()
         if topics:
             await self.make_topics()
+        if self.access is not None:
+            for name in SERVICES:
+                await self.access.grant(name, self.database(name))
         await asyncio.gather(*(asyncio.to_thread(self.migrate, name) for name in SERVICES))
 
     async def make_topics(self) -> None:
         """Make every topic that the contracts name."""
-        await ensure_topics(self.addresses.kafka_bootstrap_servers, read_topics(), self.prefix)
+        security = self.access.administrator() if self.access else None
+        servers = self.addresses.kafka_bootstrap_servers
+        await ensure_topics(servers, read_topics(), self.prefix, security=security)
 
     def migrate(self, service: str) -> None:
         """Make a service's collections and indexes."""
@@ -155,7 +177,6 @@ class Suite:
 
     def _environment(self, service: str) -> dict[str, str]:
         environment = {
-            "MONGODB_URI": self.addresses.mongodb_uri,
             "MONGODB_DATABASE": self.database(service),
             "KAFKA_BOOTSTRAP_SERVERS": self.addresses.kafka_bootstrap_servers,
             "TOPIC_PREFIX": self.prefix,
@@ -166,6 +187,10 @@ class Suite:
             "AUTH_JWKS_URL": self.tokens.keys_url,
             "AUTH_KEYS_SECONDS": "1",
         }
+        if self.access is not None:
+            environment |= self.access.environment(service)
+        else:
+            environment["MONGODB_URI"] = self.addresses.mongodb_uri
         if service == "payouts":
             secret_file = self.folder / "webhook-secret"
             environment |= {

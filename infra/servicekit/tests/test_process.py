@@ -66,6 +66,8 @@ async def lamp(*arguments: str, **changes: str) -> AsyncIterator[Lamp]:
         "LAMP_HEALTH_PORT": free_port(),
     }
     environment |= NOWHERE | changes
+    if "LAMP_MONGODB_URI_FILE" in changes:
+        del environment["LAMP_MONGODB_URI"]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(LAMP),
@@ -119,6 +121,19 @@ async def test_a_signal_ends_it_in_order(addresses: dict[str, str], number: sign
         code, output, errors = await run.end()
     assert (code, errors) == (0, "")
     assert output and all(line.startswith("{") for line in output.splitlines())
+
+
+async def test_a_changed_secret_ends_it_in_order(addresses: dict[str, str], tmp_path: Path) -> None:
+    """Another password in the file: it drains and leaves with 0, to be started with the new one."""
+    await migrated(addresses)
+    file = tmp_path / "uri"
+    file.write_text(addresses.pop("LAMP_MONGODB_URI"))
+    async with lamp("run", LAMP_MONGODB_URI_FILE=str(file), **addresses) as run:
+        await until_ready(run)
+        file.write_text("mongodb://lamp:another@h/")
+        code, output, errors = await run.end()
+    assert (code, errors) == (0, "") and "a secret changed, leaving" in output
+    assert "another" not in output
 
 
 @pytest.mark.parametrize("fault", ["raises", "ends", "refused"])

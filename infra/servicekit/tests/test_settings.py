@@ -1,9 +1,12 @@
 """Settings: typed, named when wrong, and never repeated where they may be a secret."""
 
+from pathlib import Path
+
 import pytest
 from pydantic_settings import SettingsConfigDict
 
 from servicekit.auth import DEVELOPMENT_ISSUER
+from servicekit.secret_files import SecretFiles, all_of, first_line
 from servicekit.settings import (
     ServiceSettings,
     SettingsRefused,
@@ -36,6 +39,49 @@ def test_a_missing_setting_is_named(missing: str) -> None:
     with pytest.raises(SettingsRefused) as refused:
         load_settings(LampSettings, {n: v for n, v in GIVEN.items() if n != missing})
     assert missing in str(refused.value) and "secret" not in str(refused.value)
+
+
+def test_a_secret_may_be_a_file(tmp_path: Path) -> None:
+    """The file counts as the variable would; both at once, or no such file, are refused."""
+    file = tmp_path / "uri"
+    file.write_text("mongodb://hunter2@h\n")
+    environment = {n: v for n, v in GIVEN.items() if n != "LAMP_MONGODB_URI"}
+    environment["LAMP_MONGODB_URI_FILE"] = str(file)
+    assert load_settings(LampSettings, environment).mongodb_uri == "mongodb://hunter2@h"
+    with pytest.raises(SettingsRefused, match="both set") as both:
+        load_settings(LampSettings, environment | GIVEN)
+    assert "hunter2" not in str(both.value)
+    with pytest.raises(SettingsRefused, match="LAMP_MONGODB_URI_FILE: FileNotFoundError"):
+        load_settings(LampSettings, environment | {"LAMP_MONGODB_URI_FILE": str(file) + "x"})
+    with pytest.raises(SettingsRefused, match="LAMP_MONGODB_DATABASE_FILE"):
+        load_settings(LampSettings, GIVEN | {"LAMP_MONGODB_DATABASE_FILE": str(file)})
+
+
+def test_several_secrets_have_a_current_one() -> None:
+    """A line or comma apart, the first is current; an address with commas is one."""
+    assert all_of("new, old\nolder\n") == ["new", "old", "older"]
+    assert first_line("mongodb://a,b/\nmongodb://old/") == "mongodb://a,b/"
+
+
+def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
+    """Another content is a change; a file that is away for a moment is none."""
+    file, files = tmp_path / "password", SecretFiles()
+    file.write_text("old")
+    assert files.read(file) == "old" and files.changed() == []
+    file.unlink()
+    assert files.changed() == []
+    file.write_text("new")
+    assert files.changed() == [file]
+
+
+def test_brokers_that_ask_need_a_user_and_a_password(tmp_path: Path) -> None:
+    """SASL_SSL with half of what it takes is refused by name; the whole prints no password."""
+    asking = GIVEN | {"LAMP_KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "LAMP_KAFKA_USER": "lamp"}
+    with pytest.raises(SettingsRefused, match="LAMP_KAFKA_PASSWORD"):
+        load_settings(LampSettings, asking)
+    security = load_settings(LampSettings, asking | {"LAMP_KAFKA_PASSWORD": "hunter2"})
+    assert "hunter2" not in repr(security.kafka_security())
+    assert load_settings(LampSettings, GIVEN).kafka_security() is None
 
 
 def test_unknown_and_malformed_settings_are_refused() -> None:
@@ -107,5 +153,5 @@ def test_the_table_of_settings_names_each_with_its_default() -> None:
     """What a README shows is made of the settings themselves."""
     lines = settings_table(LampSettings).splitlines()
     assert len(lines) == 2 + len(LampSettings.model_fields)
-    assert any(line.startswith("| `LAMP_MONGODB_URI` | required |") for line in lines)
+    assert any(line.startswith("| `LAMP_MONGODB_URI` or `…_FILE` | required |") for line in lines)
     assert any(line.startswith("| `LAMP_HTTP_HOST` | `127.0.0.1` |") for line in lines)

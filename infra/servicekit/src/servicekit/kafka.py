@@ -1,13 +1,40 @@
 """How to reach the brokers: one connection description for producers, consumers and questions."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
+from aiokafka.helpers import create_ssl_context
+from faststream.security import BaseSecurity, SASLScram256, SASLScram512
 
 from servicekit.errors import DependencyAway
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSecurity:
+    """Who we are to the brokers, over TLS; `ca_file` None trusts what the system trusts."""
+
+    user: str
+    password: str = field(repr=False)
+    ca_file: str | None
+    mechanism: str = "SCRAM-SHA-512"
+
+    def client_options(self) -> dict[str, Any]:
+        """Return the options of every aiokafka client."""
+        return {
+            "security_protocol": "SASL_SSL",
+            "ssl_context": create_ssl_context(cafile=self.ca_file),
+            "sasl_mechanism": self.mechanism,
+            "sasl_plain_username": self.user,
+            "sasl_plain_password": self.password,
+        }
+
+    def faststream(self) -> BaseSecurity:
+        """Return the same for FastStream, which takes no such options."""
+        kind = SASLScram512 if self.mechanism == "SCRAM-SHA-512" else SASLScram256
+        return kind(self.user, self.password, create_ssl_context(cafile=self.ca_file), use_ssl=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +44,15 @@ class KafkaConnection:
     bootstrap_servers: str
     client_id: str
     topic_prefix: str = ""
+    security: KafkaSecurity | None = None
 
     def physical(self, name: str) -> str:
         """Return the name on the cluster of a topic or group of this suite."""
         return self.topic_prefix + name
 
     def client_options(self) -> dict[str, Any]:
-        return {"bootstrap_servers": self.bootstrap_servers, "client_id": self.client_id}
+        options = {"bootstrap_servers": self.bootstrap_servers, "client_id": self.client_id}
+        return options | (self.security.client_options() if self.security else {})
 
     async def missing_topics(self, topics: list[str]) -> dict[str, str]:
         """Return the topics that cannot be used now, each with the broker's reason.

@@ -31,6 +31,7 @@ from servicekit.recovery import RecoverRequired, RecoveryGuard, RecoveryMark, Se
 from servicekit.relay import Relay
 from servicekit.requests import TellCauses
 from servicekit.schema import Schema, SchemaOutdated, check_version
+from servicekit.secret_files import first_line
 from servicekit.settings import ServiceSettings
 from servicekit.subscribe import TopicSubscriber
 from servicekit.sweeps import Sweep, run_sweep
@@ -63,12 +64,15 @@ class Runtime(Generic[U]):
         self.settings = settings
         self.schema = schema
         self._roles = frozenset(roles)
-        self.database = Database.connect(settings.mongodb_uri, settings.mongodb_database, service)
+        self.database = Database.connect(
+            first_line(settings.mongodb_uri), settings.mongodb_database, service
+        )
         self.clock = DatabaseClock(self.database)
         self.connection = KafkaConnection(
             settings.kafka_bootstrap_servers,
             f"{service}-{settings.instance_id}",
             settings.topic_prefix,
+            settings.kafka_security(),
         )
         self.publisher = KafkaPublisher(self.connection)
         self.outbox = MongoOutboxQueue(self.database)
@@ -93,6 +97,7 @@ class Runtime(Generic[U]):
         self._guards: list[Callable[[], Awaitable[None]]] = []
         self._loops: list[Loop] = [Loop("clock", self._keep_clock)]
         backlog = Backlog(self.database, self.outbox, self.work, self._workers.keys())
+        self._loops.append(Loop("secrets", settings.secret_files.stop_when_changed))
         self._loops.append(Loop("backlog", backlog.run))
         self._loops.append(Loop("switches", self.switches.run))
         self._closing: list[Callable[[], Awaitable[Any]]] = [self.publisher.close]

@@ -5,11 +5,13 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
 from servicekit.auth import DEVELOPMENT_ISSUER
 from servicekit.issuer_keys import REFRESH_SECONDS
+from servicekit.kafka import KafkaSecurity
+from servicekit.secret_files import FILE, SECRET, SecretFiles, first_line, values_of
 
 EXIT_SETTINGS = 64
 
@@ -20,10 +22,27 @@ class ServiceSettings(BaseSettings):
     mode: Literal["production", "development"] = Field(
         "production", description="`development` also takes a development issuer and plain http."
     )
-    mongodb_uri: str = Field(min_length=1, description="MongoDB connection string (replica set).")
+    mongodb_uri: str = Field(
+        min_length=1,
+        description="MongoDB connection string (replica set).",
+        json_schema_extra=SECRET,
+    )
     mongodb_database: str = Field(min_length=1, description="Name of this service's own database.")
     kafka_bootstrap_servers: str = Field(
         min_length=1, description="host:port[,host:port…] of the brokers."
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How the brokers are reached; in production `SASL_SSL`."
+    )
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256"] = Field(
+        "SCRAM-SHA-512", description="How the user proves its password."
+    )
+    kafka_ca_file: str = Field(
+        "", description="File of the authority (PEM) that signed the brokers' certificates."
+    )
+    kafka_user: str = Field("", description="This service's own user.", json_schema_extra=SECRET)
+    kafka_password: str = Field(
+        "", description="The user's password.", json_schema_extra=SECRET, validate_default=True
     )
     topic_prefix: str = Field(
         "", description="Put before topic and group names on a shared cluster."
@@ -52,6 +71,32 @@ class ServiceSettings(BaseSettings):
         description="Pause between two looks at those keys; so long a withdrawn one counts.",
     )
 
+    _secret_files: SecretFiles = PrivateAttr(default_factory=SecretFiles)
+
+    @property
+    def secret_files(self) -> SecretFiles:
+        """The files that secrets were read from."""
+        return self._secret_files
+
+    def kafka_security(self) -> KafkaSecurity | None:
+        """Return how this service proves to the brokers who it is, None where nobody asks."""
+        if self.kafka_security_protocol == "PLAINTEXT":
+            return None
+        return KafkaSecurity(
+            user=first_line(self.kafka_user),
+            password=first_line(self.kafka_password),
+            ca_file=self.kafka_ca_file or None,
+            mechanism=self.kafka_sasl_mechanism,
+        )
+
+    @field_validator("kafka_password")
+    @classmethod
+    def _is_whole(cls, password: str, info: ValidationInfo) -> str:
+        is_asked = info.data.get("kafka_security_protocol") == "SASL_SSL"
+        if is_asked and not (password and info.data.get("kafka_user")):
+            raise ValueError("SASL_SSL needs a user and a password")
+        return password
+
     @field_validator("auth_issuer")
     @classmethod
     def _is_no_development_issuer(cls, issuer: str, info: ValidationInfo) -> str:
@@ -78,6 +123,8 @@ def load_settings(settings_type: type[S], environment: Mapping[str, str] = os.en
     """Read the settings, or raise `SettingsRefused` naming the first wrong variable."""
     prefix = str(settings_type.model_config.get("env_prefix", ""))
     known = {prefix + name.upper() for name in settings_type.model_fields}
+    secrets = {name: prefix + name.upper() for name in secret_fields(settings_type)}
+    known |= {variable + FILE for variable in secrets.values()}
     given = {name for name in environment if name.upper().startswith(prefix)}
     for name in sorted(given - known):
         raise SettingsRefused(f"{name} is not a setting of this service")
@@ -86,13 +133,25 @@ def load_settings(settings_type: type[S], environment: Mapping[str, str] = os.en
         for name in settings_type.model_fields
         if prefix + name.upper() in environment
     }
+    files = SecretFiles()
     try:
-        return settings_type.model_validate(values)
+        values |= values_of(secrets, environment, files)
+    except ValueError as error:
+        raise SettingsRefused(str(error)) from None
+    try:
+        settings = settings_type.model_validate(values)
+        settings._secret_files = files
+        return settings
     except ValidationError as error:
         first = error.errors()[0]
         variable = prefix + str(first["loc"][0]).upper() if first["loc"] else prefix
         # The value is not repeated: it may be a secret.
         raise SettingsRefused(f"{variable}: {first['msg']}") from None
+
+
+def secret_fields(settings_type: type[ServiceSettings]) -> list[str]:
+    """Return the names of the fields that are secrets."""
+    return [name for name, f in settings_type.model_fields.items() if f.json_schema_extra == SECRET]
 
 
 def settings_or_exit(settings_type: type[S]) -> S:
@@ -108,7 +167,9 @@ def settings_table(settings_type: type[ServiceSettings]) -> str:
     """Return the Markdown table of settings that stands in a service's README."""
     prefix = str(settings_type.model_config.get("env_prefix", ""))
     lines = ["| variable | default | meaning |", "|---|---|---|"]
+    secrets = secret_fields(settings_type)
     for name, described in settings_type.model_fields.items():
         default = "required" if described.is_required() else f"`{described.default}`"
-        lines.append(f"| `{prefix}{name.upper()}` | {default} | {described.description} |")
+        variable = f"`{prefix}{name.upper()}`" + (f" or `…{FILE}`" if name in secrets else "")
+        lines.append(f"| {variable} | {default} | {described.description} |")
     return "\n".join(lines) + "\n"

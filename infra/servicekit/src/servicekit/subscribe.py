@@ -84,9 +84,11 @@ class TopicSubscriber(Generic[U]):
             await pause(stopping, WATCH_SECONDS)
 
     def _broker(self) -> KafkaBroker:
-        options = self._connection.client_options()
+        security = self._connection.security
         return KafkaBroker(
-            **options,
+            self._connection.bootstrap_servers,
+            client_id=self._connection.client_id,
+            security=security.faststream() if security else None,
             allow_auto_create_topics=False,
             apply_types=False,
             logger=None,

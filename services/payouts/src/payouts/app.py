@@ -36,6 +36,7 @@ from servicekit.mongo import Database, Session
 from servicekit.positions import TopicPositions
 from servicekit.process import Process
 from servicekit.runtime import Runtime
+from servicekit.secret_files import first_line
 from servicekit.sweeps import Sweep
 from servicekit.units import Plumbing
 from servicekit.work import Claim
@@ -69,7 +70,9 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     """Add payouts' own parts to the runtime."""
     queries = MongoQueries(runtime.database)
     provider = SandboxProvider(
-        settings.provider_url, settings.provider_secret_key, settings.provider_timeout_seconds
+        settings.provider_url,
+        first_line(settings.provider_secret_key),
+        settings.provider_timeout_seconds,
     )
     runtime.on_close(provider.close)
     runtime.before_start(RefuseAutomaticPayouts(provider))

@@ -4,6 +4,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from payouts.domain.provider_keys import KeyRules
+from servicekit.secret_files import SECRET, all_of
 from servicekit.settings import ServiceSettings
 
 
@@ -13,9 +14,12 @@ class PayoutsSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="PAYOUTS_")
 
     provider_url: str = Field(description="Address of the payment provider.")
-    provider_secret_key: str = Field(description="Secret key for the provider.")
+    provider_secret_key: str = Field(
+        description="Secret key for the provider.", json_schema_extra=SECRET
+    )
     provider_webhook_secret: str = Field(
-        description="Secrets that may sign webhooks, separated by commas; the first is current."
+        description="Secrets that may sign webhooks, separated by commas; the first is current.",
+        json_schema_extra=SECRET,
     )
     provider_timeout_seconds: float = Field(
         8.0, gt=0, description="Time-out of one call; must stay below the lease."
@@ -44,4 +48,4 @@ class PayoutsSettings(ServiceSettings):
         )
 
     def webhook_secrets(self) -> list[str]:
-        return [one.strip() for one in self.provider_webhook_secret.split(",") if one.strip()]
+        return all_of(self.provider_webhook_secret)
