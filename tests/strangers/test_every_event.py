@@ -16,7 +16,6 @@ from tests.strangers.readers import (
     Connection,
     Read,
     imports,
-    read_with_java,
     read_with_kcat,
     read_with_wheel,
     run_readme,
@@ -62,11 +61,6 @@ async def test_the_wheel_and_the_readme_are_enough(connection: Connection, pytho
     count = len(REGISTRY.event_types)
     assert_all_read(await read_with_wheel(python, connection, TOPICS, count))
     assert await run_readme(python, 1, connection, [], 1) == ["campaign campaign-1: proven"]
-
-
-async def test_kafkas_own_consumer_reads_the_same(connection: Connection) -> None:
-    """The README's line for Java, all topics at once."""
-    assert_all_read(await read_with_java(connection, TOPICS, len(REGISTRY.event_types)))
 
 
 @pytest.mark.needs_kcat

@@ -16,8 +16,9 @@ class KafkaLedgerTopic:
         self._topic = topic
 
     async def records(self) -> AsyncIterator[Record]:
-        if not await self._connection.partitions(self._topic):
-            raise DependencyAway(f"Kafka: the topic {self._topic} is missing or forbidden")
+        # The reader takes a missing topic for an empty one, and an empty one proves nothing.
+        if missing := await self._connection.missing_topics([self._topic]):
+            raise DependencyAway(f"Kafka: the topic {self._topic} is {missing[self._topic]}")
         async for page in TopicReader(self._connection, self._topic).read({}):
-            for one in page:
-                yield one.record
+            for incoming in page:
+                yield incoming.record
