@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from pydantic import BaseModel
 
 from servicekit.errors import Conflict, DependencyAway, Unsaveable
-from servicekit.problems import Problem, install_problems, measure_requests
+from servicekit.problems import MeasureRequests, Problem, install_problems
 
 
 class Lamp(BaseModel):
@@ -20,7 +20,7 @@ class Lamp(BaseModel):
 def api() -> FastAPI:
     app = FastAPI()
     install_problems(app)
-    app.middleware("http")(measure_requests)
+    app.add_middleware(MeasureRequests)
     errors: dict[str, Exception] = {
         "refused": Problem(409, "already-lit", "It is lit", "since noon", since=12),
         "away": DependencyAway("MongoDB"),

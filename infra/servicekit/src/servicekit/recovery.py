@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
-from fastapi import Request, Response
-from starlette.middleware.base import RequestResponseEndpoint
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from servicekit import metrics
 from servicekit.errors import DependencyAway
@@ -101,12 +100,18 @@ class RecoveryGuard:
         if self._reason is not None:
             raise RecoverRequired(self._reason)
 
-    async def answer(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
-        """Answer every request with 503 while nothing may run."""
-        if self._reason is None:
-            return await call_next(request)
-        title = "This service was restored from a backup and waits for its operators"
-        return Problem(503, "recover-required", title, self._reason).response()
+    def in_front_of(self, app: ASGIApp) -> ASGIApp:
+        """Return an application that answers every request with 503 while nothing may run."""
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            answering = app
+            if self._reason is not None and scope["type"] == "http":
+                title = "This service was restored from a backup and waits for its operators"
+                problem = Problem(503, "recover-required", title, self._reason)
+                answering = problem.response()
+            await answering(scope, receive, send)
+
+        return answer
 
     async def _found(self) -> str | None:
         if await self._mark.unfinished():

@@ -24,7 +24,7 @@ from servicekit.loops import Loop, Pulse, Pulses, pause
 from servicekit.mongo import Database, Session
 from servicekit.outbox import MongoOutboxQueue
 from servicekit.own_topics import OwnTopics, own_topics
-from servicekit.problems import install_problems, measure_requests
+from servicekit.problems import MeasureRequests, install_problems
 from servicekit.process import Process
 from servicekit.publish import KafkaPublisher
 from servicekit.recovery import RecoverRequired, RecoveryGuard, RecoveryMark, ServiceRecovery
@@ -180,8 +180,8 @@ class Runtime(Generic[U]):
         ours, contracts = (_version(f"sosst-{name}") for name in (self.service, "contracts"))
         metrics.BUILD_INFO.labels(ours, os.environ.get(REVISION, UNKNOWN), contracts).set(1)
         install_problems(api)
-        api.middleware("http")(self._recovery.answer)
-        api.middleware("http")(measure_requests)
+        api.add_middleware(self._recovery.in_front_of)
+        api.add_middleware(MeasureRequests)
         if self.settings.otlp_endpoint:
             traces.export_to(self.settings.otlp_endpoint, self.service, self.settings.instance_id)
             self._closing.append(traces.close)
