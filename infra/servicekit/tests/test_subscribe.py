@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -134,6 +134,16 @@ async def test_a_position_is_committed_only_after_the_save(desk: Desk) -> None:
         desk.gate.set()
         await desk.until_seen(names("k", 1, 2))
         await desk.publish(fact(3))
+        await desk.until_committed()
+
+
+async def test_one_of_several_brokers_is_enough_to_begin(desk: Desk) -> None:
+    """Addresses are separated by commas; the first of them answers nobody."""
+    several = f"127.0.0.1:1, {desk.connection.bootstrap_servers}"
+    desk.connection = replace(desk.connection, bootstrap_servers=several)
+    await desk.publish(fact(1))
+    async with desk.running("one"):
+        await desk.until_seen(names("k", 1))
         await desk.until_committed()
 
 

@@ -39,7 +39,10 @@ class KafkaSecurity:
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """Addresses and names; `topic_prefix` separates suites that share one cluster (0012)."""
+    """Addresses, separated by commas, and names.
+
+    `topic_prefix` separates suites that share one cluster (0012).
+    """
 
     bootstrap_servers: str
     client_id: str
@@ -50,8 +53,13 @@ class KafkaConnection:
         """Return the name on the cluster of a topic or group of this suite."""
         return self.topic_prefix + name
 
+    @property
+    def servers(self) -> list[str]:
+        """The addresses, one by one: FastStream takes a text with commas for one address."""
+        return [server.strip() for server in self.bootstrap_servers.split(",")]
+
     def client_options(self) -> dict[str, Any]:
-        options = {"bootstrap_servers": self.bootstrap_servers, "client_id": self.client_id}
+        options: dict[str, Any] = {"bootstrap_servers": self.servers, "client_id": self.client_id}
         return options | (self.security.client_options() if self.security else {})
 
     async def missing_topics(self, topics: list[str]) -> dict[str, str]:

@@ -86,7 +86,7 @@ class TopicSubscriber(Generic[U]):
     def _broker(self) -> KafkaBroker:
         security = self._connection.security
         return KafkaBroker(
-            self._connection.bootstrap_servers,
+            self._connection.servers,
             client_id=self._connection.client_id,
             security=security.faststream() if security else None,
             allow_auto_create_topics=False,
