@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from faststream.kafka import KafkaBroker
 
 from infra.kafka import Topic, ensure_topics
 from infra.servicekit.tests.conftest import NOW, until
@@ -145,6 +148,29 @@ async def test_one_of_several_brokers_is_enough_to_begin(desk: Desk) -> None:
     async with desk.running("one"):
         await desk.until_seen(names("k", 1))
         await desk.until_committed()
+
+
+async def test_a_broker_that_goes_before_the_first_reading_is_waited_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The topic was there a moment ago, the reader finds nobody: the loop begins anew."""
+    make, misses = TopicSubscriber._subscriber, iter(range(2))
+
+    def stumbling(subscriber: TopicSubscriber[SeenUnit], broker: KafkaBroker) -> Any:
+        made = make(subscriber, broker)
+        if next(misses, None) is not None:
+            monkeypatch.setattr(made, "start", _nobody_there)
+        return made
+
+    monkeypatch.setattr(TopicSubscriber, "_subscriber", stumbling)
+    await desk.publish(fact(1))
+    async with desk.running("one"):
+        await desk.until_seen(names("k", 1))
+    assert next(misses, None) is None
+
+
+async def _nobody_there() -> None:
+    raise KafkaConnectionError("nobody there")
 
 
 async def test_what_was_saved_and_not_committed_is_dropped_when_it_comes_again(

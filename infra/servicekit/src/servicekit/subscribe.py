@@ -67,6 +67,20 @@ class TopicSubscriber(Generic[U]):
         metrics.CONSUMER_PROGRESS.labels(self._topic).set(0)
         for reason in STOP_REASONS:
             metrics.CONSUMER_STOPPED.labels(self._topic, reason).set(0)
+        while self._stopped is None and not stopping.is_set():
+            try:
+                await self._read(pulse, stopping)
+            except (KafkaError, OSError) as error:
+                # The broker may go between the look at the topic and the first reading of it.
+                log.warning("reading begins anew", topic=self._topic, error=repr(error))
+                await pause(stopping, min(2.0, self._topic_retry_seconds))
+        while self._stopped is not None and not stopping.is_set():
+            # A person must act; until then this loop is alive and reads nothing.
+            pulse.beat()
+            await pause(stopping, WATCH_SECONDS)
+
+    async def _read(self, pulse: Pulse, stopping: asyncio.Event) -> None:
+        """Read with a client of its own; raise `KafkaError` or `OSError` if it cannot begin."""
         broker = self._broker()
         try:
             if not await self._wait_for_topic(broker, pulse, stopping):
@@ -78,10 +92,6 @@ class TopicSubscriber(Generic[U]):
             await subscriber.stop()
         finally:
             await broker.stop()
-        while self._stopped is not None and not stopping.is_set():
-            # A person must act; until then this loop is alive and reads nothing.
-            pulse.beat()
-            await pause(stopping, WATCH_SECONDS)
 
     def _broker(self) -> KafkaBroker:
         security = self._connection.security
