@@ -16,7 +16,9 @@ ENV PATH=/opt/surroundings/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=
     PYTHONPATH=/srv:/srv/contracts/src:/srv/infra/servicekit/src
 # Tools run from the root of the tree (decision 0013), also here.
 WORKDIR /srv
-# The sandboxes keep their books here; a volume takes over this folder with its owner.
+# The sandboxes keep their books here; a volume takes over this folder with its owner. SQLite needs a
+# place for journals of savepoints, and the root is read-only.
+ENV SQLITE_TMPDIR=/var/lib/sandbox
 RUN install -d -o 10001 -g 10001 /var/lib/sandbox
 USER 10001:10001
 ENTRYPOINT ["python", "-m"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 from testcontainers.core.container import DockerContainer
@@ -130,6 +131,17 @@ class ServiceContainer(Contained, ServiceProcess):
     """One instance of a service, from its image."""
 
     network: Network
+
+    def is_ready(self) -> bool:
+        """Whether it has started and its API answers anything.
+
+        The health port says the first a moment before the second, and an engine's proxy takes
+        connections for a port on which nobody listens yet.
+        """
+        try:
+            return super().is_ready() and httpx.get(self.url, trust_env=False).status_code > 0
+        except httpx.HTTPError:
+            return False
 
     def migrate(self) -> None:
         made = self._made("migrate")
