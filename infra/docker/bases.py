@@ -82,7 +82,7 @@ def _pull(client: docker.DockerClient) -> str | None:
 def _make(file: Path, reason: str) -> None:
     try:
         if shutil.which("mmdebstrap") is None:
-            install("mmdebstrap")
+            install("mmdebstrap", optional=("debian-archive-keyring",))
         with tempfile.TemporaryDirectory(dir=cache_folder()) as temporary:
             made = Path(temporary, "stand-in.tar")
             subprocess.run(_command(made), check=True, capture_output=True, text=True)

@@ -113,8 +113,8 @@ def install_engine() -> None:
     if shutil.which("dockerd") is not None and _building_client() is not None:
         return
     try:
-        # docker.io's own client builds with BuildKit up to version 22, and with buildx after it.
-        install("docker.io", optional=("docker-buildx",))
+        # Newer releases keep the client apart, and it builds with BuildKit by buildx alone.
+        install("docker.io", optional=("docker-cli", "docker-buildx"))
     except subprocess.CalledProcessError as error:
         raise EngineUnavailable(f"docker.io could not be installed: {error}") from None
 
