@@ -30,18 +30,15 @@ def native_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses
 
 @pytest.fixture(scope="session")
 def _breakable_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
-    with NativeStack(tmp_path_factory.mktemp("breakable")) as stack:
+    with NativeStack(tmp_path_factory.mktemp("breakable"), proxied=True) as stack:
         yield stack
 
 
 @pytest.fixture
 def breakable_stack(_breakable_stack: NativeStack) -> Iterator[NativeStack]:
-    """A stack to kill and pause, never one given by hand; whole again after each test."""
+    """A stack to kill, pause and cut off, never one given by hand; whole again after each test."""
     yield _breakable_stack
-    for server in (_breakable_stack.mongodb, _breakable_stack.kafka):
-        server.resume()
-        if server.process is None:
-            server.start()
+    _breakable_stack.heal()
 
 
 @pytest.fixture(scope="session")

@@ -16,11 +16,13 @@ Stream = tuple[str, str]
 class History:
     """Facts by (topic, key) in order of their sequences, and who was told of what under which id.
 
+    `early` are the sequences of facts that stand on their topic before one that they follow.
     A relay that woke up may repeat old facts late, so a repeat is no offence; a fact that stands
     on its topic before the one it follows is, and so is other content under a known sequence.
     """
 
     facts: dict[Stream, list[Event]] = field(default_factory=lambda: defaultdict(list))
+    early: dict[Stream, set[int]] = field(default_factory=lambda: defaultdict(set))
     told: dict[str, dict[str, set[str]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(set))
     )
@@ -33,14 +35,16 @@ class History:
         assert read.envelope.sequence is not None
         return self._sequenced(topic, read.key, read.envelope.sequence, read.event)
 
-    def last(self, stream: Stream) -> int:
-        """Return the last sequence that stands on the topic for this key."""
-        return len(self.facts[stream]) if stream in self.facts else 0
+    def has(self, stream: Stream, sequence: int) -> bool:
+        """Whether the fact with this sequence stands on its topic."""
+        there = len(self.facts[stream]) if stream in self.facts else 0
+        return sequence <= there or (stream in self.early and sequence in self.early[stream])
 
     def _sequenced(self, topic: str, key: str, sequence: int, event: Event) -> list[Finding]:
         known = self.facts[topic, key]
         where = f"{topic} {key} {sequence}"
         if sequence > len(known) + 1:
+            self.early[topic, key].add(sequence)
             return [Finding("sequence-gap", f"{where} stands there after {len(known)}")]
         if sequence <= len(known):
             self.repeats += 1

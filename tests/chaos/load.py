@@ -43,6 +43,12 @@ class Load:
         self._began = time.monotonic()
         await asyncio.gather(*(self._campaign(one) for one in self.played))
 
+    async def name_accounts_again(self) -> None:
+        """Say once more where creators are paid: no event holds what was told after a backup."""
+        for one in self.played:
+            if one.account is not None:
+                await self._name_account(one)
+
     async def _campaign(self, one: Played) -> None:
         await self._until(one.planned.launch_at_seconds)
         await self._order_refusals(one)

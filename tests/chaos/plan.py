@@ -10,7 +10,6 @@ from enum import StrEnum
 from random import Random
 
 SERVICES = ("funding", "payouts", "updates", "notifier")
-SURROUNDINGS = ("kafka", "mongodb", "sandbox")
 TOPICS = (
     "funding.campaigns",
     "funding.pledges",
@@ -28,7 +27,14 @@ class FaultKind(StrEnum):
     RESTARTED = "restarted"
     DOUBLED = "doubled"
     DOUBLED_AND_KILLED = "doubled, the double killed"
+    RESTORED = "restored from a backup"
     REPUBLISHED = "republished"
+    CUT = "cut off"
+    SLOWED = "slowed"
+    RESET = "reset"
+    STEPPED_DOWN = "stepped down"
+    ISOLATED = "isolated"
+    BELOW_MINIMUM = "below its minimum"
 
 
 class Channel(StrEnum):
@@ -91,13 +97,14 @@ class PlannedCampaign:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that happens in one run."""
+    """Everything that happens in one run, on `nodes` brokers and as many mongods."""
 
     seed: int
     seconds: float
     campaigns: tuple[PlannedCampaign, ...]
     provider_faults: tuple[ProviderFault, ...]
     faults: tuple[Fault, ...]
+    nodes: int = 1
 
     def lines(self) -> Iterator[str]:
         """Return what breaks when, for people, in order of time."""
@@ -111,17 +118,48 @@ ZOMBIE_SECONDS = 13.0
 PAUSE_SECONDS = (1.6, 5.5)
 # How long a target is left alone after it came back: a service starts in about three seconds.
 RECOVERY_SECONDS = 6.0
+# `recover` waits until nobody reads, and reads everything again.
+RESTORED_RECOVERY_SECONDS = 45.0
 
-DURATIONS: dict[tuple[FaultKind, str], tuple[float, float]] = {
-    **{(FaultKind.KILLED, service): (0.0, 3.0) for service in SERVICES},
-    **{(FaultKind.STOPPED, service): (ZOMBIE_SECONDS, ZOMBIE_SECONDS + 3) for service in SERVICES},
-    **{(FaultKind.RESTARTED, service): (0.0, 0.0) for service in SERVICES},
-    **{(FaultKind.DOUBLED, service): (8.0, 20.0) for service in SERVICES},
-    **{(FaultKind.DOUBLED_AND_KILLED, service): (6.0, 12.0) for service in SERVICES},
-    **{(FaultKind.KILLED, server): (0.0, 4.0) for server in SURROUNDINGS},
-    **{(FaultKind.STOPPED, server): (2.0, 8.0) for server in SURROUNDINGS},
-    **{(FaultKind.REPUBLISHED, topic): (0.0, 0.0) for topic in TOPICS},
-}
+Card = tuple[FaultKind, str]
+Durations = dict[Card, tuple[float, float]]
+
+
+def durations(nodes: int = 1) -> Durations:
+    """Return every kind with every target it fits, and between how long it may last.
+
+    `nodes` brokers and as many mongods: of three, one lost changes nothing, and a primary that
+    nobody reaches takes writes that are rolled back.
+    """
+    brokers, mongods = names("kafka", nodes), names("mongodb", nodes)
+    cards: Durations = {
+        **{(FaultKind.KILLED, one): (0.0, 4.0) for one in (*brokers, *mongods, "sandbox")},
+        **{(FaultKind.STOPPED, one): (2.0, 8.0) for one in (*brokers, *mongods, "sandbox")},
+        **{(FaultKind.CUT, one): (2.0, 8.0) for one in (*brokers, *mongods)},
+        **{(FaultKind.SLOWED, one): (4.0, 10.0) for one in (*brokers, *mongods)},
+        **{(FaultKind.RESET, one): (1.0, 4.0) for one in (*brokers, *mongods)},
+        **{(FaultKind.REPUBLISHED, topic): (0.0, 0.0) for topic in TOPICS},
+        (FaultKind.STEPPED_DOWN, "mongodb"): (1.0, 5.0),
+        (FaultKind.RESTORED, "payouts"): (6.0, 12.0),
+    }
+    for service in SERVICES:
+        cards |= {
+            (FaultKind.KILLED, service): (0.0, 3.0),
+            (FaultKind.STOPPED, service): (ZOMBIE_SECONDS, ZOMBIE_SECONDS + 3),
+            (FaultKind.RESTARTED, service): (0.0, 0.0),
+            (FaultKind.DOUBLED, service): (8.0, 20.0),
+            (FaultKind.DOUBLED_AND_KILLED, service): (6.0, 12.0),
+        }
+    if nodes > 1:
+        cards[FaultKind.ISOLATED, "mongodb"] = (4.0, 10.0)
+        cards[FaultKind.BELOW_MINIMUM, "kafka"] = (3.0, 8.0)
+    return cards
+
+
+def names(server: str, nodes: int) -> list[str]:
+    """Return the names of a server's nodes, as the native stack calls them."""
+    return [server] if nodes == 1 else [f"{server}-{node}" for node in range(1, nodes + 1)]
+
 
 # Definite refusals are planned pledge by pledge: three in a row would rightly end a refund.
 PROVIDER_KINDS = (
@@ -144,8 +182,8 @@ PROVIDER_OPERATIONS = (
 WEBHOOK_KINDS = ("webhook_lost", "webhook_doubled", "webhook_early")
 
 
-def plan_of(seed: int, seconds: float) -> Plan:
-    """Return the plan of a seed for a run of so many seconds."""
+def plan_of(seed: int, seconds: float, nodes: int = 1) -> Plan:
+    """Return the plan of a seed for a run of so many seconds on so many brokers and mongods."""
 
     def generator(part: str) -> Random:
         return Random(f"{part} of {seed} in {seconds:g}")
@@ -155,7 +193,8 @@ def plan_of(seed: int, seconds: float) -> Plan:
         seconds=seconds,
         campaigns=tuple(_campaigns(generator("campaigns"), seed, seconds)),
         provider_faults=tuple(_provider_faults(generator("provider"), seconds)),
-        faults=tuple(_faults(generator("faults"), seconds)),
+        faults=tuple(_faults(generator("faults"), seconds, durations(nodes))),
+        nodes=nodes,
     )
 
 
@@ -201,29 +240,36 @@ def _provider_faults(draw: Random, seconds: float) -> Iterator[ProviderFault]:
         at += draw.uniform(2.0, 9.0)
 
 
-def _faults(draw: Random, seconds: float) -> Iterator[Fault]:
+def _faults(draw: Random, seconds: float, cards: Durations) -> Iterator[Fault]:
     """Deal from a shuffled deck of all pairs of kind and target, so that none is forgotten.
 
     A target that is still broken is passed over and dealt as soon as it is free.
     """
     free_at: dict[str, float] = {}
-    deck: list[tuple[FaultKind, str]] = []
+    deck: list[Card] = []
     at = draw.uniform(1.0, 4.0)
     while at < seconds:
         if not deck:
-            deck = list(DURATIONS)
+            deck = list(cards)
             draw.shuffle(deck)
         card = _first_free(deck, free_at, at)
         if card is not None:
             deck.remove(card)
             kind, target = card
-            fault = Fault(at, kind, target, draw.uniform(*DURATIONS[card]))
-            free_at[target] = at + fault.seconds + RECOVERY_SECONDS
+            fault = Fault(at, kind, target, draw.uniform(*cards[card]))
+            free_at[_part(target)] = at + fault.seconds + _recovery(kind)
             yield fault
         at += draw.uniform(*PAUSE_SECONDS)
 
 
-def _first_free(
-    deck: Sequence[tuple[FaultKind, str]], free_at: dict[str, float], at: float
-) -> tuple[FaultKind, str] | None:
-    return next((card for card in deck if free_at.get(card[1], 0.0) <= at), None)
+def _first_free(deck: Sequence[Card], free_at: dict[str, float], at: float) -> Card | None:
+    return next((card for card in deck if free_at.get(_part(card[1]), 0.0) <= at), None)
+
+
+def _recovery(kind: FaultKind) -> float:
+    return RESTORED_RECOVERY_SECONDS if kind is FaultKind.RESTORED else RECOVERY_SECONDS
+
+
+def _part(target: str) -> str:
+    """Return what a target is part of: one broker of several is broken at a time."""
+    return target.partition("-")[0]

@@ -58,8 +58,11 @@ def no_fact_is_lost(evidence: Evidence, history: History) -> Iterator[Finding]:
     for service, sequences in evidence.sequences.items():
         waiting = evidence.waiting[service]
         for stream, last in sequences.items():
-            there = history.last(stream)
-            lost = [n for n in range(there + 1, last + 1) if (stream, n) not in waiting]
+            lost = [
+                number
+                for number in range(1, last + 1)
+                if not history.has(stream, number) and (stream, number) not in waiting
+            ]
             if lost:
                 yield Finding("fact-lost", f"{service}, {' '.join(stream)}: {lost} of {last}")
 

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from infra.native import NativeStack
+from infra.native import NativeStack, NativeStackError
+from infra.suite.readings import NeverHappened
 from infra.suite.suite import SERVICES
 from tests.chaos.breaking import Breaker
 from tests.chaos.checker import LOOK_SECONDS, Checker
@@ -46,7 +47,8 @@ async def run_chaos(
     `to_the_end=False` leaves out what must be true at the end, for a suite of which only some
     services run.
     """
-    load, breaker = Load(world, plan.campaigns), Breaker(world, stack, say, services)
+    load = Load(world, plan.campaigns)
+    breaker = Breaker(world, stack, say, services, load.name_accounts_again)
     async with TopicWatch(world.suite) as watch:
         checker = Checker(world, watch, load.played, services)
         try:
@@ -73,7 +75,10 @@ async def _disturbed(plan: Plan, load: Load, breaker: Breaker, checker: Checker)
         await asyncio.wait({playing, looking}, return_when=asyncio.FIRST_COMPLETED)
         if looking.done():
             return looking.result()
-        await playing
+        try:
+            await playing
+        except (NeverHappened, NativeStackError) as error:
+            return [Finding("never-happened", str(error).splitlines()[0])]
         return await checker.look()
     finally:
         for task in (playing, looking):
@@ -83,7 +88,11 @@ async def _disturbed(plan: Plan, load: Load, breaker: Breaker, checker: Checker)
 
 async def _look_until_found(breaker: Breaker, checker: Checker) -> list[Finding]:
     while True:
+        before = breaker.restored
         findings = await checker.look()
+        if breaker.restoring or breaker.restored > before:
+            # Half a backup is no state to judge.
+            continue
         findings += [Finding("ended-by-itself", name) for name in breaker.ended()]
         if findings:
             return findings

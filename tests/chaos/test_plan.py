@@ -7,11 +7,11 @@ import pytest
 
 from infra.native.folders import REPOSITORY
 from tests.chaos.plan import (
-    DURATIONS,
     RECOVERY_SECONDS,
     SERVICES,
     ZOMBIE_SECONDS,
     FaultKind,
+    durations,
     plan_of,
 )
 
@@ -45,10 +45,19 @@ def test_nothing_is_broken_twice_at_a_time(seed: int) -> None:
         free_at[fault.target] = fault.at_seconds + fault.seconds + RECOVERY_SECONDS
 
 
+@pytest.mark.parametrize("nodes", [1, 3])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_five_minutes_break_everything_in_every_way(seed: int) -> None:
+def test_five_minutes_break_everything_in_every_way(seed: int, nodes: int) -> None:
     """No pair of kind and target is left out of a run of the default length."""
-    assert {(f.kind, f.target) for f in plan_of(seed, SECONDS).faults} == set(DURATIONS)
+    dealt = {(fault.kind, fault.target) for fault in plan_of(seed, SECONDS, nodes).faults}
+    assert dealt == set(durations(nodes))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_load_does_not_depend_on_the_servers(seed: int) -> None:
+    """Three brokers and mongods get the same campaigns as one, and other faults."""
+    one, three = plan_of(seed, SECONDS), plan_of(seed, SECONDS, 3)
+    assert one.campaigns == three.campaigns and one.faults != three.faults
 
 
 @pytest.mark.parametrize("seed", SEEDS)

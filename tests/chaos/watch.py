@@ -39,7 +39,10 @@ class TopicWatch:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        await self._consumer.stop()
+        try:
+            await self._consumer.stop()
+        except asyncio.CancelledError:
+            pass  # aiokafka's stop hands on that of its own reading.
 
     async def read(self) -> None:
         """Read everything that stands there now; raise `DependencyAway` if it cannot be read."""

@@ -6,7 +6,6 @@ twice.
 """
 
 import asyncio
-import subprocess
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
@@ -25,7 +24,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PLEDGES = 20
 LONGER_THAN_KEYS_LIVE = 25 * 3_600
-Backup = dict[str, list[dict[str, Any]]]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -35,21 +33,6 @@ async def own_world(
     """A suite of the test's own, whose provider may forget."""
     async with opened(Suite(tmp_path_factory.mktemp("restored"), native_stack)) as world:
         yield world
-
-
-def back_up(world: World) -> Backup:
-    """Copy every collection of payouts, as mongodump does."""
-    with world.database("payouts") as database:
-        return {name: list(database[name].find()) for name in database.list_collection_names()}
-
-
-def restore(world: World, backup: Backup) -> None:
-    with world.database("payouts") as database:
-        for name in database.list_collection_names():
-            database[name].delete_many({})
-        for name, documents in backup.items():
-            if documents:
-                database[name].insert_many(documents)
 
 
 async def money_that_left(world: World) -> dict[str, Any]:
@@ -66,12 +49,6 @@ async def money_that_left(world: World) -> dict[str, Any]:
     return {"moved": moved, "returned": returned}
 
 
-def recover(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
-    words = ("recover", "--by", "sre-1", "--why", "the disk was lost", *arguments)
-    command = world.suite.services["payouts"].command(*words)
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
-
 @pytest.mark.trap(23)
 async def test_a_restored_database_refuses_to_run_and_then_repeats_nothing(
     own_world: World,
@@ -85,7 +62,7 @@ async def test_a_restored_database_refuses_to_run_and_then_repeats_nothing(
     await asyncio.gather(world.counted("missed", missed), world.counted("met", met))
     await world.everything_read()
     await asyncio.to_thread(payouts.stop)
-    backup = back_up(world)
+    backup = world.back_up("payouts")
     await asyncio.to_thread(payouts.start)
     account = (await world.suite.provider.create_account())["id"]
     await world.give_destination("met", account)
@@ -95,7 +72,7 @@ async def test_a_restored_database_refuses_to_run_and_then_repeats_nothing(
     before = await money_that_left(world)
 
     await asyncio.to_thread(payouts.kill)
-    restore(world, backup)
+    world.restore("payouts", backup)
     await world.suite.provider.advance_clock(LONGER_THAN_KEYS_LIVE)
     waiting = world.suite.instance("payouts", 1, wait=False)
     world.suite.services["payouts"] = waiting
@@ -103,7 +80,7 @@ async def test_a_restored_database_refuses_to_run_and_then_repeats_nothing(
     await refuses(world)
     assert await money_that_left(world) == before
 
-    done = await asyncio.to_thread(recover, world)
+    done = await asyncio.to_thread(world.recover, "payouts")
     assert done.returncode == 0, done.stdout + done.stderr
     await world.refunded("missed", missed)
     await world.stage_is("met", 1, "paid")
