@@ -78,7 +78,7 @@ def done_means_told(evidence: Evidence, history: History) -> Iterator[Finding]:
 
 def one_verdict_everywhere(evidence: Evidence, history: History) -> Iterator[Finding]:
     """funding's database, its topic and payouts' book know the same verdict, once it is known."""
-    for name, verdict in _verdicts(history).items():
+    for name, verdict in verdicts_of(history).items():
         sides = [(verdict.verdict, verdict.collected, verdict.count, verdict.pledges_sequence)]
         if (ours := evidence.verdicts.get(name)) is not None:
             names = ("outcome", "collected", "count", "pledges_sequence")
@@ -107,7 +107,7 @@ def views_invent_nothing(evidence: Evidence, played: Iterable[Played]) -> Iterat
 
 def everything_is_decided(history: History, played: Iterable[Played]) -> Iterator[Finding]:
     """Each campaign has the verdict that follows from its counted pledges; no pledge is lost."""
-    verdicts = _verdicts(history)
+    verdicts = verdicts_of(history)
     for one in played:
         pledges = _pledges(history, one.campaign_id)
         known = sorted((p.pledge_id, p.amount) for _, p in pledges)
@@ -152,7 +152,7 @@ def met_goals_are_paid(
     provider: Book, evidence: Evidence, history: History, played: Iterable[Played]
 ) -> Iterator[Finding]:
     """Goal met: the first stage reached the bank exactly once, and no backer's money went back."""
-    verdicts = _verdicts(history)
+    verdicts = verdicts_of(history)
     for one in _with_verdict(history, played, "goal_met"):
         verdict = verdicts[one.campaign_id]
         wanted = verdict.collected * verdict.terms.stage_shares_basis_points[0] // 10_000
@@ -266,7 +266,8 @@ def views_show_the_end(
 # --- reading -----------------------------------------------------------------------------------
 
 
-def _verdicts(history: History) -> dict[str, VerdictReached]:
+def verdicts_of(history: History) -> dict[str, VerdictReached]:
+    """Return the verdict of every campaign that has one on its topic."""
     return {
         key: fact
         for (topic, key), facts in history.facts.items()
@@ -277,7 +278,7 @@ def _verdicts(history: History) -> dict[str, VerdictReached]:
 
 
 def _with_verdict(history: History, played: Iterable[Played], outcome: str) -> list[Played]:
-    verdicts = _verdicts(history)
+    verdicts = verdicts_of(history)
     fallen = {name for name, verdict in verdicts.items() if verdict.verdict == outcome}
     return [one for one in played if one.campaign_id in fallen]
 

@@ -12,6 +12,7 @@ from tests.chaos.checker import LOOK_SECONDS, Checker
 from tests.chaos.findings import Finding
 from tests.chaos.load import Load
 from tests.chaos.plan import Plan
+from tests.chaos.rules import verdicts_of
 from tests.chaos.watch import TopicWatch
 from tests.world import World
 
@@ -108,8 +109,11 @@ def _too_blind(checker: Checker) -> list[Finding]:
 
 def _figures(load: Load, breaker: Breaker, checker: Checker) -> dict[str, int]:
     history = checker.watch.history
+    fallen = [verdict.verdict for verdict in verdicts_of(history).values()]
     return {
         "campaigns": len(load.played),
+        "goals_met": fallen.count("goal_met"),
+        "goals_missed": fallen.count("goal_missed"),
         "pledges": sum(len(one.rows) for one in load.played),
         "updates": sum(len(one.published) for one in load.played),
         "faults": breaker.done,
