@@ -70,7 +70,9 @@ class World:
             Launch(campaign_id, CREATOR.subject, "A lamp", goal, CURRENCY, open_seconds), deadline
         )
 
-    async def give_destination(self, campaign_id: str, account: str) -> None:
+    async def give_destination(
+        self, campaign_id: str, account: str, timeout_seconds: float = 60
+    ) -> None:
         """Say as the creator where the money goes, once payouts knows whose campaign it is."""
         path = f"/campaigns/{campaign_id}/destination"
         body = {"provider": "sandbox", "account": account}
@@ -82,7 +84,7 @@ class World:
             response.raise_for_status()
             return True
 
-        await eventually(f"the destination of {campaign_id} is given", given)
+        await eventually(f"the destination of {campaign_id} is given", given, timeout_seconds)
 
     async def verdict(self, campaign_id: str) -> dict[str, object]:
         """Wait for the verdict and return it."""

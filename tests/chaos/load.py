@@ -115,10 +115,11 @@ class Load:
         async def named() -> bool:
             account = await provider.create_account(key=f"account/{one.campaign_id}")
             one.account = account["id"]
-            await self._world.give_destination(one.campaign_id, account["id"])
             return True
 
-        await self._insist(f"destination of {one.campaign_id}", named)
+        await self._insist(f"account of {one.campaign_id}", named)
+        assert one.account is not None
+        await self._world.give_destination(one.campaign_id, one.account, PATIENCE_SECONDS)
 
     async def _decided(self, one: Played) -> bool:
         campaign = await self._world.look.get("funding", f"/campaigns/{one.campaign_id}")
