@@ -60,6 +60,7 @@ SPOILED: list[tuple[str, str, Record]] = [
     ("time no time", "malformed-header", with_header(VERDICT, "ce_time", b"yesterday")),
     ("time no zone", "malformed-header", with_header(VERDICT, "ce_time", b"2026-03-01T12:00:00")),
     ("time before year 1", "malformed-header", with_header(VERDICT, "ce_time", LATE.encode())),
+    ("id too long", "malformed-header", with_header(VERDICT, "ce_id", b"i" * 1_001)),
     ("sequence 0", "malformed-sequence", with_header(VERDICT, "ce_sequence", b"0" * 20)),
     ("sequence short", "malformed-sequence", with_header(VERDICT, "ce_sequence", b"7")),
     ("sequence empty", "malformed-sequence", with_header(VERDICT, "ce_sequence", b"")),
@@ -104,6 +105,19 @@ def test_refusals(reason: str, record: Record) -> None:
     found = decode(record)
     assert isinstance(found, Unusable), found
     assert found.reason == reason
+
+
+def test_an_origin_that_is_none_is_left_out() -> None:
+    """Why there is a fact is copied into all that it causes, and never at any size."""
+    record, names = VERDICT, ("ce_correlationid", "ce_causationid", "traceparent")
+    for name in names:
+        record = replace(record, headers=(*record.headers, (name, b"a" * 500_000)))
+    found = decode(record)
+    assert isinstance(found, Decoded)
+    envelope = found.envelope
+    assert envelope.correlation_id is envelope.causation_id is envelope.traceparent is None
+    known = decode(with_header(record, "ce_correlationid", b"a" * 1_000))
+    assert isinstance(known, Decoded) and known.envelope.correlation_id == "a" * 1_000
 
 
 def test_every_reason_is_tried() -> None:

@@ -13,7 +13,8 @@ from sosst_contracts.registry import Registry
 MILLISECONDS_OF_A_DAY = 86_400_000
 HEADERS = {
     "ce_specversion": "`1.0`",
-    "ce_id": "unique and equal on every retry: topic:key:sequence, or a hash of the natural key",
+    "ce_id": "unique and equal on every retry, at most 1,000 characters: topic:key:sequence, "
+    "or a hash of the natural key",
     "ce_type": "wire name with the major version",
     "ce_source": "`/sosst/<owner>`",
     "ce_time": "when it happened, RFC 3339",

@@ -34,8 +34,14 @@ UNUSABLE_REASONS = (
     "key-mismatch",
 )
 
+# Far above our own, of a topic's name, a key and a number. What is caused by a fact carries its id
+# and its story twice over: without a limit, a record of half a MiB would make one that no broker
+# takes, and stop every fact behind it.
+ID_CHARACTERS_MAX = 1_000
+
 _TYPE = re.compile(r"sosst\.([a-z]+)\.([a-z][a-z0-9-]*)\.v([1-9][0-9]*)")
 _SEQUENCE = re.compile(rf"[0-9]{{{SEQUENCE_DIGITS}}}")
+_TRACEPARENT = re.compile(r"[0-9a-f-]{1,100}")
 
 
 class OversizedEvent(ValueError):
@@ -258,18 +264,33 @@ def _sequence(headers: dict[str, bytes | None]) -> int | None:
 
 
 def _envelope(headers: dict[str, bytes | None], type_name: str, sequence: int | None) -> Envelope:
+    fact_id = _header(headers, "ce_id")
+    if len(fact_id) > ID_CHARACTERS_MAX:
+        raise _Refusal("malformed-header", f"ce_id has {len(fact_id)} characters")
     return Envelope(
-        id=_header(headers, "ce_id"),
+        id=fact_id,
         type=type_name,
         source=_header(headers, "ce_source"),
         time=_time(_header(headers, "ce_time")),
         subject=_optional_header(headers, "ce_subject") or "",
         sequence=sequence,
         data_schema=_optional_header(headers, "ce_dataschema"),
-        correlation_id=_optional_header(headers, "ce_correlationid"),
-        causation_id=_optional_header(headers, "ce_causationid"),
-        traceparent=_optional_header(headers, "traceparent"),
+        correlation_id=_origin(headers, "ce_correlationid"),
+        causation_id=_origin(headers, "ce_causationid"),
+        traceparent=_trace(headers),
     )
+
+
+def _origin(headers: dict[str, bytes | None], name: str) -> str | None:
+    """Return an id that only says why there is this fact: one that is no id is left out."""
+    text = _optional_header(headers, name)
+    return text if text is None or len(text) <= ID_CHARACTERS_MAX else None
+
+
+def _trace(headers: dict[str, bytes | None]) -> str | None:
+    """Return the trace context, left out where it cannot be one."""
+    text = _optional_header(headers, "traceparent")
+    return text if text is None or _TRACEPARENT.fullmatch(text) else None
 
 
 def _time(text: str) -> datetime:
