@@ -177,6 +177,25 @@ async def test_without_taking_over_money_would_leave_twice() -> None:
     assert [m.type for m in payouts.provider.movements].count("transfer") == 2
 
 
+async def test_a_destination_changed_after_the_transfer_stays_as_the_creator_gave_it() -> None:
+    """Money that went to the account before is no word about where the next goes."""
+    payouts = memory_payouts()
+    payouts.provider.faults["create_payout"] = ["rate_limited"] * 3
+    await hear(payouts, Outcome.GOAL_MET, 0, 2)
+    await payouts.give_destination()
+    await live(payouts, 5)
+    assert [m.type for m in payouts.provider.movements] == ["transfer"]
+    await payouts.give_destination("acct_2")
+    given = await payouts.queries.destination(CAMPAIGN)
+    backup = back_up(payouts)
+    payouts.provider.faults.clear()
+    await live(payouts, 20)
+    assert len(payouts.provider.payouts) == 1
+    again = restore(payouts, backup)
+    assert [line for line in await recover(again) if "taken over" in line]
+    assert await again.queries.destination(CAMPAIGN) == given
+
+
 async def test_cash_that_belongs_to_nothing_is_shown_to_a_person() -> None:
     """What left the provider and is in no book is named, and nothing is guessed."""
     payouts = memory_payouts()

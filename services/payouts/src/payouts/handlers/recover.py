@@ -189,7 +189,9 @@ class RecoverPayouts(ServiceRecovery):
         decision = stage_recovery.adopt(known, destination, transfers, payouts, now)
         if decision.stage == known:
             return False
-        if destination != given:
+        # One that went out under an attempt known here tells nothing new of where money is to go:
+        # the creator may have changed that since.
+        if destination != given and transfers[0].seen.attempt > len(known.attempts):
             await unit.destinations.save(destination)
         await unit.books.save([await post(unit, book, decision.postings, now)])
         await unit.stages.save([decision.stage])
