@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from servicekit import metrics
 from servicekit.errors import DependencyAway
-from servicekit.loops import pause
+from servicekit.loops import Pulse, pause
 from servicekit.mongo import Database, Session, sorted_errors
 from servicekit.own_topics import OwnTopics, Unexplained
 from servicekit.problems import Problem
@@ -94,6 +94,21 @@ class RecoveryGuard:
                 await self.look()
             except DependencyAway as error:
                 log.warning("own topics not compared", error=repr(error))
+
+    async def leave_when_begun(self, pulse: Pulse, stopping: asyncio.Event) -> None:
+        """End a running process in order once `recover` begins: started again it waits here.
+
+        `recover` sees who reads topics; who only works or answers would go on under it.
+        """
+        while not stopping.is_set():
+            pulse.beat()
+            try:
+                if await self._mark.unfinished():
+                    log.warning("a recovery was begun, leaving")
+                    stopping.set()
+            except DependencyAway as error:
+                log.warning("not known whether a recovery was begun", error=repr(error))
+            await pause(stopping, LOOK_AGAIN_SECONDS)
 
     async def check(self) -> None:
         """Raise `RecoverRequired`, with the reason, while nothing may run."""

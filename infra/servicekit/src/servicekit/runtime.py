@@ -100,6 +100,7 @@ class Runtime(Generic[U]):
         self._loops.append(Loop("secrets", settings.secret_files.stop_when_changed))
         self._loops.append(Loop("backlog", backlog.run))
         self._loops.append(Loop("switches", self.switches.run))
+        self._loops.append(Loop("recovery", self._recovery.leave_when_begun))
         self._closing: list[Callable[[], Awaitable[Any]]] = [self.publisher.close]
         self._kafka_deadline = time.monotonic() + KAFKA_GRACE_SECONDS
         if "relay" in self._roles:
@@ -194,7 +195,7 @@ class Runtime(Generic[U]):
             health_port=self.settings.health_port,
             api=TellCauses(api) if "api" in self._roles else None,
             prepare=self._prepare,
-            cleared=self._recovery.cleared,
+            cleared=self._cleared,
             loops=self._loops,
             closing=self._closing,
         )
@@ -241,6 +242,17 @@ class Runtime(Generic[U]):
                 await pause(stopping, 1.0)
         for guard in self._guards:
             await guard()
+
+    async def _cleared(self, stopping: asyncio.Event) -> None:
+        """Return once the loops may run, under the switches as they are by then."""
+        await self._recovery.cleared(stopping)
+        while not stopping.is_set():
+            try:
+                return await self.switches.read()
+            except DependencyAway as error:
+                log.warning("waiting to begin", error=str(error))
+                await pause(stopping, 1.0)
+        return None
 
     def _committed(self) -> None:
         self.relay.nudge()
