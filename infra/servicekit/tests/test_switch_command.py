@@ -84,6 +84,22 @@ async def test_a_switch_that_makes_no_sense_is_refused(
     assert says in errors and len(errors.splitlines()) == 1
 
 
+async def test_a_service_turns_its_own_switch_on_record(database: Database) -> None:
+    """What `recover` stops stands in the audit records as if a person had; again is no harm."""
+    switches = Switches(database, ManualClock(NOW))
+    switches.declare(Known("stop-money", "stops money", "campaign"))
+    for _ in range(2):
+        await switches.turn_on("stop-money", "c1", "recover", "odd")
+    await switches.read()
+    found = switches.on("stop-money", "c1")
+    assert found is not None and (found.by, found.why, found.until) == ("recover", "odd", None)
+    assert switches.on("stop-money", "c2") is None
+    acts = await database.collection("audit").find().to_list(None)
+    assert [(act["command"], act["by"], act["what"]["campaign"]) for act in acts] == [
+        ("switch on", "recover", "c1")
+    ] * 2
+
+
 async def test_a_switch_holds_for_its_subject_until_its_end(database: Database) -> None:
     """For one subject, or for all; the end needs nobody, and turning it again moves it."""
     clock = ManualClock(NOW)

@@ -39,6 +39,7 @@ from servicekit.errors import Conflict, DuplicateKey
 from servicekit.memory import MemoryDatabase
 from servicekit.outbox import OutboxRow
 from servicekit.units import MemoryUnitsOfWork, Plumbing
+from services.payouts.tests.builders import NOW
 from sosst_contracts.chain import read_block
 
 Name = TypeVar("Name", bound=Hashable)
@@ -273,6 +274,9 @@ class MemoryBrake:
 
     def stopped(self, campaign_id: str) -> Stopped | None:
         return self.pulled.get(None) or self.pulled.get(campaign_id)
+
+    async def stop(self, campaign_id: str, by: str, why: str) -> None:
+        self.pulled[campaign_id] = Stopped(by, NOW)
 
 
 class ProcessDied(Exception):

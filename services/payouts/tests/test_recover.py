@@ -72,6 +72,7 @@ async def recover(payouts: Payouts) -> list[str]:
         units=payouts.units,
         queries=payouts.queries,
         provider=payouts.provider,
+        brake=payouts.brake,
         queue=payouts.work,
         rules=RULES,
         clock=payouts.clock,
@@ -194,6 +195,23 @@ async def test_a_destination_changed_after_the_transfer_stays_as_the_creator_gav
     again = restore(payouts, backup)
     assert [line for line in await recover(again) if "taken over" in line]
     assert await again.queries.destination(CAMPAIGN) == given
+
+
+async def test_a_stage_that_a_person_must_look_at_is_not_sent_once_more() -> None:
+    """Two transfers are one too many: the campaign's money stands until somebody lets it go."""
+    payouts = await restored(memory_payouts(), Outcome.GOAL_MET, 1, 0, 10)
+    (attempt,) = payouts.provider.transfers
+    another = attempt.replace("attempt-1", "attempt-2")
+    payouts.provider.transfers[another] = TransferSeen(2, "tr_another", "txn_another")
+    payouts.provider.asked_for[another] = payouts.provider.asked_for[attempt]
+    lines = await recover(payouts)
+    assert [line for line in lines if "a person must look" in line and "stopped" in line]
+    await payouts.give_destination()
+    await live(payouts, 20)
+    assert [m.type for m in payouts.provider.movements].count("transfer") == 1
+    payouts.brake.pulled.clear()
+    await live(payouts, 20)
+    assert [m.type for m in payouts.provider.movements].count("transfer") == 2, "only that stops it"
 
 
 async def test_cash_that_belongs_to_nothing_is_shown_to_a_person() -> None:

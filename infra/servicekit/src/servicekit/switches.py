@@ -13,6 +13,7 @@ from datetime import datetime
 import structlog
 
 from servicekit import metrics
+from servicekit.audit import AuditEntry, MongoAudit
 from servicekit.clock import Clock
 from servicekit.errors import DependencyAway
 from servicekit.loops import Pulse, pause
@@ -96,6 +97,7 @@ class Switches:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self.known: dict[str, Known] = {}
+        self._database = database
         self._rows = MongoSwitches(database)
         self._clock = clock
         self._on: Sequence[Switch] = ()
@@ -109,6 +111,19 @@ class Switches:
         """Return the switch that holds now, for all or for this subject."""
         subjects = {None, subject}
         return next((s for s in self._holding() if s.name == name and s.subject in subjects), None)
+
+    async def turn_on(self, name: str, subject: str | None, by: str, why: str) -> None:
+        """Turn one on, with its audit record, until a person turns it off; repeatable."""
+        now = self._clock.now()
+        what = {"switch": name, "campaign": subject}
+
+        async def save(session: Session) -> None:
+            rows = MongoSwitches(self._database, session)
+            await rows.turn_on(Switch(name, subject, by, why, now))
+            entry = AuditEntry(now, by, "switch on", what, why, "on")
+            await MongoAudit(self._database, session).add(entry)
+
+        await self._database.transaction(save)
 
     async def read(self) -> None:
         """Read the table; raises `DependencyAway`."""

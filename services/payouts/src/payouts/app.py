@@ -91,6 +91,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
             units=runtime.units,
             queries=queries,
             provider=provider,
+            brake=brake,
             queue=runtime.work,
             rules=settings.key_rules(),
             clock=runtime.clock,

@@ -221,6 +221,10 @@ class Brake(Protocol):
         """Return who stopped this campaign's money, or all money, None if nobody did."""
         ...
 
+    async def stop(self, campaign_id: str, by: str, why: str) -> None:
+        """Stop this campaign's money, on record, until a person lets it go; repeatable."""
+        ...
+
 
 class Ledger(Protocol):
     """Sums over all books in one currency, minor units; may be a second old."""

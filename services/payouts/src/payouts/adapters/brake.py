@@ -18,3 +18,6 @@ class SwitchedBrake:
     def stopped(self, campaign_id: str) -> Stopped | None:
         switch = self._switches.on(STOP_MONEY.name, campaign_id)
         return Stopped(switch.by, switch.since, switch.until) if switch else None
+
+    async def stop(self, campaign_id: str, by: str, why: str) -> None:
+        await self._switches.turn_on(STOP_MONEY.name, campaign_id, by, why)

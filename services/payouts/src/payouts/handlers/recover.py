@@ -23,7 +23,7 @@ from payouts.handlers.posting import post
 from payouts.handlers.refund_run import run_page
 from payouts.handlers.wake import CURSOR
 from payouts.handlers.work_kinds import REFUND_RUN, refund_work, stage_work
-from payouts.ports import CashMovement, NoAnswer, PayoutsUnit, Provider, Queries
+from payouts.ports import Brake, CashMovement, NoAnswer, PayoutsUnit, Provider, Queries
 from servicekit.clock import Clock
 from servicekit.errors import DependencyAway
 from servicekit.recovery import ServiceRecovery
@@ -48,6 +48,7 @@ class RecoverPayouts(ServiceRecovery):
     units: UnitsOfWork[PayoutsUnit]
     queries: Queries
     provider: Provider
+    brake: Brake
     queue: WorkQueue
     rules: KeyRules
     clock: Clock
@@ -166,7 +167,11 @@ class RecoverPayouts(ServiceRecovery):
                 lambda unit: self._adopt_stage(unit, stage, transfers, payouts)
             )
         except (Refused, InvariantBroken) as error:
-            return [f"a person must look at {stage.stage_id}: {error}"]
+            # Here it looks unsent, and no limit of the provider keeps it from being sent again.
+            await self.brake.stop(stage.campaign_id, "recover", f"{stage.stage_id}: {error}")
+            return [
+                f"a person must look at {stage.stage_id}, its campaign's money is stopped: {error}"
+            ]
         return [f"{stage.stage_id}: taken over from the provider"] if changed else []
 
     async def _adopt_stage(
