@@ -9,7 +9,7 @@ from infra.servicekit.tests.conftest import NOW, Plumbed, on_mongodb
 from infra.servicekit.tests.test_publish import on_topic, sequences
 from servicekit.kafka import KafkaConnection
 from servicekit.mongo import Database, Document
-from servicekit.own_topics import OwnTopics, own_topics
+from servicekit.own_topics import Comparison, OwnTopics, Unexplained, own_topics
 from servicekit.publish import KafkaPublisher
 from servicekit.relay import Relay
 from sosst_contracts.codec import Draft
@@ -167,3 +167,17 @@ async def test_a_fact_that_was_never_told_gets_a_number_of_its_own(service: Serv
     told = await on_topic(service.connection, TOPIC)
     assert sequences(told, "c1") == [1, 2, 3, 4, 5]
     assert [b"somebody" in (record.value or b"") for record in told] == [False] * 2 + [True] * 3
+
+
+async def test_a_fact_that_is_told_already_gets_no_second_number(database: Database) -> None:
+    """Only what waits under a used number is told under another: the row before it is no other."""
+    plumbed = on_mongodb(database)
+    drafts = [Draft(sample(PledgePlaced, campaign_id="c1"), NOW) for _ in range(3)]
+    await plumbed.units.run(lambda unit: unit.plumbing.outbox.add(drafts))
+    first, *_ = [row.record for row in await plumbed.outbox.page(10)]
+    taken = [Unexplained(first, "c1", number, "used", taken=True) for number in (2, 3)]
+    above = Unexplained(first, "c1", 4, "above")
+    comparison = Comparison([*taken, above], heads={(TOPIC, "c1"): 4})
+    topics = OwnTopics([TOPIC], KafkaConnection("127.0.0.1:9", "nobody"), database)
+    await topics.pass_over(comparison, plumbed.clock)
+    assert sequences([row.record for row in await plumbed.outbox.page(10)], "c1") == [1, 5, 6]

@@ -106,6 +106,7 @@ class OwnTopics:
         """Give out no sequence again that the unexplained facts used; repeatable.
 
         A fact that waits under a number that is used gets the next free one, and those behind it.
+        One that waits before it is on the topic as it is, and must not be told under a second.
         """
         above = {(one.topic, one.key) for one in comparison.unexplained}
         writes = [
@@ -119,16 +120,19 @@ class OwnTopics:
         if writes:
             with sorted_errors():
                 await self._sequences.bulk_write(writes, ordered=False)
-        for topic, key in {(o.topic, o.key) for o in comparison.unexplained if o.taken}:
-            head = comparison.heads[topic, key]
-            renumber = partial(self._renumber, clock=clock, topic=topic, key=key, head=head)
+        taken = [one for one in comparison.unexplained if one.taken]
+        # They stand in their order, and of one key the first is kept.
+        for one in {(o.topic, o.key): o for o in reversed(taken)}.values():
+            head = comparison.heads[one.topic, one.key]
+            renumber = partial(self._renumber, clock=clock, first=one, head=head)
             await self._database.transaction(renumber)
 
     async def _renumber(
-        self, session: Session, clock: Clock, topic: str, key: str, head: int
+        self, session: Session, clock: Clock, first: Unexplained, head: int
     ) -> None:
-        prefix = f"{topic}|{key}|"
-        mine = {"_id": {"$gte": prefix, "$lt": f"{prefix}~"}, "topic": topic, "key": key.encode()}
+        topic, key, prefix = first.topic, first.key, f"{first.topic}|{first.key}|"
+        behind = {"$gte": f"{prefix}{first.sequence:020}", "$lt": f"{prefix}~"}
+        mine = {"_id": behind, "topic": topic, "key": key.encode()}
         with sorted_errors():
             rows = await self._rows.find(mine, session=session).sort("_id", 1).to_list(None)
             await self._rows.delete_many(mine, session=session)

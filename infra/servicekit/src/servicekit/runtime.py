@@ -205,6 +205,8 @@ class Runtime(Generic[U]):
 
     async def check_own_topics(self) -> None:
         """Return when `recover` is not required; changes nothing."""
+        if await self.recovery_mark.unfinished():
+            raise RecoverRequired("a recovery was begun and not finished: run recover")
         comparison = await self.own_topics.compare(whole=False)
         if comparison.unexplained:
             raise RecoverRequired(f"{comparison.unexplained[0].topic} is ahead: run recover")

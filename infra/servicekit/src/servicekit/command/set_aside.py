@@ -12,6 +12,7 @@ from servicekit.command.context import Command, CommandRefused, Context, one_who
 from servicekit.consume import BatchConsumer, Subscription
 from servicekit.loops import Pulse
 from servicekit.process import EXIT_CLEAN
+from servicekit.recovery import RecoverRequired
 from servicekit.runtime import Runtime
 from servicekit.schema import check_version
 from servicekit.set_aside import Search, SetAsideFact
@@ -20,7 +21,7 @@ from servicekit.units import U, UnitsOfWork
 from sosst_contracts.codec import Decoded, decode
 
 T = TypeVar("T")
-DRAIN_PAGE = 500
+CHANGING = frozenset({"replay", "purge"})
 
 
 def _describe(parser: ArgumentParser) -> None:
@@ -50,9 +51,19 @@ async def _set_aside(context: Context) -> int:
     context.assemble()
     await check_version(context.runtime.database, context.runtime.schema)
     await context.runtime.clock.synchronise()
+    if context.arguments.act in CHANGING:
+        await _not_behind(context.runtime)
     acts = {"list": _list, "show": _show, "replay": _replay, "purge": _purge}
     await acts[context.arguments.act](context.runtime, context.arguments)
     return EXIT_CLEAN
+
+
+async def _not_behind(runtime: Runtime[Any]) -> None:
+    """Refuse on a restored database: its facts would take numbers that its topics have."""
+    try:
+        await runtime.check_own_topics()
+    except RecoverRequired as error:
+        raise CommandRefused(str(error)) from None
 
 
 async def _list(runtime: Runtime[Any], arguments: Any) -> None:
