@@ -126,6 +126,7 @@ async def test_name_of_a_cause_is_its_address(
     [
         ("GET", "/people/backer-1/inbox?cursor=nonsense", None, 422),
         ("GET", "/people/backer-1/inbox?cursor=2026-03-01T12:00:00~x", None, 422),
+        ("GET", "/people/backer-1/inbox?cursor=9999-12-31T23:59:59-14:00~x", None, 422),
         ("GET", "/people/backer-1/inbox?limit=0", None, 422),
         ("GET", "/people/backer-1/inbox?limit=201", None, 422),
         ("PUT", "/people/backer-1/inbox/read", {"up_to": "2026-03-01T12:00:00"}, 422),

@@ -131,7 +131,16 @@ async def test_nothing_is_reported_after_a_missed_goal(
     assert {problem(answer) for answer in answers} == {(409, "campaign-missed")}
 
 
-@pytest.mark.parametrize("cursor", ["x", "~", "2026-03-01T12:00:00~u1", "2026-03-01T12:00:00Z~"])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "~",
+        "2026-03-01T12:00:00~u1",
+        "2026-03-01T12:00:00Z~",
+        "0001-01-01T00:00:00+14:00~u1",
+    ],
+)
 async def test_a_foreign_cursor_is_refused(client: httpx.AsyncClient, cursor: str) -> None:
     """A cursor that we did not make is a 422, not an accident."""
     response = await client.get("/campaigns/campaign-1/updates", params={"cursor": cursor})

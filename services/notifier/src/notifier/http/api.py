@@ -1,7 +1,7 @@
 """Routes of notifier: inboxes, and whether everybody was told."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Query
@@ -116,10 +116,12 @@ def _place_of(cursor: str) -> tuple[datetime, str] | None:
         return None
     at, _, chunk_id = cursor.partition("~")
     try:
-        instant = datetime.fromisoformat(at)
-    except ValueError:
+        found = datetime.fromisoformat(at)
+        # The database keeps UTC, where the first and the last hours of all time have no place.
+        instant = found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
         instant = None
-    if instant is None or instant.tzinfo is None or not chunk_id:
+    if instant is None or not chunk_id:
         raise Problem(422, "invalid-cursor", "The cursor is not one of ours")
     return instant, chunk_id
 

@@ -1,7 +1,7 @@
 """From the domain to what people see, and back."""
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 
 from servicekit.problems import Problem
 from updates.domain.errors import Refused
@@ -65,10 +65,12 @@ def place_of(cursor: str) -> tuple[datetime, str] | None:
         return None
     at, _, update_id = cursor.partition("~")
     try:
-        instant = datetime.fromisoformat(at)
-    except ValueError:
+        found = datetime.fromisoformat(at)
+        # The database keeps UTC, where the first and the last hours of all time have no place.
+        instant = found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
         instant = None
-    if instant is None or instant.tzinfo is None or not update_id:
+    if instant is None or not update_id:
         raise Problem(422, "invalid-cursor", "The cursor is not one of ours")
     return instant, update_id
 
