@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from servicekit.access import Guard
+from servicekit.access import Guard, guarded_api
 from servicekit.command import main
 from servicekit.consume import Refusal, Subscription
 from servicekit.loops import Loop, Pulse, pause
@@ -77,7 +77,7 @@ def assemble(settings: LampSettings, runtime: Runtime[Unit]) -> Process:
 
 
 def _api(guard: Guard) -> FastAPI:
-    api = FastAPI()
+    api = guarded_api("lamp")
 
     @api.get("/campaigns/{campaign_id}/of/{backer_id}", dependencies=[guard.proven_by("nothing")])
     async def read(campaign_id: str, backer_id: str) -> None:
