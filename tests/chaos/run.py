@@ -61,7 +61,7 @@ async def run_chaos(
                 findings += _too_blind(checker)
         finally:
             checker.close()
-        return Report(plan.seed, findings, _figures(load, breaker, checker))
+        return Report(plan.seed, findings, _figures(load, breaker, checker, stack))
 
 
 async def _disturbed(plan: Plan, load: Load, breaker: Breaker, checker: Checker) -> list[Finding]:
@@ -107,7 +107,7 @@ def _too_blind(checker: Checker) -> list[Finding]:
     return [Finding("blind", f"only {looks.whole} of {looks.taken} looks could read everything")]
 
 
-def _figures(load: Load, breaker: Breaker, checker: Checker) -> dict[str, int]:
+def _figures(load: Load, breaker: Breaker, checker: Checker, stack: NativeStack) -> dict[str, int]:
     history = checker.watch.history
     fallen = [verdict.verdict for verdict in verdicts_of(history).values()]
     return {
@@ -122,4 +122,8 @@ def _figures(load: Load, breaker: Breaker, checker: Checker) -> dict[str, int]:
         "facts": sum(len(facts) for facts in history.facts.values()),
         "told": sum(len(people) for people in history.told.values()),
         "repeats": history.repeats,
+        "rollbacks": sum(
+            len(list((mongod.folder / "data" / "rollback").rglob("*.bson")))
+            for mongod in stack.mongods
+        ),
     }
