@@ -35,6 +35,9 @@ class TopicReader:
         numbers = await self._connection.partitions(self._topic)
         physical = self._connection.physical(self._topic)
         partitions = [TopicPartition(physical, number) for number in numbers]
+        if not partitions:
+            # A consumer that is stopped as soon as it was started cancels its caller (aiokafka).
+            return
         consumer = AIOKafkaConsumer(
             **self._connection.client_options(),
             auto_offset_reset="earliest",
@@ -42,8 +45,6 @@ class TopicReader:
         )
         try:
             await consumer.start()
-            if not partitions:
-                return
             consumer.assign(partitions)
             firsts = await consumer.beginning_offsets(partitions)
             ends = await consumer.end_offsets(partitions)
