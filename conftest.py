@@ -41,20 +41,6 @@ def breakable_stack(_breakable_stack: NativeStack) -> Iterator[NativeStack]:
     _breakable_stack.heal()
 
 
-@pytest.fixture(scope="session")
-def _three_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
-    folder = tmp_path_factory.mktemp("three")
-    with NativeStack(folder, brokers=3, mongods=3, proxied=True) as stack:
-        yield stack
-
-
-@pytest.fixture
-def three_nodes(_three_nodes: NativeStack) -> Iterator[NativeStack]:
-    """Three brokers and three mongods, each behind a fault proxy; whole again after each test."""
-    yield _three_nodes
-    _three_nodes.heal()
-
-
 @pytest.fixture
 def kafka_bootstrap_servers(native_stack: Addresses) -> str:
     """`host:port` of the shared broker."""

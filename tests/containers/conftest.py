@@ -52,7 +52,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         use.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """An engine with all images built, known to testcontainers."""
     # Late, because it reads the environment when it is imported.
@@ -67,7 +67,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
         yield engine
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def suite(
     engine: Engine, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[ContainerSuite]:
@@ -76,7 +76,7 @@ async def suite(
         yield suite
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def world(suite: ContainerSuite) -> AsyncIterator[World]:
     """The same suite with somebody who pays and somebody who looks."""
     world = World(suite, Checkout(suite), Readings(suite))
