@@ -52,7 +52,7 @@ class Cluster:
         return {"bootstrap_servers": self.servers} | self.access.kafka(service).client_options()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def cluster(secured_stack: NativeStack, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
     """Everything granted as a suite does it."""
     security, addresses = secured_stack.security, secured_stack.addresses
