@@ -197,8 +197,9 @@ class Breaker:
             return (await http.get(f"{waiting.health_url}/readyz")).status_code
 
         async def refused() -> bool:
-            said = (await http.get(f"{waiting.health_url}/readyz")).json()
-            return "recovery" in said.get("failing", {})
+            # `/readyz` fails too for as long as nothing is compared yet.
+            said = (await http.get(f"{waiting.health_url}/metrics")).text
+            return "sosst_recover_required 1.0" in said
 
         async def recovered() -> bool:
             done = await _done(self._world.recover, name)
