@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,8 @@ import pytest
 from infra.native import NativeStack
 from infra.servicekit.tests.conftest import until
 from servicekit.auth import DEVELOPMENT_ISSUER
+from servicekit.mongo import Database
+from servicekit.recovery import Recoverer, RecoveryMark
 
 LAMP = Path(__file__).with_name("lamp.py")
 NOWHERE = {
@@ -240,6 +243,35 @@ async def test_check_changes_nothing_and_dry_run_neither(addresses: dict[str, st
     async with lamp("check", **addresses) as run:
         code, output, _ = await run.end()
     assert code == 0 and output.splitlines() == ["mongodb: ok", "schema: ok", "kafka: ok"]
+
+
+async def recovered(addresses: Mapping[str, str]) -> tuple[int, str, str]:
+    """Run `recover` to its end; a young broker has no coordinator for groups yet."""
+    ends: list[tuple[int, str, str]] = []
+
+    async def reached() -> bool:
+        async with lamp("recover", "--by", "sre-2", "--why", "disk", **addresses) as run:
+            ends.append(await run.end())
+        return ends[-1][0] != 69
+
+    await until("recover reaches what it needs", reached)
+    return ends[-1]
+
+
+async def test_recover_is_refused_while_another_one_runs(
+    addresses: dict[str, str], database: Database
+) -> None:
+    """Exit code 64 and one line that says who; afterwards, and again, it ends with 0."""
+    await migrated(addresses)
+    mark, who, now = RecoveryMark(database), Recoverer("sre-1"), datetime.now(UTC)
+    await database.transaction(lambda session: mark.begin(session, now, who))
+    code, output, errors = await recovered(addresses)
+    assert code == 64 and errors.startswith("sre-1 recovers since ") and who.place in errors
+    await mark.let_go(now, who)
+    for _ in range(2):
+        code, output, errors = await recovered(addresses)
+        assert code == 0 and "recovered: " in output, errors
+    assert not await mark.unfinished()
 
 
 @pytest.mark.parametrize("words", [["recover"], ["recover", "--by", "sre-1"], ["bake"], []])

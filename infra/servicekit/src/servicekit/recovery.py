@@ -5,27 +5,51 @@ starts while none answers waits for it, those that run go on (decision 0018).
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import uuid4
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from servicekit import metrics
-from servicekit.errors import DependencyAway
+from servicekit.errors import DependencyAway, LeaseLost
 from servicekit.loops import Pulse, pause
-from servicekit.mongo import Database, Session, sorted_errors
+from servicekit.mongo import Database, Document, Session, sorted_errors
 from servicekit.own_topics import OwnTopics, Unexplained
 from servicekit.problems import Problem
 
 log = structlog.get_logger()
 
 LOOK_AGAIN_SECONDS = 1.0
+# A recovery that was killed is taken for running so long.
+LEASE_SECONDS = 30.0
+RENEW_SECONDS = 5.0
 _MARK = {"_id": "recovery"}
 
 
 class RecoverRequired(Exception):
     """The database cannot explain what its own topics say; only `recover` may go on."""
+
+
+class RecoveryRuns(Exception):
+    """Another recovery of this database runs; two at once would each undo what the other knows."""
+
+
+def _place() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Recoverer:
+    """One run of `recover`: who started it and where; the token is of this run alone."""
+
+    by: str
+    place: str = field(default_factory=_place)
+    token: str = field(default_factory=lambda: uuid4().hex)
 
 
 class ServiceRecovery:
@@ -57,14 +81,64 @@ class RecoveryMark:
             mark = await self._marks.find_one(_MARK)
         return mark is not None and mark["finished_at"] is None
 
-    async def begin(self, session: Session, now: datetime) -> None:
-        change = {"$set": {"begun_at": now, "finished_at": None}}
-        with sorted_errors():
-            await self._marks.update_one(_MARK, change, upsert=True, session=session)
+    async def begin(self, session: Session, now: datetime, who: Recoverer) -> None:
+        """Begin, or take over a recovery that ended unfinished.
 
-    async def finish(self, session: Session, now: datetime) -> None:
+        Raises `RecoveryRuns` while another one holds the mark.
+        """
         with sorted_errors():
-            await self._marks.update_one(_MARK, {"$set": {"finished_at": now}}, session=session)
+            mark = await self._marks.find_one(_MARK, session=session)
+        if mark is not None and mark["finished_at"] is None:
+            _refuse_if_held(mark, now, who)
+        change = {
+            "begun_at": now,
+            "finished_at": None,
+            "by": who.by,
+            "place": who.place,
+            "token": who.token,
+            "held_until": _lease_from(now),
+        }
+        with sorted_errors():
+            await self._marks.update_one(_MARK, {"$set": change}, upsert=True, session=session)
+
+    async def renew(self, now: datetime, who: Recoverer) -> None:
+        """Hold the mark for another while; raises `LeaseLost` if it is not ours any more."""
+        await self._change(who, {"held_until": _lease_from(now)})
+
+    async def let_go(self, now: datetime, who: Recoverer) -> None:
+        """Leave the recovery unfinished, for whoever goes on; nothing if it is not ours."""
+        try:
+            await self._change(who, {"held_until": now})
+        except LeaseLost:
+            log.warning("the recovery is somebody else's by now")
+
+    async def finish(self, session: Session, now: datetime, who: Recoverer) -> None:
+        """End it; raises `LeaseLost` if it is not ours any more."""
+        await self._change(who, {"finished_at": now}, session)
+
+    async def _change(
+        self, who: Recoverer, change: Document, session: Session | None = None
+    ) -> None:
+        ours = _MARK | {"token": who.token, "finished_at": None}
+        with sorted_errors():
+            result = await self._marks.update_one(ours, {"$set": change}, session=session)
+        if not result.matched_count:
+            raise LeaseLost("another recovery took over")
+
+
+def _lease_from(now: datetime) -> datetime:
+    return now + timedelta(seconds=LEASE_SECONDS)
+
+
+def _refuse_if_held(mark: Document, now: datetime, who: Recoverer) -> None:
+    # A mark of an earlier release has no lease, and nobody holds it.
+    until = mark.get("held_until", now)
+    if until > now and mark["token"] != who.token:
+        begun, free = (at.isoformat(timespec="seconds") for at in (mark["begun_at"], until))
+        raise RecoveryRuns(
+            f"{mark['by']} recovers since {begun}, {mark['place']}; "
+            f"if that one is gone, run it again after {free}"
+        )
 
 
 class RecoveryGuard:
