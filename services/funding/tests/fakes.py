@@ -8,6 +8,7 @@ from datetime import datetime
 from funding import wire
 from funding.adapters.facts import OutboxFacts
 from funding.domain.campaign import Campaign, CampaignState
+from funding.domain.held import Held
 from funding.domain.pledge import Pledge, PledgeState
 from funding.ports import FundingUnit
 from servicekit.clock import Clock
@@ -62,6 +63,20 @@ class MemoryPledges:
             if pledge.payment.campaign_id == campaign_id and pledge.state is PledgeState.PENDING
         ]
         return max(pending, default=None)
+
+
+class MemoryHeld:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._held: dict[str, Held] = database.table("held")
+
+    async def load(self, campaign_id: str) -> Held | None:
+        return self._held.get(campaign_id)
+
+    async def save(self, held: Held) -> None:
+        self._held[held.campaign_id] = held
+
+    async def remove(self, campaign_id: str) -> None:
+        self._held.pop(campaign_id, None)
 
 
 def _reference(pledge: Pledge) -> tuple[str, str]:
@@ -133,6 +148,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[Fu
             plumbing=plumbing,
             campaigns=MemoryCampaigns(tables),
             pledges=MemoryPledges(tables),
+            held=MemoryHeld(tables),
             facts=OutboxFacts(plumbing.outbox, wire.draft, wire.PLEDGES_TOPIC),
         )
 

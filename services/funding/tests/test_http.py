@@ -74,6 +74,7 @@ async def test_from_launch_to_figures(client: httpx.AsyncClient) -> None:
         "pending",
         "intake",
         "set-aside",
+        "held",
     }
     assert [c["campaign_id"] for c in (await client.get("/campaigns")).json()["items"]] == ["c1"]
 

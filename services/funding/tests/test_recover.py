@@ -1,14 +1,19 @@
 """Campaigns, pledges and verdicts come back from funding's own facts, wherever the backup ended."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from funding import wire
+from funding.domain.campaign import CampaignState
 from funding.domain.errors import Refused
 from funding.domain.pledge import PaymentStatus
+from funding.domain.settling import Line
 from funding.handlers.recover import Decided, Paid, RecoverFunding, roll_forward
+from funding.handlers.release import release
+from funding.handlers.settle import explain
 from servicekit.own_topics import Unexplained
 from services.funding.tests.conftest import NOW, Funding, memory_funding, payment
 from sosst_contracts.codec import attribution
@@ -46,6 +51,11 @@ async def told(funding: Funding) -> list[Unexplained]:
     return [Unexplained(record, key or "", at or 0, "") for record, key, at in placed]
 
 
+async def recover(restored: Funding, unexplained: Sequence[Unexplained]) -> list[str]:
+    recovery = RecoverFunding(restored.units, wire.history_from, restored.clock)
+    return await recovery.roll_forward(unexplained)
+
+
 @pytest.mark.trap(23)
 @pytest.mark.parametrize("backup", range(FACTS + 1))
 async def test_the_state_is_rolled_forward_by_its_own_facts(backup: int) -> None:
@@ -54,10 +64,9 @@ async def test_the_state_is_rolled_forward_by_its_own_facts(backup: int) -> None
     await history(lived)
     await history(restored, backup)
     known = len(await told(restored))
-    recovery = RecoverFunding(restored.units, wire.history_from)
     unexplained = (await told(lived))[known:]
     for _ in range(2):
-        assert not [line for line in await recovery.roll_forward(unexplained) if "a person" in line]
+        assert not [line for line in await recover(restored, unexplained) if "a person" in line]
     expected = await lived.queries.campaign("c1")
     found = await restored.queries.campaign("c1")
     assert expected is not None and found is not None
@@ -80,7 +89,7 @@ async def test_a_payment_that_is_read_again_says_nothing_new() -> None:
     """The inputs come a second time behind the roll, and make no fact."""
     lived, restored = memory_funding(), memory_funding()
     await history(lived)
-    await RecoverFunding(restored.units, wire.history_from).roll_forward(await told(lived))
+    await recover(restored, await told(lived))
     await restored.pay(payment(1), payment(2), payment(4, at=AFTER))
     assert await told(restored) == []
 
@@ -100,3 +109,74 @@ async def test_a_verdict_that_the_pledges_contradict_is_left_to_a_person() -> No
     with pytest.raises(Refused):
         await restored.units.run(lambda unit: roll_forward(unit, "c1", wrong))
     assert await restored.queries.campaign("c1") is None
+
+
+def without(facts: Sequence[Unexplained], topic: str, *sequences: int) -> list[Unexplained]:
+    return [one for one in facts if one.topic != topic or one.sequence not in sequences]
+
+
+@pytest.mark.trap(23)
+@pytest.mark.parametrize("backup", [0, 2])
+async def test_a_verdict_that_was_told_stands_and_no_other_is_ever_told(
+    funding: Funding, backup: int
+) -> None:
+    """Too few pledges are known, which would miss the goal by now: nobody hears of that."""
+    lived = memory_funding()
+    await history(lived)
+    (verdict,) = await lived.published("verdict-reached")
+    await history(funding, backup)
+    known = len(await told(funding))
+    facts = without((await told(lived))[known:], "funding.pledges", 2, 5, 6)
+    lines = await recover(funding, facts)
+    assert [line for line in lines if "a person must look" in line and "stands" in line], lines
+    await funding.launch()  # as reading the inputs again does, where it is not known
+    funding.clock.advance(hours=24)
+    campaign = await funding.settled()
+    assert campaign.verdict is not None and campaign.next_due is None
+    assert campaign.state == verdict.verdict
+    assert campaign.verdict.collected == verdict.collected
+    assert await funding.published("verdict-reached") == []
+    await funding.pay(payment(7, at=AFTER))
+    assert (await funding.settled()).verdict == campaign.verdict
+    with pytest.raises(Refused, match="stands"):
+        await let_go(funding)
+
+
+async def let_go(funding: Funding) -> None:
+    now = funding.clock.now()
+    await funding.units.run(lambda unit: release(unit, "c1", "sre-1", "looked", now))
+
+
+async def test_a_campaign_that_does_not_fold_decides_nothing_until_it_is_released(
+    funding: Funding,
+) -> None:
+    """Where no verdict was told: the settling line says why it waits, and who looks lets it go."""
+    lived = memory_funding()
+    await history(lived, 5)
+    facts = without(await told(lived), "funding.campaigns", 1)
+    (line,) = await recover(funding, facts)
+    assert "a person must look at campaign c1, held, until `release`" in line
+    await funding.launch()
+    await funding.pay(payment(1), payment(2))
+    funding.clock.advance(hours=24)
+    assert (await funding.settled()).state is CampaignState.SETTLING
+    lines = await explain(funding.units, funding.intake, "c1", funding.clock.now())
+    assert [one.line for one in lines if not one.met] == [Line.HELD]
+    await let_go(funding)
+    funding.clock.advance(seconds=2)
+    assert (await funding.settled()).verdict is not None
+    assert len(await funding.published("verdict-reached")) == 1
+    with pytest.raises(Refused, match="nobody holds"):
+        await let_go(funding)
+
+
+async def test_a_payment_that_stands_for_two_pledges_is_left_to_a_person(
+    funding: Funding,
+) -> None:
+    """What the database refuses is held as what the rules refuse; it ends no recovery."""
+    lived = memory_funding()
+    await history(lived, 2)
+    await funding.launch()
+    await funding.pay(replace(payment(1), pledge_id="another"))
+    lines = await recover(funding, without(await told(lived), "funding.campaigns", 1))
+    assert [line for line in lines if "a person must look" in line], lines

@@ -2,8 +2,8 @@
 
 import sys
 
-from funding.app import assemble, begin
+from funding.app import COMMANDS, assemble, begin
 from funding.settings import FundingSettings
 from servicekit.command import main
 
-sys.exit(main(FundingSettings, begin, assemble))
+sys.exit(main(FundingSettings, begin, assemble, COMMANDS))

@@ -5,15 +5,17 @@ from collections.abc import Collection
 from funding import wire
 from funding.adapters.facts import OutboxFacts
 from funding.adapters.intake import NoIntake
-from funding.adapters.mongo_stores import MongoCampaigns, MongoPledges
+from funding.adapters.mongo_stores import MongoCampaigns, MongoHeld, MongoPledges
 from funding.adapters.queries import MongoQueries
 from funding.adapters.schema import SCHEMA
+from funding.commands import describe_release, perform_release
 from funding.consumer import PAYMENTS_GROUP, subscriptions
 from funding.handlers.recover import RecoverFunding
 from funding.http import build_api
 from funding.ports import FundingUnit, Intake
 from funding.settings import FundingSettings
 from funding.sweeps import MeasureCampaigns, SettleDueCampaigns
+from servicekit.command import Command, Context
 from servicekit.mongo import Database, Session
 from servicekit.positions import TopicPositions
 from servicekit.process import Process
@@ -36,6 +38,7 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> FundingUni
         plumbing=plumbing,
         campaigns=MongoCampaigns(database, session),
         pledges=MongoPledges(database, session),
+        held=MongoHeld(database, session),
         facts=OutboxFacts(plumbing.outbox, wire.draft, wire.PLEDGES_TOPIC),
     )
 
@@ -45,7 +48,7 @@ def assemble(settings: FundingSettings, runtime: Runtime[FundingUnit]) -> Proces
     queries = MongoQueries(runtime.database)
     intake = _intake(settings, runtime)
     standard = settings.standard_terms()
-    runtime.recover_with(RecoverFunding(runtime.units, wire.history_from))
+    runtime.recover_with(RecoverFunding(runtime.units, wire.history_from, runtime.clock))
     for subscription in subscriptions(
         runtime.clock, standard, payments_intake=settings.payments_intake
     ):
@@ -62,3 +65,18 @@ def _intake(settings: FundingSettings, runtime: Runtime[FundingUnit]) -> Intake:
     if settings.payments_intake:
         return TopicPositions(runtime.connection, wire.PAYMENTS_TOPIC, PAYMENTS_GROUP)
     return NoIntake()
+
+
+async def _release(context: Context) -> int:
+    await context.runtime.clock.synchronise()
+    return await perform_release(context.arguments, context.runtime.units, context.runtime.clock)
+
+
+COMMANDS = (
+    Command(
+        "release",
+        "let a campaign decide that a recovery left to a person; see it put right first",
+        describe_release,
+        _release,
+    ),
+)

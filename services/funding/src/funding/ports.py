@@ -7,6 +7,7 @@ from typing import Protocol
 
 from funding.domain.campaign import Campaign
 from funding.domain.facts import Fact
+from funding.domain.held import Held
 from funding.domain.pledge import Pledge
 from servicekit.units import Unit
 
@@ -49,6 +50,20 @@ class Pledges(Protocol):
         ...
 
 
+class HeldCampaigns(Protocol):
+    """Campaigns that a person must look at, bound to one transaction."""
+
+    async def load(self, campaign_id: str) -> Held | None: ...
+
+    async def save(self, held: Held) -> None:
+        """Insert or replace."""
+        ...
+
+    async def remove(self, campaign_id: str) -> None:
+        """Let it go; nothing if it is not held."""
+        ...
+
+
 class Facts(Protocol):
     """Where facts go, to be published after the transaction."""
 
@@ -71,6 +86,7 @@ class FundingUnit(Unit):
 
     campaigns: Campaigns
     pledges: Pledges
+    held: HeldCampaigns
     facts: Facts
 
 

@@ -11,6 +11,7 @@ from funding.domain.campaign import (
     Totals,
     Verdict,
 )
+from funding.domain.held import Held
 from funding.domain.pledge import (
     Capture,
     Payment,
@@ -43,7 +44,7 @@ def campaign_document(campaign: Campaign) -> Document:
 
 
 def campaign_from(row: Document) -> Campaign:
-    ends, verdict = row["intake_ends"], row["verdict"]
+    ends = row["intake_ends"]
     return Campaign(
         launch=_launch_from(row["launch"]),
         launched_at=row["launched_at"],
@@ -52,11 +53,26 @@ def campaign_from(row: Document) -> Campaign:
         next_due=row["next_due"],
         intake_ends=None if ends is None else dict(ends),
         blocked_at=row["blocked_at"],
-        verdict=Verdict(**verdict | {"outcome": CampaignState(verdict["outcome"])})
-        if verdict
-        else None,
+        verdict=_verdict_from(row["verdict"]),
         version=row["version"],
     )
+
+
+def _verdict_from(row: Document | None) -> Verdict | None:
+    return Verdict(**row | {"outcome": CampaignState(row["outcome"])}) if row else None
+
+
+def held_document(held: Held) -> Document:
+    return {
+        "_id": held.campaign_id,
+        "why": held.why,
+        "since": held.since,
+        "verdict": asdict(held.verdict) if held.verdict else None,
+    }
+
+
+def held_from(row: Document) -> Held:
+    return Held(row["_id"], row["why"], row["since"], _verdict_from(row["verdict"]))
 
 
 def _launch_from(row: Document) -> Launch:

@@ -9,10 +9,13 @@ from pymongo import ReplaceOne
 from funding.adapters.documents import (
     campaign_document,
     campaign_from,
+    held_document,
+    held_from,
     pledge_document,
     pledge_from,
 )
 from funding.domain.campaign import Campaign
+from funding.domain.held import Held
 from funding.domain.pledge import Pledge, PledgeState
 from servicekit.errors import Conflict
 from servicekit.mongo import Database, Session, sorted_errors
@@ -90,6 +93,30 @@ class MongoPledges:
                 pending, sort=[("placed_at", -1)], session=self._session
             )
         return pledge_from(row).placed_at if row else None
+
+
+class MongoHeld:
+    """The collection `held`, one document per campaign."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._held = database.collection("held")
+        self._session = session
+
+    async def load(self, campaign_id: str) -> Held | None:
+        with sorted_errors():
+            row = await self._held.find_one({"_id": campaign_id}, session=self._session)
+        return held_from(row) if row else None
+
+    async def save(self, held: Held) -> None:
+        mine = {"_id": held.campaign_id}
+        with sorted_errors():
+            await self._held.replace_one(
+                mine, held_document(held), upsert=True, session=self._session
+            )
+
+    async def remove(self, campaign_id: str) -> None:
+        with sorted_errors():
+            await self._held.delete_one({"_id": campaign_id}, session=self._session)
 
 
 def reference_field(provider: str, payment_reference: str) -> dict[str, str]:

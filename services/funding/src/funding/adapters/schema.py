@@ -3,7 +3,7 @@
 from servicekit.schema import CollectionSchema, Index, Schema
 
 SCHEMA = Schema(
-    version=1,
+    version=2,
     collections=(
         CollectionSchema(
             "campaigns",
@@ -18,5 +18,6 @@ SCHEMA = Schema(
                 Index([("campaign_id", 1), ("state", 1), ("placed_at", -1)]),
             ),
         ),
+        CollectionSchema("held"),
     ),
 )

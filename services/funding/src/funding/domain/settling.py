@@ -16,6 +16,7 @@ class Line(StrEnum):
     PENDING = "pending"
     INTAKE = "intake"
     SET_ASIDE = "set-aside"
+    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +34,18 @@ class Evidence:
 
     `pending_until` is when the last pending pledge's window ends, None if nothing is pending.
     `committed` is the intake's own position per partition, None if it could not be asked.
-    `set_aside` counts the facts of this campaign that wait for a person or another fact.
+    `set_aside` counts the facts of this campaign that wait for a person or another fact. `held`
+    says why a person must look at its history first, None if nobody must.
     """
 
     pending_until: datetime | None
     committed: Mapping[int, int] | None
     set_aside: int
+    held: str | None = None
 
 
 def settling_lines(campaign: Campaign, evidence: Evidence, now: datetime) -> list[SettlingLine]:
-    """Return all four lines, met or not, in the order in which people ask for them."""
+    """Return all five lines, met or not, in the order in which people ask for them."""
     return [
         _clock(campaign, now),
         _pending(evidence, now),
@@ -51,6 +54,11 @@ def settling_lines(campaign: Campaign, evidence: Evidence, now: datetime) -> lis
             Line.SET_ASIDE,
             evidence.set_aside == 0,
             f"{evidence.set_aside} facts of this campaign are set aside",
+        ),
+        SettlingLine(
+            Line.HELD,
+            evidence.held is None,
+            f"a person must look: {evidence.held}" if evidence.held else "nobody holds it",
         ),
     ]
 
@@ -108,3 +116,10 @@ def decide(campaign: Campaign, pledges_sequence: int, now: datetime) -> Campaign
         reached_at=now,
     )
     return replace(move(campaign, outcome), verdict=verdict, next_due=None)
+
+
+def stand(campaign: Campaign, verdict: Verdict, now: datetime) -> Campaign:
+    """Take a verdict that was told before as it was told: it falls once, whatever is known now."""
+    if campaign.state is CampaignState.LIVE:
+        campaign = begin_settling(campaign, now)
+    return replace(move(campaign, verdict.outcome), verdict=verdict, next_due=None)

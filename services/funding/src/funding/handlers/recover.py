@@ -1,7 +1,8 @@
 """Funding after a restored backup: campaigns, pledges and verdicts come back from its own facts.
 
 A verdict falls once. What the topics say after the backup is therefore folded in through the same
-rules that made it, in its order, and nothing of it is published again.
+rules that made it, in its order, and nothing of it is published again. A campaign that cannot be
+folded in is held: it decides nothing until a person has looked, and a verdict that was told stands.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,9 +12,12 @@ from functools import partial
 
 from funding.domain.campaign import Campaign, CampaignState, Launch, Verdict, launch_campaign
 from funding.domain.errors import Refused
+from funding.domain.held import Held
 from funding.domain.pledge import Payment, Pledge, Standing, take_payment
 from funding.domain.settling import begin_settling, decide
 from funding.ports import FundingUnit
+from servicekit.clock import Clock
+from servicekit.errors import DuplicateKey
 from servicekit.own_topics import Unexplained
 from servicekit.recovery import ServiceRecovery
 from servicekit.units import UnitsOfWork
@@ -48,6 +52,7 @@ class RecoverFunding(ServiceRecovery):
 
     units: UnitsOfWork[FundingUnit]
     read: Callable[[Sequence[Unexplained]], Mapping[str, Sequence[Happened]]]
+    clock: Clock
 
     lost = (
         "refusals of commands, which changed nothing",
@@ -62,9 +67,19 @@ class RecoverFunding(ServiceRecovery):
                 fold = partial(roll_forward, campaign_id=campaign_id, happened=happened)
                 await self.units.run(fold)
                 lines.append(f"{campaign_id}: {len(happened)} facts folded in")
-            except Refused as refusal:
-                lines.append(f"a person must look at campaign {campaign_id}: {refusal.detail}")
+            except (Refused, DuplicateKey) as refusal:
+                held = await self._hold(campaign_id, happened, str(refusal))
+                until = "its verdict stands as told" if held.verdict else "until `release`"
+                lines.append(
+                    f"a person must look at campaign {campaign_id}, held, {until}: {held.why}"
+                )
         return lines
+
+    async def _hold(self, campaign_id: str, happened: Sequence[Happened], why: str) -> Held:
+        told = [one.verdict for one in happened if isinstance(one, Decided)]
+        held = Held(campaign_id, why, self.clock.now(), told[0] if told else None)
+        await self.units.run(lambda unit: unit.held.save(held))
+        return held
 
 
 async def roll_forward(
@@ -81,6 +96,7 @@ async def roll_forward(
     fold = _Fold(known, dict(pledges))
     for one in in_order(known, happened):
         fold.take(one)
+    await unit.held.remove(campaign_id)
     if fold.campaign is None:
         raise Refused("never-launched", f"the topics do not say how {campaign_id} was launched")
     await unit.pledges.save(list(fold.changed.values()))

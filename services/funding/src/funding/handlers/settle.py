@@ -11,6 +11,7 @@ from funding.domain.settling import (
     begin_settling,
     decide,
     settling_lines,
+    stand,
     wait,
 )
 from funding.ports import FundingUnit, Intake
@@ -71,6 +72,12 @@ async def _step(
         if campaign.version != seen.version:
             # What was asked outside was asked for another step than this campaign now needs.
             raise Conflict("the campaign was saved by somebody else")
+        held = await unit.held.load(campaign.campaign_id)
+        if held is not None and held.verdict is not None:
+            # It stands on the topic: a second one, equal or not, is never told.
+            stood = stand(campaign, held.verdict, now)
+            await unit.campaigns.save([stood])
+            return stood
         if campaign.state is CampaignState.LIVE:
             stepped = begin_settling(campaign, now)
         else:
@@ -98,11 +105,13 @@ async def _evidence(
     unit: FundingUnit, campaign: Campaign, committed: dict[int, int] | None
 ) -> Evidence:
     placed_at = await unit.pledges.last_pending(campaign.campaign_id)
+    held = await unit.held.load(campaign.campaign_id)
     window = timedelta(seconds=campaign.launch.terms.pending_window_seconds)
     return Evidence(
         pending_until=placed_at + window if placed_at else None,
         committed=committed,
         set_aside=await unit.plumbing.set_aside.count(campaign.campaign_id),
+        held=held.why if held else None,
     )
 
 
