@@ -202,6 +202,24 @@ class LedgerBalances(Part):
     platform_current: EitherSide = Field(
         description="Current account with the platform (either; credit positive)."
     )
+    disputed_at_scheme: Total | None = Field(
+        None, description="Withdrawn by open chargebacks (debit); absent at zero, as all below."
+    )
+    disputes_reserved: Total | None = Field(
+        None, description="Kept of the campaign's money for them (credit)."
+    )
+    creator_receivable: Total | None = Field(
+        None, description="Owed by the creator: advanced, or fees unpaid (debit)."
+    )
+    compensation_costs: Total | None = Field(
+        None, description="Compensation borne by the platform (debit)."
+    )
+    loss_costs: Total | None = Field(None, description="Losses borne by the platform (debit).")
+    tax_payable: Total | None = Field(None, description="Tax on the fees (credit).")
+    platform_fee_income: Total | None = Field(None, description="The platform's fee (credit).")
+    processing_fee_income: Total | None = Field(
+        None, description="Processing fees by the terms (credit)."
+    )
 
 
 class BlockSealed(Event):
@@ -212,6 +230,7 @@ class BlockSealed(Event):
 
     topic: ClassVar = "payouts.ledger"
     name: ClassVar = "block-sealed"
+    version: ClassVar = "1.1"
 
     campaign_id: Identifier = Field(description="Campaign whose book it is.")
     currency: Currency = Field(description="ISO 4217 currency of all amounts.")

@@ -1,7 +1,7 @@
 """Double entry for one campaign's book: accounts, entries, postings, balances, invariants.
 
 Amounts are integers in minor units of the book's currency. A balance is kept on its account's
-own side: positive means "on its side". Only the accounts that this service's postings touch.
+own side: positive means "on its side".
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,6 +18,8 @@ class Side(StrEnum):
 
 
 class Account(StrEnum):
+    """The accounts of `money.md` 2."""
+
     PROVIDER_BALANCE = "provider_balance"
     CREATOR_ACCOUNT = "creator_account"
     PROVIDER_COSTS = "provider_costs"
@@ -27,6 +29,14 @@ class Account(StrEnum):
     REFUNDS_IN_FLIGHT = "refunds_in_flight"
     CLAIMABLE = "claimable"
     PLATFORM_CURRENT = "platform_current"
+    DISPUTED_AT_SCHEME = "disputed_at_scheme"
+    DISPUTES_RESERVED = "disputes_reserved"
+    CREATOR_RECEIVABLE = "creator_receivable"
+    COMPENSATION_COSTS = "compensation_costs"
+    LOSS_COSTS = "loss_costs"
+    TAX_PAYABLE = "tax_payable"
+    PLATFORM_FEE_INCOME = "platform_fee_income"
+    PROCESSING_FEE_INCOME = "processing_fee_income"
 
 
 # `money.md` 2. The balance of an account that may stand on either side counts credits as positive.
@@ -40,7 +50,20 @@ SIDES: dict[Account, Side] = {
     Account.REFUNDS_IN_FLIGHT: Side.CREDIT,
     Account.CLAIMABLE: Side.CREDIT,
     Account.PLATFORM_CURRENT: Side.EITHER,
+    Account.DISPUTED_AT_SCHEME: Side.DEBIT,
+    Account.DISPUTES_RESERVED: Side.CREDIT,
+    Account.CREATOR_RECEIVABLE: Side.DEBIT,
+    Account.COMPENSATION_COSTS: Side.DEBIT,
+    Account.LOSS_COSTS: Side.DEBIT,
+    Account.TAX_PAYABLE: Side.CREDIT,
+    Account.PLATFORM_FEE_INCOME: Side.CREDIT,
+    Account.PROCESSING_FEE_INCOME: Side.CREDIT,
 }
+
+# A balance of these always stands in a book, also at zero; one of a later account only while it is
+# not zero. So a block of an older release has the same bytes, and an older release can read a book
+# until something happens to it that it does not know.
+ALWAYS_SHOWN = frozenset(list(Account)[:9])
 
 # Money that lies outside, at the provider: it moves only with a balance transaction (R1).
 CASH = frozenset({Account.PROVIDER_BALANCE, Account.CREATOR_ACCOUNT})
@@ -54,17 +77,29 @@ HELD = (
 
 
 class Row(IntEnum):
-    """The posting's row in `money.md` 3; row 2, the verdict, moves no money."""
+    """The posting's row in `money.md` 3; row 2, the verdict, and 9, an inquiry, move no money."""
 
     PLEDGE_COLLECTED = 1
     REFUND_REQUESTED = 3
     REFUND_CASH_LEFT = 4
     REFUND_CASH_BACK = 5
     REFUND_CLAIMABLE = 6
+    PAID_OTHERWISE = 7
+    REFUND_CANCELLED = 8
+    DISPUTE_OPENED = 10
+    DISPUTE_WON = 11
+    DISPUTE_LOST = 12
     STAGE_APPROVED = 13
+    LAST_STAGE_APPROVED = 14
     STAGE_SUBMITTED = 15
     STAGE_CASH = 16
     STAGE_LATE_FAILURE = 17
+    STAGE_REVERSED = 18
+    STAGE_CANCELLED = 19
+    COMPENSATION = 20
+    DEBT = 21
+    MONEY_BACK = 22
+    CLOSE = 23
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,23 +133,30 @@ class Posting:
     def __post_init__(self) -> None:
         if not self.entries:
             raise ValueError(f"posting {self.cause} has no entries")
-        if self.balance_transaction is None and any(
-            {entry.debit, entry.credit} & CASH for entry in self.entries
-        ):
+        if self.balance_transaction is None and any(map(_leaves_the_books, self.entries)):
             raise ValueError(f"posting {self.cause} moves cash without a balance transaction (R1)")
 
 
+def _leaves_the_books(entry: Entry) -> bool:
+    # Between a campaign's cash and the platform's current account, both at the provider, money
+    # changes its owner and not its place: a share of the float, which has no balance transaction.
+    moved = {entry.debit, entry.credit}
+    return bool(moved & CASH) and moved != {Account.PROVIDER_BALANCE, Account.PLATFORM_CURRENT}
+
+
 Balances = Mapping[Account, int]
-EMPTY: Balances = dict.fromkeys(Account, 0)
+EMPTY: Balances = {account: 0 for account in Account if account in ALWAYS_SHOWN}
 
 
 def fold(balances: Balances, entries: Iterable[Entry]) -> dict[Account, int]:
     """Return the balances after the entries; the one place where an amount changes a balance."""
     after = dict(balances)
     for entry in entries:
-        after[entry.debit] += entry.amount if SIDES[entry.debit] is Side.DEBIT else -entry.amount
-        after[entry.credit] += -entry.amount if SIDES[entry.credit] is Side.DEBIT else entry.amount
-    return after
+        debited = entry.amount if SIDES[entry.debit] is Side.DEBIT else -entry.amount
+        credited = -entry.amount if SIDES[entry.credit] is Side.DEBIT else entry.amount
+        after[entry.debit] = after.get(entry.debit, 0) + debited
+        after[entry.credit] = after.get(entry.credit, 0) + credited
+    return {account: n for account, n in after.items() if n or account in ALWAYS_SHOWN}
 
 
 def post(balances: Balances, posting: Posting) -> dict[Account, int]:

@@ -1,6 +1,17 @@
 """The table of postings (`money.md` 3), one function per row; the only makers of postings."""
 
-from payouts.domain.ledger import Account, Entry, Posting, Row
+from collections.abc import Iterable
+from enum import StrEnum
+
+from payouts.domain.fees import Fees, LastStage
+from payouts.domain.ledger import Account, Balances, Entry, Posting, Row
+
+
+class Payer(StrEnum):
+    """Who bears a compensation (row 20)."""
+
+    CAMPAIGN = "campaign"
+    PLATFORM = "platform"
 
 
 def pledge_collected(amount: int, provider_fee: int, balance_transaction: str) -> Posting:
@@ -14,10 +25,20 @@ def pledge_collected(amount: int, provider_fee: int, balance_transaction: str) -
     return _cash(Row.PLEDGE_COLLECTED, balance_transaction, "pledge", gross, *fee)
 
 
-def refund_requested(refund_id: str, amount: int) -> Posting:
-    """Row 3: what is to go back is no longer available for anything else."""
-    entry = Entry(Account.BACKER_FUNDS, Account.REFUNDS_IN_FLIGHT, amount)
-    return Posting(Row.REFUND_REQUESTED, f"refund-requested/{refund_id}", (entry,))
+def refund_requested(refund_id: str, amount: int, advanced: int = 0) -> Posting:
+    """Row 3: what is to go back is no longer available for anything else.
+
+    `advanced` is what the platform lends beyond it, by a decision of staff: the creator's debt.
+    """
+    return Posting(
+        Row.REFUND_REQUESTED,
+        f"refund-requested/{refund_id}",
+        _entries(
+            (Account.BACKER_FUNDS, Account.REFUNDS_IN_FLIGHT, amount),
+            (Account.CREATOR_RECEIVABLE, Account.REFUNDS_IN_FLIGHT, advanced),
+            (Account.PROVIDER_BALANCE, Account.PLATFORM_CURRENT, advanced),
+        ),
+    )
 
 
 def refund_cash_left(amount: int, balance_transaction: str) -> Posting:
@@ -44,6 +65,85 @@ def refund_reopened(attempt_id: str, amount: int) -> Posting:
     return Posting(Row.REFUND_CLAIMABLE, f"refund-reopened/{attempt_id}", (entry,))
 
 
+def paid_otherwise(refund_id: str, amount: int) -> Posting:
+    """Row 7: the backer was paid outside the provider; the cash kept for it is the platform's."""
+    return Posting(
+        Row.PAID_OTHERWISE,
+        f"paid-otherwise/{refund_id}",
+        _entries(
+            (Account.CLAIMABLE, Account.PLATFORM_CURRENT, amount),
+            (Account.PLATFORM_CURRENT, Account.PROVIDER_BALANCE, amount),
+        ),
+    )
+
+
+def refund_cancelled(refund_id: str, amount: int, repaid: int = 0) -> Posting:
+    """Row 8: an unsent refund is taken back; `repaid` of it settles what the platform had lent."""
+    return Posting(
+        Row.REFUND_CANCELLED,
+        f"refund-cancelled/{refund_id}",
+        _entries(
+            (Account.REFUNDS_IN_FLIGHT, Account.BACKER_FUNDS, amount - repaid),
+            (Account.REFUNDS_IN_FLIGHT, Account.CREATOR_RECEIVABLE, repaid),
+            (Account.PLATFORM_CURRENT, Account.PROVIDER_BALANCE, repaid),
+        ),
+    )
+
+
+def dispute_opened(amount: int, reserved: int, fee: int, balance_transaction: str) -> Posting:
+    """Row 10: the scheme withdrew `amount`; what the campaign no longer has, the platform lends.
+
+    `reserved` is min(amount, backer_funds); the scheme's fee is the platform's.
+    """
+    return _cash(
+        Row.DISPUTE_OPENED,
+        balance_transaction,
+        "dispute",
+        *_entries(
+            (Account.BACKER_FUNDS, Account.DISPUTES_RESERVED, reserved),
+            (Account.PROVIDER_BALANCE, Account.PLATFORM_CURRENT, amount - reserved),
+            (Account.DISPUTED_AT_SCHEME, Account.PROVIDER_BALANCE, amount),
+            (Account.PROVIDER_COSTS, Account.PLATFORM_CURRENT, fee),
+        ),
+    )
+
+
+def dispute_won(amount: int, reserved: int, balance_transaction: str) -> Posting:
+    """Row 11: the scheme gave it back; what had been lent goes back to the platform."""
+    return _cash(
+        Row.DISPUTE_WON,
+        balance_transaction,
+        "dispute-won",
+        *_entries(
+            (Account.PROVIDER_BALANCE, Account.DISPUTED_AT_SCHEME, amount),
+            (Account.DISPUTES_RESERVED, Account.BACKER_FUNDS, reserved),
+            (Account.PLATFORM_CURRENT, Account.PROVIDER_BALANCE, amount - reserved),
+        ),
+    )
+
+
+def dispute_lost(
+    dispute_id: str, amount: int, reserved: int, available: int, *, creator_owes: bool
+) -> Posting:
+    """Row 12: first what was reserved, then what is available now, the rest is somebody's loss.
+
+    The creator's debt, but the platform's loss where the goal was missed or the pledge had been
+    refunded already. `available` is the book's `backer_funds` now.
+    """
+    newly = min(amount - reserved, available)
+    bearer = Account.CREATOR_RECEIVABLE if creator_owes else Account.LOSS_COSTS
+    return Posting(
+        Row.DISPUTE_LOST,
+        f"dispute-lost/{dispute_id}",
+        _entries(
+            (Account.DISPUTES_RESERVED, Account.DISPUTED_AT_SCHEME, reserved),
+            (Account.BACKER_FUNDS, Account.DISPUTED_AT_SCHEME, newly),
+            (Account.PLATFORM_CURRENT, Account.PROVIDER_BALANCE, newly),
+            (bearer, Account.DISPUTED_AT_SCHEME, amount - reserved - newly),
+        ),
+    )
+
+
 def stage_approved(approval_id: str, amount: int) -> Posting:
     """Row 13: an approved stage is owed to the creator."""
     entry = Entry(Account.BACKER_FUNDS, Account.CREATOR_PAYABLE, amount)
@@ -56,10 +156,45 @@ def stage_approval_fallen(approval_id: str, amount: int) -> Posting:
     return Posting(Row.STAGE_APPROVED, f"stage-approval-fallen/{approval_id}", (entry,))
 
 
-def stage_submitted(stage_id: str, amount: int) -> Posting:
-    """Row 15, once per stage: later attempts move the same money."""
-    entry = Entry(Account.CREATOR_PAYABLE, Account.PAYOUTS_IN_FLIGHT, amount)
-    return Posting(Row.STAGE_SUBMITTED, f"stage-submitted/{stage_id}", (entry,))
+def last_stage_approved(approval_id: str, divided: LastStage) -> Posting:
+    """Row 14: fees out of what is left, tax first; what it does not reach for is a debt.
+
+    `backer_funds` is zero afterwards. What the campaign pays of the fees goes to the float.
+    """
+    covered, owed = divided.covered, divided.owed
+    return Posting(
+        Row.LAST_STAGE_APPROVED,
+        f"stage-approved/{approval_id}",
+        _entries(
+            *_fees(Account.BACKER_FUNDS, covered),
+            (Account.PLATFORM_CURRENT, Account.PROVIDER_BALANCE, covered.total),
+            *_fees(Account.CREATOR_RECEIVABLE, owed),
+            (Account.BACKER_FUNDS, Account.CREATOR_PAYABLE, divided.payable),
+        ),
+    )
+
+
+def last_stage_approval_fallen(approval_id: str, divided: LastStage) -> Posting:
+    """Row 14 undone entry by entry, before anything was submitted."""
+    made = last_stage_approved(approval_id, divided)
+    undone = tuple(Entry(one.credit, one.debit, one.amount) for one in reversed(made.entries))
+    return Posting(made.row, f"stage-approval-fallen/{approval_id}", undone)
+
+
+def stage_submitted(stage_id: str, amount: int, set_off: int = 0) -> Posting:
+    """Row 15, once per stage: later attempts move the same money.
+
+    `set_off` of it settles the creator's debt instead of being sent.
+    """
+    return Posting(
+        Row.STAGE_SUBMITTED,
+        f"stage-submitted/{stage_id}",
+        _entries(
+            (Account.CREATOR_PAYABLE, Account.CREATOR_RECEIVABLE, set_off),
+            (Account.PLATFORM_CURRENT, Account.PROVIDER_BALANCE, set_off),
+            (Account.CREATOR_PAYABLE, Account.PAYOUTS_IN_FLIGHT, amount - set_off),
+        ),
+    )
 
 
 def stage_transferred(amount: int, balance_transaction: str) -> Posting:
@@ -78,6 +213,78 @@ def stage_late_failure(amount: int, balance_transaction: str) -> Posting:
     """Row 17: a confirmed payout bounced; the money is back on the connected account."""
     entry = Entry(Account.CREATOR_ACCOUNT, Account.PAYOUTS_IN_FLIGHT, amount)
     return _cash(Row.STAGE_LATE_FAILURE, balance_transaction, "payout-failure", entry)
+
+
+def stage_reversed(amount: int, balance_transaction: str) -> Posting:
+    """Row 18: an abandoned attempt's transfer came back; the money is owed as before it."""
+    cash = Entry(Account.PROVIDER_BALANCE, Account.CREATOR_ACCOUNT, amount)
+    owed = Entry(Account.PAYOUTS_IN_FLIGHT, Account.CREATOR_PAYABLE, amount)
+    return _cash(Row.STAGE_REVERSED, balance_transaction, "transfer-reversal", cash, owed)
+
+
+def stage_cancelled(stage_id: str, amount: int) -> Posting:
+    """Row 19: what was approved and never sent belongs to the backers again."""
+    entry = Entry(Account.CREATOR_PAYABLE, Account.BACKER_FUNDS, amount)
+    return Posting(Row.STAGE_CANCELLED, f"stage-cancelled/{stage_id}", (entry,))
+
+
+def compensation(refund_id: str, amount: int, payer: Payer, *, claimable: bool) -> Posting:
+    """Row 20: by the campaign out of what is held, or by the platform out of its own."""
+    to = Account.CLAIMABLE if claimable else Account.REFUNDS_IN_FLIGHT
+    by_platform = payer is Payer.PLATFORM
+    return Posting(
+        Row.COMPENSATION,
+        f"compensation/{refund_id}",
+        _entries(
+            (Account.COMPENSATION_COSTS if by_platform else Account.BACKER_FUNDS, to, amount),
+            (Account.PROVIDER_BALANCE, Account.PLATFORM_CURRENT, amount if by_platform else 0),
+        ),
+    )
+
+
+def debt_settled(debt_id: str, amount: int) -> Posting:
+    """Row 21: the creator paid the platform what was owed."""
+    entry = Entry(Account.PLATFORM_CURRENT, Account.CREATOR_RECEIVABLE, amount)
+    return Posting(Row.DEBT, f"debt-settled/{debt_id}", (entry,))
+
+
+def debt_written_off(debt_id: str, amount: int) -> Posting:
+    """Row 21: two people gave it up; it is the platform's loss."""
+    entry = Entry(Account.LOSS_COSTS, Account.CREATOR_RECEIVABLE, amount)
+    return Posting(Row.DEBT, f"debt-written-off/{debt_id}", (entry,))
+
+
+def money_back(stage_id: str, amount: int) -> Posting:
+    """Row 22: what came back after the last stage is owed to the creator as a supplement."""
+    entry = Entry(Account.BACKER_FUNDS, Account.CREATOR_PAYABLE, amount)
+    return Posting(Row.MONEY_BACK, f"money-back/{stage_id}", (entry,))
+
+
+INCOME = (Account.TAX_PAYABLE, Account.PROCESSING_FEE_INCOME, Account.PLATFORM_FEE_INCOME)
+COSTS = (Account.PROVIDER_COSTS, Account.COMPENSATION_COSTS, Account.LOSS_COSTS)
+
+
+def close(campaign_id: str, ordinal: int, balances: Balances) -> Posting | None:
+    """Row 23: incomes and tax against costs; None where there is nothing left to close.
+
+    `ordinal` counts the closings of a book, which new entries may open again.
+    """
+    entries = _entries(
+        *((one, Account.PLATFORM_CURRENT, balances.get(one, 0)) for one in INCOME),
+        *((Account.PLATFORM_CURRENT, one, balances.get(one, 0)) for one in COSTS),
+    )
+    return Posting(Row.CLOSE, f"close/{campaign_id}/{ordinal}", entries) if entries else None
+
+
+def _fees(payer: Account, fees: Fees) -> Iterable[tuple[Account, Account, int]]:
+    yield payer, Account.TAX_PAYABLE, fees.tax
+    yield payer, Account.PROCESSING_FEE_INCOME, fees.processing
+    yield payer, Account.PLATFORM_FEE_INCOME, fees.platform
+
+
+def _entries(*moves: tuple[Account, Account, int]) -> tuple[Entry, ...]:
+    """Return the entries of a row, without those that move nothing."""
+    return tuple(Entry(debit, credit, amount) for debit, credit, amount in moves if amount)
 
 
 def _cash(row: Row, balance_transaction: str, leg: str, *entries: Entry) -> Posting:

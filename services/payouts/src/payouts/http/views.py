@@ -46,7 +46,7 @@ def money_view(
         refunded=refunds.get(RefundState.SUCCEEDED.value, (0, 0))[1],
         claimable=balances[Account.CLAIMABLE],
         paid=sum(stage.payable for stage in stages if stage.state is StageState.PAID),
-        balances={account.value: balances[account] for account in Account},
+        balances={account.value: balances.get(account, 0) for account in Account},
         refunds={s: RefundFigures(count=c, amount=a) for s, (c, a) in refunds.items()},
         blocks=book.head.block,
         head=book.head.hash,

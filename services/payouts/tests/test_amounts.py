@@ -1,0 +1,223 @@
+"""How much everybody gets: the worked example of `money.md` 4 with its variants, to the cent."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from payouts.domain import postings
+from payouts.domain.book import Book, collect, seal_into
+from payouts.domain.errors import Refused
+from payouts.domain.fees import Fees, FeeTerms, divide_last, fees_of
+from payouts.domain.ledger import Account, Posting
+from payouts.domain.plan import split, stage_amount
+from payouts.domain.shares import Entitlement, divide
+from services.payouts.tests.builders import NOW, SHARES, a_book, a_pledge
+from sosst_contracts.money import exponent
+
+PLEDGES = {"A": 10001, "B": 4999, "C": 3333}
+PROVIDER_FEES = {"A": 320, "B": 175, "C": 133}
+TERMS = FeeTerms(
+    platform_basis_points=500,
+    processing_basis_points=290,
+    processing_fixed=30,
+    tax_basis_points=0,
+)
+FLOAT = 3000
+
+
+@dataclass
+class Story:
+    """The example's book, moved on by the postings that each event makes."""
+
+    terms: FeeTerms = TERMS
+    book: Book = field(default_factory=a_book)
+    pledges: list[int] = field(default_factory=list)
+    paid: int = 0
+    number: int = 0
+
+    def held(self, account: Account = Account.BACKER_FUNDS) -> int:
+        return self.book.balances.get(account, 0)
+
+    def do(self, *made: Posting) -> None:
+        self.book, _ = seal_into(self.book, made, NOW)
+
+    def transaction(self) -> str:
+        self.number += 1
+        return f"txn-{self.number}"
+
+    def collect(self, amount: int, fee: int, counted: bool = True) -> None:
+        self.number += 1
+        taken = collect(self.book, a_pledge(self.number, amount, counted))
+        self.book = taken.book
+        self.do(postings.pledge_collected(amount, fee, self.transaction()))
+        self.pledges.append(amount)
+
+    def pay_stage(self, number: int) -> int:
+        amount = stage_amount(number, self.book.counted, SHARES, self.held(), self.paid)
+        self.do(postings.stage_approved(f"s{number}", amount))
+        return self.send(number, amount)
+
+    def pay_last(self) -> int:
+        divided = divide_last(self.held(), fees_of(self.pledges, self.terms))
+        self.do(postings.last_stage_approved("s3", divided))
+        return self.send(3, divided.payable)
+
+    def send(self, number: int, amount: int) -> int:
+        self.paid += amount
+        self.do(
+            postings.stage_submitted(f"s{number}", amount),
+            postings.stage_transferred(amount, self.transaction()),
+            postings.stage_paid(amount, self.transaction()),
+        )
+        return amount
+
+    def give_back(self, refund: str, amount: int) -> None:
+        self.do(
+            postings.refund_requested(refund, amount),
+            postings.refund_cash_left(amount, self.transaction()),
+        )
+
+    def charge_back(self, amount: int, fee: int) -> None:
+        self.do(postings.dispute_opened(amount, amount, fee, self.transaction()))
+
+    def share(self, entitled: dict[str, int]) -> list[int]:
+        asked = [Entitlement(pledge, amount) for pledge, amount in entitled.items()]
+        return [share.amount for share in divide(self.held(), asked)]
+
+
+def the_example(terms: FeeTerms = TERMS) -> Story:
+    story = Story(terms)
+    for pledge, amount in PLEDGES.items():
+        story.collect(amount, PROVIDER_FEES[pledge])
+    return story
+
+
+@pytest.mark.row("S9")
+@pytest.mark.trap(4)
+def test_worked_example() -> None:
+    """Stages 36.66, 54.99 and 22.97 around a chargeback and a refund; the platform loses 10.90."""
+    story = the_example()
+    assert fees_of(story.pledges, TERMS) == Fees(platform=916, processing=622, tax=0)
+    assert [story.pay_stage(1), story.pay_stage(2)] == [3666, 5499]
+    story.charge_back(3333, fee=2000)
+    story.give_back("B", 2000)
+    story.do(postings.dispute_lost("C", 3333, 3333, story.held(), creator_owes=True))
+    assert story.pay_last() == 2297
+    assert 3666 + 5499 + 2297 + 1538 + 2000 + 3333 == 18333
+    assert FLOAT - story.held(Account.PLATFORM_CURRENT) == 1910
+    closed = postings.close("campaign-1", 1, story.book.balances)
+    assert closed is not None
+    story.do(closed)
+    assert not any(story.book.balances.values()), "I7: a closed book is all zero"
+
+
+def test_with_tax_the_last_stage_is_smaller() -> None:
+    """Tax of 20 %: 3.08 on both fees, and the last stage is 19.89."""
+    taxed = FeeTerms(500, 290, 30, 2000)
+    story = the_example(taxed)
+    assert fees_of(story.pledges, taxed).tax == 308
+    story.pay_stage(1)
+    story.pay_stage(2)
+    story.charge_back(3333, fee=2000)
+    story.give_back("B", 2000)
+    assert story.pay_last() == 1989
+
+
+@pytest.mark.parametrize(("stages", "shares"), [(1, [8001, 3999, 2667]), (2, [5001, 2500, 1667])])
+def test_cancelled_after_a_stage(stages: int, shares: list[int]) -> None:
+    """What is left goes back by the pledges' shares; the odd unit to the largest remainder."""
+    story = the_example()
+    for number in range(1, stages + 1):
+        story.pay_stage(number)
+    assert story.share(PLEDGES) == shares
+
+
+def test_a_late_pledge_joins_the_last_stage_with_its_own_fee() -> None:
+    """A late pledge of 25.00: F 10.41, P 7.25, last stage 99.02."""
+    story = the_example()
+    story.pay_stage(1)
+    story.pay_stage(2)
+    story.collect(2500, 100, counted=False)
+    assert fees_of(story.pledges, TERMS) == Fees(platform=1041, processing=725, tax=0)
+    assert story.pay_last() == 9902
+
+
+def test_stages_shrink_after_losses() -> None:
+    """150.00 charged back before the first stage: 6.66, 10.00 and 1.29."""
+    story = the_example()
+    story.charge_back(10001, fee=0)
+    story.charge_back(4999, fee=0)
+    assert [story.pay_stage(1), story.pay_stage(2), story.pay_last()] == [666, 1000, 129]
+
+
+def test_fees_that_the_campaign_cannot_pay_are_a_debt() -> None:
+    """Tax is covered first, then processing; the rest is owed, and nobody is paid below zero."""
+    divided = divide_last(10, Fees(platform=5, processing=6, tax=8))
+    assert divided.covered == Fees(platform=0, processing=2, tax=8)
+    assert divided.owed == Fees(platform=5, processing=4, tax=0)
+    assert divided.payable == 0
+    with pytest.raises(Refused):
+        divide_last(-1, Fees(0, 0, 0))
+
+
+@pytest.mark.trap(5)
+@pytest.mark.parametrize("currency", ["JPY", "EUR", "KWD"])
+def test_every_amount_splits_without_remainder(currency: str) -> None:
+    """For all amounts from 0 to 10 000 the stages sum to the base, in every kind of currency."""
+    quantum = 1 if exponent(currency) < 3 else 10
+    for base in range(10_001):
+        amounts = [stage.amount for stage in split(base, SHARES, quantum)]
+        assert sum(amounts) == base
+        assert min(amounts) >= 0
+        assert amounts[0] % quantum == amounts[1] % quantum == 0
+
+
+@pytest.mark.trap(5)
+@settings(max_examples=300)
+@given(
+    pledges=st.lists(st.integers(1, 900_000_000), min_size=1, max_size=8),
+    rate=st.integers(0, 4900),
+    quantum=st.sampled_from([1, 10, 100]),
+    lost=st.integers(0, 10_000),
+)
+def test_what_is_paid_and_taken_is_what_was_there(
+    pledges: list[int], rate: int, quantum: int, lost: int
+) -> None:
+    """With fees up to 49 % and any loss, stages and fees sum to what is left, none below zero."""
+    base = sum(pledges)
+    held = base - base * lost // 10_000
+    first = stage_amount(1, base, SHARES, held, 0, quantum)
+    second = stage_amount(2, base, SHARES, held - first, first, quantum)
+    divided = divide_last(held - first - second, fees_of(pledges, FeeTerms(rate, 0, 0, 0)))
+    assert first + second + divided.covered.total + divided.payable == held
+    assert min(first, second, divided.payable) >= 0
+    assert divided.covered.total + divided.owed.total == base * rate // 10_000
+
+
+@settings(max_examples=300)
+@given(
+    distributable=st.integers(0, 10**12),
+    amounts=st.lists(st.integers(0, 900_000_000), max_size=12),
+)
+@example(distributable=10, amounts=[0, 0])
+@example(distributable=2, amounts=[1, 1, 1])
+def test_shares_divide_everything_and_nobody_gets_too_much(
+    distributable: int, amounts: list[int]
+) -> None:
+    """All that can be divided is divided, each within a unit of the exact share."""
+    entitled = [Entitlement(f"p{place}", amount) for place, amount in enumerate(amounts)]
+    shares = divide(distributable, entitled)
+    whole = sum(amounts)
+    assert sum(share.amount for share in shares) == min(distributable, whole)
+    assert [share.amount + share.unpaid for share in shares] == amounts
+    for share, amount in zip(shares, amounts, strict=True):
+        assert abs(share.amount * whole - min(distributable, whole) * amount) < max(whole, 1)
+
+
+def test_ties_go_by_pledge_id_whatever_the_order() -> None:
+    """Two units among three equal pledges go to the first two ids, however they are listed."""
+    forwards = [Entitlement(pledge, 1) for pledge in "abc"]
+    for listed in (forwards, forwards[::-1]):
+        assert {s.pledge_id for s in divide(2, listed) if s.amount} == {"a", "b"}
