@@ -1,5 +1,6 @@
 """A batch becomes one transaction; what cannot be used is set aside and takes nobody with it."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -171,6 +172,56 @@ async def test_a_handler_that_raises_costs_one_fact(plumbed: Plumbed) -> None:
     assert (kept.sequence, kept.reason) == (2, "unsaveable:KeyError")
     await reader.read(fact(3))
     assert len(await reader.kept()) == 2  # It stays aside, and what comes behind waits.
+
+
+GAP_FILLERS = {
+    "a fact": fact(2),
+    "an unknown type": retyped(fact(2), "sosst.funding.pledge-framed.v1"),
+}
+
+
+@pytest.mark.parametrize("filler", GAP_FILLERS.values(), ids=GAP_FILLERS)
+@pytest.mark.parametrize("bad", [3, 4, 7])
+async def test_a_gap_is_filled_though_a_fact_behind_it_cannot_be_saved(
+    plumbed: Plumbed, filler: Record, bad: int
+) -> None:
+    """Only that one is set aside, with its reason; what fills the gap and what waited is saved."""
+    reader = Reader(plumbed)
+    reader.fail = lambda event: KeyError("bug") if getattr(event, "amount", 0) == 13 else None
+    waiting = [fact(n, amount=13) if n == bad else fact(n) for n in range(3, 8)]
+    await reader.read(fact(1), *waiting)
+    await asyncio.wait_for(reader.read(filler), 10)
+    filled = [2] if filler == fact(2) else []
+    assert reader.saved == [("k", n) for n in (1, *filled, *range(3, bad))]
+    kept = [(one.sequence, one.reason) for one in await reader.kept()]
+    assert kept[0] == (bad, "unsaveable:KeyError")
+    assert kept[1:] == [(n, "gap") for n in range(bad + 1, 8)]
+    reader.fail = lambda event: None
+    await reader.read(fact(8))
+    assert len(await reader.kept()) == len(kept) + 1, "only a person tries it again"
+
+
+async def test_a_gap_filler_that_cannot_be_saved_is_the_one_to_blame(plumbed: Plumbed) -> None:
+    """What waited behind it goes on waiting, unblamed."""
+    reader = Reader(plumbed)
+    reader.fail = lambda event: KeyError("bug") if getattr(event, "amount", 0) == 13 else None
+    await reader.read(fact(1), fact(3), fact(4))
+    await reader.read(fact(2, amount=13))
+    kept = [(one.sequence, one.reason) for one in await reader.kept()]
+    assert kept == [(2, "unsaveable:KeyError"), (3, "gap"), (4, "gap")]
+    assert reader.saved == [("k", 1)]
+
+
+async def test_what_waited_and_is_itself_of_no_use_says_so_once_its_turn_comes(
+    plumbed: Plumbed,
+) -> None:
+    """A person reads what is wrong with it, not that it waits for a fact that has come."""
+    reader = Reader(plumbed, refuse=lambda e: "bad" if getattr(e, "amount", 0) == 13 else None)
+    await reader.read(fact(1), fact(3, amount=13), fact(1, "other"), spoilt(fact(3, "other"), b"{"))
+    assert [one.reason for one in await reader.kept()] == ["gap", "gap"]
+    await reader.read(fact(2), fact(2, "other"))
+    assert [one.reason for one in await reader.kept()] == ["bad", "undecodable-value"]
+    assert sorted(reader.saved) == [("k", 1), ("k", 2), ("other", 1), ("other", 2)]
 
 
 async def test_an_absent_dependency_is_waited_for_in_place(plumbed: Plumbed) -> None:

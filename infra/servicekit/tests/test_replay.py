@@ -1,5 +1,7 @@
 """Trying set-aside facts again, and giving them up: order per key and the waiting flag hold."""
 
+import asyncio
+
 import pytest
 
 from infra.servicekit.tests.conftest import NOW, Plumbed
@@ -96,6 +98,20 @@ async def test_a_fact_that_is_given_up_lets_the_later_ones_go_on(
     await reader.consumer.give_up("k", 4)
     assert reader.saved[-1] == ("k", 5) and await row(reader) == StreamRow(5)
     assert await reader.count("k") == 0
+
+
+async def test_a_number_is_given_up_though_a_fact_behind_it_cannot_be_saved(
+    plumbed: Plumbed,
+) -> None:
+    """The number is passed, what can be saved is, and the one that cannot is set aside."""
+    reader = Reader(plumbed)
+    reader.fail = lambda event: KeyError("bug") if event.backer_id == "bad" else None
+    await reader.read(fact(1), fact(3), fact(4, backer_id="bad"), fact(5))
+    await asyncio.wait_for(reader.consumer.give_up("k", 2), 10)
+    assert reader.saved == [("k", 1), ("k", 3)]
+    assert await row(reader) == StreamRow(3, waiting=True)
+    assert (await whole(reader, 4)).reason == "unsaveable:KeyError"
+    assert (await whole(reader, 5)).reason == "gap"
 
 
 async def test_an_audit_record_stands_and_falls_with_its_transaction(plumbed: Plumbed) -> None:

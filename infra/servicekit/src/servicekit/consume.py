@@ -27,6 +27,7 @@ log = structlog.get_logger()
 # So many refusals with nothing accepted between them mean a wrong deploy, not wrong facts.
 REFUSALS_IN_A_ROW_MAX = 1_000
 RETRYABLE_PAGE = 500
+DETAIL_LENGTH_MAX = 2_000
 OUTCOMES = ("applied", "repeated", "skipped", "set_aside")
 
 
@@ -70,10 +71,14 @@ class _Plan:
     """The whole batch, sorted into what the handler gets and what is kept."""
 
     keys: dict[str, KeyPlan] = field(default_factory=dict)
+    parked: dict[str, SetAsideFact] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
     loose: list[Arrival] = field(default_factory=list)
     keep: list[Kept] = field(default_factory=list)
     skipped: int = 0
+
+    def applied(self) -> list[Arrival]:
+        return [arrival for key in self.keys.values() for arrival in key.apply]
 
 
 class BatchConsumer(Generic[U]):
@@ -182,11 +187,14 @@ class BatchConsumer(Generic[U]):
         self, arrivals: Sequence[Arrival], refused: dict[str, Refusal]
     ) -> None:
         attempt = 0
+        released: list[Arrival] = []
+        held_back: Arrival | None = None
         while arrivals:
             self._pulse.beat()
             attempt += 1
             try:
-                return self._count(await self._units.run(self._applying(arrivals, refused)))
+                self._count(await self._units.run(self._applying(arrivals, refused, released)))
+                break
             except _Refused as error:
                 refused |= {refusal.fact.envelope.id: refusal for refusal in error.refusals}
             except DependencyAway as error:
@@ -197,27 +205,49 @@ class BatchConsumer(Generic[U]):
                 if len(parts) > 1:
                     for part in parts:
                         await self._save(part)
-                    return None
-                if (
-                    isinstance(error, Conflict)
-                    or refused.keys() >= _refuse_all(parts[0], error).keys()
-                ):
+                    return
+                if isinstance(error, Conflict):
                     await _back_off(attempt)
-                    continue
-                log.exception("set aside, its save failed", topic=self.subscription.topic)
-                refused |= _refuse_all(parts[0], error)
-        return None
+                elif released:
+                    # A fact that fills a gap is not to blame for one that waited behind it.
+                    held_back = released[len(released) // 2]
+                    log.warning(
+                        "saved without what waited behind it",
+                        topic=self.subscription.topic,
+                        key=held_back.key,
+                        sequence=held_back.sequence,
+                        error=repr(error),
+                    )
+                    refused |= _held_back(held_back)
+                elif refused.keys() >= _refuse_all(parts[0], error).keys():
+                    await _back_off(attempt)
+                else:
+                    log.exception("set aside, its save failed", topic=self.subscription.topic)
+                    refused |= _refuse_all(parts[0], error)
+        if held_back is not None:
+            await self._save([replace(held_back, parked_id=None)])
 
     def _applying(
-        self, arrivals: Sequence[Arrival], refused: Mapping[str, Refusal]
+        self,
+        arrivals: Sequence[Arrival],
+        refused: Mapping[str, Refusal],
+        released: list[Arrival],
     ) -> Callable[[U], Awaitable[Counter[str]]]:
-        return lambda unit: self._apply(unit, arrivals, refused)
+        return lambda unit: self._apply(unit, arrivals, refused, released)
 
     async def _apply(
-        self, unit: U, arrivals: Sequence[Arrival], refused: Mapping[str, Refusal]
+        self,
+        unit: U,
+        arrivals: Sequence[Arrival],
+        refused: Mapping[str, Refusal],
+        released: list[Arrival],
     ) -> Counter[str]:
+        """Save the batch; `released` says what else it took up, whatever comes of it."""
+        released.clear()
         plan = await self._plan(unit, arrivals, refused)
-        facts = [a for key in plan.keys.values() for a in key.apply]
+        facts = plan.applied()
+        own = {_fact_id(arrival) for arrival in arrivals}
+        released += [a for a in facts if a.parked_id is not None and _fact_id(a) not in own]
         accepted = [a for a in plan.loose if _fact_id(a) not in refused]
         if facts or accepted:
             handed = _facts(facts + accepted)
@@ -249,6 +279,7 @@ class BatchConsumer(Generic[U]):
         rows = await unit.plumbing.streams.load(group, topic, keyed)
         waiting = [key for key, row in rows.items() if row.waiting]
         parked = await unit.plumbing.set_aside.waiting(group, topic, waiting) if waiting else {}
+        plan.parked = {fact.id: fact for facts in parked.values() for fact in facts}
         for key, fresh in keyed.items():
             known = [_override(_from_set_aside(fact), refused) for fact in parked.get(key, [])]
             plan.keys[key] = plan_key(rows[key], known + fresh)
@@ -279,9 +310,13 @@ class BatchConsumer(Generic[U]):
     async def _keep(
         self, unit: U, plan: _Plan, refused: Mapping[str, Refusal]
     ) -> list[SetAsideFact]:
-        """Set aside what is new to it, forget what was healed; return the new ones."""
+        """Set aside what is new to it, forget what was healed; return the new ones.
+
+        New is also what waited until now and is itself what cannot be used.
+        """
         kept = [one for key in plan.keys.values() for one in key.keep] + plan.keep
         facts = [self._fact(one, retryable=False) for one in kept if one.arrival.parked_id is None]
+        facts += [renewed for one in kept if (renewed := _renewed(one, plan)) is not None]
         healed = [parked_id for key in plan.keys.values() for parked_id in key.healed_ids()]
         for arrival in plan.loose:
             refusal = refused.get(_fact_id(arrival))
@@ -323,7 +358,7 @@ class BatchConsumer(Generic[U]):
             partition=incoming.partition,
             offset=incoming.offset,
             reason=one.reason,
-            detail=one.detail[:2_000],
+            detail=one.detail[:DETAIL_LENGTH_MAX],
             retryable=retryable,
             set_aside_at=self._clock.now(),
         )
@@ -368,6 +403,14 @@ def _override(arrival: Arrival, refused: Mapping[str, Refusal]) -> Arrival:
     return Arrival(arrival.incoming, unusable, arrival.key, arrival.sequence, arrival.parked_id)
 
 
+def _renewed(one: Kept, plan: _Plan) -> SetAsideFact | None:
+    """Return a fact that is kept already with what is wrong with it now, None for the same."""
+    known = plan.parked.get(one.arrival.parked_id or "")
+    if known is None or known.reason == one.reason:
+        return None
+    return replace(known, reason=one.reason, detail=one.detail[:DETAIL_LENGTH_MAX])
+
+
 def _fact_id(arrival: Arrival) -> str:
     return arrival.outcome.envelope.id if isinstance(arrival.outcome, Decoded) else ""
 
@@ -382,6 +425,12 @@ def _narrower(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
     for arrival in arrivals:
         keys[arrival.key].append(arrival)
     return list(keys.values()) if len(keys) > 1 else [[arrival] for arrival in arrivals]
+
+
+def _held_back(arrival: Arrival) -> dict[str, Refusal]:
+    """Let it go on waiting, and all behind it with it; nothing is wrong with it so far."""
+    facts = _facts([arrival])
+    return {fact.envelope.id: Refusal(fact, "gap", "held back") for fact in facts}
 
 
 def _refuse_all(arrivals: Sequence[Arrival], error: Exception) -> dict[str, Refusal]:
