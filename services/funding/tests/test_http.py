@@ -105,6 +105,8 @@ async def test_many_callers_of_one_campaign_are_all_answered(client: httpx.Async
         ({"goal": {"amount": 10, "currency": "ZZZ"}}, 422, "unknown-currency"),
         ({"deadline": "2026-03-01T13:00:00"}, 422, "invalid-request"),
         ({"deadline": "2020-01-01T00:00:00Z"}, 422, "deadline-passed"),
+        ({"deadline": "9999-12-31T23:59:59Z"}, 422, "invalid-request"),
+        ({"deadline": "9999-12-31T23:59:59-14:00"}, 422, "invalid-request"),
         ({"zone": "Mars/Olympus"}, 422, "unknown-zone"),
         ({"title": ""}, 422, "invalid-request"),
         ({"creator_id": "a b"}, 422, "invalid-request"),
@@ -136,6 +138,7 @@ async def test_a_bad_launch_is_refused(
         ({"reward_id": "castle"}, 409, "unknown-reward"),
         ({"pledge_id": "x" * 101}, 422, "invalid-request"),
         ({"occurred_at": "yesterday"}, 422, "invalid-request"),
+        ({"occurred_at": "0001-01-01T00:00:00+14:00"}, 422, "invalid-request"),
     ],
     ids=str,
 )

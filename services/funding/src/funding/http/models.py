@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
+from servicekit.instants import Instant
 from sosst_contracts.money import MAXIMUM_AMOUNT
 
 Identifier = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:-]+$")]
@@ -52,7 +53,7 @@ class LaunchBody(Body):
     creator_id: Identifier
     title: Annotated[str, Field(min_length=1, max_length=140)]
     goal: Goal
-    deadline: AwareDatetime
+    deadline: Instant
     zone: Annotated[str, Field(min_length=1, max_length=64)] = "UTC"
     rewards: Annotated[list[RewardBody], Field(max_length=200)] = []
     terms: TermsBody = TermsBody()
@@ -68,7 +69,7 @@ class PaymentBody(Body):
     backer_id: Identifier
     reward_id: Identifier | None = None
     money: Money
-    occurred_at: AwareDatetime
+    occurred_at: Instant
     provider_fee: Annotated[StrictInt, Field(ge=0, le=MAXIMUM_AMOUNT)] | None = None
     balance_transaction: Identifier | None = None
     reason: Annotated[str, Field(max_length=200)] | None = None
