@@ -3,7 +3,6 @@
 Everything about owning a process (locks, no strays, kept ports) is the native stack's.
 """
 
-import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -128,16 +127,6 @@ class ServiceProcess(HttpProcess):
     @property
     def ready_url(self) -> str:
         return f"{self.health_url}/startupz"
-
-    def is_ready(self) -> bool:
-        """Whether it has started and its API listens: that comes after what it looks at first."""
-        if not super().is_ready():
-            return False
-        try:
-            socket.create_connection(("127.0.0.1", self.ports[0]), timeout=5).close()
-        except OSError:
-            return False
-        return True
 
     def settings(self) -> list[str]:
         """Return NAME=value for every setting of this instance."""

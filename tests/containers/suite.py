@@ -135,8 +135,7 @@ class ServiceContainer(Contained, ServiceProcess):
     def is_ready(self) -> bool:
         """Whether it has started and its API answers anything.
 
-        The health port says the first a moment before the second, and an engine's proxy takes
-        connections for a port on which nobody listens yet.
+        An engine's proxy takes a moment longer than the process to have its port.
         """
         try:
             return super().is_ready() and httpx.get(self.url, trust_env=False).status_code > 0

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from fastapi import FastAPI
 from pydantic import Field
@@ -25,12 +26,13 @@ from sosst_contracts.funding import PledgePlaced
 class LampSettings(ServiceSettings):
     """`fault` names the loop that misbehaves; `dim` is a worker that never succeeds.
 
-    `refuses` is the backer whose pledges cannot be used.
+    `refuses` is the backer whose pledges cannot be used. `fuse` is a file that it waits for.
     """
 
     model_config = SettingsConfigDict(env_prefix="LAMP_")
     fault: str = Field("", description="raises, ends, refused, or dim.")
     refuses: str = Field("", description="a backer's id.")
+    fuse: str = Field("", description="path of the file without which nothing begins.")
 
 
 def begin(settings: LampSettings, roles: Collection[str]) -> Runtime[Unit]:
@@ -53,6 +55,8 @@ def assemble(settings: LampSettings, runtime: Runtime[Unit]) -> Process:
     async def refuse() -> None:
         if settings.fault == "refused":
             raise RuntimeError("the lamp is restored from a backup")
+        while settings.fuse and not Path(settings.fuse).exists():
+            await asyncio.sleep(0.05)
 
     async def light(unit: Unit, facts: Sequence[Decoded]) -> list[Refusal]:
         dark = [fact for fact in facts if fact.event.backer_id == settings.refuses]

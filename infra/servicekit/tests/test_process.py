@@ -106,11 +106,15 @@ async def migrated(addresses: Mapping[str, str]) -> None:
     assert code == 0 and "create collection lamps" in output
 
 
-async def until_ready(run: Lamp) -> None:
-    async def ready() -> bool:
-        return await run.answers("readyz") == 200
+async def until_it_answers(run: Lamp, *questions: str) -> None:
+    async def well() -> bool:
+        return {await run.answers(question) for question in questions} == {200}
 
-    await until("the lamp is ready", ready)
+    await until(f"the lamp answers {questions} with 200", well)
+
+
+async def until_ready(run: Lamp) -> None:
+    await until_it_answers(run, "startupz", "readyz")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -137,6 +141,21 @@ async def test_a_changed_secret_ends_it_in_order(addresses: dict[str, str], tmp_
         code, output, errors = await run.end()
     assert (code, errors) == (0, "") and "a secret changed, leaving" in output
     assert "another" not in output
+
+
+async def test_it_has_started_once_its_api_listens(
+    addresses: dict[str, str], tmp_path: Path
+) -> None:
+    """Database and Kafka are there long before; only then may a caller be sent to it."""
+    await migrated(addresses)
+    fuse = tmp_path / "fuse"
+    async with lamp("run", LAMP_FUSE=str(fuse), **addresses) as run:
+        await until_it_answers(run, "readyz")
+        assert await run.answers("startupz") == 503
+        fuse.touch()
+        await until_it_answers(run, "startupz")
+        port = int(run.environment["LAMP_HTTP_PORT"])
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
 
 
 @pytest.mark.parametrize("fault", ["raises", "ends", "refused"])

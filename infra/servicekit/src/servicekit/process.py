@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from servicekit import metrics
+from servicekit.errors import DependencyAway
 from servicekit.health import Health, health_app
 from servicekit.loops import Loop, Pulse, Pulses
 
@@ -32,7 +33,8 @@ class Process:
 
     `prepare` returns once the process may begin (database reached and migrated); until then only
     the health port answers. `cleared` returns once the loops may run; until then the API answers,
-    and says why it refuses. `api` is None for a process without the role `api`.
+    and says why it refuses. `api` is None for a process without the role `api`; one that has it
+    has started once its API listens.
     """
 
     health: Health
@@ -47,6 +49,12 @@ class Process:
     closing: Sequence[Callable[[], Awaitable[Any]]]
     _tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
     _servers: list["_Server"] = field(default_factory=list, init=False)
+    _api_server: "_Server | None" = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if self.api is not None:
+            listens = {"api": self._check_api_listens}
+            self.health = replace(self.health, started={**self.health.started, **listens})
 
     async def run(self) -> int:
         """Run until SIGTERM or SIGINT (exit 0) or until a loop fails (exit 70)."""
@@ -69,7 +77,7 @@ class Process:
             if stopping.is_set():
                 return
             if self.api is not None:
-                self._serve(self.api, self.http_port)
+                self._api_server = self._serve(self.api, self.http_port)
             await self.cleared(stopping)
             if stopping.is_set():
                 return
@@ -87,10 +95,15 @@ class Process:
 
         self._tasks.add(asyncio.create_task(run(), name=loop.name))
 
-    def _serve(self, app: ASGIApp, port: int) -> None:
+    def _serve(self, app: ASGIApp, port: int) -> "_Server":
         server = _Server(app, self.host, port)
         self._servers.append(server)
         self._tasks.add(asyncio.create_task(server.serve_until_told(), name=f"port {port}"))
+        return server
+
+    async def _check_api_listens(self) -> None:
+        if self._api_server is None or not self._api_server.started:
+            raise DependencyAway(f"nobody listens on port {self.http_port} yet")
 
     async def _until_end(self, stopping: asyncio.Event) -> bool:
         """Return True if a task failed, False if the process was asked to stop."""

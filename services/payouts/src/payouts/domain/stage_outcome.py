@@ -83,19 +83,26 @@ def observe_payout(stage: Stage, seen: PayoutSeen, now: datetime) -> StageDecisi
 
 def refuse(stage: Stage, reason: str, now: datetime, for_funds: bool = False) -> StageDecision:
     """A definite refusal of the running leg; for want of funds no try is used up."""
-    if stage.attempt.state in _TRANSFER_OPEN:
-        return _fail(stage, AttemptState.TRANSFER_REFUSED, reason, now, not for_funds)
-    if stage.attempt.state in _PAYOUT_OPEN:
-        return _fail(stage, AttemptState.FAILED, reason, now, not for_funds)
-    return StageDecision(stage)
+    return _end_leg(stage, reason, now, counts=not for_funds)
 
 
 def find_absent(stage: Stage, rules: KeyRules, now: datetime) -> StageDecision:
-    """A look-up did not find the running leg; before absence counts, nothing follows."""
+    """A look-up did not find the running leg; before absence counts, nothing follows.
+
+    As for refunds no try is used up: nobody refused it.
+    """
     sent_at = stage.attempt.last_sent_at
     if sent_at is None or not absence_counts(sent_at, now, rules):
         return StageDecision(stage)
-    return refuse(stage, "absent", now)
+    return _end_leg(stage, "absent", now, counts=False)
+
+
+def _end_leg(stage: Stage, reason: str, now: datetime, counts: bool) -> StageDecision:
+    if stage.attempt.state in _TRANSFER_OPEN:
+        return _fail(stage, AttemptState.TRANSFER_REFUSED, reason, now, counts)
+    if stage.attempt.state in _PAYOUT_OPEN:
+        return _fail(stage, AttemptState.FAILED, reason, now, counts)
+    return StageDecision(stage)
 
 
 def _attempt_of(stage: Stage, number: int) -> PayoutAttempt:

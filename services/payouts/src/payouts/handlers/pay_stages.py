@@ -134,7 +134,7 @@ class PayStages:
         if look_up is None:
             return None
         found = await self._ask(claim, stage, look_up)
-        # What is absent was not refused: it uses up no try while nobody may send it.
+        # What is absent waits as it is: its key is good, and nobody may send it now.
         return None if isinstance(found, NotThere) else await self._fold(claim, found)
 
     async def _verify_destination(self, claim: Claim) -> None:
