@@ -310,6 +310,7 @@ class MemoryProvider:
     transfers: dict[str, TransferSeen] = field(default_factory=dict)
     payouts: dict[str, PayoutSeen] = field(default_factory=dict)
     asked_for: dict[str, tuple[str, int]] = field(default_factory=dict)
+    paid_from: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, int] = field(default_factory=lambda: {"acct_1": 0, "acct_2": 0})
     movements: list[CashMovement] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -367,6 +368,7 @@ class MemoryProvider:
             paid = ProviderPayoutStatus.PAID
             seen = PayoutSeen(stage.attempt.number, name, paid, f"txn_{name}")
             self.payouts[stage.attempt_id] = seen
+            self.paid_from[stage.attempt_id] = account
             return seen
 
         return self._do("create_payout", stage.payout_key, make)
@@ -385,7 +387,11 @@ class MemoryProvider:
         ]
 
     async def payouts_of(self, stage: Stage, account: str) -> list[PayoutSeen] | NoAnswer:
-        return [p for name, p in self.payouts.items() if _attempt_of(name) == stage.stage_id]
+        return [
+            seen
+            for name, seen in self.payouts.items()
+            if _attempt_of(name) == stage.stage_id and self.paid_from[name] == account
+        ]
 
     async def account_problem(self, account: str) -> str | NoAnswer | None:
         if account not in self.accounts:

@@ -18,6 +18,7 @@ from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen, refu
 from payouts.domain.refund_sending import send
 from payouts.domain.stage import Stage, approve_by_verdict, make_due, schedule
 from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
+from payouts.domain.stage_recovery import TransferMade
 from payouts.domain.stage_sending import submit
 from payouts.ports import Declined, NoAnswer, NotThere, Provider, ProviderBalance, Throttled
 from servicekit.clock import ManualClock
@@ -222,6 +223,23 @@ async def test_a_late_failure_shows_in_the_look_up_and_in_the_cash(world: World)
     assert isinstance(await world.provider.create_refund(next_attempt(refund)), RefundSeen)
 
 
+async def test_all_attempts_of_a_refund_are_looked_up(world: World) -> None:
+    """Whatever came of each: which of them this database knows does not matter."""
+    refund, other = await a_refund(world), await a_refund(world)
+    assert await world.provider.refunds_of(refund) == []
+    seen = await world.provider.create_refund(refund)
+    assert isinstance(seen, RefundSeen)
+    await world.provider.create_refund(other)
+    await world.fail_later(refund, seen)
+    again = await world.provider.create_refund(next_attempt(refund))
+    found = await world.provider.refunds_of(refund)
+    assert isinstance(found, list) and again in found
+    assert {one.attempt: (one.provider_refund_id, one.status) for one in found} == {
+        1: (seen.provider_refund_id, ProviderRefundStatus.FAILED),
+        2: (getattr(again, "provider_refund_id", None), ProviderRefundStatus.SUCCEEDED),
+    }
+
+
 async def newest_movement(world: World) -> str | None:
     last = None
     while page := await world.provider.movements_after(last):
@@ -271,6 +289,25 @@ async def test_the_bank_confirms_the_payout(world: World) -> None:
         return seen if seen.status is ProviderPayoutStatus.PAID else None
 
     assert (await eventually("the payout is paid", paid)).balance_transaction is not None
+
+
+async def test_all_legs_of_a_stage_are_looked_up(world: World) -> None:
+    """A transfer with what was asked for, a payout from the account that it was asked of."""
+    account, elsewhere = await world.account(), await world.account()
+    stage, other = a_stage(account), a_stage(account)
+    assert await world.provider.transfers_of(stage) == []
+    assert await world.provider.payouts_of(stage, account) == []
+    seen = await world.provider.create_transfer(stage)
+    assert isinstance(seen, TransferSeen)
+    await world.provider.create_transfer(other)
+    payout = await world.provider.create_payout(stage)
+    assert isinstance(payout, PayoutSeen)
+    await world.provider.create_payout(other)
+    assert await world.provider.transfers_of(stage) == [TransferMade(seen, account, AMOUNT)]
+    found = await world.provider.payouts_of(stage, account)
+    assert isinstance(found, list)
+    assert [(one.attempt, one.payout_id) for one in found] == [(1, payout.payout_id)]
+    assert await world.provider.payouts_of(stage, elsewhere) == []
 
 
 @pytest.mark.parametrize("operation", ["create_transfer", "create_payout"])
@@ -325,6 +362,9 @@ async def test_a_provider_that_is_away_is_no_exception() -> None:
         await ask.find_transfer(stage),
         await ask.create_payout(stage),
         await ask.find_payout(stage),
+        await ask.refunds_of(refund),
+        await ask.transfers_of(stage),
+        await ask.payouts_of(stage, "acct_1"),
         await ask.account_problem("acct_1"),
     ):
         assert answer == NoAnswer()

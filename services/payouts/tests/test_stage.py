@@ -124,6 +124,20 @@ def test_unknown_transfer_is_looked_up_after_23_hours() -> None:
     assert find_absent(stage, RULES, NOW + HOUR).stage.state is StageState.FAILED
 
 
+@pytest.mark.parametrize("leg", ["transfer", "payout"])
+def test_an_absent_leg_uses_up_no_try(leg: str) -> None:
+    """Nobody refused it: as for a refund, the next attempt follows however often it happens."""
+    stage = a_sent_stage()
+    if leg == "payout":
+        stage = send(observe_transfer(stage, TRANSFER).stage, NOW)
+    for number in range(2, 7):
+        absent = find_absent(stage, RULES, NOW + HOUR).stage
+        assert (absent.state, absent.reason, absent.failures) == (StageState.FAILED, "absent", 0)
+        stage = send(submit(absent, (), a_destination(), NOW).stage, NOW)
+        assert stage.attempt.number == number
+    assert refuse(stage, "account_closed", NOW).stage.failures == 1
+
+
 @pytest.mark.trap(21)
 def test_a_second_transfer_is_loud() -> None:
     """A transfer that wakes up after it was taken for absent is refused, not booked."""

@@ -59,8 +59,8 @@ class Stage:
 
     `amount` is what is paid, known from `due` on and fixed by the approval. `approvals` counts
     them, so that each has its own cause in the book. `failures` counts definite failures that used
-    up a try; waiting for funds does not. `reason` says why the last attempt failed
-    or the approval fell. `version` guards every save.
+    up a try; waiting for funds and a leg that was never made do not. `reason` says why the last
+    attempt failed or the approval fell. `version` guards every save.
     """
 
     campaign_id: str
