@@ -25,7 +25,9 @@ async def test_stopped_money_waits_says_why_and_goes_on(world: World) -> None:
     """Given a stopped campaign, its refunds wait with the reason; turned off, all go back once."""
     rows = backers("stopped", 10)
     who = ("--campaign", "stopped", "--by", "sre-1", "--why", "looks odd")
-    await switch(world, "on", "stop-money", *who)
+    with pytest.raises(AssertionError, match="payouts has not heard of a campaign stopped"):
+        await switch(world, "on", "stop-money", *who)
+    await switch(world, "on", "stop-money", "--unknown-campaign", *who)
     await world.launch("stopped", goal=10_000_000, open_seconds=3)
     await world.checkout.pay("stopped", rows)
     await world.verdict("stopped")

@@ -17,6 +17,7 @@ from servicekit.process import Process
 from servicekit.runtime import Runtime
 from servicekit.schema import CollectionSchema, Schema
 from servicekit.settings import ServiceSettings
+from servicekit.switches import Known
 from servicekit.units import Plumbing, Unit
 from servicekit.work import Claim, WorkItem
 from sosst_contracts.codec import Decoded
@@ -55,7 +56,7 @@ def assemble(settings: LampSettings, runtime: Runtime[Unit]) -> Process:
     async def refuse() -> None:
         if settings.fault == "refused":
             raise RuntimeError("the lamp is restored from a backup")
-        while settings.fuse and not Path(settings.fuse).exists():
+        while settings.fuse and not await asyncio.to_thread(Path(settings.fuse).exists):
             await asyncio.sleep(0.05)
 
     async def light(unit: Unit, facts: Sequence[Decoded]) -> list[Refusal]:
@@ -75,8 +76,13 @@ def assemble(settings: LampSettings, runtime: Runtime[Unit]) -> Process:
 
     runtime.loop("sweep", Loop("flicker", flicker))
     runtime.worker("lamps", perform, concurrency=1, lease_seconds=5)
+
+    async def is_known(campaign_id: str) -> bool:
+        return campaign_id == "c1"
+
     runtime.before_start(refuse)
     runtime.subscribe(Subscription(PledgePlaced.topic, "lamps", sequenced=True, handle=light))
+    runtime.switches.declare(Known("darken", "puts lamps out", "campaign", is_known))
     return runtime.process(_api(runtime.guard))
 
 

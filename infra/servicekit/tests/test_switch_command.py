@@ -68,6 +68,8 @@ async def test_a_switch_acts_in_a_running_process_and_ends_by_itself(
     [
         (["on", "everything", *BY], "lamp has no switch everything; it has pause-"),
         (["on", PAUSE, "--campaign", "c1", *BY], "is for the whole service"),
+        (["on", "darken", "--campaign", "c2", *BY], "has not heard of a campaign c2; ahead of"),
+        (["off", "darken", "--campaign", "c2", *BY], "a campaign c2, and nothing is on for it"),
         (["on", PAUSE, "--until", "tomorrow", *BY], "is no instant"),
         (["on", PAUSE, "--until", "2026-03-01T12:00", *BY], "has no zone"),
         (["on", PAUSE, "--until", "2020-03-01T12:00Z", *BY], "is over"),
@@ -82,6 +84,18 @@ async def test_a_switch_that_makes_no_sense_is_refused(
     code, output, errors = await command(addresses, *words)
     assert (code, output) == (64, "")
     assert says in errors and len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [["c1"], ["c2", "--unknown-campaign"]])
+async def test_a_campaign_that_is_known_or_meant_is_switched(
+    addresses: dict[str, str], words: list[str]
+) -> None:
+    """Ahead of its launch too, if somebody says so; turned off it needs no such word."""
+    await migrated(addresses)
+    code, output, _ = await command(addresses, "on", "darken", "--campaign", *words, *BY)
+    assert code == 0 and output.startswith("darken: on;")
+    code, output, _ = await command(addresses, "off", "darken", "--campaign", words[0], *BY)
+    assert code == 0 and output.startswith("darken: off;")
 
 
 async def test_a_service_turns_its_own_switch_on_record(database: Database) -> None:

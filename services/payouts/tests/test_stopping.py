@@ -2,10 +2,13 @@
 
 import pytest
 
+from payouts.adapters.brake import STOP_MONEY, SwitchedBrake
 from payouts.domain.book import Outcome
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import StageState
 from payouts.domain.stopping import Stopped
+from servicekit.mongo import Database
+from servicekit.switches import Switches
 from services.payouts.tests.builders import HOUR, NOW
 from services.payouts.tests.conftest import CAMPAIGN, Payouts
 
@@ -121,3 +124,15 @@ async def test_a_leg_in_hand_is_looked_up_and_the_next_waits(
     assert await stage_of(payouts) == (StageState.PAID, None)
     assert len(payouts.provider.transfers) == len(payouts.provider.payouts) == 1
     await payouts.assert_books_true()
+
+
+async def test_money_is_stopped_for_a_campaign_that_payouts_has_heard_of(payouts: Payouts) -> None:
+    """By its launch or by its first pledge; any other id is a typing error."""
+    switches = Switches(Database.connect("mongodb://127.0.0.1:9", "none", "tests"), payouts.clock)
+    SwitchedBrake(switches, payouts.queries)
+    is_known = switches.known[STOP_MONEY.name].is_known
+    assert is_known is not None and not await is_known(CAMPAIGN)
+    await payouts.collect(1)
+    assert await is_known(CAMPAIGN) and not await is_known("launched")
+    await payouts.units.run(lambda unit: unit.creators.add({"launched": "creator-2"}))
+    assert await is_known("launched")

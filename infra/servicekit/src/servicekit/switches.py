@@ -6,7 +6,7 @@ database is away the last reading holds.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -49,11 +49,15 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A switch that a service has; `subjects` says what it may be limited to, None for nothing."""
+    """A switch that a service has; `subjects` says what it may be limited to, None for nothing.
+
+    `is_known` says whether the service has heard of a subject, so that a typing error is found.
+    """
 
     name: str
     meaning: str
     subjects: str | None = None
+    is_known: Callable[[str], Awaitable[bool]] | None = None
 
 
 def pause_of(topic: str) -> str:

@@ -77,7 +77,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     runtime.on_close(provider.close)
     runtime.before_start(RefuseAutomaticPayouts(provider))
     funds = FundsReader(provider, queries)
-    brake = SwitchedBrake(runtime.switches)
+    brake = SwitchedBrake(runtime.switches, queries)
     stages = _stages(settings, runtime, provider, funds, brake)
     for subscription in subscriptions(runtime.clock):
         runtime.subscribe(subscription)

@@ -22,6 +22,11 @@ def _describe(parser: ArgumentParser) -> None:
         turning.add_argument("--campaign", metavar="ID", help="for this campaign only")
         one_who_acts(turning)
         if act == "on":
+            turning.add_argument(
+                "--unknown-campaign",
+                action="store_true",
+                help="also a campaign that the service has not heard of, ahead of its launch",
+            )
             turning.add_argument("--until", metavar="INSTANT", help="ends by itself (RFC 3339)")
 
 
@@ -55,6 +60,10 @@ async def _turn(runtime: Runtime[Any], arguments: Any) -> None:
         raise CommandRefused(f"{known.name} is for the whole service, not for a campaign")
     now = runtime.clock.now()
     on = arguments.act == "on"
+    heard_of = subject is None or known.is_known is None or await known.is_known(subject)
+    if on and not (heard_of or arguments.unknown_campaign):
+        unheard = _unheard(runtime, subject)
+        raise CommandRefused(f"{unheard}; ahead of its launch: --unknown-campaign")
     switch = Switch(
         known.name,
         subject,
@@ -71,6 +80,8 @@ async def _turn(runtime: Runtime[Any], arguments: Any) -> None:
             outcome = f"on until {switch.until.isoformat()}" if switch.until else "on"
         else:
             outcome = "off" if await rows.turn_off(known.name, subject) else "was off already"
+            if outcome != "off" and not heard_of:
+                raise CommandRefused(f"{_unheard(runtime, subject)}, and nothing is on for it")
         what = {"switch": known.name, "campaign": subject}
         command = f"switch {arguments.act}"
         entry = AuditEntry(now, arguments.by, command, what, arguments.why, outcome)
@@ -79,6 +90,10 @@ async def _turn(runtime: Runtime[Any], arguments: Any) -> None:
 
     outcome = await runtime.database.transaction(save)
     print(f"{known.name}: {outcome}; processes follow within two seconds")
+
+
+def _unheard(runtime: Runtime[Any], subject: str | None) -> str:
+    return f"{runtime.service} has not heard of a campaign {subject}"
 
 
 def _known(runtime: Runtime[Any], name: str) -> Known:
