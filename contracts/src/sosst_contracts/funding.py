@@ -22,14 +22,18 @@ from sosst_contracts.event import (
     Total,
     Vocabulary,
 )
-from sosst_contracts.platform import Reward
+from sosst_contracts.platform import GivenSeconds, PaymentMethod, Reward
 
 __all__ = [
     "CampaignLaunched",
     "FundingEvent",
     "PledgeCollected",
+    "PledgeDropped",
     "PledgeErrored",
+    "PledgeEvent",
+    "PledgeLastTryDue",
     "PledgePlaced",
+    "PledgeReminderDue",
     "Reward",
     "Terms",
     "VerdictReached",
@@ -48,7 +52,19 @@ class Terms(Part):
     tax_basis_points: BasisPoints = Field(description="Tax on both fees.")
     settle_seconds: Seconds = Field(description="Minimum settle time.")
     pending_window_seconds: Seconds = Field(
-        description="How long a pending payment may hold up the verdict."
+        description="How long a pending card payment may hold up the verdict."
+    )
+    other_pending_window_seconds: Seconds | None = Field(
+        None, description="The same for any other payment method."
+    )
+    errored_reminders_seconds: GivenSeconds | None = Field(
+        None, description="When the backer of an errored pledge is reminded, from its failure."
+    )
+    errored_last_try_seconds: Seconds | None = Field(
+        None, description="When the payment is tried a last time by itself, from its failure."
+    )
+    errored_drop_seconds: Seconds | None = Field(
+        None, description="When the pledge is given up, from its failure."
     )
 
 
@@ -57,6 +73,7 @@ class CampaignLaunched(Event):
 
     topic: ClassVar = "funding.campaigns"
     name: ClassVar = "campaign-launched"
+    version: ClassVar = "1.1"
 
     campaign_id: Identifier = Field(description="Id of the campaign.")
     creator_id: Person = Field(description="Person who owns it.")
@@ -75,6 +92,7 @@ class VerdictReached(Event):
 
     topic: ClassVar = "funding.campaigns"
     name: ClassVar = "verdict-reached"
+    version: ClassVar = "1.1"
 
     campaign_id: Identifier = Field(description="Id of the campaign.")
     creator_id: Person = Field(description="Person who owns it.")
@@ -114,8 +132,10 @@ class PledgePlaced(_Pledge):
     """A pledge became known."""
 
     name: ClassVar = "pledge-placed"
+    version: ClassVar = "1.1"
 
     placed_at: Instant = Field(description="When the payment was begun.")
+    method: PaymentMethod | None = Field(None, description="How it is paid, absent if not told.")
 
 
 class PledgeCollected(_Pledge):
@@ -140,4 +160,45 @@ class PledgeErrored(_Pledge):
     errored_at: Instant = Field(description="When it was refused.")
 
 
-FundingEvent = CampaignLaunched | VerdictReached | PledgePlaced | PledgeCollected | PledgeErrored
+class PledgeReminderDue(_Pledge):
+    """An errored pledge is still not paid: its backer is to be reminded."""
+
+    name: ClassVar = "pledge-reminder-due"
+
+    reminder: Annotated[int, Field(ge=1, le=20)] = Field(description="Which one, from 1.")
+    drops_at: Instant = Field(description="When the pledge will be given up.")
+    due_at: Instant = Field(description="When it fell due.")
+
+
+class PledgeLastTryDue(_Pledge):
+    """An errored pledge is still not paid: the checkout tries its payment a last time by itself."""
+
+    name: ClassVar = "pledge-last-try-due"
+
+    drops_at: Instant = Field(description="When the pledge will be given up.")
+    due_at: Instant = Field(description="When it fell due.")
+
+
+class PledgeDropped(_Pledge):
+    """An errored pledge was given up; should its money come after all, it is collected again."""
+
+    name: ClassVar = "pledge-dropped"
+
+    because: Annotated[str, Vocabulary("never_paid", "campaign_over")] = Field(
+        description="Its time was over, or its campaign can take no money any more."
+    )
+    before_verdict: bool = Field(
+        description="No verdict had fallen: the public total loses the pledge too."
+    )
+    dropped_at: Instant = Field(description="When it was given up.")
+
+
+PledgeEvent = (
+    PledgePlaced
+    | PledgeCollected
+    | PledgeErrored
+    | PledgeReminderDue
+    | PledgeLastTryDue
+    | PledgeDropped
+)
+FundingEvent = CampaignLaunched | VerdictReached | PledgeEvent

@@ -14,7 +14,18 @@ from sosst_contracts.event import (
     Vocabulary,
 )
 
-NoticeKind = Annotated[str, Vocabulary("verdict-reached", "update-published", "refund-succeeded")]
+NoticeKind = Annotated[
+    str,
+    Vocabulary(
+        "verdict-reached",
+        "update-published",
+        "refund-succeeded",
+        "pledge-errored",
+        "pledge-reminder-due",
+        "pledge-dropped",
+        "campaign-cancelled",
+    ),
+]
 
 
 class BackerNotified(Event):
@@ -22,6 +33,7 @@ class BackerNotified(Event):
 
     topic: ClassVar = "notifier.notifications"
     name: ClassVar = "backer-notified"
+    version: ClassVar = "1.1"
     key_field: ClassVar = "recipient_id"
     about_fields: ClassVar = ("cause",)
     sequenced: ClassVar = False
@@ -52,6 +64,7 @@ class NoticePlanned(_Notice):
     """It is settled who is told."""
 
     name: ClassVar = "notice-planned"
+    version: ClassVar = "1.1"
 
     planned_at: Instant = Field(description="When it was settled.")
 
@@ -60,6 +73,7 @@ class NoticeCompleted(_Notice):
     """Everybody has an outcome."""
 
     name: ClassVar = "notice-completed"
+    version: ClassVar = "1.1"
 
     supplements: Count = Field(description="People added after the plan.")
     delivered: Count = Field(description="People told.")

@@ -1,6 +1,6 @@
 """Facts from the rest of the platform: approved campaigns and what payments did."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -18,7 +18,11 @@ from sosst_contracts.event import (
     Text,
     Title,
     Total,
+    Vocabulary,
 )
+
+PaymentMethod = Annotated[str, Vocabulary("card", "wallet", "sepa_debit", "bank_transfer", "other")]
+GivenSeconds = Annotated[list[Seconds], Field(max_length=20)]
 
 
 class Reward(Part):
@@ -42,7 +46,19 @@ class GivenTerms(Part):
     tax_basis_points: BasisPoints | None = Field(None, description="Tax on both fees.")
     settle_seconds: Seconds | None = Field(None, description="Minimum settle time.")
     pending_window_seconds: Seconds | None = Field(
-        None, description="How long a pending payment may hold up the verdict."
+        None, description="How long a pending card payment may hold up the verdict."
+    )
+    other_pending_window_seconds: Seconds | None = Field(
+        None, description="The same for any other payment method."
+    )
+    errored_reminders_seconds: GivenSeconds | None = Field(
+        None, description="When the backer of an errored pledge is reminded, from its failure."
+    )
+    errored_last_try_seconds: Seconds | None = Field(
+        None, description="When the payment is tried a last time by itself, from its failure."
+    )
+    errored_drop_seconds: Seconds | None = Field(
+        None, description="When the pledge is given up, from its failure."
     )
 
 
@@ -51,6 +67,7 @@ class CampaignApproved(Event):
 
     topic: ClassVar = "platform.campaigns"
     name: ClassVar = "campaign-approved"
+    version: ClassVar = "1.1"
     sequenced: ClassVar = False
 
     campaign_id: Identifier = Field(description="Id of the campaign.")
@@ -86,6 +103,11 @@ class PaymentPending(_Payment):
     """A payment was begun and is not decided."""
 
     name: ClassVar = "payment-pending"
+    version: ClassVar = "1.1"
+
+    method: PaymentMethod | None = Field(
+        None, description="How it is paid; decides how long it may be pending. Absent: a card."
+    )
 
 
 class PaymentCaptured(_Payment):

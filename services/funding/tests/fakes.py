@@ -9,7 +9,7 @@ from funding import wire
 from funding.adapters.facts import OutboxFacts
 from funding.domain.campaign import Campaign, CampaignState
 from funding.domain.held import Held
-from funding.domain.pledge import Pledge, PledgeState
+from funding.domain.pledge import PaymentMethod, Pledge, PledgeState
 from funding.ports import FundingUnit
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, DependencyAway, DuplicateKey
@@ -56,13 +56,13 @@ class MemoryPledges:
                 raise DuplicateKey("the payment belongs to another pledge")
             self._pledges[pledge.pledge_id] = pledge
 
-    async def last_pending(self, campaign_id: str) -> datetime | None:
-        pending = [
-            pledge.placed_at
-            for pledge in self._pledges.values()
-            if pledge.payment.campaign_id == campaign_id and pledge.state is PledgeState.PENDING
-        ]
-        return max(pending, default=None)
+    async def last_pending(self, campaign_id: str) -> Mapping[PaymentMethod | None, datetime]:
+        youngest: dict[PaymentMethod | None, datetime] = {}
+        for pledge in self._pledges.values():
+            if pledge.payment.campaign_id == campaign_id and pledge.state is PledgeState.PENDING:
+                method = pledge.payment.method
+                youngest[method] = max(pledge.placed_at, youngest.get(method, pledge.placed_at))
+        return youngest
 
 
 class MemoryHeld:
@@ -95,6 +95,13 @@ class MemoryQueries:
     async def oldest_due(self) -> datetime | None:
         dues = [c.next_due for c in self._campaigns.values() if c.next_due]
         return min(dues, default=None)
+
+    async def due_pledges(self, now: datetime, limit: int) -> list[str]:
+        due = [(p.next_due, p.pledge_id) for p in self._pledges.values() if p.next_due]
+        return [pledge_id for at, pledge_id in sorted(due) if at <= now][:limit]
+
+    async def oldest_due_pledge(self) -> datetime | None:
+        return min((p.next_due for p in self._pledges.values() if p.next_due), default=None)
 
     async def states(self) -> Mapping[str, int]:
         return Counter(campaign.state.value for campaign in self._campaigns.values())

@@ -14,16 +14,17 @@ from funding.domain.settling import Line
 from funding.handlers.recover import Decided, Paid, RecoverFunding, roll_forward
 from funding.handlers.release import release
 from funding.handlers.settle import explain
+from funding.sweeps import StepErroredPledges
 from servicekit.own_topics import Unexplained
 from services.funding.tests.conftest import NOW, Funding, memory_funding, payment
 from sosst_contracts.codec import attribution
 
 AFTER = NOW + timedelta(hours=2)
-FACTS = 9
+FACTS = 11
 
 
 async def history(funding: Funding, until: int = FACTS) -> None:
-    """Launch, six facts about pledges, the verdict, one late: stop after so many steps."""
+    """Launch, pledges, the verdict, one late, one reminded and dropped: stop after some steps."""
     steps = [
         lambda: funding.launch(),
         lambda: funding.pay(payment(1)),
@@ -34,6 +35,8 @@ async def history(funding: Funding, until: int = FACTS) -> None:
         lambda: decide(funding),
         lambda: funding.pay(payment(4, at=AFTER)),
         lambda: funding.pay(payment(5, PaymentStatus.PENDING, at=AFTER)),
+        lambda: remind(funding),
+        lambda: drop(funding),
     ]
     for step in steps[:until]:
         await step()
@@ -42,6 +45,16 @@ async def history(funding: Funding, until: int = FACTS) -> None:
 async def decide(funding: Funding) -> None:
     funding.clock.advance(hours=2)
     await funding.settled()
+
+
+async def remind(funding: Funding) -> None:
+    funding.clock.advance(days=1)
+    await StepErroredPledges(funding.units, funding.queries)(funding.clock.now())
+
+
+async def drop(funding: Funding) -> None:
+    for _ in range(7):
+        await remind(funding)
 
 
 async def told(funding: Funding) -> list[Unexplained]:

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from funding.domain.campaign import CampaignState
-from funding.domain.pledge import PaymentStatus
+from funding.domain.pledge import PaymentMethod, PaymentStatus
 from funding.handlers.settle import explain
 from funding.sweeps import MeasureCampaigns
 from servicekit.errors import Conflict
@@ -48,6 +48,35 @@ async def test_collected_equal_to_the_goal_is_success(
     assert (verdict.outcome, verdict.collected, verdict.count) == (outcome, collected, 1)
     assert verdict.pledges_sequence == 2  # placed and collected
     assert len(await funding.published("verdict-reached")) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "hours"),
+    [(None, 1), (PaymentMethod.CARD, 1), (PaymentMethod.BANK_TRANSFER, 7 * 24)],
+)
+async def test_a_pending_payment_is_waited_for_as_long_as_its_method_takes(
+    funding: Funding, method: PaymentMethod | None, hours: int
+) -> None:
+    """An hour for a card, up to a week for any other; then the verdict falls without it."""
+    await funding.launch()
+    pending = payment(1, PaymentStatus.PENDING, at=LAUNCH.deadline)
+    await funding.pay(replace(pending, method=method), payment(2))
+    funding.clock.advance(seconds=3_600 + hours * 3_600 - 1)
+    assert (await funding.settled()).verdict is None and await missing(funding) == ["pending"]
+    funding.clock.advance(seconds=1)
+    assert (await funding.settled()).verdict is not None
+
+
+async def test_the_youngest_window_of_all_methods_counts(funding: Funding) -> None:
+    """An older bank transfer outlasts a younger card."""
+    await funding.launch()
+    transfer = payment(1, PaymentStatus.PENDING)
+    await funding.pay(
+        replace(transfer, method=PaymentMethod.BANK_TRANSFER),
+        payment(2, PaymentStatus.PENDING, at=LAUNCH.deadline),
+    )
+    funding.clock.advance(seconds=3 * 3_600)
+    assert (await funding.settled()).verdict is None and await missing(funding) == ["pending"]
 
 
 async def test_the_clock_keeps_the_verdict_away(funding: Funding) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from funding.domain.campaign import Campaign, launch_campaign
-from funding.domain.pledge import PaymentStatus, Pledge, PledgeState
+from funding.domain.pledge import PaymentMethod, PaymentStatus, Pledge, PledgeState
 from servicekit.errors import Conflict, DuplicateKey
 from services.funding.tests.conftest import LAUNCH, NOW, Funding, other_launch, payment
 
@@ -52,14 +52,34 @@ async def test_a_payment_belongs_to_one_pledge(funding: Funding) -> None:
     assert await funding.queries.pledge("c2", "p1") is None
 
 
-async def test_the_youngest_pending_pledge_is_found(funding: Funding) -> None:
+async def test_the_youngest_pending_pledge_of_each_method_is_found(funding: Funding) -> None:
     """Collected ones do not count, nor other campaigns'."""
+    transfer = pledge(4, PledgeState.PENDING, 3)
+    by_transfer = replace(transfer.payment, method=PaymentMethod.BANK_TRANSFER)
     await save(
-        funding, pledge(1), pledge(2, PledgeState.PENDING, 5), pledge(3, PledgeState.PENDING)
+        funding,
+        pledge(1),
+        pledge(2, PledgeState.PENDING, 5),
+        pledge(3, PledgeState.PENDING),
+        replace(transfer, payment=by_transfer),
     )
-    last = await funding.units.run(lambda unit: unit.pledges.last_pending("c1"))
-    assert last == NOW + timedelta(minutes=5)
-    assert await funding.units.run(lambda unit: unit.pledges.last_pending("c2")) is None
+    assert await funding.units.run(lambda unit: unit.pledges.last_pending("c1")) == {
+        None: NOW + timedelta(minutes=5),
+        PaymentMethod.BANK_TRANSFER: NOW + timedelta(minutes=3),
+    }
+    assert await funding.units.run(lambda unit: unit.pledges.last_pending("c2")) == {}
+    assert await funding.queries.pledge("c1", "p4") == replace(transfer, payment=by_transfer)
+
+
+async def test_due_pledges_come_in_order(funding: Funding) -> None:
+    """The longest overdue first; what has nothing due is never found."""
+    for number, hours in ((1, 3), (2, 1), (3, 2)):
+        due = NOW + timedelta(hours=hours)
+        await save(funding, replace(pledge(number), next_due=due, steps_taken=1, raised=False))
+    await save(funding, pledge(4))
+    assert await funding.queries.due_pledges(NOW + timedelta(hours=2), 10) == ["p2", "p3"]
+    assert await funding.queries.due_pledges(NOW + timedelta(hours=2), 1) == ["p2"]
+    assert await funding.queries.oldest_due_pledge() == NOW + timedelta(hours=1)
 
 
 async def test_due_campaigns_and_pages_come_in_order(funding: Funding) -> None:

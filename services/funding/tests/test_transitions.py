@@ -14,6 +14,7 @@ from funding.domain.pledge import (
     PledgeState,
     take_payment,
 )
+from funding.domain.pledge import move as move_pledge
 from services.funding.tests.conftest import LAUNCH, NOW, other_launch, payment
 
 LIVE = launch_campaign(LAUNCH, NOW)
@@ -22,6 +23,8 @@ STATUS_OF = {
     PledgeState.COLLECTED: PaymentStatus.CAPTURED,
     PledgeState.ERRORED: PaymentStatus.FAILED,
 }
+# What a pledge knows of its payment in each state, also in those that no payment leads to.
+KNOWN_OF = STATUS_OF | {PledgeState.DROPPED: PaymentStatus.FAILED}
 
 
 @pytest.mark.parametrize("target", CampaignState)
@@ -44,13 +47,25 @@ def test_a_payment_moves_a_pledge_or_says_nothing_new(
     state: PledgeState, told: PaymentStatus
 ) -> None:
     """Facts come in any order: what the pledge is past changes neither it nor the totals."""
-    known = Pledge(payment(1, STATUS_OF[state]), state, NOW)
+    known = Pledge(payment(1, KNOWN_OF[state]), state, NOW)
     taken = take_payment(LIVE, known, payment(1, told))
     target = {status: s for s, status in STATUS_OF.items()}[told]
     if target in TRANSITIONS[state]:
         assert taken.pledge.state is target and taken.facts
     else:
         assert (taken.pledge, taken.totals, taken.facts) == (known, LIVE.totals, ())
+
+
+@pytest.mark.parametrize("target", PledgeState)
+@pytest.mark.parametrize("state", PledgeState)
+def test_a_pledge_moves_only_as_the_table_says(state: PledgeState, target: PledgeState) -> None:
+    """pending → collected | errored, errored → collected | dropped, dropped → collected."""
+    pledge = Pledge(payment(1, KNOWN_OF[state]), state, NOW)
+    if target in TRANSITIONS[state]:
+        assert move_pledge(pledge, target).state is target
+    else:
+        with pytest.raises(Refused, match="does not become"):
+            move_pledge(pledge, target)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +79,14 @@ def test_a_payment_moves_a_pledge_or_says_nothing_new(
         ({"rewards": LAUNCH.rewards * 2}, "duplicate-reward"),
         ({"terms": replace(LAUNCH.terms, stage_shares_basis_points=(1, 2, 3))}, "invalid-terms"),
         ({"terms": replace(LAUNCH.terms, settle_seconds=-1)}, "invalid-terms"),
+        (
+            {"terms": replace(LAUNCH.terms, other_pending_window_seconds=-1)},
+            "invalid-terms",
+        ),
+        ({"terms": replace(LAUNCH.terms, errored_reminders_seconds=(-1,))}, "invalid-terms"),
+        ({"terms": replace(LAUNCH.terms, errored_reminders_seconds=(2, 1))}, "invalid-terms"),
+        ({"terms": replace(LAUNCH.terms, errored_last_try_seconds=1)}, "invalid-terms"),
+        ({"terms": replace(LAUNCH.terms, errored_drop_seconds=518_399)}, "invalid-terms"),
         ({"terms": replace(LAUNCH.terms, platform_fee_basis_points=5_000)}, "fees-too-high"),
     ],
 )

@@ -11,11 +11,14 @@ from funding.domain.facts import (
     CampaignLaunched,
     Fact,
     PledgeCollected,
+    PledgeDropped,
     PledgeErrored,
+    PledgeLastTryDue,
     PledgePlaced,
+    PledgeReminderDue,
     VerdictReached,
 )
-from funding.domain.pledge import PaymentStatus, Standing
+from funding.domain.pledge import DropReason, PaymentMethod, PaymentStatus, Standing
 from services.funding.tests.conftest import LAUNCH, NOW, TERMS, payment
 from sosst_contracts import platform
 from sosst_contracts.codec import Decoded, decode
@@ -40,6 +43,9 @@ def said(fact: Fact) -> Event:
         (PledgePlaced(payment(1), NOW), "pledge-placed"),
         (PledgeCollected(payment(1), Standing.LATE), "pledge-collected"),
         (PledgeErrored(payment(1, PaymentStatus.FAILED)), "pledge-errored"),
+        (PledgeReminderDue(payment(1), 1, NOW, NOW), "pledge-reminder-due"),
+        (PledgeLastTryDue(payment(1), NOW, NOW), "pledge-last-try-due"),
+        (PledgeDropped(payment(1), DropReason.NEVER_PAID, True, NOW), "pledge-dropped"),
     ],
 )
 def test_every_fact_becomes_its_event(fact: Fact, name: str) -> None:
@@ -86,6 +92,33 @@ def test_payments_are_read(event_type: type[wire.PaymentEvent], status: PaymentS
     assert read.status is status
     assert (read.capture is not None) == (status is PaymentStatus.CAPTURED)
     assert (read.reason is not None) == (status is PaymentStatus.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("told", "method"),
+    [
+        (None, None),
+        ("card", PaymentMethod.CARD),
+        ("bank_transfer", PaymentMethod.BANK_TRANSFER),
+        ("unknown", PaymentMethod.OTHER),
+    ],
+)
+def test_the_method_of_a_pending_payment_is_read(
+    told: str | None, method: PaymentMethod | None
+) -> None:
+    """A word that a newer platform uses is a method like any that takes days."""
+    event = sample(platform.PaymentPending).model_copy(update={"method": told})
+    assert wire.payment_from(event).method is method
+
+
+def test_terms_of_errored_pledges_are_read_and_said() -> None:
+    """A list on the wire is a tuple in the domain, there and back."""
+    given = platform.GivenTerms(errored_reminders_seconds=[], errored_last_try_seconds=60)
+    launch = wire.launch_from(sample(platform.CampaignApproved, terms=given.model_dump()), TERMS)
+    assert launch.terms.errored_reminders_seconds == ()
+    assert launch.terms.errored_last_try_seconds == 60
+    event = said(CampaignLaunched(CAMPAIGN)).model_dump()
+    assert event["terms"]["errored_reminders_seconds"] == [86_400, 259_200, 432_000]
 
 
 @pytest.mark.parametrize(

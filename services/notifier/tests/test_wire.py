@@ -25,6 +25,7 @@ from services.notifier.tests.builders import (
 )
 from sosst_contracts import funding
 from sosst_contracts.codec import Decoded, Draft, Record, decode
+from sosst_contracts.event import Event
 from sosst_contracts.notifier import BackerNotified
 from sosst_contracts.testing import sample
 
@@ -84,6 +85,22 @@ def test_each_reader_takes_its_own_facts() -> None:
         read = [reader(decoded(record)) is not None for reader in readers]
         assert read == [index == place for index in range(3)]
     assert [reader(decoded(refunded("b", 1))) is not None for reader in readers] == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("event", "cause"),
+    [
+        (sample(funding.PledgeErrored, pledge_id="p1"), "pledge-errored/p1"),
+        (sample(funding.PledgeReminderDue, pledge_id="p:1"), "pledge-reminder-due/p%3A1:1"),
+        (sample(funding.PledgeDropped, pledge_id="p1"), "pledge-dropped/p1"),
+    ],
+)
+def test_a_backer_is_told_what_becomes_of_an_errored_pledge(event: Event, cause: str) -> None:
+    """One person, once per pledge and reminder; the checkout's last try is nobody's notice."""
+    heard = for_one_from(decoded(Draft(event, NOW).seal(1)))
+    assert heard is not None and heard.told.cause == cause and heard.recipient_id == "backer-1"
+    assert heard.told.content["amount"] == 1_999
+    assert for_one_from(decoded(Draft(sample(funding.PledgeLastTryDue), NOW).seal(1))) is None
 
 
 def test_joined_is_the_sequence() -> None:

@@ -27,6 +27,7 @@ from services.payouts.tests.builders import NOW, a_book, a_pledge, an_approved_s
 from sosst_contracts import funding
 from sosst_contracts.codec import Decoded, Draft, decode
 from sosst_contracts.event import Event
+from sosst_contracts.registry import REGISTRY
 from sosst_contracts.testing import sample
 
 REFUND = request(collect(a_book(), a_pledge()).money, "verdict-reached/campaign-1", NOW).refund
@@ -65,9 +66,8 @@ def test_every_fact_becomes_its_event(fact: RefundFact | StageFact, name: str) -
 @pytest.mark.parametrize(
     ("event_type", "moves_money"),
     [
-        (funding.PledgePlaced, False),
-        (funding.PledgeErrored, False),
-        (funding.PledgeCollected, True),
+        (event_type, event_type is funding.PledgeCollected)
+        for event_type in REGISTRY.on_topic(wire.PLEDGES_TOPIC)
     ],
 )
 def test_every_pledge_fact_moves_n_and_a_collected_one_money(

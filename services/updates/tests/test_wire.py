@@ -20,7 +20,7 @@ from updates.domain.update import (
     UpdateText,
     Visibility,
 )
-from updates.handlers.facts import Decided, StageFailed
+from updates.handlers.facts import Decided, StageFailed, Unplaced
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TOPICS = (wire.CAMPAIGNS_TOPIC, wire.PLEDGES_TOPIC, wire.REFUNDS_TOPIC, wire.STAGES_TOPIC)
@@ -49,6 +49,17 @@ def test_words_and_figures_are_read() -> None:
     assert missed.said == Decided(Verdict.GOAL_MISSED)
     failed = wire.heard_from(read_back(Draft(sample(payouts.StageFailed, stage=2), NOW)))
     assert failed.said == StageFailed(2)
+
+
+@pytest.mark.parametrize(
+    ("before_verdict", "said"), [(True, Unplaced(1_999)), (False, None)], ids=str
+)
+def test_a_dropped_pledge_leaves_what_is_raised_before_the_verdict_only(
+    before_verdict: bool, said: Unplaced | None
+) -> None:
+    """The public total stays after a failure (trap 20)."""
+    dropped = sample(funding.PledgeDropped, before_verdict=before_verdict)
+    assert wire.heard_from(read_back(Draft(dropped, NOW))).said == said
 
 
 @pytest.mark.parametrize("visibility", Visibility)

@@ -14,7 +14,7 @@ from funding.handlers.recover import RecoverFunding
 from funding.http import build_api
 from funding.ports import FundingUnit, Intake
 from funding.settings import FundingSettings
-from funding.sweeps import MeasureCampaigns, SettleDueCampaigns
+from funding.sweeps import MeasureCampaigns, SettleDueCampaigns, StepErroredPledges
 from servicekit.command import Command, Context
 from servicekit.mongo import Database, Session
 from servicekit.positions import TopicPositions
@@ -24,6 +24,7 @@ from servicekit.sweeps import Sweep
 from servicekit.units import Plumbing
 
 SETTLE_SECONDS = 0.5
+ERRORED_SECONDS = 2.0
 MEASURE_SECONDS = 10.0
 
 
@@ -55,6 +56,8 @@ def assemble(settings: FundingSettings, runtime: Runtime[FundingUnit]) -> Proces
         runtime.subscribe(subscription)
     settle = SettleDueCampaigns(runtime.units, queries, intake)
     runtime.sweep(Sweep("settle", SETTLE_SECONDS, settle, queries.oldest_due))
+    errored = StepErroredPledges(runtime.units, queries)
+    runtime.sweep(Sweep("errored", ERRORED_SECONDS, errored, queries.oldest_due_pledge))
     measure = MeasureCampaigns(runtime.units, queries, intake)
     runtime.sweep(Sweep("measure", MEASURE_SECONDS, measure))
     api = build_api(runtime.guard, runtime.units, queries, intake, runtime.clock, standard)

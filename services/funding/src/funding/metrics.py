@@ -3,6 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 from funding.domain.campaign import CampaignState, Verdict
+from funding.domain.pledge import Pledge, PledgeState
 from funding.domain.settling import Line
 
 CAMPAIGNS = Gauge(
@@ -29,12 +30,20 @@ PLEDGES = Counter(
     ["outcome"],
 )
 
+ERRORED = Counter(
+    "sosst_funding_errored_steps_total",
+    "Steps of errored pledges. Many dropped: look at what the checkout does with last tries.",
+    ["step"],
+)
+
 for _state in CampaignState:
     CAMPAIGNS.labels(_state.value)
 for _line in Line:
     BLOCKED.labels(_line.value)
 for _verdict in (CampaignState.GOAL_MET, CampaignState.GOAL_MISSED):
     VERDICTS.labels(_verdict.value)
+for _step in ("waited", "dropped"):
+    ERRORED.labels(_step)
 for _outcome in ("taken", "refused"):
     PLEDGES.labels(_outcome)
 
@@ -42,3 +51,7 @@ for _outcome in ("taken", "refused"):
 def observe_verdict(verdict: Verdict) -> None:
     VERDICTS.labels(verdict.outcome.value).inc()
     VERDICT_LATENESS.observe(verdict.late_by_seconds)
+
+
+def observe_errored(pledge: Pledge) -> None:
+    ERRORED.labels("dropped" if pledge.state is PledgeState.DROPPED else "waited").inc()

@@ -8,7 +8,7 @@ from typing import Protocol
 from funding.domain.campaign import Campaign
 from funding.domain.facts import Fact
 from funding.domain.held import Held
-from funding.domain.pledge import Pledge
+from funding.domain.pledge import PaymentMethod, Pledge
 from servicekit.units import Unit
 
 
@@ -45,8 +45,11 @@ class Pledges(Protocol):
         """Insert or replace; raises `DuplicateKey` if a payment belongs to another pledge."""
         ...
 
-    async def last_pending(self, campaign_id: str) -> datetime | None:
-        """Return when the youngest pending pledge was placed, None if nothing is pending."""
+    async def last_pending(self, campaign_id: str) -> Mapping[PaymentMethod | None, datetime]:
+        """Return when the youngest pending pledge of each payment method was placed.
+
+        Methods without a pending pledge are left out; None stands for pledges that name none.
+        """
         ...
 
 
@@ -114,6 +117,14 @@ class Queries(Protocol):
 
     async def oldest_due(self) -> datetime | None:
         """Return when the next step of any campaign is due first, None if nothing is due."""
+        ...
+
+    async def due_pledges(self, now: datetime, limit: int) -> list[str]:
+        """Return errored pledges whose next step is due, the longest overdue first."""
+        ...
+
+    async def oldest_due_pledge(self) -> datetime | None:
+        """Return when the next step of any errored pledge is due first, None if none is."""
         ...
 
     async def states(self) -> Mapping[str, int]:

@@ -26,6 +26,20 @@ class FundingSettings(ServiceSettings):
     pending_window_seconds: int = Field(
         3600, ge=0, description="Standard time that a pending card payment may take."
     )
+    other_pending_window_seconds: int = Field(
+        604_800, ge=0, description="The same for any other payment method."
+    )
+    errored_reminders_seconds: tuple[int, ...] = Field(
+        (86_400, 259_200, 432_000),
+        max_length=20,
+        description="Standard times of reminders about an errored pledge, after its failure.",
+    )
+    errored_last_try_seconds: int = Field(
+        518_400, ge=0, description="Standard time of its last automatic try."
+    )
+    errored_drop_seconds: int = Field(
+        604_800, ge=0, description="Standard time at which it is dropped."
+    )
 
     def standard_terms(self) -> Terms:
         """Return the terms of a launch that names none."""

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from funding.domain.campaign import Campaign, CampaignState
 from funding.domain.settling import Line
+from funding.handlers.errored import step_errored
 from funding.handlers.settle import explain, settle
-from funding.metrics import BLOCKED, CAMPAIGNS, observe_verdict
+from funding.metrics import BLOCKED, CAMPAIGNS, observe_errored, observe_verdict
 from funding.ports import FundingUnit, Intake, Queries
 from servicekit import traces
 from servicekit.errors import Conflict
@@ -41,6 +42,24 @@ class SettleDueCampaigns:
         if campaign.verdict is not None:
             observe_verdict(campaign.verdict)
         return int(campaign.blocked_at is None or campaign.verdict is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class StepErroredPledges:
+    """Reminds, tries a last time and drops; any instance may do it at any time."""
+
+    units: UnitsOfWork[FundingUnit]
+    queries: Queries
+
+    async def __call__(self, now: datetime) -> int:
+        """Return how many pledges were stepped."""
+        due = await self.queries.due_pledges(now, PAGE)
+        if not due:
+            return 0
+        stepped = await self.units.run(lambda unit: step_errored(unit, due, now))
+        for pledge in stepped:
+            observe_errored(pledge)
+        return len(stepped)
 
 
 @dataclass(frozen=True, slots=True)

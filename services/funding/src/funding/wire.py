@@ -10,13 +10,23 @@ from funding.domain.facts import (
     CampaignLaunched,
     Fact,
     PledgeCollected,
+    PledgeDropped,
     PledgeErrored,
+    PledgeLastTryDue,
     PledgePlaced,
+    PledgeReminderDue,
     VerdictReached,
 )
-from funding.domain.pledge import Capture, Payment, PaymentStatus, Standing
+from funding.domain.pledge import (
+    Capture,
+    DropReason,
+    Payment,
+    PaymentMethod,
+    PaymentStatus,
+    Standing,
+)
 from funding.domain.terms import Terms
-from funding.handlers.recover import Decided, Happened, Launched, Paid
+from funding.handlers.recover import Decided, Dropped, Happened, Launched, Paid, Stepped
 from servicekit.own_topics import Unexplained
 from sosst_contracts import funding as events
 from sosst_contracts import platform
@@ -51,8 +61,15 @@ def launch_from(event: platform.CampaignApproved, standard: Terms) -> Launch:
 def terms_from(given: dict[str, Any], standard: Terms) -> Terms:
     """Fill up terms that were left out with the standard ones."""
     values = {name: given.get(name, getattr(standard, name)) for name in Terms.__slots__}
-    shares = tuple(values.pop("stage_shares_basis_points"))
-    return Terms(stage_shares_basis_points=shares, **values)
+    return _terms_of(values)
+
+
+def _terms_of(values: dict[str, Any]) -> Terms:
+    """Lists of the wire are tuples in the domain, so that equal terms are equal."""
+    frozen: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    return Terms(**frozen)
 
 
 def to_the_millisecond(instant: datetime) -> datetime:
@@ -82,7 +99,16 @@ def payment_from(event: PaymentEvent) -> Payment:
         occurred_at=to_the_millisecond(event.occurred_at),
         capture=capture,
         reason=event.reason if isinstance(event, platform.PaymentFailed) else None,
+        method=_method(event.method) if isinstance(event, platform.PaymentPending) else None,
     )
+
+
+def _method(word: str | None) -> PaymentMethod | None:
+    """A method that we do not know yet is given the longer window."""
+    if word is None:
+        return None
+    known = {method.value: method for method in PaymentMethod}
+    return known.get(word, PaymentMethod.OTHER)
 
 
 def draft(fact: Fact) -> Draft:
@@ -110,7 +136,12 @@ def _event(fact: Fact) -> tuple[events.FundingEvent, datetime]:
         case VerdictReached(campaign):
             return _verdict(campaign)
         case PledgePlaced(payment, placed_at):
-            return events.PledgePlaced(**_pledge(payment), placed_at=placed_at), placed_at
+            placed = events.PledgePlaced(
+                **_pledge(payment),
+                placed_at=placed_at,
+                method=payment.method.value if payment.method else None,
+            )
+            return placed, placed_at
         case PledgeCollected(payment, standing):
             assert payment.capture is not None
             collected = events.PledgeCollected(
@@ -128,6 +159,22 @@ def _event(fact: Fact) -> tuple[events.FundingEvent, datetime]:
                 errored_at=payment.occurred_at,
             )
             return errored, payment.occurred_at
+        case PledgeReminderDue(payment, reminder, drops_at, due_at):
+            reminded = events.PledgeReminderDue(
+                **_pledge(payment), reminder=reminder, drops_at=drops_at, due_at=due_at
+            )
+            return reminded, due_at
+        case PledgeLastTryDue(payment, drops_at, due_at):
+            tried = events.PledgeLastTryDue(**_pledge(payment), drops_at=drops_at, due_at=due_at)
+            return tried, due_at
+        case PledgeDropped(payment, because, before_verdict, dropped_at):
+            dropped = events.PledgeDropped(
+                **_pledge(payment),
+                because=because.value,
+                before_verdict=before_verdict,
+                dropped_at=dropped_at,
+            )
+            return dropped, dropped_at
 
 
 def _pledge(payment: Payment) -> dict[str, Any]:
@@ -146,6 +193,7 @@ def _pledge(payment: Payment) -> dict[str, Any]:
 def _terms(terms: Terms) -> events.Terms:
     values = {name: getattr(terms, name) for name in Terms.__slots__}
     values["stage_shares_basis_points"] = list(terms.stage_shares_basis_points)
+    values["errored_reminders_seconds"] = list(terms.errored_reminders_seconds)
     return events.Terms(**values)
 
 
@@ -223,7 +271,7 @@ def _happened(event: Event, sequence: int) -> Happened | None:
             return Decided(verdict)
         case events.PledgePlaced():
             payment = _payment_back(event, PaymentStatus.PENDING, event.placed_at)
-            return Paid(sequence, payment, None)
+            return Paid(sequence, replace(payment, method=_method(event.method)), None)
         case events.PledgeCollected():
             payment = _payment_back(event, PaymentStatus.CAPTURED, event.captured_at)
             capture = Capture(event.provider_fee, event.balance_transaction)
@@ -231,12 +279,17 @@ def _happened(event: Event, sequence: int) -> Happened | None:
         case events.PledgeErrored():
             payment = _payment_back(event, PaymentStatus.FAILED, event.errored_at)
             return Paid(sequence, replace(payment, reason=event.reason), None)
+        case events.PledgeReminderDue() | events.PledgeLastTryDue():
+            return Stepped(sequence, event.pledge_id, to_the_millisecond(event.due_at))
+        case events.PledgeDropped():
+            because = DropReason(event.because)
+            at = to_the_millisecond(event.dropped_at)
+            return Dropped(sequence, event.pledge_id, because, at)
     return None
 
 
 def _terms_back(terms: events.Terms) -> Terms:
-    values = terms.model_dump()
-    return Terms(**values | {"stage_shares_basis_points": tuple(terms.stage_shares_basis_points)})
+    return _terms_of(terms.model_dump(exclude_none=True))
 
 
 def _payment_back(

@@ -16,10 +16,15 @@ PLEDGES = PledgesPosition(wire.PLEDGES_TOPIC, "notifier-funding-pledges")
 def subscriptions(clock: Clock) -> list[Subscription[NotifierUnit]]:
     """Return one subscription per topic."""
 
+    async def for_one(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:
+        heard = [o for fact in facts if (o := wire.for_one_from(fact)) is not None]
+        await take_for_one(unit, heard, clock.now())
+        return []
+
     async def pledges(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:
         joined = [m for fact in facts if (m := wire.membership_from(fact)) is not None]
         await take_memberships(unit, joined)
-        return []
+        return await for_one(unit, facts)
 
     async def campaign_wide(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:
         heard = [c for fact in facts if (c := wire.campaign_wide_from(fact)) is not None]
@@ -29,11 +34,6 @@ def subscriptions(clock: Clock) -> list[Subscription[NotifierUnit]]:
     async def campaigns(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:
         await unit.creators.add(wire.creators_from(facts))
         return await campaign_wide(unit, facts)
-
-    async def for_one(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:
-        heard = [o for fact in facts if (o := wire.for_one_from(fact)) is not None]
-        await take_for_one(unit, heard, clock.now())
-        return []
 
     handles = {
         (wire.PLEDGES_TOPIC, PLEDGES.group): pledges,

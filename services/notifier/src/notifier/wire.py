@@ -86,17 +86,25 @@ def campaign_wide_from(fact: Decoded) -> CampaignWide | None:
 def for_one_from(fact: Decoded) -> ForOne | None:
     """Read a cause that concerns one person, None for any other fact."""
     event = fact.event
-    if not isinstance(event, payouts.RefundSucceeded):
-        return None
-    content = {"amount": event.amount, "currency": event.currency, "refund_id": event.refund_id}
-    told = Told(
-        CauseKind.REFUND_SUCCEEDED,
-        event.refund_id,
-        event.campaign_id,
-        event.succeeded_at,
-        content,
-        _origin(fact),
-    )
+    content: dict[str, object]
+    match event:
+        case payouts.RefundSucceeded():
+            kind, subject, at = CauseKind.REFUND_SUCCEEDED, event.refund_id, event.succeeded_at
+            content = {"refund_id": event.refund_id}
+        case funding.PledgeErrored():
+            kind, subject, at = CauseKind.PLEDGE_ERRORED, event.pledge_id, event.errored_at
+            content = {"pledge_id": event.pledge_id, "reason": event.reason}
+        case funding.PledgeReminderDue():
+            kind, at = CauseKind.PLEDGE_REMINDER_DUE, event.due_at
+            subject = subject_within(event.pledge_id, str(event.reminder))
+            content = {"pledge_id": event.pledge_id, "drops_at": event.drops_at.isoformat()}
+        case funding.PledgeDropped():
+            kind, subject, at = CauseKind.PLEDGE_DROPPED, event.pledge_id, event.dropped_at
+            content = {"pledge_id": event.pledge_id, "because": event.because}
+        case _:
+            return None
+    content |= {"amount": event.amount, "currency": event.currency}
+    told = Told(kind, subject, event.campaign_id, at, content, _origin(fact))
     return ForOne(told, event.backer_id)
 
 

@@ -35,13 +35,11 @@ CAMPAIGNS_TOPIC = funding.VerdictReached.topic
 PLEDGES_TOPIC = funding.PledgeCollected.topic
 LEDGER_TOPIC = events.BlockSealed.topic
 
-PledgeEvent = funding.PledgePlaced | funding.PledgeCollected | funding.PledgeErrored
-
 
 def pledge_from(fact: Decoded) -> PledgeHeard | None:
     """Read a fact of the pledges' topic, None for one that this service does not know."""
     event = fact.event
-    if not isinstance(event, PledgeEvent):
+    if not isinstance(event, funding.PledgeEvent):
         return None
     collected = None
     if isinstance(event, funding.PledgeCollected):

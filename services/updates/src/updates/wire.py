@@ -19,6 +19,7 @@ from updates.handlers.facts import (
     Said,
     StageFailed,
     StagePaid,
+    Unplaced,
 )
 from updates.handlers.recover import Published
 
@@ -51,6 +52,8 @@ def _said(fact: Decoded) -> Said | None:
             return Placed(amount)
         case funding.PledgeCollected(backer_id=backer_id, amount=amount):
             return Collected(backer_id, amount)
+        case funding.PledgeDropped(amount=amount, before_verdict=True):
+            return Unplaced(amount)
         case payouts.RefundSucceeded(refund_id=refund_id, amount=amount):
             return RefundSucceeded(refund_id, amount)
         case payouts.RefundFailed(refund_id=refund_id, amount=amount):

@@ -15,6 +15,7 @@ from funding.domain.held import Held
 from funding.domain.pledge import (
     Capture,
     Payment,
+    PaymentMethod,
     PaymentStatus,
     Pledge,
     PledgeState,
@@ -76,15 +77,13 @@ def held_from(row: Document) -> Held:
 
 
 def _launch_from(row: Document) -> Launch:
-    terms = dict(row["terms"])
-    shares = terms.pop("stage_shares_basis_points")
-    return Launch(
-        **row
-        | {
-            "rewards": tuple(Reward(**reward) for reward in row["rewards"]),
-            "terms": Terms(stage_shares_basis_points=tuple(shares), **terms),
-        }
-    )
+    # MongoDB gives tuples back as lists; the times of errored pledges are newer than some terms.
+    terms: Document = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in row["terms"].items()
+    }
+    rewards = tuple(Reward(**reward) for reward in row["rewards"])
+    return Launch(**row | {"rewards": rewards, "terms": Terms(**terms)})
 
 
 def pledge_document(pledge: Pledge) -> Document:
@@ -95,6 +94,7 @@ def pledge_document(pledge: Pledge) -> Document:
         "money": _fields(told.money),
         "status": told.status.value,
         "capture": _fields(told.capture) if told.capture else None,
+        "method": told.method.value if told.method else None,
     }
     return {
         "_id": pledge.pledge_id,
@@ -102,6 +102,9 @@ def pledge_document(pledge: Pledge) -> Document:
         "state": pledge.state.value,
         "standing": pledge.standing.value if pledge.standing else None,
         "placed_at": pledge.placed_at,
+        "steps_taken": pledge.steps_taken,
+        "next_due": pledge.next_due,
+        "raised": pledge.raised,
         "payment": payment,
     }
 
@@ -112,7 +115,8 @@ def _fields(value: Payment | Money | Capture) -> Document:
 
 def pledge_from(row: Document) -> Pledge:
     payment = row["payment"]
-    capture = payment["capture"]
+    # Methods and steps are newer than some pledges.
+    capture, method = payment["capture"], payment.get("method")
     return Pledge(
         payment=Payment(
             **payment
@@ -120,9 +124,13 @@ def pledge_from(row: Document) -> Pledge:
                 "money": Money(**payment["money"]),
                 "status": PaymentStatus(payment["status"]),
                 "capture": Capture(**capture) if capture else None,
+                "method": PaymentMethod(method) if method else None,
             }
         ),
         state=PledgeState(row["state"]),
         placed_at=row["placed_at"],
         standing=Standing(row["standing"]) if row["standing"] else None,
+        steps_taken=row.get("steps_taken", 0),
+        next_due=row.get("next_due"),
+        raised=row.get("raised", True),
     )

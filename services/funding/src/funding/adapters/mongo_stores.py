@@ -1,12 +1,13 @@
 """Campaigns and pledges in MongoDB."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from pymongo import ReplaceOne
 
 from funding.adapters.documents import (
+    Document,
     campaign_document,
     campaign_from,
     held_document,
@@ -16,7 +17,7 @@ from funding.adapters.documents import (
 )
 from funding.domain.campaign import Campaign
 from funding.domain.held import Held
-from funding.domain.pledge import Pledge, PledgeState
+from funding.domain.pledge import PaymentMethod, Pledge, PledgeState
 from servicekit.errors import Conflict
 from servicekit.mongo import Database, Session, sorted_errors
 
@@ -86,13 +87,14 @@ class MongoPledges:
         with sorted_errors():
             await self._pledges.bulk_write(writes, ordered=False, session=self._session)
 
-    async def last_pending(self, campaign_id: str) -> datetime | None:
+    async def last_pending(self, campaign_id: str) -> Mapping[PaymentMethod | None, datetime]:
         pending = {"campaign_id": campaign_id, "state": PledgeState.PENDING.value}
+        youngest = {"_id": "$payment.method", "placed_at": {"$max": "$placed_at"}}
         with sorted_errors():
-            row = await self._pledges.find_one(
-                pending, sort=[("placed_at", -1)], session=self._session
-            )
-        return pledge_from(row).placed_at if row else None
+            groups: list[Document] = [{"$match": pending}, {"$group": youngest}]
+            cursor = self._pledges.aggregate(groups, session=self._session)
+            rows = await cursor.to_list(None)
+        return {PaymentMethod(row["_id"]) if row["_id"] else None: row["placed_at"] for row in rows}
 
 
 class MongoHeld:

@@ -28,6 +28,18 @@ class MongoQueries:
             row = await self._campaigns.find_one(query, {"next_due": 1}, sort=[("next_due", 1)])
         return row["next_due"] if row else None
 
+    async def due_pledges(self, now: datetime, limit: int) -> list[str]:
+        with sorted_errors():
+            cursor = self._pledges.find({"next_due": {"$lte": now}}, {"_id": 1})
+            rows = await cursor.sort("next_due", 1).limit(limit).to_list(None)
+        return [row["_id"] for row in rows]
+
+    async def oldest_due_pledge(self) -> datetime | None:
+        with sorted_errors():
+            query = {"next_due": {"$type": "date"}}
+            row = await self._pledges.find_one(query, {"next_due": 1}, sort=[("next_due", 1)])
+        return row["next_due"] if row else None
+
     async def states(self) -> Mapping[str, int]:
         with sorted_errors():
             groups = [{"$group": {"_id": "$state", "count": {"$sum": 1}}}]

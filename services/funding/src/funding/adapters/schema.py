@@ -16,6 +16,8 @@ SCHEMA = Schema(
                 Index([("reference", 1)], unique=True),
                 Index([("campaign_id", 1), ("_id", 1)]),
                 Index([("campaign_id", 1), ("state", 1), ("placed_at", -1)]),
+                # Only errored pledges have something due.
+                Index([("next_due", 1)], partial={"next_due": {"$type": "date"}}),
             ),
         ),
         CollectionSchema("held"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from funding.domain.campaign import Campaign
-    from funding.domain.pledge import Payment, Standing
+    from funding.domain.pledge import DropReason, Payment, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +38,38 @@ class PledgeErrored:
     payment: Payment
 
 
-Fact = CampaignLaunched | VerdictReached | PledgePlaced | PledgeCollected | PledgeErrored
+@dataclass(frozen=True, slots=True)
+class PledgeReminderDue:
+    payment: Payment
+    reminder: int
+    drops_at: datetime
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PledgeLastTryDue:
+    payment: Payment
+    drops_at: datetime
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PledgeDropped:
+    """`before_verdict` says that the public total lost the pledge too."""
+
+    payment: Payment
+    because: DropReason
+    before_verdict: bool
+    dropped_at: datetime
+
+
+Fact = (
+    CampaignLaunched
+    | VerdictReached
+    | PledgePlaced
+    | PledgeCollected
+    | PledgeErrored
+    | PledgeReminderDue
+    | PledgeLastTryDue
+    | PledgeDropped
+)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from funding.domain.campaign import Campaign, Totals
 from funding.domain.errors import Refused
 from funding.domain.facts import Fact, PledgeCollected, PledgeErrored, PledgePlaced
+from funding.domain.patience import steps_of
 from sosst_contracts.money import Money
 
 
@@ -14,11 +15,14 @@ class PledgeState(StrEnum):
     PENDING = "pending"
     COLLECTED = "collected"
     ERRORED = "errored"
+    DROPPED = "dropped"
 
 
+# A dropped pledge whose money the provider took after all is collected (decision 0019).
 TRANSITIONS: dict[PledgeState, frozenset[PledgeState]] = {
     PledgeState.PENDING: frozenset({PledgeState.COLLECTED, PledgeState.ERRORED}),
-    PledgeState.ERRORED: frozenset({PledgeState.COLLECTED}),
+    PledgeState.ERRORED: frozenset({PledgeState.COLLECTED, PledgeState.DROPPED}),
+    PledgeState.DROPPED: frozenset({PledgeState.COLLECTED}),
     PledgeState.COLLECTED: frozenset(),
 }
 
@@ -27,6 +31,21 @@ class PaymentStatus(StrEnum):
     PENDING = "pending"
     CAPTURED = "captured"
     FAILED = "failed"
+
+
+class PaymentMethod(StrEnum):
+    """An open vocabulary on the wire; what is not a card takes days."""
+
+    CARD = "card"
+    WALLET = "wallet"
+    SEPA_DEBIT = "sepa_debit"
+    BANK_TRANSFER = "bank_transfer"
+    OTHER = "other"
+
+
+class DropReason(StrEnum):
+    NEVER_PAID = "never_paid"
+    CAMPAIGN_OVER = "campaign_over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +60,8 @@ class Capture:
 class Payment:
     """One fact about one payment; provider and payment reference are its natural key.
 
-    `capture` is there exactly when the status is captured, `reason` when it is failed.
+    `capture` is there exactly when the status is captured, `reason` when it is failed. `method`
+    is None where nobody told it, which counts as a card.
     """
 
     campaign_id: str
@@ -55,6 +75,7 @@ class Payment:
     occurred_at: datetime
     capture: Capture | None = None
     reason: str | None = None
+    method: PaymentMethod | None = None
 
 
 class Standing(StrEnum):
@@ -66,12 +87,19 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pledge:
-    """One backer's money for one campaign, with the payment fact that says the most about it."""
+    """One backer's money for one campaign, with the payment fact that says the most about it.
+
+    While it is errored, `next_due` is when its next step falls due and `steps_taken` how many have
+    (`errored.py`). `raised` says whether the public total holds it.
+    """
 
     payment: Payment
     state: PledgeState
     placed_at: datetime
     standing: Standing | None = None
+    steps_taken: int = 0
+    next_due: datetime | None = None
+    raised: bool = True
 
     @property
     def pledge_id(self) -> str:
@@ -85,6 +113,13 @@ class Taken:
     pledge: Pledge
     totals: Totals
     facts: tuple[Fact, ...]
+
+
+def move(pledge: Pledge, state: PledgeState) -> Pledge:
+    """Return the pledge in its new state, for what no payment fact says."""
+    if state not in TRANSITIONS[pledge.state]:
+        raise Refused("impossible-transition", f"{pledge.state} does not become {state}")
+    return replace(pledge, state=state)
 
 
 _STATE_OF = {
@@ -109,12 +144,16 @@ def take_payment(campaign: Campaign, known: Pledge | None, payment: Payment) -> 
         return Taken(known, campaign.totals, ())
     placed_at = known.placed_at if known else payment.occurred_at
     pledge = Pledge(payment, target, placed_at)
-    facts: list[Fact] = [] if known else [PledgePlaced(payment, placed_at)]
-    totals = campaign.totals if known else _raise(campaign.totals, payment.money.amount)
+    # A pledge that the public total lost when it was dropped is placed again.
+    placed = known is None or not known.raised
+    facts: list[Fact] = [PledgePlaced(payment, placed_at)] if placed else []
+    totals = _raise(campaign.totals, payment.money.amount) if placed else campaign.totals
     if target is PledgeState.COLLECTED:
         pledge, totals, collected = _collect(campaign, pledge, totals)
         facts.append(collected)
     elif target is PledgeState.ERRORED:
+        first = steps_of(campaign.launch.terms)[0]
+        pledge = replace(pledge, next_due=payment.occurred_at + first.gap)
         facts.append(PledgeErrored(payment))
     return Taken(pledge, totals, tuple(facts))
 

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from funding.domain.campaign import Campaign, CampaignState, Verdict, move
+from funding.domain.pledge import PaymentMethod
+from funding.domain.terms import Terms
 
 # How soon a campaign with a missing line is looked at again.
 RECHECK = timedelta(seconds=1)
@@ -32,7 +34,7 @@ class SettlingLine:
 class Evidence:
     """What is known outside the campaign document when the lines are looked at.
 
-    `pending_until` is when the last pending pledge's window ends, None if nothing is pending.
+    `pending_until` is when the last window of a pending pledge ends, None if nothing is pending.
     `committed` is the intake's own position per partition, None if it could not be asked.
     `set_aside` counts the facts of this campaign that wait for a person or another fact. `held`
     says why a person must look at its history first, None if nobody must.
@@ -42,6 +44,21 @@ class Evidence:
     committed: Mapping[int, int] | None
     set_aside: int
     held: str | None = None
+
+
+def pending_until(
+    terms: Terms, pending: Mapping[PaymentMethod | None, datetime]
+) -> datetime | None:
+    """Return when the last window of a pending pledge ends, by when and how each was paid."""
+    ends = [placed_at + window_of(terms, method) for method, placed_at in pending.items()]
+    return max(ends, default=None)
+
+
+def window_of(terms: Terms, method: PaymentMethod | None) -> timedelta:
+    """Return how long a pending payment may hold up the verdict; untold methods are cards."""
+    card = method in (None, PaymentMethod.CARD)
+    seconds = terms.pending_window_seconds if card else terms.other_pending_window_seconds
+    return timedelta(seconds=seconds)
 
 
 def settling_lines(campaign: Campaign, evidence: Evidence, now: datetime) -> list[SettlingLine]:

@@ -9,7 +9,10 @@ BASIS_POINTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Shares and rates in basis points, the fixed fee in minor units, durations in seconds."""
+    """Shares and rates in basis points, the fixed fee in minor units, durations in seconds.
+
+    `pending_window_seconds` is for cards. The `errored_…` times count from a payment's failure.
+    """
 
     stage_shares_basis_points: tuple[int, int, int]
     platform_fee_basis_points: int
@@ -18,6 +21,11 @@ class Terms:
     tax_basis_points: int
     settle_seconds: int
     pending_window_seconds: int
+    # Campaigns launched before these were terms have the standard of that time.
+    other_pending_window_seconds: int = 604_800
+    errored_reminders_seconds: tuple[int, ...] = (86_400, 259_200, 432_000)
+    errored_last_try_seconds: int = 518_400
+    errored_drop_seconds: int = 604_800
 
 
 def check_terms(terms: Terms) -> None:
@@ -28,10 +36,15 @@ def check_terms(terms: Terms) -> None:
     shares = terms.stage_shares_basis_points
     if sum(shares) != BASIS_POINTS or min(shares) < 0:
         raise Refused("invalid-terms", "the stage shares must be three parts of 10000")
-    durations = (terms.settle_seconds, terms.pending_window_seconds)
+    windows = (terms.pending_window_seconds, terms.other_pending_window_seconds)
+    durations = (terms.settle_seconds, *windows)
     rates = (terms.platform_fee_basis_points, terms.processing_fee_basis_points)
     if min(*durations, *rates, terms.processing_fee_fixed, terms.tax_basis_points) < 0:
         raise Refused("invalid-terms", "rates, fees and durations cannot be negative")
+    ends = (terms.errored_last_try_seconds, terms.errored_drop_seconds)
+    steps = [0, *terms.errored_reminders_seconds, *ends]
+    if steps != sorted(steps):
+        raise Refused("invalid-terms", "reminders come first, then the last try, then the drop")
     with_tax = sum(rates) * (BASIS_POINTS + terms.tax_basis_points)
     if 2 * with_tax >= BASIS_POINTS * BASIS_POINTS:
         raise Refused("fees-too-high", "fees with tax reach half of what is collected")

@@ -11,9 +11,18 @@ from datetime import datetime
 from functools import partial
 
 from funding.domain.campaign import Campaign, CampaignState, Launch, Verdict, launch_campaign
+from funding.domain.errored import drop, take_step
 from funding.domain.errors import Refused
 from funding.domain.held import Held
-from funding.domain.pledge import Payment, Pledge, Standing, take_payment
+from funding.domain.pledge import (
+    DropReason,
+    Payment,
+    Pledge,
+    PledgeState,
+    Standing,
+    Taken,
+    take_payment,
+)
 from funding.domain.settling import begin_settling, decide
 from funding.ports import FundingUnit
 from servicekit.clock import Clock
@@ -39,11 +48,29 @@ class Paid:
 
 
 @dataclass(frozen=True, slots=True)
+class Stepped:
+    """A reminder or the last try of an errored pledge, at its place in the pledges' topic."""
+
+    sequence: int
+    pledge_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    sequence: int
+    pledge_id: str
+    because: DropReason
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
     verdict: Verdict
 
 
-Happened = Launched | Paid | Decided
+Pledged = Paid | Stepped | Dropped
+Happened = Launched | Pledged | Decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +117,7 @@ async def roll_forward(
     Raises `Refused` where our rules, over the facts, do not say what the topics say.
     """
     known = (await unit.campaigns.load([campaign_id])).get(campaign_id)
-    pledges = await unit.pledges.load(
-        {h.payment.pledge_id for h in happened if isinstance(h, Paid)}
-    )
+    pledges = await unit.pledges.load({_pledge_id(h) for h in happened if isinstance(h, Pledged)})
     fold = _Fold(known, dict(pledges))
     for one in in_order(known, happened):
         fold.take(one)
@@ -105,6 +130,10 @@ async def roll_forward(
     elif fold.campaign != known:
         await unit.campaigns.save([fold.campaign])
     return fold.campaign
+
+
+def _pledge_id(one: Pledged) -> str:
+    return one.payment.pledge_id if isinstance(one, Paid) else one.pledge_id
 
 
 def in_order(known: Campaign | None, happened: Iterable[Happened]) -> list[Happened]:
@@ -121,7 +150,7 @@ def in_order(known: Campaign | None, happened: Iterable[Happened]) -> list[Happe
                 return 0, 0
             case Decided():
                 return 2, 0
-            case Paid(sequence):
+            case Paid(sequence) | Stepped(sequence) | Dropped(sequence):
                 return (1 if last is None or sequence <= last else 3), sequence
 
     return sorted(found, key=place)
@@ -141,10 +170,12 @@ class _Fold:
             return
         if self.campaign is None:
             raise Refused("never-launched", "a fact stands before the campaign's launch")
-        if isinstance(one, Paid):
+        if isinstance(one, Decided):
+            self.campaign = _decided(self.campaign, one.verdict)
+        elif isinstance(one, Paid):
             self.campaign = self._paid(self.campaign, one)
         else:
-            self.campaign = _decided(self.campaign, one.verdict)
+            self.campaign = self._waited(self.campaign, one)
 
     def _paid(self, campaign: Campaign, paid: Paid) -> Campaign:
         known = self._pledges.get(paid.payment.pledge_id)
@@ -152,10 +183,22 @@ class _Fold:
         if paid.standing not in (None, taken.pledge.standing):
             detail = f"pledge {taken.pledge.pledge_id} was {paid.standing} on the topic"
             raise Refused("other-standing", detail)
-        if taken.pledge != known:
-            self._pledges[taken.pledge.pledge_id] = self.changed[taken.pledge.pledge_id] = (
-                taken.pledge
-            )
+        return self._keep(campaign, known, taken)
+
+    def _waited(self, campaign: Campaign, one: Stepped | Dropped) -> Campaign:
+        known = self._pledges.get(one.pledge_id)
+        if known is None:
+            raise Refused("never-placed", f"the topics do not say how {one.pledge_id} was placed")
+        if known.state is not PledgeState.ERRORED:
+            return campaign
+        if isinstance(one, Stepped):
+            return self._keep(campaign, known, take_step(campaign, known, one.at))
+        return self._keep(campaign, known, drop(campaign, known, one.because, one.at))
+
+    def _keep(self, campaign: Campaign, known: Pledge | None, taken: Taken) -> Campaign:
+        pledge = taken.pledge
+        if pledge != known:
+            self._pledges[pledge.pledge_id] = self.changed[pledge.pledge_id] = pledge
         return replace(campaign, totals=taken.totals)
 
 

@@ -1,7 +1,7 @@
 """From deadline to verdict, a step at a time; whoever steps first has done it."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from funding.domain.campaign import Campaign, CampaignState
 from funding.domain.facts import VerdictReached
@@ -10,6 +10,7 @@ from funding.domain.settling import (
     SettlingLine,
     begin_settling,
     decide,
+    pending_until,
     settling_lines,
     stand,
     wait,
@@ -104,11 +105,10 @@ async def _verdict_or_wait(
 async def _evidence(
     unit: FundingUnit, campaign: Campaign, committed: dict[int, int] | None
 ) -> Evidence:
-    placed_at = await unit.pledges.last_pending(campaign.campaign_id)
     held = await unit.held.load(campaign.campaign_id)
-    window = timedelta(seconds=campaign.launch.terms.pending_window_seconds)
+    pending = await unit.pledges.last_pending(campaign.campaign_id)
     return Evidence(
-        pending_until=placed_at + window if placed_at else None,
+        pending_until=pending_until(campaign.launch.terms, pending),
         committed=committed,
         set_aside=await unit.plumbing.set_aside.count(campaign.campaign_id),
         held=held.why if held else None,

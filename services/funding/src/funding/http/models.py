@@ -47,6 +47,10 @@ class TermsBody(Body):
     tax_basis_points: BasisPoints | None = None
     settle_seconds: Seconds | None = None
     pending_window_seconds: Seconds | None = None
+    other_pending_window_seconds: Seconds | None = None
+    errored_reminders_seconds: Annotated[list[Seconds], Field(max_length=20)] | None = None
+    errored_last_try_seconds: Seconds | None = None
+    errored_drop_seconds: Seconds | None = None
 
 
 class LaunchBody(Body):
@@ -73,6 +77,7 @@ class PaymentBody(Body):
     provider_fee: Annotated[StrictInt, Field(ge=0, le=MAXIMUM_AMOUNT)] | None = None
     balance_transaction: Identifier | None = None
     reason: Annotated[str, Field(max_length=200)] | None = None
+    method: Literal["card", "wallet", "sepa_debit", "bank_transfer", "other"] | None = None
 
 
 class Figures(BaseModel):
@@ -119,6 +124,8 @@ class CampaignView(BaseModel):
 
 
 class PledgeView(BaseModel):
+    """`next_step_at` is when an errored pledge's next reminder, last try or drop falls due."""
+
     pledge_id: str
     campaign_id: str
     backer_id: str
@@ -129,6 +136,8 @@ class PledgeView(BaseModel):
     provider: str
     payment_reference: str
     placed_at: datetime
+    reason: str | None
+    next_step_at: datetime | None
 
 
 class CampaignPage(BaseModel):

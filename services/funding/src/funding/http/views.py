@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from funding.domain.campaign import Campaign, Launch, Reward
 from funding.domain.errors import Refused
-from funding.domain.pledge import Capture, Payment, PaymentStatus, Pledge
+from funding.domain.pledge import Capture, Payment, PaymentMethod, PaymentStatus, Pledge
 from funding.domain.settling import SettlingLine
 from funding.domain.terms import Terms
 from funding.http.models import (
@@ -71,6 +71,7 @@ def payment_from(campaign_id: str, body: PaymentBody) -> Payment:
         occurred_at=to_the_millisecond(body.occurred_at),
         capture=_capture(body),
         reason=body.reason,
+        method=PaymentMethod(body.method) if body.method else None,
     )
 
 
@@ -102,7 +103,10 @@ def campaign_view(campaign: Campaign, lines: list[SettlingLine] | None = None) -
         zone=launch.zone,
         rewards=[RewardBody(reward_id=r.reward_id, title=r.title) for r in launch.rewards],
         terms=asdict(launch.terms)
-        | {"stage_shares_basis_points": list(launch.terms.stage_shares_basis_points)},
+        | {
+            "stage_shares_basis_points": list(launch.terms.stage_shares_basis_points),
+            "errored_reminders_seconds": list(launch.terms.errored_reminders_seconds),
+        },
         launched_at=campaign.launched_at,
         figures=Figures(
             currency=launch.currency,
@@ -133,4 +137,6 @@ def pledge_view(pledge: Pledge) -> PledgeView:
         provider=payment.provider,
         payment_reference=payment.payment_reference,
         placed_at=pledge.placed_at,
+        reason=payment.reason,
+        next_step_at=pledge.next_due,
     )

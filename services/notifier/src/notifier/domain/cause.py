@@ -13,6 +13,9 @@ class CauseKind(StrEnum):
     VERDICT_REACHED = "verdict-reached"
     UPDATE_PUBLISHED = "update-published"
     REFUND_SUCCEEDED = "refund-succeeded"
+    PLEDGE_ERRORED = "pledge-errored"
+    PLEDGE_REMINDER_DUE = "pledge-reminder-due"
+    PLEDGE_DROPPED = "pledge-dropped"
 
 
 class CauseState(StrEnum):
@@ -34,6 +37,9 @@ NAME_LENGTH_MAX = 200
 # Lower goes first. One person's money goes before news for everybody.
 PRIORITIES: dict[CauseKind, int] = {
     CauseKind.REFUND_SUCCEEDED: 20,
+    CauseKind.PLEDGE_ERRORED: 20,
+    CauseKind.PLEDGE_REMINDER_DUE: 20,
+    CauseKind.PLEDGE_DROPPED: 20,
     CauseKind.VERDICT_REACHED: 50,
     CauseKind.UPDATE_PUBLISHED: 50,
 }

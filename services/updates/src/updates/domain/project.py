@@ -88,6 +88,11 @@ def placed(project: Project, amount: int) -> Project:
     return _figures(project, raised=project.figures.raised + amount)
 
 
+def unplaced(project: Project, amount: int) -> Project:
+    """A pledge was given up before the verdict: the public total loses it."""
+    return _figures(project, raised=project.figures.raised - amount)
+
+
 def collected(project: Project, amount: int, *, new_backer: bool) -> Project:
     moved = _figures(
         project,

@@ -22,6 +22,13 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unplaced:
+    """A pledge left the public total."""
+
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class Collected:
     backer_id: str
     amount: int
@@ -54,6 +61,7 @@ Said = (
     Launched
     | Decided
     | Placed
+    | Unplaced
     | Collected
     | RefundSucceeded
     | RefundFailed

@@ -14,6 +14,7 @@ from updates.handlers.facts import (
     RefundSucceeded,
     StageFailed,
     StagePaid,
+    Unplaced,
 )
 from updates.ports import UpdatesUnit
 
@@ -66,6 +67,8 @@ class _Fold:
                 return view.decided(project, verdict)
             case Placed(amount):
                 return view.placed(project, amount)
+            case Unplaced(amount):
+                return view.unplaced(project, amount)
             case Collected(backer_id, amount):
                 return view.collected(project, amount, new_backer=self._joins(heard, backer_id))
             case RefundSucceeded(refund_id, amount) if refund_id not in self.returned:
