@@ -3,7 +3,7 @@
 from servicekit.schema import CollectionSchema, Index, Schema
 
 SCHEMA = Schema(
-    version=2,
+    version=3,
     collections=(
         CollectionSchema(
             "campaigns",
