@@ -95,6 +95,10 @@ class Readings:
 
     async def events(self, topic: str) -> list[Decoded]:
         """Return everything that stands on a topic now, in order per partition."""
+        return [understood(record) for record in await self.records(topic)]
+
+    async def records(self, topic: str) -> list[Record]:
+        """Return everything that stands on a topic now as it stands there."""
         connection = self.suite.connection("readings")
         numbers = await connection.partitions(topic)
         partitions = [TopicPartition(connection.physical(topic), number) for number in numbers]
@@ -108,16 +112,20 @@ class Readings:
             await consumer.stop()
 
 
+def understood(record: Record) -> Decoded:
+    """Return the event of a record; the suite publishes none that cannot be read."""
+    read = decode(record)
+    assert isinstance(read, Decoded), read
+    return read
+
+
 async def _read_until(
     consumer: AIOKafkaConsumer, topic: str, ends: dict[TopicPartition, int]
-) -> list[Decoded]:
-    events: list[Decoded] = []
+) -> list[Record]:
+    records: list[Record] = []
     while ends:
-        for partition, records in (await consumer.getmany(timeout_ms=500)).items():
-            for raw in records:
-                read = decode(Record(topic, raw.key, raw.value, tuple(raw.headers)))
-                assert isinstance(read, Decoded), read
-                events.append(read)
-            if records and records[-1].offset + 1 >= ends.get(partition, 0):
+        for partition, page in (await consumer.getmany(timeout_ms=500)).items():
+            records += [Record(topic, raw.key, raw.value, tuple(raw.headers)) for raw in page]
+            if page and page[-1].offset + 1 >= ends.get(partition, 0):
                 ends.pop(partition, None)
-    return events
+    return records
