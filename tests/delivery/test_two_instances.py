@@ -27,6 +27,13 @@ TOPICS = (
     "notifier.notices",
 )
 PLEDGES = 120
+PORTION = 10
+
+
+async def _tell_in_portions(world: World, records: Sequence[Record]) -> None:
+    for first in range(0, len(records), PORTION):
+        await world.checkout.tell(records[first : first + PORTION])
+        await asyncio.sleep(0.3)
 
 
 @pytest.mark.trap(16)
@@ -37,12 +44,13 @@ async def test_two_instances_decide_pay_and_tell_once(world: World) -> None:
     first = world.suite.services
     second = {name: world.suite.instance(name, 2) for name in first}
     async with sampled_books(world):
-        await world.launch("pair", goal=10_000_000, open_seconds=12)
         records = await world.checkout.charge("pair", rows)
-        await world.checkout.tell(records[: PLEDGES // 2])
-        await asyncio.gather(*(asyncio.to_thread(s.start) for s in second.values()))
+        await world.launch("pair", goal=10_000_000, open_seconds=12)
+        starting = [asyncio.to_thread(service.start) for service in second.values()]
         try:
-            await world.checkout.tell(records[PLEDGES // 2 :])
+            # All are told within a few seconds, however long the second instances take to start:
+            # what is told after the verdict is late, and would not be counted.
+            await asyncio.gather(*starting, _tell_in_portions(world, records))
             await world.counted("pair", rows)
             await world.verdict("pair")
             for name in ("payouts", "notifier"):
