@@ -248,7 +248,7 @@ class World:
                 blocks = database["blocks"].find({"campaign_id": book.campaign_id})
                 chain = [block_from(block) for block in blocks.sort("number", 1)]
                 upto = [block for block in chain if block.number <= book.head.block]
-                assert verify(upto, book.head, book.balances) == ()
+                assert verify(upto, book.head, book.sealed_balances) == ()
 
 
 @asynccontextmanager

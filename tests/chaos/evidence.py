@@ -157,7 +157,7 @@ class Databases:
         chain = [block_from(row) for row in rows]
         # Blocks may be added behind the book that was read.
         upto = [block for block in chain if block.number <= book.head.block]
-        findings = [str(finding) for finding in verify(upto, book.head, book.balances)]
+        findings = [str(finding) for finding in verify(upto, book.head, book.sealed_balances)]
         if not findings:
             self._checked_chains[book.campaign_id] = book.version
         return findings

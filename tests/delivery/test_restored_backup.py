@@ -6,6 +6,7 @@ twice.
 """
 
 import asyncio
+import subprocess
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
@@ -82,6 +83,7 @@ async def test_a_restored_database_refuses_to_run_and_then_repeats_nothing(
 
     done = await asyncio.to_thread(world.recover, "payouts")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "blocks taken back from the ledger's topic" in done.stdout
     await world.refunded("missed", missed)
     await world.stage_is("met", 1, "paid")
     await world.everything_read()
@@ -89,6 +91,7 @@ async def test_a_restored_database_refuses_to_run_and_then_repeats_nothing(
     assert await money_that_left(world) == before
     await world.assert_provider_returned("missed", missed)
     world.assert_books_true()
+    await asyncio.to_thread(assert_the_ledger_is_proven, world)
     await assert_books_are_the_providers(world)
     await assert_nothing_told_twice(world, [row.backer_id for row in missed])
     await assert_no_sequence_is_used_twice(world)
@@ -110,6 +113,15 @@ async def refuses(world: World) -> None:
     assert (await http.get(f"{payouts.health_url}/livez")).status_code == 200
     metrics = (await http.get(f"{payouts.health_url}/metrics")).text
     assert "sosst_recover_required 1.0" in metrics
+
+
+def assert_the_ledger_is_proven(world: World) -> None:
+    """By itself, by its book and by the topic: the blocks came back, and none was made again."""
+    command = world.suite.services["payouts"].command("verify-ledger")
+    proof = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert proof.returncode == 0 and "proven: 2 campaigns" in proof.stdout, proof.stdout
+    with world.database("payouts") as database:
+        assert database["unclaimed_postings"].count_documents({}) == 0
 
 
 async def assert_books_are_the_providers(world: World) -> None:

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 from payouts import wire
 from payouts.adapters.facts import OutboxFacts, OutboxLedger
-from payouts.domain.block import Block
+from payouts.domain.block import Block, postings_in
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
-from payouts.domain.ledger import Account
+from payouts.domain.ledger import Account, Posting
 from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import Refund, RefundState
@@ -68,6 +68,7 @@ class MemoryBooks:
         self._books: dict[str, Book] = database.table("books")
         self._blocks: dict[tuple[str, int], Block] = database.table("blocks")
         self._causes: dict[str, int] = database.table("causes")
+        self._unclaimed: dict[str, tuple[str, Posting]] = database.table("unclaimed")
 
     async def load(self, campaign_ids: Collection[str]) -> dict[str, Book]:
         return {one: self._books[one] for one in campaign_ids if one in self._books}
@@ -84,6 +85,22 @@ class MemoryBooks:
             self._blocks[block.campaign_id, block.number] = block
             self._causes.update(dict.fromkeys(causes, block.number))
         await self._ledger.add(blocks)
+
+    async def take_back(self, block: Block) -> None:
+        causes = {sealed.cause for sealed in block.entries}
+        if (block.campaign_id, block.number) in self._blocks or causes & set(self._causes):
+            raise DuplicateKey(f"block {block.number} or a cause in it")
+        self._blocks[block.campaign_id, block.number] = block
+        self._causes.update(dict.fromkeys(causes, block.number))
+        for posting in postings_in(block):
+            self._unclaimed[posting.cause] = (block.campaign_id, posting)
+
+    async def sealed(self, causes: Collection[str]) -> dict[str, Posting]:
+        return {one: self._unclaimed[one][1] for one in causes if one in self._unclaimed}
+
+    async def claim(self, causes: Collection[str]) -> None:
+        for one in causes:
+            self._unclaimed.pop(one, None)
 
 
 class MemoryPledges:
@@ -159,6 +176,7 @@ class MemoryQueries:
     def __init__(self, database: MemoryDatabase) -> None:
         self._books: dict[str, Book] = database.table("books")
         self._blocks: dict[tuple[str, int], Block] = database.table("blocks")
+        self._unclaimed: dict[str, tuple[str, Posting]] = database.table("unclaimed")
         self._refunds: dict[str, Refund] = database.table("refunds")
         self._stages = MemoryStages(database)
         self._outbox: dict[str, OutboxRow] = database.table("outbox")
@@ -176,6 +194,12 @@ class MemoryQueries:
     async def blocks(self, campaign_id: str, after: int, limit: int) -> list[Block]:
         numbers = sorted(n for c, n in self._blocks if c == campaign_id and n > after)
         return [self._blocks[campaign_id, number] for number in numbers][:limit]
+
+    async def unclaimed(self, campaign_id: str, beginning: str, limit: int) -> list[str]:
+        ours = [
+            cause for cause, (campaign, _) in self._unclaimed.items() if campaign == campaign_id
+        ]
+        return sorted(cause for cause in ours if cause.startswith(beginning))[:limit]
 
     async def blocks_waiting(self) -> Mapping[str, int]:
         first: dict[str, int] = {}

@@ -78,7 +78,7 @@ async def test_a_block_whose_predecessor_was_never_published_is_refused(payouts:
 
 
 async def test_a_recovered_database_may_run_ahead(payouts: Payouts) -> None:
-    """Numbers that the topic has seen are passed over; the blocks made again are published."""
+    """Numbers that the topic has seen are passed over, where its blocks could not be taken back."""
     _, blocks = seal_into(a_book(), [collect(a_book(), a_pledge(1)).posting], NOW)
     for _ in range(3):
         await payouts.units.run(lambda unit: unit.plumbing.outbox.add([block_draft(blocks[0])]))

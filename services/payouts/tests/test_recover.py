@@ -1,6 +1,7 @@
 """A database that forgot, a provider that did not, keys that are gone: nothing is paid twice."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from payouts import wire
 from payouts.domain import refund_recovery, stage_recovery
 from payouts.domain.book import Outcome
 from payouts.domain.errors import Refused
@@ -21,8 +23,12 @@ from payouts.handlers.recover import RecoverPayouts
 from payouts.ports import NoAnswer
 from servicekit.errors import DependencyAway
 from servicekit.memory import MemoryDatabase
+from servicekit.own_topics import Unexplained
 from services.payouts.tests.builders import NOW, a_destination, an_approved_stage, some_money
 from services.payouts.tests.conftest import CAMPAIGN, RULES, Payouts, memory_payouts
+from services.payouts.tests.test_publishing import ledger_of
+from sosst_contracts.chain import Chains
+from sosst_contracts.codec import Record, attribution
 
 PLEDGES = 4
 LONGER_THAN_KEYS_LIVE = 25 * 3_600
@@ -31,6 +37,9 @@ Faults = st.lists(st.sampled_from(FAULTS), max_size=8)
 Turns = st.integers(0, 10)
 # How much had been heard when the backup was made: nothing, the pledges, the verdict too.
 Heard = st.integers(0, 2)
+# How many of the last blocks were sealed and not yet published when the database was lost.
+Unpublished = st.integers(0, 2)
+LEDGER = wire.LEDGER_TOPIC
 Backup = dict[str, dict[Any, Any]]
 
 
@@ -65,25 +74,66 @@ async def live(payouts: Payouts, turns: int) -> None:
 
 
 async def recover(payouts: Payouts) -> list[str]:
+    return await recovery_of(payouts).reconcile()
+
+
+def recovery_of(payouts: Payouts) -> RecoverPayouts:
     async def wait(seconds: float) -> None:
         payouts.clock.advance(seconds=seconds)
 
-    return await RecoverPayouts(
+    return RecoverPayouts(
         units=payouts.units,
         queries=payouts.queries,
         provider=payouts.provider,
         brake=payouts.brake,
         queue=payouts.work,
+        read=wire.blocks_from,
         rules=RULES,
         clock=payouts.clock,
         wait=wait,
-    ).reconcile()
+    )
+
+
+async def roll_forward(payouts: Payouts, ledger: Sequence[Record]) -> list[str]:
+    """Take back what the ledger's topic holds, and pass over its numbers, as `recover` does."""
+    unexplained = [Unexplained(record, CAMPAIGN, at, "") for at, record in numbered(ledger)]
+    lasts = tables(payouts).table("sequences")
+    known = lasts.get((LEDGER, CAMPAIGN), 0)
+    new = [one for one in unexplained if one.sequence > known]
+    lines = await recovery_of(payouts).roll_forward(new)
+    lasts[LEDGER, CAMPAIGN] = max(known, *(one.sequence for one in unexplained), 0)
+    return lines
+
+
+def numbered(ledger: Sequence[Record]) -> list[tuple[int, Record]]:
+    return [(attribution(record)[1] or 0, record) for record in ledger]
+
+
+async def assert_the_ledger_goes_on(payouts: Payouts, ledger: Sequence[Record]) -> None:
+    """What was published before the restore and what is published after it are one chain."""
+    chains = Chains()
+    everything = dict(numbered([*ledger, *await ledger_of(payouts)]))
+    for record in [*ledger, *await ledger_of(payouts)]:
+        at = attribution(record)[1] or 0
+        assert record.value == everything[at].value, f"block {at} was made again"
+    assert [f for at in sorted(everything) for f in chains.take(everything[at].value)] == []
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and book.head.block == chains.by_campaign[CAMPAIGN].number
+    assert book.head.hash == chains.by_campaign[CAMPAIGN].hash
 
 
 async def restored(
-    payouts: Payouts, outcome: Outcome, heard: int, before: int, after: int
-) -> Payouts:
-    """Live until the backup, live on, lose what came after it; the keys are forgotten."""
+    payouts: Payouts,
+    outcome: Outcome,
+    heard: int,
+    before: int,
+    after: int,
+    unpublished: int = 0,
+) -> tuple[Payouts, list[Record]]:
+    """Live until the backup, live on, lose what came after it; the keys are forgotten.
+
+    Returns also what had been published of the ledger, which comes back first.
+    """
     await hear(payouts, outcome, 0, heard)
     if heard == 2 and outcome is Outcome.GOAL_MET:
         await payouts.give_destination()
@@ -94,25 +144,38 @@ async def restored(
         await payouts.give_destination()
     await live(payouts, after)
     cash = payouts.provider.cash
+    ledger = await ledger_of(payouts)
+    ledger = ledger[: len(ledger) - unpublished]
     payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
     again = restore(payouts, backup)
+    lines = await roll_forward(again, ledger)
+    assert not [line for line in lines if "a person" in line], lines
     await hear(again, outcome, heard, 2)
     payouts.provider.cash = cash
-    return again
+    return again, ledger
 
 
 @pytest.mark.trap(23)
 @settings(max_examples=60, deadline=None)
-@given(faults=Faults, heard=Heard, before=Turns, after=Turns, late=st.booleans())
+@given(
+    faults=Faults,
+    heard=Heard,
+    before=Turns,
+    after=Turns,
+    late=st.booleans(),
+    unpublished=Unpublished,
+)
 def test_refunds_are_taken_over_from_the_provider(
-    faults: list[str], heard: int, before: int, after: int, late: bool
+    faults: list[str], heard: int, before: int, after: int, late: bool, unpublished: int
 ) -> None:
     """Whenever the backup was made and whatever went wrong, each pledge goes back once."""
 
     async def story() -> None:
         first = memory_payouts()
         first.provider.faults["create_refund"] = faults[:]
-        payouts = await restored(first, Outcome.GOAL_MISSED, heard, before, after)
+        payouts, ledger = await restored(
+            first, Outcome.GOAL_MISSED, heard, before, after, unpublished
+        )
         made = [r for r in await payouts.queries.refunds(CAMPAIGN, "", 10) if r.attempts]
         if late and made and made[0].attempt_id in payouts.provider.refunds:
             payouts.provider.fail_later(made[0])
@@ -130,7 +193,9 @@ def test_refunds_are_taken_over_from_the_provider(
         book = await payouts.queries.book(CAMPAIGN)
         assert book is not None
         assert book.balances[Account.PROVIDER_BALANCE] == 5_000 * owed
+        assert (book.unclaimed, book.ahead) == (0, {}), "all that was published is known again"
         await payouts.assert_books_true()
+        await assert_the_ledger_goes_on(payouts, ledger)
 
     asyncio.run(story())
 
@@ -138,16 +203,23 @@ def test_refunds_are_taken_over_from_the_provider(
 @pytest.mark.trap(21)
 @pytest.mark.trap(23)
 @settings(max_examples=60, deadline=None)
-@given(transfers=Faults, legs=Faults, heard=Heard, before=Turns, after=Turns)
+@given(
+    transfers=Faults,
+    legs=Faults,
+    heard=Heard,
+    before=Turns,
+    after=Turns,
+    unpublished=Unpublished,
+)
 def test_stages_are_taken_over_from_the_provider(
-    transfers: list[str], legs: list[str], heard: int, before: int, after: int
+    transfers: list[str], legs: list[str], heard: int, before: int, after: int, unpublished: int
 ) -> None:
     """Both legs of a stage are there once, although nobody here remembers that they were sent."""
 
     async def story() -> None:
         first = memory_payouts()
         first.provider.faults |= {"create_transfer": transfers[:], "create_payout": legs[:]}
-        payouts = await restored(first, Outcome.GOAL_MET, heard, before, after)
+        payouts, ledger = await restored(first, Outcome.GOAL_MET, heard, before, after, unpublished)
         payouts.provider.faults.clear()
         assert not [line for line in await recover(payouts) if "a person" in line]
         await recover(payouts)
@@ -166,13 +238,14 @@ def test_stages_are_taken_over_from_the_provider(
             assert book.balances[Account.PROVIDER_BALANCE] == PLEDGES * 5_000 - amount
         assert len(sent) <= 1
         await payouts.assert_books_true()
+        await assert_the_ledger_goes_on(payouts, ledger)
 
     asyncio.run(story())
 
 
 async def test_without_taking_over_money_would_leave_twice() -> None:
     """The tests above can fail: the ordinary machinery alone transfers a second time."""
-    payouts = await restored(memory_payouts(), Outcome.GOAL_MET, 1, 0, 10)
+    payouts, _ = await restored(memory_payouts(), Outcome.GOAL_MET, 1, 0, 10)
     await payouts.give_destination()
     await live(payouts, 20)
     assert [m.type for m in payouts.provider.movements].count("transfer") == 2
@@ -199,7 +272,7 @@ async def test_a_destination_changed_after_the_transfer_stays_as_the_creator_gav
 
 async def test_a_stage_that_a_person_must_look_at_is_not_sent_once_more() -> None:
     """Two transfers are one too many: the campaign's money stands until somebody lets it go."""
-    payouts = await restored(memory_payouts(), Outcome.GOAL_MET, 1, 0, 10)
+    payouts, _ = await restored(memory_payouts(), Outcome.GOAL_MET, 1, 0, 10)
     (attempt,) = payouts.provider.transfers
     another = attempt.replace("attempt-1", "attempt-2")
     payouts.provider.transfers[another] = TransferSeen(2, "tr_another", "txn_another")
@@ -212,6 +285,103 @@ async def test_a_stage_that_a_person_must_look_at_is_not_sent_once_more() -> Non
     payouts.brake.pulled.clear()
     await live(payouts, 20)
     assert [m.type for m in payouts.provider.movements].count("transfer") == 2, "only that stops it"
+
+
+async def test_a_refund_that_waits_to_be_claimed_is_not_sent_once_more() -> None:
+    """Refusals leave nothing at the provider; the ledger says that the money waits."""
+    first = memory_payouts()
+    first.provider.faults["create_refund"] = ["decline"] * 3 * PLEDGES
+    payouts, ledger = await restored(first, Outcome.GOAL_MISSED, 1, 0, 10)
+    assert not [line for line in await recover(payouts) if "a person" in line]
+    await payouts.work_off(hours=6)
+    refunds = await payouts.queries.refunds(CAMPAIGN, "", 10)
+    assert [refund.state for refund in refunds] == [RefundState.CLAIMABLE] * PLEDGES
+    assert payouts.provider.refunded == {}
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and book.unclaimed == 0
+    assert book.balances[Account.CLAIMABLE] == 5_000 * PLEDGES
+    await payouts.assert_books_true()
+    await assert_the_ledger_goes_on(payouts, ledger)
+
+
+@pytest.mark.parametrize("unpublished", [0, 1])
+async def test_the_number_of_an_approval_that_fell_is_not_used_again(unpublished: int) -> None:
+    """The destination changed after the first one; the second may be published or not: it pays."""
+    payouts = memory_payouts()
+    await hear(payouts, Outcome.GOAL_MET, 0, 1)
+    backup = back_up(payouts)
+    await hear(payouts, Outcome.GOAL_MET, 1, 2)
+    await payouts.give_destination()
+    for _ in range(20):
+        await payouts.turn()
+        (stage, *_) = await payouts.queries.stages(CAMPAIGN)
+        if stage.state is StageState.APPROVED:
+            break
+        payouts.clock.advance(seconds=2)
+    await payouts.give_destination("acct_2")
+    await payouts.turn()
+    assert (await payouts.queries.stages(CAMPAIGN))[0].approvals == 2
+    ledger = await ledger_of(payouts)
+    assert any(b"stage-approval-fallen" in (record.value or b"") for record in ledger)
+    ledger = ledger[: len(ledger) - unpublished]
+    cash = payouts.provider.cash
+    again = restore(payouts, backup)
+    await roll_forward(again, ledger)
+    await hear(again, Outcome.GOAL_MET, 1, 2)
+    again.provider.cash = cash
+    await recover(again)
+    await again.give_destination("acct_2")
+    await live(again, 60)
+    stage = (await again.queries.stages(CAMPAIGN))[0]
+    assert stage.state is StageState.PAID
+    book = await again.queries.book(CAMPAIGN)
+    assert book is not None and book.unclaimed == 0
+    await again.assert_books_true()
+    await assert_the_ledger_goes_on(again, ledger)
+
+
+async def test_a_ledger_that_does_not_follow_ours_is_left_to_a_person() -> None:
+    """Blocks that another database made are not taken for ours, and nothing of them is kept."""
+    ours, theirs = memory_payouts(), memory_payouts()
+    await ours.collect(1)
+    await theirs.collect(2)
+    await theirs.collect(3)
+    (line,) = await roll_forward(ours, await ledger_of(theirs))
+    assert "a person must look at the ledger" in line and "does not follow" in line
+    book = await ours.queries.book(CAMPAIGN)
+    assert book is not None and (book.head.block, book.unclaimed) == (1, 0)
+
+
+async def test_blocks_are_taken_back_once_however_often(payouts: Payouts) -> None:
+    """On memory and MongoDB: a recovery that was broken off is run again; a posting is claimed."""
+    lived = memory_payouts()
+    await lived.collect(1, 2)
+    await lived.collect(3)
+    unexplained = [Unexplained(r, CAMPAIGN, at, "") for at, r in numbered(await ledger_of(lived))]
+    recovery = recovery_of(payouts)
+    assert await recovery.roll_forward(unexplained[:1]) != []
+    for taken in (1, 0):
+        (line,) = await recovery.roll_forward(unexplained)
+        assert f": {taken} blocks taken back" in line
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and book.unclaimed == 3
+    assert await payouts.queries.blocks(CAMPAIGN, 0, 10) == await lived.queries.blocks(
+        CAMPAIGN, 0, 10
+    )
+    assert await payouts.queries.unclaimed(CAMPAIGN, "txn_1", 10) == ["txn_1/pledge"]
+    await payouts.assert_books_true()
+    await payouts.collect(1, 3)
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and book.unclaimed == 1
+    assert len(await payouts.queries.unclaimed(CAMPAIGN, "", 10)) == 1
+    with pytest.raises(Refused, match="other content"):
+        await payouts.collect(2, amount=4_999)
+    await payouts.collect(2)
+    lived_book, book = await lived.queries.book(CAMPAIGN), await payouts.queries.book(CAMPAIGN)
+    assert lived_book is not None and book is not None
+    assert (book.balances, book.head, book.ahead) == (lived_book.balances, lived_book.head, {})
+    assert await ledger_of(payouts) == []
+    await payouts.assert_books_true()
 
 
 async def test_cash_that_belongs_to_nothing_is_shown_to_a_person() -> None:

@@ -93,6 +93,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
             provider=provider,
             brake=brake,
             queue=runtime.work,
+            read=wire.blocks_from,
             rules=settings.key_rules(),
             clock=runtime.clock,
         )

@@ -8,6 +8,7 @@ from typing import Protocol
 from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
+from payouts.domain.ledger import Posting
 from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import Refund, RefundFact, RefundState
@@ -37,6 +38,21 @@ class Books(Protocol):
         `DuplicateKey` if a number or a cause is there already. Called by `handlers.posting` only,
         so that no book moves without its block, and no block is kept from the topic.
         """
+        ...
+
+    async def take_back(self, block: Block) -> None:
+        """Keep a block that stands on the topic already; its postings are unclaimed from now on.
+
+        `DuplicateKey` as for `append`. Called by `handlers.recover` only.
+        """
+        ...
+
+    async def sealed(self, causes: Collection[str]) -> dict[str, Posting]:
+        """Return those of the causes whose postings are sealed and unclaimed."""
+        ...
+
+    async def claim(self, causes: Collection[str]) -> None:
+        """Note that these postings are known again."""
         ...
 
 
@@ -270,6 +286,10 @@ class Queries(Protocol):
 
     async def blocks(self, campaign_id: str, after: int, limit: int) -> list[Block]:
         """Return the blocks behind a number; `ValueError` where a document is no block."""
+        ...
+
+    async def unclaimed(self, campaign_id: str, beginning: str, limit: int) -> list[str]:
+        """Return causes with this beginning that are sealed and unclaimed, in order."""
         ...
 
     async def blocks_waiting(self) -> Mapping[str, int]:

@@ -1,12 +1,13 @@
 """The only place that knows both a contract's event and the domain's words for it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from payouts.domain.block import Block, published
+from payouts.domain.block import Block, SealedEntry, published
 from payouts.domain.book import CollectedPledge, Outcome, Verdict
+from payouts.domain.ledger import Account, Entry, Row
 from payouts.domain.refund import (
     Refund,
     RefundClaimable,
@@ -27,9 +28,10 @@ from payouts.domain.stage import (
 )
 from payouts.handlers.pledges import PledgeHeard
 from payouts.handlers.verdict import VerdictHeard
+from servicekit.own_topics import Unexplained
 from sosst_contracts import funding
 from sosst_contracts import payouts as events
-from sosst_contracts.codec import Decoded, Draft
+from sosst_contracts.codec import Decoded, Draft, decode
 
 CAMPAIGNS_TOPIC = funding.VerdictReached.topic
 PLEDGES_TOPIC = funding.PledgeCollected.topic
@@ -92,6 +94,55 @@ def block_draft(block: Block) -> Draft:
     """Turn a sealed block into its event, which is what was hashed, and the hash."""
     event = events.BlockSealed.model_validate_json(json.dumps(published(block)))
     return Draft(event=event, occurred_at=block.sealed_at)
+
+
+def blocks_from(told: Sequence[Unexplained]) -> dict[str, list[Block]]:
+    """Read the blocks among what the own topics say, by campaign and in order.
+
+    What this release cannot read is left out: the block behind it then follows nothing.
+    """
+    found: dict[str, list[Block]] = {}
+    for one in told:
+        fact = decode(one.record)
+        if isinstance(fact, Decoded) and isinstance(fact.event, events.BlockSealed):
+            try:
+                block = _block_from(fact.event)
+            except ValueError:
+                continue
+            found.setdefault(block.campaign_id, []).append(block)
+    return {
+        campaign: sorted(blocks, key=lambda block: block.number)
+        for campaign, blocks in found.items()
+    }
+
+
+def _block_from(event: events.BlockSealed) -> Block:
+    return Block(
+        campaign_id=event.campaign_id,
+        currency=event.currency,
+        number=event.number,
+        previous_hash=event.previous_hash,
+        first_entry=event.first_entry,
+        entries=tuple(_entry_from(entry) for entry in event.entries),
+        balances={Account(name): n for name, n in _shown(event.balances)},
+        sealed_at=event.sealed_at,
+        hash=event.hash,
+    )
+
+
+def _shown(balances: events.LedgerBalances) -> Iterable[tuple[str, int]]:
+    return balances.model_dump(exclude_none=True).items()
+
+
+def _entry_from(entry: events.LedgerEntry) -> SealedEntry:
+    return SealedEntry(
+        number=entry.number,
+        row=Row(entry.row),
+        cause=entry.cause,
+        line=entry.line,
+        entry=Entry(Account(entry.debit), Account(entry.credit), entry.amount),
+        balance_transaction=entry.balance_transaction,
+    )
 
 
 def _event(fact: RefundFact | StageFact) -> tuple[Any, datetime]:

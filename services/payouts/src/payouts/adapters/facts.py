@@ -24,7 +24,7 @@ class OutboxFacts:
 class OutboxLedger:
     """Sealed blocks on their way to the ledger's topic, where a block's sequence is its number.
 
-    A recovered database makes blocks again: there the sequence runs ahead, and never behind.
+    It runs ahead where a recovery could not take the published blocks back, and never behind.
     """
 
     def __init__(self, outbox: Outbox, encode: Callable[[Block], Draft]) -> None:

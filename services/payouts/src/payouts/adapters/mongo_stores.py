@@ -8,9 +8,10 @@ from pymongo import InsertOne, ReplaceOne, UpdateOne
 
 from payouts.adapters.documents import Document, Documents
 from payouts.adapters.facts import OutboxLedger
-from payouts.domain.block import Block
+from payouts.domain.block import Block, postings_in
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
+from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import Refund
 from payouts.domain.stage import Stage
@@ -21,6 +22,7 @@ from servicekit.mongo import Database, Session, sorted_errors
 
 BOOKS = Documents(Book)
 BLOCK_DOCUMENTS = Documents(Block)
+POSTINGS = Documents(Posting)
 PLEDGES = Documents(PledgeMoney)
 REFUNDS = Documents(Refund)
 STAGES = Documents(Stage)
@@ -76,6 +78,7 @@ class MongoBooks:
     def __init__(self, database: Database, session: Session, ledger: OutboxLedger) -> None:
         self._books = _VersionedCollection(database.collection("books"), session, BOOKS)
         self._blocks = database.collection("blocks")
+        self._unclaimed = database.collection("unclaimed_postings")
         self._session = session
         self._ledger = ledger
 
@@ -96,6 +99,25 @@ class MongoBooks:
         await self._ledger.add(blocks)
         BLOCKS.inc(len(blocks))
 
+    async def take_back(self, block: Block) -> None:
+        unclaimed = [
+            POSTINGS.document(posting.cause, posting) | {"campaign_id": block.campaign_id}
+            for posting in postings_in(block)
+        ]
+        with sorted_errors():
+            await self._blocks.insert_one(block_document(block), session=self._session)
+            await self._unclaimed.insert_many(unclaimed, session=self._session)
+
+    async def sealed(self, causes: Collection[str]) -> dict[str, Posting]:
+        wanted = {"_id": {"$in": list(causes)}}
+        with sorted_errors():
+            rows = await self._unclaimed.find(wanted, session=self._session).to_list(None)
+        return {row["_id"]: posting_from(row) for row in rows}
+
+    async def claim(self, causes: Collection[str]) -> None:
+        with sorted_errors():
+            await self._unclaimed.delete_many({"_id": {"$in": list(causes)}}, session=self._session)
+
 
 def block_document(block: Block) -> Document:
     """Return the document of a block; `causes` is there for the unique index."""
@@ -106,6 +128,10 @@ def block_document(block: Block) -> Document:
 
 def block_from(document: Document) -> Block:
     return BLOCK_DOCUMENTS.value({n: v for n, v in document.items() if n != "causes"})
+
+
+def posting_from(document: Document) -> Posting:
+    return POSTINGS.value({n: v for n, v in document.items() if n != "campaign_id"})
 
 
 class MongoPledges:

@@ -43,6 +43,13 @@ class MongoQueries:
             cursor = self._database.collection("blocks").find(query).sort("number", 1).limit(limit)
             return [block_from(row) for row in await cursor.to_list(None)]
 
+    async def unclaimed(self, campaign_id: str, beginning: str, limit: int) -> list[str]:
+        behind = {"$gte": beginning, "$lt": f"{beginning}\uffff"}
+        query = {"campaign_id": campaign_id, "_id": behind}
+        with sorted_errors():
+            cursor = self._database.collection("unclaimed_postings").find(query, {"_id": 1})
+            return [row["_id"] for row in await cursor.sort("_id", 1).limit(limit).to_list(None)]
+
     async def blocks_waiting(self) -> Mapping[str, int]:
         first: dict[str, int] = {}
         with sorted_errors():

@@ -51,7 +51,7 @@ BOOK_VALIDATOR = {
 }
 
 SCHEMA = Schema(
-    version=2,
+    version=3,
     collections=(
         CollectionSchema("books", validator=BOOK_VALIDATOR),
         CollectionSchema(
@@ -62,6 +62,7 @@ SCHEMA = Schema(
                 Index([("causes", 1)], unique=True),
             ),
         ),
+        CollectionSchema("unclaimed_postings", (Index([("campaign_id", 1), ("_id", 1)]),)),
         CollectionSchema(
             "pledge_money",
             (Index([("campaign_id", 1), ("_id", 1)]),),

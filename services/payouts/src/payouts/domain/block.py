@@ -136,6 +136,17 @@ def _number(group: Sequence[Posting], first: int) -> Iterator[SealedEntry]:
             number += 1
 
 
+def postings_in(block: Block) -> list[Posting]:
+    """Return the postings that were sealed into the block, in order; none is split between two."""
+    found: dict[str, list[SealedEntry]] = {}
+    for sealed in block.entries:
+        found.setdefault(sealed.cause, []).append(sealed)
+    return [
+        Posting(of[0].row, cause, tuple(one.entry for one in of), of[0].balance_transaction)
+        for cause, of in found.items()
+    ]
+
+
 def _with_hash(block: Block) -> Block:
     return replace(block, hash=hash_of(block))
 

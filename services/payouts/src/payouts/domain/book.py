@@ -4,15 +4,16 @@ The book also counts the pledges it has heard of, because money may follow a ver
 book's own view has reached the verdict's N and agrees with it (`domain.md` 3, T1).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 from payouts.domain import postings
-from payouts.domain.block import Block, ChainHead, seal
+from payouts.domain.block import Block, ChainHead, hash_of, postings_in, seal
 from payouts.domain.errors import Refused
-from payouts.domain.ledger import EMPTY, Account, Posting
+from payouts.domain.ledger import ALWAYS_SHOWN, EMPTY, Account, Entry, Posting, fold, post
 from payouts.domain.pledge_money import PledgeMoney
 
 
@@ -59,6 +60,10 @@ class Book:
 
     `pledges_sequence` is the N of our own view; `counted` and `count` are over the pledges heard
     as counted. `planned` is set with the plan of stages.
+
+    After a restored backup the chain is ahead of the book: its blocks were taken back from the
+    topic. `ahead` is what their `unclaimed` postings add to the balances; each is claimed by what
+    posts it again, and none is sealed twice.
     """
 
     campaign_id: str
@@ -71,7 +76,17 @@ class Book:
     verdict: Verdict | None = None
     run: RefundRun | None = None
     planned: bool = False
+    ahead: Mapping[Account, int] = field(default_factory=dict)
+    unclaimed: int = 0
     version: int = 0
+
+    @property
+    def sealed_balances(self) -> Mapping[Account, int]:
+        """What the last block of the chain says."""
+        if not self.ahead:
+            return self.balances
+        both = {a: self.balances.get(a, 0) + self.ahead.get(a, 0) for a in Account}
+        return {account: n for account, n in both.items() if n or account in ALWAYS_SHOWN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +191,58 @@ def advance_run(book: Book, last_pledge_id: str | None, page_is_last: bool) -> B
 
 
 def seal_into(
-    book: Book, of_group: Iterable[Posting], now: datetime
+    book: Book,
+    of_group: Iterable[Posting],
+    now: datetime,
+    sealed: Mapping[str, Posting] = MappingProxyType({}),
 ) -> tuple[Book, tuple[Block, ...]]:
     """Post a group's postings: the book afterwards, and the blocks to append with it.
 
-    Raises `Refused` where an account would be short; then nothing of the group is posted.
+    `sealed` are those of the book's unclaimed postings that are in the group, by cause: they move
+    the book and are not sealed again. Raises `Refused` where an account would be short, or where
+    one was sealed with other content; then nothing of the group is posted.
     """
-    blocks = seal(book.campaign_id, book.currency, book.head, book.balances, of_group, now)
-    if not blocks:
-        return book, ()
-    return replace(book, balances=blocks[-1].balances, head=blocks[-1].head), blocks
+    made = list(of_group)
+    balances = book.balances
+    if book.unclaimed:
+        for posting in made:
+            balances = post(balances, posting)
+    claimed = [posting for posting in made if posting.cause in sealed]
+    for posting in claimed:
+        if sealed[posting.cause] != posting:
+            raise Refused("sealed-otherwise", f"{posting.cause} was sealed with other content")
+    fresh = [posting for posting in made if posting.cause not in sealed]
+    blocks = seal(book.campaign_id, book.currency, book.head, book.sealed_balances, fresh, now)
+    moved = replace(book, head=blocks[-1].head) if blocks else book
+    if not book.unclaimed:
+        return (replace(moved, balances=blocks[-1].balances), blocks) if blocks else (book, ())
+    return claim_postings(replace(moved, balances=balances), claimed), blocks
+
+
+def claim_postings(book: Book, claimed: Sequence[Posting]) -> Book:
+    """Note that these postings are known again; the balances hold them already."""
+    undone = [Entry(e.credit, e.debit, e.amount) for posting in claimed for e in posting.entries]
+    left = book.unclaimed - len(claimed)
+    ahead = fold(book.ahead, undone)
+    return replace(book, ahead=ahead if left else {}, unclaimed=left)
+
+
+def take_back(book: Book, block: Block) -> Book:
+    """Follow the chain by a block that was published before the book forgot it.
+
+    Raises `Refused` where the block does not follow the book's head, or does not prove itself.
+    """
+    truth = hash_of(block)
+    places = block.number, block.previous_hash, block.first_entry, block.hash
+    if places != (book.head.block + 1, book.head.hash, book.head.entry + 1, truth):
+        detail = f"block {block.number} of the topic does not follow block {book.head.block} here"
+        raise Refused("forked", detail)
+    entries = [sealed.entry for sealed in block.entries]
+    if fold(book.sealed_balances, entries) != dict(block.balances):
+        raise Refused("forked", f"block {block.number} of the topic has other balances than ours")
+    return replace(
+        book,
+        head=block.head,
+        ahead=fold(book.ahead, entries),
+        unclaimed=book.unclaimed + len(postings_in(block)),
+    )

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import Refund, RefundDecision, RefundState, move, reopen
-from payouts.domain.refund_outcome import RefundSeen, observe
+from payouts.domain.refund_outcome import RefundSeen, observe, refuse
 from payouts.domain.refund_sending import send
 
 _UNANSWERED = frozenset({RefundState.SUBMITTED, RefundState.UNKNOWN})
@@ -30,6 +30,18 @@ def adopt(
         step = observe(decision.refund, decision.money, seen, now)
         decision = _followed_by(decision, step)
     return decision
+
+
+def give_up_again(refund: Refund, money: PledgeMoney, number: int, now: datetime) -> RefundDecision:
+    """Bring the refund back to where its money waits to be claimed, after attempt `number`.
+
+    The book says so, and no provider: a definite refusal leaves nothing there to be found.
+    """
+    decision = _reach(RefundDecision(refund, money), number, now)
+    if len(decision.refund.attempts) != number:
+        return RefundDecision(refund, money)
+    step = refuse(decision.refund, decision.money, "answered-before-restore", False, now)
+    return _followed_by(decision, step)
 
 
 def _reach(decision: RefundDecision, number: int, now: datetime) -> RefundDecision:

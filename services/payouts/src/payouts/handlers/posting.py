@@ -21,6 +21,12 @@ async def post_all(
     unit: PayoutsUnit, groups: Iterable[tuple[Book, Iterable[Posting]]], now: datetime
 ) -> list[Book]:
     """Do so for several books, whose blocks are appended with one write."""
-    sealed = [seal_into(book, postings, now) for book, postings in groups]
+    made = [(book, list(postings)) for book, postings in groups]
+    # Only a book that a recovery took forward by its published blocks has any.
+    asked = {p.cause for book, postings in made if book.unclaimed for p in postings}
+    known = await unit.books.sealed(asked) if asked else {}
+    sealed = [seal_into(book, postings, now, known) for book, postings in made]
     await unit.books.append([block for _, blocks in sealed for block in blocks])
+    if known:
+        await unit.books.claim(known.keys())
     return [moved for moved, _ in sealed]

@@ -3,20 +3,26 @@
 Refunds and plans come back by themselves when the inputs are read again, under the same ids. What
 the provider did for them after the backup is taken over here, before anything may be sent, so that
 nothing is paid twice; it is posted on the balance transactions found (`money.md` 1, R1).
+
+The ledger goes on where it was published: its blocks come back from the topic as they are, and
+what is posted again claims its place in them instead of being sealed a second time.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from payouts.domain import refund_recovery, stage_recovery
-from payouts.domain.book import Book
+from payouts.domain.block import Block
+from payouts.domain.book import Book, claim_postings, take_back
 from payouts.domain.errors import InvariantBroken, Refused
+from payouts.domain.ledger import fold
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.refund import Refund, RefundDecision
 from payouts.domain.refund_outcome import RefundSeen
-from payouts.domain.stage import Stage
+from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_outcome import PayoutSeen
 from payouts.domain.stage_recovery import TransferMade
 from payouts.handlers.posting import post
@@ -25,7 +31,8 @@ from payouts.handlers.wake import CURSOR
 from payouts.handlers.work_kinds import REFUND_RUN, refund_work, stage_work
 from payouts.ports import Brake, CashMovement, NoAnswer, PayoutsUnit, Provider, Queries
 from servicekit.clock import Clock
-from servicekit.errors import DependencyAway
+from servicekit.errors import DependencyAway, DuplicateKey
+from servicekit.own_topics import Unexplained
 from servicekit.recovery import ServiceRecovery
 from servicekit.units import UnitsOfWork
 from servicekit.work import WorkQueue
@@ -39,6 +46,12 @@ TRIES = 5
 # Types of balance transactions that leave by our own calls.
 REFUND = "refund"
 TRANSFER = "transfer"
+# How the causes of postings begin that no reading of topics or provider brings back.
+FALLEN = "stage-approval-fallen/"
+APPROVED = "stage-approved/"
+CLAIMABLE = "refund-claimable/"
+UNCLAIMED_MAX = 100_000
+SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,7 @@ class RecoverPayouts(ServiceRecovery):
     provider: Provider
     brake: Brake
     queue: WorkQueue
+    read: Callable[[Sequence[Unexplained]], Mapping[str, Sequence[Block]]]
     rules: KeyRules
     clock: Clock
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -60,6 +74,35 @@ class RecoverPayouts(ServiceRecovery):
         "audit records after the backup",
     )
 
+    async def roll_forward(self, unexplained: Sequence[Unexplained]) -> list[str]:
+        """Take the published blocks back, one transaction for each, up to the topic's end."""
+        lines: list[str] = []
+        for campaign_id, blocks in sorted(self.read(unexplained).items()):
+            try:
+                taken = sum([await self._take_back(block) for block in blocks])
+                lines.append(f"{campaign_id}: {taken} blocks taken back from the ledger's topic")
+            except (Refused, DuplicateKey) as error:
+                lines.append(
+                    f"a person must look at the ledger of {campaign_id}, later blocks are made "
+                    f"again under later numbers: {error}"
+                )
+        return lines
+
+    async def _take_back(self, block: Block) -> int:
+        known = await self.queries.blocks(block.campaign_id, block.number - 1, 1)
+        if known and known[0] == block:
+            return 0
+
+        async def work(unit: PayoutsUnit) -> None:
+            books = await unit.books.load([block.campaign_id])
+            book = books.get(block.campaign_id) or Book(block.campaign_id, block.currency)
+            moved = take_back(book, block)
+            await unit.books.take_back(block)
+            await unit.books.save([moved])
+
+        await self.units.run(work)
+        return 1
+
     async def reconcile(self) -> list[str]:
         """Take over what the provider did; return what was found, and what a person must do."""
         # A call that left before the last process died may still be on its way.
@@ -69,11 +112,54 @@ class RecoverPayouts(ServiceRecovery):
         after = ""
         while books := await self.queries.books(after, PAGE):
             for book in books:
+                await self._count_fallen_approvals(book)
                 lines += await self._refunds(book)
+                await self._give_up_again(book)
                 for stage in await self.queries.stages(book.campaign_id):
                     lines += await self._stage(stage)
+                lines += await self._left_unclaimed(book.campaign_id)
             after = books[-1].campaign_id
         return lines + await self._cash_nobody_has()
+
+    async def _count_fallen_approvals(self, book: Book) -> None:
+        """An approval that fell left nothing behind but its number, which is never used again."""
+        for fell in await self._unclaimed(book, FALLEN):
+            approval_id = fell.removeprefix(FALLEN)
+            stage_id, _, number = approval_id.rpartition("/approval-")
+            causes = (fell, f"{APPROVED}{approval_id}")
+            work = partial(
+                _count_approval, book.campaign_id, stage_id=stage_id, number=number, causes=causes
+            )
+            await self.units.run(work)
+
+    async def _give_up_again(self, book: Book) -> None:
+        """What waits to be claimed by its backer is never sent again by itself."""
+        for cause in await self._unclaimed(book, CLAIMABLE):
+            refund_id, _, number = cause.removeprefix(CLAIMABLE).rpartition("/")
+
+            async def work(unit: PayoutsUnit, one: str = refund_id, at: str = number) -> None:
+                refund = (await unit.refunds.load({one})).get(one)
+                if refund is None:
+                    return
+                money = (await unit.pledges.load({refund.pledge_id}))[refund.pledge_id]
+                now = self.clock.now()
+                decision = refund_recovery.give_up_again(refund, money, int(at), now)
+                if decision.refund != refund:
+                    await _save_refunds(unit, book.campaign_id, [decision], self.clock)
+
+            await self.units.run(work)
+
+    async def _unclaimed(self, book: Book, beginning: str) -> list[str]:
+        if not book.unclaimed:
+            return []
+        return await self.queries.unclaimed(book.campaign_id, beginning, UNCLAIMED_MAX)
+
+    async def _left_unclaimed(self, campaign_id: str) -> list[str]:
+        book = await self.queries.book(campaign_id)
+        if book is None or not book.unclaimed:
+            return []
+        causes = ", ".join(await self.queries.unclaimed(campaign_id, "", SHOWN))
+        return [f"{campaign_id}: {book.unclaimed} postings wait to be made again: {causes}"]
 
     async def _cash_nobody_has(self) -> list[str]:
         """Return the movements behind the backup's cursor that belong to nothing we know."""
@@ -203,6 +289,22 @@ class RecoverPayouts(ServiceRecovery):
         await unit.facts.add(decision.facts)
         await unit.plumbing.work.offer([stage_work(decision.stage, now)])
         return True
+
+
+async def _count_approval(
+    campaign_id: str, unit: PayoutsUnit, stage_id: str, number: str, causes: tuple[str, str]
+) -> None:
+    sealed = await unit.books.sealed(causes)
+    stages = {stage.stage_id: stage for stage in await unit.stages.load(campaign_id)}
+    stage = stages.get(stage_id)
+    if len(sealed) != len(causes) or stage is None or stage.state is not StageState.DUE:
+        return
+    book = (await unit.books.load([campaign_id]))[campaign_id]
+    for posting in sealed.values():
+        book = replace(book, balances=fold(book.balances, posting.entries))
+    await unit.books.save([claim_postings(book, list(sealed.values()))])
+    await unit.books.claim(causes)
+    await unit.stages.save([replace(stage, approvals=max(stage.approvals, int(number)))])
 
 
 async def _save_refunds(

@@ -70,7 +70,7 @@ async def check_book(queries: Queries, book: Book) -> tuple[Chain, list[Finding]
     chain, findings = Chain(book.campaign_id), list[Finding]()
     async for block in _blocks(queries, book, findings):
         findings += chain.take(block)
-    return chain, [*findings, *ends_at(chain, book.head, book.balances)]
+    return chain, [*findings, *ends_at(chain, book.head, book.sealed_balances)]
 
 
 def _compare(proof: Proof, own: Chain, public: Chain, first_waiting: int) -> None:
