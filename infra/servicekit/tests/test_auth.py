@@ -167,3 +167,72 @@ async def test_the_header_is_one_bearer_token(
         await VERIFIER.principal(authorization)
     assert (refused.value.status, refused.value.name) == (401, name)
     assert ("error=" in refused.value.headers["WWW-Authenticate"]) is error
+
+
+class ChangingKeys:
+    """Keys that are fetched anew, the same or others."""
+
+    def __init__(self, *keys: SigningKey) -> None:
+        self.fetch(*keys)
+
+    def fetch(self, *keys: SigningKey) -> None:
+        self._fixed = FixedKeys(*(jwt.PyJWK(key.public()) for key in keys))
+
+    async def find(self, key_id: str) -> jwt.PyJWK | None:
+        return await self._fixed.find(key_id)
+
+
+async def test_a_token_is_computed_once_and_again_with_each_fetch_of_the_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was found good by a key says nothing once the issuer has taken that key away."""
+    keys, computed, decode = ChangingKeys(KEY), [], jwt.decode
+
+    def counting(token: str, *arguments: Any, **options: Any) -> Any:
+        computed.append(token)
+        return decode(token, *arguments, **options)
+
+    monkeypatch.setattr(jwt, "decode", counting)
+    verifier = TokenVerifier(DEVELOPMENT_ISSUER, DEVELOPMENT_AUDIENCE, keys)
+    header = [f"Bearer {KEY.sign(claims())}"]
+    assert await verifier.principal(header) == await verifier.principal(header)
+    assert len(computed) == 1
+    keys.fetch(KEY)
+    await verifier.principal(header)
+    assert len(computed) == 2
+    keys.fetch(KEYS["RS256"])
+    with pytest.raises(Problem) as refusal:
+        await verifier.principal(header)
+    assert refusal.value.name == "token-unknown-key"
+
+
+async def test_a_token_that_was_good_expires_at_its_time() -> None:
+    """To the second and with the leeway, as if it were seen for the first time."""
+    now = [time.time()]
+    verifier = TokenVerifier(
+        DEVELOPMENT_ISSUER, DEVELOPMENT_AUDIENCE, ChangingKeys(KEY), lambda: now[0]
+    )
+    expires = int(now[0]) - LEEWAY_SECONDS + 60
+    header = [f"Bearer {KEY.sign(claims(exp=expires))}"]
+    assert await verifier.principal(header)
+    now[0] = expires + LEEWAY_SECONDS
+    computed = []
+
+    async def computing(token: str) -> Any:
+        computed.append(token)
+        raise LookupError
+
+    verifier._verify = computing  # type: ignore[method-assign]
+    with pytest.raises(LookupError):
+        await verifier.principal(header)
+    now[0] -= 1
+    assert await verifier.principal(header) and len(computed) == 1
+
+
+async def test_so_many_tokens_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends ever new ones fills no memory."""
+    monkeypatch.setattr("servicekit.auth.VERIFIED_TOKENS_MAX", 3)
+    verifier = TokenVerifier(DEVELOPMENT_ISSUER, DEVELOPMENT_AUDIENCE, ChangingKeys(KEY))
+    for number in range(8):
+        await verifier.principal([f"Bearer {KEY.sign(claims(sub=f'person-{number}'))}"])
+        assert len(verifier._verified) <= 3

@@ -3,7 +3,9 @@
 A refusal says what is wrong with the token and never repeats any of it.
 """
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -18,6 +20,7 @@ DEVELOPMENT_ISSUER = "sosst-development-issuer"
 LEEWAY_SECONDS = 10
 TOKEN_CHARACTERS_MAX = 8_192
 SUBJECT_CHARACTERS_MAX = 200
+VERIFIED_TOKENS_MAX = 10_000
 REALM = 'Bearer realm="sosst"'
 
 
@@ -38,13 +41,32 @@ class Principal:
     roles: frozenset[Role] = field(default_factory=frozenset)
 
 
-class TokenVerifier:
-    """Turns the header `Authorization` into a principal."""
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A token that was found good: by which key, for whom, and until when that holds."""
 
-    def __init__(self, issuer: str, audience: str, keys: IssuerKeys) -> None:
+    key_id: str
+    key: jwt.PyJWK
+    principal: Principal
+    expires: int
+
+
+class TokenVerifier:
+    """Turns the header `Authorization` into a principal.
+
+    A token that was found good is not computed again while it has not expired and the very key
+    that proved it is still the issuer's: each fetch of the keys brings new ones.
+    """
+
+    def __init__(
+        self, issuer: str, audience: str, keys: IssuerKeys, now: Callable[[], float] = time.time
+    ) -> None:
         self._issuer = issuer
         self._audience = audience
         self._keys = keys
+        self._now = now
+        # By digest: the process holds nobody's token longer than a request.
+        self._verified: dict[bytes, _Verified] = {}
 
     async def principal(self, authorization: Sequence[str]) -> Principal:
         """Return who is calling; raises a 401 problem, or `DependencyAway` while no key is known.
@@ -52,13 +74,30 @@ class TokenVerifier:
         `authorization` are all headers of that name: more than one is nobody's.
         """
         token = _bearer(authorization)
+        digest = hashlib.sha256(token.encode()).digest()
+        known = self._verified.get(digest)
+        if known is not None and await self._still_good(known):
+            return known.principal
+        verified = await self._verify(token)
+        if len(self._verified) >= VERIFIED_TOKENS_MAX:
+            self._verified.clear()
+        self._verified[digest] = verified
+        return verified.principal
+
+    async def _still_good(self, known: _Verified) -> bool:
+        if known.expires <= self._now() - LEEWAY_SECONDS:
+            return False
+        return await self._keys.find(known.key_id) is known.key
+
+    async def _verify(self, token: str) -> _Verified:
         algorithm, key_id = _signed_how(token)
         key = await self._keys.find(key_id)
         if key is None:
             raise refused("token-unknown-key", "no key of the issuer has this id (any more)")
         if key.algorithm_name != algorithm:
             raise refused("token-algorithm", "the key is for another algorithm")
-        return _principal(self._claims(token, key))
+        claims = self._claims(token, key)
+        return _Verified(key_id, key, _principal(claims), int(claims["exp"]))
 
     def _claims(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
         try:
