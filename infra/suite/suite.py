@@ -185,7 +185,7 @@ class Suite:
             "AUTH_ISSUER": DEVELOPMENT_ISSUER,
             "AUTH_AUDIENCE": DEVELOPMENT_AUDIENCE,
             "AUTH_JWKS_URL": self.tokens.keys_url,
-            "AUTH_KEYS_SECONDS": "1",
+            "AUTH_KEYS_SECONDS": "5",
         }
         if self.access is not None:
             environment |= self.access.environment(service)

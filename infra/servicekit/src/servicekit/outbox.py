@@ -80,10 +80,12 @@ class MongoOutbox:
         self._session = session
         self._clock = clock
         self._made = made
+        self.added = False
 
     async def add(self, drafts: Sequence[Draft]) -> list[int]:
         if not drafts:
             return []
+        self.added = True
         streams: dict[tuple[str, str], list[Draft]] = {}
         for draft in drafts:
             streams.setdefault((draft.topic, draft.key), []).append(draft)

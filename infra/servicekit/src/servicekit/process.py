@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from servicekit import metrics
 from servicekit.errors import DependencyAway
 from servicekit.health import Health, health_app
-from servicekit.loops import Loop, Pulse, Pulses
+from servicekit.loops import Loop, Pulse, Pulses, pause
 
 log = structlog.get_logger()
 
@@ -25,6 +25,8 @@ EXIT_CLEAN = 0
 EXIT_DEPENDENCY_AWAY = 69
 EXIT_STOPPED_ITSELF = 70
 STOP_DEADLINE_SECONDS = 25.0
+# How old the header `Date` of an answer may be.
+TICK_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -124,7 +126,7 @@ class Process:
     async def _end(self) -> None:
         """Let every loop finish what it has in hand, then close what they used."""
         for server in self._servers:
-            server.should_exit = True
+            server.tell_to_end()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=STOP_DEADLINE_SECONDS)
             for task in late:
@@ -152,9 +154,20 @@ class _Server(uvicorn.Server):
             )
         )
 
+        self._told = asyncio.Event()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        """Wait until it is told to end; uvicorn itself would look ten times a second."""
+        while not await self.on_tick(0):
+            await pause(self._told, TICK_SECONDS)
+
+    def tell_to_end(self) -> None:
+        self.should_exit = True
+        self._told.set()
 
     async def serve_until_told(self) -> None:
         try:

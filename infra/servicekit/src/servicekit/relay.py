@@ -9,13 +9,14 @@ import structlog
 
 from servicekit import metrics
 from servicekit.errors import DependencyAway
-from servicekit.loops import Pulse, pause
+from servicekit.loops import Pulse, pause_until_any
 from servicekit.outbox import OutboxQueue, OutboxRow
 from servicekit.publish import Publisher
 
 log = structlog.get_logger()
 
 PAGE_ROWS = 1_000
+# Commits of this process wake it; the poll finds what other processes committed or left behind.
 POLL_SECONDS = 0.25
 # A topic that takes nothing (missing, forbidden) must not keep the others waiting behind its rows.
 BLOCKED_TOPIC_PAUSE_SECONDS = 1.0
@@ -30,16 +31,19 @@ class Relay:
     and consumers drop it (`stack.md` 4).
     """
 
-    def __init__(self, queue: OutboxQueue, publisher: Publisher) -> None:
+    def __init__(
+        self, queue: OutboxQueue, publisher: Publisher, poll_seconds: float = POLL_SECONDS
+    ) -> None:
         self._queue = queue
         self._publisher = publisher
+        self._poll_seconds = poll_seconds
         self._wake = asyncio.Event()
         self._blocked: dict[str, float] = {}
         self._noted: Mapping[tuple[str, int], int] = {}
         self._noted_at = 0.0
 
     def nudge(self) -> None:
-        """Say that something was committed."""
+        """Say that facts were committed."""
         self._wake.set()
 
     async def run(self, pulse: Pulse, stopping: asyncio.Event) -> None:
@@ -54,7 +58,7 @@ class Relay:
                 log.warning("outbox not readable", error=repr(error))
                 progress = False
             if not progress:
-                await pause(self._wake, POLL_SECONDS)
+                await pause_until_any((self._wake, stopping), self._poll_seconds)
         try:
             await self.relay_page()
             await self.note_reached()

@@ -10,7 +10,7 @@ from typing import Any, Generic
 import structlog
 from fastapi import FastAPI
 
-from servicekit import metrics, traces
+from servicekit import metrics, relay, traces, work
 from servicekit.access import Guard, guarded_routes
 from servicekit.auth import TokenVerifier
 from servicekit.backlog import Backlog
@@ -36,7 +36,7 @@ from servicekit.settings import ServiceSettings
 from servicekit.subscribe import TopicSubscriber
 from servicekit.sweeps import Sweep, run_sweep
 from servicekit.switches import Known, Switches, pause_of
-from servicekit.units import MongoUnitsOfWork, Plumbing, U
+from servicekit.units import Left, MongoUnitsOfWork, Plumbing, U
 from servicekit.work import Claim, MongoWorkQueue, Worker
 
 log = structlog.get_logger()
@@ -47,6 +47,10 @@ UNKNOWN = "unknown"
 ROLES = frozenset({"api", "consume", "relay", "sweep", "work"})
 KAFKA_GRACE_SECONDS = 120.0
 CLOCK_SECONDS = 10.0
+# A process of all roles is woken by whatever it commits itself: it polls for what another one left
+# behind when it ended, and for what falls due later. One of some roles polls more often.
+RELAY_POLL_SECONDS = 1.0
+WORK_POLL_SECONDS = 0.5
 
 
 class Runtime(Generic[U]):
@@ -76,7 +80,11 @@ class Runtime(Generic[U]):
         )
         self.publisher = KafkaPublisher(self.connection)
         self.outbox = MongoOutboxQueue(self.database)
-        self.relay = Relay(self.outbox, self.publisher)
+        alone = self._roles == ROLES
+        self.relay = Relay(
+            self.outbox, self.publisher, RELAY_POLL_SECONDS if alone else relay.POLL_SECONDS
+        )
+        self.work_poll_seconds = WORK_POLL_SECONDS if alone else work.POLL_SECONDS
         self.work = MongoWorkQueue(self.database)
         self.units: MongoUnitsOfWork[U] = MongoUnitsOfWork(
             self.database,
@@ -94,6 +102,7 @@ class Runtime(Generic[U]):
         self._recovery = RecoveryGuard(service, self.own_topics, self.recovery_mark)
         self._pulses = Pulses()
         self._workers: dict[str, Worker] = {}
+        self._nudges: list[Callable[[], None]] = []
         self._guards: list[Callable[[], Awaitable[None]]] = []
         self._loops: list[Loop] = [Loop("clock", self._keep_clock)]
         backlog = Backlog(self.database, self.outbox, self.work, self._workers.keys())
@@ -145,7 +154,7 @@ class Runtime(Generic[U]):
         concurrency: int,
         lease_seconds: float,
     ) -> None:
-        """Perform claimed work (role `work`); woken by every commit of this process."""
+        """Perform claimed work (role `work`); woken by every offer of this process."""
         if "work" not in self._roles:
             return
         worker = Worker(
@@ -155,9 +164,15 @@ class Runtime(Generic[U]):
             self.clock,
             concurrency=concurrency,
             lease_seconds=lease_seconds,
+            poll_seconds=self.work_poll_seconds,
         )
         self._workers[kind] = worker
+        self.when_offered(worker.nudge)
         self._loops.append(Loop(f"work {kind}", worker.run))
+
+    def when_offered(self, nudge: Callable[[], None]) -> None:
+        """Call this whenever a commit of this process offered work."""
+        self._nudges.append(nudge)
 
     def loop(self, role: str, loop: Loop) -> None:
         """Run a loop of the service's own, under one of the roles."""
@@ -256,10 +271,12 @@ class Runtime(Generic[U]):
                 await pause(stopping, 1.0)
         return None
 
-    def _committed(self) -> None:
-        self.relay.nudge()
-        for worker in self._workers.values():
-            worker.nudge()
+    def _committed(self, left: Left) -> None:
+        if left.facts:
+            self.relay.nudge()
+        if left.work:
+            for nudge in self._nudges:
+                nudge()
 
     async def _keep_clock(self, pulse: Pulse, stopping: asyncio.Event) -> None:
         while not stopping.is_set():

@@ -17,7 +17,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 
-from servicekit import lenient_records, metrics
+from servicekit import lenient_records, metrics, prompt_batches
 from servicekit.consume import BatchConsumer
 from servicekit.errors import ConsumerStopped, DependencyAway
 from servicekit.kafka import KafkaConnection
@@ -29,6 +29,13 @@ from sosst_contracts.codec import Record
 log = structlog.get_logger()
 
 BATCH_RECORDS_MAX = 500
+# A batch begins with the first record that comes; only an idle reader waits so long.
+BATCH_WAIT_SECONDS = 1.0
+FETCH_WAIT_SECONDS = 1.0
+# While records of one partition are in hand, aiokafka asks for the others: that question waits at
+# the broker, and what was in hand goes on only after the answer. It asks for all of them together.
+FETCH_AHEAD_SECONDS = 30.0
+PARTITION_BYTES_MAX = 4 * 1024 * 1024
 RETRY_SET_ASIDE_SECONDS = 1.0
 WATCH_SECONDS = 1.0
 REBALANCE_TIMEOUT_SECONDS = 60
@@ -36,6 +43,7 @@ REBALANCE_TIMEOUT_SECONDS = 60
 STOP_REASONS = ("unknown-major", "refusals", "failed")
 
 lenient_records.install()
+prompt_batches.install()
 
 Records = tuple["ConsumerRecord[bytes, bytes]", ...]
 
@@ -88,6 +96,7 @@ class TopicSubscriber(Generic[U]):
             subscriber = self._subscriber(broker)
             await subscriber.start()
             self._kafka = subscriber.consumer
+            self._kafka._fetcher._prefetch_backoff = FETCH_AHEAD_SECONDS
             await self._watch(subscriber, pulse, stopping)
             await subscriber.stop()
         finally:
@@ -137,7 +146,9 @@ class TopicSubscriber(Generic[U]):
             ack_policy=AckPolicy.MANUAL,
             no_reply=True,
             max_records=BATCH_RECORDS_MAX,
-            batch_timeout_ms=200,
+            batch_timeout_ms=int(BATCH_WAIT_SECONDS * 1_000),
+            fetch_max_wait_ms=int(FETCH_WAIT_SECONDS * 1_000),
+            max_partition_fetch_bytes=PARTITION_BYTES_MAX,
             rebalance_timeout_ms=REBALANCE_TIMEOUT_SECONDS * 1_000,
             session_timeout_ms=10_000,
             listener=_DrainBeforeRevoke(self._topic, self._in_hand),

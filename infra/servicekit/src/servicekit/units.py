@@ -35,6 +35,14 @@ class Unit:
     plumbing: Plumbing
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a committed transaction left to be done: most only look, and wake nobody."""
+
+    facts: bool = False
+    work: bool = False
+
+
 U = TypeVar("U", bound=Unit)
 U_co = TypeVar("U_co", bound=Unit, covariant=True)
 
@@ -59,7 +67,7 @@ class MongoUnitsOfWork(Generic[U]):
         database: Database,
         clock: Clock,
         bind: Callable[[Session, Plumbing], U],
-        on_commit: Callable[[], None] = lambda: None,
+        on_commit: Callable[[Left], None] = lambda left: None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -67,17 +75,27 @@ class MongoUnitsOfWork(Generic[U]):
         self._on_commit = on_commit
 
     async def run(self, work: Callable[[U], Awaitable[T]]) -> T:
-        result = await self._database.transaction(lambda session: work(self._unit(session)))
-        self._on_commit()
+        left = Left()
+
+        async def attempt(session: Session) -> T:
+            nonlocal left
+            made = Causes()
+            outbox = MongoOutbox(self._database, session, self._clock, made)
+            offers = MongoWorkOffers(self._database, session, made)
+            result = await work(self._unit(session, outbox, offers))
+            left = Left(facts=outbox.added, work=offers.offered)
+            return result
+
+        result = await self._database.transaction(attempt)
+        self._on_commit(left)
         return result
 
-    def _unit(self, session: Session) -> U:
-        made = Causes()
+    def _unit(self, session: Session, outbox: Outbox, offers: WorkOffers) -> U:
         plumbing = Plumbing(
-            outbox=MongoOutbox(self._database, session, self._clock, made),
+            outbox=outbox,
             streams=MongoStreams(self._database, session),
             set_aside=MongoSetAside(self._database, session),
-            work=MongoWorkOffers(self._database, session, made),
+            work=offers,
             audit=MongoAudit(self._database, session),
         )
         return self._bind(session, plumbing)

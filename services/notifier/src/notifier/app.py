@@ -86,5 +86,7 @@ def _publish(runtime: Runtime[NotifierUnit], kind: str, at_once: int, lease_seco
         publisher=publisher,
         render=wire.records_of,
         clock=runtime.clock,
+        poll_seconds=runtime.work_poll_seconds,
     )
+    runtime.when_offered(chunks.nudge)
     runtime.loop("work", Loop(f"work {kind}", chunks.run))

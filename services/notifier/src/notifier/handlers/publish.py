@@ -15,15 +15,14 @@ from notifier.ports import NotifierUnit
 from servicekit import traces
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, DependencyAway, LeaseLost
-from servicekit.loops import Pulse, pause
+from servicekit.loops import Pulse, pause_until_any
 from servicekit.publish import Publisher
 from servicekit.units import UnitsOfWork
-from servicekit.work import Claim, WorkQueue
+from servicekit.work import POLL_SECONDS, Claim, WorkQueue
 from sosst_contracts.codec import Record
 
 log = structlog.get_logger()
 
-POLL_SECONDS = 0.1
 # While one group waits for its acknowledgement or its save, another is rendered.
 GROUPS_IN_HAND = 2
 AGAIN = timedelta(seconds=1)
@@ -44,14 +43,21 @@ class PublishChunks:
     publisher: Publisher
     render: Callable[[Chunk], Iterable[Record]]
     clock: Clock
+    poll_seconds: float = POLL_SECONDS
     _told_of: set[str] = field(default_factory=set)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def nudge(self) -> None:
+        """Say that chunks may have been offered."""
+        self._wake.set()
 
     async def run(self, pulse: Pulse, stopping: asyncio.Event) -> None:
         """Publish until `stopping` is set; who is idle asks alone."""
         while not stopping.is_set():
             pulse.beat()
             if not await self._published():
-                await pause(stopping, POLL_SECONDS)
+                await pause_until_any((self._wake, stopping), self.poll_seconds)
+                self._wake.clear()
                 continue
             async with asyncio.TaskGroup() as groups:
                 for _ in range(GROUPS_IN_HAND):
