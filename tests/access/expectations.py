@@ -77,6 +77,13 @@ ROWS = (
         natural_key="provider, payment reference, status",
         other=(PAYMENT | {"money": {"amount": 601, "currency": "EUR"}}, 409),
     ),
+    Row(
+        "funding",
+        "POST",
+        "/campaigns/{campaign_id}/pledges/{pledge_id}/withdrawal",
+        f"{NO_TOKEN}   200 404 403 403 403 403",
+        natural_key="the pledge's id",
+    ),
     Row("funding", "GET", "/campaigns/{campaign_id}/pledges", OWN_CAMPAIGN_OR_STAFF),
     Row("funding", "GET", "/campaigns/{campaign_id}/pledges/{pledge_id}", OWN_OBJECT),
     Row(

@@ -34,6 +34,7 @@ __all__ = [
     "PledgeLastTryDue",
     "PledgePlaced",
     "PledgeReminderDue",
+    "PledgeWithdrawn",
     "Reward",
     "Terms",
     "VerdictReached",
@@ -193,6 +194,26 @@ class PledgeDropped(_Pledge):
     dropped_at: Instant = Field(description="When it was given up.")
 
 
+class PledgeWithdrawn(_Pledge):
+    """A collected pledge was taken back; its money goes, or has gone, back in full."""
+
+    name: ClassVar = "pledge-withdrawn"
+
+    withdrawn_by: Annotated[str, Vocabulary("backer", "provider")] = Field(
+        description="By its backer, and payouts returns the money, or by the provider, which has."
+    )
+    standing: Annotated[str, Vocabulary("counted", "late")] = Field(
+        description="What the pledge was when it was collected."
+    )
+    before_verdict: bool = Field(
+        description="No verdict had fallen: it leaves count, collected and the public total."
+    )
+    return_balance_transaction: Identifier | None = Field(
+        None, description="The provider's id of the return, exactly where the provider made it."
+    )
+    withdrawn_at: Instant = Field(description="When it was taken back.")
+
+
 PledgeEvent = (
     PledgePlaced
     | PledgeCollected
@@ -200,5 +221,6 @@ PledgeEvent = (
     | PledgeReminderDue
     | PledgeLastTryDue
     | PledgeDropped
+    | PledgeWithdrawn
 )
 FundingEvent = CampaignLaunched | VerdictReached | PledgeEvent

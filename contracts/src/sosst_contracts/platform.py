@@ -125,3 +125,13 @@ class PaymentFailed(_Payment):
     name: ClassVar = "payment-failed"
 
     reason: Text = Field(description="The provider's reason code.")
+
+
+class PaymentWithdrawn(_Payment):
+    """The provider has already returned a captured payment; nothing is left to be sent."""
+
+    name: ClassVar = "payment-withdrawn"
+
+    balance_transaction: Identifier = Field(
+        description="The provider's id of the cash entry of the return."
+    )

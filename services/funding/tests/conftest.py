@@ -10,7 +10,7 @@ from funding.adapters.queries import MongoQueries
 from funding.adapters.schema import SCHEMA
 from funding.app import bind
 from funding.domain.campaign import Campaign, Launch, Reward
-from funding.domain.pledge import Capture, Payment, PaymentStatus
+from funding.domain.pledge import Capture, Payment, PaymentStatus, WithdrawPledge
 from funding.domain.terms import Terms
 from funding.handlers.launch import launch
 from funding.handlers.payments import Answer, take_payments
@@ -63,6 +63,7 @@ def payment(
         occurred_at=at,
         capture=Capture(10, f"txn{number}") if captured else None,
         reason="card_declined" if status is PaymentStatus.FAILED else None,
+        returned=f"back{number}" if status is PaymentStatus.WITHDRAWN else None,
     )
 
 
@@ -82,6 +83,12 @@ class Funding:
 
     async def pay(self, *payments: Payment) -> list[Answer]:
         return await self.units.run(lambda unit: take_payments(unit, payments))
+
+    async def withdraw(self, *numbers: int, campaign_id: str = "c1") -> list[Answer]:
+        """Ask as their backers to take these pledges back."""
+        at = self.clock.now()
+        asked = [WithdrawPledge(campaign_id, f"p{number}", at) for number in numbers]
+        return await self.units.run(lambda unit: take_payments(unit, asked))
 
     async def settle(self, campaign_id: str = "c1") -> Campaign | None:
         return await settle(self.units, self.intake, campaign_id, self.clock.now())

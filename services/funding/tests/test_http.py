@@ -137,6 +137,8 @@ async def test_a_bad_launch_is_refused(
         ({"money": {"amount": 900_000_001, "currency": "EUR"}}, 422, "invalid-request"),
         ({"money": {"amount": 600, "currency": "XXX"}}, 422, "unknown-currency"),
         ({"provider_fee": None}, 422, "capture-incomplete"),
+        ({"status": "withdrawn", "balance_transaction": None}, 422, "return-incomplete"),
+        ({"status": "withdrawn"}, 409, "pledge-not-collected"),
         ({"status": "perhaps"}, 422, "invalid-request"),
         ({"method": "cheque"}, 422, "invalid-request"),
         ({"reward_id": "castle"}, 409, "unknown-reward"),
@@ -153,6 +155,26 @@ async def test_a_bad_payment_is_refused(
     response = await client.post("/campaigns/c1/payments", json=PAYMENT | change)
     assert problem(response) == (status, name)
     assert (await client.get("/campaigns/c1/pledges")).json()["items"] == []
+
+
+async def test_a_backer_takes_a_pledge_back(client: httpx.AsyncClient, known: Funding) -> None:
+    """Twice is once; after the deadline another one is refused, and platform is nobody's backer."""
+    for number in (1, 2):
+        told = {"pledge_id": f"p{number}", "payment_reference": f"ch{number}"}
+        told["balance_transaction"] = f"t{number}"
+        await client.post("/campaigns/c1/payments", json=PAYMENT | told)
+    mine = bearer(Caller("b1", ("backer",)))
+    path = "/campaigns/c1/pledges/{}/withdrawal"
+    first = await client.post(path.format("p1"), headers=mine)
+    assert first.status_code == 200 and first.json()["state"] == "withdrawn"
+    assert first.json()["withdrawn_at"] == "2026-03-01T12:00:00Z"
+    assert problem(await client.post(path.format("p9"), headers=mine)) == (404, "pledge-unknown")
+    assert problem(await client.post(path.format("p2"))) == (403, "role-missing")
+    known.clock.advance(hours=2)
+    assert (await client.post(path.format("p1"), headers=mine)).json() == first.json()
+    late = await client.post(path.format("p2"), headers=mine)
+    assert problem(late) == (409, "withdrawal-too-late")
+    assert (await client.get("/campaigns/c1")).json()["figures"]["count"] == 1
 
 
 async def test_other_content_is_409_and_what_is_not_there_404(client: httpx.AsyncClient) -> None:

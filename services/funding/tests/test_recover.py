@@ -20,7 +20,7 @@ from services.funding.tests.conftest import NOW, Funding, memory_funding, paymen
 from sosst_contracts.codec import attribution
 
 AFTER = NOW + timedelta(hours=2)
-FACTS = 11
+FACTS = 15
 
 
 async def history(funding: Funding, until: int = FACTS) -> None:
@@ -32,7 +32,11 @@ async def history(funding: Funding, until: int = FACTS) -> None:
         lambda: funding.pay(payment(2, PaymentStatus.FAILED)),
         lambda: funding.pay(payment(2)),
         lambda: funding.pay(payment(3, PaymentStatus.FAILED)),
+        lambda: funding.pay(payment(6), payment(7)),
+        lambda: funding.withdraw(6),
+        lambda: funding.pay(payment(7, PaymentStatus.WITHDRAWN)),
         lambda: decide(funding),
+        lambda: funding.pay(payment(2, PaymentStatus.WITHDRAWN)),
         lambda: funding.pay(payment(4, at=AFTER)),
         lambda: funding.pay(payment(5, PaymentStatus.PENDING, at=AFTER)),
         lambda: remind(funding),
@@ -91,7 +95,7 @@ async def test_the_state_is_rolled_forward_by_its_own_facts(backup: int) -> None
 
     async def pledges(funding: Funding) -> object:
         return await funding.units.run(
-            lambda unit: unit.pledges.load([f"p{number}" for number in range(1, 6)])
+            lambda unit: unit.pledges.load([f"p{number}" for number in range(1, 8)])
         )
 
     assert await pledges(restored) == await pledges(lived)

@@ -12,6 +12,7 @@ from funding.domain.pledge import (
     PaymentStatus,
     Pledge,
     PledgeState,
+    Standing,
     take_payment,
 )
 from funding.domain.pledge import move as move_pledge
@@ -22,9 +23,14 @@ STATUS_OF = {
     PledgeState.PENDING: PaymentStatus.PENDING,
     PledgeState.COLLECTED: PaymentStatus.CAPTURED,
     PledgeState.ERRORED: PaymentStatus.FAILED,
+    PledgeState.WITHDRAWN: PaymentStatus.WITHDRAWN,
 }
 # What a pledge knows of its payment in each state, also in those that no payment leads to.
-KNOWN_OF = STATUS_OF | {PledgeState.DROPPED: PaymentStatus.FAILED}
+KNOWN_OF = STATUS_OF | {
+    PledgeState.DROPPED: PaymentStatus.FAILED,
+    PledgeState.WITHDRAWN: PaymentStatus.CAPTURED,
+}
+KEPT = frozenset({PledgeState.COLLECTED, PledgeState.WITHDRAWN})
 
 
 @pytest.mark.parametrize("target", CampaignState)
@@ -47,7 +53,12 @@ def test_a_payment_moves_a_pledge_or_says_nothing_new(
     state: PledgeState, told: PaymentStatus
 ) -> None:
     """Facts come in any order: what the pledge is past changes neither it nor the totals."""
-    known = Pledge(payment(1, KNOWN_OF[state]), state, NOW)
+    standing = Standing.COUNTED if state in KEPT else None
+    known = Pledge(payment(1, KNOWN_OF[state]), state, NOW, standing)
+    if told is PaymentStatus.WITHDRAWN and state not in KEPT:
+        with pytest.raises(Refused, match="no collected money"):
+            take_payment(LIVE, known, payment(1, told))
+        return
     taken = take_payment(LIVE, known, payment(1, told))
     target = {status: s for s, status in STATUS_OF.items()}[told]
     if target in TRANSITIONS[state]:
@@ -59,7 +70,7 @@ def test_a_payment_moves_a_pledge_or_says_nothing_new(
 @pytest.mark.parametrize("target", PledgeState)
 @pytest.mark.parametrize("state", PledgeState)
 def test_a_pledge_moves_only_as_the_table_says(state: PledgeState, target: PledgeState) -> None:
-    """pending → collected | errored, errored → collected | dropped, dropped → collected."""
+    """Withdrawn is an end; dropped is left for collected alone, as errored and pending may be."""
     pledge = Pledge(payment(1, KNOWN_OF[state]), state, NOW)
     if target in TRANSITIONS[state]:
         assert move_pledge(pledge, target).state is target

@@ -16,9 +16,17 @@ from funding.domain.facts import (
     PledgeLastTryDue,
     PledgePlaced,
     PledgeReminderDue,
+    PledgeWithdrawn,
     VerdictReached,
 )
-from funding.domain.pledge import DropReason, PaymentMethod, PaymentStatus, Standing
+from funding.domain.pledge import (
+    DropReason,
+    PaymentMethod,
+    PaymentStatus,
+    Standing,
+    Withdrawal,
+    WithdrawnBy,
+)
 from services.funding.tests.conftest import LAUNCH, NOW, TERMS, payment
 from sosst_contracts import platform
 from sosst_contracts.codec import Decoded, decode
@@ -46,6 +54,12 @@ def said(fact: Fact) -> Event:
         (PledgeReminderDue(payment(1), 1, NOW, NOW), "pledge-reminder-due"),
         (PledgeLastTryDue(payment(1), NOW, NOW), "pledge-last-try-due"),
         (PledgeDropped(payment(1), DropReason.NEVER_PAID, True, NOW), "pledge-dropped"),
+        (
+            PledgeWithdrawn(
+                payment(1), Withdrawal(WithdrawnBy.BACKER, NOW), Standing.COUNTED, True
+            ),
+            "pledge-withdrawn",
+        ),
     ],
 )
 def test_every_fact_becomes_its_event(fact: Fact, name: str) -> None:
@@ -84,14 +98,16 @@ def test_instants_are_cut_to_what_the_database_keeps() -> None:
         (platform.PaymentPending, PaymentStatus.PENDING),
         (platform.PaymentCaptured, PaymentStatus.CAPTURED),
         (platform.PaymentFailed, PaymentStatus.FAILED),
+        (platform.PaymentWithdrawn, PaymentStatus.WITHDRAWN),
     ],
 )
 def test_payments_are_read(event_type: type[wire.PaymentEvent], status: PaymentStatus) -> None:
-    """A capture carries fee and balance transaction, a failure its reason."""
+    """A capture carries fee and balance transaction, a failure its reason, a return its cash."""
     read = wire.payment_from(sample(event_type))
     assert read.status is status
     assert (read.capture is not None) == (status is PaymentStatus.CAPTURED)
     assert (read.reason is not None) == (status is PaymentStatus.FAILED)
+    assert (read.returned is not None) == (status is PaymentStatus.WITHDRAWN)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from servicekit.work import MemoryWorkQueue, WorkQueue
 from services.notifier.tests.fakes import MemoryAudience, MemoryQueries, memory_units
 from sosst_contracts.codec import Decoded, Draft, Record, decode
 from sosst_contracts.event import Event
-from sosst_contracts.funding import PledgeCollected, VerdictReached
+from sosst_contracts.funding import PledgeCollected, PledgeWithdrawn, VerdictReached
 from sosst_contracts.payouts import RefundSucceeded
 from sosst_contracts.testing import sample
 from sosst_contracts.updates import UpdatePublished
@@ -123,6 +123,12 @@ def collected(sequence: int, backer: str, campaign: str = CAMPAIGN, **changes: o
     """A collected pledge of this backer at this place of the campaign's pledges."""
     values = {"campaign_id": campaign, "backer_id": backer, "pledge_id": f"pledge-{sequence}"}
     return Draft(sample(PledgeCollected, **(values | changes)), NOW).seal(sequence)
+
+
+def withdrawn(sequence: int, backer: str, pledge: str) -> Record:
+    """A pledge of this backer taken back at this place of the campaign's pledges."""
+    values = {"campaign_id": CAMPAIGN, "backer_id": backer, "pledge_id": pledge}
+    return Draft(sample(PledgeWithdrawn, **values), NOW).seal(sequence)
 
 
 def pledges(backers: Sequence[str], campaign: str = CAMPAIGN) -> list[Record]:

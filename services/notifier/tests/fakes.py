@@ -9,7 +9,7 @@ from notifier import wire
 from notifier.adapters.facts import OutboxFacts
 from notifier.domain.cause import Cause, CauseState, Totals
 from notifier.domain.chunk import Chunk, ChunkState, Member
-from notifier.ports import InboxEntry, Membership, NotifierUnit
+from notifier.ports import Departure, InboxEntry, Membership, NotifierUnit
 from servicekit.clock import Clock
 from servicekit.errors import Conflict
 from servicekit.memory import MemoryDatabase
@@ -21,10 +21,15 @@ PAGE = 2
 class MemoryMemberships:
     def __init__(self, database: MemoryDatabase) -> None:
         self._memberships = database.table("memberships")
+        self._departures = database.table("departures")
 
     async def add(self, memberships: Sequence[Membership]) -> None:
         for one in memberships:
             self._memberships.setdefault((one.campaign_id, one.pledge_id), one)
+
+    async def leave(self, departures: Sequence[Departure]) -> None:
+        for one in departures:
+            self._departures.setdefault((one.campaign_id, one.pledge_id), one)
 
 
 class MemoryCauses:
@@ -79,14 +84,18 @@ class MemoryAudience:
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._memberships: dict[Any, Membership] = database.table("memberships")
+        self._departures: dict[Any, Departure] = database.table("departures")
         self._chunks: dict[str, Chunk] = database.table("chunks")
         self.chunks_until_crash: int | None = None
 
     async def members(self, campaign_id: str, until: int) -> AsyncIterator[list[Member]]:
+        gone = {place for place, one in self._departures.items() if one.left <= until}
         found = [
             Member(m.backer_id, m.key_hash)
             for m in sorted(self._memberships.values(), key=lambda m: m.backer_id)
-            if m.campaign_id == campaign_id and m.joined <= until
+            if m.campaign_id == campaign_id
+            and m.joined <= until
+            and (m.campaign_id, m.pledge_id) not in gone
         ]
         for begin in range(0, len(found), PAGE):
             yield found[begin : begin + PAGE]

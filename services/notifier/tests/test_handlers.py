@@ -19,6 +19,7 @@ from services.notifier.tests.builders import (
     settle,
     update,
     verdict,
+    withdrawn,
 )
 from services.notifier.tests.fakes import Crashed, MemoryAudience
 from sosst_contracts.notifier import BackerNotified, NoticeCompleted, NoticePlanned
@@ -46,6 +47,19 @@ async def state_of(notifier: Notifier, name: str) -> CauseState:
     cause = await notifier.queries.cause(name)
     assert cause is not None
     return cause.state
+
+
+@pytest.mark.row("S4")
+async def test_whoever_withdrew_before_the_verdict_is_not_told_it(
+    notifier: Notifier, log: MemoryLog
+) -> None:
+    """The audience as of N: a withdrawal behind it changes nothing."""
+    left = [withdrawn(21, BACKERS[0], "pledge-1"), withdrawn(22, BACKERS[1], "pledge-2")]
+    await notifier.hear(*pledges(BACKERS), *left, verdict(as_of=21))
+    await settle(notifier)
+    assert sorted(who for _, who in told(log)) == BACKERS[1:]
+    planned, _ = await notifier.facts()
+    assert isinstance(planned, NoticePlanned) and planned.audience == 19
 
 
 @pytest.mark.row("S4")

@@ -8,7 +8,7 @@ import pytest
 from notifier.adapters.documents import chunk_document
 from notifier.domain.cause import Cause, CauseKind, CauseState, Origin, Told, Totals, hear, plan
 from notifier.domain.chunk import Chunk, ChunkState, Member
-from notifier.ports import Membership
+from notifier.ports import Departure, Membership
 from servicekit.errors import Conflict
 from servicekit.mongo import Database
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier
@@ -49,6 +49,22 @@ async def test_members_come_in_order_as_of_n(notifier: Notifier) -> None:
     await notifier.units.run(lambda unit: unit.memberships.add(joined))
     assert await members(notifier, 3) == [Member("Zoé", 2), Member("a", 3), Member("b", 1)]
     assert await members(notifier, 0) == []
+
+
+async def test_whoever_left_is_no_member_from_then_on(notifier: Notifier) -> None:
+    """One of two pledges leaves the person there; as of an earlier N everybody still is."""
+    joined = [membership(1, "a"), membership(2, "a"), membership(3, "b"), membership(4, "c")]
+    left = [Departure(CAMPAIGN, "a", "pledge-2", 5), Departure(CAMPAIGN, "b", "pledge-3", 6)]
+    left.append(Departure("campaign-2", "c", "pledge-4", 5))
+
+    async def leave() -> None:
+        await notifier.units.run(lambda unit: unit.memberships.leave(left))
+
+    await notifier.units.run(lambda unit: unit.memberships.add(joined))
+    for _ in range(2):
+        await leave()
+    names = {n: [one.backer_id for one in await members(notifier, n)] for n in (4, 5, 6)}
+    assert names == {4: ["a", "a", "b", "c"], 5: ["a", "b", "c"], 6: ["a", "c"]}
 
 
 async def test_cause_is_kept_whole(notifier: Notifier) -> None:

@@ -12,6 +12,7 @@ from payouts.app import bind
 from payouts.domain.book import Outcome, Verdict
 from payouts.domain.errors import Refused
 from payouts.domain.provider_keys import KeyRules
+from payouts.domain.withdrawal import WithdrawnPledge
 from payouts.handlers.destination import give_destination
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.pay_stages import PayStages
@@ -99,6 +100,14 @@ class Payouts:
             PledgeHeard(CAMPAIGN, "EUR", number, pledge)
             for number, pledge in zip(numbers, pledges, strict=True)
         ]
+        return await self.units.run(lambda unit: take_pledges(unit, heard, self.clock.now()))
+
+    async def withdraw(
+        self, number: int, sequence: int, amount: int = 5_000, returned_in: str | None = None
+    ) -> dict[int, Refused]:
+        """Hear that a counted pledge was withdrawn before the verdict."""
+        pledge = WithdrawnPledge(f"pledge-{number}", amount, True, returned_in)
+        heard = [PledgeHeard(CAMPAIGN, "EUR", sequence, None, pledge)]
         return await self.units.run(lambda unit: take_pledges(unit, heard, self.clock.now()))
 
     async def hear_verdict(

@@ -79,6 +79,23 @@ def test_every_pledge_fact_moves_n_and_a_collected_one_money(
     heard = wire.pledge_from(read)
     assert heard is not None and heard.sequence == 9
     assert (heard.collected is not None) is moves_money
+    assert (heard.withdrawn is not None) is (event_type is funding.PledgeWithdrawn)
+
+
+@pytest.mark.parametrize(
+    ("standing", "before_verdict", "uncounted"),
+    [("counted", True, True), ("counted", False, False), ("late", True, False)],
+)
+def test_a_withdrawal_leaves_our_count_exactly_where_it_left_funding_s(
+    standing: str, before_verdict: bool, uncounted: bool
+) -> None:
+    """What a verdict counted stays counted, and what was late never was."""
+    event = sample(funding.PledgeWithdrawn, standing=standing, before_verdict=before_verdict)
+    read = decode(Draft(event, NOW).seal(9))
+    assert isinstance(read, Decoded)
+    heard = wire.pledge_from(read)
+    assert heard is not None and heard.withdrawn is not None
+    assert heard.withdrawn.uncounted is uncounted and heard.withdrawn.returned_in is None
 
 
 @pytest.mark.parametrize(

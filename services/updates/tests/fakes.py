@@ -1,6 +1,6 @@
 """Updates' stores in memory; `test_stores.py` holds them and the real ones to one suite."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -41,14 +41,17 @@ class MemoryBackers:
     def __init__(self, database: MemoryDatabase) -> None:
         self._backers: dict[tuple[str, str], int] = database.table("backers")
 
-    async def known(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        return set(pairs) & set(self._backers)
+    async def known(self, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        return {pair: self._backers[pair] for pair in pairs if pair in self._backers}
+
+    async def hold(self, pledges: Mapping[tuple[str, str], int]) -> None:
+        self._backers.update(pledges)
 
     async def add(self, joined: Sequence[tuple[str, str, int]]) -> None:
-        for campaign_id, backer_id, sequence in joined:
+        for campaign_id, backer_id, _ in joined:
             if (campaign_id, backer_id) in self._backers:
                 raise DuplicateKey(backer_id)
-            self._backers[campaign_id, backer_id] = sequence
+            self._backers[campaign_id, backer_id] = 1
 
 
 class MemoryReturns:

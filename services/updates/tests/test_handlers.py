@@ -55,6 +55,26 @@ async def test_the_audience_is_the_distinct_backers_as_of_the_last_sequence(
     assert (published.audience.pledges_sequence, published.audience.count) == (3, 2)
 
 
+async def test_whoever_withdraws_the_last_pledge_is_told_no_more(service: UpdatesService) -> None:
+    """One of two leaves the person; the second takes him out; a new one brings him back."""
+    await service.hear((sample(funding.CampaignLaunched), 1))
+    await service.hear(collected(1, "anna"), collected(2, "anna"), collected(3, "ben"))
+    figures = []
+    for sequence in (4, 5):
+        pledge = {"pledge_id": f"pledge-{sequence - 3}", "backer_id": "anna", "amount": 100}
+        taken_back = sample(funding.PledgeWithdrawn, before_verdict=True, **pledge)
+        await service.hear((taken_back, sequence))
+        project = await service.queries.project(CAMPAIGN)
+        assert project is not None
+        figures.append((project.backers, project.figures.pledges, project.figures.collected))
+    assert figures == [(2, 2, 200), (1, 1, 100)]
+    await service.hear(collected(6, "anna"))
+    await write(service)
+    published = await publish(service)
+    assert published.audience is not None
+    assert (published.audience.pledges_sequence, published.audience.count) == (6, 2)
+
+
 @pytest.mark.row("S1")
 async def test_publishing_again_is_the_same_answer_and_one_event(service: UpdatesService) -> None:
     """A second click, later and after more backers, changes nothing."""

@@ -58,7 +58,11 @@ async def test_a_backer_joins_a_campaign_once(service: UpdatesService) -> None:
     await service.units.run(lambda unit: unit.backers.add([("c1", "anna", 1), ("c2", "anna", 1)]))
     asked = {("c1", "anna"), ("c1", "ben"), ("c2", "anna")}
     known = await service.units.run(lambda unit: unit.backers.known(asked))
-    assert known == {("c1", "anna"), ("c2", "anna")}
+    assert known == {("c1", "anna"): 1, ("c2", "anna"): 1}
+    await service.units.run(lambda unit: unit.backers.hold({("c1", "anna"): 0}))
+    known = await service.units.run(lambda unit: unit.backers.known(asked))
+    assert known == {("c1", "anna"): 0, ("c2", "anna"): 1}
+    assert await service.queries.backs("c1", "anna"), "who withdrew had backed it"
     with pytest.raises(DuplicateKey):
         await service.units.run(lambda unit: unit.backers.add([("c1", "anna", 9)]))
 

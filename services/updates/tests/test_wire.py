@@ -20,7 +20,7 @@ from updates.domain.update import (
     UpdateText,
     Visibility,
 )
-from updates.handlers.facts import Decided, StageFailed, Unplaced
+from updates.handlers.facts import Decided, StageFailed, Unplaced, Withdrawn
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TOPICS = (wire.CAMPAIGNS_TOPIC, wire.PLEDGES_TOPIC, wire.REFUNDS_TOPIC, wire.STAGES_TOPIC)
@@ -60,6 +60,19 @@ def test_a_dropped_pledge_leaves_what_is_raised_before_the_verdict_only(
     """The public total stays after a failure (trap 20)."""
     dropped = sample(funding.PledgeDropped, before_verdict=before_verdict)
     assert wire.heard_from(read_back(Draft(dropped, NOW))).said == said
+
+
+@pytest.mark.parametrize(
+    ("standing", "before_verdict", "uncollected"),
+    [("counted", True, True), ("counted", False, False), ("late", False, True)],
+)
+def test_a_withdrawal_leaves_what_funding_s_figures_lose(
+    standing: str, before_verdict: bool, uncollected: bool
+) -> None:
+    """After a verdict what it counted stays collected; what was late does not."""
+    event = sample(funding.PledgeWithdrawn, standing=standing, before_verdict=before_verdict)
+    said = wire.heard_from(read_back(Draft(event, NOW))).said
+    assert said == Withdrawn("backer-1", 1_999, before_verdict, uncollected)
 
 
 @pytest.mark.parametrize("visibility", Visibility)

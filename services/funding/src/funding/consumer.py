@@ -15,8 +15,9 @@ from sosst_contracts.codec import Decoded
 
 PAYMENTS_GROUP = "funding-platform-payments"
 
-# A payment that overtook its campaign's launch is tried again until the launch is there.
-_HEALED_BY_ANOTHER_FACT = frozenset({"campaign-unknown"})
+# A payment that overtook its campaign's launch is tried again until the launch is there, and a
+# return that overtook its capture until the capture is.
+_HEALED_BY_ANOTHER_FACT = frozenset({"campaign-unknown", "pledge-not-collected"})
 
 
 def subscriptions(

@@ -15,6 +15,7 @@ from funding.domain.facts import (
     PledgeLastTryDue,
     PledgePlaced,
     PledgeReminderDue,
+    PledgeWithdrawn,
     VerdictReached,
 )
 from funding.domain.pledge import (
@@ -24,9 +25,11 @@ from funding.domain.pledge import (
     PaymentMethod,
     PaymentStatus,
     Standing,
+    Withdrawal,
+    WithdrawnBy,
 )
 from funding.domain.terms import Terms
-from funding.handlers.recover import Decided, Dropped, Happened, Launched, Paid, Stepped
+from funding.handlers.recover import Decided, Dropped, Happened, Launched, Paid, Stepped, Withdrawn
 from servicekit.own_topics import Unexplained
 from sosst_contracts import funding as events
 from sosst_contracts import platform
@@ -39,7 +42,12 @@ CAMPAIGNS_TOPIC = platform.CampaignApproved.topic
 PAYMENTS_TOPIC = platform.PaymentCaptured.topic
 PLEDGES_TOPIC = events.PledgeCollected.topic
 
-PaymentEvent = platform.PaymentPending | platform.PaymentCaptured | platform.PaymentFailed
+PaymentEvent = (
+    platform.PaymentPending
+    | platform.PaymentCaptured
+    | platform.PaymentFailed
+    | platform.PaymentWithdrawn
+)
 
 
 def launch_from(event: platform.CampaignApproved, standard: Terms) -> Launch:
@@ -85,6 +93,8 @@ def payment_from(event: PaymentEvent) -> Payment:
         capture = Capture(event.provider_fee, event.balance_transaction)
     elif isinstance(event, platform.PaymentFailed):
         status = PaymentStatus.FAILED
+    elif isinstance(event, platform.PaymentWithdrawn):
+        status = PaymentStatus.WITHDRAWN
     else:
         status = PaymentStatus.PENDING
     return Payment(
@@ -100,6 +110,9 @@ def payment_from(event: PaymentEvent) -> Payment:
         capture=capture,
         reason=event.reason if isinstance(event, platform.PaymentFailed) else None,
         method=_method(event.method) if isinstance(event, platform.PaymentPending) else None,
+        returned=event.balance_transaction
+        if isinstance(event, platform.PaymentWithdrawn)
+        else None,
     )
 
 
@@ -175,6 +188,16 @@ def _event(fact: Fact) -> tuple[events.FundingEvent, datetime]:
                 dropped_at=dropped_at,
             )
             return dropped, dropped_at
+        case PledgeWithdrawn(payment, withdrawal, standing, before_verdict):
+            withdrawn = events.PledgeWithdrawn(
+                **_pledge(payment),
+                withdrawn_by=withdrawal.by.value,
+                standing=standing.value,
+                before_verdict=before_verdict,
+                return_balance_transaction=withdrawal.balance_transaction,
+                withdrawn_at=withdrawal.at,
+            )
+            return withdrawn, withdrawal.at
 
 
 def _pledge(payment: Payment) -> dict[str, Any]:
@@ -285,6 +308,13 @@ def _happened(event: Event, sequence: int) -> Happened | None:
             because = DropReason(event.because)
             at = to_the_millisecond(event.dropped_at)
             return Dropped(sequence, event.pledge_id, because, at)
+        case events.PledgeWithdrawn():
+            withdrawal = Withdrawal(
+                WithdrawnBy(event.withdrawn_by),
+                to_the_millisecond(event.withdrawn_at),
+                event.return_balance_transaction,
+            )
+            return Withdrawn(sequence, event.pledge_id, withdrawal)
     return None
 
 

@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 
 from notifier import wire
-from notifier.handlers.hear import take_campaign_wide, take_for_one, take_memberships
+from notifier.handlers.hear import (
+    take_campaign_wide,
+    take_departures,
+    take_for_one,
+    take_memberships,
+)
 from notifier.handlers.plan import PledgesPosition
 from notifier.ports import NotifierUnit
 from servicekit.clock import Clock
@@ -24,6 +29,8 @@ def subscriptions(clock: Clock) -> list[Subscription[NotifierUnit]]:
     async def pledges(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:
         joined = [m for fact in facts if (m := wire.membership_from(fact)) is not None]
         await take_memberships(unit, joined)
+        left = [d for fact in facts if (d := wire.departure_from(fact)) is not None]
+        await take_departures(unit, left)
         return await for_one(unit, facts)
 
     async def campaign_wide(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:

@@ -21,10 +21,24 @@ class Membership:
     key_hash: int
 
 
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A withdrawn pledge: since which sequence it no longer makes its backer one."""
+
+    campaign_id: str
+    backer_id: str
+    pledge_id: str
+    left: int
+
+
 class Memberships(Protocol):
     """Who backs what, bound to one transaction; append-only."""
 
     async def add(self, memberships: Sequence[Membership]) -> None: ...
+
+    async def leave(self, departures: Sequence[Departure]) -> None:
+        """Keep which pledges were withdrawn when; the same again changes nothing."""
+        ...
 
 
 class Causes(Protocol):
@@ -90,7 +104,11 @@ class Audience(Protocol):
     """Reads and writes of the planner, outside a transaction, because they stream."""
 
     def members(self, campaign_id: str, until: int) -> AsyncIterator[list[Member]]:
-        """Stream the memberships joined at or before the sequence, in pages, by backer's id."""
+        """Stream the memberships as of the sequence, in pages, by backer's id.
+
+        That is one for each pledge that was joined at or before it and had not left by then, so
+        that whoever withdrew one of two pledges still belongs.
+        """
         ...
 
     async def store(self, chunks: Sequence[Chunk]) -> None:

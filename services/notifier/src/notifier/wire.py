@@ -9,7 +9,7 @@ from notifier.domain.cause import Cause, CauseKind, Origin, Told, Totals, subjec
 from notifier.domain.chunk import Chunk
 from notifier.domain.notification import NotificationIds
 from notifier.handlers.hear import CampaignWide, ForOne
-from notifier.ports import Membership
+from notifier.ports import Departure, Membership
 from servicekit.publish import key_hash
 from servicekit.traces import current_traceparent
 from sosst_contracts import funding, notifier, payouts
@@ -38,6 +38,19 @@ def membership_from(fact: Decoded) -> Membership | None:
         pledge_id=event.pledge_id,
         joined=fact.envelope.sequence or 0,
         key_hash=key_hash(event.backer_id.encode()),
+    )
+
+
+def departure_from(fact: Decoded) -> Departure | None:
+    """Read a withdrawn pledge, None for any other fact."""
+    event = fact.event
+    if not isinstance(event, funding.PledgeWithdrawn):
+        return None
+    return Departure(
+        campaign_id=event.campaign_id,
+        backer_id=event.backer_id,
+        pledge_id=event.pledge_id,
+        left=fact.envelope.sequence or 0,
     )
 
 

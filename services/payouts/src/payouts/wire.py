@@ -26,6 +26,7 @@ from payouts.domain.stage import (
     StagePaid,
     StageSubmitted,
 )
+from payouts.domain.withdrawal import WithdrawnPledge
 from payouts.handlers.pledges import PledgeHeard
 from payouts.handlers.verdict import VerdictHeard
 from servicekit.own_topics import Unexplained
@@ -56,7 +57,21 @@ def pledge_from(fact: Decoded) -> PledgeHeard | None:
             balance_transaction=event.balance_transaction,
             counted=event.standing == "counted",
         )
-    return PledgeHeard(event.campaign_id, event.currency, fact.envelope.sequence or 0, collected)
+    sequence = fact.envelope.sequence or 0
+    return PledgeHeard(
+        event.campaign_id, event.currency, sequence, collected, _withdrawn_from(event)
+    )
+
+
+def _withdrawn_from(event: funding.PledgeEvent) -> WithdrawnPledge | None:
+    if not isinstance(event, funding.PledgeWithdrawn):
+        return None
+    return WithdrawnPledge(
+        pledge_id=event.pledge_id,
+        amount=event.amount,
+        uncounted=event.before_verdict and event.standing == "counted",
+        returned_in=event.return_balance_transaction,
+    )
 
 
 def creators_from(facts: Sequence[Decoded]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What the handlers need from outside, and what they may rely on."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -21,14 +21,21 @@ class Projects(Protocol):
 
 
 class Backers(Protocol):
-    """Who has a collected pledge in which campaign, bound to one transaction; never removed."""
+    """Who has, or had, a collected pledge in which campaign, bound to one transaction.
 
-    async def known(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Return which of the (campaign, backer) pairs are there already."""
+    Nobody is removed: whoever withdrew reads on what was told while he was a backer.
+    """
+
+    async def known(self, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """Return how many pledges each (campaign, backer) pair that is there holds now."""
         ...
 
     async def add(self, joined: Sequence[tuple[str, str, int]]) -> None:
         """Add (campaign, backer, sequence) of first pledges; `DuplicateKey` if one is there."""
+        ...
+
+    async def hold(self, pledges: Mapping[tuple[str, str], int]) -> None:
+        """Keep how many pledges each pair that is there holds now."""
         ...
 
 

@@ -20,6 +20,7 @@ from updates.handlers.facts import (
     StageFailed,
     StagePaid,
     Unplaced,
+    Withdrawn,
 )
 from updates.handlers.recover import Published
 
@@ -54,6 +55,9 @@ def _said(fact: Decoded) -> Said | None:
             return Collected(backer_id, amount)
         case funding.PledgeDropped(amount=amount, before_verdict=True):
             return Unplaced(amount)
+        case funding.PledgeWithdrawn() as event:
+            uncollected = event.before_verdict or event.standing == "late"
+            return Withdrawn(event.backer_id, event.amount, event.before_verdict, uncollected)
         case payouts.RefundSucceeded(refund_id=refund_id, amount=amount):
             return RefundSucceeded(refund_id, amount)
         case payouts.RefundFailed(refund_id=refund_id, amount=amount):

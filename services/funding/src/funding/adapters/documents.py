@@ -20,6 +20,8 @@ from funding.domain.pledge import (
     Pledge,
     PledgeState,
     Standing,
+    Withdrawal,
+    WithdrawnBy,
 )
 from funding.domain.terms import Terms
 from sosst_contracts.money import Money
@@ -105,12 +107,21 @@ def pledge_document(pledge: Pledge) -> Document:
         "steps_taken": pledge.steps_taken,
         "next_due": pledge.next_due,
         "raised": pledge.raised,
+        "withdrawal": _withdrawal_document(pledge.withdrawal),
         "payment": payment,
     }
 
 
 def _fields(value: Payment | Money | Capture) -> Document:
     return {name: getattr(value, name) for name in value.__slots__}
+
+
+def _withdrawal_document(withdrawal: Withdrawal | None) -> Document | None:
+    return asdict(withdrawal) | {"by": withdrawal.by.value} if withdrawal else None
+
+
+def _withdrawal_from(row: Document | None) -> Withdrawal | None:
+    return Withdrawal(**row | {"by": WithdrawnBy(row["by"])}) if row else None
 
 
 def pledge_from(row: Document) -> Pledge:
@@ -133,4 +144,5 @@ def pledge_from(row: Document) -> Pledge:
         steps_taken=row.get("steps_taken", 0),
         next_due=row.get("next_due"),
         raised=row.get("raised", True),
+        withdrawal=_withdrawal_from(row.get("withdrawal")),
     )

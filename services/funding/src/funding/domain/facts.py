@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from funding.domain.campaign import Campaign
-    from funding.domain.pledge import DropReason, Payment, Standing
+    from funding.domain.pledge import DropReason, Payment, Standing, Withdrawal
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,16 @@ class PledgeDropped:
     dropped_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class PledgeWithdrawn:
+    """`before_verdict` says that count, collected and the public total lost it."""
+
+    payment: Payment
+    withdrawal: Withdrawal
+    standing: Standing
+    before_verdict: bool
+
+
 Fact = (
     CampaignLaunched
     | VerdictReached
@@ -72,4 +82,5 @@ Fact = (
     | PledgeReminderDue
     | PledgeLastTryDue
     | PledgeDropped
+    | PledgeWithdrawn
 )

@@ -6,7 +6,13 @@ from enum import StrEnum
 
 from funding.domain.campaign import Campaign, Totals
 from funding.domain.errors import Refused
-from funding.domain.facts import Fact, PledgeCollected, PledgeErrored, PledgePlaced
+from funding.domain.facts import (
+    Fact,
+    PledgeCollected,
+    PledgeErrored,
+    PledgePlaced,
+    PledgeWithdrawn,
+)
 from funding.domain.patience import steps_of
 from sosst_contracts.money import Money
 
@@ -14,6 +20,7 @@ from sosst_contracts.money import Money
 class PledgeState(StrEnum):
     PENDING = "pending"
     COLLECTED = "collected"
+    WITHDRAWN = "withdrawn"
     ERRORED = "errored"
     DROPPED = "dropped"
 
@@ -23,7 +30,8 @@ TRANSITIONS: dict[PledgeState, frozenset[PledgeState]] = {
     PledgeState.PENDING: frozenset({PledgeState.COLLECTED, PledgeState.ERRORED}),
     PledgeState.ERRORED: frozenset({PledgeState.COLLECTED, PledgeState.DROPPED}),
     PledgeState.DROPPED: frozenset({PledgeState.COLLECTED}),
-    PledgeState.COLLECTED: frozenset(),
+    PledgeState.COLLECTED: frozenset({PledgeState.WITHDRAWN}),
+    PledgeState.WITHDRAWN: frozenset(),
 }
 
 
@@ -31,6 +39,7 @@ class PaymentStatus(StrEnum):
     PENDING = "pending"
     CAPTURED = "captured"
     FAILED = "failed"
+    WITHDRAWN = "withdrawn"
 
 
 class PaymentMethod(StrEnum):
@@ -60,8 +69,9 @@ class Capture:
 class Payment:
     """One fact about one payment; provider and payment reference are its natural key.
 
-    `capture` is there exactly when the status is captured, `reason` when it is failed. `method`
-    is None where nobody told it, which counts as a card.
+    `capture` is there exactly when the status is captured, `reason` when it is failed, `returned`,
+    the provider's id of the cash that went back, when it is withdrawn. `method` is None where
+    nobody told it, which counts as a card.
     """
 
     campaign_id: str
@@ -76,6 +86,34 @@ class Payment:
     capture: Capture | None = None
     reason: str | None = None
     method: PaymentMethod | None = None
+    returned: str | None = None
+
+
+class WithdrawnBy(StrEnum):
+    BACKER = "backer"
+    PROVIDER = "provider"
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """How a pledge was taken back.
+
+    `balance_transaction` is the provider's id of the return, there exactly where the provider has
+    made it already; otherwise payouts makes it.
+    """
+
+    by: WithdrawnBy
+    at: datetime
+    balance_transaction: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawPledge:
+    """What a backer asks for: the pledge taken back, all of it."""
+
+    campaign_id: str
+    pledge_id: str
+    at: datetime
 
 
 class Standing(StrEnum):
@@ -100,6 +138,7 @@ class Pledge:
     steps_taken: int = 0
     next_due: datetime | None = None
     raised: bool = True
+    withdrawal: Withdrawal | None = None
 
     @property
     def pledge_id(self) -> str:
@@ -139,6 +178,9 @@ def take_payment(campaign: Campaign, known: Pledge | None, payment: Payment) -> 
     _check(campaign, payment)
     if known is not None:
         _check_same(known.payment, payment)
+    if payment.status is PaymentStatus.WITHDRAWN:
+        by_provider = Withdrawal(WithdrawnBy.PROVIDER, payment.occurred_at, payment.returned)
+        return withdraw(campaign, known, by_provider)
     target = _STATE_OF[payment.status]
     if known is not None and target not in TRANSITIONS[known.state]:
         return Taken(known, campaign.totals, ())
@@ -156,6 +198,48 @@ def take_payment(campaign: Campaign, known: Pledge | None, payment: Payment) -> 
         pledge = replace(pledge, next_due=payment.occurred_at + first.gap)
         facts.append(PledgeErrored(payment))
     return Taken(pledge, totals, tuple(facts))
+
+
+def withdraw_by_backer(campaign: Campaign, known: Pledge | None, command: WithdrawPledge) -> Taken:
+    """Take a pledge back as its backer asks: a right up to the deadline, as the verdict's count.
+
+    Asked again it is the same withdrawal, whenever that is.
+    """
+    taken_back = known is not None and known.state is PledgeState.WITHDRAWN
+    over = campaign.verdict is not None or command.at > campaign.launch.deadline
+    if over and not taken_back:
+        detail = f"a pledge may be taken back until {campaign.launch.deadline.isoformat()}"
+        raise Refused("withdrawal-too-late", detail)
+    return withdraw(campaign, known, Withdrawal(WithdrawnBy.BACKER, command.at))
+
+
+def withdraw(campaign: Campaign, known: Pledge | None, withdrawal: Withdrawal) -> Taken:
+    """Take a collected pledge out of what no verdict has counted yet; after one, out of nothing.
+
+    Withdrawn already is the same withdrawal, whoever tells it: our own refund, told by the
+    provider's side, is no second one. Raises `Refused` for a pledge that is not collected.
+    """
+    if known is not None and known.state is PledgeState.WITHDRAWN:
+        return Taken(known, campaign.totals, ())
+    if known is None or known.state is not PledgeState.COLLECTED or known.standing is None:
+        raise Refused("pledge-not-collected", "there is no collected money to take back")
+    before_verdict = campaign.verdict is None
+    totals = _uncounted(campaign.totals, known, before_verdict)
+    raised = known.raised and not before_verdict
+    moved = move(known, PledgeState.WITHDRAWN)
+    pledge = replace(moved, withdrawal=withdrawal, raised=raised)
+    fact = PledgeWithdrawn(known.payment, withdrawal, known.standing, before_verdict)
+    return Taken(pledge, totals, (fact,))
+
+
+def _uncounted(totals: Totals, pledge: Pledge, before_verdict: bool) -> Totals:
+    """A verdict is never recomputed: what it counted stays counted."""
+    amount = pledge.payment.money.amount
+    if pledge.standing is Standing.LATE:
+        totals = replace(totals, late=totals.late - amount)
+    elif before_verdict:
+        totals = replace(totals, counted=totals.counted - amount, count=totals.count - 1)
+    return replace(totals, raised=totals.raised - amount) if before_verdict else totals
 
 
 def _check(campaign: Campaign, payment: Payment) -> None:

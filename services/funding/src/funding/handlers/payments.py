@@ -6,14 +6,22 @@ from dataclasses import replace
 from funding.domain.campaign import Campaign
 from funding.domain.errors import Refused
 from funding.domain.facts import Fact
-from funding.domain.pledge import Payment, Pledge, take_payment
+from funding.domain.pledge import (
+    Payment,
+    Pledge,
+    Taken,
+    WithdrawPledge,
+    take_payment,
+    withdraw_by_backer,
+)
 from funding.ports import FundingUnit
 
 Answer = Pledge | Refused
+Told = Payment | WithdrawPledge
 
 
-async def take_payments(unit: FundingUnit, payments: Sequence[Payment]) -> list[Answer]:
-    """Fold the payments in the given order; answer each with its pledge or its refusal.
+async def take_payments(unit: FundingUnit, payments: Sequence[Told]) -> list[Answer]:
+    """Fold payments, and what backers take back, in the given order; answer each.
 
     Every campaign that gets a fact is saved, which is what makes pledges and verdict of one
     campaign exclude each other (trap 22).
@@ -21,7 +29,9 @@ async def take_payments(unit: FundingUnit, payments: Sequence[Payment]) -> list[
     fold = _Fold(
         await unit.campaigns.load({payment.campaign_id for payment in payments}),
         await unit.pledges.load({payment.pledge_id for payment in payments}),
-        await unit.pledges.by_reference({_reference(payment) for payment in payments}),
+        await unit.pledges.by_reference(
+            {_reference(payment) for payment in payments if isinstance(payment, Payment)}
+        ),
     )
     answers = [fold.take(payment) for payment in payments]
     await unit.pledges.save(list(fold.changed_pledges.values()))
@@ -50,27 +60,34 @@ class _Fold:
         self.changed_pledges: dict[str, Pledge] = {}
         self.facts: list[Fact] = []
 
-    def take(self, payment: Payment) -> Answer:
+    def take(self, told: Told) -> Answer:
         try:
-            return self._take(payment)
+            return self._take(told)
         except Refused as refusal:
             return refusal
 
-    def _take(self, payment: Payment) -> Pledge:
-        campaign = self._campaigns.get(payment.campaign_id)
+    def _take(self, told: Told) -> Pledge:
+        campaign = self._campaigns.get(told.campaign_id)
         if campaign is None:
-            raise Refused("campaign-unknown", f"no campaign {payment.campaign_id!r}")
-        known = self._pledges.get(payment.pledge_id)
-        owner = self._by_reference.get(_reference(payment))
-        if owner is not None and owner.pledge_id != payment.pledge_id:
-            raise Refused("payment-conflict", "this payment belongs to another pledge")
-        taken = take_payment(campaign, known, payment)
+            raise Refused("campaign-unknown", f"no campaign {told.campaign_id!r}")
+        known = self._pledges.get(told.pledge_id)
+        taken = self._taken(campaign, known, told)
         if taken.facts:
             campaign = replace(campaign, totals=taken.totals)
             self._campaigns[campaign.campaign_id] = campaign
             self.changed_campaigns[campaign.campaign_id] = campaign
-            self._pledges[payment.pledge_id] = taken.pledge
-            self._by_reference[_reference(payment)] = taken.pledge
-            self.changed_pledges[payment.pledge_id] = taken.pledge
+            self._pledges[told.pledge_id] = taken.pledge
+            self._by_reference[_reference(taken.pledge.payment)] = taken.pledge
+            self.changed_pledges[told.pledge_id] = taken.pledge
             self.facts.extend(taken.facts)
         return taken.pledge
+
+    def _taken(self, campaign: Campaign, known: Pledge | None, told: Told) -> Taken:
+        if isinstance(told, WithdrawPledge):
+            if known is None or known.payment.campaign_id != campaign.campaign_id:
+                raise Refused("pledge-unknown", f"no pledge {told.pledge_id!r} in this campaign")
+            return withdraw_by_backer(campaign, known, told)
+        owner = self._by_reference.get(_reference(told))
+        if owner is not None and owner.pledge_id != told.pledge_id:
+            raise Refused("payment-conflict", "this payment belongs to another pledge")
+        return take_payment(campaign, known, told)

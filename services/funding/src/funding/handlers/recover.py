@@ -21,7 +21,9 @@ from funding.domain.pledge import (
     PledgeState,
     Standing,
     Taken,
+    Withdrawal,
     take_payment,
+    withdraw,
 )
 from funding.domain.settling import begin_settling, decide
 from funding.ports import FundingUnit
@@ -65,11 +67,18 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawn:
+    sequence: int
+    pledge_id: str
+    withdrawal: Withdrawal
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
     verdict: Verdict
 
 
-Pledged = Paid | Stepped | Dropped
+Pledged = Paid | Stepped | Dropped | Withdrawn
 Happened = Launched | Pledged | Decided
 
 
@@ -150,7 +159,7 @@ def in_order(known: Campaign | None, happened: Iterable[Happened]) -> list[Happe
                 return 0, 0
             case Decided():
                 return 2, 0
-            case Paid(sequence) | Stepped(sequence) | Dropped(sequence):
+            case Paid(sequence) | Stepped(sequence) | Dropped(sequence) | Withdrawn(sequence):
                 return (1 if last is None or sequence <= last else 3), sequence
 
     return sorted(found, key=place)
@@ -175,7 +184,7 @@ class _Fold:
         elif isinstance(one, Paid):
             self.campaign = self._paid(self.campaign, one)
         else:
-            self.campaign = self._waited(self.campaign, one)
+            self.campaign = self._moved(self.campaign, one)
 
     def _paid(self, campaign: Campaign, paid: Paid) -> Campaign:
         known = self._pledges.get(paid.payment.pledge_id)
@@ -185,10 +194,12 @@ class _Fold:
             raise Refused("other-standing", detail)
         return self._keep(campaign, known, taken)
 
-    def _waited(self, campaign: Campaign, one: Stepped | Dropped) -> Campaign:
+    def _moved(self, campaign: Campaign, one: Stepped | Dropped | Withdrawn) -> Campaign:
         known = self._pledges.get(one.pledge_id)
         if known is None:
             raise Refused("never-placed", f"the topics do not say how {one.pledge_id} was placed")
+        if isinstance(one, Withdrawn):
+            return self._keep(campaign, known, withdraw(campaign, known, one.withdrawal))
         if known.state is not PledgeState.ERRORED:
             return campaign
         if isinstance(one, Stepped):

@@ -7,10 +7,10 @@ from fastapi import FastAPI, Path, Query, Response
 
 from funding.domain.campaign import Campaign, Launch
 from funding.domain.errors import Refused
-from funding.domain.pledge import Payment
+from funding.domain.pledge import WithdrawPledge
 from funding.domain.terms import Terms
 from funding.handlers.launch import launch
-from funding.handlers.payments import Answer, take_payments
+from funding.handlers.payments import Answer, Told, take_payments
 from funding.handlers.settle import explain
 from funding.http.models import (
     CampaignPage,
@@ -30,6 +30,7 @@ from funding.http.views import (
 )
 from funding.metrics import PLEDGES
 from funding.ports import FundingUnit, Intake, Queries
+from funding.wire import to_the_millisecond
 from servicekit.access import Guard, Ids, Owner, guarded_api
 from servicekit.auth import Principal, Role, forbidden
 from servicekit.causes import about
@@ -56,10 +57,10 @@ def build_api(
     """Return the application; payments by HTTP share the lane of their campaign."""
     api = guarded_api("funding")
 
-    async def save_group(_: str, payments: Sequence[Payment]) -> Sequence[Answer]:
+    async def save_group(_: str, payments: Sequence[Told]) -> Sequence[Answer]:
         return await units.run(lambda unit: take_payments(unit, payments))
 
-    lanes: Lanes[Payment, Answer] = Lanes(save_group)
+    lanes: Lanes[Told, Answer] = Lanes(save_group)
     creator = Owner("creator of the campaign", Role.CREATOR, _owns_campaign(queries))
     backer = Owner("backer whose pledge it is", Role.BACKER, _owns_pledge(queries))
     launcher = guard.allow(Role.SERVICE, Role.STAFF, NAMED_CREATOR)
@@ -138,6 +139,21 @@ def build_api(
         if pledge is None:
             raise _unknown_pledge()
         return pledge_view(pledge)
+
+    @api.post(
+        "/campaigns/{campaign_id}/pledges/{pledge_id}/withdrawal",
+        dependencies=[guard.allow(backer, unknown=_unknown_pledge)],
+    )
+    async def withdraw_pledge(campaign_id: CampaignId, pledge_id: PledgeId) -> PledgeView:
+        """Take a collected pledge back until the deadline; payouts returns all of its money."""
+        try:
+            with about(pledge_id=pledge_id):
+                command = WithdrawPledge(campaign_id, pledge_id, to_the_millisecond(clock.now()))
+                answer = await lanes.submit(campaign_id, command)
+        except Refused as refusal:
+            raise problem(refusal) from None
+        assert not isinstance(answer, Refused)
+        return pledge_view(answer)
 
     return api
 

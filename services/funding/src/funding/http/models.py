@@ -66,7 +66,7 @@ class LaunchBody(Body):
 class PaymentBody(Body):
     """A payment fact; provider and payment reference are its natural key."""
 
-    status: Literal["pending", "captured", "failed"]
+    status: Literal["pending", "captured", "failed", "withdrawn"]
     provider: Identifier
     payment_reference: Identifier
     pledge_id: Identifier
@@ -138,6 +138,7 @@ class PledgeView(BaseModel):
     placed_at: datetime
     reason: str | None
     next_step_at: datetime | None
+    withdrawn_at: datetime | None
 
 
 class CampaignPage(BaseModel):

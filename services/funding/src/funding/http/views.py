@@ -23,7 +23,7 @@ from funding.wire import terms_from, to_the_millisecond
 from servicekit.problems import Problem
 from sosst_contracts import money
 
-_NOT_FOUND = {"campaign-unknown"}
+_NOT_FOUND = {"campaign-unknown", "pledge-unknown"}
 _INVALID = {
     "invalid-terms",
     "fees-too-high",
@@ -33,6 +33,7 @@ _INVALID = {
     "unknown-currency",
     "invalid-amount",
     "capture-incomplete",
+    "return-incomplete",
     "deadline-passed",
 }
 
@@ -72,6 +73,7 @@ def payment_from(campaign_id: str, body: PaymentBody) -> Payment:
         capture=_capture(body),
         reason=body.reason,
         method=PaymentMethod(body.method) if body.method else None,
+        returned=_returned(body),
     )
 
 
@@ -88,6 +90,14 @@ def _capture(body: PaymentBody) -> Capture | None:
     if body.provider_fee is None or body.balance_transaction is None:
         raise Refused("capture-incomplete", "captured needs provider_fee and balance_transaction")
     return Capture(body.provider_fee, body.balance_transaction)
+
+
+def _returned(body: PaymentBody) -> str | None:
+    if body.status != "withdrawn":
+        return None
+    if body.balance_transaction is None:
+        raise Refused("return-incomplete", "withdrawn needs the return's balance_transaction")
+    return body.balance_transaction
 
 
 def campaign_view(campaign: Campaign, lines: list[SettlingLine] | None = None) -> CampaignView:
@@ -139,4 +149,5 @@ def pledge_view(pledge: Pledge) -> PledgeView:
         placed_at=pledge.placed_at,
         reason=payment.reason,
         next_step_at=pledge.next_due,
+        withdrawn_at=pledge.withdrawal.at if pledge.withdrawal else None,
     )

@@ -1,5 +1,6 @@
 """Memberships, causes and chunks in MongoDB."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -15,8 +16,8 @@ from notifier.adapters.documents import (
     chunk_from,
 )
 from notifier.domain.cause import Cause, Totals
-from notifier.domain.chunk import Chunk, ChunkState, Member
-from notifier.ports import Membership
+from notifier.domain.chunk import Chunk, ChunkState, Member, without
+from notifier.ports import Departure, Membership
 from servicekit.errors import Conflict, DuplicateKey
 from servicekit.mongo import Database, Session, sorted_errors
 
@@ -28,6 +29,7 @@ class MongoMemberships:
 
     def __init__(self, database: Database, session: Session) -> None:
         self._memberships = database.collection("memberships")
+        self._departures = database.collection("departures")
         self._session = session
 
     async def add(self, memberships: Sequence[Membership]) -> None:
@@ -47,6 +49,20 @@ class MongoMemberships:
             ]
             if new:
                 await self._memberships.insert_many(new, session=self._session)
+
+    async def leave(self, departures: Sequence[Departure]) -> None:
+        if not departures:
+            return
+        writes = [
+            UpdateOne(
+                {"_id": _membership_id((one.campaign_id, one.pledge_id))},
+                {"$setOnInsert": {name: getattr(one, name) for name in Departure.__slots__}},
+                upsert=True,
+            )
+            for one in departures
+        ]
+        with sorted_errors():
+            await self._departures.bulk_write(writes, ordered=False, session=self._session)
 
 
 def _fields(membership: Membership) -> Document:
@@ -181,16 +197,30 @@ class MongoAudience:
 
     def __init__(self, database: Database) -> None:
         self._memberships = database.collection("memberships")
+        self._departures = database.collection("departures")
         self._chunks = database.collection("chunks")
 
     async def members(self, campaign_id: str, until: int) -> AsyncIterator[list[Member]]:
         fields = {"_id": 0, "backer_id": 1, "key_hash": 1}
         query = {"campaign_id": campaign_id, "joined": {"$lte": until}}
         in_order = [("campaign_id", 1), ("backer_id", 1)]
+        left = await self._departed(campaign_id, until)
         with sorted_errors():
             cursor = self._memberships.find(query, fields, batch_size=MEMBERS_PAGE).sort(in_order)
             while rows := await cursor.to_list(MEMBERS_PAGE):
-                yield [Member(row["backer_id"], row["key_hash"]) for row in rows]
+                members = [Member(row["backer_id"], row["key_hash"]) for row in rows]
+                yield without(members, left) if left else members
+
+    async def _departed(self, campaign_id: str, until: int) -> Counter[str]:
+        """Return how many pledges each backer had withdrawn by then; few ever do."""
+        query = {"campaign_id": campaign_id, "left": {"$lte": until}}
+        groups: list[Document] = [
+            {"$match": query},
+            {"$group": {"_id": "$backer_id", "pledges": {"$sum": 1}}},
+        ]
+        with sorted_errors():
+            rows = await self._departures.aggregate(groups).to_list(None)
+        return Counter({row["_id"]: row["pledges"] for row in rows})
 
     async def store(self, chunks: Sequence[Chunk]) -> None:
         if not chunks:

@@ -3,13 +3,14 @@
 from servicekit.schema import CollectionSchema, Index, Schema
 
 SCHEMA = Schema(
-    version=2,
+    version=3,
     collections=(
         # The planner streams this index alone: everything it needs is in it.
         CollectionSchema(
             "memberships",
             (Index([("campaign_id", 1), ("backer_id", 1), ("joined", 1), ("key_hash", 1)]),),
         ),
+        CollectionSchema("departures", (Index([("campaign_id", 1), ("left", 1)]),)),
         CollectionSchema(
             "causes",
             (

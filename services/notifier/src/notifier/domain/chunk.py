@@ -4,6 +4,7 @@ The audience as of N never changes and is read in a fixed order, so planning aga
 chunks with the same ids: a plan that was interrupted between two of them loses nobody (trap 24).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -38,6 +39,20 @@ class Member:
 
     backer_id: str
     key_hash: int
+
+
+def without(members: Iterable[Member], left: Counter[str]) -> list[Member]:
+    """Return the members without those that left; `left` is counted down as they are met.
+
+    A backer is there once for each pledge, so one who withdrew one of two is still there once.
+    """
+    staying = []
+    for member in members:
+        if left[member.backer_id] > 0:
+            left[member.backer_id] -= 1
+        else:
+            staying.append(member)
+    return staying
 
 
 class ChunkPlanner:

@@ -7,7 +7,7 @@ from datetime import datetime
 from notifier.domain.cause import PRIORITIES, Cause, Told
 from notifier.domain.cause import hear as hear_cause
 from notifier.domain.chunk import chunk_of_one
-from notifier.ports import Membership, NotifierUnit
+from notifier.ports import Departure, Membership, NotifierUnit
 from servicekit.work import WorkItem
 
 PLAN = "plan"
@@ -33,8 +33,13 @@ class ForOne:
 
 
 async def take_memberships(unit: NotifierUnit, memberships: Sequence[Membership]) -> None:
-    """Keep who joined; nobody ever leaves the audience as of an earlier sequence."""
+    """Keep who joined."""
     await unit.memberships.add(memberships)
+
+
+async def take_departures(unit: NotifierUnit, departures: Sequence[Departure]) -> None:
+    """Keep who left; the audience as of an earlier sequence stays what it was."""
+    await unit.memberships.leave(departures)
 
 
 async def take_campaign_wide(

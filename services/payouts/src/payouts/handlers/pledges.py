@@ -1,6 +1,6 @@
-"""Collected pledges come into the books; what a missed campaign still collects goes back."""
+"""Collected pledges come into the books; what is withdrawn, or collected for nothing, goes back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +8,8 @@ from payouts.domain.book import Book, CollectedPledge, collect, reach, refunds_a
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
-from payouts.domain.refund import Refund, RefundFact, request
+from payouts.domain.refund import Refund, RefundDecision, RefundFact, request
+from payouts.domain.withdrawal import WithdrawnPledge, book_return, refund_withdrawn, uncount
 from payouts.handlers.plan import count_contradiction, plan_if_due
 from payouts.handlers.posting import post_all
 from payouts.handlers.work_kinds import refund_work
@@ -17,12 +18,13 @@ from payouts.ports import PayoutsUnit
 
 @dataclass(frozen=True, slots=True)
 class PledgeHeard:
-    """A fact of the pledges' topic; `collected` is None for those that move no money."""
+    """A fact of the pledges' topic; both are None for those that move no money."""
 
     campaign_id: str
     currency: str
     sequence: int
     collected: CollectedPledge | None
+    withdrawn: WithdrawnPledge | None = None
 
 
 async def take_pledges(
@@ -34,11 +36,13 @@ async def take_pledges(
     and pledge were heard (`domain.md` 3, T1).
     """
     books = await unit.books.load({one.campaign_id for one in heard})
+    withdrawn = {one.withdrawn.pledge_id for one in heard if one.withdrawn}
+    known = await unit.pledges.load(withdrawn) if withdrawn else {}
     folds: dict[str, _Fold] = {}
     refused: dict[int, Refused] = {}
     for place, one in enumerate(heard):
         book = books.get(one.campaign_id) or Book(one.campaign_id, one.currency)
-        fold = folds.setdefault(one.campaign_id, _Fold(book, now))
+        fold = folds.setdefault(one.campaign_id, _Fold(book, known, now))
         try:
             fold.take(one)
         except Refused as refusal:
@@ -51,9 +55,10 @@ async def take_pledges(
 class _Fold:
     """One campaign's book, moved on by each fact."""
 
-    def __init__(self, book: Book, now: datetime) -> None:
+    def __init__(self, book: Book, known: Mapping[str, PledgeMoney], now: datetime) -> None:
         self.before = self.book = book
-        self.money: list[PledgeMoney] = []
+        self.money: dict[str, PledgeMoney] = {}
+        self._known = known
         self.postings: list[Posting] = []
         self.refunds: list[Refund] = []
         self.facts: list[RefundFact] = []
@@ -64,14 +69,33 @@ class _Fold:
             collected = collect(self.book, heard.collected)
             self.book = collected.book
             self.postings.append(collected.posting)
-            self.money.append(self._refunded_if_owed(collected.money))
+            self._keep(self._refunded_if_owed(collected.money))
+        if heard.withdrawn is not None:
+            self._withdraw(heard.withdrawn)
         self.book = reach(self.book, heard.sequence)
+
+    def _withdraw(self, pledge: WithdrawnPledge) -> None:
+        money = self.money.get(pledge.pledge_id) or self._known.get(pledge.pledge_id)
+        if money is None:
+            raise Refused("pledge-unknown", f"pledge {pledge.pledge_id} was never collected")
+        if pledge.returned_in is not None:
+            returned, booked = book_return(self.book, money, pledge.returned_in)
+            self.postings.extend(booked)
+            self._keep(returned)
+        elif decision := refund_withdrawn(money, self._now):
+            self._keep(self._decided(decision))
+        self.book = uncount(self.book, pledge)
+
+    def _keep(self, money: PledgeMoney) -> None:
+        self.money[money.pledge_id] = money
 
     def _refunded_if_owed(self, money: PledgeMoney) -> PledgeMoney:
         verdict_run = self.book.run
         if not refunds_are_owed(self.book) or verdict_run is None:
             return money
-        decision = request(money, verdict_run.cause, self._now)
+        return self._decided(request(money, verdict_run.cause, self._now))
+
+    def _decided(self, decision: RefundDecision) -> PledgeMoney:
         self.postings.extend(decision.postings)
         self.refunds.append(decision.refund)
         self.facts.extend(decision.facts)
@@ -84,7 +108,7 @@ async def _save(unit: PayoutsUnit, folds: Sequence[_Fold], now: datetime) -> Non
     for fold, book in zip(folds, books, strict=True):
         count_contradiction(fold.before, book)
     refunds = [refund for fold in folds for refund in fold.refunds]
-    await unit.pledges.save([money for fold in folds for money in fold.money])
+    await unit.pledges.save([money for fold in folds for money in fold.money.values()])
     await unit.refunds.save(refunds)
     await unit.facts.add([fact for fold in folds for fact in fold.facts])
     await unit.plumbing.work.offer([refund_work(refund, now) for refund in refunds])

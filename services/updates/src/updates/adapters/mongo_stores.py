@@ -1,10 +1,10 @@
 """Project views, backers, returned refunds and updates in MongoDB."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pymongo import InsertOne, ReplaceOne
+from pymongo import InsertOne, ReplaceOne, UpdateOne
 
 from servicekit.errors import Conflict
 from servicekit.mongo import Collection as MongoCollection
@@ -69,16 +69,38 @@ class MongoBackers:
         self._backers = database.collection("backers")
         self._session = session
 
-    async def known(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    async def known(self, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        if not pairs:
+            return {}
         ids = {backer_id(campaign, backer): (campaign, backer) for campaign, backer in pairs}
-        return {ids[found] for found in await _known(self._backers, self._session, list(ids))}
+        wanted = {"_id": {"$in": list(ids)}}
+        with sorted_errors():
+            cursor = self._backers.find(wanted, {"pledges": 1}, session=self._session)
+            rows = await cursor.to_list(None)
+        # How many is newer than some backers, who then count as holding one.
+        return {ids[row["_id"]]: row.get("pledges", 1) for row in rows}
 
     async def add(self, joined: Sequence[tuple[str, str, int]]) -> None:
         documents = [
-            {"_id": backer_id(campaign, backer), "campaign_id": campaign, "joined": sequence}
+            {
+                "_id": backer_id(campaign, backer),
+                "campaign_id": campaign,
+                "joined": sequence,
+                "pledges": 1,
+            }
             for campaign, backer, sequence in joined
         ]
         await _insert(self._backers, self._session, documents)
+
+    async def hold(self, pledges: Mapping[tuple[str, str], int]) -> None:
+        if not pledges:
+            return
+        writes = [
+            UpdateOne({"_id": backer_id(*pair)}, {"$set": {"pledges": count}})
+            for pair, count in pledges.items()
+        ]
+        with sorted_errors():
+            await self._backers.bulk_write(writes, ordered=False, session=self._session)
 
 
 class MongoReturns:

@@ -102,6 +102,23 @@ def collected(project: Project, amount: int, *, new_backer: bool) -> Project:
     return replace(moved, backers=project.backers + int(new_backer))
 
 
+def withdrawn(
+    project: Project, amount: int, *, before_verdict: bool, uncollected: bool, last_pledge: bool
+) -> Project:
+    """A collected pledge was taken back; after a verdict the public total stays.
+
+    `uncollected` says that funding's own collected lost it, `last_pledge` that its backer left.
+    """
+    figures = project.figures
+    moved = _figures(
+        project,
+        raised=figures.raised - (amount if before_verdict else 0),
+        collected=figures.collected - (amount if uncollected else 0),
+        pledges=figures.pledges - int(uncollected),
+    )
+    return replace(moved, backers=project.backers - int(last_pledge))
+
+
 def refunded(project: Project, amount: int) -> Project:
     return _figures(project, refunded=project.figures.refunded + amount)
 

@@ -35,6 +35,16 @@ class Collected:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A collected pledge was taken back; `uncollected` says that collected lost it."""
+
+    backer_id: str
+    amount: int
+    before_verdict: bool
+    uncollected: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RefundSucceeded:
     refund_id: str
     amount: int
@@ -63,6 +73,7 @@ Said = (
     | Placed
     | Unplaced
     | Collected
+    | Withdrawn
     | RefundSucceeded
     | RefundFailed
     | StagePaid

@@ -15,6 +15,7 @@ from updates.handlers.facts import (
     StageFailed,
     StagePaid,
     Unplaced,
+    Withdrawn,
 )
 from updates.ports import UpdatesUnit
 
@@ -24,7 +25,11 @@ async def project_facts(unit: UpdatesUnit, heard: Sequence[Heard]) -> None:
     fold = _Fold(
         await unit.projects.load({one.campaign_id for one in heard}),
         await unit.backers.known(
-            {(h.campaign_id, h.said.backer_id) for h in heard if isinstance(h.said, Collected)}
+            {
+                (h.campaign_id, h.said.backer_id)
+                for h in heard
+                if isinstance(h.said, Collected | Withdrawn)
+            }
         ),
         await unit.returns.known(
             {h.said.refund_id for h in heard if isinstance(h.said, RefundSucceeded | RefundFailed)}
@@ -33,6 +38,7 @@ async def project_facts(unit: UpdatesUnit, heard: Sequence[Heard]) -> None:
     for one in heard:
         fold.take(one)
     await unit.backers.add(fold.joined)
+    await unit.backers.hold(fold.held)
     await unit.returns.add([r for r in fold.returned if r not in fold.known_returns])
     await unit.returns.remove([r for r in fold.known_returns if r not in fold.returned])
     await unit.projects.save(list(fold.projects.values()))
@@ -44,14 +50,15 @@ class _Fold:
     def __init__(
         self,
         projects: dict[str, Project],
-        backers: set[tuple[str, str]],
+        backers: dict[tuple[str, str], int],
         returned: set[str],
     ) -> None:
         self.projects = projects
         self.joined: list[tuple[str, str, int]] = []
         self.known_returns = frozenset(returned)
         self.returned = set(returned)
-        self._backers = set(backers)
+        self.held: dict[tuple[str, str], int] = {}
+        self._backers = dict(backers)
 
     def take(self, heard: Heard) -> None:
         project = self.projects.get(heard.campaign_id) or Project(heard.campaign_id)
@@ -71,6 +78,14 @@ class _Fold:
                 return view.unplaced(project, amount)
             case Collected(backer_id, amount):
                 return view.collected(project, amount, new_backer=self._joins(heard, backer_id))
+            case Withdrawn(backer_id, amount, before_verdict, uncollected):
+                return view.withdrawn(
+                    project,
+                    amount,
+                    before_verdict=before_verdict,
+                    uncollected=uncollected,
+                    last_pledge=self._leaves(heard, backer_id),
+                )
             case RefundSucceeded(refund_id, amount) if refund_id not in self.returned:
                 self.returned.add(refund_id)
                 return view.refunded(project, amount)
@@ -85,8 +100,15 @@ class _Fold:
 
     def _joins(self, heard: Heard, backer_id: str) -> bool:
         pair = (heard.campaign_id, backer_id)
-        if pair in self._backers:
-            return False
-        self._backers.add(pair)
-        self.joined.append((*pair, heard.sequence))
-        return True
+        if pair not in self._backers:
+            self.joined.append((*pair, heard.sequence))
+            self._backers[pair] = 1
+            return True
+        return self._hold(pair, 1) == 1
+
+    def _leaves(self, heard: Heard, backer_id: str) -> bool:
+        return self._hold((heard.campaign_id, backer_id), -1) == 0
+
+    def _hold(self, pair: tuple[str, str], more: int) -> int:
+        self._backers[pair] = self.held[pair] = self._backers[pair] + more
+        return self._backers[pair]
