@@ -200,6 +200,14 @@ class World:
 
         await eventually(f"refunds of {campaign_id}", all_returned, 120)
 
+    async def until_known(self, service: str, path: str) -> None:
+        """Wait until a service has heard of what stands at the path."""
+
+        async def known() -> bool:
+            return await self.look.get(service, path) is not None
+
+        await eventually(f"{service} knows {path}", known)
+
     async def stage_is(self, campaign_id: str, number: int, state: str) -> dict[str, object]:
         """Wait until a stage has come to a state and return it."""
 

@@ -17,9 +17,15 @@ from fastapi import FastAPI
 from funding.http import build_api as funding_api
 from notifier.http import build_api as notifier_api
 from payouts.consumer import subscriptions
-from payouts.domain.book import Outcome
+from payouts.domain.book import Outcome, Verdict
+from payouts.domain.holds import Hold, HoldKind
+from payouts.handlers.destination import give_destination
+from payouts.handlers.holds import place_hold
+from payouts.handlers.milestones import MilestoneDecision, decide_milestone, take_evidence
 from payouts.handlers.pledges import PledgeHeard, take_pledges
+from payouts.handlers.verdict import VerdictHeard, take_verdicts
 from payouts.http import build_api as payouts_api
+from payouts.ports import PayoutsUnit
 from servicekit.access import Guard
 from servicekit.consume import BatchConsumer
 from servicekit.loops import Pulse
@@ -28,8 +34,8 @@ from servicekit.problems import install_problems
 from services.funding.tests.conftest import TERMS, memory_funding, other_launch, payment
 from services.notifier.tests.builders import memory_notifier, pledges, refunded, settle, update
 from services.notifier.tests.builders import verdict as notifier_verdict
-from services.payouts.tests.builders import a_pledge
-from services.payouts.tests.conftest import memory_payouts
+from services.payouts.tests.builders import SHARES, a_pledge
+from services.payouts.tests.conftest import FEES, Payouts, memory_payouts
 from services.updates.tests.conftest import NOW, memory_service
 from sosst_contracts import funding
 from sosst_contracts.codec import Draft
@@ -41,7 +47,14 @@ from updates.handlers.publish import publish_update, write_draft
 from updates.http import build_api as updates_api
 
 CAMPAIGN = "campaign-1"
+PAID, APPROVABLE = "campaign-paid", "campaign-approvable"
 WEBHOOK_SECRET = "whsec_access"
+APPROVAL = {
+    "amount": 1_500,
+    "currency": "EUR",
+    "destination_version": 1,
+    "milestone_revision": 1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +88,47 @@ async def make_payouts(guard: Guard) -> Application:
     await made.give_destination()
     (refund,) = await made.queries.refunds(CAMPAIGN, "", 10)
     assert refund.backer_id == BACKER
+    await _second_stage(made, PAID)
+    await _second_stage(made, APPROVABLE)
+    approved = MilestoneDecision(1, "staff-2")
+    await made.units.run(
+        lambda unit: decide_milestone(unit, APPROVABLE, 2, approved, OWNER, made.clock.now())
+    )
+    hold = Hold("placed", HoldKind.STAFF, "a question", "staff-2", made.clock.now())
+    await made.units.run(lambda unit: place_hold(unit, CAMPAIGN, hold, made.clock.now()))
     api = payouts_api(guard, made.units, made.queries, made.stages, made.clock, [WEBHOOK_SECRET])
     return Application(
-        api, {"campaign_id": CAMPAIGN, "refund_id": refund.refund_id, "provider": "sandbox"}
+        api,
+        {
+            "campaign_id": CAMPAIGN,
+            "refund_id": refund.refund_id,
+            "provider": "sandbox",
+            "paid": PAID,
+            "approvable": APPROVABLE,
+            "hold_id": "hold-1",
+            "placed": "placed",
+        },
+    )
+
+
+async def _second_stage(made: Payouts, campaign_id: str) -> None:
+    """A campaign that met its goal, with its first stage paid and evidence for the second."""
+    number = 10 + len(campaign_id)
+    pledge = a_pledge(number)
+    verdict = Verdict(Outcome.GOAL_MET, pledge.amount, 1, 1, SHARES, made.clock.now())
+
+    async def hear(unit: PayoutsUnit) -> None:
+        now = made.clock.now()
+        await unit.creators.add({campaign_id: OWNER})
+        await take_pledges(unit, [PledgeHeard(campaign_id, "EUR", 1, pledge)], now)
+        await take_verdicts(unit, [VerdictHeard(campaign_id, "EUR", verdict, FEES)], now)
+        await give_destination(unit, campaign_id, "sandbox", "acct_1", now)
+
+    await made.units.run(hear)
+    made.clock.advance(seconds=60)
+    await made.turn()
+    await made.units.run(
+        lambda unit: take_evidence(unit, campaign_id, 2, "a" * 64, OWNER, made.clock.now())
     )
 
 

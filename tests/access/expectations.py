@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.access.applications import DRAFT, LAUNCH, PAYMENT, signature, webhook
+from tests.access.applications import APPROVAL, DRAFT, LAUNCH, PAYMENT, signature, webhook
 from tests.access.callers import KINDS
 
 NO_TOKEN = "401 401 401 401 401 401"
@@ -17,6 +17,7 @@ OWN_CAMPAIGN = f"{NO_TOKEN}   403 403 200 404 403 403"
 OWN_CAMPAIGN_OR_STAFF = f"{NO_TOKEN}   403 403 200 404 200 403"
 OWN_OBJECT = f"{NO_TOKEN}   200 404 200 404 200 403"
 OWN_INBOX = f"{NO_TOKEN}   200 404 404 404 404 404"
+STAFF_ONLY = f"{NO_TOKEN}   403 403 403 403 200 403"
 SERVICES_ONLY = f"{NO_TOKEN}   403 403 403 403 403 200"
 
 
@@ -101,6 +102,53 @@ ROWS = (
     Row("payouts", "GET", "/campaigns/{campaign_id}/refunds/{refund_id}", OWN_OBJECT),
     Row("payouts", "GET", "/campaigns/{campaign_id}/stages", OWN_CAMPAIGN_OR_STAFF),
     Row("payouts", "GET", "/campaigns/{campaign_id}/blocks", PUBLIC),
+    Row(
+        "payouts",
+        "PUT",
+        "/campaigns/{campaign_id}/stages/{stage}/evidence",
+        f"{NO_TOKEN}   403 403 200 404 403 403",
+        path="/campaigns/{paid}/stages/3/evidence",
+        body={"evidence": "a" * 64},
+        natural_key="campaign and stage; other evidence is the next revision",
+        other=({"evidence": "b" * 64}, 200),
+    ),
+    Row(
+        "payouts",
+        "POST",
+        "/campaigns/{campaign_id}/stages/{stage}/milestone",
+        STAFF_ONLY,
+        path="/campaigns/{paid}/stages/2/milestone",
+        body={"revision": 1, "decision": "approve"},
+        natural_key="campaign, stage and revision of the evidence",
+        other=({"revision": 1, "decision": "reject", "reason": "another product"}, 409),
+    ),
+    Row(
+        "payouts",
+        "POST",
+        "/campaigns/{campaign_id}/stages/{stage}/approvals",
+        STAFF_ONLY,
+        path="/campaigns/{approvable}/stages/2/approvals",
+        body=APPROVAL,
+        natural_key="campaign, stage, who approves, and what is signed",
+        other=(APPROVAL | {"amount": 1}, 409),
+    ),
+    Row(
+        "payouts",
+        "PUT",
+        "/campaigns/{campaign_id}/holds/{hold_id}",
+        STAFF_ONLY,
+        body={"reason": "a question"},
+        natural_key="campaign and the hold's id",
+        other=({"reason": "another question"}, 409),
+    ),
+    Row(
+        "payouts",
+        "DELETE",
+        "/campaigns/{campaign_id}/holds/{hold_id}",
+        STAFF_ONLY,
+        path="/campaigns/{campaign_id}/holds/{placed}",
+        natural_key="campaign and the hold's id",
+    ),
     Row(
         "payouts",
         "POST",

@@ -138,10 +138,49 @@ class StageApproved(_Stage):
     """The stage may be paid."""
 
     name: ClassVar = "stage-approved"
+    version: ClassVar = "1.1"
 
     by: Identifier = Field(description="Who approved it; `verdict` for a first stage.")
     destination_version: Count = Field(description="Version of the destination it is for.")
     approved_at: Instant = Field(description="When it was approved.")
+    second_by: Person | None = Field(
+        None, description="The second person, where the amount needed two."
+    )
+    platform_fee: Total | None = Field(
+        None, description="Platform fee taken with a last stage, minor units."
+    )
+    processing_fee: Total | None = Field(
+        None, description="Processing fees taken with a last stage, minor units."
+    )
+    tax: Total | None = Field(None, description="Tax on both fees, minor units.")
+    fees_owed: Total | None = Field(
+        None, description="Part of the three that the campaign's money did not cover."
+    )
+
+
+class StageHeld(_Stage):
+    """A due or approved stage stands still; an approval that was given has fallen."""
+
+    name: ClassVar = "stage-held"
+
+    reason: Text = Field(description="Why, in the words of whoever holds it.")
+    held_at: Instant = Field(description="When it was held.")
+
+
+class StageReleased(_Stage):
+    """A held stage goes on; it needs an approval."""
+
+    name: ClassVar = "stage-released"
+
+    released_at: Instant = Field(description="When the last hold was let go.")
+
+
+class StageNothingToPay(_Stage):
+    """A stage ended without a payment, because nothing is left for it."""
+
+    name: ClassVar = "stage-nothing-to-pay"
+
+    ended_at: Instant = Field(description="When it ended.")
 
 
 class StageSubmitted(_Stage):
@@ -171,6 +210,36 @@ class StageFailed(_Stage):
     attempt: Count = Field(description="Number of the attempt, from 1.")
     reason: Text = Field(description="The provider's reason code.")
     failed_at: Instant = Field(description="When it failed.")
+
+
+class _Milestone(Event):
+    """What every decision about a milestone says."""
+
+    topic: ClassVar = "payouts.stages"
+    about_fields: ClassVar = ("stage",)
+
+    campaign_id: Identifier = Field(description="Campaign that it is about.")
+    stage: Count = Field(description="Number of the stage that it releases, 2 or 3.")
+    revision: Count = Field(description="Revision of the evidence, from 1.")
+    evidence: Hash = Field(description="SHA-256 of the evidence as it was shown.")
+    by: Person = Field(description="Who decided; never the creator.")
+
+
+class MilestoneApproved(_Milestone):
+    """The evidence is enough: the stage is due once those before it are over."""
+
+    name: ClassVar = "milestone-approved"
+
+    approved_at: Instant = Field(description="When it was approved.")
+
+
+class MilestoneRejected(_Milestone):
+    """The evidence is not enough; other evidence may follow."""
+
+    name: ClassVar = "milestone-rejected"
+
+    reason: Text = Field(description="Why, for the creator.")
+    rejected_at: Instant = Field(description="When it was rejected.")
 
 
 class LedgerEntry(Part):

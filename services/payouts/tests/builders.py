@@ -8,7 +8,8 @@ from payouts.domain.funds import ProviderFunds
 from payouts.domain.gate import GateView
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.provider_keys import KeyRules
-from payouts.domain.stage import Stage, approve_by_verdict, make_due, schedule
+from payouts.domain.stage import Stage, make_due, schedule
+from payouts.domain.stage_approval import approve_by_verdict
 from payouts.domain.stage_sending import send, submit
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

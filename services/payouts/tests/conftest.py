@@ -11,6 +11,7 @@ from payouts.adapters.schema import SCHEMA
 from payouts.app import bind
 from payouts.domain.book import Outcome, Verdict
 from payouts.domain.errors import Refused
+from payouts.domain.fees import FeeTerms
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.withdrawal import WithdrawnPledge
 from payouts.handlers.destination import give_destination
@@ -39,6 +40,12 @@ from sosst_contracts.event import Event
 
 CAMPAIGN = "campaign-1"
 LEASE_SECONDS = 30.0
+FEES = FeeTerms(
+    platform_basis_points=500,
+    processing_basis_points=290,
+    processing_fixed=30,
+    tax_basis_points=2000,
+)
 RULES = KeyRules(lease_seconds=30, client_timeout_seconds=10, consistency_seconds=5)
 
 
@@ -115,7 +122,7 @@ class Payouts:
     ) -> dict[int, Refused]:
         """Hear a verdict over `count` pledges of one amount."""
         verdict = Verdict(outcome, count * amount, count, sequence or count, SHARES, NOW)
-        heard = [VerdictHeard(CAMPAIGN, "EUR", verdict)]
+        heard = [VerdictHeard(CAMPAIGN, "EUR", verdict, FEES)]
         return await self.units.run(lambda unit: take_verdicts(unit, heard, self.clock.now()))
 
     async def give_destination(self, account: str = "acct_1") -> None:

@@ -183,6 +183,7 @@ class MemoryQueries:
         self._stage_table: dict[str, Stage] = database.table("stages")
         self._destinations: dict[str, Destination] = database.table("destinations")
         self._creators: dict[str, str] = database.table("creators")
+        self._pledges: dict[str, PledgeMoney] = database.table("pledge_money")
         self._cursors: dict[str, str] = database.table("cursors")
 
     async def book(self, campaign_id: str) -> Book | None:
@@ -254,6 +255,12 @@ class MemoryQueries:
 
     async def creator(self, campaign_id: str) -> str | None:
         return self._creators.get(campaign_id)
+
+    async def is_backer(self, campaign_id: str, person_id: str) -> bool:
+        return any(
+            (money.campaign_id, money.backer_id) == (campaign_id, person_id)
+            for money in self._pledges.values()
+        )
 
     async def cursor(self, name: str) -> str | None:
         return self._cursors.get(name)

@@ -25,14 +25,8 @@ from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import Refund, RefundDecision, RefundState, reopen, request
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
 from payouts.domain.refund_sending import RefundStep
-from payouts.domain.stage import (
-    Stage,
-    StageDecision,
-    StageState,
-    approve_by_verdict,
-    drop_approval,
-    make_due,
-)
+from payouts.domain.stage import Stage, StageDecision, StageState, make_due
+from payouts.domain.stage_approval import approve_by_verdict, drop_approval
 from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
 from payouts.domain.stage_sending import StageStep
 from services.payouts.tests.builders import (

@@ -16,7 +16,8 @@ from payouts.domain.destination import give, verify
 from payouts.domain.refund import Refund, request
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen, refuse
 from payouts.domain.refund_sending import send
-from payouts.domain.stage import Stage, approve_by_verdict, make_due, schedule
+from payouts.domain.stage import Stage, make_due, schedule
+from payouts.domain.stage_approval import approve_by_verdict
 from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
 from payouts.domain.stage_recovery import TransferMade
 from payouts.domain.stage_sending import submit

@@ -8,13 +8,8 @@ from payouts.domain.destination import give
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Row
 from payouts.domain.payout_attempt import AttemptState
-from payouts.domain.stage import (
-    Stage,
-    StageState,
-    approve_by_verdict,
-    drop_approval,
-    make_due,
-)
+from payouts.domain.stage import Stage, StageState, make_due
+from payouts.domain.stage_approval import approve_by_verdict, drop_approval
 from payouts.domain.stage_outcome import (
     PayoutSeen,
     ProviderPayoutStatus,

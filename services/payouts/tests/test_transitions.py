@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from payouts.domain import destination, payout_attempt, refund, stage
+from payouts.domain import destination, milestone, payout_attempt, refund, stage
 from payouts.domain.errors import Refused
 from services.payouts.tests.builders import NOW, a_destination, some_money, the_stages
 
@@ -33,8 +33,16 @@ ALLOWED: dict[str, set[str]] = {
     "stage": {
         "planned>due",
         "due>approved",
+        "due>awaiting_second_approval",
+        "due>held",
         "due>nothing_to_pay",
+        "awaiting_second_approval>approved",
+        "awaiting_second_approval>due",
+        "awaiting_second_approval>held",
+        "awaiting_second_approval>nothing_to_pay",
+        "held>due",
         "approved>due",
+        "approved>held",
         "approved>submitted",
         "submitted>in_transit",
         "submitted>failed",
@@ -62,6 +70,7 @@ ALLOWED: dict[str, set[str]] = {
         "in_transit>failed",
         "paid>failed",
     },
+    "milestone": {"submitted>approved", "submitted>rejected"},
     "destination": {
         "unverified>verified",
         "unverified>refused",
@@ -81,6 +90,11 @@ MACHINES: dict[str, tuple[Any, Any, Any]] = {
         payout_attempt.AttemptState,
         payout_attempt.move,
         payout_attempt.following(None, "acct_1", 1),
+    ),
+    "milestone": (
+        milestone.MilestoneState,
+        milestone.move,
+        milestone.submit(None, "a" * 64, "creator-1", NOW),
     ),
     "destination": (destination.DestinationState, destination.move, a_destination()),
 }
@@ -112,6 +126,7 @@ def test_tables_name_every_state() -> None:
         (refund, refund.RefundState),
         (stage, stage.StageState),
         (payout_attempt, payout_attempt.AttemptState),
+        (milestone, milestone.MilestoneState),
         (destination, destination.DestinationState),
     ):
         assert set(module.TRANSITIONS) == set(states)

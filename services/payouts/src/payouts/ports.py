@@ -330,6 +330,10 @@ class Queries(Protocol):
         """Return who owns the campaign, None for one that nobody told of."""
         ...
 
+    async def is_backer(self, campaign_id: str, person_id: str) -> bool:
+        """Return whether a collected pledge of the campaign is this person's."""
+        ...
+
     async def cursor(self, name: str) -> str | None:
         """Return how far a stream of the provider was followed, None at the beginning."""
         ...

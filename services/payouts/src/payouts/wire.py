@@ -7,7 +7,9 @@ from typing import Any
 
 from payouts.domain.block import Block, SealedEntry, published
 from payouts.domain.book import CollectedPledge, Outcome, Verdict
+from payouts.domain.fees import FeeTerms
 from payouts.domain.ledger import Account, Entry, Row
+from payouts.domain.milestone import Milestone
 from payouts.domain.refund import (
     Refund,
     RefundClaimable,
@@ -17,13 +19,18 @@ from payouts.domain.refund import (
     RefundSucceeded,
 )
 from payouts.domain.stage import (
+    MilestoneApproved,
+    MilestoneRejected,
     PlanScheduled,
     Stage,
     StageApproved,
     StageDue,
     StageFact,
     StageFailed,
+    StageHeld,
+    StageNothingToPay,
     StagePaid,
+    StageReleased,
     StageSubmitted,
 )
 from payouts.domain.withdrawal import WithdrawnPledge
@@ -96,7 +103,13 @@ def verdict_from(fact: Decoded) -> VerdictHeard | None:
         shares_basis_points=tuple(event.terms.stage_shares_basis_points),
         reached_at=event.reached_at,
     )
-    return VerdictHeard(event.campaign_id, event.currency, verdict)
+    fees = FeeTerms(
+        platform_basis_points=event.terms.platform_fee_basis_points,
+        processing_basis_points=event.terms.processing_fee_basis_points,
+        processing_fixed=event.terms.processing_fee_fixed,
+        tax_basis_points=event.terms.tax_basis_points,
+    )
+    return VerdictHeard(event.campaign_id, event.currency, verdict, fees)
 
 
 def draft(fact: RefundFact | StageFact) -> Draft:
@@ -188,8 +201,25 @@ def _event(fact: RefundFact | StageFact) -> tuple[Any, datetime]:
                 by=approval.by,
                 destination_version=approval.destination_version,
                 approved_at=approval.approved_at,
+                second_by=approval.second_by,
+                **_fees(stage),
             )
             return approved, approval.approved_at
+        case StageHeld(stage, reason, at):
+            return events.StageHeld(**_stage(stage), reason=reason, held_at=at), at
+        case StageReleased(stage, at):
+            return events.StageReleased(**_stage(stage), released_at=at), at
+        case StageNothingToPay(stage, at):
+            return events.StageNothingToPay(**_stage(stage), ended_at=at), at
+        case MilestoneApproved(stage, milestone):
+            at = _known(milestone.decided_at)
+            return events.MilestoneApproved(**_milestone(stage, milestone), approved_at=at), at
+        case MilestoneRejected(stage, milestone):
+            at, reason = _known(milestone.decided_at), milestone.reason or "unknown"
+            rejected = events.MilestoneRejected(
+                **_milestone(stage, milestone), reason=reason, rejected_at=at
+            )
+            return rejected, at
         case StageSubmitted(stage, attempt, at):
             submitted = events.StageSubmitted(
                 **_stage(stage),
@@ -228,6 +258,34 @@ def _stage(stage: Stage) -> dict[str, Any]:
         "amount": stage.payable,
         "currency": stage.currency,
     }
+
+
+def _fees(stage: Stage) -> dict[str, Any]:
+    """What the last stage's approval takes, of the campaign's money and as a debt."""
+    if stage.divided is None:
+        return {}
+    covered, owed = stage.divided.covered, stage.divided.owed
+    return {
+        "platform_fee": covered.platform + owed.platform,
+        "processing_fee": covered.processing + owed.processing,
+        "tax": covered.tax + owed.tax,
+        "fees_owed": owed.total,
+    }
+
+
+def _milestone(stage: Stage, milestone: Milestone) -> dict[str, Any]:
+    return {
+        "campaign_id": stage.campaign_id,
+        "stage": stage.number,
+        "revision": milestone.revision,
+        "evidence": milestone.evidence,
+        "by": _known_text(milestone.decided_by),
+    }
+
+
+def _known_text(text: str | None) -> str:
+    assert text is not None
+    return text
 
 
 def _plan(plan: PlanScheduled) -> events.PlanScheduled:

@@ -99,6 +99,10 @@ class MongoQueries:
         row = await self._one("creators", {"_id": campaign_id})
         return row["creator_id"] if row else None
 
+    async def is_backer(self, campaign_id: str, person_id: str) -> bool:
+        query = {"campaign_id": campaign_id, "backer_id": person_id}
+        return await self._one("pledge_money", query) is not None
+
     async def cursor(self, name: str) -> str | None:
         row = await self._one("cursors", {"_id": name})
         return row["cursor"] if row else None

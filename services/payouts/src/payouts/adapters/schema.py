@@ -43,6 +43,14 @@ BOOK_VALIDATOR = {
                         "payouts_in_flight",
                         "refunds_in_flight",
                         "claimable",
+                        "disputed_at_scheme",
+                        "disputes_reserved",
+                        "creator_receivable",
+                        "compensation_costs",
+                        "loss_costs",
+                        "tax_payable",
+                        "platform_fee_income",
+                        "processing_fee_income",
                     )
                 }
             }
@@ -65,7 +73,11 @@ SCHEMA = Schema(
         CollectionSchema("unclaimed_postings", (Index([("campaign_id", 1), ("_id", 1)]),)),
         CollectionSchema(
             "pledge_money",
-            (Index([("campaign_id", 1), ("_id", 1)]),),
+            (
+                Index([("campaign_id", 1), ("_id", 1)]),
+                # Whether who approves a payment is a backer of the campaign.
+                Index([("campaign_id", 1), ("backer_id", 1)]),
+            ),
             validator=PLEDGE_MONEY_VALIDATOR,
         ),
         CollectionSchema(

@@ -13,6 +13,8 @@ from types import MappingProxyType
 from payouts.domain import postings
 from payouts.domain.block import Block, ChainHead, hash_of, postings_in, seal
 from payouts.domain.errors import Refused
+from payouts.domain.fees import Fees, FeeTerms, fees_from, processing_fee
+from payouts.domain.holds import Hold
 from payouts.domain.ledger import ALWAYS_SHOWN, EMPTY, Account, Entry, Posting, fold, post
 from payouts.domain.pledge_money import PledgeMoney
 
@@ -59,7 +61,10 @@ class Book:
     """`version` is the compare-and-set guard of every save.
 
     `pledges_sequence` is the N of our own view; `counted` and `count` are over the pledges heard
-    as counted. `planned` is set with the plan of stages.
+    as counted. `planned` is set with the plan of stages. `fees` are the campaign's terms, known
+    from the verdict on; `fee_base` and `processing` are the sums that they apply to, kept from the
+    plan on. `last_approved` says that they are taken, so that what is collected later
+    goes back. `holds` are all that were ever placed.
 
     After a restored backup the chain is ahead of the book: its blocks were taken back from the
     topic. `ahead` is what their `unclaimed` postings add to the balances; each is claimed by what
@@ -79,6 +84,11 @@ class Book:
     ahead: Mapping[Account, int] = field(default_factory=dict)
     unclaimed: int = 0
     version: int = 0
+    fees: FeeTerms | None = None
+    fee_base: int = 0
+    processing: int = 0
+    last_approved: bool = False
+    holds: tuple[Hold, ...] = ()
 
     @property
     def sealed_balances(self) -> Mapping[Account, int]:
@@ -143,7 +153,7 @@ def reach(book: Book, pledges_sequence: int) -> Book:
     return replace(book, pledges_sequence=max(book.pledges_sequence, pledges_sequence))
 
 
-def hear_verdict(book: Book, verdict: Verdict) -> Book:
+def hear_verdict(book: Book, verdict: Verdict, fees: FeeTerms | None = None) -> Book:
     """Keep the verdict (row 2: no posting); a missed goal begins the run of refunds.
 
     The same again changes nothing; another one raises `Refused`: a verdict falls once.
@@ -154,7 +164,7 @@ def hear_verdict(book: Book, verdict: Verdict) -> Book:
         raise Refused("second-verdict", f"campaign {book.campaign_id} has another verdict already")
     missed = verdict.outcome is Outcome.GOAL_MISSED
     run = RefundRun(verdict_cause(book.campaign_id)) if missed else None
-    return replace(book, verdict=verdict, run=run)
+    return replace(book, verdict=verdict, run=run, fees=fees)
 
 
 def verdict_cause(campaign_id: str) -> str:
@@ -176,10 +186,40 @@ def refunds_are_owed(book: Book) -> bool:
     return book.verdict is not None and book.verdict.outcome is Outcome.GOAL_MISSED
 
 
+def refund_cause_of(book: Book, pledge: CollectedPledge) -> str | None:
+    """Return why a pledge goes back as soon as it is heard of, None if it stays.
+
+    All of a missed campaign do; a late one after the last stage is approved does (`money.md` 4).
+    """
+    if refunds_are_owed(book) and book.run is not None:
+        return book.run.cause
+    if book.last_approved and not pledge.counted:
+        return f"late-pledge/{pledge.pledge_id}"
+    return None
+
+
 def plan_is_due(book: Book) -> bool:
     """The stages are planned once, for a met goal, when the counts agree."""
     met = book.verdict is not None and book.verdict.outcome is Outcome.GOAL_MET
     return met and not book.planned and agreement(book) is Agreement.AGREES
+
+
+def charge(book: Book, amounts: Iterable[int]) -> Book:
+    """Add pledges that stay to what the fees are taken of (`money.md` 4: base + late)."""
+    terms, kept = book.fees, list(amounts)
+    if terms is None:
+        return book
+    processing = sum(processing_fee(amount, terms) for amount in kept)
+    return replace(
+        book, fee_base=book.fee_base + sum(kept), processing=book.processing + processing
+    )
+
+
+def fees_due(book: Book) -> Fees:
+    """Return what is taken of this campaign; raises `Refused` while its terms are not known."""
+    if book.fees is None:
+        raise Refused("terms-unknown", f"the terms of campaign {book.campaign_id} are not known")
+    return fees_from(book.fee_base, book.processing, book.fees)
 
 
 def advance_run(book: Book, last_pledge_id: str | None, page_is_last: bool) -> Book:

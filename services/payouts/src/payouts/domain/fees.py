@@ -52,6 +52,11 @@ def fees_of(pledges: Iterable[int], terms: FeeTerms) -> Fees:
     for amount in pledges:
         collected += amount
         processing += processing_fee(amount, terms)
+    return fees_from(collected, processing, terms)
+
+
+def fees_from(collected: int, processing: int, terms: FeeTerms) -> Fees:
+    """Return the fees from the sum of the pledges and of their `processing_fee`."""
     platform = floor_share(collected, terms.platform_basis_points)
     return Fees(platform, processing, half_up_share(platform + processing, terms.tax_basis_points))
 

@@ -1,6 +1,6 @@
 """The gate in front of a stage: every condition as a line that says why it is not yet paid.
 
-`money.md` 8, the lines of this slice. The gate is evaluated for people to read, and again inside
+`money.md` 8. The gate is evaluated for people to read, and again inside
 the transaction that writes `submitted`.
 """
 
@@ -12,9 +12,11 @@ from enum import StrEnum
 from payouts.domain.book import Agreement, Book, agreement
 from payouts.domain.destination import Destination, DestinationState
 from payouts.domain.funds import ProviderFunds, top_up_needed
+from payouts.domain.holds import open_holds
+from payouts.domain.milestone import MilestoneState
 from payouts.domain.plan import StageKind
 from payouts.domain.provider_keys import ATTEMPTS_MAX
-from payouts.domain.stage import OVER, Stage
+from payouts.domain.stage import OVER, Stage, StageState
 from payouts.domain.stopping import Stopped
 
 
@@ -73,6 +75,7 @@ def evaluate(view: GateView) -> tuple[Line, ...]:
         _previous_stages(view),
         _milestone(view),
         _destination(view),
+        _holds(view),
         _approval(view),
         _attempts(view),
         _provider_funds(view),
@@ -120,8 +123,27 @@ def _milestone(view: GateView) -> Line:
     name = "milestone"
     if view.stage.kind is StageKind.FIRST:
         return Line(name, LineState.PASSED, "the first stage follows from the verdict")
-    why = "no milestone with evidence is approved for this stage"
-    return Line(name, LineState.BLOCKED, why, who=Actor.CREATOR)
+    milestone = view.stage.milestone
+    if milestone is None:
+        why = "no milestone with evidence is approved for this stage"
+        return Line(name, LineState.BLOCKED, why, who=Actor.CREATOR)
+    revision = f"revision {milestone.revision} of the evidence"
+    if milestone.state is MilestoneState.APPROVED:
+        why = f"{revision} is approved by {milestone.decided_by}"
+        return Line(name, LineState.PASSED, why, milestone.decided_at)
+    if milestone.state is MilestoneState.REJECTED:
+        why = f"{revision} is rejected: {milestone.reason}"
+        return Line(name, LineState.BLOCKED, why, milestone.decided_at, Actor.CREATOR)
+    why = f"{revision} waits for a decision"
+    return Line(name, LineState.BLOCKED, why, milestone.submitted_at, Actor.STAFF)
+
+
+def _holds(view: GateView) -> Line:
+    name, holding = "holds", open_holds(view.book.holds)
+    if not holding:
+        return Line(name, LineState.PASSED, "nobody holds it")
+    why = "; ".join(f"held by {hold.by}: {hold.reason}" for hold in holding)
+    return Line(name, LineState.BLOCKED, why, holding[0].since, Actor.STAFF)
 
 
 def _destination(view: GateView) -> Line:
@@ -142,10 +164,13 @@ def _destination(view: GateView) -> Line:
 
 
 def _approval(view: GateView) -> Line:
-    name, stage = "approval", view.stage
-    if stage.approval is not None:
-        why = f"approved by {stage.approval.by}"
-        return Line(name, LineState.PASSED, why, stage.approval.approved_at)
+    name, stage, approval = "approval", view.stage, view.stage.approval
+    if approval is not None and stage.state is StageState.AWAITING_SECOND_APPROVAL:
+        why = f"approved by {approval.by}, a second person must"
+        return Line(name, LineState.BLOCKED, why, approval.approved_at, Actor.STAFF)
+    if approval is not None:
+        people = f"{approval.by} and {approval.second_by}" if approval.second_by else approval.by
+        return Line(name, LineState.PASSED, f"approved by {people}", approval.approved_at)
     if stage.kind is not StageKind.FIRST:
         return Line(name, LineState.BLOCKED, "nobody has approved it", who=Actor.STAFF)
     if stage.amount is not None and stage.amount > view.approval_limit:

@@ -11,7 +11,8 @@ class PledgeMoney:
 
     returnable + reserved + returned + disputed = amount + over, and nothing is below zero.
     `reserved` is in a refund (also a claimable one), `returned` has left in cash, `over` was
-    returned beyond the pledge.
+    returned beyond the pledge. `withdrawn` says that its backer took it back before the verdict,
+    so that no fee is taken of it.
     """
 
     campaign_id: str
@@ -26,6 +27,7 @@ class PledgeMoney:
     returned: int = 0
     disputed: int = 0
     over: int = 0
+    withdrawn: bool = False
 
     def __post_init__(self) -> None:
         parts = (self.returnable, self.reserved, self.returned, self.disputed)

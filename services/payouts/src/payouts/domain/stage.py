@@ -1,6 +1,7 @@
-"""A stage of a campaign's money: its states, and how it becomes due and approved.
+"""A stage of a campaign's money: its states, and how it is planned and becomes due.
 
-States as in `money.md` 7, as far as this slice goes; paying it is in `stage_paying.py`.
+States as in `money.md` 7, as far as this slice goes. How it is approved and held is in
+`stage_approval.py`, how it is paid in `stage_sending.py` and `stage_outcome.py`.
 """
 
 from collections.abc import Sequence
@@ -8,19 +9,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from payouts.domain import postings
-from payouts.domain.destination import Destination
+from payouts.domain.approval import Approval
 from payouts.domain.errors import Refused
+from payouts.domain.fees import LastStage
 from payouts.domain.ledger import Posting
+from payouts.domain.milestone import Milestone
 from payouts.domain.payout_attempt import PayoutAttempt
 from payouts.domain.plan import StageKind, split
-
-VERDICT = "verdict"
 
 
 class StageState(StrEnum):
     PLANNED = "planned"
     DUE = "due"
+    AWAITING_SECOND_APPROVAL = "awaiting_second_approval"
+    HELD = "held"
     APPROVED = "approved"
     SUBMITTED = "submitted"
     IN_TRANSIT = "in_transit"
@@ -31,8 +33,19 @@ class StageState(StrEnum):
 
 TRANSITIONS: dict[StageState, frozenset[StageState]] = {
     StageState.PLANNED: frozenset({StageState.DUE}),
-    StageState.DUE: frozenset({StageState.APPROVED, StageState.NOTHING_TO_PAY}),
-    StageState.APPROVED: frozenset({StageState.SUBMITTED, StageState.DUE}),
+    StageState.DUE: frozenset(
+        {
+            StageState.AWAITING_SECOND_APPROVAL,
+            StageState.APPROVED,
+            StageState.HELD,
+            StageState.NOTHING_TO_PAY,
+        }
+    ),
+    StageState.AWAITING_SECOND_APPROVAL: frozenset(
+        {StageState.APPROVED, StageState.DUE, StageState.HELD, StageState.NOTHING_TO_PAY}
+    ),
+    StageState.HELD: frozenset({StageState.DUE}),
+    StageState.APPROVED: frozenset({StageState.SUBMITTED, StageState.DUE, StageState.HELD}),
     StageState.SUBMITTED: frozenset({StageState.IN_TRANSIT, StageState.FAILED}),
     StageState.IN_TRANSIT: frozenset({StageState.PAID, StageState.FAILED}),
     StageState.PAID: frozenset({StageState.FAILED}),
@@ -44,23 +57,14 @@ OVER = frozenset({StageState.PAID, StageState.NOTHING_TO_PAY})
 
 
 @dataclass(frozen=True, slots=True)
-class Approval:
-    """Who allowed which amount to go where; it falls when either changes."""
-
-    by: str
-    amount: int
-    destination_version: int
-    approved_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Stage:
     """One of the three stages; amounts in minor units of `currency`.
 
     `amount` is what is paid, known from `due` on and fixed by the approval. `approvals` counts
-    them, so that each has its own cause in the book. `failures` counts definite failures that used
-    up a try; waiting for funds and a leg that was never made do not. `reason` says why the last
-    attempt failed or the approval fell. `version` guards every save.
+    them, so that each has its own cause in the book. `milestone` is the latest evidence for a
+    later stage; `divided` says how the last one's approval took the fees. `failures` counts
+    definite failures that used up a try; waiting for funds and a leg that was never made do not.
+    `reason` says why the last attempt failed or the approval fell. `version` guards every save.
     """
 
     campaign_id: str
@@ -79,6 +83,8 @@ class Stage:
     paid_at: datetime | None = None
     reason: str | None = None
     version: int = 0
+    milestone: Milestone | None = None
+    divided: LastStage | None = None
 
     @property
     def stage_id(self) -> str:
@@ -137,6 +143,37 @@ class StageApproved:
 
 
 @dataclass(frozen=True, slots=True)
+class StageHeld:
+    stage: Stage
+    reason: str
+    held_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StageReleased:
+    stage: Stage
+    released_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StageNothingToPay:
+    stage: Stage
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MilestoneApproved:
+    stage: Stage
+    milestone: Milestone
+
+
+@dataclass(frozen=True, slots=True)
+class MilestoneRejected:
+    stage: Stage
+    milestone: Milestone
+
+
+@dataclass(frozen=True, slots=True)
 class StageSubmitted:
     stage: Stage
     attempt: PayoutAttempt
@@ -158,7 +195,19 @@ class StageFailed:
     failed_at: datetime
 
 
-StageFact = PlanScheduled | StageDue | StageApproved | StageSubmitted | StagePaid | StageFailed
+StageFact = (
+    PlanScheduled
+    | StageDue
+    | StageHeld
+    | StageReleased
+    | StageApproved
+    | StageNothingToPay
+    | MilestoneApproved
+    | MilestoneRejected
+    | StageSubmitted
+    | StagePaid
+    | StageFailed
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,37 +254,3 @@ def make_due(stage: Stage, amount: int, now: datetime) -> StageDecision:
     """The stage's condition came true; `amount` is what `plan.stage_amount` gives now."""
     due = replace(move(stage, StageState.DUE), amount=amount, due_at=now)
     return StageDecision(due, facts=(StageDue(due),))
-
-
-def approve_by_verdict(
-    stage: Stage, amount: int, destination: Destination, limit: int, now: datetime
-) -> StageDecision:
-    """Approve a first stage without a person (`money.md` 8), with row 13.
-
-    `amount` is `plan.stage_amount` of now. Raises `Refused` for another stage, above the
-    two-person limit (minor units), or without a verified destination.
-    """
-    if amount == 0:
-        return StageDecision(replace(move(stage, StageState.NOTHING_TO_PAY), amount=0))
-    if stage.kind is not StageKind.FIRST:
-        raise Refused("needs-a-person", f"the verdict does not approve a {stage.kind} stage")
-    if amount > limit:
-        raise Refused("needs-two-people", f"{amount} is above the limit of {limit}")
-    if not destination.usable:
-        raise Refused("destination-unverified", "the destination is not verified")
-    approval = Approval(VERDICT, amount, destination.version, now)
-    approved = replace(
-        move(stage, StageState.APPROVED),
-        amount=amount,
-        approval=approval,
-        approvals=stage.approvals + 1,
-    )
-    posting = postings.stage_approved(approved.approval_id, amount)
-    return StageDecision(approved, (posting,), (StageApproved(approved, approval),))
-
-
-def drop_approval(stage: Stage, reason: str) -> StageDecision:
-    """What was approved has changed before it was submitted: due again, nothing owed."""
-    due = replace(move(stage, StageState.DUE, reason), approval=None)
-    posting = postings.stage_approval_fallen(stage.approval_id, stage.payable)
-    return StageDecision(due, (posting,))

@@ -12,14 +12,8 @@ from payouts.domain import payout_attempt, postings
 from payouts.domain.destination import Destination, give, verify
 from payouts.domain.errors import Refused
 from payouts.domain.payout_attempt import AttemptState
-from payouts.domain.stage import (
-    Stage,
-    StageDecision,
-    StageState,
-    StageSubmitted,
-    approve_by_verdict,
-    move,
-)
+from payouts.domain.stage import Stage, StageDecision, StageState, StageSubmitted, move
+from payouts.domain.stage_approval import approve_by_verdict
 from payouts.domain.stage_outcome import (
     PayoutSeen,
     TransferSeen,

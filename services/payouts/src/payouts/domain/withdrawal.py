@@ -39,7 +39,7 @@ def refund_withdrawn(money: PledgeMoney, now: datetime) -> RefundDecision | None
     """
     if not money.returnable:
         return None
-    return request(money, withdrawal_cause(money.pledge_id), now)
+    return request(replace(money, withdrawn=True), withdrawal_cause(money.pledge_id), now)
 
 
 def withdrawal_cause(pledge_id: str) -> str:
@@ -60,7 +60,7 @@ def book_return(
         raise Refused("returned-beside-us", detail)
     refund_id = refund_id_of(money.pledge_id, withdrawal_cause(money.pledge_id))
     returned = give_back(reserve(money, money.amount), money.amount)
-    return returned, (
+    return replace(returned, withdrawn=True), (
         postings.refund_requested(refund_id, money.amount),
         postings.refund_cash_left(money.amount, returned_in),
     )

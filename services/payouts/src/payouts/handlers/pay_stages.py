@@ -11,16 +11,11 @@ from payouts.domain.destination import verify
 from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.funds import ProviderFunds
 from payouts.domain.gate import GateView, Line, evaluate
-from payouts.domain.ledger import Account
-from payouts.domain.plan import stage_amount
+from payouts.domain.plan import StageKind
 from payouts.domain.provider_keys import KeyRules
-from payouts.domain.stage import (
-    Stage,
-    StageDecision,
-    StageState,
-    approve_by_verdict,
-    drop_approval,
-)
+from payouts.domain.stage import Stage, StageDecision, StageState
+from payouts.domain.stage_amount import amount_now
+from payouts.domain.stage_approval import approve_by_verdict, drop_approval, signed_of
 from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
 from payouts.domain.stage_sending import StageStep, lose_sight, next_step, resend, send, submit
 from payouts.domain.stopping import Stopped
@@ -52,6 +47,7 @@ AGAIN_MAX = timedelta(seconds=60)
 WATCH = timedelta(days=7)
 
 _TO_SUBMIT = frozenset({StageState.APPROVED, StageState.FAILED})
+_FOR_PEOPLE = frozenset({StageState.AWAITING_SECOND_APPROVAL, StageState.HELD})
 _SENDING = frozenset(
     {
         StageStep.SEND_TRANSFER,
@@ -115,6 +111,8 @@ class PayStages:
             return await self._save(claim, self._approve)
         if stage.state in _TO_SUBMIT:
             return await self._submit(claim, stage)
+        if stage.state in _FOR_PEOPLE:
+            return None
         step = next_step(stage, self.clock.now())
         if step is StageStep.REST and stage.state is not StageState.PAID:
             return None
@@ -156,11 +154,14 @@ class PayStages:
         await self.units.run(save)
 
     def _approve(self, view: StageView) -> StageDecision:
+        if view.stage.kind is not StageKind.FIRST:
+            return StageDecision(view.stage)
         try:
             if view.destination is None:
                 raise Refused("no-destination", "no destination is given")
+            amount = amount_now(view.book, view.stage, view.previous).amount
             return approve_by_verdict(
-                view.stage, _amount(view), view.destination, self.approval_limit, view.now
+                view.stage, amount, view.destination, self.approval_limit, view.now
             )
         except Refused as refusal:
             return StageDecision(replace(view.stage, reason=refusal.reason))
@@ -170,8 +171,8 @@ class PayStages:
         fresh_since = await self.freshness.fresh_since(stage.stage_id)
 
         def decide(view: StageView) -> StageDecision:
-            if _approval_fell(view):
-                return drop_approval(view.stage, "changed-after-approval")
+            if why := _approval_fell(view):
+                return drop_approval(view.stage, why)
             if view.destination is None:
                 return StageDecision(view.stage)
             lines = evaluate(self._gate(view, funds, fresh_since))
@@ -258,26 +259,17 @@ class PayStages:
         await self.units.run(save)
 
 
-def _amount(view: StageView) -> int:
-    verdict = view.book.verdict
-    if verdict is None:
-        raise Refused("no-verdict", "there is no verdict")
-    approved = sum(stage.payable for stage in view.previous)
-    return stage_amount(
-        view.stage.number,
-        verdict.collected,
-        verdict.shares_basis_points,
-        view.book.balances[Account.BACKER_FUNDS],
-        approved,
-    )
-
-
-def _approval_fell(view: StageView) -> bool:
-    """Whether the destination changed after the approval; once submitted it is too late."""
+def _approval_fell(view: StageView) -> str | None:
+    """Why the approval no longer holds; once submitted it is too late to fall."""
     approval, destination = view.stage.approval, view.destination
     if view.stage.state is not StageState.APPROVED or approval is None:
-        return False
-    return destination is None or destination.version != approval.destination_version
+        return None
+    if destination is None or destination.version != approval.destination_version:
+        return "changed-after-approval"
+    if approval.expired(view.now):
+        return "approval-expired"
+    signed = signed_of(view.stage, approval.amount, destination.version).hash
+    return "changed-after-approval" if approval.signed not in ("", signed) else None
 
 
 def _unchanged(view: StageView) -> StageDecision:

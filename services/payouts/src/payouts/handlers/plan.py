@@ -3,13 +3,14 @@
 from dataclasses import replace
 from datetime import datetime
 
-from payouts.domain.book import Agreement, Book, agreement, plan_is_due
-from payouts.domain.ledger import Account
-from payouts.domain.plan import stage_amount
-from payouts.domain.stage import make_due, schedule
+from payouts.domain.book import Agreement, Book, agreement, charge, plan_is_due
+from payouts.domain.stage import schedule
+from payouts.domain.stage_amount import become_due
 from payouts.handlers.work_kinds import stage_work
 from payouts.metrics import VERDICT_CONTRADICTIONS
 from payouts.ports import PayoutsUnit
+
+PAGE = 5_000
 
 
 async def plan_if_due(unit: PayoutsUnit, book: Book, now: datetime) -> Book:
@@ -19,12 +20,23 @@ async def plan_if_due(unit: PayoutsUnit, book: Book, now: datetime) -> Book:
     verdict = book.verdict
     shares = verdict.shares_basis_points
     plan = schedule(book.campaign_id, book.currency, verdict.collected, shares, now)
-    available = book.balances[Account.BACKER_FUNDS]
-    first = make_due(plan.stages[0], stage_amount(1, verdict.collected, shares, available, 0), now)
-    await unit.stages.save([first.stage, *plan.stages[1:]])
-    await unit.facts.add([plan, *first.facts])
-    await unit.plumbing.work.offer([stage_work(first.stage, now)])
-    return replace(book, planned=True)
+    # The verdict is the first stage's milestone, so its turn has come.
+    due = become_due(book, plan.stages[0], (), now)
+    assert due is not None
+    await unit.stages.save([due.stage, *plan.stages[1:]])
+    await unit.facts.add([plan, *due.facts])
+    await unit.plumbing.work.offer([stage_work(due.stage, now)])
+    return replace(charge(book, await _amounts(unit, book.campaign_id)), planned=True)
+
+
+async def _amounts(unit: PayoutsUnit, campaign_id: str) -> list[int]:
+    """Read once, when the plan is made, what the fees will be taken of; later ones add theirs."""
+    amounts: list[int] = []
+    after: str | None = None
+    while page := await unit.pledges.page(campaign_id, after, PAGE):
+        amounts += [money.amount for money in page if not money.withdrawn]
+        after = page[-1].pledge_id
+    return amounts
 
 
 def count_contradiction(before: Book, after: Book) -> None:

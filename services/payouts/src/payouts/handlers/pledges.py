@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from payouts.domain.book import Book, CollectedPledge, collect, reach, refunds_are_owed
+from payouts.domain.book import Book, CollectedPledge, charge, collect, reach, refund_cause_of
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
@@ -66,13 +66,22 @@ class _Fold:
 
     def take(self, heard: PledgeHeard) -> None:
         if heard.collected is not None:
-            collected = collect(self.book, heard.collected)
-            self.book = collected.book
-            self.postings.append(collected.posting)
-            self._keep(self._refunded_if_owed(collected.money))
+            self._collect(heard.collected)
         if heard.withdrawn is not None:
             self._withdraw(heard.withdrawn)
         self.book = reach(self.book, heard.sequence)
+
+    def _collect(self, pledge: CollectedPledge) -> None:
+        collected = collect(self.book, pledge)
+        self.book = collected.book
+        self.postings.append(collected.posting)
+        cause = refund_cause_of(self.book, pledge)
+        if cause is not None:
+            self._keep(self._decided(request(collected.money, cause, self._now)))
+            return
+        self._keep(collected.money)
+        if self.book.planned:
+            self.book = charge(self.book, [pledge.amount])
 
     def _withdraw(self, pledge: WithdrawnPledge) -> None:
         money = self.money.get(pledge.pledge_id) or self._known.get(pledge.pledge_id)
@@ -88,12 +97,6 @@ class _Fold:
 
     def _keep(self, money: PledgeMoney) -> None:
         self.money[money.pledge_id] = money
-
-    def _refunded_if_owed(self, money: PledgeMoney) -> PledgeMoney:
-        verdict_run = self.book.run
-        if not refunds_are_owed(self.book) or verdict_run is None:
-            return money
-        return self._decided(request(money, verdict_run.cause, self._now))
 
     def _decided(self, decision: RefundDecision) -> PledgeMoney:
         self.postings.extend(decision.postings)

@@ -1,13 +1,17 @@
 """One step of a stage, saved: the decision, its block, its facts, and the claim with them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
-from payouts.domain.stage import Stage, StageDecision, StageState
+from payouts.domain.errors import Refused
+from payouts.domain.plan import StageKind
+from payouts.domain.stage import OVER, Stage, StageDecision, StageState
+from payouts.domain.stage_amount import become_due
 from payouts.handlers.posting import post
+from payouts.handlers.work_kinds import stage_work
 from payouts.metrics import STAGE_LATE_FAILURES
 from payouts.ports import PayoutsUnit
 from servicekit.units import UnitsOfWork
@@ -20,6 +24,7 @@ class StageView:
 
     stage: Stage
     previous: tuple[Stage, ...]
+    following: tuple[Stage, ...]
     book: Book
     destination: Destination | None
     now: datetime
@@ -37,16 +42,11 @@ async def save_step(
     """
 
     async def work(unit: PayoutsUnit) -> tuple[StageState, Stage]:
-        view = await load_view(
-            unit, claim.item.payload["campaign_id"], claim.item.payload["number"], now
-        )
+        payload = claim.item.payload
+        view = await load_view(unit, payload["campaign_id"], payload["number"], now)
         decision = decide(view)
         await unit.plumbing.work.confirm([claim])
-        if decision.postings:
-            await unit.books.save([await post(unit, view.book, decision.postings, now)])
-        if decision.stage != view.stage:
-            await unit.stages.save([decision.stage])
-        await unit.facts.add(decision.facts)
+        await save_decision(unit, view, decision)
         return view.stage.state, decision.stage
 
     before, stage = await units.run(work)
@@ -55,10 +55,52 @@ async def save_step(
     return stage
 
 
+async def save_decision(unit: PayoutsUnit, view: StageView, decision: StageDecision) -> None:
+    """Save what was decided about a stage, and make the next one due where its turn has come."""
+    await _save_book(unit, view, decision)
+    if decision.stage != view.stage:
+        await unit.stages.save([decision.stage])
+    await unit.facts.add(decision.facts)
+    if decision.stage.state in OVER and view.following:
+        follower = view.following[0]
+        await make_due_if_reached(
+            unit, replace(view, previous=(*view.previous, decision.stage), stage=follower)
+        )
+
+
+async def make_due_if_reached(unit: PayoutsUnit, view: StageView) -> Stage:
+    """Save the stage as due, with its work, once its turn has come; return it as it is now."""
+    due = become_due(view.book, view.stage, view.previous, view.now)
+    if due is None:
+        return view.stage
+    await unit.stages.save([due.stage])
+    await unit.facts.add(due.facts)
+    await unit.plumbing.work.offer([stage_work(due.stage, view.now)])
+    return due.stage
+
+
+async def _save_book(unit: PayoutsUnit, view: StageView, decision: StageDecision) -> None:
+    book = view.book
+    if decision.postings:
+        book = await post(unit, book, decision.postings, view.now)
+    if decision.stage.kind is StageKind.LAST:
+        book = replace(book, last_approved=decision.stage.divided is not None)
+    # Saved with every submission too: a hold that is placed meanwhile meets it there.
+    submitted = decision.stage.state is StageState.SUBMITTED
+    if book != view.book or (submitted and view.stage.state is not StageState.SUBMITTED):
+        await unit.books.save([book])
+
+
 async def load_view(unit: PayoutsUnit, campaign_id: str, number: int, now: datetime) -> StageView:
-    """Read what the gate and the steps of a stage look at."""
+    """Read what the gate and the steps of a stage look at; `Refused` where there is no such one."""
     stages = await unit.stages.load(campaign_id)
-    book = (await unit.books.load([campaign_id]))[campaign_id]
-    destination = await unit.destinations.load(campaign_id)
-    previous = tuple(stage for stage in stages if stage.number < number)
-    return StageView(stages[number - 1], previous, book, destination, now)
+    if not 1 <= number <= len(stages):
+        raise Refused("stage-unknown", f"campaign {campaign_id} has no stage {number}")
+    return StageView(
+        stage=stages[number - 1],
+        previous=tuple(stages[: number - 1]),
+        following=tuple(stages[number:]),
+        book=(await unit.books.load([campaign_id]))[campaign_id],
+        destination=await unit.destinations.load(campaign_id),
+        now=now,
+    )

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from payouts.domain.book import Book, Verdict, hear_verdict
 from payouts.domain.errors import Refused
+from payouts.domain.fees import FeeTerms
 from payouts.handlers.plan import count_contradiction, plan_if_due
 from payouts.handlers.work_kinds import refund_run_work
 from payouts.ports import PayoutsUnit
@@ -18,6 +19,7 @@ class VerdictHeard:
     campaign_id: str
     currency: str
     verdict: Verdict
+    fees: FeeTerms
 
 
 async def take_verdicts(
@@ -29,7 +31,7 @@ async def take_verdicts(
     for place, one in enumerate(heard):
         book = books.get(one.campaign_id) or Book(one.campaign_id, one.currency)
         try:
-            after = hear_verdict(book, one.verdict)
+            after = hear_verdict(book, one.verdict, one.fees)
         except Refused as refusal:
             refused[place] = refusal
             continue

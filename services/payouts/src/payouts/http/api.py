@@ -21,6 +21,7 @@ from payouts.http.models import (
     RefundView,
     StagesView,
 )
+from payouts.http.people import add_people_routes
 from payouts.http.views import (
     block_view,
     destination_view,
@@ -131,6 +132,8 @@ def build_api(
         found = await queries.stages(campaign_id)
         views = [stage_view(stage, await _lines(stages, stage)) for stage in found]
         return StagesView(campaign_id=campaign_id, stages=views)
+
+    add_people_routes(api, guard, units, queries, stages, clock, creator, unknown=_unknown_campaign)
 
     @api.get("/campaigns/{campaign_id}/blocks", dependencies=[guard.anybody()])
     async def list_blocks(

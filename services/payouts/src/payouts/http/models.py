@@ -1,9 +1,9 @@
 """What goes in and out over HTTP: strict in, plain out, amounts in minor units."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Identifier = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._:-]+$")]
 
@@ -70,6 +70,33 @@ class RefundPage(BaseModel):
     next_cursor: str | None
 
 
+class MilestoneView(BaseModel):
+    revision: int
+    evidence: str
+    state: str
+    submitted_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    reason: str | None
+
+
+class ApprovalView(BaseModel):
+    by: str
+    second_by: str | None
+    amount: int
+    destination_version: int
+    approved_at: datetime
+
+
+class FeesView(BaseModel):
+    """Fees of the last stage: `owed` is what the campaign's money did not cover."""
+
+    platform: int
+    processing: int
+    tax: int
+    owed: int
+
+
 class LineView(BaseModel):
     name: str
     state: str
@@ -91,6 +118,9 @@ class StageView(BaseModel):
     paid_at: datetime | None
     attempts: int
     reason: str | None
+    milestone: MilestoneView | None
+    approval: ApprovalView | None
+    fees: FeesView | None
     gate: list[LineView]
 
 
@@ -104,3 +134,65 @@ class BlockPage(BaseModel):
 
     items: list[dict[str, object]]
     next_cursor: int | None
+
+
+Reason = Annotated[str, Field(min_length=1, max_length=1_000, pattern=r"\S")]
+Number = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class EvidenceBody(BaseModel):
+    """SHA-256, in hexadecimal, of the evidence as it is shown to people."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    evidence: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class MilestoneBody(BaseModel):
+    """A decision about one revision of the evidence; a rejection needs a reason."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    revision: Number
+    decision: Literal["approve", "reject"]
+    reason: Reason | None = None
+
+    @model_validator(mode="after")
+    def _reasons(self) -> Self:
+        if (self.decision == "reject") != (self.reason is not None):
+            raise ValueError("a rejection has a reason, an approval has none")
+        return self
+
+
+class ApprovalBody(BaseModel):
+    """What is allowed, as it was shown: anything that is different now refuses it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    amount: Annotated[int, Field(ge=0, le=2**53 - 1)]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    destination_version: Number
+    milestone_revision: Number = 0
+
+
+class HoldBody(BaseModel):
+    """Why the stages of the campaign stand still."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    reason: Reason
+
+
+class HoldView(BaseModel):
+    hold_id: str
+    kind: str
+    reason: str
+    by: str
+    since: datetime
+    released_by: str | None
+    released_at: datetime | None
+
+
+class HoldsView(BaseModel):
+    campaign_id: str
+    holds: list[HoldView]

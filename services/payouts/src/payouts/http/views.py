@@ -2,16 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 
+from payouts.domain.approval import Approval
 from payouts.domain.block import Block, published
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
+from payouts.domain.fees import LastStage
 from payouts.domain.gate import Line
+from payouts.domain.holds import Hold
 from payouts.domain.ledger import Account
+from payouts.domain.milestone import Milestone
 from payouts.domain.refund import Refund, RefundState
 from payouts.domain.stage import Stage, StageState
 from payouts.http.models import (
+    ApprovalView,
     DestinationView,
+    FeesView,
+    HoldsView,
+    HoldView,
     LineView,
+    MilestoneView,
     MoneyView,
     RefundFigures,
     RefundView,
@@ -82,7 +91,58 @@ def stage_view(stage: Stage, lines: Sequence[Line]) -> StageView:
         paid_at=stage.paid_at,
         attempts=len(stage.attempts),
         reason=stage.reason,
+        milestone=_milestone(stage.milestone) if stage.milestone else None,
+        approval=_approval(stage.approval) if stage.approval else None,
+        fees=_fees(stage.divided) if stage.divided else None,
         gate=[_line(line) for line in lines],
+    )
+
+
+def holds_view(book: Book) -> HoldsView:
+    return HoldsView(campaign_id=book.campaign_id, holds=[_hold(hold) for hold in book.holds])
+
+
+def _hold(hold: Hold) -> HoldView:
+    return HoldView(
+        hold_id=hold.hold_id,
+        kind=hold.kind.value,
+        reason=hold.reason,
+        by=hold.by,
+        since=hold.since,
+        released_by=hold.released_by,
+        released_at=hold.released_at,
+    )
+
+
+def _milestone(milestone: Milestone) -> MilestoneView:
+    return MilestoneView(
+        revision=milestone.revision,
+        evidence=milestone.evidence,
+        state=milestone.state.value,
+        submitted_at=milestone.submitted_at,
+        decided_by=milestone.decided_by,
+        decided_at=milestone.decided_at,
+        reason=milestone.reason,
+    )
+
+
+def _approval(approval: Approval) -> ApprovalView:
+    return ApprovalView(
+        by=approval.by,
+        second_by=approval.second_by,
+        amount=approval.amount,
+        destination_version=approval.destination_version,
+        approved_at=approval.approved_at,
+    )
+
+
+def _fees(divided: LastStage) -> FeesView:
+    covered, owed = divided.covered, divided.owed
+    return FeesView(
+        platform=covered.platform + owed.platform,
+        processing=covered.processing + owed.processing,
+        tax=covered.tax + owed.tax,
+        owed=owed.total,
     )
 
 

@@ -1,0 +1,63 @@
+"""What a stage gets as things are now, and whether its turn has come (`money.md` 4 and 7)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from payouts.domain.book import Book, fees_due
+from payouts.domain.errors import Refused
+from payouts.domain.fees import LastStage, divide_last
+from payouts.domain.holds import open_holds
+from payouts.domain.ledger import Account
+from payouts.domain.plan import StageKind, stage_amount
+from payouts.domain.stage import OVER, Stage, StageDecision, StageState, make_due
+from payouts.domain.stage_approval import hold, milestone_reached, nothing_to_pay
+
+
+@dataclass(frozen=True, slots=True)
+class AmountNow:
+    """The amount in minor units; `divided` is there for the last stage, after fees."""
+
+    amount: int
+    divided: LastStage | None = None
+
+
+def amount_now(book: Book, stage: Stage, previous: Sequence[Stage]) -> AmountNow:
+    """Return what the stage gets if it is approved now; `Refused` without verdict or terms."""
+    verdict, available = book.verdict, book.balances[Account.BACKER_FUNDS]
+    if verdict is None:
+        raise Refused("no-verdict", "there is no verdict")
+    if stage.kind is StageKind.LAST:
+        divided = divide_last(available, fees_due(book))
+        return AmountNow(divided.payable, divided)
+    approved = sum(one.payable for one in previous)
+    shares = verdict.shares_basis_points
+    return AmountNow(stage_amount(stage.number, verdict.collected, shares, available, approved))
+
+
+def become_due(
+    book: Book, stage: Stage, previous: Sequence[Stage], now: datetime
+) -> StageDecision | None:
+    """Make a planned stage due once its milestone is approved and all before it are over.
+
+    None while its turn has not come. Nothing to pay ends a stage at once, but not the last one,
+    whose fees somebody has to approve; a hold that is open holds it from the start.
+    """
+    over = all(one.state in OVER for one in previous)
+    if stage.state is not StageState.PLANNED or not over or not milestone_reached(stage):
+        return None
+    now_gets = amount_now(book, stage, previous)
+    due = make_due(stage, now_gets.amount, now)
+    if now_gets.amount == 0 and stage.kind is not StageKind.LAST:
+        return _then(due, nothing_to_pay(due.stage, now))
+    if holding := open_holds(book.holds):
+        return _then(due, hold(due.stage, holding[0].reason, now))
+    return due
+
+
+def _then(first: StageDecision, second: StageDecision) -> StageDecision:
+    return replace(
+        second,
+        postings=(*first.postings, *second.postings),
+        facts=(*first.facts, *second.facts),
+    )

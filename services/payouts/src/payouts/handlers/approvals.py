@@ -1,0 +1,75 @@
+"""A person allows a stage to be paid: amount, destination and evidence as they were shown."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from payouts.domain.approval import Concerned
+from payouts.domain.errors import Refused
+from payouts.domain.holds import open_holds
+from payouts.domain.stage import Stage
+from payouts.domain.stage_amount import amount_now
+from payouts.domain.stage_approval import approve_by_person
+from payouts.handlers.stages import StageView, load_view, save_decision
+from payouts.handlers.wake import wake
+from payouts.ports import PayoutsUnit
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the person saw and allows; it is refused when anything of it is different now."""
+
+    amount: int
+    currency: str
+    destination_version: int
+    milestone_revision: int
+    by: str
+
+
+async def approve_stage(
+    unit: PayoutsUnit,
+    campaign_id: str,
+    number: int,
+    asked: Asked,
+    concerned: Concerned,
+    limit: int,
+    now: datetime,
+) -> Stage:
+    """Approve as the first or the second person; raises `Refused` with the reason otherwise."""
+    view = await load_view(unit, campaign_id, number, now)
+    approval = view.stage.approval
+    if approval is not None and asked.by in (approval.by, approval.second_by):
+        gets = approval.amount, view.stage.divided
+    else:
+        found = amount_now(view.book, view.stage, view.previous)
+        gets = found.amount, found.divided
+    _must_be_what_was_shown(view, asked, gets[0])
+    if view.destination is None:
+        raise Refused("no-destination", "no destination is given")
+    milestone = view.stage.milestone
+    decided_by = milestone.decided_by if milestone else None
+    decision = approve_by_person(
+        view.stage,
+        gets[0],
+        view.destination,
+        asked.by,
+        Concerned(concerned.creator, decided_by, concerned.is_backer),
+        limit,
+        now,
+        gets[1],
+    )
+    await save_decision(unit, view, decision)
+    await wake(unit, [], [decision.stage], now)
+    return decision.stage
+
+
+def _must_be_what_was_shown(view: StageView, asked: Asked, amount: int) -> None:
+    if holding := open_holds(view.book.holds):
+        raise Refused("held", f"the money is held: {holding[0].reason}")
+    if (asked.amount, asked.currency) != (amount, view.stage.currency):
+        raise Refused("amount-changed", f"the stage is {amount} {view.stage.currency} now")
+    version = view.destination.version if view.destination else 0
+    if asked.destination_version != version:
+        raise Refused("destination-changed", f"version {version} of the destination is current")
+    revision = view.stage.milestone.revision if view.stage.milestone else 0
+    if asked.milestone_revision != revision:
+        raise Refused("evidence-changed", f"revision {revision} of the evidence is current")

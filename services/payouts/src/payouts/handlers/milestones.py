@@ -1,0 +1,56 @@
+"""Evidence for a milestone comes in, and somebody else decides about it."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from payouts.domain.stage import Stage, StageDecision
+from payouts.domain.stage_approval import approve_milestone, reject_milestone, submit_milestone
+from payouts.handlers.stages import load_view, make_due_if_reached, save_decision
+from payouts.ports import PayoutsUnit
+
+
+@dataclass(frozen=True, slots=True)
+class MilestoneDecision:
+    """What staff decided about one revision; a rejection has a reason, an approval none."""
+
+    revision: int
+    by: str
+    rejected_because: str | None = None
+
+
+async def take_evidence(
+    unit: PayoutsUnit, campaign_id: str, number: int, evidence: str, by: str, now: datetime
+) -> Stage:
+    """Keep the evidence's hash as the next revision; the same again is the same revision."""
+    view = await load_view(unit, campaign_id, number, now)
+    decision = submit_milestone(view.stage, evidence, by, now)
+    await save_decision(unit, view, decision)
+    return decision.stage
+
+
+async def decide_milestone(
+    unit: PayoutsUnit,
+    campaign_id: str,
+    number: int,
+    decision: MilestoneDecision,
+    creator: str | None,
+    now: datetime,
+) -> Stage:
+    """Approve or reject; an approved milestone makes its stage due if those before are over."""
+    view = await load_view(unit, campaign_id, number, now)
+    decided = _decide(view.stage, decision, creator, now)
+    await save_decision(unit, view, decided)
+    if decided.stage == view.stage:
+        return view.stage
+    # Its version moved with the save.
+    saved = replace(decided.stage, version=view.stage.version + 1)
+    return await make_due_if_reached(unit, replace(view, stage=saved))
+
+
+def _decide(
+    stage: Stage, decision: MilestoneDecision, creator: str | None, now: datetime
+) -> StageDecision:
+    revision, by, reason = decision.revision, decision.by, decision.rejected_because
+    if reason is None:
+        return approve_milestone(stage, revision, by, creator, now)
+    return reject_milestone(stage, revision, by, creator, reason, now)

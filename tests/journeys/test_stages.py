@@ -1,0 +1,89 @@
+"""A creator is paid in three stages, each after what has to come before it."""
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from infra.sandbox.issuer.tokens import Caller
+from tests.world import CREATOR, World, backers
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+FIRST_STAFF, SECOND_STAFF = (Caller(f"staff-{name}", ("staff",)) for name in ("ada", "bo"))
+
+
+async def ask(world: World, method: str, path: str, caller: Caller, body: object) -> Any:
+    response = await world.look.ask(method, "payouts", path, caller=caller, body=body)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+async def stage_paid(world: World, campaign_id: str, number: int) -> int:
+    """Given evidence, one person approves the milestone, another one the payment."""
+    path = f"/campaigns/{campaign_id}/stages/{number}"
+    evidence = hashlib.sha256(f"photographs for stage {number}".encode()).hexdigest()
+    await ask(world, "PUT", f"{path}/evidence", CREATOR, {"evidence": evidence})
+    decision = {"revision": 1, "decision": "approve"}
+    await ask(world, "POST", f"{path}/milestone", FIRST_STAFF, decision)
+    due = await world.stage_is(campaign_id, number, "due")
+    approval = {
+        "amount": due["amount"],
+        "currency": "EUR",
+        "destination_version": 1,
+        "milestone_revision": 1,
+    }
+    await ask(world, "POST", f"{path}/approvals", SECOND_STAFF, approval)
+    paid = await world.stage_is(campaign_id, number, "paid")
+    assert paid["amount"] == due["amount"]
+    return int(str(paid["amount"]))
+
+
+@pytest.mark.row("S9")
+async def test_three_stages_pay_20_30_and_50_percent_without_the_fees(world: World) -> None:
+    """Given a met goal, stages follow from verdict and milestones; fees come out of the last."""
+    rows = backers("staged", 40)
+    total = sum(row.amount for row in rows)
+    await world.launch("staged", goal=total, open_seconds=4)
+    await world.checkout.pay("staged", rows)
+    account = await world.suite.provider.create_account()
+    await world.give_destination("staged", account["id"])
+    first = int(str((await world.stage_is("staged", 1, "paid"))["amount"]))
+
+    second = await stage_paid(world, "staged", 2)
+    last = await stage_paid(world, "staged", 3)
+
+    assert (first, second) == (total * 2_000 // 10_000, total * 3_000 // 10_000)
+    found = await world.look.get("payouts", "/campaigns/staged/stages")
+    assert found is not None
+    fees = found["stages"][2]["fees"]
+    assert fees["owed"] == 0
+    assert first + second + last + fees["platform"] + fees["processing"] + fees["tax"] == total
+    sent = (await world.suite.provider.book())["accounts"][account["id"]]["eur"]
+    assert sent["by_type"]["payout"]["amount"] == -(first + second + last)
+    money = await world.look.get("payouts", "/campaigns/staged/money")
+    assert money is not None and (money["held"], money["paid"]) == (0, first + second + last)
+    world.assert_books_true()
+
+
+@pytest.mark.row("S9")
+async def test_a_hold_stops_a_stage_until_it_is_let_go(world: World) -> None:
+    """Given a hold before the verdict, the first stage waits and says why; then it is paid."""
+    rows = backers("held", 10)
+    total = sum(row.amount for row in rows)
+    await world.launch("held", goal=total, open_seconds=4)
+    await world.checkout.pay("held", rows)
+    await world.counted("held", rows)
+    account = await world.suite.provider.create_account()
+    path = "/campaigns/held/holds/question"
+    await world.until_known("payouts", "/campaigns/held/money")
+    await ask(world, "PUT", path, FIRST_STAFF, {"reason": "who owns the workshop?"})
+    await world.give_destination("held", account["id"])
+
+    stage = await world.stage_is("held", 1, "held")
+
+    why = {line["name"]: line["why"] for line in stage["gate"]}
+    assert "who owns the workshop?" in why["holds"]
+    await ask(world, "DELETE", path, FIRST_STAFF, None)
+    await world.stage_is("held", 1, "paid")
+    world.assert_books_true()
