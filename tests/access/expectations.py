@@ -85,6 +85,15 @@ ROWS = (
         f"{NO_TOKEN}   200 404 403 403 403 403",
         natural_key="the pledge's id",
     ),
+    Row(
+        "funding",
+        "POST",
+        "/campaigns/{campaign_id}/cancellation",
+        OWN_CAMPAIGN_OR_STAFF,
+        body={"reason": "It is over."},
+        natural_key="the campaign's id",
+        other=({"reason": "Something else."}, 409),
+    ),
     Row("funding", "GET", "/campaigns/{campaign_id}/pledges", OWN_CAMPAIGN_OR_STAFF),
     Row("funding", "GET", "/campaigns/{campaign_id}/pledges/{pledge_id}", OWN_OBJECT),
     Row(

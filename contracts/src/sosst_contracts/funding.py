@@ -25,6 +25,7 @@ from sosst_contracts.event import (
 from sosst_contracts.platform import GivenSeconds, PaymentMethod, Reward
 
 __all__ = [
+    "CampaignCancelled",
     "CampaignLaunched",
     "FundingEvent",
     "PledgeCollected",
@@ -111,6 +112,27 @@ class VerdictReached(Event):
     terms: Terms = Field(description="Terms of the campaign.")
     late_by_seconds: Seconds = Field(description="How long the decision was possible before.")
     reached_at: Instant = Field(description="When it was decided.")
+
+
+class CampaignCancelled(Event):
+    """A campaign ended by a decision; before a verdict every collected pledge goes back."""
+
+    topic: ClassVar = "funding.campaigns"
+    name: ClassVar = "campaign-cancelled"
+
+    campaign_id: Identifier = Field(description="Id of the campaign.")
+    creator_id: Person = Field(description="Person who owns it.")
+    title: Title = Field(description="Title of the campaign.")
+    by: Person = Field(description="Person who cancelled it.")
+    reason: Text = Field(description="Why, as it is told to its backers.")
+    after_verdict: bool = Field(description="Whether the goal had been met before.")
+    collected: Total = Field(description="Sum of the counted pledges, minor units.")
+    currency: Currency = Field(description="ISO 4217 currency of collected.")
+    count: Count = Field(description="How many pledges were counted.")
+    pledges_sequence: Sequence = Field(
+        description="Last sequence of funding.pledges that the cancellation knows (as of N)."
+    )
+    cancelled_at: Instant = Field(description="When it was cancelled.")
 
 
 class _Pledge(Event):
@@ -223,4 +245,4 @@ PledgeEvent = (
     | PledgeDropped
     | PledgeWithdrawn
 )
-FundingEvent = CampaignLaunched | VerdictReached | PledgeEvent
+FundingEvent = CampaignLaunched | VerdictReached | CampaignCancelled | PledgeEvent

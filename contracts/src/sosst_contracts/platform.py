@@ -135,3 +135,16 @@ class PaymentWithdrawn(_Payment):
     balance_transaction: Identifier = Field(
         description="The provider's id of the cash entry of the return."
     )
+
+
+class CancellationOrdered(Event):
+    """The platform's staff ordered that a campaign ends without a verdict."""
+
+    topic: ClassVar = "platform.campaigns"
+    name: ClassVar = "cancellation-ordered"
+    sequenced: ClassVar = False
+
+    campaign_id: Identifier = Field(description="Id of the campaign.")
+    by: Person = Field(description="Person who ordered it.")
+    reason: Text = Field(description="Why, as it is told to its backers.")
+    ordered_at: Instant = Field(description="When it was ordered.")

@@ -10,8 +10,10 @@ from funding.adapters.queries import MongoQueries
 from funding.adapters.schema import SCHEMA
 from funding.app import bind
 from funding.domain.campaign import Campaign, Launch, Reward
+from funding.domain.cancelling import CancelCampaign
 from funding.domain.pledge import Capture, Payment, PaymentStatus, WithdrawPledge
 from funding.domain.terms import Terms
+from funding.handlers.cancel import cancel_campaign
 from funding.handlers.launch import launch
 from funding.handlers.payments import Answer, take_payments
 from funding.handlers.settle import settle
@@ -89,6 +91,12 @@ class Funding:
         at = self.clock.now()
         asked = [WithdrawPledge(campaign_id, f"p{number}", at) for number in numbers]
         return await self.units.run(lambda unit: take_payments(unit, asked))
+
+    async def cancel(
+        self, by: str = "staff-1", *, as_staff: bool = True, reason: str = "It is over."
+    ) -> Campaign:
+        command = CancelCampaign("c1", by, reason, as_staff, self.clock.now())
+        return await self.units.run(lambda unit: cancel_campaign(unit, command))
 
     async def settle(self, campaign_id: str = "c1") -> Campaign | None:
         return await settle(self.units, self.intake, campaign_id, self.clock.now())

@@ -177,6 +177,32 @@ async def test_a_backer_takes_a_pledge_back(client: httpx.AsyncClient, known: Fu
     assert (await client.get("/campaigns/c1")).json()["figures"]["count"] == 1
 
 
+async def test_a_campaign_is_cancelled(client: httpx.AsyncClient) -> None:
+    """By its creator with a reason, once; it says so to everybody, and a met goal stays met."""
+    path, mine = "/campaigns/c1/cancellation", bearer(creator("creator-1"))
+    assert problem(await client.post(path, json={}, headers=mine)) == (422, "invalid-request")
+    empty = await client.post(path, json={"reason": "  "}, headers=mine)
+    assert problem(empty) == (422, "reason-missing")
+    first = await client.post(path, json={"reason": "It is over."}, headers=mine)
+    assert first.status_code == 200 and first.json()["state"] == "cancelled"
+    again = await client.post(path, json={"reason": "It is over."}, headers=mine)
+    assert again.json() == first.json()
+    other = await client.post(path, json={"reason": "Other."}, headers=mine)
+    assert problem(other) == (409, "already-cancelled")
+    client.headers.pop("authorization")
+    shown = (await client.get("/campaigns/c1")).json()
+    assert shown["cancellation"]["reason"] == "It is over."
+
+
+async def test_a_met_goal_is_not_cancelled(client: httpx.AsyncClient, known: Funding) -> None:
+    """409 by name, until the shares of what is left can be returned."""
+    await client.post("/campaigns/c1/payments", json=PAYMENT | {"money": LAUNCH["goal"]})
+    known.clock.advance(hours=2)
+    assert (await known.settled()).verdict is not None
+    refused = await client.post("/campaigns/c1/cancellation", json={"reason": "Fraud."})
+    assert problem(refused) == (409, "cancellation-after-verdict-not-offered")
+
+
 async def test_other_content_is_409_and_what_is_not_there_404(client: httpx.AsyncClient) -> None:
     """Also another campaign's pledge."""
     assert problem(await client.put("/campaigns/c1", json=LAUNCH | {"title": "Other"})) == (

@@ -102,6 +102,33 @@ async def test_the_state_is_rolled_forward_by_its_own_facts(backup: int) -> None
     assert len(await told(restored)) == known, "nothing is published again"
 
 
+@pytest.mark.trap(23)
+@pytest.mark.parametrize("backup", range(6))
+async def test_a_cancellation_is_rolled_forward(backup: int) -> None:
+    """It comes back as it was told, with the pledges around it, and no verdict falls."""
+    lived, restored = memory_funding(), memory_funding()
+    for funding, until in ((lived, 6), (restored, backup)):
+        steps = [
+            funding.launch,
+            lambda funding=funding: funding.pay(payment(1), payment(2)),
+            lambda funding=funding: funding.withdraw(2),
+            funding.cancel,
+            lambda funding=funding: funding.pay(payment(3)),
+            lambda funding=funding: funding.pay(payment(1, PaymentStatus.WITHDRAWN)),
+        ]
+        for step in steps[:until]:
+            await step()
+    known = len(await told(restored))
+    recovery = RecoverFunding(restored.units, wire.history_from, restored.clock)
+    for _ in range(2):
+        lines = await recovery.roll_forward((await told(lived))[known:])
+        assert not [line for line in lines if "a person" in line]
+    expected, found = await lived.queries.campaign("c1"), await restored.queries.campaign("c1")
+    assert expected is not None and found is not None
+    assert replace(found, version=0) == replace(expected, version=0)
+    assert (await restored.settled()).verdict is None
+
+
 async def test_a_payment_that_is_read_again_says_nothing_new() -> None:
     """The inputs come a second time behind the roll, and make no fact."""
     lived, restored = memory_funding(), memory_funding()

@@ -38,7 +38,7 @@ KEPT = frozenset({PledgeState.COLLECTED, PledgeState.WITHDRAWN})
 def test_a_campaign_moves_only_as_the_table_says(
     state: CampaignState, target: CampaignState
 ) -> None:
-    """live → settling → goal_met | goal_missed, and no way back."""
+    """live → settling → goal_met | goal_missed, cancelled before either, and no way back."""
     campaign = replace(LIVE, state=state)
     if target in campaigns.TRANSITIONS[state]:
         assert move(campaign, target).state is target

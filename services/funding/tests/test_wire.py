@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from funding import wire
-from funding.domain.campaign import CampaignState, Verdict, launch_campaign
+from funding.domain.campaign import CampaignState, Cancellation, Verdict, launch_campaign
 from funding.domain.facts import (
+    CampaignCancelled,
     CampaignLaunched,
     Fact,
     PledgeCollected,
@@ -34,6 +35,7 @@ from sosst_contracts.event import Event
 from sosst_contracts.testing import sample
 
 CAMPAIGN = launch_campaign(LAUNCH, NOW)
+CANCELLATION = Cancellation("staff-1", "It is over.", 1_200, 2, 4, NOW)
 VERDICT = Verdict(CampaignState.GOAL_MET, 1_200, 2, 4, 1, NOW)
 
 
@@ -48,6 +50,7 @@ def said(fact: Fact) -> Event:
     [
         (CampaignLaunched(CAMPAIGN), "campaign-launched"),
         (VerdictReached(replace(CAMPAIGN, verdict=VERDICT)), "verdict-reached"),
+        (CampaignCancelled(replace(CAMPAIGN, cancellation=CANCELLATION)), "campaign-cancelled"),
         (PledgePlaced(payment(1), NOW), "pledge-placed"),
         (PledgeCollected(payment(1), Standing.LATE), "pledge-collected"),
         (PledgeErrored(payment(1, PaymentStatus.FAILED)), "pledge-errored"),

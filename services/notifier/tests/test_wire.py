@@ -109,6 +109,15 @@ def test_joined_is_the_sequence() -> None:
     assert membership is not None and membership.joined == 41
 
 
+def test_a_cancellation_is_told_to_everybody_as_of_n() -> None:
+    """With its reason, under a cause of its own."""
+    event = sample(funding.CampaignCancelled, reason="It is over.", pledges_sequence=7)
+    heard = campaign_wide_from(decoded(Draft(event, NOW).seal(2)))
+    assert heard is not None and (heard.pledges_sequence, heard.expected) == (7, None)
+    assert heard.told.cause == "campaign-cancelled/campaign-1"
+    assert heard.told.content["reason"] == "It is over."
+
+
 def test_only_the_maker_who_counts_is_compared() -> None:
     """An update carries its audience, a verdict does not: it counts pledges."""
     heard = campaign_wide_from(decoded(update(7, 3)))

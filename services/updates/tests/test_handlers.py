@@ -99,17 +99,25 @@ async def test_unknown_campaigns_and_drafts_are_refused(service: UpdatesService)
     assert refused.value.reason == "update-unknown"
 
 
-async def test_a_missed_goal_refuses_the_draft_and_its_publication(
-    service: UpdatesService,
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (sample(funding.VerdictReached, verdict="goal_missed"), "campaign-missed"),
+        (sample(funding.CampaignCancelled), "campaign-cancelled"),
+    ],
+    ids=("missed", "cancelled"),
+)
+async def test_an_end_without_the_goal_refuses_the_draft_and_its_publication(
+    service: UpdatesService, end: Event, reason: str
 ) -> None:
-    """A draft from before the deadline is not published after a missed goal."""
+    """A draft from before is not published after a missed goal, nor after a cancellation."""
     await service.hear((sample(funding.CampaignLaunched), 1))
     await write(service)
-    await service.hear((sample(funding.VerdictReached, verdict="goal_missed"), 2))
+    await service.hear((end, 2))
     for attempt in (publish(service), write(service)):
         with pytest.raises(Refused) as refused:
             await attempt
-        assert refused.value.reason == "campaign-missed"
+        assert refused.value.reason == reason
     assert await service.published() == []
 
 

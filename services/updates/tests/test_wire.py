@@ -47,6 +47,8 @@ def test_words_and_figures_are_read() -> None:
         read_back(Draft(sample(funding.VerdictReached, verdict="goal_missed"), NOW))
     )
     assert missed.said == Decided(Verdict.GOAL_MISSED)
+    cancelled = wire.heard_from(read_back(Draft(sample(funding.CampaignCancelled), NOW)))
+    assert cancelled.said == Decided(Verdict.CANCELLED)
     failed = wire.heard_from(read_back(Draft(sample(payouts.StageFailed, stage=2), NOW)))
     assert failed.said == StageFailed(2)
 

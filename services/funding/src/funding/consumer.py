@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from funding import wire
 from funding.domain.errors import Refused
 from funding.domain.terms import Terms
+from funding.handlers.cancel import cancel_campaign
 from funding.handlers.launch import launch
 from funding.handlers.payments import take_payments
 from funding.ports import FundingUnit
@@ -12,6 +13,7 @@ from servicekit.clock import Clock
 from servicekit.consume import Refusal, Subscription
 from sosst_contracts import platform
 from sosst_contracts.codec import Decoded
+from sosst_contracts.event import Event
 
 PAYMENTS_GROUP = "funding-platform-payments"
 
@@ -37,7 +39,7 @@ def subscriptions(
 
 
 class _Launches:
-    """Launches campaigns that the platform approved."""
+    """Launches campaigns that the platform approved, and cancels those that its staff ended."""
 
     def __init__(self, clock: Clock, standard: Terms) -> None:
         self._clock = clock
@@ -46,14 +48,19 @@ class _Launches:
     async def __call__(self, unit: FundingUnit, facts: Sequence[Decoded]) -> list[Refusal]:
         refusals = []
         for fact in facts:
-            if not isinstance(fact.event, platform.CampaignApproved):
-                continue
             try:
-                command = wire.launch_from(fact.event, self._standard)
-                await launch(unit, command, self._clock.now())
+                await self._take(unit, fact.event)
             except Refused as error:
                 refusals.append(Refusal(fact, error.reason, error.detail))
         return refusals
+
+    async def _take(self, unit: FundingUnit, event: Event) -> None:
+        match event:
+            case platform.CampaignApproved():
+                command = wire.launch_from(event, self._standard)
+                await launch(unit, command, self._clock.now())
+            case platform.CancellationOrdered():
+                await cancel_campaign(unit, wire.cancellation_from(event))
 
 
 async def _payments(unit: FundingUnit, facts: Sequence[Decoded]) -> list[Refusal]:

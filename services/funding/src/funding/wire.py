@@ -5,8 +5,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from funding.domain.campaign import Campaign, CampaignState, Launch, Reward, Verdict
+from funding.domain.campaign import (
+    Campaign,
+    CampaignState,
+    Cancellation,
+    Launch,
+    Reward,
+    Verdict,
+)
+from funding.domain.cancelling import CancelCampaign
 from funding.domain.facts import (
+    CampaignCancelled,
     CampaignLaunched,
     Fact,
     PledgeCollected,
@@ -29,7 +38,16 @@ from funding.domain.pledge import (
     WithdrawnBy,
 )
 from funding.domain.terms import Terms
-from funding.handlers.recover import Decided, Dropped, Happened, Launched, Paid, Stepped, Withdrawn
+from funding.handlers.recover import (
+    Cancelled,
+    Decided,
+    Dropped,
+    Happened,
+    Launched,
+    Paid,
+    Stepped,
+    Withdrawn,
+)
 from servicekit.own_topics import Unexplained
 from sosst_contracts import funding as events
 from sosst_contracts import platform
@@ -148,6 +166,8 @@ def _event(fact: Fact) -> tuple[events.FundingEvent, datetime]:
             return _launched(campaign), campaign.launched_at
         case VerdictReached(campaign):
             return _verdict(campaign)
+        case CampaignCancelled(campaign):
+            return _cancelled(campaign)
         case PledgePlaced(payment, placed_at):
             placed = events.PledgePlaced(
                 **_pledge(payment),
@@ -256,6 +276,36 @@ def _verdict(campaign: Campaign) -> tuple[events.VerdictReached, datetime]:
     return event, verdict.reached_at
 
 
+def _cancelled(campaign: Campaign) -> tuple[events.CampaignCancelled, datetime]:
+    launch, cancellation = campaign.launch, campaign.cancellation
+    assert cancellation is not None
+    event = events.CampaignCancelled(
+        campaign_id=launch.campaign_id,
+        creator_id=launch.creator_id,
+        title=launch.title,
+        by=cancellation.by,
+        reason=cancellation.reason,
+        after_verdict=campaign.verdict is not None,
+        collected=cancellation.collected,
+        currency=launch.currency,
+        count=cancellation.count,
+        pledges_sequence=cancellation.pledges_sequence,
+        cancelled_at=cancellation.cancelled_at,
+    )
+    return event, cancellation.cancelled_at
+
+
+def cancellation_from(event: platform.CancellationOrdered) -> CancelCampaign:
+    """Read what the platform's staff ordered."""
+    return CancelCampaign(
+        campaign_id=event.campaign_id,
+        by=event.by,
+        reason=event.reason,
+        as_staff=True,
+        at=to_the_millisecond(event.ordered_at),
+    )
+
+
 def history_from(unexplained: Sequence[Unexplained]) -> dict[str, list[Happened]]:
     """Read our own facts back into what happened, by campaign; `draft` the other way."""
     history: dict[str, list[Happened]] = {}
@@ -292,6 +342,17 @@ def _happened(event: Event, sequence: int) -> Happened | None:
                 reached_at=to_the_millisecond(event.reached_at),
             )
             return Decided(verdict)
+        case events.CampaignCancelled():
+            return Cancelled(
+                Cancellation(
+                    by=event.by,
+                    reason=event.reason,
+                    collected=event.collected,
+                    count=event.count,
+                    pledges_sequence=event.pledges_sequence,
+                    cancelled_at=to_the_millisecond(event.cancelled_at),
+                )
+            )
         case events.PledgePlaced():
             payment = _payment_back(event, PaymentStatus.PENDING, event.placed_at)
             return Paid(sequence, replace(payment, method=_method(event.method)), None)

@@ -82,6 +82,16 @@ def campaign_wide_from(fact: Decoded) -> CampaignWide | None:
                 _origin(fact),
             )
             return CampaignWide(told, event.pledges_sequence, None)
+        case funding.CampaignCancelled() as event:
+            told = Told(
+                CauseKind.CAMPAIGN_CANCELLED,
+                event.campaign_id,
+                event.campaign_id,
+                event.cancelled_at,
+                {"title": event.title, "reason": event.reason},
+                _origin(fact),
+            )
+            return CampaignWide(told, event.pledges_sequence, None)
         case update_events.UpdatePublished() as event:
             texts = [text.model_dump(exclude_none=True) for text in event.texts]
             told = Told(

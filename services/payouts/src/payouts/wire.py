@@ -90,11 +90,13 @@ def creators_from(facts: Sequence[Decoded]) -> dict[str, str]:
 
 
 def verdict_from(fact: Decoded) -> VerdictHeard | None:
-    """Read a verdict, None for any other fact; an unknown outcome moves no money."""
+    """Read a verdict or a cancellation, None for any other; unknown outcomes move no money."""
     event = fact.event
+    if isinstance(event, funding.CampaignCancelled):
+        return _cancellation(event)
     if not isinstance(event, funding.VerdictReached):
         return None
-    outcomes = {outcome.value: outcome for outcome in Outcome}
+    outcomes = {one.value: one for one in (Outcome.GOAL_MET, Outcome.GOAL_MISSED)}
     verdict = Verdict(
         outcome=outcomes.get(event.verdict, Outcome.UNKNOWN),
         collected=event.collected,
@@ -110,6 +112,18 @@ def verdict_from(fact: Decoded) -> VerdictHeard | None:
         tax_basis_points=event.terms.tax_basis_points,
     )
     return VerdictHeard(event.campaign_id, event.currency, verdict, fees)
+
+
+def _cancellation(event: funding.CampaignCancelled) -> VerdictHeard:
+    cancelled = Verdict(
+        outcome=Outcome.CANCELLED,
+        collected=event.collected,
+        count=event.count,
+        pledges_sequence=event.pledges_sequence,
+        shares_basis_points=(),
+        reached_at=event.cancelled_at,
+    )
+    return VerdictHeard(event.campaign_id, event.currency, cancelled)
 
 
 def draft(fact: RefundFact | StageFact) -> Draft:

@@ -49,6 +49,8 @@ def _said(fact: Decoded) -> Said | None:
         case funding.VerdictReached(verdict=word):
             verdicts = {verdict.value: verdict for verdict in Verdict}
             return Decided(verdicts.get(word, Verdict.UNKNOWN))
+        case funding.CampaignCancelled():
+            return Decided(Verdict.CANCELLED)
         case funding.PledgePlaced(amount=amount):
             return Placed(amount)
         case funding.PledgeCollected(backer_id=backer_id, amount=amount):

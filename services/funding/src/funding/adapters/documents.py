@@ -6,6 +6,7 @@ from typing import Any
 from funding.domain.campaign import (
     Campaign,
     CampaignState,
+    Cancellation,
     Launch,
     Reward,
     Totals,
@@ -43,11 +44,12 @@ def campaign_document(campaign: Campaign) -> Document:
         "intake_ends": None if ends is None else [list(pair) for pair in ends.items()],
         "blocked_at": campaign.blocked_at,
         "verdict": asdict(campaign.verdict) if campaign.verdict else None,
+        "cancellation": asdict(campaign.cancellation) if campaign.cancellation else None,
     }
 
 
 def campaign_from(row: Document) -> Campaign:
-    ends = row["intake_ends"]
+    ends, cancellation = row["intake_ends"], row.get("cancellation")
     return Campaign(
         launch=_launch_from(row["launch"]),
         launched_at=row["launched_at"],
@@ -57,6 +59,7 @@ def campaign_from(row: Document) -> Campaign:
         intake_ends=None if ends is None else dict(ends),
         blocked_at=row["blocked_at"],
         verdict=_verdict_from(row["verdict"]),
+        cancellation=Cancellation(**cancellation) if cancellation else None,
         version=row["version"],
     )
 

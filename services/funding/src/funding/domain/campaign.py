@@ -18,14 +18,18 @@ class CampaignState(StrEnum):
     SETTLING = "settling"
     GOAL_MET = "goal_met"
     GOAL_MISSED = "goal_missed"
+    CANCELLED = "cancelled"
 
 
-# `money.md` 7; cancelling comes with the issue that brings it.
+# `money.md` 7; cancelling after a met goal comes with the shares of what is left.
 TRANSITIONS: dict[CampaignState, frozenset[CampaignState]] = {
-    CampaignState.LIVE: frozenset({CampaignState.SETTLING}),
-    CampaignState.SETTLING: frozenset({CampaignState.GOAL_MET, CampaignState.GOAL_MISSED}),
+    CampaignState.LIVE: frozenset({CampaignState.SETTLING, CampaignState.CANCELLED}),
+    CampaignState.SETTLING: frozenset(
+        {CampaignState.GOAL_MET, CampaignState.GOAL_MISSED, CampaignState.CANCELLED}
+    ),
     CampaignState.GOAL_MET: frozenset(),
     CampaignState.GOAL_MISSED: frozenset(),
+    CampaignState.CANCELLED: frozenset(),
 }
 
 
@@ -82,6 +86,18 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancellation:
+    """The end by a decision, taken once: who, why, and as of which pledges."""
+
+    by: str
+    reason: str
+    collected: int
+    count: int
+    pledges_sequence: int
+    cancelled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Campaign:
     """The campaign document; `version` is the compare-and-set guard of every save.
 
@@ -98,11 +114,17 @@ class Campaign:
     intake_ends: dict[int, int] | None = None
     blocked_at: datetime | None = None
     verdict: Verdict | None = None
+    cancellation: Cancellation | None = None
     version: int = 0
 
     @property
     def campaign_id(self) -> str:
         return self.launch.campaign_id
+
+    @property
+    def is_over(self) -> bool:
+        """Whether verdict or cancellation has fallen: nothing is counted any more."""
+        return self.verdict is not None or self.cancellation is not None
 
     @property
     def settles_at(self) -> datetime:

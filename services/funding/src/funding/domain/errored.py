@@ -13,7 +13,7 @@ from funding.domain.patience import StepKind, left_after, steps_of
 from funding.domain.pledge import DropReason, Pledge, PledgeState, Taken, move
 
 # What can take no money any more waits for none.
-OVER = frozenset({CampaignState.GOAL_MISSED})
+OVER = frozenset({CampaignState.GOAL_MISSED, CampaignState.CANCELLED})
 
 
 def take_step(campaign: Campaign, pledge: Pledge, now: datetime) -> Taken:
@@ -39,7 +39,7 @@ def take_step(campaign: Campaign, pledge: Pledge, now: datetime) -> Taken:
 
 def drop(campaign: Campaign, pledge: Pledge, because: DropReason, now: datetime) -> Taken:
     """Give the pledge up; before the verdict the public total loses it too."""
-    before_verdict = campaign.verdict is None
+    before_verdict = not campaign.is_over
     totals, amount = campaign.totals, pledge.payment.money.amount
     if before_verdict:
         totals = replace(totals, raised=totals.raised - amount)

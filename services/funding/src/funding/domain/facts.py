@@ -22,6 +22,11 @@ class VerdictReached:
 
 
 @dataclass(frozen=True, slots=True)
+class CampaignCancelled:
+    campaign: Campaign
+
+
+@dataclass(frozen=True, slots=True)
 class PledgePlaced:
     payment: Payment
     placed_at: datetime
@@ -76,6 +81,7 @@ class PledgeWithdrawn:
 Fact = (
     CampaignLaunched
     | VerdictReached
+    | CampaignCancelled
     | PledgePlaced
     | PledgeCollected
     | PledgeErrored

@@ -206,7 +206,7 @@ def withdraw_by_backer(campaign: Campaign, known: Pledge | None, command: Withdr
     Asked again it is the same withdrawal, whenever that is.
     """
     taken_back = known is not None and known.state is PledgeState.WITHDRAWN
-    over = campaign.verdict is not None or command.at > campaign.launch.deadline
+    over = campaign.is_over or command.at > campaign.launch.deadline
     if over and not taken_back:
         detail = f"a pledge may be taken back until {campaign.launch.deadline.isoformat()}"
         raise Refused("withdrawal-too-late", detail)
@@ -223,7 +223,7 @@ def withdraw(campaign: Campaign, known: Pledge | None, withdrawal: Withdrawal) -
         return Taken(known, campaign.totals, ())
     if known is None or known.state is not PledgeState.COLLECTED or known.standing is None:
         raise Refused("pledge-not-collected", "there is no collected money to take back")
-    before_verdict = campaign.verdict is None
+    before_verdict = not campaign.is_over
     totals = _uncounted(campaign.totals, known, before_verdict)
     raised = known.raised and not before_verdict
     moved = move(known, PledgeState.WITHDRAWN)
@@ -284,7 +284,7 @@ def _collect(
 ) -> tuple[Pledge, Totals, PledgeCollected]:
     """Count the pledge if it was captured in time and no verdict has fallen; else it is late."""
     payment = pledge.payment
-    in_time = payment.occurred_at <= campaign.launch.deadline and campaign.verdict is None
+    in_time = payment.occurred_at <= campaign.launch.deadline and not campaign.is_over
     standing = Standing.COUNTED if in_time else Standing.LATE
     amount = payment.money.amount
     if in_time:

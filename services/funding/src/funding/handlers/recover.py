@@ -10,7 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from funding.domain.campaign import Campaign, CampaignState, Launch, Verdict, launch_campaign
+from funding.domain.campaign import (
+    Campaign,
+    CampaignState,
+    Cancellation,
+    Launch,
+    Verdict,
+    launch_campaign,
+)
+from funding.domain.cancelling import stand_cancelled
 from funding.domain.errored import drop, take_step
 from funding.domain.errors import Refused
 from funding.domain.held import Held
@@ -78,8 +86,13 @@ class Decided:
     verdict: Verdict
 
 
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    cancellation: Cancellation
+
+
 Pledged = Paid | Stepped | Dropped | Withdrawn
-Happened = Launched | Pledged | Decided
+Happened = Launched | Pledged | Decided | Cancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +161,20 @@ def _pledge_id(one: Pledged) -> str:
 def in_order(known: Campaign | None, happened: Iterable[Happened]) -> list[Happened]:
     """Return the facts of both topics as they happened: the verdict knew the pledges up to N."""
     found = list(happened)
-    verdicts = [one.verdict for one in found if isinstance(one, Decided)]
-    if known is not None and known.verdict is not None:
-        verdicts.append(known.verdict)
-    last = verdicts[0].pledges_sequence if verdicts else None
+    ends: list[Verdict | Cancellation] = [
+        one.verdict if isinstance(one, Decided) else one.cancellation
+        for one in found
+        if isinstance(one, Decided | Cancelled)
+    ]
+    if known is not None:
+        ends += [end for end in (known.verdict, known.cancellation) if end is not None]
+    last = ends[0].pledges_sequence if ends else None
 
     def place(one: Happened) -> tuple[int, int]:
         match one:
             case Launched():
                 return 0, 0
-            case Decided():
+            case Decided() | Cancelled():
                 return 2, 0
             case Paid(sequence) | Stepped(sequence) | Dropped(sequence) | Withdrawn(sequence):
                 return (1 if last is None or sequence <= last else 3), sequence
@@ -181,6 +198,8 @@ class _Fold:
             raise Refused("never-launched", "a fact stands before the campaign's launch")
         if isinstance(one, Decided):
             self.campaign = _decided(self.campaign, one.verdict)
+        elif isinstance(one, Cancelled):
+            self.campaign = _cancelled(self.campaign, one.cancellation)
         elif isinstance(one, Paid):
             self.campaign = self._paid(self.campaign, one)
         else:
@@ -211,6 +230,18 @@ class _Fold:
         if pledge != known:
             self._pledges[pledge.pledge_id] = self.changed[pledge.pledge_id] = pledge
         return replace(campaign, totals=taken.totals)
+
+
+def _cancelled(campaign: Campaign, cancellation: Cancellation) -> Campaign:
+    if campaign.cancellation is None:
+        campaign = stand_cancelled(campaign, cancellation)
+    figures = campaign.totals.counted, campaign.totals.count
+    if campaign.cancellation != cancellation or figures != (
+        cancellation.collected,
+        cancellation.count,
+    ):
+        raise Refused("other-cancellation", f"the topics say {cancellation}, the pledges {figures}")
+    return campaign
 
 
 def _decided(campaign: Campaign, verdict: Verdict) -> Campaign:

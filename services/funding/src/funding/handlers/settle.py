@@ -47,7 +47,7 @@ async def explain(
 
     async def work(unit: FundingUnit) -> list[SettlingLine]:
         campaign = (await unit.campaigns.load([campaign_id])).get(campaign_id)
-        if campaign is None or campaign.verdict is not None:
+        if campaign is None or campaign.is_over:
             return []
         return settling_lines(campaign, await _evidence(unit, campaign, committed), now)
 

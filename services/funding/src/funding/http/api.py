@@ -6,15 +6,18 @@ from typing import Annotated
 from fastapi import FastAPI, Path, Query, Response
 
 from funding.domain.campaign import Campaign, Launch
+from funding.domain.cancelling import CancelCampaign
 from funding.domain.errors import Refused
 from funding.domain.pledge import WithdrawPledge
 from funding.domain.terms import Terms
+from funding.handlers.cancel import cancel_campaign
 from funding.handlers.launch import launch
 from funding.handlers.payments import Answer, Told, take_payments
 from funding.handlers.settle import explain
 from funding.http.models import (
     CampaignPage,
     CampaignView,
+    CancellationBody,
     Identifier,
     LaunchBody,
     PaymentBody,
@@ -114,6 +117,25 @@ def build_api(
         PLEDGES.labels("taken").inc()
         assert not isinstance(answer, Refused)
         return pledge_view(answer)
+
+    @api.post("/campaigns/{campaign_id}/cancellation")
+    async def cancel(
+        caller: Annotated[Principal, guard.allow(Role.STAFF, creator, unknown=_unknown_campaign)],
+        campaign_id: CampaignId,
+        body: CancellationBody,
+    ) -> CampaignView:
+        """End a campaign without a verdict; every collected pledge goes back.
+
+        Its creator may until the deadline, staff until the verdict. The same again is the same.
+        """
+        at = to_the_millisecond(clock.now())
+        as_staff = Role.STAFF in caller.roles
+        command = CancelCampaign(campaign_id, caller.subject, body.reason, as_staff, at)
+        try:
+            campaign = await units.run(lambda unit: cancel_campaign(unit, command))
+        except Refused as refusal:
+            raise problem(refusal) from None
+        return campaign_view(campaign)
 
     @api.get(
         "/campaigns/{campaign_id}/pledges",

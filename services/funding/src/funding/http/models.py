@@ -99,6 +99,20 @@ class VerdictView(BaseModel):
     reached_at: datetime
 
 
+class CancellationBody(Body):
+    reason: Annotated[str, Field(min_length=1, max_length=1_000)]
+
+
+class CancellationView(BaseModel):
+    """Why the campaign ended without a verdict; who ended it is not for everybody."""
+
+    reason: str
+    collected: int
+    count: int
+    pledges_sequence: int
+    cancelled_at: datetime
+
+
 class LineView(BaseModel):
     line: str
     met: bool
@@ -120,6 +134,7 @@ class CampaignView(BaseModel):
     launched_at: datetime
     figures: Figures
     verdict: VerdictView | None
+    cancellation: CancellationView | None
     settling: list[LineView] | None
 
 

@@ -2,13 +2,14 @@
 
 from dataclasses import asdict
 
-from funding.domain.campaign import Campaign, Launch, Reward
+from funding.domain.campaign import Campaign, Cancellation, Launch, Reward
 from funding.domain.errors import Refused
 from funding.domain.pledge import Capture, Payment, PaymentMethod, PaymentStatus, Pledge
 from funding.domain.settling import SettlingLine
 from funding.domain.terms import Terms
 from funding.http.models import (
     CampaignView,
+    CancellationView,
     Figures,
     Goal,
     LaunchBody,
@@ -35,6 +36,7 @@ _INVALID = {
     "capture-incomplete",
     "return-incomplete",
     "deadline-passed",
+    "reason-missing",
 }
 
 
@@ -126,8 +128,16 @@ def campaign_view(campaign: Campaign, lines: list[SettlingLine] | None = None) -
             late=totals.late,
         ),
         verdict=VerdictView(**asdict(verdict)) if verdict else None,
+        cancellation=_cancellation_view(campaign.cancellation),
         settling=None if lines is None else [_line_view(line) for line in lines],
     )
+
+
+def _cancellation_view(cancellation: Cancellation | None) -> CancellationView | None:
+    if cancellation is None:
+        return None
+    shown = {name: getattr(cancellation, name) for name in CancellationView.model_fields}
+    return CancellationView(**shown)
 
 
 def _line_view(line: SettlingLine) -> LineView:

@@ -11,6 +11,7 @@ from notifier.domain.errors import Refused
 
 class CauseKind(StrEnum):
     VERDICT_REACHED = "verdict-reached"
+    CAMPAIGN_CANCELLED = "campaign-cancelled"
     UPDATE_PUBLISHED = "update-published"
     REFUND_SUCCEEDED = "refund-succeeded"
     PLEDGE_ERRORED = "pledge-errored"
@@ -41,6 +42,7 @@ PRIORITIES: dict[CauseKind, int] = {
     CauseKind.PLEDGE_REMINDER_DUE: 20,
     CauseKind.PLEDGE_DROPPED: 20,
     CauseKind.VERDICT_REACHED: 50,
+    CauseKind.CAMPAIGN_CANCELLED: 50,
     CauseKind.UPDATE_PUBLISHED: 50,
 }
 

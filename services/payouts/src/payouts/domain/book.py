@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NoReturn
 
 from payouts.domain import postings
 from payouts.domain.block import Block, ChainHead, hash_of, postings_in, seal
@@ -24,6 +25,7 @@ class Outcome(StrEnum):
 
     GOAL_MET = "goal_met"
     GOAL_MISSED = "goal_missed"
+    CANCELLED = "cancelled"
     UNKNOWN = "unknown"
 
 
@@ -154,22 +156,44 @@ def reach(book: Book, pledges_sequence: int) -> Book:
 
 
 def hear_verdict(book: Book, verdict: Verdict, fees: FeeTerms | None = None) -> Book:
-    """Keep the verdict (row 2: no posting); a missed goal begins the run of refunds.
+    """Keep the verdict (row 2: no posting); missed or cancelled begins the run of refunds.
+
+    A cancellation before any verdict stands in its place.
 
     The same again changes nothing; another one raises `Refused`: a verdict falls once.
     """
     if book.verdict == verdict:
         return book
+    if book.verdict is not None and verdict.outcome is Outcome.CANCELLED:
+        refuse_cancellation_after_verdict(book)
     if book.verdict is not None:
         raise Refused("second-verdict", f"campaign {book.campaign_id} has another verdict already")
-    missed = verdict.outcome is Outcome.GOAL_MISSED
-    run = RefundRun(verdict_cause(book.campaign_id)) if missed else None
+    cause = run_cause(book.campaign_id, verdict.outcome)
+    run = RefundRun(cause) if cause else None
     return replace(book, verdict=verdict, run=run, fees=fees)
 
 
-def verdict_cause(campaign_id: str) -> str:
-    """The cause of a missed campaign's refunds, named by fact and subject (`events.md` rule 2)."""
-    return f"verdict-reached/{campaign_id}"
+def refuse_cancellation_after_verdict(book: Book) -> NoReturn:
+    """A cancellation after a met goal returns what is left by shares (row 19, `money.md` 4).
+
+    Here is where that computation comes in. Funding does not offer it until then; should the fact
+    be told all the same, no money moves and a person looks.
+    """
+    detail = f"campaign {book.campaign_id} has a verdict; shares of what is left are not offered"
+    raise Refused("cancellation-after-verdict", detail)
+
+
+def run_cause(campaign_id: str, outcome: Outcome) -> str | None:
+    """The cause of the refunds of all pledges, by fact and subject (`events.md` rule 2).
+
+    None for an outcome after which nobody is refunded for it.
+    """
+    match outcome:
+        case Outcome.GOAL_MISSED:
+            return f"verdict-reached/{campaign_id}"
+        case Outcome.CANCELLED:
+            return f"campaign-cancelled/{campaign_id}"
+    return None
 
 
 def agreement(book: Book) -> Agreement:
@@ -182,8 +206,9 @@ def agreement(book: Book) -> Agreement:
 
 
 def refunds_are_owed(book: Book) -> bool:
-    """Every pledge of a missed campaign goes back, whenever it is heard of, without waiting."""
-    return book.verdict is not None and book.verdict.outcome is Outcome.GOAL_MISSED
+    """Every pledge of a missed or cancelled campaign goes back whenever it is heard of."""
+    verdict = book.verdict
+    return verdict is not None and run_cause(book.campaign_id, verdict.outcome) is not None
 
 
 def refund_cause_of(book: Book, pledge: CollectedPledge) -> str | None:

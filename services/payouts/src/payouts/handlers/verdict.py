@@ -19,7 +19,7 @@ class VerdictHeard:
     campaign_id: str
     currency: str
     verdict: Verdict
-    fees: FeeTerms
+    fees: FeeTerms | None = None
 
 
 async def take_verdicts(

@@ -15,6 +15,7 @@ from updates.domain.errors import Refused
 class Verdict(StrEnum):
     GOAL_MET = "goal_met"
     GOAL_MISSED = "goal_missed"
+    CANCELLED = "cancelled"
     UNKNOWN = "unknown"
 
 
@@ -68,11 +69,13 @@ class Project:
 
 
 def check_may_publish(project: Project | None) -> Project:
-    """Return the project, or raise `Refused`: nothing is reported for a missed goal."""
+    """Return the project, or raise `Refused`: what ended without its goal reports nothing."""
     if project is None or project.profile is None:
         raise Refused("campaign-unknown", "there is no such campaign")
     if project.verdict is Verdict.GOAL_MISSED:
         raise Refused("campaign-missed", "the goal was missed, there is no progress to report")
+    if project.verdict is Verdict.CANCELLED:
+        raise Refused("campaign-cancelled", "it was cancelled, there is no progress to report")
     return project
 
 
