@@ -53,6 +53,7 @@ _VALUES: dict[str, Any] = {
             "balance_transaction": "txn_1",
         }
     ],
+    "evidence": "0" * 64,
     "failed": 0,
     "fully_refunded": True,
     "goal": 100000,
