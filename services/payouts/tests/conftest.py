@@ -55,7 +55,7 @@ class AlwaysFresh:
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
 
-    async def fresh_since(self, stage_id: str) -> datetime | None:
+    async def fresh_since(self, approval_id: str) -> datetime | None:
         return self.clock.now()
 
 

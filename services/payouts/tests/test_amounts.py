@@ -14,7 +14,7 @@ from payouts.domain.ledger import Account, Posting
 from payouts.domain.plan import split, stage_amount
 from payouts.domain.shares import Entitlement, divide
 from services.payouts.tests.builders import NOW, SHARES, a_book, a_pledge
-from sosst_contracts.money import exponent
+from sosst_contracts.money import BASIS_POINTS, exponent
 
 PLEDGES = {"A": 10001, "B": 4999, "C": 3333}
 PROVIDER_FEES = {"A": 320, "B": 175, "C": 133}
@@ -111,6 +111,16 @@ def test_worked_example() -> None:
     assert closed is not None
     story.do(closed)
     assert not any(story.book.balances.values()), "I7: a closed book is all zero"
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_terms_that_may_be_told_can_be_read(place: int) -> None:
+    """Ten thousand is the largest rate of the contract; funding may launch with a tax of it."""
+    told = [0, 0, 0, 0]
+    told[place] = BASIS_POINTS
+    assert fees_of([100], FeeTerms(*told)).total >= 0
+    with pytest.raises(Refused):
+        FeeTerms(*[-one for one in told])
 
 
 def test_with_tax_the_last_stage_is_smaller() -> None:

@@ -1,16 +1,18 @@
 """The gate: every line can shut it, and says who must act."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from payouts.domain.approval import Approval
 from payouts.domain.book import Book, Outcome, hear_verdict, plan_is_due, refunds_are_owed
 from payouts.domain.destination import give, refuse
 from payouts.domain.errors import Refused
 from payouts.domain.funds import ProviderFunds
 from payouts.domain.gate import Actor, LineState, closed, evaluate
+from payouts.domain.stage import StageState, make_due, move
 from payouts.domain.stage_sending import submit
 from payouts.domain.stopping import Stopped
 from services.payouts.tests.builders import (
@@ -123,6 +125,26 @@ def test_cooling_off_says_when() -> None:
     view = a_view(an_approved_stage(), the_book(), destination=changed, cooling_off_seconds=60)
     line = next(line for line in evaluate(view) if line.name == "cooling_off")
     assert line.expected_by == NOW + timedelta(seconds=90)
+
+
+@pytest.mark.parametrize("second_at", [None, NOW + timedelta(seconds=40)])
+def test_cooling_off_after_people_begins_when_the_last_of_them_approved(
+    second_at: datetime | None,
+) -> None:
+    """The time to object to an approval does not pass before it is given."""
+    at = NOW + timedelta(seconds=20)
+    given = Approval("staff-1", 5_499, 1, at, signed="s", second_at=second_at)
+    due = make_due(the_stages()[1], 5_499, NOW).stage
+    half = replace(move(due, StageState.AWAITING_SECOND_APPROVAL), approval=given)
+    for stage, begins in (
+        (due, None),
+        (half, None),
+        (replace(move(due, StageState.APPROVED), approval=given), second_at or at),
+    ):
+        view = a_view(stage, the_book(), cooling_off_seconds=60)
+        line = next(line for line in evaluate(view) if line.name == "cooling_off")
+        assert line.state is LineState.WAITING
+        assert line.expected_by == (begins + timedelta(seconds=60) if begins else None)
 
 
 def test_every_line_is_always_shown() -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,12 +15,14 @@ from payouts import wire
 from payouts.domain import refund_recovery, stage_recovery
 from payouts.domain.book import Outcome
 from payouts.domain.errors import Refused
+from payouts.domain.holds import Hold, HoldKind
 from payouts.domain.ledger import Account
 from payouts.domain.refund import RefundState, request
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
 from payouts.domain.stage import StageState
 from payouts.domain.stage_outcome import TransferSeen
 from payouts.domain.stage_recovery import TransferMade
+from payouts.handlers.holds import place_hold, release_hold
 from payouts.handlers.recover import RecoverPayouts
 from payouts.ports import NoAnswer
 from servicekit.errors import DependencyAway
@@ -26,9 +30,19 @@ from servicekit.memory import MemoryDatabase
 from servicekit.own_topics import Unexplained
 from services.payouts.tests.builders import NOW, a_destination, an_approved_stage, some_money
 from services.payouts.tests.conftest import CAMPAIGN, RULES, Payouts, memory_payouts
+from services.payouts.tests.test_later_stages import (
+    approve,
+    decide,
+    first_paid,
+    pay,
+    second_due,
+    show,
+    the,
+)
 from services.payouts.tests.test_publishing import ledger_of
 from sosst_contracts.chain import Chains
 from sosst_contracts.codec import Record, attribution
+from sosst_contracts.payouts import StageHeld
 
 PLEDGES = 4
 LONGER_THAN_KEYS_LIVE = 25 * 3_600
@@ -88,6 +102,7 @@ def recovery_of(payouts: Payouts) -> RecoverPayouts:
         brake=payouts.brake,
         queue=payouts.work,
         read=wire.blocks_from,
+        read_holds=wire.held_from,
         rules=RULES,
         clock=payouts.clock,
         wait=wait,
@@ -336,6 +351,81 @@ async def test_the_number_of_an_approval_that_fell_is_not_used_again(unpublished
     assert stage.state is StageState.PAID
     book = await again.queries.book(CAMPAIGN)
     assert book is not None and book.unclaimed == 0
+    await again.assert_books_true()
+    await assert_the_ledger_goes_on(again, ledger)
+
+
+@pytest.mark.parametrize("known", ["planned", "due", "half", "approved"])
+async def test_a_later_stage_is_never_paid_twice_after_a_restore(known: str) -> None:
+    """What people decided is forgotten: where it was paid, its campaign's money stands still."""
+    payouts = memory_payouts()
+    await first_paid(payouts)
+    for at, step in (
+        ("planned", partial(show, payouts, 2)),
+        ("planned", partial(decide, payouts, 2)),
+        ("due", partial(approve, payouts, 2, 3_000, limit=1)),
+        ("half", partial(approve, payouts, 2, 3_000, by="staff-3", limit=1)),
+        ("approved", partial(pay, payouts)),
+    ):
+        if at == known:
+            backup = back_up(payouts)
+            known = ""
+        await step()
+    assert (await the(payouts, 2)).state is StageState.PAID
+    ledger = await ledger_of(payouts)
+    was_approved = backup["stages"][f"{CAMPAIGN}/stage-2"].state is StageState.APPROVED
+    again = restore(payouts, backup)
+    await roll_forward(again, ledger)
+    lines = await recover(again)
+    assert bool([line for line in lines if "money is stopped" in line]) is not was_approved
+    if not was_approved:
+        if (await the(again, 2)).state is StageState.PLANNED:
+            await show(again, 2)
+            await decide(again, 2)
+        for by in ("staff-2", "staff-3"):
+            if (await the(again, 2)).state is not StageState.APPROVED:
+                with suppress(Refused):
+                    await approve(again, 2, 3_000, by=by, limit=1)
+        assert (await the(again, 2)).state is StageState.APPROVED
+    await pay(again)
+    assert len(again.provider.transfers) == 2
+    assert (await the(again, 2)).state is (StageState.PAID if was_approved else StageState.APPROVED)
+    await again.assert_books_true()
+
+
+@pytest.mark.parametrize("known", [StageState.DUE, StageState.APPROVED])
+@pytest.mark.parametrize("released", [False, True])
+async def test_a_hold_after_the_backup_still_holds(known: StageState, released: bool) -> None:
+    """It is forgotten with its reason: the money stands still until a person lets it go on."""
+    payouts = memory_payouts()
+    await second_due(payouts)
+    backup = back_up(payouts)
+    await approve(payouts, 2, 3_000)
+    if known is StageState.APPROVED:
+        backup = back_up(payouts)
+    hold = Hold("hold-1", HoldKind.STAFF, "the workshop is closed", "staff-4", NOW)
+    now = payouts.clock.now()
+    await payouts.units.run(lambda unit: place_hold(unit, CAMPAIGN, hold, now))
+    if released:
+        await payouts.units.run(lambda unit: release_hold(unit, CAMPAIGN, "hold-1", "staff", now))
+    told = [row.record for row in await payouts.outbox.page(10_000)]
+    ledger = [record for record in told if record.topic == LEDGER]
+    again = restore(payouts, backup)
+    await roll_forward(again, ledger)
+    held = [record for record in told if record.topic == StageHeld.topic]
+    lines = await recovery_of(again).roll_forward(
+        [Unexplained(record, CAMPAIGN, at, "") for at, record in numbered(held)]
+    )
+    await recover(again)
+    assert bool([line for line in lines if "workshop" in line]) is not released
+    stage = await the(again, 2)
+    assert (stage.state, stage.approvals) == (StageState.DUE, 1), "the fallen approval fell again"
+    await approve(again, 2, 3_000)
+    await pay(again)
+    assert len(again.provider.transfers) == 1 + released
+    again.brake.pulled.clear()
+    await pay(again)
+    assert (await the(again, 2)).state is StageState.PAID
     await again.assert_books_true()
     await assert_the_ledger_goes_on(again, ledger)
 

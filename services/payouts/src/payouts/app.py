@@ -94,6 +94,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
             brake=brake,
             queue=runtime.work,
             read=wire.blocks_from,
+            read_holds=wire.held_from,
             rules=settings.key_rules(),
             clock=runtime.clock,
         )

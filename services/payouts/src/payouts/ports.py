@@ -253,8 +253,11 @@ class Ledger(Protocol):
 class Freshness(Protocol):
     """Whether this service has read what was published before a stage was approved."""
 
-    async def fresh_since(self, stage_id: str) -> datetime | None:
-        """Return since when it has, None while it has not or cannot tell."""
+    async def fresh_since(self, approval_id: str) -> datetime | None:
+        """Return since when it has, None while it has not or cannot tell.
+
+        Counts from the first time that it is asked, so ask only once the approval is given.
+        """
         ...
 
 

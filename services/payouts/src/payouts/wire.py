@@ -158,6 +158,18 @@ def blocks_from(told: Sequence[Unexplained]) -> dict[str, list[Block]]:
     }
 
 
+def held_from(told: Sequence[Unexplained]) -> dict[str, str]:
+    """Read why stages were held and not let go again, by campaign, as the own topics say."""
+    holding: dict[tuple[str, int], str] = {}
+    for one in sorted(told, key=lambda one: one.sequence):
+        fact = decode(one.record)
+        if isinstance(fact, Decoded) and isinstance(fact.event, events.StageHeld):
+            holding[fact.event.campaign_id, fact.event.stage] = fact.event.reason
+        elif isinstance(fact, Decoded) and isinstance(fact.event, events.StageReleased):
+            holding.pop((fact.event.campaign_id, fact.event.stage), None)
+    return {campaign: f"stage {stage}: {why}" for (campaign, stage), why in holding.items()}
+
+
 def _block_from(event: events.BlockSealed) -> Block:
     return Block(
         campaign_id=event.campaign_id,

@@ -1,4 +1,4 @@
-"""Whether the input topics were read as far as they went when a stage was to be paid."""
+"""Whether the input topics were read as far as they went when a stage was approved."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from servicekit.positions import TopicPositions
 class TopicFreshness:
     """`ports.Freshness` over the positions of this service's groups.
 
-    The ends are read when a stage is first asked about, which is after its approval, and the
+    The ends are read when an approval is first asked about, which is after it was given, and the
     answer turns to yes once every group has committed past them.
     """
 
@@ -21,18 +21,18 @@ class TopicFreshness:
         self._ends: dict[str, list[dict[int, int]]] = {}
         self._since: dict[str, datetime] = {}
 
-    async def fresh_since(self, stage_id: str) -> datetime | None:
-        if stage_id in self._since:
-            return self._since[stage_id]
+    async def fresh_since(self, approval_id: str) -> datetime | None:
+        if approval_id in self._since:
+            return self._since[approval_id]
         try:
-            if stage_id not in self._ends:
-                self._ends[stage_id] = [await topic.ends() for topic in self._positions]
+            if approval_id not in self._ends:
+                self._ends[approval_id] = [await topic.ends() for topic in self._positions]
             committed = [await topic.committed() for topic in self._positions]
         except DependencyAway:
             return None
-        for ends, reached in zip(self._ends[stage_id], committed, strict=True):
+        for ends, reached in zip(self._ends[approval_id], committed, strict=True):
             if any(reached.get(partition, 0) < end for partition, end in ends.items()):
                 return None
-        self._since[stage_id] = self._clock.now()
-        del self._ends[stage_id]
-        return self._since[stage_id]
+        self._since[approval_id] = self._clock.now()
+        del self._ends[approval_id]
+        return self._since[approval_id]

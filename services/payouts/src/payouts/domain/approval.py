@@ -44,8 +44,9 @@ class Signed:
 class Approval:
     """Who allowed which amount to go where; `second_by` where two people were needed.
 
-    `approved_at` is when the first of them did; from then on it holds for seven days. `signed` is
-    the hash of what was approved, empty for the verdict, which stands as long as its destination.
+    `approved_at` is when the first of them did; from then on it holds for seven days. `second_at`
+    is when the second did. `signed` is the hash of what was approved, empty for the verdict, which
+    stands as long as its destination.
     """
 
     by: str
@@ -54,6 +55,10 @@ class Approval:
     approved_at: datetime
     second_by: str | None = None
     signed: str = ""
+    second_at: datetime | None = None
+
+    def given_by(self, person: str) -> bool:
+        return person in (self.by, self.second_by)
 
     def expired(self, now: datetime) -> bool:
         return self.by != VERDICT and now >= self.approved_at + VALID

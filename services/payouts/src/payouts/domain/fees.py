@@ -21,7 +21,7 @@ class FeeTerms:
 
     def __post_init__(self) -> None:
         rates = (self.platform_basis_points, self.processing_basis_points, self.tax_basis_points)
-        if min(*rates, self.processing_fixed) < 0 or max(rates) >= BASIS_POINTS:
+        if min(*rates, self.processing_fixed) < 0 or max(rates) > BASIS_POINTS:
             raise Refused("invalid-terms", "rates lie between 0 and 10 000, a fee is not negative")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from payouts.domain.approval import VERDICT
 from payouts.domain.book import Agreement, Book, agreement
 from payouts.domain.destination import Destination, DestinationState
 from payouts.domain.funds import ProviderFunds, top_up_needed
@@ -215,7 +216,7 @@ def _view_fresh(view: GateView) -> Line:
 def _cooling_off(view: GateView) -> Line:
     name, starts = "cooling_off", _cooling_starts(view)
     if starts is None:
-        why = "it begins when the stage is due and the destination given"
+        why = "it begins when the stage is due, approved, and the destination given"
         return Line(name, LineState.WAITING, why, who=Actor.PLATFORM)
     ends = starts + timedelta(seconds=view.cooling_off_seconds)
     if view.now >= ends:
@@ -231,8 +232,16 @@ def _money_runs(view: GateView) -> Line:
 
 
 def _cooling_starts(view: GateView) -> datetime | None:
-    # From the stage being due, as the verdict approves it, but never from before the last change
-    # of the destination: that is what the time is for.
-    if view.stage.due_at is None or view.destination is None:
+    # From the stage being due where the verdict approves it, else from the last person's approval,
+    # but never from before the last change of the destination: that is what the time is for.
+    stage, approval = view.stage, view.stage.approval
+    if stage.due_at is None or view.destination is None:
         return None
-    return max(view.stage.due_at, view.destination.changed_at)
+    starts = max(stage.due_at, view.destination.changed_at)
+    if approval is None:
+        return starts if stage.kind is StageKind.FIRST else None
+    if approval.by == VERDICT:
+        return starts
+    if stage.state is StageState.AWAITING_SECOND_APPROVAL:
+        return None
+    return max(starts, approval.second_at or approval.approved_at)

@@ -40,11 +40,15 @@ def become_due(
 ) -> StageDecision | None:
     """Make a planned stage due once its milestone is approved and all before it are over.
 
-    None while its turn has not come. Nothing to pay ends a stage at once, but not the last one,
-    whose fees somebody has to approve; a hold that is open holds it from the start.
+    None while its turn has not come, nor for the last one while the terms of its fees are unknown:
+    what is saved with the stage before must not fail for it. Nothing to pay ends a stage at once,
+    but not the last one, whose fees somebody has to approve; a hold that is open holds it from the
+    start.
     """
     over = all(one.state in OVER for one in previous)
     if stage.state is not StageState.PLANNED or not over or not milestone_reached(stage):
+        return None
+    if stage.kind is StageKind.LAST and book.fees is None:
         return None
     now_gets = amount_now(book, stage, previous)
     due = make_due(stage, now_gets.amount, now)

@@ -123,12 +123,9 @@ def approve_by_person(
     if not destination.usable:
         raise Refused("destination-unverified", "the destination is not verified")
     signed = signed_of(stage, amount, destination.version).hash
-    known = stage.approval
-    if known is not None and known.signed == signed and by in (known.by, known.second_by):
-        if by == known.by and stage.state is StageState.AWAITING_SECOND_APPROVAL:
-            raise Refused("same-person", "two different people must approve")
+    known, waiting = stage.approval, stage.state is StageState.AWAITING_SECOND_APPROVAL
+    if known is not None and not waiting and known.signed == signed and known.given_by(by):
         return StageDecision(stage)
-    waiting = stage.state is StageState.AWAITING_SECOND_APPROVAL
     first = known if waiting and known is not None and _stands(known, signed, now) else None
     check_person(by, concerned, [first.by] if first else [])
     approval = Approval(
@@ -138,6 +135,7 @@ def approve_by_person(
         approved_at=first.approved_at if first else now,
         second_by=by if first else None,
         signed=signed,
+        second_at=now if first else None,
     )
     if first is None and amount > limit:
         asked = stage if not waiting else move(stage, StageState.DUE)
@@ -169,7 +167,8 @@ def _approved(stage: Stage, approval: Approval, divided: LastStage | None) -> St
 
 def _owed(stage: Stage) -> tuple[Posting, ...]:
     if stage.divided is None:
-        return (postings.stage_approved(stage.approval_id, stage.payable),)
+        payable = stage.payable
+        return (postings.stage_approved(stage.approval_id, payable),) if payable else ()
     divided = stage.divided
     moved = divided.covered.total + divided.owed.total + divided.payable
     return (postings.last_stage_approved(stage.approval_id, divided),) if moved else ()

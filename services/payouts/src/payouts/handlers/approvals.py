@@ -6,7 +6,7 @@ from datetime import datetime
 from payouts.domain.approval import Concerned
 from payouts.domain.errors import Refused
 from payouts.domain.holds import open_holds
-from payouts.domain.stage import Stage
+from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_amount import amount_now
 from payouts.domain.stage_approval import approve_by_person
 from payouts.handlers.stages import StageView, load_view, save_decision
@@ -37,7 +37,9 @@ async def approve_stage(
     """Approve as the first or the second person; raises `Refused` with the reason otherwise."""
     view = await load_view(unit, campaign_id, number, now)
     approval = view.stage.approval
-    if approval is not None and asked.by in (approval.by, approval.second_by):
+    waiting = view.stage.state is StageState.AWAITING_SECOND_APPROVAL
+    if approval is not None and approval.given_by(asked.by) and not waiting:
+        # The same request again: what it allowed has left the balances already.
         gets = approval.amount, view.stage.divided
     else:
         found = amount_now(view.book, view.stage, view.previous)

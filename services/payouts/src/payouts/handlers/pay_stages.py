@@ -47,7 +47,7 @@ AGAIN_MAX = timedelta(seconds=60)
 WATCH = timedelta(days=7)
 
 _TO_SUBMIT = frozenset({StageState.APPROVED, StageState.FAILED})
-_FOR_PEOPLE = frozenset({StageState.AWAITING_SECOND_APPROVAL, StageState.HELD})
+_MAY_FALL = frozenset({StageState.APPROVED, StageState.AWAITING_SECOND_APPROVAL})
 _SENDING = frozenset(
     {
         StageStep.SEND_TRANSFER,
@@ -100,7 +100,7 @@ class PayStages:
         now = self.clock.now()
         view = await self.units.run(lambda unit: load_view(unit, campaign_id, number, now))
         funds = await self.funds.read(view.book.currency)
-        fresh_since = await self.freshness.fresh_since(view.stage.stage_id)
+        fresh_since = await self._fresh_since(view.stage)
         return evaluate(self._gate(view, funds, fresh_since))
 
     async def _step(self, claim: Claim) -> Stage | None:
@@ -111,7 +111,9 @@ class PayStages:
             return await self._save(claim, self._approve)
         if stage.state in _TO_SUBMIT:
             return await self._submit(claim, stage)
-        if stage.state in _FOR_PEOPLE:
+        if stage.state is StageState.AWAITING_SECOND_APPROVAL:
+            return await self._save(claim, _drop_if_fallen)
+        if stage.state is StageState.HELD:
             return None
         step = next_step(stage, self.clock.now())
         if step is StageStep.REST and stage.state is not StageState.PAID:
@@ -168,14 +170,15 @@ class PayStages:
 
     async def _submit(self, claim: Claim, stage: Stage) -> Stage:
         funds = await self.funds.read(stage.currency)
-        fresh_since = await self.freshness.fresh_since(stage.stage_id)
+        fresh_since = await self._fresh_since(stage)
 
         def decide(view: StageView) -> StageDecision:
             if why := _approval_fell(view):
                 return drop_approval(view.stage, why)
             if view.destination is None:
                 return StageDecision(view.stage)
-            lines = evaluate(self._gate(view, funds, fresh_since))
+            same = view.stage.approval_id == stage.approval_id
+            lines = evaluate(self._gate(view, funds, fresh_since if same else None))
             try:
                 return submit(view.stage, lines, view.destination, view.now)
             except Refused as refusal:
@@ -185,6 +188,12 @@ class PayStages:
                 return StageDecision(replace(view.stage, reason=refusal.detail))
 
         return await self._save(claim, decide)
+
+    async def _fresh_since(self, stage: Stage) -> datetime | None:
+        """Ask about this approval only: what was read before it was given says nothing."""
+        if stage.approval is None or stage.state is StageState.AWAITING_SECOND_APPROVAL:
+            return None
+        return await self.freshness.fresh_since(stage.approval_id)
 
     def _gate(
         self, view: StageView, funds: ProviderFunds | None, fresh_since: datetime | None
@@ -262,7 +271,7 @@ class PayStages:
 def _approval_fell(view: StageView) -> str | None:
     """Why the approval no longer holds; once submitted it is too late to fall."""
     approval, destination = view.stage.approval, view.destination
-    if view.stage.state is not StageState.APPROVED or approval is None:
+    if view.stage.state not in _MAY_FALL or approval is None:
         return None
     if destination is None or destination.version != approval.destination_version:
         return "changed-after-approval"
@@ -270,6 +279,11 @@ def _approval_fell(view: StageView) -> str | None:
         return "approval-expired"
     signed = signed_of(view.stage, approval.amount, destination.version).hash
     return "changed-after-approval" if approval.signed not in ("", signed) else None
+
+
+def _drop_if_fallen(view: StageView) -> StageDecision:
+    why = _approval_fell(view)
+    return drop_approval(view.stage, why) if why else StageDecision(view.stage)
 
 
 def _unchanged(view: StageView) -> StageDecision:

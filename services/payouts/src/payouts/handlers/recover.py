@@ -11,6 +11,7 @@ what is posted again claims its place in them instead of being sealed a second t
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -19,10 +20,12 @@ from payouts.domain.block import Block
 from payouts.domain.book import Book, claim_postings, take_back
 from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.ledger import fold
+from payouts.domain.plan import StageKind
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.refund import Refund, RefundDecision
 from payouts.domain.refund_outcome import RefundSeen
 from payouts.domain.stage import Stage, StageState
+from payouts.domain.stage_approval import drop_approval
 from payouts.domain.stage_outcome import PayoutSeen
 from payouts.domain.stage_recovery import TransferMade
 from payouts.handlers.posting import post
@@ -52,6 +55,15 @@ APPROVED = "stage-approved/"
 CLAIMABLE = "refund-claimable/"
 UNCLAIMED_MAX = 100_000
 SHOWN = 3
+# Where nothing is owed to the creator for the stage.
+_UNAPPROVED = frozenset(
+    {
+        StageState.PLANNED,
+        StageState.DUE,
+        StageState.AWAITING_SECOND_APPROVAL,
+        StageState.HELD,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,7 @@ class RecoverPayouts(ServiceRecovery):
     brake: Brake
     queue: WorkQueue
     read: Callable[[Sequence[Unexplained]], Mapping[str, Sequence[Block]]]
+    read_holds: Callable[[Sequence[Unexplained]], Mapping[str, str]]
     rules: KeyRules
     clock: Clock
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -71,6 +84,8 @@ class RecoverPayouts(ServiceRecovery):
     lost = (
         "destinations given after the backup: those that money went to are taken from the "
         "provider, the others must be given again by their creators",
+        "evidence, decisions about milestones, approvals and holds given after the backup: people "
+        "must give them again; where a stage was held, its campaign's money is stopped meanwhile",
         "audit records after the backup",
     )
 
@@ -86,6 +101,16 @@ class RecoverPayouts(ServiceRecovery):
                     f"a person must look at the ledger of {campaign_id}, later blocks are made "
                     f"again under later numbers: {error}"
                 )
+        return lines + await self._stop_what_was_held(unexplained)
+
+    async def _stop_what_was_held(self, unexplained: Sequence[Unexplained]) -> list[str]:
+        """The hold is forgotten, and what it held must not be paid for that."""
+        lines: list[str] = []
+        for campaign_id, why in sorted(self.read_holds(unexplained).items()):
+            await self.brake.stop(campaign_id, "recover", f"held after the backup, {why}")
+            lines.append(
+                f"a person must place a hold again, the money of {campaign_id} is stopped: {why}"
+            )
         return lines
 
     async def _take_back(self, block: Block) -> int:
@@ -122,13 +147,21 @@ class RecoverPayouts(ServiceRecovery):
         return lines + await self._cash_nobody_has()
 
     async def _count_fallen_approvals(self, book: Book) -> None:
-        """An approval that fell left nothing behind but its number, which is never used again."""
+        """An approval that fell left nothing behind but its number, which is never used again.
+
+        One that the backup still has falls once more.
+        """
         for fell in await self._unclaimed(book, FALLEN):
             approval_id = fell.removeprefix(FALLEN)
             stage_id, _, number = approval_id.rpartition("/approval-")
             causes = (fell, f"{APPROVED}{approval_id}")
             work = partial(
-                _count_approval, book.campaign_id, stage_id=stage_id, number=number, causes=causes
+                _count_approval,
+                book.campaign_id,
+                self.clock.now(),
+                stage_id=stage_id,
+                number=number,
+                causes=causes,
             )
             await self.units.run(work)
 
@@ -292,14 +325,29 @@ class RecoverPayouts(ServiceRecovery):
 
 
 async def _count_approval(
-    campaign_id: str, unit: PayoutsUnit, stage_id: str, number: str, causes: tuple[str, str]
+    campaign_id: str,
+    now: datetime,
+    unit: PayoutsUnit,
+    stage_id: str,
+    number: str,
+    causes: tuple[str, str],
 ) -> None:
     sealed = await unit.books.sealed(causes)
     stages = {stage.stage_id: stage for stage in await unit.stages.load(campaign_id)}
     stage = stages.get(stage_id)
-    if len(sealed) != len(causes) or stage is None or stage.state is not StageState.DUE:
+    if stage is None:
         return
     book = (await unit.books.load([campaign_id]))[campaign_id]
+    if stage.state is StageState.APPROVED and f"{APPROVED}{stage.approval_id}" == causes[1]:
+        decision = drop_approval(stage, "fell-before-restore")
+        book = await post(unit, book, decision.postings, now)
+        if stage.kind is StageKind.LAST:
+            book = replace(book, last_approved=False)
+        await unit.books.save([book])
+        await unit.stages.save([decision.stage])
+        return
+    if len(sealed) != len(causes) or stage.state not in _UNAPPROVED:
+        return
     for posting in sealed.values():
         book = replace(book, balances=fold(book.balances, posting.entries))
     await unit.books.save([claim_postings(book, list(sealed.values()))])

@@ -1,0 +1,148 @@
+"""The routes by which people decide: what they answer, and a clear problem for each bad input."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from infra.sandbox.issuer.testing import bearer
+from infra.sandbox.issuer.tokens import Caller
+from servicekit.problems import install_problems
+from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
+from services.payouts.tests.test_http import api_of, problem
+from services.payouts.tests.test_later_stages import CREATOR, EVIDENCE, first_paid
+
+PEOPLE = Caller(CREATOR, ("creator",))
+STAFF = Caller("staff-1", ("staff",))
+OTHER_STAFF = Caller("staff-2", ("staff",))
+AT = f"/campaigns/{CAMPAIGN}"
+APPROVAL = {"amount": 3_000, "currency": "EUR", "destination_version": 1, "milestone_revision": 1}
+
+
+@pytest.fixture
+async def known() -> Payouts:
+    """A campaign whose first stage is paid."""
+    payouts = memory_payouts()
+    await payouts.units.run(lambda unit: unit.creators.add({CAMPAIGN: CREATOR}))
+    await first_paid(payouts)
+    return payouts
+
+
+@pytest.fixture
+async def client(known: Payouts) -> AsyncIterator[httpx.AsyncClient]:
+    api = api_of(known)
+    install_problems(api)
+    transport = httpx.ASGITransport(api, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://payouts") as client:
+        yield client
+
+
+ROUTES = [
+    ("PUT", "/stages/2/evidence", PEOPLE, {"evidence": EVIDENCE}),
+    ("POST", "/stages/2/milestone", STAFF, {"revision": 1, "decision": "approve"}),
+    ("POST", "/stages/2/approvals", OTHER_STAFF, APPROVAL),
+    ("PUT", "/holds/hold-1", STAFF, {"reason": "a question"}),
+    ("DELETE", "/holds/hold-1", STAFF, None),
+]
+
+
+async def test_people_pay_the_second_stage(client: httpx.AsyncClient, known: Payouts) -> None:
+    """Evidence, milestone, approval; a hold makes it fall and is let go; all is shown."""
+    for method, path, caller, body in ROUTES:
+        response = await client.request(method, AT + path, json=body, headers=bearer(caller))
+        assert response.status_code == 200, response.text
+    stages = (await client.get(f"{AT}/stages", headers=bearer(STAFF))).json()["stages"]
+    assert (stages[1]["state"], stages[1]["amount"]) == ("due", 3_000)
+
+
+WRONG: list[Any] = [
+    None,
+    [],
+    5,
+    {},
+    {"evidence": "A" * 64},
+    {"evidence": EVIDENCE, "by": "me"},
+    {"evidence": EVIDENCE + "\n"},
+    {"revision": True, "decision": "approve"},
+    {"revision": "1", "decision": "approve"},
+    {"revision": 2**63, "decision": "approve"},
+    {"revision": 1, "decision": "approve", "reason": "why not"},
+    {"revision": 1, "decision": "reject"},
+    {"revision": 1, "decision": "reject", "reason": " \n"},
+    {"revision": 1, "decision": "reject", "reason": "r" * 1_001},
+    APPROVAL | {"amount": True},
+    APPROVAL | {"amount": 3_000.0},
+    APPROVAL | {"amount": -1},
+    APPROVAL | {"amount": 2**63},
+    APPROVAL | {"currency": "eur"},
+    APPROVAL | {"currency": "EUR\n"},
+    APPROVAL | {"destination_version": True},
+    APPROVAL | {"milestone_revision": 2**31},
+    APPROVAL | {"by": "staff-9"},
+    {"reason": ""},
+    {"reason": 5},
+    {"reason": "\ud800"},
+    {"reason": "r" * 1_001},
+    {"reason": "x", "kind": "emergency"},
+]
+
+
+@pytest.mark.parametrize("body", WRONG, ids=range(len(WRONG)))
+async def test_a_wrong_body_is_a_clear_problem(client: httpx.AsyncClient, body: Any) -> None:
+    """Nothing is coerced, nothing unknown is passed over, and nothing is ours to be sorry for."""
+    for method, path, caller, right in ROUTES:
+        if right is not None:
+            # Pure ASCII, so that a half of a surrogate pair arrives as well.
+            headers = bearer(caller) | {"Content-Type": "application/json"}
+            response = await client.request(
+                method, AT + path, content=json.dumps(body), headers=headers
+            )
+            assert problem(response)[0] == 422, (method, path, response.text)
+
+
+@pytest.mark.parametrize(
+    ("campaign", "stage", "status"),
+    [
+        (CAMPAIGN, "4", 404),
+        (CAMPAIGN, "99", 404),
+        (CAMPAIGN, "0", 422),
+        (CAMPAIGN, "-1", 422),
+        (CAMPAIGN, "true", 422),
+        (CAMPAIGN, str(2**63), 422),
+        (CAMPAIGN, "9" * 5_000, 422),
+        ("campaign-9", "2", 404),
+        ("campaign%00", "2", 422),
+        ("campaign%0A", "2", 422),
+        ("$where", "2", 422),
+    ],
+)
+async def test_a_stage_that_is_not_there(
+    client: httpx.AsyncClient, campaign: str, stage: str, status: int
+) -> None:
+    """404 for what could be, 422 for what never is."""
+    for method, path, caller, body in ROUTES[:3]:
+        target = f"/campaigns/{campaign}{path}".replace("stages/2", f"stages/{stage}")
+        response = await client.request(method, target, json=body, headers=bearer(caller))
+        assert problem(response)[0] in {status, 404}, (target, response.text)
+
+
+async def test_an_unplanned_campaign_and_an_unknown_one(client: httpx.AsyncClient) -> None:
+    """A hold on a campaign without a book, or by another campaign's name, is refused."""
+    for method, path, caller, body in ROUTES[3:]:
+        response = await client.request(
+            method, f"/campaigns/campaign-9{path}", json=body, headers=bearer(caller)
+        )
+        assert problem(response) == (404, "campaign-unknown")
+    response = await client.delete(f"{AT}/holds/hold-9", headers=bearer(STAFF))
+    assert problem(response) == (404, "hold-unknown")
+
+
+@pytest.mark.parametrize("reason", ["r" * 1_000, "\x00", "\u202e\U0001f4b8", "$set"])
+async def test_odd_reasons_are_kept_as_they_are(client: httpx.AsyncClient, reason: str) -> None:
+    """The longest one, and characters that somebody may take for a command."""
+    response = await client.put(
+        f"{AT}/holds/hold-1", json={"reason": reason}, headers=bearer(STAFF)
+    )
+    assert response.json()["holds"][0]["reason"] == reason
