@@ -223,6 +223,8 @@ PAYMENT: dict[str, Any] = {
     "provider_fee": 10,
     "balance_transaction": "txn2",
 }
+REPORT = """pledge_id,backer_id,amount,status,occurred_at,provider,payment_reference
+p7,b7,6.00,pending,2026-03-01T12:00:00Z,sandbox,ch7"""
 DRAFT: dict[str, Any] = {
     "texts": [{"language": "fr", "title": "draft", "details": "Tout avance."}],
 }

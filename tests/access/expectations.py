@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.access.applications import APPROVAL, DRAFT, LAUNCH, PAYMENT, signature, webhook
+from tests.access.applications import APPROVAL, DRAFT, LAUNCH, PAYMENT, REPORT, signature, webhook
 from tests.access.callers import KINDS
 
 NO_TOKEN = "401 401 401 401 401 401"
@@ -93,6 +93,14 @@ ROWS = (
         body={"reason": "It is over."},
         natural_key="the campaign's id",
         other=({"reason": "Something else."}, 409),
+    ),
+    Row(
+        "funding",
+        "POST",
+        "/campaigns/{campaign_id}/pledges/import",
+        f"{NO_TOKEN}   403 403 403 403 200 200",
+        body={"csv": REPORT},
+        natural_key="provider, payment reference, status of each row",
     ),
     Row("funding", "GET", "/campaigns/{campaign_id}/pledges", OWN_CAMPAIGN_OR_STAFF),
     Row("funding", "GET", "/campaigns/{campaign_id}/pledges/{pledge_id}", OWN_OBJECT),

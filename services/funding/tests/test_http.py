@@ -177,6 +177,29 @@ async def test_a_backer_takes_a_pledge_back(client: httpx.AsyncClient, known: Fu
     assert (await client.get("/campaigns/c1")).json()["figures"]["count"] == 1
 
 
+async def test_a_report_is_judged_and_imported(client: httpx.AsyncClient) -> None:
+    """Dry unless told otherwise; what is no report or no format is a clear problem."""
+    path = "/campaigns/c1/pledges/import"
+    columns = "pledge_id,backer_id,amount,status,occurred_at,provider,payment_reference"
+    row = "p7,b7,6.00,pending,2026-03-01T12:00:00Z,sandbox,ch7"
+    body = {"csv": f"{columns},Email\n{row},a@b.org"}
+    dry = (await client.post(path, json=body)).json()
+    assert (dry["written"], dry["new"], dry["contact_columns"]) == (False, 1, ["Email"])
+    assert (await client.get("/campaigns/c1")).json()["figures"]["raised"] == 0
+    wet = (await client.post(f"{path}?dry_run=false", json=body)).json()
+    assert wet["written"] and wet["rows"] == dry["rows"]
+    assert (await client.get("/campaigns/c1")).json()["figures"]["raised"] == 600
+    assert (await client.post(f"{path}?dry_run=false", json=body)).json()["known"] == 1
+    for bad, name in (
+        ({"csv": "x"}, "column-missing"),
+        (body | {"format": "other"}, "invalid-request"),
+        (body | {"columns": {"amount": "Email"}}, "contact-column"),
+        (body | {"columns": {"colour": "Colour"}}, "unknown-field"),
+    ):
+        assert problem(await client.post(path, json=bad)) == (422, name)
+    assert problem(await client.post("/campaigns/c9/pledges/import", json=body))[0] == 404
+
+
 async def test_a_campaign_is_cancelled(client: httpx.AsyncClient) -> None:
     """By its creator with a reason, once; it says so to everybody, and a met goal stays met."""
     path, mine = "/campaigns/c1/cancellation", bearer(creator("creator-1"))

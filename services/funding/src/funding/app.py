@@ -8,7 +8,7 @@ from funding.adapters.intake import NoIntake
 from funding.adapters.mongo_stores import MongoCampaigns, MongoHeld, MongoPledges
 from funding.adapters.queries import MongoQueries
 from funding.adapters.schema import SCHEMA
-from funding.commands import describe_release, perform_release
+from funding.commands import describe_import, describe_release, perform_import, perform_release
 from funding.consumer import PAYMENTS_GROUP, subscriptions
 from funding.handlers.recover import RecoverFunding
 from funding.http import build_api
@@ -75,7 +75,18 @@ async def _release(context: Context) -> int:
     return await perform_release(context.arguments, context.runtime.units, context.runtime.clock)
 
 
+async def _import(context: Context) -> int:
+    await context.runtime.clock.synchronise()
+    return await perform_import(context.arguments, context.runtime.units)
+
+
 COMMANDS = (
+    Command(
+        "import-pledges",
+        "judge a backer report row by row, and write its pledges where that is asked for",
+        describe_import,
+        _import,
+    ),
     Command(
         "release",
         "let a campaign decide that a recovery left to a person; see it put right first",

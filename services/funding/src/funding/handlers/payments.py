@@ -26,18 +26,33 @@ async def take_payments(unit: FundingUnit, payments: Sequence[Told]) -> list[Ans
     Every campaign that gets a fact is saved, which is what makes pledges and verdict of one
     campaign exclude each other (trap 22).
     """
-    fold = _Fold(
+    fold = await _fold_of(unit, payments)
+    answers = [fold.take(payment) for payment in payments]
+    await unit.pledges.save(list(fold.changed_pledges.values()))
+    await unit.campaigns.save(list(fold.changed_campaigns.values()))
+    await unit.facts.add(fold.facts)
+    return answers
+
+
+async def judge(unit: FundingUnit, payments: Sequence[Payment]) -> list[bool | Refused]:
+    """Return whether each payment would say something new, or its refusal; nothing is saved."""
+    fold = await _fold_of(unit, payments)
+    judged: list[bool | Refused] = []
+    for payment in payments:
+        before = len(fold.facts)
+        answer = fold.take(payment)
+        judged.append(answer if isinstance(answer, Refused) else len(fold.facts) > before)
+    return judged
+
+
+async def _fold_of(unit: FundingUnit, payments: Sequence[Told]) -> "_Fold":
+    return _Fold(
         await unit.campaigns.load({payment.campaign_id for payment in payments}),
         await unit.pledges.load({payment.pledge_id for payment in payments}),
         await unit.pledges.by_reference(
             {_reference(payment) for payment in payments if isinstance(payment, Payment)}
         ),
     )
-    answers = [fold.take(payment) for payment in payments]
-    await unit.pledges.save(list(fold.changed_pledges.values()))
-    await unit.campaigns.save(list(fold.changed_campaigns.values()))
-    await unit.facts.add(fold.facts)
-    return answers
 
 
 def _reference(payment: Payment) -> tuple[str, str]:

@@ -5,12 +5,14 @@ from typing import Annotated
 
 from fastapi import FastAPI, Path, Query, Response
 
+from funding.domain.backer_report import format_of
 from funding.domain.campaign import Campaign, Launch
 from funding.domain.cancelling import CancelCampaign
 from funding.domain.errors import Refused
 from funding.domain.pledge import WithdrawPledge
 from funding.domain.terms import Terms
 from funding.handlers.cancel import cancel_campaign
+from funding.handlers.import_pledges import ImportPledges, import_pledges
 from funding.handlers.launch import launch
 from funding.handlers.payments import Answer, Told, take_payments
 from funding.handlers.settle import explain
@@ -19,6 +21,8 @@ from funding.http.models import (
     CampaignView,
     CancellationBody,
     Identifier,
+    ImportBody,
+    ImportView,
     LaunchBody,
     PaymentBody,
     PledgePage,
@@ -26,6 +30,7 @@ from funding.http.models import (
 )
 from funding.http.views import (
     campaign_view,
+    import_view,
     launch_from,
     payment_from,
     pledge_view,
@@ -46,6 +51,7 @@ CampaignId = Annotated[Identifier, Path()]
 PledgeId = Annotated[Identifier, Path()]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str, Query(max_length=100, description="`next_cursor` of the page before.")]
+DryRun = Annotated[bool, Query(description="Judge only, write nothing.")]
 SETTLING = "what the verdict waits for: creator of the campaign, staff"
 
 
@@ -136,6 +142,24 @@ def build_api(
         except Refused as refusal:
             raise problem(refusal) from None
         return campaign_view(campaign)
+
+    @api.post(
+        "/campaigns/{campaign_id}/pledges/import",
+        dependencies=[guard.allow(Role.SERVICE, Role.STAFF)],
+    )
+    async def import_report(
+        campaign_id: CampaignId, body: ImportBody, dry_run: DryRun = True
+    ) -> ImportView:
+        """Judge every row of a backer report; write the new ones where `dry_run` is false.
+
+        Nothing of a file with a refused row is written unless `with_errors`. Again is the same.
+        """
+        try:
+            form = format_of(body.format, body.columns)
+            command = ImportPledges(campaign_id, body.csv, form, not dry_run, body.with_errors)
+            return import_view(await import_pledges(units, command))
+        except Refused as refusal:
+            raise problem(refusal) from None
 
     @api.get(
         "/campaigns/{campaign_id}/pledges",

@@ -80,6 +80,35 @@ class PaymentBody(Body):
     method: Literal["card", "wallet", "sepa_debit", "bank_transfer", "other"] | None = None
 
 
+class ImportBody(Body):
+    """A backer report; `columns` names the columns of fields where they differ from the format."""
+
+    csv: Annotated[str, Field(min_length=1, max_length=8_000_000)]
+    format: Literal["own", "kickstarter", "ulule", "indiegogo"] = "own"
+    columns: dict[str, Annotated[str, Field(min_length=1, max_length=200)]] = {}
+    with_errors: bool = False
+
+
+class RowView(BaseModel):
+    line: int
+    pledge_id: str
+    outcome: str
+    reason: str | None
+    detail: str | None
+
+
+class ImportView(BaseModel):
+    """What becomes, or would become, of each row; `contact_columns` are for notifier, unread."""
+
+    written: bool
+    new: int
+    known: int
+    refused: int
+    rows: list[RowView]
+    ignored_columns: list[str]
+    contact_columns: list[str]
+
+
 class Figures(BaseModel):
     """Minor units; the three figures are never mixed (`domain.md` 4)."""
 

@@ -7,17 +7,20 @@ from funding.domain.errors import Refused
 from funding.domain.pledge import Capture, Payment, PaymentMethod, PaymentStatus, Pledge
 from funding.domain.settling import SettlingLine
 from funding.domain.terms import Terms
+from funding.handlers.import_pledges import Imported
 from funding.http.models import (
     CampaignView,
     CancellationView,
     Figures,
     Goal,
+    ImportView,
     LaunchBody,
     LineView,
     Money,
     PaymentBody,
     PledgeView,
     RewardBody,
+    RowView,
     VerdictView,
 )
 from funding.wire import terms_from, to_the_millisecond
@@ -37,6 +40,12 @@ _INVALID = {
     "return-incomplete",
     "deadline-passed",
     "reason-missing",
+    "unknown-field",
+    "contact-column",
+    "unreadable-file",
+    "column-twice",
+    "column-missing",
+    "row-count",
 }
 
 
@@ -142,6 +151,17 @@ def _cancellation_view(cancellation: Cancellation | None) -> CancellationView | 
 
 def _line_view(line: SettlingLine) -> LineView:
     return LineView(line=line.line.value, met=line.met, detail=line.detail)
+
+
+def import_view(imported: Imported) -> ImportView:
+    counts = {outcome: imported.count(outcome) for outcome in ("new", "known", "refused")}
+    return ImportView(
+        written=imported.written,
+        rows=[RowView(**asdict(row)) for row in imported.rows],
+        ignored_columns=list(imported.ignored),
+        contact_columns=list(imported.contact),
+        **counts,
+    )
 
 
 def pledge_view(pledge: Pledge) -> PledgeView:
