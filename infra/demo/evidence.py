@@ -18,6 +18,7 @@ from sosst_contracts.notifier import BackerNotified
 
 INBOXES_AT_ONCE = 8
 READINGS_MAX = 10
+FEE_ACCOUNTS = ("platform_fee_income", "processing_fee_income", "tax_payable")
 Body = dict[str, Any]
 
 
@@ -74,7 +75,8 @@ class Evidence:
 
     async def _campaign(self, played: Played, provider: Body) -> list[Figure]:
         name, label = played.campaign_id, played.label
-        funding = (await self._answer("funding", f"/campaigns/{name}"))["figures"]
+        campaign = await self._answer("funding", f"/campaigns/{name}")
+        funding = campaign["figures"]
         payouts = await self._answer("payouts", f"/campaigns/{name}/money")
         shown = (await self._answer("updates", f"/campaigns/{name}"))["figures"]
         charges = _charges(provider, name)
@@ -83,7 +85,10 @@ class Evidence:
         returned = sum(charge["refunded"] for charge in charges)
         sent = _amount(provider, played.account, "payment")
         paid = -_amount(provider, played.account, "payout")
-        cash = collected - returned - sent
+        fees = _fees(played.rows, campaign["terms"]) if sent else 0
+        taken = sum(payouts["balances"][account] for account in FEE_ACCOUNTS)
+        # The platform's fees stay at the provider, and are nobody's of the campaign any more.
+        cash = collected - returned - sent - taken
         booked = payouts["balances"]["provider_balance"]
         figures = [
             Figure("pledged", "CSV", pledged, "funding", funding["raised"]),
@@ -99,6 +104,7 @@ class Evidence:
             Figure("shown refunded", "updates", shown["refunded"], "provider", returned),
             Figure("paid", "bank", paid, "payouts", payouts["paid"]),
             Figure("shown paid", "updates", shown["paid"], "bank", paid),
+            Figure("fees with tax", "CSV", fees, "payouts", taken),
             Figure("held", "updates", shown["held"], "provider", cash),
             Figure("cash in its book", "payouts", booked, "provider", cash),
         ]
@@ -107,13 +113,14 @@ class Evidence:
         return [_named(label, figure) for figure in figures]
 
     async def _whole(self, provider: Body) -> Figure:
-        """Compare all books together with the provider's total, without top-ups and fees."""
+        """Compare all books and fees together with the provider's total, without top-ups."""
         names = (self._missed.campaign_id, self._met.campaign_id)
         money = [await self._answer("payouts", f"/campaigns/{name}/money") for name in names]
-        booked = sum(each["balances"]["provider_balance"] for each in money)
+        accounts = ("provider_balance", *FEE_ACCOUNTS)
+        booked = sum(each["balances"][account] for each in money for account in accounts)
         movements = _movements(provider, "acct_platform")
         total = sum(each["amount"] for kind, each in movements if kind != "topup")
-        return Figure("all books together", "payouts", booked, "provider", total)
+        return Figure("all books and fees", "payouts", booked, "provider", total)
 
     async def _notifications(self) -> list[Figure]:
         identities: dict[str, set[str]] = defaultdict(set)
@@ -173,6 +180,15 @@ def _returned_in_full(played: Played, charges: Sequence[Body]) -> Figure:
     pledges = {(row.pledge_id, row.amount) for row in played.rows}
     returned = {(c["metadata"]["pledge_id"], c["refunded"]) for c in charges if c["refunded"]}
     return Figure.of_sets("refunds in full", "CSV", pledges, "provider", returned)
+
+
+def _fees(rows: Sequence[PledgeRow], terms: Body) -> int:
+    """Work out what the terms take of these pledges, with tax: once, per pledge, on both."""
+    rate, fixed = terms["processing_fee_basis_points"], terms["processing_fee_fixed"]
+    platform = sum(row.amount for row in rows) * terms["platform_fee_basis_points"] // 10_000
+    processing = sum((row.amount * rate + 5_000) // 10_000 + fixed for row in rows)
+    tax = ((platform + processing) * terms["tax_basis_points"] + 5_000) // 10_000
+    return int(platform + processing + tax)
 
 
 def _charges(provider: Body, campaign_id: str) -> list[Body]:

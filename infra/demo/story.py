@@ -1,9 +1,10 @@
-"""The story: a campaign that misses its goal, one that meets it, an update told to everybody.
+"""The story: a campaign that misses its goal, one whose creator is paid in three stages, an update.
 
 payouts and notifier are killed (-9) in the middle, and no number changes.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,7 +15,7 @@ from infra.demo.evidence import Evidence, Played
 from infra.demo.figures import Figure
 from infra.demo.given import GivenCampaign
 from infra.demo.telling import Telling
-from infra.sandbox.issuer.tokens import backer, creator
+from infra.sandbox.issuer.tokens import Caller, backer, creator
 from infra.suite import Suite
 from infra.suite.checkout import Checkout, Launch, PledgeRow
 from infra.suite.readings import Readings, eventually
@@ -24,6 +25,8 @@ from sosst_contracts.notifier import BackerNotified
 OPEN_SECONDS = 6.0
 ROWS_TOLD_A_SECOND = 250
 CHARGES_A_STEP = 40
+LATER_STAGES = (2, 3)
+APPROVE = {"decision": "approve"}
 UPDATE_ID = "first-news"
 UPDATE = {
     "texts": [
@@ -64,6 +67,8 @@ class Story:
             await self._refunds_under_fire()
             await self._first_stage()
             await self._update_under_fire()
+            for number in LATER_STAGES:
+                await self._later_stage(number)
             self._tell.say("Everything is read a second time, from the other side …")
             self._outcome.figures = await self._evidence().settled()
             return self._outcome
@@ -155,14 +160,43 @@ class Story:
         self._tell.say("Every backer of the missed campaign has everything back.")
 
     async def _first_stage(self) -> None:
-        async def paid() -> list[dict[str, Any]] | None:
-            found = await self._look.get("payouts", f"/campaigns/{self._met.campaign_id}/stages")
-            stages: list[dict[str, Any]] = found["stages"] if found else []
-            return stages if stages and stages[0]["state"] == "paid" else None
+        await self._stage_is(1, "paid")
+        first, second, _ = await self._stages()
+        self._tell.say(f"The first stage is paid: {self._tell.money(first['amount'])}.")
+        self._tell.gate("Why is the second not yet paid?", second["gate"])
 
-        stages = await eventually("the first stage is paid", paid)
-        self._tell.say(f"The first stage is paid: {self._tell.money(stages[0]['amount'])}.")
-        self._tell.gate("Why is the second not yet paid?", stages[1]["gate"])
+    async def _later_stage(self, number: int) -> None:
+        """The creator shows evidence, one person approves it, another one the payment."""
+        path = f"/campaigns/{self._met.campaign_id}/stages/{number}"
+        evidence = {"evidence": hashlib.sha256(f"photographs {number}".encode()).hexdigest()}
+        (await self._as_creator("PUT", "payouts", f"{path}/evidence", evidence)).raise_for_status()
+        await self._as_staff("staff-ada", f"{path}/milestone", {"revision": 1} | APPROVE)
+        due = await self._stage_is(number, "due")
+        approval = {
+            "amount": due["amount"],
+            "currency": self._campaign.currency,
+            "destination_version": 1,
+            "milestone_revision": 1,
+        }
+        await self._as_staff("staff-bo", f"{path}/approvals", approval)
+        paid = await self._stage_is(number, "paid", "nothing_to_pay")
+        after = f", after fees of {self._tell.money(sum(_taken(paid)))}" if paid["fees"] else ""
+        self._tell.say(
+            f"Evidence, its approval by one person, the payment's by another: the {paid['kind']} "
+            f"stage is paid, {self._tell.money(paid['amount'])}{after}."
+        )
+
+    async def _stage_is(self, number: int, *states: str) -> dict[str, Any]:
+        async def reached() -> dict[str, Any] | None:
+            stages = await self._stages()
+            stage = stages[number - 1] if stages else None
+            return stage if stage and stage["state"] in states else None
+
+        return await eventually(f"stage {number} is {' or '.join(states)}", reached)
+
+    async def _stages(self) -> list[dict[str, Any]]:
+        found = await self._look.get("payouts", f"/campaigns/{self._met.campaign_id}/stages")
+        return found["stages"] if found else []
 
     async def _update_under_fire(self) -> None:
         people = len(self._met.backers)
@@ -197,6 +231,11 @@ class Story:
     ) -> httpx.Response:
         caller = creator(self._campaign.creator_id)
         return await self._look.ask(method, service, path, caller=caller, body=body)
+
+    async def _as_staff(self, person: str, path: str, body: object) -> None:
+        caller = Caller(person, ("staff",))
+        answer = await self._look.ask("POST", "payouts", path, caller=caller, body=body)
+        answer.raise_for_status()
 
     async def _kill(self, *services: str) -> None:
         processes = [self._suite.services[name] for name in services]
@@ -247,3 +286,8 @@ class Story:
         name = f"{self._campaign.campaign_id}-{label}"
         own = [replace(row, pledge_id=f"{name}-{row.pledge_id}") for row in rows]
         return Played(label, name, own)
+
+
+def _taken(stage: dict[str, Any]) -> list[int]:
+    """Return the fees of a last stage, with their tax."""
+    return [stage["fees"][name] for name in ("platform", "processing", "tax")]

@@ -27,6 +27,17 @@ RefundMethod = Annotated[str, Vocabulary("original_payment")]
 Account = Annotated[str, Vocabulary(*sorted(ACCOUNTS))]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Cause = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+PlatformFee = Annotated[
+    Total | None, Field(description="Platform fee taken with a last stage, minor units.")
+]
+ProcessingFee = Annotated[
+    Total | None, Field(description="Processing fees taken with a last stage, minor units.")
+]
+FeesTax = Annotated[Total | None, Field(description="Tax on both fees, minor units.")]
+FeesOwed = Annotated[
+    Total | None,
+    Field(description="Part of the three that the campaign's money did not cover."),
+]
 Number = Annotated[int, Field(ge=1, le=LARGEST_INTEGER)]
 EitherSide = Annotated[int, Field(ge=-LARGEST_INTEGER, le=LARGEST_INTEGER)]
 
@@ -146,16 +157,10 @@ class StageApproved(_Stage):
     second_by: Person | None = Field(
         None, description="The second person, where the amount needed two."
     )
-    platform_fee: Total | None = Field(
-        None, description="Platform fee taken with a last stage, minor units."
-    )
-    processing_fee: Total | None = Field(
-        None, description="Processing fees taken with a last stage, minor units."
-    )
-    tax: Total | None = Field(None, description="Tax on both fees, minor units.")
-    fees_owed: Total | None = Field(
-        None, description="Part of the three that the campaign's money did not cover."
-    )
+    platform_fee: PlatformFee = None
+    processing_fee: ProcessingFee = None
+    tax: FeesTax = None
+    fees_owed: FeesOwed = None
 
 
 class StageHeld(_Stage):
@@ -179,8 +184,13 @@ class StageNothingToPay(_Stage):
     """A stage ended without a payment, because nothing is left for it."""
 
     name: ClassVar = "stage-nothing-to-pay"
+    version: ClassVar = "1.1"
 
     ended_at: Instant = Field(description="When it ended.")
+    platform_fee: PlatformFee = None
+    processing_fee: ProcessingFee = None
+    tax: FeesTax = None
+    fees_owed: FeesOwed = None
 
 
 class StageSubmitted(_Stage):

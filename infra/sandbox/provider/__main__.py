@@ -21,6 +21,8 @@ from infra.sandbox.provider.prepare import prepare
 
 EXIT_ARGUMENTS = 64
 EXIT_UNAVAILABLE = 69
+# Longer than clients keep a connection that nobody uses (httpx: 5 s, as uvicorn by itself).
+KEEP_ALIVE_SECONDS = 30
 
 
 class _Arguments(argparse.ArgumentParser):
@@ -95,6 +97,7 @@ def _run(arguments: argparse.Namespace) -> None:
         http=AbortableProtocol,
         access_log=False,
         log_level="warning",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=2,
     )
     # uvicorn raises the signal that stopped it once more; a clean stop is to end with 0.

@@ -161,6 +161,29 @@ async def test_a_refund_that_comes_back_is_taken_out_again(service: UpdatesServi
     assert shown == [0, 300, 0, 300]
 
 
+@pytest.mark.row("S9")
+async def test_fees_are_held_until_the_last_stage_is_approved(service: UpdatesService) -> None:
+    """What the campaign pays of them is no longer held; an approval that falls undoes it."""
+    fees = {"platform_fee": 50, "processing_fee": 30, "tax": 20, "fees_owed": 10}
+    approved = sample(payouts.StageApproved, kind="last", **fees)
+    facts = (
+        approved,
+        sample(payouts.StageHeld, kind="last"),
+        approved,
+        sample(payouts.StageDue, kind="last"),
+        sample(payouts.StageDue, kind="second"),
+        sample(payouts.StageNothingToPay, kind="last", **fees),
+        sample(payouts.StageDue, kind="first"),
+    )
+    shown = []
+    for sequence, fact in enumerate(facts, start=1):
+        await service.hear((fact, sequence))
+        project = await service.queries.project(CAMPAIGN)
+        assert project is not None
+        shown.append(project.figures.fees)
+    assert shown == [90, 0, 90, 0, 0, 90, 90]
+
+
 async def test_a_stage_that_bounces_is_no_longer_paid(service: UpdatesService) -> None:
     """Paid, returned by the bank, and paid again is one amount."""
     paid = sample(payouts.StagePaid, stage=1, amount=700)

@@ -25,6 +25,9 @@ EXIT_CLEAN = 0
 EXIT_DEPENDENCY_AWAY = 69
 EXIT_STOPPED_ITSELF = 70
 STOP_DEADLINE_SECONDS = 25.0
+# Longer than clients keep a connection that nobody uses (httpx: 5 s, as uvicorn by itself): who
+# closes first must be the client, or a request meets a connection that is just being closed.
+KEEP_ALIVE_SECONDS = 30
 # How old the header `Date` of an answer may be.
 TICK_SECONDS = 1.0
 
@@ -150,6 +153,7 @@ class _Server(uvicorn.Server):
                 port=port,
                 log_config=None,
                 access_log=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=20,
             )
         )

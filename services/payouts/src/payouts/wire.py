@@ -236,7 +236,7 @@ def _event(fact: RefundFact | StageFact) -> tuple[Any, datetime]:
         case StageReleased(stage, at):
             return events.StageReleased(**_stage(stage), released_at=at), at
         case StageNothingToPay(stage, at):
-            return events.StageNothingToPay(**_stage(stage), ended_at=at), at
+            return events.StageNothingToPay(**_stage(stage), ended_at=at, **_fees(stage)), at
         case MilestoneApproved(stage, milestone):
             at = _known(milestone.decided_at)
             return events.MilestoneApproved(**_milestone(stage, milestone), approved_at=at), at

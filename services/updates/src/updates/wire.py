@@ -11,6 +11,7 @@ from updates.domain.update import Audience, Update, UpdateText, Visibility, exce
 from updates.handlers.facts import (
     Collected,
     Decided,
+    FeesTaken,
     Heard,
     Launched,
     Placed,
@@ -68,7 +69,17 @@ def _said(fact: Decoded) -> Said | None:
             return StagePaid(stage, amount)
         case payouts.StageFailed(stage=stage):
             return StageFailed(stage)
+        case payouts.StageApproved(kind="last") | payouts.StageNothingToPay(kind="last") as event:
+            return FeesTaken(_covered(event))
+        case payouts.StageDue(kind="last") | payouts.StageHeld(kind="last"):
+            return FeesTaken(0)
     return None
+
+
+def _covered(event: payouts.StageApproved | payouts.StageNothingToPay) -> int:
+    """Return what the campaign's money pays of the fees, in minor units."""
+    fees = (event.platform_fee or 0) + (event.processing_fee or 0) + (event.tax or 0)
+    return fees - (event.fees_owed or 0)
 
 
 def _profile(event: funding.CampaignLaunched) -> Profile:

@@ -22,6 +22,7 @@ from payouts.domain.stage import (
     Stage,
     StageApproved,
     StageDecision,
+    StageDue,
     StageFact,
     StageHeld,
     StageNothingToPay,
@@ -176,7 +177,8 @@ def _owed(stage: Stage) -> tuple[Posting, ...]:
 
 def drop_approval(stage: Stage, reason: str) -> StageDecision:
     """What was approved has changed before it was submitted: due again, nothing owed."""
-    return StageDecision(_unapproved(stage, StageState.DUE, reason), _fallen(stage))
+    due = _unapproved(stage, StageState.DUE, reason)
+    return StageDecision(due, _fallen(stage), (StageDue(due),))
 
 
 def hold(stage: Stage, reason: str, now: datetime) -> StageDecision:

@@ -33,13 +33,17 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Minor units. *raised* and *collected* are funding's, *refunded* and *paid* payouts'."""
+    """Minor units. *raised* and *collected* are funding's, the others are payouts'.
+
+    `fees` are what the platform takes of the campaign's money with the last stage, tax included.
+    """
 
     raised: int = 0
     collected: int = 0
     pledges: int = 0
     refunded: int = 0
     paid: int = 0
+    fees: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,11 @@ def stage_failed(project: Project, stage: int) -> Project:
     """An attempt failed; if the stage had been paid, it no longer is."""
     left = {number: paid for number, paid in project.paid_stages.items() if number != str(stage)}
     return _stages(project, left)
+
+
+def fees_taken(project: Project, amount: int) -> Project:
+    """The last stage is approved; 0 where its approval has fallen."""
+    return _figures(project, fees=amount)
 
 
 def known_until(project: Project, topic: str, as_of: AsOf) -> Project:

@@ -67,6 +67,13 @@ class StageFailed:
     stage: int
 
 
+@dataclass(frozen=True, slots=True)
+class FeesTaken:
+    """What a stage's approval takes of the campaign's money; 0 for one that gives it back."""
+
+    amount: int
+
+
 Said = (
     Launched
     | Decided
@@ -78,6 +85,7 @@ Said = (
     | RefundFailed
     | StagePaid
     | StageFailed
+    | FeesTaken
 )
 
 

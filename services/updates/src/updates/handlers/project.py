@@ -7,6 +7,7 @@ from updates.domain.project import AsOf, Project
 from updates.handlers.facts import (
     Collected,
     Decided,
+    FeesTaken,
     Heard,
     Launched,
     Placed,
@@ -96,6 +97,8 @@ class _Fold:
                 return view.stage_paid(project, stage, amount)
             case StageFailed(stage):
                 return view.stage_failed(project, stage)
+            case FeesTaken(amount):
+                return view.fees_taken(project, amount)
         return project
 
     def _joins(self, heard: Heard, backer_id: str) -> bool:

@@ -67,7 +67,7 @@ class AsOfView(BaseModel):
 class FiguresView(BaseModel):
     """Minor units. raised and collected are funding's, refunded and paid payouts'.
 
-    held is what was collected and is neither refunded nor paid yet.
+    held is what was collected and is neither refunded, paid, nor taken as fees yet.
     """
 
     currency: str
@@ -77,6 +77,7 @@ class FiguresView(BaseModel):
     refunded: int
     paid: int
     held: int
+    fees: int
 
 
 class ProjectView(BaseModel):
