@@ -99,6 +99,10 @@ def test_a_pledge_moves_only_as_the_table_says(state: PledgeState, target: Pledg
         ({"terms": replace(LAUNCH.terms, errored_last_try_seconds=1)}, "invalid-terms"),
         ({"terms": replace(LAUNCH.terms, errored_drop_seconds=518_399)}, "invalid-terms"),
         ({"terms": replace(LAUNCH.terms, platform_fee_basis_points=5_000)}, "fees-too-high"),
+        (
+            {"terms": replace(LAUNCH.terms, stage_shares_basis_points=(0, 9_500, 500))},
+            "fees-too-high",
+        ),
     ],
 )
 def test_a_launch_that_cannot_be_paid_out_is_refused(

@@ -31,7 +31,8 @@ class Terms:
 def check_terms(terms: Terms) -> None:
     """Refuse terms that cannot be paid out (`money.md` 4).
 
-    The three shares must sum to 10 000 and fees with tax must stay below half.
+    The three shares must sum to 10 000; fees with tax must stay below half, and within what the
+    last stage gets, out of which they are taken.
     """
     shares = terms.stage_shares_basis_points
     if sum(shares) != BASIS_POINTS or min(shares) < 0:
@@ -48,3 +49,5 @@ def check_terms(terms: Terms) -> None:
     with_tax = sum(rates) * (BASIS_POINTS + terms.tax_basis_points)
     if 2 * with_tax >= BASIS_POINTS * BASIS_POINTS:
         raise Refused("fees-too-high", "fees with tax reach half of what is collected")
+    if with_tax > shares[-1] * BASIS_POINTS:
+        raise Refused("fees-too-high", "fees with tax are more than the last stage gets")
