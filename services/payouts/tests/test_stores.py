@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from payouts.adapters.mongo_stores import BOOKS, PLEDGES
+from payouts.adapters.mongo_stores import BOOKS, PLEDGES, STAGES
 from payouts.domain.book import collect, seal_into
 from payouts.domain.destination import give
 from payouts.domain.ledger import Account
@@ -14,7 +14,14 @@ from payouts.handlers.pledges import PledgeHeard, take_pledges
 from servicekit import metrics
 from servicekit.errors import Conflict, DuplicateKey, Unsaveable
 from servicekit.mongo import Database
-from services.payouts.tests.builders import NOW, a_book, a_destination, a_pledge, the_stages
+from services.payouts.tests.builders import (
+    NOW,
+    a_book,
+    a_destination,
+    a_pledge,
+    an_approved_stage,
+    the_stages,
+)
 from services.payouts.tests.conftest import Payouts, mongo_payouts
 
 
@@ -159,3 +166,16 @@ def calls_to_mongodb() -> float:
     """Return how many commands this process has sent so far."""
     [measured] = metrics.MONGODB_OPERATION_DURATION.collect()
     return sum(each.value for each in measured.samples if each.name.endswith("_count"))
+
+
+def test_what_the_release_before_saved_is_read() -> None:
+    """A book, a stage and an approval without the fields that came later, as they were."""
+    book, stage = BOOKS.document("campaign-1", a_book()), STAGES.document("s", an_approved_stage())
+    for name in ("fees", "fee_base", "processing", "last_approved", "holds"):
+        del book[name]
+    for name in ("milestone", "divided"):
+        del stage[name]
+    for name in ("second_by", "second_at", "signed"):
+        del stage["approval"][name]
+    assert BOOKS.value(book) == a_book()
+    assert STAGES.value(stage) == an_approved_stage()
