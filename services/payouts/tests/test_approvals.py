@@ -253,6 +253,26 @@ async def test_unknown_terms_stop_the_last_stage_and_nothing_else(payouts: Payou
     await payouts.assert_books_true()
 
 
+@pytest.mark.parametrize(
+    ("by", "days", "alone"), [("staff-2", 0, False), ("staff-2", 31, True), ("staff-3", 0, True)]
+)
+async def test_the_limit_counts_a_person_s_approvals_together(
+    payouts: Payouts, by: str, days: int, alone: bool
+) -> None:
+    """Two stages below it are above it together, for one person within thirty days."""
+    await second_due(payouts)
+    await approve(payouts, 2, 3_000, limit=4_000)
+    await pay(payouts)
+    payouts.clock.advance(seconds=days * 86_400)
+    await show(payouts, 3)
+    await decide(payouts, 3)
+    last = await approve(payouts, 3, 5_000 - 1_020, by=by, limit=4_000)
+    assert (last.state is StageState.APPROVED) is alone
+    if not alone:
+        last = await approve(payouts, 3, 5_000 - 1_020, by="staff-3", limit=4_000)
+        assert last.state is StageState.APPROVED
+
+
 @pytest.mark.parametrize("state", ["planned", "submitted", "paid"])
 async def test_there_is_a_time_for_an_approval(payouts: Payouts, state: str) -> None:
     """Neither before a stage is due nor after it is on its way does another one approve it."""

@@ -14,6 +14,8 @@ from payouts.domain.errors import Refused
 
 VERDICT = "verdict"
 VALID = timedelta(days=7)
+# Over this time one person's approvals of a campaign count together against the limit.
+COUNTED = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,11 @@ class Approval:
 
     def given_by(self, person: str) -> bool:
         return person in (self.by, self.second_by)
+
+    def counts(self, person: str, now: datetime) -> bool:
+        """Whether it counts against what this person may allow alone."""
+        given_at = self.second_at if person == self.second_by else self.approved_at
+        return self.given_by(person) and (given_at is None or now < given_at + COUNTED)
 
     def expired(self, now: datetime) -> bool:
         return self.by != VERDICT and now >= self.approved_at + VALID

@@ -4,6 +4,7 @@
 them above it. What was signed falls when it changes; an approval that falls owes nothing.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -104,6 +105,12 @@ def signed_of(stage: Stage, amount: int, destination_version: int) -> Signed:
     return Signed(
         amount, stage.currency, destination_version, milestone.revision, milestone.evidence
     )
+
+
+def left_alone(limit: int, by: str, others: Iterable[Stage], now: datetime) -> int:
+    """Return what this person may still allow alone after the campaign's `others`."""
+    given = [one.approval for one in others if one.approval is not None]
+    return max(0, limit - sum(approval.amount for approval in given if approval.counts(by, now)))
 
 
 def approve_by_person(

@@ -8,7 +8,7 @@ from payouts.domain.errors import Refused
 from payouts.domain.holds import open_holds
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_amount import amount_now
-from payouts.domain.stage_approval import approve_by_person
+from payouts.domain.stage_approval import approve_by_person, left_alone
 from payouts.handlers.stages import StageView, load_view, save_decision
 from payouts.handlers.wake import wake
 from payouts.ports import PayoutsUnit
@@ -55,7 +55,7 @@ async def approve_stage(
         view.destination,
         asked.by,
         Concerned(concerned.creator, decided_by, concerned.is_backer),
-        limit,
+        left_alone(limit, asked.by, (*view.previous, *view.following), now),
         now,
         gets[1],
     )
