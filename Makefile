@@ -16,6 +16,7 @@ down: venv ## Stop what `make up` started
 	@$(PYTHON) -m infra.demo down
 
 story: venv ## Print every fact of a campaign and where it stands (CAMPAIGN=id)
+	@[ -n "$(CAMPAIGN)" ] || { echo "say which: make story CAMPAIGN=id" >&2; exit 64; }
 	@$(PYTHON) -m infra.story $(ARGUMENTS) -- "$(CAMPAIGN)"
 
 test: check ## Check everything and run every test on real Kafka and MongoDB

@@ -72,12 +72,27 @@ async def read_facts(place: Place, campaign_id: str) -> Facts:
 
 
 def in_order(facts: Iterable[Fact]) -> list[Fact]:
-    """Sort by time, of one instant causes before effects, then by sequence."""
+    """Sort by time, of one instant causes before effects, then by sequence.
+
+    An instant is a millisecond: MongoDB keeps no more, so what follows from a fact may carry that
+    fact's own time cut off.
+    """
     every = list(facts)
     causes = {fact.fact_id: fact.causation_id for fact in every}
     return sorted(
-        every, key=lambda f: (f.time, _depth(f.fact_id, causes), f.topic, f.sequence or 0, f.offset)
+        every,
+        key=lambda f: (
+            _millisecond(f.time),
+            _depth(f.fact_id, causes),
+            f.topic,
+            f.sequence or 0,
+            f.offset,
+        ),
     )
+
+
+def _millisecond(time: datetime) -> datetime:
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
 def _depth(fact_id: str, causes: dict[str, str | None]) -> int:

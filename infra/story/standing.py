@@ -63,11 +63,11 @@ async def _set_aside(service: str, database: Database, key: str) -> AsyncIterato
 
 async def _outbox(service: str, database: Database, key: str) -> Line:
     rows = await database["outbox"].count_documents({"key": key.encode()})
-    text = f"{rows} facts have not left yet" if rows else "every fact has left"
+    text = f"not left yet: {rows}" if rows else "every fact has left"
     return Line("outbox", f"{service:9} outbox: {text}", {"service": service, "rows": rows})
 
 
 async def _work(service: str, database: Database, campaign_id: str) -> Line:
     items = await database["work"].count_documents({"payload.campaign_id": campaign_id})
-    text = f"{items} pieces of work are open" if items else "nothing is left to do"
+    text = f"open: {items}" if items else "nothing is left to do"
     return Line("work", f"{service:9} work: {text}", {"service": service, "items": items})

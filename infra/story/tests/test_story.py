@@ -39,6 +39,15 @@ def test_of_one_instant_causes_stand_before_effects() -> None:
     assert in_order(reversed(facts)) == in_order([facts[1], facts[0], facts[2]]) == facts
 
 
+def test_a_time_cut_to_milliseconds_is_the_same_instant() -> None:
+    """MongoDB keeps milliseconds: a notice of a verdict stood above the verdict."""
+    _, verdict, refund = story()
+    cut = NOW.replace(microsecond=416_000)
+    exact = fact(verdict.read.event, 2, cut.replace(microsecond=416_789))  # type: ignore[union-attr]
+    effect = fact(refund.read.event, 1, cut, cause=exact.fact_id)  # type: ignore[union-attr]
+    assert in_order([effect, exact]) == [exact, effect]
+
+
 def test_time_goes_before_everything() -> None:
     """A later instant stands later, also a cause whose clock was wrong."""
     pledge, verdict, _ = story()
