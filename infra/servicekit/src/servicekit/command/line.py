@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from servicekit.command import check, migrate, recover, run, set_aside, switch
@@ -85,7 +86,8 @@ async def _perform(command: Command, context: Context) -> int:
 
 
 def _arguments(commands: Iterable[Command]) -> Any:
-    parser = _Parser()
+    # `python -m payouts` runs …/payouts/__main__.py, which is how argparse would call it.
+    parser = _Parser(prog=f"python -m {Path(sys.argv[0]).parent.name}")
     words = parser.add_subparsers(dest="command", required=True)
     for command in commands:
         command.describe(words.add_parser(command.name, help=command.help))

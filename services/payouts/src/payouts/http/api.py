@@ -90,7 +90,7 @@ def build_api(
         """Show the campaign's money as its book has it."""
         book = await queries.book(campaign_id)
         if book is None:
-            raise _unknown_campaign()
+            raise _no_book()
         figures = await queries.refund_figures(campaign_id)
         return money_view(book, figures, await queries.stages(campaign_id))
 
@@ -222,3 +222,11 @@ def _unknown_refund() -> Problem:
 
 def _unknown_campaign() -> Problem:
     return Problem(404, "campaign-unknown", "Payouts has not heard of this campaign")
+
+
+def _no_book() -> Problem:
+    return Problem(
+        404,
+        "campaign-unknown",
+        "No book of this campaign: it begins with the first collected pledge or the verdict",
+    )
