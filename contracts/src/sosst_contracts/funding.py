@@ -27,6 +27,7 @@ from sosst_contracts.platform import GivenSeconds, PaymentMethod, Reward
 __all__ = [
     "CampaignCancelled",
     "CampaignLaunched",
+    "Difference",
     "FundingEvent",
     "PledgeCollected",
     "PledgeDropped",
@@ -70,12 +71,20 @@ class Terms(Part):
     )
 
 
+class Difference(Part):
+    """One thing that a relaunch says otherwise."""
+
+    field: Text = Field(description="Such as goal, rewards/<reward> or terms/<term>.")
+    old: Text | None = Field(None, description="What the old campaign said, absent if nothing.")
+    new: Text | None = Field(None, description="What the new one says, absent if nothing.")
+
+
 class CampaignLaunched(Event):
     """A campaign went live."""
 
     topic: ClassVar = "funding.campaigns"
     name: ClassVar = "campaign-launched"
-    version: ClassVar = "1.1"
+    version: ClassVar = "1.2"
 
     campaign_id: Identifier = Field(description="Id of the campaign.")
     creator_id: Person = Field(description="Person who owns it.")
@@ -87,6 +96,12 @@ class CampaignLaunched(Event):
     rewards: list[Reward] = Field(description="Rewards on offer.")
     terms: Terms = Field(description="Terms, fixed from now on.")
     launched_at: Instant = Field(description="When it went live.")
+    relaunch_of: Identifier | None = Field(
+        None, description="Campaign that is launched again, absent for a new one."
+    )
+    differences: list[Difference] | None = Field(
+        None, description="What it says otherwise than the old one, exactly where it relaunches."
+    )
 
 
 class VerdictReached(Event):

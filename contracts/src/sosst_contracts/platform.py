@@ -67,7 +67,7 @@ class CampaignApproved(Event):
 
     topic: ClassVar = "platform.campaigns"
     name: ClassVar = "campaign-approved"
-    version: ClassVar = "1.1"
+    version: ClassVar = "1.2"
     sequenced: ClassVar = False
 
     campaign_id: Identifier = Field(description="Id of the campaign.")
@@ -79,6 +79,9 @@ class CampaignApproved(Event):
     zone: Identifier = Field(description="IANA zone in which the deadline is shown.")
     rewards: list[Reward] = Field(description="Rewards on offer.")
     terms: GivenTerms | None = Field(None, description="Terms that differ from the standard.")
+    relaunch_of: Identifier | None = Field(
+        None, description="Campaign that is launched again, absent for a new one."
+    )
 
 
 class _Payment(Event):

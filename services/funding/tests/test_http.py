@@ -116,6 +116,8 @@ async def test_many_callers_of_one_campaign_are_all_answered(client: httpx.Async
         ({"terms": {"errored_reminders_seconds": [1] * 21}}, 422, "invalid-request"),
         ({"terms": {"other_pending_window_seconds": -1}}, 422, "invalid-request"),
         ({"terms": {"colour": 1}}, 422, "invalid-request"),
+        ({"relaunch_of": "c9"}, 409, "relaunch-of-unknown"),
+        ({"relaunch_of": "c1"}, 409, "relaunch-of-running"),
         ({"surprise": 1}, 422, "invalid-request"),
     ],
     ids=str,

@@ -37,6 +37,7 @@ from funding.domain.pledge import (
     Withdrawal,
     WithdrawnBy,
 )
+from funding.domain.relaunch import Difference
 from funding.domain.terms import Terms
 from funding.handlers.recover import (
     Cancelled,
@@ -81,6 +82,7 @@ def launch_from(event: platform.CampaignApproved, standard: Terms) -> Launch:
         zone=event.zone,
         rewards=tuple(Reward(reward.reward_id, reward.title) for reward in event.rewards),
         terms=terms_from(given, standard),
+        relaunch_of=event.relaunch_of,
     )
 
 
@@ -162,8 +164,8 @@ def _cause(event: events.FundingEvent) -> str | None:
 
 def _event(fact: Fact) -> tuple[events.FundingEvent, datetime]:
     match fact:
-        case CampaignLaunched(campaign):
-            return _launched(campaign), campaign.launched_at
+        case CampaignLaunched(campaign, differences):
+            return _launched(campaign, differences), campaign.launched_at
         case VerdictReached(campaign):
             return _verdict(campaign)
         case CampaignCancelled(campaign):
@@ -240,7 +242,8 @@ def _terms(terms: Terms) -> events.Terms:
     return events.Terms(**values)
 
 
-def _launched(campaign: Campaign) -> events.CampaignLaunched:
+def _launched(campaign: Campaign, differences: Sequence[Difference]) -> events.CampaignLaunched:
+    said = [events.Difference(field=d.field, old=d.old, new=d.new) for d in differences]
     launch = campaign.launch
     return events.CampaignLaunched(
         campaign_id=launch.campaign_id,
@@ -253,6 +256,8 @@ def _launched(campaign: Campaign) -> events.CampaignLaunched:
         rewards=[events.Reward(reward_id=r.reward_id, title=r.title) for r in launch.rewards],
         terms=_terms(launch.terms),
         launched_at=campaign.launched_at,
+        relaunch_of=launch.relaunch_of,
+        differences=None if launch.relaunch_of is None else said,
     )
 
 
@@ -330,6 +335,7 @@ def _happened(event: Event, sequence: int) -> Happened | None:
                 zone=event.zone,
                 rewards=tuple(Reward(reward.reward_id, reward.title) for reward in event.rewards),
                 terms=_terms_back(event.terms),
+                relaunch_of=event.relaunch_of,
             )
             return Launched(launch, to_the_millisecond(event.launched_at))
         case events.VerdictReached():

@@ -57,6 +57,7 @@ class Launch:
     zone: str
     rewards: tuple[Reward, ...]
     terms: Terms
+    relaunch_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from funding.domain.campaign import Campaign
     from funding.domain.pledge import DropReason, Payment, Standing, Withdrawal
+    from funding.domain.relaunch import Difference
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignLaunched:
+    """`differences` is what a relaunch says otherwise than the campaign it names."""
+
     campaign: Campaign
+    differences: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 from funding.domain.campaign import Campaign, Launch, launch_campaign
 from funding.domain.errors import Refused
 from funding.domain.facts import CampaignLaunched
+from funding.domain.relaunch import Difference, check_relaunch, differences
 from funding.ports import FundingUnit
 
 
@@ -18,7 +19,18 @@ async def launch(unit: FundingUnit, command: Launch, now: datetime) -> tuple[Cam
         if known.launch != command:
             raise Refused("campaign-exists", "this id was launched with other content")
         return known, False
+    changed = await _differences(unit, command)
     campaign = launch_campaign(command, now)
     await unit.campaigns.add(campaign)
-    await unit.facts.add([CampaignLaunched(campaign)])
+    await unit.facts.add([CampaignLaunched(campaign, changed)])
     return campaign, True
+
+
+async def _differences(unit: FundingUnit, command: Launch) -> tuple[Difference, ...]:
+    """Return what a relaunch changes; nobody's pledge is carried over."""
+    if command.relaunch_of is None:
+        return ()
+    old = (await unit.campaigns.load([command.relaunch_of])).get(command.relaunch_of)
+    check_relaunch(old, command)
+    assert old is not None
+    return differences(old.launch, command)

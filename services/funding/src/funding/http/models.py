@@ -61,6 +61,7 @@ class LaunchBody(Body):
     zone: Annotated[str, Field(min_length=1, max_length=64)] = "UTC"
     rewards: Annotated[list[RewardBody], Field(max_length=200)] = []
     terms: TermsBody = TermsBody()
+    relaunch_of: Identifier | None = None
 
 
 class PaymentBody(Body):
@@ -160,6 +161,7 @@ class CampaignView(BaseModel):
     zone: str
     rewards: list[RewardBody]
     terms: dict[str, int | list[int]]
+    relaunch_of: str | None
     launched_at: datetime
     figures: Figures
     verdict: VerdictView | None

@@ -67,6 +67,7 @@ def launch_from(campaign_id: str, body: LaunchBody, standard: Terms) -> Launch:
         zone=body.zone,
         rewards=tuple(Reward(r.reward_id, r.title) for r in body.rewards),
         terms=terms_from(given, standard),
+        relaunch_of=body.relaunch_of,
     )
 
 
@@ -128,6 +129,7 @@ def campaign_view(campaign: Campaign, lines: list[SettlingLine] | None = None) -
             "stage_shares_basis_points": list(launch.terms.stage_shares_basis_points),
             "errored_reminders_seconds": list(launch.terms.errored_reminders_seconds),
         },
+        relaunch_of=launch.relaunch_of,
         launched_at=campaign.launched_at,
         figures=Figures(
             currency=launch.currency,
