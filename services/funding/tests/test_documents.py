@@ -1,10 +1,11 @@
 """What the README says of settings and states is what the code has."""
 
+import re
 from pathlib import Path
 
 from funding.domain import campaign, pledge
 from funding.settings import FundingSettings
-from servicekit.settings import settings_table
+from servicekit.settings import load_settings, settings_table
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -27,6 +28,28 @@ def diagram() -> str:
 def test_the_settings_table_is_fresh() -> None:
     """Every variable stands in the README with its default and meaning."""
     assert between("settings") == settings_table(FundingSettings)
+
+
+def test_every_default_can_be_typed_as_it_is_shown() -> None:
+    """Lists too: once no value of theirs was taken from the environment."""
+    shown = dict(re.findall(r"^\| `(FUNDING_\w+)` \| `([^`]*)` \|", between("settings"), re.M))
+    assert shown["FUNDING_STAGE_SHARES_BASIS_POINTS"] == "2000,3000,5000"
+    required = {
+        "FUNDING_MONGODB_URI": "mongodb://localhost",
+        "FUNDING_MONGODB_DATABASE": "funding",
+        "FUNDING_KAFKA_BOOTSTRAP_SERVERS": "localhost:9092",
+        "FUNDING_INSTANCE_ID": "funding-1",
+        "FUNDING_HTTP_PORT": "8001",
+        "FUNDING_HEALTH_PORT": "9001",
+        "FUNDING_AUTH_ISSUER": "https://sign-in.example",
+        "FUNDING_AUTH_AUDIENCE": "sosst",
+        "FUNDING_AUTH_JWKS_URL": "https://sign-in.example/keys",
+    }
+    typed, left_out = (load_settings(FundingSettings, e) for e in (required | shown, required))
+    assert typed.model_dump() == left_out.model_dump()
+    changed = {"FUNDING_STAGE_SHARES_BASIS_POINTS": "1000, 2000, 7000"}
+    terms = load_settings(FundingSettings, required | changed).standard_terms()
+    assert terms.stage_shares_basis_points == (1_000, 2_000, 7_000)
 
 
 def test_the_states_are_those_of_the_transition_tables() -> None:

@@ -5,8 +5,15 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
-from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode
 
 from servicekit.auth import DEVELOPMENT_ISSUER
 from servicekit.issuer_keys import REFRESH_SECONDS
@@ -14,6 +21,14 @@ from servicekit.kafka import KafkaSecurity
 from servicekit.secret_files import FILE, SECRET, SecretFiles, first_line, values_of
 
 EXIT_SETTINGS = 64
+
+
+def _listed(given: object) -> object:
+    return given.split(",") if isinstance(given, str) and given else given or ()
+
+
+# Of a field that holds several values: in the environment they stand with commas between them.
+LISTED = (NoDecode, BeforeValidator(_listed))
 
 
 class ServiceSettings(BaseSettings):
@@ -169,7 +184,9 @@ def settings_table(settings_type: type[ServiceSettings]) -> str:
     lines = ["| variable | default | meaning |", "|---|---|---|"]
     secrets = secret_fields(settings_type)
     for name, described in settings_type.model_fields.items():
-        default = "required" if described.is_required() else f"`{described.default}`"
+        value = described.default
+        shown = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        default = "required" if described.is_required() else f"`{shown}`"
         variable = f"`{prefix}{name.upper()}`" + (f" or `…{FILE}`" if name in secrets else "")
         lines.append(f"| {variable} | {default} | {described.description} |")
     return "\n".join(lines) + "\n"

@@ -1,10 +1,12 @@
 """Every environment variable of funding."""
 
+from typing import Annotated
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from funding.domain.terms import Terms
-from servicekit.settings import ServiceSettings
+from servicekit.settings import LISTED, ServiceSettings
 
 
 class FundingSettings(ServiceSettings):
@@ -15,7 +17,7 @@ class FundingSettings(ServiceSettings):
     payments_intake: bool = Field(
         True, description="Read payments from `platform.payments`; false where only HTTP is used."
     )
-    stage_shares_basis_points: tuple[int, int, int] = Field(
+    stage_shares_basis_points: Annotated[tuple[int, int, int], *LISTED] = Field(
         (2000, 3000, 5000), description="Standard shares of the three stages, sum 10000."
     )
     platform_fee_basis_points: int = Field(500, description="Standard platform fee.")
@@ -29,7 +31,7 @@ class FundingSettings(ServiceSettings):
     other_pending_window_seconds: int = Field(
         604_800, ge=0, description="The same for any other payment method."
     )
-    errored_reminders_seconds: tuple[int, ...] = Field(
+    errored_reminders_seconds: Annotated[tuple[int, ...], *LISTED] = Field(
         (86_400, 259_200, 432_000),
         max_length=20,
         description="Standard times of reminders about an errored pledge, after its failure.",
