@@ -107,16 +107,28 @@ def to_the_millisecond(instant: datetime) -> datetime:
 
 def payment_from(event: PaymentEvent) -> Payment:
     """Read a payment fact."""
-    capture = None
-    if isinstance(event, platform.PaymentCaptured):
-        status = PaymentStatus.CAPTURED
-        capture = Capture(event.provider_fee, event.balance_transaction)
-    elif isinstance(event, platform.PaymentFailed):
-        status = PaymentStatus.FAILED
-    elif isinstance(event, platform.PaymentWithdrawn):
-        status = PaymentStatus.WITHDRAWN
-    else:
-        status = PaymentStatus.PENDING
+    match event:
+        case platform.PaymentCaptured():
+            capture = Capture(event.provider_fee, event.balance_transaction)
+            captured = _payment(event, PaymentStatus.CAPTURED, event.occurred_at)
+            return replace(captured, capture=capture)
+        case platform.PaymentFailed():
+            failed = _payment(event, PaymentStatus.FAILED, event.occurred_at)
+            return replace(failed, reason=event.reason)
+        case platform.PaymentWithdrawn():
+            withdrawn = _payment(event, PaymentStatus.WITHDRAWN, event.occurred_at)
+            return replace(withdrawn, returned=event.balance_transaction)
+        case platform.PaymentPending():
+            pending = _payment(event, PaymentStatus.PENDING, event.occurred_at)
+            return replace(pending, method=_method(event.method))
+
+
+def _payment(
+    event: PaymentEvent | events.PledgePlaced | events.PledgeCollected | events.PledgeErrored,
+    status: PaymentStatus,
+    occurred_at: datetime,
+) -> Payment:
+    """Read what every fact about a payment says, of others and of our own."""
     return Payment(
         campaign_id=event.campaign_id,
         provider=event.provider,
@@ -126,13 +138,7 @@ def payment_from(event: PaymentEvent) -> Payment:
         reward_id=event.reward_id,
         money=Money(event.amount, event.currency),
         status=status,
-        occurred_at=to_the_millisecond(event.occurred_at),
-        capture=capture,
-        reason=event.reason if isinstance(event, platform.PaymentFailed) else None,
-        method=_method(event.method) if isinstance(event, platform.PaymentPending) else None,
-        returned=event.balance_transaction
-        if isinstance(event, platform.PaymentWithdrawn)
-        else None,
+        occurred_at=to_the_millisecond(occurred_at),
     )
 
 
@@ -360,14 +366,14 @@ def _happened(event: Event, sequence: int) -> Happened | None:
                 )
             )
         case events.PledgePlaced():
-            payment = _payment_back(event, PaymentStatus.PENDING, event.placed_at)
+            payment = _payment(event, PaymentStatus.PENDING, event.placed_at)
             return Paid(sequence, replace(payment, method=_method(event.method)), None)
         case events.PledgeCollected():
-            payment = _payment_back(event, PaymentStatus.CAPTURED, event.captured_at)
+            payment = _payment(event, PaymentStatus.CAPTURED, event.captured_at)
             capture = Capture(event.provider_fee, event.balance_transaction)
             return Paid(sequence, replace(payment, capture=capture), Standing(event.standing))
         case events.PledgeErrored():
-            payment = _payment_back(event, PaymentStatus.FAILED, event.errored_at)
+            payment = _payment(event, PaymentStatus.FAILED, event.errored_at)
             return Paid(sequence, replace(payment, reason=event.reason), None)
         case events.PledgeReminderDue() | events.PledgeLastTryDue():
             return Stepped(sequence, event.pledge_id, to_the_millisecond(event.due_at))
@@ -387,21 +393,3 @@ def _happened(event: Event, sequence: int) -> Happened | None:
 
 def _terms_back(terms: events.Terms) -> Terms:
     return _terms_of(terms.model_dump(exclude_none=True))
-
-
-def _payment_back(
-    event: events.PledgePlaced | events.PledgeCollected | events.PledgeErrored,
-    status: PaymentStatus,
-    occurred_at: datetime,
-) -> Payment:
-    return Payment(
-        campaign_id=event.campaign_id,
-        provider=event.provider,
-        payment_reference=event.payment_reference,
-        pledge_id=event.pledge_id,
-        backer_id=event.backer_id,
-        reward_id=event.reward_id,
-        money=Money(event.amount, event.currency),
-        status=status,
-        occurred_at=to_the_millisecond(occurred_at),
-    )
