@@ -344,6 +344,7 @@ class MemoryProvider:
     paid_from: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, int] = field(default_factory=lambda: {"acct_1": 0, "acct_2": 0})
     movements: list[CashMovement] = field(default_factory=list)
+    campaigns: dict[str, str] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
     gates: dict[str, "Gate"] = field(default_factory=dict)
     _keys: dict[str, tuple[datetime, Answer]] = field(default_factory=dict)
@@ -355,6 +356,7 @@ class MemoryProvider:
                 return self.refunds.get(refund.attempt_id, refused)
             name = f"re_{len(self.refunds)}"
             self._leave("refund", name, refund.amount)
+            self.campaigns[name] = refund.campaign_id
             self.refunded[refund.payment_reference] = refund.amount
             seen = RefundSeen(
                 attempt=refund.attempt.number,
@@ -376,6 +378,7 @@ class MemoryProvider:
                 return SHORT
             name = f"tr_{len(self.transfers)}"
             self._leave("transfer", name, stage.payable)
+            self.campaigns[name] = stage.campaign_id
             account = stage.attempt.account
             self.accounts[account] = self.accounts.get(account, 0) + stage.payable
             seen = TransferSeen(stage.attempt.number, name, self.movements[-1].id)
@@ -436,6 +439,9 @@ class MemoryProvider:
         seen = [movement.id for movement in self.movements]
         start = 0 if cursor is None else seen.index(cursor) + 1
         return self.movements[start : start + 100]
+
+    async def campaign_of(self, movement: CashMovement) -> str | NoAnswer | None:
+        return self.campaigns.get(movement.source)
 
     async def payout_schedule(self) -> str | None:
         return self.schedule

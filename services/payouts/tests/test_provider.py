@@ -21,7 +21,15 @@ from payouts.domain.stage_approval import approve_by_verdict
 from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
 from payouts.domain.stage_recovery import TransferMade
 from payouts.domain.stage_sending import submit
-from payouts.ports import Declined, NoAnswer, NotThere, Provider, ProviderBalance, Throttled
+from payouts.ports import (
+    CashMovement,
+    Declined,
+    NoAnswer,
+    NotThere,
+    Provider,
+    ProviderBalance,
+    Throttled,
+)
 from servicekit.clock import ManualClock
 from services.payouts.tests.builders import LIMIT, NOW, SHARES, a_book, a_pledge
 from services.payouts.tests.fakes import MemoryProvider
@@ -343,6 +351,23 @@ async def test_accounts_say_whether_they_can_be_paid(world: World) -> None:
     assert await world.provider.account_problem("acct_unknown") == "account-unknown"
 
 
+async def test_cash_that_left_says_whose_it_was(world: World) -> None:
+    """By a refund's or a transfer's balance transaction; anything else says nothing."""
+    account = await world.account()
+    refund, stage = await a_refund(world), a_stage(account)
+    await world.provider.create_refund(refund)
+    await world.provider.create_transfer(stage)
+    cursor, left = None, []
+    while page := await world.provider.movements_after(cursor):
+        left += [one for one in page if one.type in ("refund", "transfer")]
+        cursor = page[-1].id
+    of_refund, of_transfer = left[-2:]
+    assert await world.provider.campaign_of(of_refund) == refund.campaign_id
+    assert await world.provider.campaign_of(of_transfer) == stage.campaign_id
+    assert await world.provider.campaign_of(CashMovement("t", "charge", "ch_1")) is None
+    assert await world.provider.campaign_of(CashMovement("t", "refund", "re_unknown")) is None
+
+
 async def test_the_platforms_payouts_are_manual(world: World) -> None:
     """The start asks for it."""
     assert await world.provider.payout_schedule() == "manual"
@@ -369,6 +394,7 @@ async def test_a_provider_that_is_away_is_no_exception() -> None:
         await ask.account_problem("acct_1"),
     ):
         assert answer == NoAnswer()
+    assert await ask.campaign_of(CashMovement("txn_1", "refund", "re_1")) == NoAnswer()
     assert await ask.balance("EUR") is None
     assert await ask.movements_after(None) is None
     assert await ask.payout_schedule() is None

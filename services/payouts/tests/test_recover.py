@@ -481,6 +481,22 @@ async def test_cash_that_belongs_to_nothing_is_shown_to_a_person() -> None:
     payouts.provider._leave("refund", "re_of_nobody", 5_000)
     (line,) = await recover(payouts)
     assert "a person must look" in line and "re_of_nobody" in line
+    assert payouts.brake.pulled == {}
+
+
+async def test_cash_of_a_campaign_that_no_book_knows_stops_its_money() -> None:
+    """A refund made and never told after the backup: nothing more is paid until a person looked."""
+    payouts = memory_payouts()
+    await hear(payouts, Outcome.GOAL_MET, 0, 2)
+    payouts.provider._leave("refund", "re_forgotten", 5_000)
+    payouts.provider.campaigns["re_forgotten"] = CAMPAIGN
+    (line,) = await recover(payouts)
+    assert "re_forgotten" in line and f"the money of {CAMPAIGN} is stopped" in line
+    await payouts.give_destination()
+    for _ in range(5):
+        await payouts.turn()
+        payouts.clock.advance(seconds=60)
+    assert payouts.provider.transfers == {}
 
 
 async def test_a_provider_that_does_not_answer_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -225,6 +225,10 @@ class Provider(Protocol):
         """Return the oldest movements behind the cursor (None: from the beginning), in order."""
         ...
 
+    async def campaign_of(self, movement: CashMovement) -> str | NoAnswer | None:
+        """Return whose money a refund or transfer of ours moved, None if it does not say."""
+        ...
+
     async def payout_schedule(self) -> str | None:
         """Return the platform account's own payout schedule, None if there is no answer."""
         ...

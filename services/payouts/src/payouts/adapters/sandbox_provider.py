@@ -154,6 +154,19 @@ class SandboxProvider:
             CashMovement(one["id"], one["type"], one["source"]) for one in reversed(newest_first)
         ]
 
+    async def campaign_of(self, movement: CashMovement) -> str | NoAnswer | None:
+        kind = {"refund": "refunds", "transfer": "transfers"}.get(movement.type)
+        if kind is None:
+            return None
+        path = f"/v1/{kind}/{movement.source}"
+        status, body = await self._get(f"{kind}.retrieve", path, {})
+        if status == 404:
+            return None
+        if status != 200:
+            return NoAnswer()
+        campaign_id: str | None = body["metadata"].get("campaign_id")
+        return campaign_id
+
     async def payout_schedule(self) -> str | None:
         status, body = await self._get("account.retrieve", "/v1/account", {})
         return str(body["settings"]["payouts"]["schedule"]["interval"]) if status == 200 else None

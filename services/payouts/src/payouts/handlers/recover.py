@@ -204,12 +204,18 @@ class RecoverPayouts(ServiceRecovery):
             refunds = await self.queries.refunds_of_provider(list(left))
             known = {a.provider_refund_id for refund in refunds for a in refund.attempts}
             known |= await self.queries.transfers_known(list(left))
-            lines += [
-                f"a person must look at {one.id}: no book knows its {one.type} {source}"
-                for source, one in left.items()
-                if source not in known
-            ]
+            strays = [one for source, one in left.items() if source not in known]
+            lines += [await self._stop_for(one) for one in strays]
         return lines
+
+    async def _stop_for(self, stray: CashMovement) -> str:
+        """Nothing more of a campaign is paid whose money went somewhere that no book knows."""
+        what = f"a person must look at {stray.id}: no book knows its {stray.type} {stray.source}"
+        campaign_id = await _answered(self.provider.campaign_of, stray)
+        if campaign_id is None:
+            return what
+        await self.brake.stop(campaign_id, "recover", f"no book knows {stray.source}")
+        return f"{what}; the money of {campaign_id} is stopped"
 
     async def _movements(self, cursor: str | None) -> list[CashMovement] | NoAnswer:
         found = await self.provider.movements_after(cursor)
@@ -371,8 +377,8 @@ async def _save_refunds(
 
 
 async def _answered(
-    ask: Callable[P, Awaitable[list[T] | NoAnswer]], *question: P.args, **named: P.kwargs
-) -> list[T]:
+    ask: Callable[P, Awaitable[T | NoAnswer]], *question: P.args, **named: P.kwargs
+) -> T:
     """Ask until there is an answer: guessing here would pay somebody twice."""
     for attempt in range(TRIES):
         answer = await ask(*question, **named)
