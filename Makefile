@@ -20,7 +20,7 @@ story: venv ## Print every fact of a campaign and where it stands (CAMPAIGN=id)
 	@$(PYTHON) -m infra.story $(ARGUMENTS) -- "$(CAMPAIGN)"
 
 test: check ## Check everything and run every test on real Kafka and MongoDB
-	@$(PYTHON) -m pytest $(ARGUMENTS)
+	@$(PYTHON) -m tests $(ARGUMENTS)
 
 chaos: venv ## Break everything under load by the plan of a seed (SEED=17), then check all money and notices
 	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGUMENTS)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from infra.native.errors import MissingPrerequisite
+from infra.native.folders import cache_folder, exclusive
 
 JAVA_MAJOR_MINIMUM = 17
 # A Debian or Ubuntu release has one of these; 17 is what we measured with.
@@ -121,8 +122,9 @@ def _is_known(package: str) -> bool:
 
 def _install(missing: list[str]) -> None:
     print(f"installing {', '.join(missing)}", file=sys.stderr)
-    _apt("update")
-    _apt("install", "-y", "--no-install-recommends", *_choose_java(missing, _is_known))
+    with exclusive(cache_folder(), "apt"):
+        _apt("update")
+        _apt("install", "-y", "--no-install-recommends", *_choose_java(missing, _is_known))
 
 
 def install(*packages: str, optional: Sequence[str] = ()) -> None:
@@ -132,9 +134,11 @@ def install(*packages: str, optional: Sequence[str] = ()) -> None:
         subprocess.CalledProcessError: apt refused.
     """
     print(f"installing {', '.join(packages)}", file=sys.stderr)
-    _apt("update")
-    known = [name for name in optional if _is_known(name)]
-    _apt("install", "-y", "--no-install-recommends", *packages, *known)
+    # Two processes of ours may find the same thing missing; apt's lists have no lock to wait for.
+    with exclusive(cache_folder(), "apt"):
+        _apt("update")
+        known = [name for name in optional if _is_known(name)]
+        _apt("install", "-y", "--no-install-recommends", *packages, *known)
 
 
 def _apt(*arguments: str) -> None:

@@ -2,10 +2,12 @@
 
 import ast
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.__main__ import HALVES
 from tests.structure.repository import ROOT, SERVICES, tracked_files
 
 SERVICE_FILES = (
@@ -120,6 +122,20 @@ def test_no_test_is_skipped_or_expected_to_fail() -> None:
     own = Path(__file__)
     tests = [p for p in tracked_files() if "tests" in p.parts and p.suffix == ".py" and p != own]
     assert [str(p) for p in tests if marks.search(p.read_text())] == []
+
+
+def left_out(tests: Sequence[Path]) -> list[str]:
+    """Return the tests that `make test` does not run once."""
+    folders = [Path(folder) for half in HALVES.values() for folder in half]
+    times = {test: sum(test.is_relative_to(folder) for folder in folders) for test in tests}
+    return [str(test) for test, count in times.items() if count != 1]
+
+
+def test_make_test_runs_every_test_once() -> None:
+    """Each file of tests lies in one of the two halves."""
+    found = [path.relative_to(ROOT) for path in tracked_files()]
+    assert left_out([path for path in found if path.name.startswith("test_")]) == []
+    assert left_out([Path("tests/browser/test_pages.py")]) == ["tests/browser/test_pages.py"]
 
 
 def test_make_help_names_every_target() -> None:
