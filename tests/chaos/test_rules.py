@@ -122,7 +122,9 @@ def _pledge(small: SmallWorld, one: Played) -> None:
     _decide(small, one)
     _tell(small, f"verdict-reached/{one.campaign_id}", {row.backer_id for row in one.rows})
     figures = {"raised": one.total, "collected": one.total, "pledges": len(one.rows)}
-    small.evidence.projects[one.campaign_id] = {"figures": figures | {"refunded": 0, "paid": 0}}
+    small.evidence.projects[one.campaign_id] = {
+        "figures": figures | {"refunded": 0, "paid": 0, "fees": 0}
+    }
 
 
 def _decide(small: SmallWorld, one: Played) -> None:
