@@ -34,6 +34,7 @@ CLUSTER_ID = "sosst-native"
 
 # Session and heartbeat are short so that a broker is back 4 seconds after kill -9, not 10.
 # Clients have a listener of their own: what they are told may be the port of a fault proxy.
+# The cleaner's buffer is half of our heap by itself: with 800 partitions a restart ran out of it.
 SETTINGS = """\
 process.roles=broker,controller
 node.id={node}
@@ -58,6 +59,7 @@ share.coordinator.state.topic.min.isr={in_sync}
 group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
+log.cleaner.dedupe.buffer.size=16777216
 """
 
 
