@@ -315,10 +315,26 @@ class MovingTopic:
     reached: int
 
     async def ends(self) -> dict[int, int]:
+        await asyncio.sleep(0)
         return {0: self.end}
 
     async def committed(self) -> dict[int, int]:
+        await asyncio.sleep(0)
         return {0: self.reached}
+
+
+async def test_many_may_ask_at_once_whether_the_view_is_fresh() -> None:
+    """A person looks at the gate while the worker evaluates it: both are answered."""
+    positions: Any = [MovingTopic(7, 7), MovingTopic(3, 3)]
+    freshness = TopicFreshness(positions, memory_payouts().clock)
+
+    async def ask(turns: int) -> object:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await freshness.fresh_since("approval-1")
+
+    answers = await asyncio.gather(*(ask(turns) for turns in range(8)))
+    assert len(set(answers)) == 1 and None not in answers
 
 
 async def test_looking_at_the_gate_before_the_approval_makes_no_view_fresh() -> None:

@@ -12,7 +12,8 @@ class TopicFreshness:
     """`ports.Freshness` over the positions of this service's groups.
 
     The ends are read when an approval is first asked about, which is after it was given, and the
-    answer turns to yes once every group has committed past them.
+    answer turns to yes once every group has committed past them. Several may ask at once, people
+    who look at the gate beside the worker: each goes by what it read itself.
     """
 
     def __init__(self, positions: Sequence[TopicPositions], clock: Clock) -> None:
@@ -25,14 +26,15 @@ class TopicFreshness:
         if approval_id in self._since:
             return self._since[approval_id]
         try:
-            if approval_id not in self._ends:
-                self._ends[approval_id] = [await topic.ends() for topic in self._positions]
+            ends_then = self._ends.get(approval_id)
+            if ends_then is None:
+                ends_then = [await topic.ends() for topic in self._positions]
+                self._ends[approval_id] = ends_then
             committed = [await topic.committed() for topic in self._positions]
         except DependencyAway:
             return None
-        for ends, reached in zip(self._ends[approval_id], committed, strict=True):
+        for ends, reached in zip(ends_then, committed, strict=True):
             if any(reached.get(partition, 0) < end for partition, end in ends.items()):
                 return None
-        self._since[approval_id] = self._clock.now()
-        del self._ends[approval_id]
-        return self._since[approval_id]
+        self._ends.pop(approval_id, None)
+        return self._since.setdefault(approval_id, self._clock.now())
