@@ -178,12 +178,16 @@ class Story:
             "destination_version": 1,
             "milestone_revision": 1,
         }
-        await self._as_staff("staff-bo", f"{path}/approvals", approval)
+        after = await self._as_staff("staff-bo", f"{path}/approvals", approval)
+        if after["state"] == "awaiting_second_approval":
+            # What one person approves of a campaign within thirty days is limited.
+            self._tell.say("One person may not approve that much alone; a second one does as well.")
+            await self._as_staff("staff-cy", f"{path}/approvals", approval)
         paid = await self._stage_is(number, "paid", "nothing_to_pay")
-        after = f", after fees of {self._tell.money(sum(_taken(paid)))}" if paid["fees"] else ""
+        fees = f", after fees of {self._tell.money(sum(_taken(paid)))}" if paid["fees"] else ""
         self._tell.say(
             f"Evidence, its approval by one person, the payment's by another: the {paid['kind']} "
-            f"stage is paid, {self._tell.money(paid['amount'])}{after}."
+            f"stage is paid, {self._tell.money(paid['amount'])}{fees}."
         )
 
     async def _stage_is(self, number: int, *states: str) -> dict[str, Any]:
@@ -232,10 +236,11 @@ class Story:
         caller = creator(self._campaign.creator_id)
         return await self._look.ask(method, service, path, caller=caller, body=body)
 
-    async def _as_staff(self, person: str, path: str, body: object) -> None:
+    async def _as_staff(self, person: str, path: str, body: object) -> dict[str, Any]:
         caller = Caller(person, ("staff",))
         answer = await self._look.ask("POST", "payouts", path, caller=caller, body=body)
-        answer.raise_for_status()
+        decided: dict[str, Any] = answer.raise_for_status().json()
+        return decided
 
     async def _kill(self, *services: str) -> None:
         processes = [self._suite.services[name] for name in services]
