@@ -122,9 +122,7 @@ def _is_known(package: str) -> bool:
 
 def _install(missing: list[str]) -> None:
     print(f"installing {', '.join(missing)}", file=sys.stderr)
-    with exclusive(cache_folder(), "apt"):
-        _apt("update")
-        _apt("install", "-y", "--no-install-recommends", *_choose_java(missing, _is_known))
+    _update_and_install(lambda: _choose_java(missing, _is_known))
 
 
 def install(*packages: str, optional: Sequence[str] = ()) -> None:
@@ -134,11 +132,15 @@ def install(*packages: str, optional: Sequence[str] = ()) -> None:
         subprocess.CalledProcessError: apt refused.
     """
     print(f"installing {', '.join(packages)}", file=sys.stderr)
+    _update_and_install(lambda: [*packages, *(name for name in optional if _is_known(name))])
+
+
+def _update_and_install(choose: Callable[[], Sequence[str]]) -> None:
+    """Install what `choose` says once the lists of packages are fresh."""
     # Two processes of ours may find the same thing missing; apt's lists have no lock to wait for.
     with exclusive(cache_folder(), "apt"):
         _apt("update")
-        known = [name for name in optional if _is_known(name)]
-        _apt("install", "-y", "--no-install-recommends", *packages, *known)
+        _apt("install", "-y", "--no-install-recommends", *choose())
 
 
 def _apt(*arguments: str) -> None:

@@ -1,5 +1,6 @@
 """Collections, indexes and validators of this service; `migrate` makes them."""
 
+from payouts.domain.ledger import SIDES, Side
 from servicekit.schema import CollectionSchema, Index, Schema
 
 _PARTS = ("returnable", "reserved", "returned", "disputed")
@@ -33,25 +34,9 @@ BOOK_VALIDATOR = {
         "properties": {
             "balances": {
                 "properties": {
-                    account: {"bsonType": ["int", "long"], "minimum": 0}
-                    for account in (
-                        "provider_balance",
-                        "creator_account",
-                        "provider_costs",
-                        "backer_funds",
-                        "creator_payable",
-                        "payouts_in_flight",
-                        "refunds_in_flight",
-                        "claimable",
-                        "disputed_at_scheme",
-                        "disputes_reserved",
-                        "creator_receivable",
-                        "compensation_costs",
-                        "loss_costs",
-                        "tax_payable",
-                        "platform_fee_income",
-                        "processing_fee_income",
-                    )
+                    account.value: {"bsonType": ["int", "long"], "minimum": 0}
+                    for account, side in SIDES.items()
+                    if side is not Side.EITHER
                 }
             }
         },

@@ -218,6 +218,12 @@ class StageDecision:
     postings: tuple[Posting, ...] = ()
     facts: tuple[StageFact, ...] = ()
 
+    def then(self, step: "StageDecision") -> "StageDecision":
+        """Return both as one: `step` was decided about this one's stage."""
+        return replace(
+            step, postings=(*self.postings, *step.postings), facts=(*self.facts, *step.facts)
+        )
+
 
 def move(stage: Stage, state: StageState, reason: str | None = None) -> Stage:
     """Return the stage in its new state: the only way in which a state changes."""

@@ -1,7 +1,7 @@
 """What a stage gets as things are now, and whether its turn has come (`money.md` 4 and 7)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from payouts.domain.book import Book, fees_due
@@ -53,15 +53,7 @@ def become_due(
     now_gets = amount_now(book, stage, previous)
     due = make_due(stage, now_gets.amount, now)
     if now_gets.amount == 0 and stage.kind is not StageKind.LAST:
-        return _then(due, nothing_to_pay(due.stage, now))
+        return due.then(nothing_to_pay(due.stage, now))
     if holding := open_holds(book.holds):
-        return _then(due, hold(due.stage, holding[0].reason, now))
+        return due.then(hold(due.stage, holding[0].reason, now))
     return due
-
-
-def _then(first: StageDecision, second: StageDecision) -> StageDecision:
-    return replace(
-        second,
-        postings=(*first.postings, *second.postings),
-        facts=(*first.facts, *second.facts),
-    )

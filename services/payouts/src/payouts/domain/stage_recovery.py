@@ -61,12 +61,12 @@ def adopt(
         decision = _reach(decision, transfer.seen.attempt, destination, now)
         if decision.stage.attempt.number == transfer.seen.attempt:
             decision = _sent(decision, AttemptState.INTENDED, now)
-        decision = _then(decision, observe_transfer(decision.stage, transfer.seen))
+        decision = decision.then(observe_transfer(decision.stage, transfer.seen))
     for payout in sorted(payouts, key=lambda one: one.attempt):
         decision = _reach(decision, payout.attempt, destination, now)
         if decision.stage.attempt.number == payout.attempt:
             decision = _sent(decision, AttemptState.TRANSFERRED, now)
-        decision = _then(decision, observe_payout(decision.stage, payout, now))
+        decision = decision.then(observe_payout(decision.stage, payout, now))
     return decision
 
 
@@ -78,7 +78,7 @@ def _approved(
         raise Refused("other-amount", f"{stage.stage_id} is {stage.amount}, made was {amount}")
     if stage.state is not StageState.DUE:
         return decision
-    return _then(decision, approve_by_verdict(stage, amount, destination, amount, now))
+    return decision.then(approve_by_verdict(stage, amount, destination, amount, now))
 
 
 def _reach(
@@ -89,8 +89,8 @@ def _reach(
         stage = decision.stage
         if stage.state is StageState.SUBMITTED:
             decision = _sent(decision, stage.attempt.state, now)
-            decision = _then(
-                decision, refuse(decision.stage, "answered-before-restore", now, for_funds=True)
+            decision = decision.then(
+                refuse(decision.stage, "answered-before-restore", now, for_funds=True)
             )
             stage = decision.stage
         before = stage.attempts[-1] if stage.attempts else None
@@ -98,7 +98,7 @@ def _reach(
         submitted = replace(move(stage, StageState.SUBMITTED), attempts=(*stage.attempts, attempt))
         first = (postings.stage_submitted(stage.stage_id, stage.payable),) if not before else ()
         fact = StageSubmitted(submitted, attempt, now)
-        decision = _then(decision, StageDecision(submitted, first, (fact,)))
+        decision = decision.then(StageDecision(submitted, first, (fact,)))
     return decision
 
 
@@ -108,11 +108,3 @@ def _sent(decision: StageDecision, expected: AttemptState, now: datetime) -> Sta
     if decision.stage.attempt.state is not expected or expected not in unsent:
         return decision
     return replace(decision, stage=send(decision.stage, now))
-
-
-def _then(before: StageDecision, step: StageDecision) -> StageDecision:
-    return replace(
-        step,
-        postings=(*before.postings, *step.postings),
-        facts=(*before.facts, *step.facts),
-    )
