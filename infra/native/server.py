@@ -173,6 +173,7 @@ class Server:
         self._reap()
 
     def _reap(self) -> None:
-        if self._supervisor is not None:
-            self._supervisor.communicate()
-            self._supervisor = None
+        # Taken before it is waited for: a start that failed may be cleaned up while somebody stops.
+        supervisor_process, self._supervisor = self._supervisor, None
+        if supervisor_process is not None:
+            supervisor_process.communicate()

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from infra.native import NativeStack
 from infra.native.errors import DataDirectoryInUse
 from infra.native.processes import Process
+from infra.native.server import Server
 
 DEADLINE_SECONDS = 20.0
 GIVEN = ("SOSST_KAFKA_BOOTSTRAP_SERVERS", "SOSST_MONGODB_URI")
@@ -52,6 +54,32 @@ def test_server_ends_with_its_supervisor(tmp_path: Path) -> None:
         (supervisor,) = (c for c in children(os.getpid()) if server.process_id in children(c))
         Process.running_as(supervisor).send(signal.SIGKILL)
         assert server.wait_for_end(DEADLINE_SECONDS)
+
+
+class Sleeper(Server):
+    """The least server: ready at once, and ends when it is told to."""
+
+    name = "sleeper"
+
+    def _prepare(self) -> None: ...
+
+    def _command(self) -> list[str]:
+        return ["sleep", "60"]
+
+    def _wait_until_ready(self, process: Process) -> None: ...
+
+
+def test_many_may_stop_a_server_at_once(tmp_path: Path) -> None:
+    """A failed start cleans up while the suite stops: neither hides the other's error."""
+    server = Sleeper(tmp_path, detached=False)
+    for _ in range(5):
+        server.start()
+        began = server.process
+        assert began is not None
+        with ThreadPoolExecutor(4) as stoppers:
+            for stopped in [stoppers.submit(server.stop) for _ in range(4)]:
+                stopped.result()
+        assert not began.is_running()
 
 
 def test_second_start_is_refused(breakable_stack: NativeStack) -> None:
