@@ -14,7 +14,9 @@ from payouts import wire
 from payouts.adapters.facts import OutboxFacts, OutboxLedger
 from payouts.domain.block import Block, postings_in
 from payouts.domain.book import Book
+from payouts.domain.chain import Mark
 from payouts.domain.destination import Destination
+from payouts.domain.integrity import Kept, PledgeSums
 from payouts.domain.ledger import Account, Posting
 from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import PledgeMoney
@@ -24,6 +26,7 @@ from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
 from payouts.domain.stage_recovery import TransferMade
 from payouts.domain.stopping import Stopped
+from payouts.domain.withdrawal import WITHDRAWAL
 from payouts.ports import (
     CashMovement,
     Declined,
@@ -32,6 +35,7 @@ from payouts.ports import (
     PayoutsUnit,
     ProviderBalance,
     Queue,
+    Round,
     Throttled,
 )
 from servicekit.clock import Clock
@@ -66,6 +70,7 @@ class MemoryBooks:
     def __init__(self, database: MemoryDatabase, ledger: OutboxLedger) -> None:
         self._ledger = ledger
         self._books: dict[str, Book] = database.table("books")
+        self._unchecked: dict[str, bool] = database.table("unchecked")
         self._blocks: dict[tuple[str, int], Block] = database.table("blocks")
         self._causes: dict[str, int] = database.table("causes")
         self._unclaimed: dict[str, tuple[str, Posting]] = database.table("unclaimed")
@@ -76,6 +81,7 @@ class MemoryBooks:
     async def save(self, books: Sequence[Book]) -> None:
         for book in books:
             _save(self._books, book.campaign_id, book)
+            self._unchecked[book.campaign_id] = True
 
     async def append(self, blocks: Sequence[Block]) -> None:
         for block in blocks:
@@ -273,6 +279,67 @@ class MemoryQueries:
         sent = {RefundState.SUBMITTED, RefundState.UNKNOWN}
         leaving = [r.amount for r in self._refunds.values() if r.state in sent]
         return sum(booked), sum(leaving)
+
+
+class MemoryBookChecks:
+    """`ports.BookChecks` over the same tables."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._books: dict[str, Book] = database.table("books")
+        self._unchecked: dict[str, bool] = database.table("unchecked")
+        self._marks: dict[str, Mark] = database.table("book_checks")
+        self._rounds: dict[str, Round] = database.table("rounds")
+        self._pledges: dict[str, PledgeMoney] = database.table("pledge_money")
+        self._refunds: dict[str, Refund] = database.table("refunds")
+        self._stages = MemoryStages(database)
+
+    async def changed(self, after: str, limit: int) -> list[Book]:
+        ids = sorted(one for one in self._unchecked if one > after and one in self._books)
+        return [self._books[one] for one in ids][:limit]
+
+    async def kept(self, campaign_id: str) -> Kept | None:
+        if campaign_id not in self._books:
+            return None
+        money = [m for m in self._pledges.values() if m.campaign_id == campaign_id]
+        ours = [r for r in self._refunds.values() if r.campaign_id == campaign_id]
+        left = [r for r in ours if r.attempts and r.attempt.cash_is_out]
+        owed: dict[RefundState, int] = {}
+        for refund in ours:
+            owed[refund.state] = owed.get(refund.state, 0) + (
+                0 if refund in left else refund.amount
+            )
+        refunded = sum(r.amount for r in left if not r.cause.startswith(WITHDRAWAL))
+        sums = PledgeSums(
+            amount=sum(one.amount for one in money),
+            reserved=sum(one.reserved for one in money),
+            returned=sum(one.returned for one in money),
+            refunded=sum(one.returned for one in money if not one.withdrawn),
+            disputed=sum(one.disputed for one in money),
+            over=sum(one.over for one in money),
+        )
+        stages = await self._stages.load(campaign_id)
+        return Kept(self._books[campaign_id], sums, owed, refunded, tuple(stages))
+
+    async def mark(self, campaign_id: str) -> Mark | None:
+        return self._marks.get(campaign_id)
+
+    async def keep_mark(self, mark: Mark) -> None:
+        self._marks[mark.campaign_id] = mark
+
+    async def found_right(self, book: Book) -> None:
+        if self._books[book.campaign_id].version == book.version:
+            self._unchecked.pop(book.campaign_id, None)
+
+    async def found_wrong(self, campaign_id: str) -> None:
+        if campaign_id in self._marks:
+            self._marks[campaign_id] = replace(self._marks[campaign_id], suspect=True)
+        self._unchecked[campaign_id] = True
+
+    async def round(self) -> Round | None:
+        return self._rounds.get("")
+
+    async def keep_round(self, round_: Round) -> None:
+        self._rounds[""] = round_
 
 
 def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[PayoutsUnit]:

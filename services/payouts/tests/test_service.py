@@ -13,8 +13,9 @@ from infra.native import Addresses
 from infra.suite import Suite
 from infra.suite.readings import Readings, eventually
 from infra.suite.suite import FLOAT_MINOR_UNITS, QUICK_SETTINGS
+from payouts.adapters.book_checks import MongoBookChecks
 from payouts.adapters.queries import MongoQueries
-from payouts.sweeps import CheckBooks
+from payouts.handlers.check_books import check_whole
 from servicekit.kafka import KafkaConnection
 from servicekit.mongo import Database
 from servicekit.publish import KafkaPublisher
@@ -195,10 +196,11 @@ async def assert_chain_verifies(suite: Suite) -> None:
     database = Database.connect(suite.addresses.mongodb_uri, suite.database("payouts"), "tests")
     try:
         queries = MongoQueries(database)
-        assert await CheckBooks(queries).verify_chain(CAMPAIGN) == []
         book = await queries.book(CAMPAIGN)
         costs = {"provider_costs", "platform_current"}
         assert book is not None
+        now = datetime.now(UTC)
+        assert await check_whole(queries, MongoBookChecks(database), book, now) == []
         assert {a for a, balance in book.balances.items() if balance} == costs
     finally:
         database.close()

@@ -30,7 +30,12 @@ from servicekit.publish import KafkaPublisher
 from servicekit.work import MemoryWorkQueue
 from services.payouts.tests.builders import NOW
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, mongo_payouts
-from services.payouts.tests.fakes import MemoryProvider, MemoryQueries, memory_units
+from services.payouts.tests.fakes import (
+    MemoryBookChecks,
+    MemoryProvider,
+    MemoryQueries,
+    memory_units,
+)
 from sosst_contracts.chain import hash_of
 from sosst_contracts.codec import Record
 
@@ -74,6 +79,7 @@ async def books() -> Books:
     payouts = Payouts(
         units=memory_units(database, clock),
         queries=MemoryQueries(database),
+        checks=MemoryBookChecks(database),
         work=MemoryWorkQueue(database),
         outbox=MemoryOutbox(database, clock),
         clock=clock,

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from payouts import wire
+from payouts.adapters.book_checks import MongoBookChecks
 from payouts.adapters.brake import SwitchedBrake
 from payouts.adapters.facts import OutboxFacts, OutboxLedger
 from payouts.adapters.freshness import TopicFreshness
@@ -30,7 +31,7 @@ from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
 from payouts.http import build_api
 from payouts.ports import Brake, PayoutsUnit
 from payouts.settings import PayoutsSettings
-from payouts.sweeps import CheckBooks, FollowCash, MeasureQueues
+from payouts.sweeps import CheckAllBooks, CheckBooks, FollowCash, MeasureQueues
 from servicekit.command import Command, Context
 from servicekit.mongo import Database, Session
 from servicekit.positions import TopicPositions
@@ -43,6 +44,7 @@ from servicekit.work import Claim
 
 CASH_SECONDS = 2.0
 MEASURE_SECONDS = 15.0
+ROUND_SECONDS = 1.0
 STAGE_CONCURRENCY = 4
 RUN_CONCURRENCY = 2
 
@@ -100,7 +102,9 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
         )
     )
     runtime.sweep(Sweep("cash", CASH_SECONDS, FollowCash(runtime.units, queries, provider)))
-    runtime.sweep(Sweep("books", settings.books_check_seconds, CheckBooks(queries)))
+    checks = MongoBookChecks(runtime.database)
+    runtime.sweep(Sweep("books", settings.books_check_seconds, CheckBooks(queries, checks)))
+    runtime.sweep(Sweep("all-books", ROUND_SECONDS, CheckAllBooks(queries, checks)))
     runtime.sweep(Sweep("measure", MEASURE_SECONDS, MeasureQueues(queries)))
     secrets = settings.webhook_secrets()
     api = build_api(runtime.guard, runtime.units, queries, stages, runtime.clock, secrets)

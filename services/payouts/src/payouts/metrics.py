@@ -40,6 +40,10 @@ FLOAT = Gauge(
     "The platform's own money at the provider. Near or below 0: top up, refunds wait.",
     ["currency"],
 )
+BOOKS_ROUND = Gauge(
+    "sosst_payouts_books_round_timestamp_seconds",
+    "When the last finished check of all books from their beginnings began. Two days old: look.",
+)
 BLOCKS = Counter("sosst_payouts_blocks_total", "Blocks sealed into the chains.")
 VERDICT_CONTRADICTIONS = Counter(
     "sosst_payouts_verdict_contradictions_total",

@@ -1,5 +1,6 @@
 """Timed work of payouts: the provider's cash is followed, books are checked, queues measured."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -7,21 +8,21 @@ from itertools import takewhile
 import structlog
 
 from payouts.domain.book import Agreement, agreement
-from payouts.domain.errors import InvariantBroken
-from payouts.domain.ledger import check
+from payouts.domain.integrity import Invariant, Violation
 from payouts.domain.plan import StageKind
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import StageState
-from payouts.handlers.verify_ledger import check_book
+from payouts.handlers.check_books import ROUND, check_changed, check_round
 from payouts.handlers.wake import CURSOR, look_at_cash
-from payouts.metrics import AWAITING_FUNDS, REFUND_OLDEST, REFUNDS, STAGES
-from payouts.ports import PayoutsUnit, Provider, Queries, Queue
+from payouts.metrics import AWAITING_FUNDS, BOOKS_ROUND, REFUND_OLDEST, REFUNDS, STAGES
+from payouts.ports import BookChecks, PayoutsUnit, Provider, Queries, Queue
 from servicekit import metrics as kit
 from servicekit.units import UnitsOfWork
 
 log = structlog.get_logger()
 
 PAGE = 100
+BOOKS_AT_ONCE = 10
 PATIENCE = timedelta(minutes=5)
 
 
@@ -59,53 +60,68 @@ class FollowCash:
 
 @dataclass(slots=True)
 class CheckBooks:
-    """Checks I1 and I2 of every book, and I4 (the chain's fold) of every book that changed."""
+    """Checks every book that changed since it was last found right, and counts what is wrong.
+
+    A wrong book stays with the changed ones, so each count is of all that are known to be wrong.
+    """
 
     queries: Queries
-    _checked: dict[str, int] = field(default_factory=dict)
+    checks: BookChecks
 
     async def __call__(self, now: datetime) -> int:
-        """Look at all books and publish how many violate what; 0, so that it rests between."""
-        violations = {"I1-I2": 0, "I4": 0, "verdict": 0}
+        """Publish how many books violate what; 0, so that it rests between."""
+        wrong = dict.fromkeys(Invariant, 0)
         waiting: list[datetime] = []
         after = ""
-        while books := await self.queries.books(after, PAGE):
+        while books := await self.checks.changed(after, PAGE):
             for book in books:
-                try:
-                    check(book.balances)
-                except InvariantBroken as broken:
-                    violations["I1-I2"] += 1
-                    log.error("book is wrong", campaign=book.campaign_id, error=str(broken))
-                violations["verdict"] += agreement(book) is Agreement.CONTRADICTS
+                violations = await check_changed(self.queries, self.checks, book, now)
+                tell(violations)
+                for invariant in {violation.invariant for violation in violations}:
+                    wrong[invariant] += 1
                 if book.verdict is not None and agreement(book) is Agreement.WAITING:
                     waiting.append(book.verdict.reached_at)
-                violations["I4"] += await self._chain_is_wrong(book.campaign_id, book.version)
             after = books[-1].campaign_id
         kit.AS_OF_WAITING.set(len(waiting))
         kit.AS_OF_WAITING_OLDEST.set(min(waiting).timestamp() if waiting else 0)
-        for invariant, count in violations.items():
-            kit.INVARIANT_VIOLATIONS.labels(invariant).set(count)
-            kit.INVARIANT_CHECKED.labels(invariant).set_to_current_time()
+        for invariant, count in wrong.items():
+            kit.INVARIANT_VIOLATIONS.labels(invariant.value).set(count)
+            kit.INVARIANT_CHECKED.labels(invariant.value).set_to_current_time()
         return 0
 
-    async def _chain_is_wrong(self, campaign_id: str, version: int) -> bool:
-        if self._checked.get(campaign_id) == version:
-            return False
-        findings = await self.verify_chain(campaign_id)
-        if not findings:
-            self._checked[campaign_id] = version
-        return bool(findings)
 
-    async def verify_chain(self, campaign_id: str) -> list[str]:
-        """Return what is wrong with the chain of one book, nothing if all is well."""
-        book = await self.queries.book(campaign_id)
-        if book is None:
-            return []
-        _, found = await check_book(self.queries, book)
-        findings = [str(finding) for finding in found]
-        for finding in findings:
-            log.error("chain is wrong", campaign=campaign_id, finding=finding)
-        return findings
+@dataclass(slots=True)
+class CheckAllBooks:
+    """Once a day checks each book from its beginning, also those that nobody touched.
+
+    What it finds wrong joins the changed ones, where it is counted.
+    """
+
+    queries: Queries
+    checks: BookChecks
+    _rests_until: datetime | None = None
+
+    async def __call__(self, now: datetime) -> int:
+        """Check the next few; 0, so that a round of many books leaves room for other work."""
+        if self._rests_until is not None and now < self._rests_until:
+            return 0
+        violations, round_ = await check_round(self.queries, self.checks, BOOKS_AT_ONCE, now)
+        tell(violations)
+        self._rests_until = round_.begun_at + ROUND if round_.finished else None
+        if round_.finished:
+            BOOKS_ROUND.set(round_.begun_at.timestamp())
+        return 0
+
+
+def tell(violations: Sequence[Violation]) -> None:
+    """Say what is wrong, a line each."""
+    for one in violations:
+        log.error(
+            "book is wrong",
+            campaign=one.campaign_id,
+            invariant=one.invariant.value,
+            finding=one.detail,
+        )
 
 
 @dataclass(slots=True)

@@ -27,6 +27,8 @@ PLEDGES = Documents(PledgeMoney)
 REFUNDS = Documents(Refund)
 STAGES = Documents(Stage)
 DESTINATIONS = Documents(Destination)
+# Stands on every book that is saved, until a check finds it right.
+UNCHECKED: Document = {"unchecked": True}
 
 
 class Versioned(Protocol):
@@ -43,8 +45,13 @@ class _VersionedCollection(Generic[V]):
     """Inserts values of version 0, replaces loaded ones, and notices who was faster."""
 
     def __init__(
-        self, collection: MongoCollection, session: Session, documents: Documents[V]
+        self,
+        collection: MongoCollection,
+        session: Session,
+        documents: Documents[V],
+        beside: Document | None = None,
     ) -> None:
+        self._beside = beside or {}
         self._collection = collection
         self._session = session
         self._documents = documents
@@ -66,7 +73,7 @@ class _VersionedCollection(Generic[V]):
 
     def _write(self, document_id: str, value: V) -> Any:
         saved: V = replace(value, version=value.version + 1)  # type: ignore[type-var]
-        document = self._documents.document(document_id, saved)
+        document = self._documents.document(document_id, saved) | self._beside
         if value.version == 0:
             return InsertOne(document)
         return ReplaceOne({"_id": document_id, "version": value.version}, document)
@@ -76,7 +83,7 @@ class MongoBooks:
     """`books`, and their `blocks` with numbers and causes that are unique per campaign."""
 
     def __init__(self, database: Database, session: Session, ledger: OutboxLedger) -> None:
-        self._books = _VersionedCollection(database.collection("books"), session, BOOKS)
+        self._books = _VersionedCollection(database.collection("books"), session, BOOKS, UNCHECKED)
         self._blocks = database.collection("blocks")
         self._unclaimed = database.collection("unclaimed_postings")
         self._session = session

@@ -44,9 +44,15 @@ BOOK_VALIDATOR = {
 }
 
 SCHEMA = Schema(
-    version=3,
+    version=4,
     collections=(
-        CollectionSchema("books", validator=BOOK_VALIDATOR),
+        CollectionSchema(
+            "books",
+            # Only those that were saved since they were found right: the check reads no others.
+            (Index([("unchecked", 1), ("_id", 1)], partial={"unchecked": True}),),
+            validator=BOOK_VALIDATOR,
+        ),
+        CollectionSchema("book_checks"),
         CollectionSchema(
             "blocks",
             (

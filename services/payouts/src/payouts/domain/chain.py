@@ -3,13 +3,57 @@
 What a chain must be by itself is published with the contracts, and checked by the same code here.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 from payouts.domain.block import Block, ChainHead, published
 from payouts.domain.ledger import EMPTY, Balances
 from sosst_contracts.chain import Chain, Fault, Finding
 
-__all__ = ["Fault", "Finding", "ends_at", "verify"]
+__all__ = ["Fault", "Finding", "Mark", "ends_at", "mark_of", "no_longer_there", "resumed", "verify"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Up to which block a chain was proven, and when its book was last compared with the rest.
+
+    `suspect` says that something was found since: the chain is read from its beginning until it
+    proves itself again, with the marked block in it.
+    """
+
+    campaign_id: str
+    number: int
+    hash: str
+    entry: int
+    balances: Mapping[str, int]
+    compared_at: datetime
+    suspect: bool = False
+
+
+def mark_of(chain: Chain, compared_at: datetime) -> Mark:
+    """Return where a proven chain stands."""
+    return Mark(
+        chain.campaign_id, chain.number, chain.hash, chain.entry, dict(chain.balances), compared_at
+    )
+
+
+def resumed(mark: Mark) -> Chain:
+    """Return the chain as it was proven; the marked block may be read again and is nothing new."""
+    return Chain(
+        mark.campaign_id,
+        mark.number,
+        mark.hash,
+        mark.entry,
+        dict(mark.balances),
+        {mark.number: mark.hash} if mark.number else {},
+    )
+
+
+def no_longer_there(mark: Mark) -> Finding:
+    """Say that the block which was proven before is gone, or is another one."""
+    detail = "the block that was proven here before is no longer in the chain"
+    return Finding(Fault.CUT_TAIL, mark.campaign_id, mark.number, detail)
 
 
 def verify(blocks: Iterable[Block], head: ChainHead, balances: Balances) -> tuple[Finding, ...]:

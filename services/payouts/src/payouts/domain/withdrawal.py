@@ -10,6 +10,8 @@ from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney, give_back, reserve
 from payouts.domain.refund import RefundDecision, refund_id_of, request
 
+WITHDRAWAL = "withdrawal/"
+
 
 @dataclass(frozen=True, slots=True)
 class WithdrawnPledge:
@@ -44,7 +46,7 @@ def refund_withdrawn(money: PledgeMoney, now: datetime) -> RefundDecision | None
 
 def withdrawal_cause(pledge_id: str) -> str:
     """The cause of the refund, named by fact and subject (`events.md` rule 2)."""
-    return f"withdrawal/{pledge_id}"
+    return f"{WITHDRAWAL}{pledge_id}"
 
 
 def book_return(

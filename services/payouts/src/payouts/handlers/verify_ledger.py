@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from payouts.domain.block import published
 from payouts.domain.book import Book
-from payouts.domain.chain import Fault, Finding, ends_at
+from payouts.domain.chain import Fault, Finding, Mark, ends_at, no_longer_there, resumed
 from payouts.ports import LedgerTopic, Queries
 from sosst_contracts.chain import Chain, Chains
 from sosst_contracts.codec import Decoded, Unusable, decode
@@ -73,6 +73,18 @@ async def check_book(queries: Queries, book: Book) -> tuple[Chain, list[Finding]
     return chain, [*findings, *ends_at(chain, book.head, book.sealed_balances)]
 
 
+async def check_book_since(queries: Queries, book: Book, mark: Mark) -> tuple[Chain, list[Finding]]:
+    """Read what follows the mark, and the marked block once more, which must still be there."""
+    chain, findings = resumed(mark), list[Finding]()
+    first = None
+    async for block in _blocks(queries, book, findings, max(0, mark.number - 1)):
+        first = first or block["number"]
+        findings += chain.take(block)
+    if mark.number and first != mark.number:
+        findings.append(no_longer_there(mark))
+    return chain, [*findings, *ends_at(chain, book.head, book.sealed_balances)]
+
+
 def _compare(proof: Proof, own: Chain, public: Chain, first_waiting: int) -> None:
     """Name the first block in which the two differ; what lies behind it follows from it."""
     for number in sorted(own.hashes.keys() | public.hashes.keys()):
@@ -123,13 +135,13 @@ async def _books(queries: Queries, campaign_id: str | None) -> AsyncIterator[Boo
 
 
 async def _blocks(
-    queries: Queries, book: Book, findings: list[Finding]
+    queries: Queries, book: Book, findings: list[Finding], after: int = 0
 ) -> AsyncIterator[dict[str, object]]:
     """Yield the blocks up to the book's head; blocks may be added meanwhile.
 
     A document that is no block any more is found by reading one at a time.
     """
-    after, limit = 0, PAGE
+    limit = PAGE
     while after < book.head.block:
         try:
             page = await queries.blocks(book.campaign_id, after, limit)

@@ -1,0 +1,118 @@
+"""What was proven of each book, beside the books; which of them changed stands on them."""
+
+from typing import Any
+
+from payouts.adapters.documents import Document, Documents
+from payouts.adapters.mongo_stores import BOOKS, STAGES, UNCHECKED
+from payouts.domain.book import Book
+from payouts.domain.chain import Mark
+from payouts.domain.integrity import Kept, PledgeSums
+from payouts.domain.refund import RefundState
+from payouts.domain.withdrawal import WITHDRAWAL
+from payouts.ports import Round
+from servicekit.mongo import Database, Session, sorted_errors
+
+MARKS = Documents(Mark)
+ROUNDS = Documents(Round)
+DAILY = "daily-round"
+
+_PARTS = ("amount", "reserved", "returned", "disputed", "over")
+_SUMS = {part: {"$sum": f"${part}"} for part in _PARTS} | {
+    "refunded": {"$sum": {"$cond": ["$withdrawn", 0, "$returned"]}}
+}
+# A refund's cash has left while its last attempt says so, and not that it came back.
+_LAST = {"$last": "$attempts"}
+_CASH_IS_OUT = {
+    "$let": {
+        "vars": {"last": _LAST},
+        "in": {
+            "$and": [
+                {"$gt": ["$$last.balance_transaction", None]},
+                {"$not": [{"$gt": ["$$last.failure_balance_transaction", None]}]},
+            ]
+        },
+    }
+}
+_OF_WITHDRAWN = {"$regexMatch": {"input": "$cause", "regex": f"^{WITHDRAWAL}"}}
+_REFUND_SUMS = {
+    "owed": {"$sum": {"$cond": [_CASH_IS_OUT, 0, "$amount"]}},
+    "refunded": {
+        "$sum": {"$cond": [{"$and": [_CASH_IS_OUT, {"$not": [_OF_WITHDRAWN]}]}, "$amount", 0]}
+    },
+}
+
+
+class MongoBookChecks:
+    """`ports.BookChecks` over `books`, whose mark a save takes away, and `book_checks`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._books = database.collection("books")
+        self._checks = database.collection("book_checks")
+
+    async def changed(self, after: str, limit: int) -> list[Book]:
+        query: Document = {**UNCHECKED, "_id": {"$gt": after}}
+        with sorted_errors():
+            cursor = self._books.find(query).sort("_id", 1).limit(limit)
+            return [BOOKS.value(row) for row in await cursor.to_list(None)]
+
+    async def kept(self, campaign_id: str) -> Kept | None:
+        session = await self._database.snapshot_session()
+        async with session:
+            with sorted_errors():
+                row = await self._books.find_one({"_id": campaign_id}, session=session)
+                if row is None:
+                    return None
+                of = {"campaign_id": campaign_id}
+                pledges = await self._group("pledge_money", of, None, _SUMS, session)
+                refunds = await self._group("refunds", of, "$state", _REFUND_SUMS, session)
+                cursor = self._database.collection("stages").find(of, session=session)
+                stages = [STAGES.value(one) for one in await cursor.sort("number", 1).to_list(None)]
+        return Kept(
+            book=BOOKS.value(row),
+            pledges=PledgeSums(**{part: pledges[0][part] for part in _SUMS if pledges}),
+            refunds={RefundState(one["_id"]): one["owed"] for one in refunds},
+            refunded=sum(one["refunded"] for one in refunds),
+            stages=tuple(stages),
+        )
+
+    async def mark(self, campaign_id: str) -> Mark | None:
+        with sorted_errors():
+            row = await self._checks.find_one({"_id": campaign_id})
+        return MARKS.value(row) if row else None
+
+    async def keep_mark(self, mark: Mark) -> None:
+        document = MARKS.document(mark.campaign_id, mark)
+        with sorted_errors():
+            await self._checks.replace_one({"_id": mark.campaign_id}, document, upsert=True)
+
+    async def found_right(self, book: Book) -> None:
+        same = {"_id": book.campaign_id, "version": book.version}
+        with sorted_errors():
+            await self._books.update_one(same, {"$unset": dict.fromkeys(UNCHECKED, "")})
+
+    async def found_wrong(self, campaign_id: str) -> None:
+        with sorted_errors():
+            await self._checks.update_one({"_id": campaign_id}, {"$set": {"suspect": True}})
+            await self._books.update_one({"_id": campaign_id}, {"$set": UNCHECKED})
+
+    async def round(self) -> Round | None:
+        with sorted_errors():
+            row = await self._database.collection("cursors").find_one({"_id": DAILY})
+        return ROUNDS.value(row) if row else None
+
+    async def keep_round(self, round_: Round) -> None:
+        document = ROUNDS.document(DAILY, round_)
+        with sorted_errors():
+            await self._database.collection("cursors").replace_one(
+                {"_id": DAILY}, document, upsert=True
+            )
+
+    async def _group(
+        self, collection: str, match: Document, by: str | None, sums: Document, session: Session
+    ) -> list[dict[str, Any]]:
+        with sorted_errors():
+            cursor = self._database.collection(collection).aggregate(
+                [{"$match": match}, {"$group": {"_id": by, **sums}}], session=session
+            )
+            return await cursor.to_list(None)

@@ -1,0 +1,191 @@
+"""Invariants of a book that can fail (`money.md` 3), and what is wrong where one does.
+
+The ledger refuses a posting that breaks one. These are for what no rule made: a buggy write, an
+edited document, a row saved without its posting. Each compares two things that are kept apart.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from payouts.domain.book import Agreement, Book, agreement
+from payouts.domain.ledger import CASH, HELD, SIDES, Account, Side
+from payouts.domain.refund import RefundState
+from payouts.domain.stage import Stage, StageState
+
+
+class Invariant(StrEnum):
+    """Those of one book by their names in `money.md`, and that funding's count is ours."""
+
+    SIDES = "I1"
+    CASH_IS_HELD = "I2"
+    CHAIN = "I4"
+    CONTROL_ACCOUNTS = "I5"
+    WHOLE = "I6"
+    VERDICT = "verdict"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What is wrong with which book."""
+
+    invariant: Invariant
+    campaign_id: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"campaign {self.campaign_id}: {self.invariant}: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class PledgeSums:
+    """The parts of a campaign's `pledge_money`, added up, in minor units.
+
+    `refunded` is what was returned of pledges that were not withdrawn: of a withdrawn one the
+    provider may have returned the money by itself, without a refund of ours.
+    """
+
+    amount: int = 0
+    reserved: int = 0
+    returned: int = 0
+    refunded: int = 0
+    disputed: int = 0
+    over: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A book and what is kept beside it, as of one instant.
+
+    `refunds` are the sums by state of those whose cash has not left, `refunded` is the sum of the
+    others, without those of withdrawn pledges; in minor units.
+    """
+
+    book: Book
+    pledges: PledgeSums
+    refunds: Mapping[RefundState, int]
+    refunded: int
+    stages: tuple[Stage, ...]
+
+
+# Under which account a refund is owed whose cash has not left; under none once it has no end open.
+REFUND_ACCOUNTS: dict[RefundState, Account | None] = {
+    RefundState.REQUESTED: Account.REFUNDS_IN_FLIGHT,
+    RefundState.AWAITING_FUNDS: Account.REFUNDS_IN_FLIGHT,
+    RefundState.SUBMITTED: Account.REFUNDS_IN_FLIGHT,
+    RefundState.UNKNOWN: Account.REFUNDS_IN_FLIGHT,
+    RefundState.PENDING: Account.REFUNDS_IN_FLIGHT,
+    RefundState.FAILED: Account.REFUNDS_IN_FLIGHT,
+    RefundState.CLAIMABLE: Account.CLAIMABLE,
+    RefundState.SUCCEEDED: None,
+}
+
+# Under which account a stage is owed to the creator; a paid one is not any more.
+STAGE_ACCOUNTS: dict[StageState, Account | None] = {
+    StageState.PLANNED: None,
+    StageState.DUE: None,
+    StageState.AWAITING_SECOND_APPROVAL: None,
+    StageState.HELD: None,
+    StageState.APPROVED: Account.CREATOR_PAYABLE,
+    StageState.SUBMITTED: Account.PAYOUTS_IN_FLIGHT,
+    StageState.IN_TRANSIT: Account.PAYOUTS_IN_FLIGHT,
+    StageState.FAILED: Account.PAYOUTS_IN_FLIGHT,
+    StageState.PAID: None,
+    StageState.NOTHING_TO_PAY: None,
+}
+
+CONTROLLED = (
+    Account.REFUNDS_IN_FLIGHT,
+    Account.CLAIMABLE,
+    Account.CREATOR_PAYABLE,
+    Account.PAYOUTS_IN_FLIGHT,
+    Account.CREATOR_ACCOUNT,
+)
+
+
+def of_book(book: Book) -> list[Violation]:
+    """Check what the book alone shows: I1, I2, and funding's count against ours."""
+    found = [*_wrong_sides(book), *_cash_not_held(book)]
+    if agreement(book) is Agreement.CONTRADICTS and book.verdict is not None:
+        ours, theirs = (book.count, book.counted), (book.verdict.count, book.verdict.collected)
+        detail = (
+            f"we counted {ours[0]} pledges of {ours[1]}, the verdict {theirs[0]} of {theirs[1]}"
+        )
+        found.append(Violation(Invariant.VERDICT, book.campaign_id, detail))
+    return found
+
+
+def of_kept(kept: Kept) -> list[Violation]:
+    """Check the book against what is kept beside it: I5 and I6."""
+    return [*_wrong_controls(kept), *_not_whole(kept)]
+
+
+def _wrong_sides(book: Book) -> Iterator[Violation]:
+    for account, balance in book.balances.items():
+        if balance < 0 and SIDES[account] is not Side.EITHER:
+            detail = f"{account} is {-balance} on the wrong side"
+            yield Violation(Invariant.SIDES, book.campaign_id, detail)
+
+
+def _cash_not_held(book: Book) -> Iterator[Violation]:
+    cash = sum(book.balances.get(account, 0) for account in CASH)
+    held = sum(book.balances.get(account, 0) for account in HELD)
+    if cash != held:
+        detail = f"cash outside is {cash}, held for people is {held}"
+        yield Violation(Invariant.CASH_IS_HELD, book.campaign_id, detail)
+
+
+def _wrong_controls(kept: Kept) -> Iterator[Violation]:
+    balances, campaign_id = kept.book.balances, kept.book.campaign_id
+    owed = _owed(kept)
+    for account in CONTROLLED:
+        if balances.get(account, 0) != owed[account]:
+            detail = f"{account} is {balances.get(account, 0)}, what it is for adds up to "
+            yield Violation(Invariant.CONTROL_ACCOUNTS, campaign_id, f"{detail}{owed[account]}")
+    in_refunds = owed[Account.REFUNDS_IN_FLIGHT] + owed[Account.CLAIMABLE]
+    if kept.pledges.reserved != in_refunds:
+        detail = f"pledges have {kept.pledges.reserved} in refunds, refunds add up to {in_refunds}"
+        yield Violation(Invariant.CONTROL_ACCOUNTS, campaign_id, detail)
+    if kept.pledges.refunded != kept.refunded:
+        detail = f"pledges have {kept.pledges.refunded} back, refunds returned {kept.refunded}"
+        yield Violation(Invariant.CONTROL_ACCOUNTS, campaign_id, detail)
+
+
+def _owed(kept: Kept) -> dict[Account, int]:
+    """Return by account what refunds and stages say it must be."""
+    owed = dict.fromkeys(CONTROLLED, 0)
+    for state, amount in kept.refunds.items():
+        if account := REFUND_ACCOUNTS[state]:
+            owed[account] += amount
+    for stage in kept.stages:
+        if account := STAGE_ACCOUNTS[stage.state]:
+            owed[account] += stage.payable
+        if _lies_with_creator(stage):
+            owed[Account.CREATOR_ACCOUNT] += stage.payable
+    return owed
+
+
+def _lies_with_creator(stage: Stage) -> bool:
+    """Whether the first leg is made and the bank has not confirmed the second."""
+    transferred = bool(stage.attempts) and stage.attempt.transfer_id is not None
+    return transferred and stage.state is not StageState.PAID
+
+
+def _not_whole(kept: Kept) -> Iterator[Violation]:
+    """Check I6: what was collected is still here, or went where the documents say."""
+    pledges, divided = kept.pledges, [s.divided for s in kept.stages if s.divided]
+    came = pledges.amount + sum(one.owed.total for one in divided)
+    to_creator = sum(s.payable for s in kept.stages if _was_approved(s))
+    fees = sum(one.covered.total + one.owed.total for one in divided)
+    to_backers = pledges.reserved + pledges.returned + pledges.disputed - pledges.over
+    left = kept.book.balances.get(Account.BACKER_FUNDS, 0)
+    if came != left + to_creator + fees + to_backers:
+        detail = (
+            f"{came} came in; backer_funds {left}, stages {to_creator}, fees {fees} and "
+            f"to backers {to_backers} are {left + to_creator + fees + to_backers}"
+        )
+        yield Violation(Invariant.WHOLE, kept.book.campaign_id, detail)
+
+
+def _was_approved(stage: Stage) -> bool:
+    return stage.state is StageState.PAID or STAGE_ACCOUNTS[stage.state] is not None
