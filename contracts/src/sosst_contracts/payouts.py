@@ -193,6 +193,14 @@ class StageNothingToPay(_Stage):
     fees_owed: FeesOwed = None
 
 
+class StageCancelled(_Stage):
+    """The campaign was cancelled after its goal was met, and the stage is not paid."""
+
+    name: ClassVar = "stage-cancelled"
+
+    cancelled_at: Instant = Field(description="When it was cancelled.")
+
+
 class StageSubmitted(_Stage):
     """The provider was asked to pay."""
 

@@ -64,15 +64,15 @@ async def test_the_same_again_is_done_and_another_refused(funding: Funding) -> N
         (3_600, False, 600, None),
         (3_601, False, 600, "cancellation-too-late"),
         (3_601, True, 600, None),
-        (SETTLED_SECONDS, True, 600, "cancellation-after-verdict-not-offered"),
-        (SETTLED_SECONDS, False, 600, "cancellation-after-verdict-not-offered"),
+        (SETTLED_SECONDS, True, 600, None),
+        (SETTLED_SECONDS, False, 600, "cancellation-after-verdict"),
         (SETTLED_SECONDS, True, 601, "goal-missed"),
     ],
 )
 async def test_who_may_cancel_until_when(
     funding: Funding, seconds: int, as_staff: bool, goal: int, reason: str | None
 ) -> None:
-    """The creator to the deadline's instant, staff to the verdict, nobody behind it."""
+    """The creator to the deadline's instant, staff also after a met goal, nobody a missed one."""
     await funding.launch(replace(LAUNCH, goal=goal))
     await funding.pay(payment(1))
     funding.clock.advance(seconds=seconds)
@@ -84,6 +84,40 @@ async def test_who_may_cancel_until_when(
     with pytest.raises(Refused) as refused:
         await funding.cancel(as_staff=as_staff)
     assert refused.value.reason == reason
+    assert await funding.published("campaign-cancelled") == []
+
+
+async def test_staff_cancel_after_a_met_goal(funding: Funding) -> None:
+    """The verdict stays; the fact says that it had fallen, and as of which pledges it is."""
+    await funding.launch(replace(LAUNCH, goal=600))
+    await funding.pay(payment(1))
+    funding.clock.advance(seconds=SETTLED_SECONDS)
+    await funding.settled()
+    await funding.pay(payment(2))
+    for _ in range(2):
+        cancelled = await funding.cancel(reason="The workshop burnt.")
+    assert cancelled.state is CampaignState.CANCELLED and cancelled.next_due is None
+    assert cancelled.verdict is not None and cancelled.verdict.outcome is CampaignState.GOAL_MET
+    (event,) = await funding.published("campaign-cancelled")
+    told = event.model_dump()
+    assert (told["after_verdict"], told["collected"], told["count"]) == (True, 600, 1)
+    assert (cancelled.verdict.pledges_sequence, told["pledges_sequence"]) == (2, 4)
+    (late,) = await funding.pay(payment(3))
+    assert isinstance(late, Pledge) and late.standing is Standing.LATE
+    assert (await funding.published("pledge-collected"))[-1].model_dump()["standing"] == "late"
+    with pytest.raises(Refused, match="other words"):
+        await funding.cancel(reason="Something else.")
+
+
+@pytest.mark.parametrize("as_staff", [True, False])
+async def test_whoever_owns_it_cancels_no_met_goal(funding: Funding, as_staff: bool) -> None:
+    """A creator who is staff as well decides about the own campaign as its creator."""
+    await funding.launch(replace(LAUNCH, goal=600))
+    await funding.pay(payment(1))
+    funding.clock.advance(seconds=SETTLED_SECONDS)
+    await funding.settled()
+    with pytest.raises(Refused, match="not its creator"):
+        await funding.cancel(LAUNCH.creator_id, as_staff=as_staff)
     assert await funding.published("campaign-cancelled") == []
 
 
@@ -116,28 +150,35 @@ async def test_no_verdict_falls_and_nothing_is_counted_behind_it(funding: Fundin
     assert await funding.published("verdict-reached") == []
 
 
+@pytest.mark.parametrize("by_staff", [True, False])
 @pytest.mark.parametrize("cancel_first", [True, False])
 async def test_both_commit_orders_of_cancelling_and_deciding(
-    database: Database, cancel_first: bool
+    database: Database, cancel_first: bool, by_staff: bool
 ) -> None:
-    """One of them ends the campaign, and the other one changes nothing."""
+    """No verdict falls behind a cancellation; one that was first met its goal, and says so."""
     staff, deciding = mongo_funding(database), mongo_funding(database)
-    await staff.launch()
+    await staff.launch(replace(LAUNCH, goal=600))
     await staff.pay(payment(1))
     for one in (staff, deciding):
         one.clock.advance(seconds=SETTLED_SECONDS)
     await deciding.settle()
-    steps: list[Callable[[], Awaitable[object]]] = [staff.cancel, deciding.settle]
+    by = "staff-1" if by_staff else LAUNCH.creator_id
+    steps: list[Callable[[], Awaitable[object]]] = [
+        lambda: staff.cancel(by),
+        deciding.settle,
+    ]
     for step in steps if cancel_first else steps[::-1]:
         try:
             await step()
         except (Refused, Conflict):
-            assert not cancel_first
+            assert not (cancel_first or by_staff) or step is deciding.settle
     campaign = await deciding.queries.campaign("c1")
     assert campaign is not None and (campaign.verdict is None) is cancel_first
-    assert (campaign.cancellation is not None) is cancel_first
-    names = ("campaign-cancelled", "verdict-reached")
-    assert [len(await staff.published(name)) for name in names] == [cancel_first, not cancel_first]
+    assert (campaign.cancellation is not None) is (cancel_first or by_staff)
+    told = await staff.published("campaign-cancelled")
+    assert len(told) == int(cancel_first or by_staff)
+    assert [one.model_dump()["after_verdict"] for one in told] == [not cancel_first] * len(told)
+    assert len(await staff.published("verdict-reached")) == int(not cancel_first)
 
 
 @pytest.mark.parametrize("cancel_first", [True, False])
@@ -156,10 +197,15 @@ async def test_both_commit_orders_of_cancelling_and_withdrawing(
     assert len(await staff.published("pledge-withdrawn")) == int(not cancel_first)
 
 
-async def test_the_platform_s_staff_orders_it_by_topic() -> None:
+@pytest.mark.parametrize("after_verdict", [True, False])
+async def test_the_platform_s_staff_orders_it_by_topic(after_verdict: bool) -> None:
     """The same order by topic twice, and by HTTP, is one cancellation."""
     funding = memory_funding()
-    await funding.launch()
+    await funding.launch(replace(LAUNCH, goal=600))
+    await funding.pay(payment(1))
+    if after_verdict:
+        funding.clock.advance(seconds=SETTLED_SECONDS)
+        await funding.settled()
     order = sample(CancellationOrdered, campaign_id="c1", by="staff-1", reason="It is over.")
     (campaigns, _) = subscriptions(funding.clock, TERMS, payments_intake=True)
     consumer = BatchConsumer(campaigns, funding.units, funding.clock, Pulse("campaigns"))
@@ -167,4 +213,21 @@ async def test_the_platform_s_staff_orders_it_by_topic() -> None:
         await consumer.process([Incoming(Draft(order, NOW, "c1/cancelled").seal(), 0, offset)])
     await funding.cancel()
     (event,) = await funding.published("campaign-cancelled")
-    assert event.model_dump()["by"] == "staff-1"
+    told = event.model_dump()
+    assert (told["by"], told["after_verdict"]) == ("staff-1", after_verdict)
+
+
+async def test_an_order_in_its_creator_s_name_ends_no_met_goal() -> None:
+    """Whoever wrote it on the topic: it is set aside by name, and nothing is told."""
+    funding = memory_funding()
+    await funding.launch(replace(LAUNCH, goal=600))
+    await funding.pay(payment(1))
+    funding.clock.advance(seconds=SETTLED_SECONDS)
+    await funding.settled()
+    order = sample(CancellationOrdered, campaign_id="c1", by=LAUNCH.creator_id, reason="Over.")
+    (campaigns, _) = subscriptions(funding.clock, TERMS, payments_intake=True)
+    consumer = BatchConsumer(campaigns, funding.units, funding.clock, Pulse("campaigns"))
+    await consumer.process([Incoming(Draft(order, NOW, "c1/cancelled").seal(), 0, 0)])
+    assert await funding.published("campaign-cancelled") == []
+    campaign = await funding.queries.campaign("c1")
+    assert campaign is not None and campaign.state is CampaignState.GOAL_MET

@@ -219,13 +219,22 @@ async def test_a_campaign_is_cancelled(client: httpx.AsyncClient) -> None:
     assert shown["cancellation"]["reason"] == "It is over."
 
 
-async def test_a_met_goal_is_not_cancelled(client: httpx.AsyncClient, known: Funding) -> None:
-    """409 by name, until the shares of what is left can be returned."""
+async def test_a_met_goal_is_cancelled_by_staff_alone(
+    client: httpx.AsyncClient, known: Funding
+) -> None:
+    """409 by name for its creator; staff end it, once, and it shows both its ends."""
     await client.post("/campaigns/c1/payments", json=PAYMENT | {"money": LAUNCH["goal"]})
     known.clock.advance(hours=2)
     assert (await known.settled()).verdict is not None
-    refused = await client.post("/campaigns/c1/cancellation", json={"reason": "Fraud."})
-    assert problem(refused) == (409, "cancellation-after-verdict-not-offered")
+    path, body = "/campaigns/c1/cancellation", {"reason": "Fraud."}
+    refused = await client.post(path, json=body, headers=bearer(creator("creator-1")))
+    assert problem(refused) == (409, "cancellation-after-verdict")
+    first = await client.post(path, json=body, headers=bearer(Caller("staff-1", ("staff",))))
+    assert first.status_code == 200, first.text
+    shown = first.json()
+    assert (shown["state"], shown["verdict"]["outcome"]) == ("cancelled", "goal_met")
+    again = await client.post(path, json=body, headers=bearer(Caller("staff-1", ("staff",))))
+    assert again.json() == shown
 
 
 async def test_other_content_is_409_and_what_is_not_there_404(client: httpx.AsyncClient) -> None:

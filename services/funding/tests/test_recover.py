@@ -16,7 +16,7 @@ from funding.handlers.release import release
 from funding.handlers.settle import explain
 from funding.sweeps import StepErroredPledges
 from servicekit.own_topics import Unexplained
-from services.funding.tests.conftest import NOW, Funding, memory_funding, payment
+from services.funding.tests.conftest import LAUNCH, NOW, Funding, memory_funding, payment
 from sosst_contracts.codec import attribution
 
 AFTER = NOW + timedelta(hours=2)
@@ -127,6 +127,34 @@ async def test_a_cancellation_is_rolled_forward(backup: int) -> None:
     assert expected is not None and found is not None
     assert replace(found, version=0) == replace(expected, version=0)
     assert (await restored.settled()).verdict is None
+
+
+@pytest.mark.trap(23)
+@pytest.mark.parametrize("backup", range(7))
+async def test_a_cancellation_after_a_met_goal_is_rolled_forward(backup: int) -> None:
+    """Behind verdict and late pledges, each in its place; what comes later stays late."""
+    lived, restored = memory_funding(), memory_funding()
+    for funding, until in ((lived, 7), (restored, backup)):
+        steps = [
+            lambda funding=funding: funding.launch(replace(LAUNCH, goal=600)),
+            lambda funding=funding: funding.pay(payment(1), payment(2)),
+            lambda funding=funding: decide(funding),
+            lambda funding=funding: funding.pay(payment(3)),
+            lambda funding=funding: funding.pay(payment(2, PaymentStatus.WITHDRAWN)),
+            funding.cancel,
+            lambda funding=funding: funding.pay(payment(4)),
+        ]
+        for step in steps[:until]:
+            await step()
+    known = len(await told(restored))
+    for _ in range(2):
+        lines = await recover(restored, (await told(lived))[known:])
+        assert not [line for line in lines if "a person" in line]
+    expected, found = await lived.queries.campaign("c1"), await restored.queries.campaign("c1")
+    assert expected is not None and found is not None and found.verdict is not None
+    assert (found.state, found.totals) == (expected.state, expected.totals)
+    assert (found.verdict, found.cancellation) == (expected.verdict, expected.cancellation)
+    assert len(await told(restored)) == known, "nothing is published again"
 
 
 async def test_a_payment_that_is_read_again_says_nothing_new() -> None:

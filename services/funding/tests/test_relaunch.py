@@ -43,6 +43,11 @@ async def cancelled_late(funding: Funding) -> None:
     await funding.cancel()
 
 
+async def cancelled_after_a_met_goal(funding: Funding) -> None:
+    await met(funding)
+    await funding.cancel()
+
+
 async def still_running(_: Funding) -> None:
     """Nothing ends it."""
 
@@ -76,6 +81,7 @@ async def test_what_failed_is_launched_again_with_its_differences(
         (still_running, "relaunch-of-running"),
         (met, "relaunch-of-met"),
         (cancelled_late, "relaunch-of-cancelled-late"),
+        (cancelled_after_a_met_goal, "relaunch-of-cancelled-late"),
     ],
 )
 async def test_others_are_refused_with_a_reason(funding: Funding, end: End, reason: str) -> None:

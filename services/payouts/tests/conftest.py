@@ -10,7 +10,7 @@ from payouts.adapters.book_checks import MongoBookChecks
 from payouts.adapters.queries import MongoQueries
 from payouts.adapters.schema import SCHEMA
 from payouts.app import bind
-from payouts.domain.book import Outcome, Verdict
+from payouts.domain.book import Cancellation, Outcome, Verdict
 from payouts.domain.errors import Refused
 from payouts.domain.fees import FeeTerms
 from payouts.domain.integrity import Invariant
@@ -21,10 +21,10 @@ from payouts.handlers.destination import give_destination
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.pledges import PledgeHeard, take_pledges
-from payouts.handlers.refund_run import run_page
+from payouts.handlers.refund_run import run_all
 from payouts.handlers.refunds import refund_lanes
 from payouts.handlers.send_refunds import SendRefunds
-from payouts.handlers.verdict import VerdictHeard, take_verdicts
+from payouts.handlers.verdict import CancellationHeard, VerdictHeard, take_verdicts
 from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
 from payouts.ports import BookChecks, PayoutsUnit
 from payouts.sweeps import FollowCash
@@ -113,6 +113,7 @@ class Payouts:
         """Hear that these pledges are collected; their number is their sequence."""
         pledges = [a_pledge(number, amount, counted) for number in numbers]
         self.provider.cash += sum(p.amount - p.provider_fee for p in pledges)
+        self.provider.charged |= {p.payment_reference: p.amount for p in pledges}
         heard = [
             PledgeHeard(CAMPAIGN, "EUR", number, pledge)
             for number, pledge in zip(numbers, pledges, strict=True)
@@ -133,6 +134,12 @@ class Payouts:
         """Hear a verdict over `count` pledges of one amount."""
         verdict = Verdict(outcome, count * amount, count, sequence or count, SHARES, NOW)
         heard = [VerdictHeard(CAMPAIGN, "EUR", verdict, FEES)]
+        return await self.units.run(lambda unit: take_verdicts(unit, heard, self.clock.now()))
+
+    async def hear_cancellation(self, sequence: int) -> dict[int, Refused]:
+        """Hear that staff cancelled the campaign after its goal was met."""
+        ended = Cancellation(sequence, self.clock.now())
+        heard = [CancellationHeard(CAMPAIGN, "EUR", ended)]
         return await self.units.run(lambda unit: take_verdicts(unit, heard, self.clock.now()))
 
     async def give_destination(self, account: str = "acct_1") -> None:
@@ -170,8 +177,7 @@ class Payouts:
     async def turn_run_only(self) -> None:
         """Create the refunds that are owed, in small pages, and send none."""
         for claim in await self.claim(REFUND_RUN):
-            while not await run_page(self.units, claim, self.clock.now(), page_size=3):
-                pass
+            await run_all(self.units, claim, self.clock.now(), page_size=3)
 
     async def published(self, name: str) -> list[Event]:
         """Return the events of this name that wait in the outbox."""

@@ -20,7 +20,7 @@ from payouts.domain.integrity import Kept, PledgeSums
 from payouts.domain.ledger import Account, Posting
 from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import PledgeMoney
-from payouts.domain.refund import Refund, RefundState
+from payouts.domain.refund import UNANSWERED, Refund, RefundState
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
@@ -136,6 +136,11 @@ class MemoryRefunds:
         for refund in refunds:
             _save(self._refunds, refund.refund_id, refund)
 
+    async def unanswered(self, campaign_id: str, besides: Sequence[str]) -> int:
+        ours = [r for r in self._refunds.values() if r.campaign_id == campaign_id]
+        asked = [r for r in ours if not r.cause.startswith(tuple(besides))]
+        return sum(refund.state in UNANSWERED for refund in asked)
+
 
 class MemoryStages:
     def __init__(self, database: MemoryDatabase) -> None:
@@ -197,6 +202,15 @@ class MemoryQueries:
 
     async def books(self, after: str, limit: int) -> list[Book]:
         return [self._books[one] for one in sorted(self._books) if one > after][:limit]
+
+    async def shared_with_money_left(self) -> list[str]:
+        return sorted(
+            book.campaign_id
+            for book in self._books.values()
+            if book.cancellation is not None
+            and (book.run is not None and book.run.finished)
+            and book.balances[Account.BACKER_FUNDS] > 0
+        )
 
     async def blocks(self, campaign_id: str, after: int, limit: int) -> list[Block]:
         numbers = sorted(n for c, n in self._blocks if c == campaign_id and n > after)
@@ -404,6 +418,7 @@ class MemoryProvider:
     schedule: str | None = "manual"
     faults: dict[str, list[str]] = field(default_factory=dict)
     refunds: dict[str, RefundSeen] = field(default_factory=dict)
+    charged: dict[str, int] = field(default_factory=dict)
     refunded: dict[str, int] = field(default_factory=dict)
     transfers: dict[str, TransferSeen] = field(default_factory=dict)
     payouts: dict[str, PayoutSeen] = field(default_factory=dict)
@@ -418,13 +433,14 @@ class MemoryProvider:
 
     async def create_refund(self, refund: Refund) -> RefundSeen | Declined | Throttled | NoAnswer:
         def make() -> RefundSeen | Declined:
-            if self.refunded.get(refund.payment_reference):
+            returned = self.refunded.get(refund.payment_reference, 0)
+            if returned + refund.amount > self.charged.get(refund.payment_reference, refund.amount):
                 refused = Declined("charge_already_refunded", retryable=False)
                 return self.refunds.get(refund.attempt_id, refused)
             name = f"re_{len(self.refunds)}"
             self._leave("refund", name, refund.amount)
             self.campaigns[name] = refund.campaign_id
-            self.refunded[refund.payment_reference] = refund.amount
+            self.refunded[refund.payment_reference] = returned + refund.amount
             seen = RefundSeen(
                 attempt=refund.attempt.number,
                 provider_refund_id=name,

@@ -5,6 +5,7 @@ import pytest
 from payouts import wire
 from payouts.domain.book import Agreement, Outcome, agreement
 from payouts.domain.ledger import Account
+from payouts.handlers.verdict import VerdictHeard
 from services.payouts.tests.builders import NOW
 from services.payouts.tests.conftest import CAMPAIGN, Payouts
 from sosst_contracts import funding
@@ -48,21 +49,11 @@ async def test_a_withdrawn_pledge_of_a_cancelled_campaign_goes_back_once(
     assert len(await payouts.published("refund-created")) == 2
 
 
-async def test_a_cancellation_after_a_verdict_moves_no_money(payouts: Payouts) -> None:
-    """Funding does not offer it; told all the same it is refused by name."""
-    await payouts.collect(1)
-    await payouts.hear_verdict(Outcome.GOAL_MET, 1)
-    (refused,) = (await payouts.hear_verdict(Outcome.CANCELLED, 1)).values()
-    assert refused.reason == "cancellation-after-verdict"
-    await payouts.work_off()
-    assert await payouts.published("refund-created") == []
-
-
 def test_the_fact_is_read_as_an_end_as_of_n() -> None:
     """A verdict's own word may not say it: what we do not know moves no money."""
-    read = decode(Draft(sample(funding.CampaignCancelled), NOW).seal(2))
+    read = decode(Draft(sample(funding.CampaignCancelled, after_verdict=False), NOW).seal(2))
     assert isinstance(read, Decoded)
     heard = wire.verdict_from(read)
-    assert heard is not None and heard.verdict.outcome is Outcome.CANCELLED
+    assert isinstance(heard, VerdictHeard) and heard.verdict.outcome is Outcome.CANCELLED
     assert (heard.verdict.count, heard.verdict.collected) == (250, 123_456)
     assert heard.verdict.pledges_sequence == 500

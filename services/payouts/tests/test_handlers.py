@@ -14,7 +14,7 @@ from payouts.domain.plan import StageKind
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import StageState
 from payouts.handlers.funds import AutomaticPayouts, RefuseAutomaticPayouts
-from payouts.handlers.refund_run import run_page
+from payouts.handlers.refund_run import Progress, run_page
 from payouts.handlers.wake import CURSOR
 from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
 from payouts.ports import CashMovement
@@ -232,7 +232,8 @@ async def test_a_run_that_dies_between_two_pages_goes_on_at_its_cursor(payouts: 
     await payouts.collect(*range(1, 9))
     await payouts.hear_verdict(Outcome.GOAL_MISSED, 8)
     (claim,) = await payouts.claim(REFUND_RUN)
-    assert not await run_page(payouts.units, claim, payouts.clock.now(), page_size=3)
+    step = await run_page(payouts.units, claim, payouts.clock.now(), page_size=3)
+    assert step is Progress.GOES_ON
     payouts = payouts.crashed()
     assert len(await payouts.queries.refunds(CAMPAIGN, "", 10)) == 3
     payouts.clock.advance(seconds=60)

@@ -32,6 +32,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "stage": {
         "planned>due",
+        *(f"{state}>cancelled" for state in ("planned", "due", "held", "approved")),
+        *(f"{state}>cancelled" for state in ("awaiting_second_approval", "submitted", "failed")),
         "due>approved",
         "due>awaiting_second_approval",
         "due>held",

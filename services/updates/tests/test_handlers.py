@@ -171,6 +171,8 @@ async def test_fees_are_held_until_the_last_stage_is_approved(service: UpdatesSe
         sample(payouts.StageHeld, kind="last"),
         approved,
         sample(payouts.StageDue, kind="last"),
+        approved,
+        sample(payouts.StageCancelled, kind="last"),
         sample(payouts.StageDue, kind="second"),
         sample(payouts.StageNothingToPay, kind="last", **fees),
         sample(payouts.StageDue, kind="first"),
@@ -181,7 +183,7 @@ async def test_fees_are_held_until_the_last_stage_is_approved(service: UpdatesSe
         project = await service.queries.project(CAMPAIGN)
         assert project is not None
         shown.append(project.figures.fees)
-    assert shown == [90, 0, 90, 0, 0, 90, 90]
+    assert shown == [90, 0, 90, 0, 90, 0, 0, 90, 90]
 
 
 async def test_a_stage_that_bounces_is_no_longer_paid(service: UpdatesService) -> None:

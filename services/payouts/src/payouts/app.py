@@ -24,14 +24,20 @@ from payouts.consumer import CAMPAIGNS_GROUP, PLEDGES_GROUP, subscriptions
 from payouts.handlers.funds import FundsReader, RefuseAutomaticPayouts
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.recover import RecoverPayouts
-from payouts.handlers.refund_run import run_page
+from payouts.handlers.refund_run import run_all
 from payouts.handlers.refunds import refund_lanes
 from payouts.handlers.send_refunds import SendRefunds
 from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
 from payouts.http import build_api
 from payouts.ports import Brake, PayoutsUnit
 from payouts.settings import PayoutsSettings
-from payouts.sweeps import CheckAllBooks, CheckBooks, FollowCash, MeasureQueues
+from payouts.sweeps import (
+    CheckAllBooks,
+    CheckBooks,
+    FollowCash,
+    MeasureQueues,
+    ShareWhatCameBack,
+)
 from servicekit.command import Command, Context
 from servicekit.mongo import Database, Session
 from servicekit.positions import TopicPositions
@@ -45,6 +51,7 @@ from servicekit.work import Claim
 CASH_SECONDS = 2.0
 MEASURE_SECONDS = 15.0
 ROUND_SECONDS = 1.0
+SHARE_SECONDS = 15.0
 STAGE_CONCURRENCY = 4
 RUN_CONCURRENCY = 2
 
@@ -105,6 +112,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     checks = MongoBookChecks(runtime.database)
     runtime.sweep(Sweep("books", settings.books_check_seconds, CheckBooks(queries, checks)))
     runtime.sweep(Sweep("all-books", ROUND_SECONDS, CheckAllBooks(queries, checks)))
+    runtime.sweep(Sweep("shares", SHARE_SECONDS, ShareWhatCameBack(runtime.units, queries)))
     runtime.sweep(Sweep("measure", MEASURE_SECONDS, MeasureQueues(queries)))
     secrets = settings.webhook_secrets()
     api = build_api(runtime.guard, runtime.units, queries, stages, runtime.clock, secrets)
@@ -142,8 +150,7 @@ def _work(
     lease = settings.lease_seconds
 
     async def run(claim: Claim) -> None:
-        while not await run_page(runtime.units, claim, runtime.clock.now()):
-            pass
+        await run_all(runtime.units, claim, runtime.clock.now())
 
     runtime.worker(REFUND, refunds, concurrency=settings.refund_concurrency, lease_seconds=lease)
     runtime.worker(STAGE, stages, concurrency=STAGE_CONCURRENCY, lease_seconds=lease)

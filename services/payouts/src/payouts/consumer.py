@@ -6,7 +6,7 @@ from typing import TypeVar
 from payouts import wire
 from payouts.domain.errors import Refused
 from payouts.handlers.pledges import take_pledges
-from payouts.handlers.verdict import take_verdicts
+from payouts.handlers.verdict import EndHeard, take_verdicts
 from payouts.ports import PayoutsUnit
 from servicekit.clock import Clock
 from servicekit.consume import Refusal, Subscription
@@ -24,6 +24,7 @@ def subscriptions(clock: Clock) -> list[Subscription[PayoutsUnit]]:
 
     async def campaigns(unit: PayoutsUnit, facts: Sequence[Decoded]) -> list[Refusal]:
         await unit.creators.add(wire.creators_from(facts))
+        heard: list[EndHeard]
         read, heard = _read(facts, wire.verdict_from)
         return _refusals(read, await take_verdicts(unit, heard, clock.now()))
 

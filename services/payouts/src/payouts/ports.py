@@ -81,6 +81,13 @@ class Refunds(Protocol):
         """Insert new refunds (version 0) or replace loaded ones; `Conflict` if saved since."""
         ...
 
+    async def unanswered(self, campaign_id: str, besides: Sequence[str]) -> int:
+        """Return how many of the campaign's wait for an answer of the provider.
+
+        Those whose cause begins with one of `besides` are not counted.
+        """
+        ...
+
 
 class Stages(Protocol):
     """Stages of campaigns, bound to one transaction."""
@@ -334,6 +341,10 @@ class Queries(Protocol):
     async def book(self, campaign_id: str) -> Book | None: ...
 
     async def books(self, after: str, limit: int) -> list[Book]: ...
+
+    async def shared_with_money_left(self) -> list[str]:
+        """Return the campaigns whose run by shares is finished and whose backers' money is not."""
+        ...
 
     async def blocks(self, campaign_id: str, after: int, limit: int) -> list[Block]:
         """Return the blocks behind a number; `ValueError` where a document is no block."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import takewhile
 
 import structlog
@@ -13,6 +14,7 @@ from payouts.domain.plan import StageKind
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import StageState
 from payouts.handlers.check_books import ROUND, check_changed, check_round
+from payouts.handlers.refund_run import share_what_came_back
 from payouts.handlers.wake import CURSOR, look_at_cash
 from payouts.metrics import AWAITING_FUNDS, BOOKS_ROUND, REFUND_OLDEST, REFUNDS, STAGES
 from payouts.ports import BookChecks, PayoutsUnit, Provider, Queries, Queue
@@ -122,6 +124,20 @@ def tell(violations: Sequence[Violation]) -> None:
             invariant=one.invariant.value,
             finding=one.detail,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ShareWhatCameBack:
+    """Begins another run where money came back behind the run of a cancelled campaign."""
+
+    units: UnitsOfWork[PayoutsUnit]
+    queries: Queries
+
+    async def __call__(self, now: datetime) -> int:
+        """Look at all such campaigns; 0, so that it rests between."""
+        for campaign_id in await self.queries.shared_with_money_left():
+            await self.units.run(partial(share_what_came_back, campaign_id=campaign_id, now=now))
+        return 0
 
 
 @dataclass(slots=True)

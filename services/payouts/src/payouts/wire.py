@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from payouts.domain.block import Block, SealedEntry, published
-from payouts.domain.book import CollectedPledge, Outcome, Verdict
+from payouts.domain.book import Cancellation, CollectedPledge, Outcome, Verdict
 from payouts.domain.fees import FeeTerms
 from payouts.domain.ledger import Account, Entry, Row
 from payouts.domain.milestone import Milestone
@@ -24,6 +24,7 @@ from payouts.domain.stage import (
     PlanScheduled,
     Stage,
     StageApproved,
+    StageCancelled,
     StageDue,
     StageFact,
     StageFailed,
@@ -31,11 +32,12 @@ from payouts.domain.stage import (
     StageNothingToPay,
     StagePaid,
     StageReleased,
+    StageState,
     StageSubmitted,
 )
 from payouts.domain.withdrawal import WithdrawnPledge
 from payouts.handlers.pledges import PledgeHeard
-from payouts.handlers.verdict import VerdictHeard
+from payouts.handlers.verdict import CancellationHeard, EndHeard, VerdictHeard
 from servicekit.own_topics import Unexplained
 from sosst_contracts import funding
 from sosst_contracts import payouts as events
@@ -89,7 +91,7 @@ def creators_from(facts: Sequence[Decoded]) -> dict[str, str]:
     return {event.campaign_id: event.creator_id for event in reversed(named)}
 
 
-def verdict_from(fact: Decoded) -> VerdictHeard | None:
+def verdict_from(fact: Decoded) -> EndHeard | None:
     """Read a verdict or a cancellation, None for any other; unknown outcomes move no money."""
     event = fact.event
     if isinstance(event, funding.CampaignCancelled):
@@ -114,7 +116,10 @@ def verdict_from(fact: Decoded) -> VerdictHeard | None:
     return VerdictHeard(event.campaign_id, event.currency, verdict, fees)
 
 
-def _cancellation(event: funding.CampaignCancelled) -> VerdictHeard:
+def _cancellation(event: funding.CampaignCancelled) -> EndHeard:
+    if event.after_verdict:
+        ended = Cancellation(event.pledges_sequence, event.cancelled_at)
+        return CancellationHeard(event.campaign_id, event.currency, ended)
     cancelled = Verdict(
         outcome=Outcome.CANCELLED,
         collected=event.collected,
@@ -165,7 +170,9 @@ def held_from(told: Sequence[Unexplained]) -> dict[str, str]:
         fact = decode(one.record)
         if isinstance(fact, Decoded) and isinstance(fact.event, events.StageHeld):
             holding[fact.event.campaign_id, fact.event.stage] = fact.event.reason
-        elif isinstance(fact, Decoded) and isinstance(fact.event, events.StageReleased):
+        elif isinstance(fact, Decoded) and isinstance(
+            fact.event, events.StageReleased | events.StageCancelled
+        ):
             holding.pop((fact.event.campaign_id, fact.event.stage), None)
     return {campaign: f"stage {stage}: {why}" for (campaign, stage), why in holding.items()}
 
@@ -235,6 +242,8 @@ def _event(fact: RefundFact | StageFact) -> tuple[Any, datetime]:
             return events.StageHeld(**_stage(stage), reason=reason, held_at=at), at
         case StageReleased(stage, at):
             return events.StageReleased(**_stage(stage), released_at=at), at
+        case StageCancelled(stage, at):
+            return events.StageCancelled(**_stage(stage), cancelled_at=at), at
         case StageNothingToPay(stage, at):
             return events.StageNothingToPay(**_stage(stage), ended_at=at, **_fees(stage)), at
         case MilestoneApproved(stage, milestone):
@@ -281,9 +290,16 @@ def _stage(stage: Stage) -> dict[str, Any]:
         "campaign_id": stage.campaign_id,
         "stage": stage.number,
         "kind": stage.kind.value,
-        "amount": stage.payable,
+        "amount": _amount_of(stage),
         "currency": stage.currency,
     }
+
+
+def _amount_of(stage: Stage) -> int:
+    """What a stage has once it is due; one that is cancelled before never got beyond its plan."""
+    if stage.state is StageState.CANCELLED and stage.amount is None:
+        return stage.planned_amount
+    return stage.payable
 
 
 def _fees(stage: Stage) -> dict[str, Any]:

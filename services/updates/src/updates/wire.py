@@ -71,7 +71,11 @@ def _said(fact: Decoded) -> Said | None:
             return StageFailed(stage)
         case payouts.StageApproved(kind="last") | payouts.StageNothingToPay(kind="last") as event:
             return FeesTaken(_covered(event))
-        case payouts.StageDue(kind="last") | payouts.StageHeld(kind="last"):
+        case (
+            payouts.StageDue(kind="last")
+            | payouts.StageHeld(kind="last")
+            | payouts.StageCancelled(kind="last")
+        ):
             return FeesTaken(0)
     return None
 

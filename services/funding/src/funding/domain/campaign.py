@@ -21,13 +21,13 @@ class CampaignState(StrEnum):
     CANCELLED = "cancelled"
 
 
-# `money.md` 7; cancelling after a met goal comes with the shares of what is left.
+# `money.md` 7; after a met goal staff may cancel, there is no way back from a missed one.
 TRANSITIONS: dict[CampaignState, frozenset[CampaignState]] = {
     CampaignState.LIVE: frozenset({CampaignState.SETTLING, CampaignState.CANCELLED}),
     CampaignState.SETTLING: frozenset(
         {CampaignState.GOAL_MET, CampaignState.GOAL_MISSED, CampaignState.CANCELLED}
     ),
-    CampaignState.GOAL_MET: frozenset(),
+    CampaignState.GOAL_MET: frozenset({CampaignState.CANCELLED}),
     CampaignState.GOAL_MISSED: frozenset(),
     CampaignState.CANCELLED: frozenset(),
 }
@@ -88,7 +88,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """The end by a decision, taken once: who, why, and as of which pledges."""
+    """The end by a decision, taken once: who, why, and as of which pledges.
+
+    After a met goal, `collected` and `count` are the verdict's: what came late is in neither.
+    """
 
     by: str
     reason: str

@@ -1,4 +1,8 @@
-"""Cancelling a campaign: by its creator until the deadline, by staff until a verdict has fallen."""
+"""Cancelling a campaign: by its creator until the deadline, by staff unless the goal was missed.
+
+After a met goal payouts returns what is left by shares: how much that is, only payouts knows, and
+where every stage is paid it is nothing.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,7 +23,7 @@ class CancelCampaign:
 
 
 def cancel(campaign: Campaign, command: CancelCampaign, pledges_sequence: int) -> Campaign:
-    """End the campaign without a verdict; the same again changes nothing.
+    """End the campaign, also after a met goal; the same again changes nothing.
 
     Raises `Refused` where it is too late, and for a second cancellation that says something else.
     """
@@ -50,11 +54,11 @@ def stand_cancelled(campaign: Campaign, cancellation: Cancellation) -> Campaign:
 def _check(campaign: Campaign, command: CancelCampaign) -> None:
     if campaign.state is CampaignState.GOAL_MISSED:
         raise Refused("goal-missed", "the goal was missed: everything goes back already")
-    if campaign.state is CampaignState.GOAL_MET:
-        raise Refused(
-            "cancellation-after-verdict-not-offered",
-            "the goal was met: returning what is left of the money is not offered yet",
-        )
+    # Whoever owns the campaign decides here as its creator, in whichever role.
+    own = command.by == campaign.launch.creator_id
+    if campaign.state is CampaignState.GOAL_MET and (own or not command.as_staff):
+        detail = "the goal was met: only the platform's staff may cancel now, not its creator"
+        raise Refused("cancellation-after-verdict", detail)
     if not command.as_staff and command.at > campaign.launch.deadline:
         detail = f"a creator may cancel until {campaign.launch.deadline.isoformat()}"
         raise Refused("cancellation-too-late", detail)

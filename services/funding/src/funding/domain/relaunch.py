@@ -30,7 +30,8 @@ def check_relaunch(old: Campaign | None, launch: Launch) -> None:
     if not old.is_over:
         raise Refused("relaunch-of-running", "it still runs: it has no verdict yet")
     cancelled = old.cancellation
-    if cancelled is not None and cancelled.cancelled_at > old.launch.deadline:
+    after_verdict = cancelled is not None and old.verdict is not None
+    if after_verdict or (cancelled and cancelled.cancelled_at > old.launch.deadline):
         raise Refused("relaunch-of-cancelled-late", "it was cancelled after its deadline")
 
 

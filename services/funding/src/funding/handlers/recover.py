@@ -141,7 +141,7 @@ async def roll_forward(
     known = (await unit.campaigns.load([campaign_id])).get(campaign_id)
     pledges = await unit.pledges.load({_pledge_id(h) for h in happened if isinstance(h, Pledged)})
     fold = _Fold(known, dict(pledges))
-    for one in in_order(known, happened):
+    for one in in_order(happened):
         fold.take(one)
     await unit.held.remove(campaign_id)
     if fold.campaign is None:
@@ -158,28 +158,21 @@ def _pledge_id(one: Pledged) -> str:
     return one.payment.pledge_id if isinstance(one, Paid) else one.pledge_id
 
 
-def in_order(known: Campaign | None, happened: Iterable[Happened]) -> list[Happened]:
-    """Return the facts of both topics as they happened: the verdict knew the pledges up to N."""
-    found = list(happened)
-    ends: list[Verdict | Cancellation] = [
-        one.verdict if isinstance(one, Decided) else one.cancellation
-        for one in found
-        if isinstance(one, Decided | Cancelled)
-    ]
-    if known is not None:
-        ends += [end for end in (known.verdict, known.cancellation) if end is not None]
-    last = ends[0].pledges_sequence if ends else None
+def in_order(happened: Iterable[Happened]) -> list[Happened]:
+    """Return the facts of both topics as they happened: an end knew the pledges up to its N."""
 
     def place(one: Happened) -> tuple[int, int]:
         match one:
             case Launched():
-                return 0, 0
-            case Decided() | Cancelled():
-                return 2, 0
+                return -1, 0
+            case Decided(verdict):
+                return verdict.pledges_sequence, 1
+            case Cancelled(cancellation):
+                return cancellation.pledges_sequence, 2
             case Paid(sequence) | Stepped(sequence) | Dropped(sequence) | Withdrawn(sequence):
-                return (1 if last is None or sequence <= last else 3), sequence
+                return sequence, 0
 
-    return sorted(found, key=place)
+    return sorted(happened, key=place)
 
 
 class _Fold:

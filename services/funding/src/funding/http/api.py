@@ -130,9 +130,10 @@ def build_api(
         campaign_id: CampaignId,
         body: CancellationBody,
     ) -> CampaignView:
-        """End a campaign without a verdict; every collected pledge goes back.
+        """End a campaign: every collected pledge goes back, after a met goal what is left of it.
 
-        Its creator may until the deadline, staff until the verdict. The same again is the same.
+        Its creator may until the deadline, staff unless the goal was missed. The same again is
+        the same.
         """
         at = to_the_millisecond(clock.now())
         as_staff = Role.STAFF in caller.roles

@@ -1,5 +1,6 @@
 """Books, pledges, refunds, stages and destinations in MongoDB."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Generic, Protocol, TypeVar
@@ -13,7 +14,7 @@ from payouts.domain.book import Book
 from payouts.domain.destination import Destination
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
-from payouts.domain.refund import Refund
+from payouts.domain.refund import UNANSWERED, Refund
 from payouts.domain.stage import Stage
 from payouts.metrics import BLOCKS
 from servicekit.errors import Conflict
@@ -176,7 +177,9 @@ class MongoRefunds:
     """`refunds`, whose id is made of pledge and cause."""
 
     def __init__(self, database: Database, session: Session) -> None:
-        self._refunds = _VersionedCollection(database.collection("refunds"), session, REFUNDS)
+        self._rows = database.collection("refunds")
+        self._refunds = _VersionedCollection(self._rows, session, REFUNDS)
+        self._session = session
 
     async def load(self, refund_ids: Collection[str]) -> dict[str, Refund]:
         found = await self._refunds.load({"_id": {"$in": list(refund_ids)}})
@@ -184,6 +187,16 @@ class MongoRefunds:
 
     async def save(self, refunds: Sequence[Refund]) -> None:
         await self._refunds.save([(refund.refund_id, refund) for refund in refunds])
+
+    async def unanswered(self, campaign_id: str, besides: Sequence[str]) -> int:
+        causes = "|".join(re.escape(cause) for cause in besides)
+        query = {
+            "campaign_id": campaign_id,
+            "state": {"$in": sorted(UNANSWERED)},
+            "cause": {"$not": {"$regex": f"^({causes})"}},
+        }
+        with sorted_errors():
+            return await self._rows.count_documents(query, session=self._session)
 
 
 class MongoStages:

@@ -12,6 +12,7 @@ from payouts.adapters.mongo_stores import (
 from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
+from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
 from payouts.domain.refund import Refund, RefundState
 from payouts.domain.stage import Stage, StageState
@@ -36,6 +37,16 @@ class MongoQueries:
 
     async def books(self, after: str, limit: int) -> list[Book]:
         return [BOOKS.value(row) for row in await self._page("books", {}, after, limit)]
+
+    async def shared_with_money_left(self) -> list[str]:
+        query = {
+            "cancellation": {"$ne": None},
+            "run.finished": True,
+            f"balances.{Account.BACKER_FUNDS.value}": {"$gt": 0},
+        }
+        with sorted_errors():
+            cursor = self._database.collection("books").find(query, {"_id": 1})
+            return [row["_id"] for row in await cursor.sort("_id", 1).to_list(None)]
 
     async def blocks(self, campaign_id: str, after: int, limit: int) -> list[Block]:
         query = {"campaign_id": campaign_id, "number": {"$gt": after}}

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NoReturn
 
 from payouts.domain import postings
 from payouts.domain.block import Block, ChainHead, hash_of, postings_in, seal
@@ -18,6 +17,10 @@ from payouts.domain.fees import Fees, FeeTerms, fees_from, processing_fee
 from payouts.domain.holds import Hold
 from payouts.domain.ledger import ALWAYS_SHOWN, EMPTY, Account, Entry, Posting, fold, post
 from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.shares import Division
+
+# How the causes begin of refunds of pledges that came too late to stay.
+LATE_PLEDGE = "late-pledge/"
 
 
 class Outcome(StrEnum):
@@ -50,12 +53,28 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancellation:
+    """The end of a campaign whose goal was met, as of `pledges_sequence`."""
+
+    pledges_sequence: int
+    cancelled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RefundRun:
-    """How far the refunds of a missed campaign are created; pages follow the pledges' ids."""
+    """How far the refunds of an ended campaign are created; pages follow the pledges' ids.
+
+    `number` counts the runs of a campaign that was cancelled after its goal was met: each divides
+    what is there by shares, and `division` freezes how, None until nothing is in flight any more.
+    `resumed` says that a recovery brought some of its refunds back, so that they are looked for.
+    """
 
     cause: str
     cursor: str | None = None
     finished: bool = False
+    number: int = 1
+    division: Division | None = None
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +85,8 @@ class Book:
     as counted. `planned` is set with the plan of stages. `fees` are the campaign's terms, known
     from the verdict on; `fee_base` and `processing` are the sums that they apply to, kept from the
     plan on. `last_approved` says that they are taken, so that what is collected later
-    goes back. `holds` are all that were ever placed.
+    goes back. `holds` are all that were ever placed. `cancellation` came after the verdict; one
+    before any verdict stands in its place.
 
     After a restored backup the chain is ahead of the book: its blocks were taken back from the
     topic. `ahead` is what their `unclaimed` postings add to the balances; each is claimed by what
@@ -91,6 +111,7 @@ class Book:
     processing: int = 0
     last_approved: bool = False
     holds: tuple[Hold, ...] = ()
+    cancellation: Cancellation | None = None
 
     @property
     def sealed_balances(self) -> Mapping[Account, int]:
@@ -164,8 +185,6 @@ def hear_verdict(book: Book, verdict: Verdict, fees: FeeTerms | None = None) -> 
     """
     if book.verdict == verdict:
         return book
-    if book.verdict is not None and verdict.outcome is Outcome.CANCELLED:
-        refuse_cancellation_after_verdict(book)
     if book.verdict is not None:
         raise Refused("second-verdict", f"campaign {book.campaign_id} has another verdict already")
     cause = run_cause(book.campaign_id, verdict.outcome)
@@ -173,14 +192,25 @@ def hear_verdict(book: Book, verdict: Verdict, fees: FeeTerms | None = None) -> 
     return replace(book, verdict=verdict, run=run, fees=fees)
 
 
-def refuse_cancellation_after_verdict(book: Book) -> NoReturn:
-    """A cancellation after a met goal returns what is left by shares (row 19, `money.md` 4).
+def hear_cancellation(book: Book, cancellation: Cancellation) -> Book:
+    """Keep the end of a campaign whose goal was met, and begin the run that divides what is left.
 
-    Here is where that computation comes in. Funding does not offer it until then; should the fact
-    be told all the same, no money moves and a person looks.
+    The same again changes nothing; another one, or one without a met goal, raises `Refused`.
     """
-    detail = f"campaign {book.campaign_id} has a verdict; shares of what is left are not offered"
-    raise Refused("cancellation-after-verdict", detail)
+    if book.cancellation == cancellation:
+        return book
+    if book.cancellation is not None:
+        raise Refused("second-cancellation", f"campaign {book.campaign_id} was cancelled before")
+    if book.verdict is None or book.verdict.outcome is not Outcome.GOAL_MET:
+        detail = f"no met goal of campaign {book.campaign_id} is known"
+        raise Refused("cancellation-without-verdict", detail)
+    return replace(book, cancellation=cancellation, run=share_run(book.campaign_id, 1))
+
+
+def share_run(campaign_id: str, number: int) -> RefundRun:
+    """Return the run that divides what is left for the first time, or what came back later."""
+    cause = f"campaign-cancelled/{campaign_id}"
+    return RefundRun(cause if number == 1 else f"{cause}/{number}", number=number)
 
 
 def run_cause(campaign_id: str, outcome: Outcome) -> str | None:
@@ -211,16 +241,26 @@ def refunds_are_owed(book: Book) -> bool:
     return verdict is not None and run_cause(book.campaign_id, verdict.outcome) is not None
 
 
-def refund_cause_of(book: Book, pledge: CollectedPledge) -> str | None:
+def refund_cause_of(book: Book, pledge: CollectedPledge, sequence: int) -> str | None:
     """Return why a pledge goes back as soon as it is heard of, None if it stays.
 
-    All of a missed campaign do; a late one after the last stage is approved does (`money.md` 4).
+    All of a missed campaign do; a late one after the last stage is approved does (`money.md` 4),
+    and one after the cancellation, which is not about it: in full, by itself.
     """
     if refunds_are_owed(book) and book.run is not None:
         return book.run.cause
-    if book.last_approved and not pledge.counted:
-        return f"late-pledge/{pledge.pledge_id}"
+    ended = book.cancellation
+    after_the_end = ended is not None and sequence > ended.pledges_sequence
+    if after_the_end or (book.last_approved and not pledge.counted):
+        return f"{LATE_PLEDGE}{pledge.pledge_id}"
     return None
+
+
+def may_divide(book: Book) -> bool:
+    """Whether our own view is that of the cancellation, so that shares can be made of it."""
+    ended = book.cancellation
+    known = ended is not None and book.pledges_sequence >= ended.pledges_sequence
+    return known and agreement(book) is Agreement.AGREES
 
 
 def plan_is_due(book: Book) -> bool:

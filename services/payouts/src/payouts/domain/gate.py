@@ -18,6 +18,7 @@ from payouts.domain.milestone import MilestoneState
 from payouts.domain.plan import StageKind
 from payouts.domain.provider_keys import ATTEMPTS_MAX
 from payouts.domain.stage import OVER, Stage, StageState
+from payouts.domain.stage_cancelling import money_has_left
 from payouts.domain.stopping import Stopped
 
 
@@ -77,6 +78,7 @@ def evaluate(view: GateView) -> tuple[Line, ...]:
         _milestone(view),
         _destination(view),
         _holds(view),
+        _cancellation(view),
         _approval(view),
         _attempts(view),
         _provider_funds(view),
@@ -145,6 +147,17 @@ def _holds(view: GateView) -> Line:
         return Line(name, LineState.PASSED, "nobody holds it")
     why = "; ".join(f"held by {hold.by}: {hold.reason}" for hold in holding)
     return Line(name, LineState.BLOCKED, why, holding[0].since, Actor.STAFF)
+
+
+def _cancellation(view: GateView) -> Line:
+    name, ended = "cancellation", view.book.cancellation
+    if ended is None:
+        return Line(name, LineState.PASSED, "nobody has cancelled the campaign")
+    if money_has_left(view.stage):
+        why = "the money lay on the creator's account before the campaign was cancelled"
+        return Line(name, LineState.PASSED, why, ended.cancelled_at)
+    why = "the campaign is cancelled: what is left goes back to its backers"
+    return Line(name, LineState.BLOCKED, why, ended.cancelled_at)
 
 
 def _destination(view: GateView) -> Line:

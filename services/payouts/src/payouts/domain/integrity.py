@@ -92,6 +92,7 @@ STAGE_ACCOUNTS: dict[StageState, Account | None] = {
     StageState.FAILED: Account.PAYOUTS_IN_FLIGHT,
     StageState.PAID: None,
     StageState.NOTHING_TO_PAY: None,
+    StageState.CANCELLED: None,
 }
 
 CONTROLLED = (

@@ -40,6 +40,14 @@ class PledgeMoney:
     def fully_returned(self) -> bool:
         return self.returned >= self.amount
 
+    @property
+    def entitlement(self) -> int:
+        """What it can still claim of the campaign (`money.md` 4): not returned, nor reserved.
+
+        Nothing while it is disputed: the provider returns nothing of such a payment.
+        """
+        return 0 if self.disputed else max(0, self.returnable - self.over)
+
 
 def reserve(money: PledgeMoney, amount: int) -> PledgeMoney:
     """Set an amount aside for a refund; raises `Refused` when it is not all returnable."""

@@ -222,10 +222,22 @@ def stage_reversed(amount: int, balance_transaction: str) -> Posting:
     return _cash(Row.STAGE_REVERSED, balance_transaction, "transfer-reversal", cash, owed)
 
 
-def stage_cancelled(stage_id: str, amount: int) -> Posting:
+def stage_taken_back(stage_id: str, amount: int) -> Posting:
+    """Row 15 undone: no transfer of it was ever made, so it is owed as before."""
+    entry = Entry(Account.PAYOUTS_IN_FLIGHT, Account.CREATOR_PAYABLE, amount)
+    return Posting(Row.STAGE_SUBMITTED, f"stage-taken-back/{stage_id}", (entry,))
+
+
+def stage_cancelled(approval_id: str, amount: int) -> Posting:
     """Row 19: what was approved and never sent belongs to the backers again."""
     entry = Entry(Account.CREATOR_PAYABLE, Account.BACKER_FUNDS, amount)
-    return Posting(Row.STAGE_CANCELLED, f"stage-cancelled/{stage_id}", (entry,))
+    return Posting(Row.STAGE_CANCELLED, f"stage-cancelled/{approval_id}", (entry,))
+
+
+def last_stage_cancelled(approval_id: str, divided: LastStage) -> Posting:
+    """Row 19 for the last stage: no fee is taken, so row 14 is undone entry by entry."""
+    undone = last_stage_approval_fallen(approval_id, divided).entries
+    return Posting(Row.STAGE_CANCELLED, f"stage-cancelled/{approval_id}", undone)
 
 
 def compensation(refund_id: str, amount: int, payer: Payer, *, claimable: bool) -> Posting:

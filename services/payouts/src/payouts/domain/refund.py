@@ -45,6 +45,10 @@ TRANSITIONS: dict[RefundState, frozenset[RefundState]] = {
 }
 
 
+# The provider was asked, and what comes of it is not known.
+UNANSWERED = frozenset({RefundState.SUBMITTED, RefundState.UNKNOWN, RefundState.PENDING})
+
+
 @dataclass(frozen=True, slots=True)
 class RefundAttempt:
     """One try under one key; a new number is used only after a definite answer to the last.
@@ -71,6 +75,8 @@ class RefundAttempt:
 class Refund:
     """Money on its way back to one backer, for one cause; the amount never changes.
 
+    `unpaid` is what a share leaves of the pledge: « restant dû par l'initiateur », not our debt.
+
     `failures` counts definite failures that used up a try; waiting for funds does not.
     `reason` says why it waits, failed or became claimable. `version` guards every save.
     """
@@ -90,6 +96,7 @@ class Refund:
     failures: int = 0
     reason: str | None = None
     version: int = 0
+    unpaid: int = 0
 
     @property
     def attempt(self) -> RefundAttempt:
@@ -158,7 +165,13 @@ def move(refund: Refund, state: RefundState, reason: str | None = None) -> Refun
 
 def request(money: PledgeMoney, cause: str, now: datetime) -> RefundDecision:
     """Ask for all that can be returned of a pledge (row 3); `Refused` when there is nothing."""
-    amount = money.returnable
+    return request_part(money, money.returnable, cause, now)
+
+
+def request_part(
+    money: PledgeMoney, amount: int, cause: str, now: datetime, unpaid: int = 0
+) -> RefundDecision:
+    """Ask for a part of what can be returned of a pledge (row 3)."""
     reserved = reserve(money, amount)
     refund = Refund(
         refund_id=refund_id_of(money.pledge_id, cause),
@@ -172,6 +185,7 @@ def request(money: PledgeMoney, cause: str, now: datetime) -> RefundDecision:
         cause=cause,
         state=RefundState.REQUESTED,
         created_at=now,
+        unpaid=unpaid,
     )
     posting = postings.refund_requested(refund.refund_id, amount)
     return RefundDecision(refund, reserved, (posting,), (RefundCreated(refund),))

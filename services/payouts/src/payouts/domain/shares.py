@@ -1,6 +1,7 @@
 """Who gets how much when what is left does not reach for everybody (`money.md` 4, cancellation).
 
-The same code divides the real thing and what the simulator shows.
+The same code divides the real thing and what the simulator shows. How it is divided is frozen
+first: then each pledge's share follows from that and its own entitlement, page by page.
 """
 
 from collections.abc import Sequence
@@ -26,26 +27,58 @@ class Share:
     unpaid: int
 
 
-def divide(distributable: int, entitled: Sequence[Entitlement]) -> tuple[Share, ...]:
-    """Divide by entitlement, rounded down; left-over units go to the largest remainders.
+@dataclass(frozen=True, slots=True)
+class Division:
+    """How `amount` is divided by the entitlements, which are `whole` together.
 
-    Ties go by pledge id. Nobody gets more than the entitlement: what is beyond all of them is
-    divided among nobody and stays where it is. The order of the answer is that of the question.
+    Everybody gets the exact share rounded down. The left-over units go to the pledges whose
+    remainder is above `cut_remainder`, and to those with just this one up to `cut_pledge_id`;
+    both are None where no unit is left over.
+    """
+
+    amount: int
+    whole: int
+    cut_remainder: int | None = None
+    cut_pledge_id: str | None = None
+
+
+def freeze(distributable: int, entitled: Sequence[Entitlement]) -> Division:
+    """Decide how what is there is divided; ties go by pledge id, whatever the order.
+
+    Nobody gets more than the entitlement: what is beyond all of them is divided among nobody and
+    stays where it is.
     """
     if distributable < 0 or any(one.amount < 0 for one in entitled):
         raise Refused("negative-share", "shares are made of amounts that are not below zero")
     whole = sum(one.amount for one in entitled)
-    if whole == 0:
-        return tuple(Share(one.pledge_id, 0, 0) for one in entitled)
-    to_divide = min(distributable, whole)
-    floors = {one.pledge_id: to_divide * one.amount // whole for one in entitled}
-    left = to_divide - sum(floors.values())
-    by_remainder = sorted(
-        entitled, key=lambda one: (-(to_divide * one.amount % whole), one.pledge_id)
-    )
-    for one in by_remainder[:left]:
-        floors[one.pledge_id] += 1
-    return tuple(
-        Share(one.pledge_id, floors[one.pledge_id], one.amount - floors[one.pledge_id])
-        for one in entitled
-    )
+    amount = min(distributable, whole)
+    if amount == whole:
+        return Division(amount, whole)
+    left = amount - sum(amount * one.amount // whole for one in entitled)
+    if not left:
+        return Division(amount, whole)
+    ranks = sorted((-(amount * one.amount % whole), one.pledge_id) for one in entitled)
+    negative_remainder, pledge_id = ranks[left - 1]
+    return Division(amount, whole, -negative_remainder, pledge_id)
+
+
+def share_of(division: Division, entitled: Entitlement) -> Share:
+    """Return what one pledge gets of it."""
+    if not division.whole:
+        return Share(entitled.pledge_id, 0, entitled.amount)
+    floor, remainder = divmod(division.amount * entitled.amount, division.whole)
+    amount = floor + int(_gets_a_unit_more(division, remainder, entitled.pledge_id))
+    return Share(entitled.pledge_id, amount, entitled.amount - amount)
+
+
+def _gets_a_unit_more(division: Division, remainder: int, pledge_id: str) -> bool:
+    cut, last = division.cut_remainder, division.cut_pledge_id
+    if cut is None or last is None:
+        return False
+    return (-remainder, pledge_id) <= (-cut, last)
+
+
+def divide(distributable: int, entitled: Sequence[Entitlement]) -> tuple[Share, ...]:
+    """Divide everything at once; the order of the answer is that of the question."""
+    division = freeze(distributable, entitled)
+    return tuple(share_of(division, one) for one in entitled)

@@ -29,31 +29,44 @@ class StageState(StrEnum):
     PAID = "paid"
     FAILED = "failed"
     NOTHING_TO_PAY = "nothing_to_pay"
+    CANCELLED = "cancelled"
 
 
 TRANSITIONS: dict[StageState, frozenset[StageState]] = {
-    StageState.PLANNED: frozenset({StageState.DUE}),
+    StageState.PLANNED: frozenset({StageState.DUE, StageState.CANCELLED}),
     StageState.DUE: frozenset(
         {
             StageState.AWAITING_SECOND_APPROVAL,
             StageState.APPROVED,
             StageState.HELD,
             StageState.NOTHING_TO_PAY,
+            StageState.CANCELLED,
         }
     ),
     StageState.AWAITING_SECOND_APPROVAL: frozenset(
-        {StageState.APPROVED, StageState.DUE, StageState.HELD, StageState.NOTHING_TO_PAY}
+        {
+            StageState.APPROVED,
+            StageState.DUE,
+            StageState.HELD,
+            StageState.NOTHING_TO_PAY,
+            StageState.CANCELLED,
+        }
     ),
-    StageState.HELD: frozenset({StageState.DUE}),
-    StageState.APPROVED: frozenset({StageState.SUBMITTED, StageState.DUE, StageState.HELD}),
-    StageState.SUBMITTED: frozenset({StageState.IN_TRANSIT, StageState.FAILED}),
+    StageState.HELD: frozenset({StageState.DUE, StageState.CANCELLED}),
+    StageState.APPROVED: frozenset(
+        {StageState.SUBMITTED, StageState.DUE, StageState.HELD, StageState.CANCELLED}
+    ),
+    StageState.SUBMITTED: frozenset(
+        {StageState.IN_TRANSIT, StageState.FAILED, StageState.CANCELLED}
+    ),
     StageState.IN_TRANSIT: frozenset({StageState.PAID, StageState.FAILED}),
     StageState.PAID: frozenset({StageState.FAILED}),
-    StageState.FAILED: frozenset({StageState.SUBMITTED}),
+    StageState.FAILED: frozenset({StageState.SUBMITTED, StageState.CANCELLED}),
     StageState.NOTHING_TO_PAY: frozenset(),
+    StageState.CANCELLED: frozenset(),
 }
 
-OVER = frozenset({StageState.PAID, StageState.NOTHING_TO_PAY})
+OVER = frozenset({StageState.PAID, StageState.NOTHING_TO_PAY, StageState.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +175,12 @@ class StageNothingToPay:
 
 
 @dataclass(frozen=True, slots=True)
+class StageCancelled:
+    stage: Stage
+    cancelled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class MilestoneApproved:
     stage: Stage
     milestone: Milestone
@@ -202,6 +221,7 @@ StageFact = (
     | StageReleased
     | StageApproved
     | StageNothingToPay
+    | StageCancelled
     | MilestoneApproved
     | MilestoneRejected
     | StageSubmitted

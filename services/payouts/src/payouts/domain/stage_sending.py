@@ -62,7 +62,7 @@ def submit(
 
 def next_step(stage: Stage, now: datetime) -> StageStep:
     """Return the only safe call; a claimed leg that was sent before has an unknown answer."""
-    if not stage.attempts:
+    if not stage.attempts or stage.state is StageState.CANCELLED:
         return StageStep.REST
     attempt = stage.attempt
     if attempt.state in _TRANSFER_UNANSWERED:

@@ -9,7 +9,7 @@ from payouts.domain.holds import open_holds
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_amount import amount_now
 from payouts.domain.stage_approval import approve_by_person, left_alone
-from payouts.handlers.stages import StageView, load_view, save_decision
+from payouts.handlers.stages import StageView, load_open_view, save_decision
 from payouts.handlers.wake import wake
 from payouts.ports import PayoutsUnit
 
@@ -35,7 +35,7 @@ async def approve_stage(
     now: datetime,
 ) -> Stage:
     """Approve as the first or the second person; raises `Refused` with the reason otherwise."""
-    view = await load_view(unit, campaign_id, number, now)
+    view = await load_open_view(unit, campaign_id, number, now)
     approval = view.stage.approval
     waiting = view.stage.state is StageState.AWAITING_SECOND_APPROVAL
     if approval is not None and approval.given_by(asked.by) and not waiting:

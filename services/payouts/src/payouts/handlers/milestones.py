@@ -5,7 +5,7 @@ from datetime import datetime
 
 from payouts.domain.stage import Stage, StageDecision
 from payouts.domain.stage_approval import approve_milestone, reject_milestone, submit_milestone
-from payouts.handlers.stages import load_view, make_due_if_reached, save_decision
+from payouts.handlers.stages import load_open_view, make_due_if_reached, save_decision
 from payouts.ports import PayoutsUnit
 
 
@@ -22,7 +22,7 @@ async def take_evidence(
     unit: PayoutsUnit, campaign_id: str, number: int, evidence: str, by: str, now: datetime
 ) -> Stage:
     """Keep the evidence's hash as the next revision; the same again is the same revision."""
-    view = await load_view(unit, campaign_id, number, now)
+    view = await load_open_view(unit, campaign_id, number, now)
     decision = submit_milestone(view.stage, evidence, by, now)
     await save_decision(unit, view, decision)
     return decision.stage
@@ -37,7 +37,7 @@ async def decide_milestone(
     now: datetime,
 ) -> Stage:
     """Approve or reject; an approved milestone makes its stage due if those before are over."""
-    view = await load_view(unit, campaign_id, number, now)
+    view = await load_open_view(unit, campaign_id, number, now)
     decided = _decide(view.stage, decision, creator, now)
     await save_decision(unit, view, decided)
     if decided.stage == view.stage:

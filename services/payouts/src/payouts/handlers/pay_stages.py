@@ -11,6 +11,7 @@ from payouts.domain.destination import verify
 from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.funds import ProviderFunds
 from payouts.domain.gate import GateView, Line, evaluate
+from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.plan import StageKind
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.stage import Stage, StageDecision, StageState
@@ -115,6 +116,8 @@ class PayStages:
             return await self._save(claim, _drop_if_fallen)
         if stage.state is StageState.HELD:
             return None
+        if stage.state is StageState.CANCELLED:
+            return stage
         step = next_step(stage, self.clock.now())
         if step is StageStep.REST and stage.state is not StageState.PAID:
             return None
@@ -123,6 +126,9 @@ class PayStages:
             return await self._stand_still(claim, step, stopped)
         if step in _SENDING:
             stage = await self._save(claim, _note)
+            step = _call_now(stage, step)
+            if step is StageStep.REST:
+                return stage
         return await self._fold(claim, await self._ask(claim, stage, step))
 
     async def _stand_still(self, claim: Claim, step: StageStep, stopped: Stopped) -> Stage | None:
@@ -156,7 +162,8 @@ class PayStages:
         await self.units.run(save)
 
     def _approve(self, view: StageView) -> StageDecision:
-        if view.stage.kind is not StageKind.FIRST:
+        first = view.stage.kind is StageKind.FIRST
+        if not first or view.book.cancellation is not None:
             return StageDecision(view.stage)
         try:
             if view.destination is None:
@@ -175,7 +182,7 @@ class PayStages:
         def decide(view: StageView) -> StageDecision:
             if why := _approval_fell(view):
                 return drop_approval(view.stage, why)
-            if view.destination is None:
+            if view.destination is None or view.stage.state not in _TO_SUBMIT:
                 return StageDecision(view.stage)
             same = view.stage.approval_id == stage.approval_id
             lines = evaluate(self._gate(view, funds, fresh_since if same else None))
@@ -252,7 +259,7 @@ class PayStages:
         """End the claim when nothing can come any more, else look again after a growing pause."""
         now = self.clock.now()
         over = stage is not None and (
-            stage.state is StageState.NOTHING_TO_PAY
+            stage.state in (StageState.NOTHING_TO_PAY, StageState.CANCELLED)
             or (stage.paid_at is not None and now - stage.paid_at > WATCH)
         )
         pause = min(AGAIN_MAX, AGAIN * 2 ** min(claim.attempt, 6))
@@ -286,13 +293,26 @@ def _drop_if_fallen(view: StageView) -> StageDecision:
     return drop_approval(view.stage, why) if why else StageDecision(view.stage)
 
 
+def _call_now(stage: Stage, step: StageStep) -> StageStep:
+    """Return what may be asked now: nothing leaves that is not noted, as after a cancellation."""
+    if stage.state is StageState.CANCELLED:
+        return StageStep.REST
+    unknown = stage.attempt.state is AttemptState.TRANSFER_UNKNOWN
+    return StageStep.LOOK_UP_TRANSFER if unknown else step
+
+
 def _unchanged(view: StageView) -> StageDecision:
     return StageDecision(view.stage)
 
 
 def _note(view: StageView) -> StageDecision:
-    """Note that a leg's call is about to leave, so that a crash leaves a trace."""
+    """Note that a leg's call is about to leave, so that a crash leaves a trace.
+
+    A transfer that nobody knows about is not asked for again once its campaign is cancelled.
+    """
     step = next_step(view.stage, view.now)
+    if step is StageStep.RESEND_TRANSFER and view.book.cancellation is not None:
+        return StageDecision(lose_sight(view.stage))
     if step in (StageStep.SEND_TRANSFER, StageStep.SEND_PAYOUT):
         return StageDecision(replace(send(view.stage, view.now), reason=None))
     if step in (StageStep.RESEND_TRANSFER, StageStep.RESEND_PAYOUT):

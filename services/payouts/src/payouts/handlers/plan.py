@@ -6,6 +6,7 @@ from datetime import datetime
 from payouts.domain.book import Agreement, Book, agreement, charge, plan_is_due
 from payouts.domain.stage import schedule
 from payouts.domain.stage_amount import become_due
+from payouts.handlers.cancel import stop_plan
 from payouts.handlers.work_kinds import stage_work
 from payouts.metrics import VERDICT_CONTRADICTIONS
 from payouts.ports import PayoutsUnit
@@ -20,11 +21,16 @@ async def plan_if_due(unit: PayoutsUnit, book: Book, now: datetime) -> Book:
     verdict = book.verdict
     shares = verdict.shares_basis_points
     plan = schedule(book.campaign_id, book.currency, verdict.collected, shares, now)
+    await unit.facts.add([plan])
+    if book.cancellation is not None:
+        # What was cancelled before its plan could be made has one, and no stage of it goes on.
+        await unit.stages.save(plan.stages)
+        return replace(await stop_plan(unit, book, now), planned=True)
     # The verdict is the first stage's milestone, so its turn has come.
     due = become_due(book, plan.stages[0], (), now)
     assert due is not None
     await unit.stages.save([due.stage, *plan.stages[1:]])
-    await unit.facts.add([plan, *due.facts])
+    await unit.facts.add(due.facts)
     await unit.plumbing.work.offer([stage_work(due.stage, now)])
     return replace(charge(book, await _amounts(unit, book.campaign_id)), planned=True)
 

@@ -66,16 +66,16 @@ class _Fold:
 
     def take(self, heard: PledgeHeard) -> None:
         if heard.collected is not None:
-            self._collect(heard.collected)
+            self._collect(heard.collected, heard.sequence)
         if heard.withdrawn is not None:
             self._withdraw(heard.withdrawn)
         self.book = reach(self.book, heard.sequence)
 
-    def _collect(self, pledge: CollectedPledge) -> None:
+    def _collect(self, pledge: CollectedPledge, sequence: int) -> None:
         collected = collect(self.book, pledge)
         self.book = collected.book
         self.postings.append(collected.posting)
-        cause = refund_cause_of(self.book, pledge)
+        cause = refund_cause_of(self.book, pledge, sequence)
         if cause is not None:
             self._keep(self._decided(request(collected.money, cause, self._now)))
             return

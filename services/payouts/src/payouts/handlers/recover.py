@@ -9,7 +9,7 @@ what is posted again claims its place in them instead of being sealed a second t
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -28,8 +28,9 @@ from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_approval import drop_approval
 from payouts.domain.stage_outcome import PayoutSeen
 from payouts.domain.stage_recovery import TransferMade
+from payouts.handlers.cancel import stop_plan
 from payouts.handlers.posting import post
-from payouts.handlers.refund_run import run_page
+from payouts.handlers.refund_run import Progress, requested_before, run_all
 from payouts.handlers.wake import CURSOR
 from payouts.handlers.work_kinds import REFUND_RUN, refund_work, stage_work
 from payouts.ports import Brake, CashMovement, NoAnswer, PayoutsUnit, Provider, Queries
@@ -53,6 +54,9 @@ TRANSFER = "transfer"
 FALLEN = "stage-approval-fallen/"
 APPROVED = "stage-approved/"
 CLAIMABLE = "refund-claimable/"
+CANCELLED = "stage-cancelled/"
+TAKEN_BACK = "stage-taken-back/"
+SUBMITTED = "stage-submitted/"
 UNCLAIMED_MAX = 100_000
 SHOWN = 3
 # Where nothing is owed to the creator for the stage.
@@ -62,6 +66,7 @@ _UNAPPROVED = frozenset(
         StageState.DUE,
         StageState.AWAITING_SECOND_APPROVAL,
         StageState.HELD,
+        StageState.CANCELLED,
     }
 )
 
@@ -132,38 +137,88 @@ class RecoverPayouts(ServiceRecovery):
         """Take over what the provider did; return what was found, and what a person must do."""
         # A call that left before the last process died may still be on its way.
         await self.wait(self.rules.quiet.total_seconds())
-        await self._finish_runs()
         lines: list[str] = []
+        # What a cancelled campaign has left for its backers depends on what went to its creator.
+        async for book in self._books():
+            await self._count_fallen_approvals(book)
+            await self._count_taken_back(book)
+            for stage in await self.queries.stages(book.campaign_id):
+                lines += await self._stage(stage)
+            await self.units.run(partial(self._stop_plan_again, book.campaign_id))
+        async for book in self._books():
+            await self._ask_for_shares_again(book)
+        await self._finish_runs()
+        async for book in self._books():
+            lines += await self._refunds(book)
+            await self._give_up_again(book)
+            lines += await self._left_unclaimed(book.campaign_id)
+        return lines + await self._cash_nobody_has()
+
+    async def _books(self) -> AsyncIterator[Book]:
         after = ""
         while books := await self.queries.books(after, PAGE):
             for book in books:
-                await self._count_fallen_approvals(book)
-                lines += await self._refunds(book)
-                await self._give_up_again(book)
-                for stage in await self.queries.stages(book.campaign_id):
-                    lines += await self._stage(stage)
-                lines += await self._left_unclaimed(book.campaign_id)
+                yield book
             after = books[-1].campaign_id
-        return lines + await self._cash_nobody_has()
+
+    async def _stop_plan_again(self, campaign_id: str, unit: PayoutsUnit) -> None:
+        """Cancel what stood still until the ledger and the provider had been asked about it."""
+        book = (await unit.books.load([campaign_id]))[campaign_id]
+        stopped = await stop_plan(unit, book, self.clock.now())
+        if stopped != book:
+            await unit.books.save([stopped])
+
+    async def _count_taken_back(self, book: Book) -> None:
+        """A stage that was submitted, and taken back unsent, moved nothing in the end."""
+        for back in await self._unclaimed(book, TAKEN_BACK):
+            causes = (back, f"{SUBMITTED}{back.removeprefix(TAKEN_BACK)}")
+            await self.units.run(partial(_claim_what_moved_nothing, book.campaign_id, causes))
+
+    async def _ask_for_shares_again(self, book: Book) -> None:
+        """Bring back the refunds of a run by shares, with the amounts that the ledger has.
+
+        The provider is asked about each before anything is sent; the run goes on behind them.
+        """
+        if book.cancellation is None or book.run is None or book.run.finished:
+            return
+        after: str | None = None
+        while book.unclaimed and (found := await self._shares_page(book.campaign_id, after)):
+            after = found
+
+    async def _shares_page(self, campaign_id: str, after: str | None) -> str | None:
+        async def work(unit: PayoutsUnit) -> str | None:
+            book = (await unit.books.load([campaign_id]))[campaign_id]
+            page = await unit.pledges.page(campaign_id, after, PAGE)
+            decisions = await requested_before(unit, book, page, self.clock.now())
+            if decisions and book.run is not None:
+                await unit.books.save([replace(book, run=replace(book.run, resumed=True))])
+                await _save_refunds(unit, campaign_id, decisions, self.clock)
+            return page[-1].pledge_id if page else None
+
+        return await self.units.run(work)
 
     async def _count_fallen_approvals(self, book: Book) -> None:
         """An approval that fell left nothing behind but its number, which is never used again.
 
-        One that the backup still has falls once more.
+        One that the backup still has falls once more; one whose stage was cancelled is found
+        again by the cancellation, or falls with it.
         """
-        for fell in await self._unclaimed(book, FALLEN):
-            approval_id = fell.removeprefix(FALLEN)
-            stage_id, _, number = approval_id.rpartition("/approval-")
-            causes = (fell, f"{APPROVED}{approval_id}")
-            work = partial(
-                _count_approval,
-                book.campaign_id,
-                self.clock.now(),
-                stage_id=stage_id,
-                number=number,
-                causes=causes,
-            )
-            await self.units.run(work)
+        for beginning in (FALLEN, CANCELLED):
+            for fell in await self._unclaimed(book, beginning):
+                await self._count_fallen_approval(book, fell, fell.removeprefix(beginning))
+
+    async def _count_fallen_approval(self, book: Book, fell: str, approval_id: str) -> None:
+        stage_id, _, number = approval_id.rpartition("/approval-")
+        causes = (fell, f"{APPROVED}{approval_id}")
+        work = partial(
+            _count_approval,
+            book.campaign_id,
+            self.clock.now(),
+            stage_id=stage_id,
+            number=number,
+            causes=causes,
+        )
+        await self.units.run(work)
 
     async def _give_up_again(self, book: Book) -> None:
         """What waits to be claimed by its backer is never sent again by itself."""
@@ -223,13 +278,16 @@ class RecoverPayouts(ServiceRecovery):
 
     async def _finish_runs(self) -> None:
         """Create the refunds that are owed, so that the provider can be asked about each."""
-        while (await self.queue.backlog(REFUND_RUN)).items:
+        waiting: set[str] = set()
+        while (await self.queue.backlog(REFUND_RUN)).items > len(waiting):
             claims = await self.queue.claim(
                 REFUND_RUN, self.clock.now(), PAGE, self.rules.lease_seconds
             )
             for claim in claims:
-                while not await run_page(self.units, claim, self.clock.now()):
-                    pass
+                # One that waits for an answer goes on by itself, once the service runs.
+                waiting.discard(claim.item.id)
+                if await run_all(self.units, claim, self.clock.now()) is Progress.WAITS:
+                    waiting.add(claim.item.id)
             if not claims:  # Its lease was saved with the backup, and will be over.
                 await self.wait(1)
 
@@ -345,6 +403,9 @@ async def _count_approval(
         return
     book = (await unit.books.load([campaign_id]))[campaign_id]
     if stage.state is StageState.APPROVED and f"{APPROVED}{stage.approval_id}" == causes[1]:
+        if causes[0].startswith(CANCELLED):
+            # The cancellation, heard again, has cancelled it, or will.
+            return
         decision = drop_approval(stage, "fell-before-restore")
         book = await post(unit, book, decision.postings, now)
         if stage.kind is StageKind.LAST:
@@ -354,11 +415,22 @@ async def _count_approval(
         return
     if len(sealed) != len(causes) or stage.state not in _UNAPPROVED:
         return
+    await _claim_what_moved_nothing(campaign_id, causes, unit)
+    await unit.stages.save([replace(stage, approvals=max(stage.approvals, int(number)))])
+
+
+async def _claim_what_moved_nothing(
+    campaign_id: str, causes: tuple[str, str], unit: PayoutsUnit
+) -> None:
+    """Take over two postings that undo each other; nothing where only one of them is unknown."""
+    sealed = await unit.books.sealed(causes)
+    if len(sealed) != len(causes):
+        return
+    book = (await unit.books.load([campaign_id]))[campaign_id]
     for posting in sealed.values():
         book = replace(book, balances=fold(book.balances, posting.entries))
     await unit.books.save([claim_postings(book, list(sealed.values()))])
     await unit.books.claim(causes)
-    await unit.stages.save([replace(stage, approvals=max(stage.approvals, int(number)))])
 
 
 async def _save_refunds(

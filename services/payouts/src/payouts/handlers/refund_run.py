@@ -1,48 +1,195 @@
-"""The run of refunds of a missed campaign: pages of 500 with a cursor, each page one block."""
+"""The run of refunds of an ended campaign: pages of 500 with a cursor, each page one block.
 
-from datetime import datetime
+After a missed goal everything goes back. After a cancellation of a met goal what is left is divided
+by shares, and not before nothing is in flight that could still change it.
+"""
 
-from payouts.domain.book import advance_run
-from payouts.domain.refund import request
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from payouts.domain.book import LATE_PLEDGE, Book, RefundRun, advance_run, may_divide, share_run
+from payouts.domain.ledger import Account
+from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.refund import Refund, RefundDecision, refund_id_of, request, request_part
+from payouts.domain.shares import Entitlement, freeze, share_of
+from payouts.domain.stage_cancelling import is_settled
 from payouts.handlers.posting import post
-from payouts.handlers.work_kinds import refund_work
+from payouts.handlers.work_kinds import refund_run_work, refund_work
 from payouts.ports import PayoutsUnit
 from servicekit.units import UnitsOfWork
 from servicekit.work import Claim
 
 # 100 000 documents do not fit one transaction; a page's entries fit one block.
 PAGE = 500
+# So many are read at once where all of a campaign are looked at.
+READ = 5_000
+# How the cause of the posting begins by which a refund is asked for.
+REQUESTED = "refund-requested/"
+AGAIN = timedelta(seconds=1)
+AGAIN_MAX = timedelta(seconds=60)
+
+
+class Progress(StrEnum):
+    """What a step of a run came to."""
+
+    GOES_ON = "goes_on"
+    WAITS = "waits"
+    FINISHED = "finished"
+
+
+async def run_all(
+    units: UnitsOfWork[PayoutsUnit], claim: Claim, now: datetime, page_size: int = PAGE
+) -> Progress:
+    """Create the refunds page by page, until the run is finished or has to wait."""
+    while (progress := await run_page(units, claim, now, page_size)) is Progress.GOES_ON:
+        pass
+    return progress
 
 
 async def run_page(
     units: UnitsOfWork[PayoutsUnit], claim: Claim, now: datetime, page_size: int = PAGE
-) -> bool:
-    """Create the refunds of the next page; return whether the run is finished.
+) -> Progress:
+    """Create the refunds of the next page, or freeze how it is divided.
 
     The claim ends in the transaction of the last page. A crash between pages goes on at the
     cursor; a pledge heard meanwhile is refunded by the handler that hears it.
     """
     campaign_id = claim.item.payload["campaign_id"]
 
-    async def work(unit: PayoutsUnit) -> bool:
+    async def work(unit: PayoutsUnit) -> Progress:
         book = (await unit.books.load([campaign_id]))[campaign_id]
         if book.run is None or book.run.finished:
             await unit.plumbing.work.finish([claim])
-            return True
-        page = await unit.pledges.page(campaign_id, book.run.cursor, page_size)
-        decisions = [request(money, book.run.cause, now) for money in page if money.returnable]
-        postings = [posting for decision in decisions for posting in decision.postings]
-        last = len(page) < page_size
-        moved = advance_run(book, page[-1].pledge_id if page else None, last)
-        sealed = await post(unit, moved, postings, now)
-        await unit.pledges.save([decision.money for decision in decisions])
-        await unit.refunds.save([decision.refund for decision in decisions])
-        await unit.books.save([sealed])
-        await unit.facts.add([fact for decision in decisions for fact in decision.facts])
-        refunds = [refund_work(decision.refund, now) for decision in decisions]
-        await unit.plumbing.work.offer(refunds)
-        if last:
-            await unit.plumbing.work.finish([claim])
-        return last
+            return Progress.FINISHED
+        if book.cancellation is None or book.run.division is not None:
+            return await _create_page(unit, claim, book, book.run, now, page_size)
+        if not await _nothing_is_in_flight(unit, book):
+            pause = min(AGAIN_MAX, AGAIN * (1 << min(claim.attempt, 6)))
+            await unit.plumbing.work.postpone(claim, now + pause)
+            return Progress.WAITS
+        await unit.books.save([await _frozen(unit, book, book.run)])
+        return Progress.GOES_ON
 
     return await units.run(work)
+
+
+async def _create_page(
+    unit: PayoutsUnit, claim: Claim, book: Book, run: RefundRun, now: datetime, page_size: int
+) -> Progress:
+    page = await unit.pledges.page(book.campaign_id, run.cursor, page_size)
+    decisions = await _decisions(unit, book, run, page, now)
+    postings = [posting for decision in decisions for posting in decision.postings]
+    last = len(page) < page_size
+    moved = advance_run(book, page[-1].pledge_id if page else None, last)
+    sealed = await post(unit, moved, postings, now)
+    await unit.pledges.save([decision.money for decision in decisions])
+    await unit.refunds.save([decision.refund for decision in decisions])
+    await unit.books.save([sealed])
+    await unit.facts.add([fact for decision in decisions for fact in decision.facts])
+    await unit.plumbing.work.offer([refund_work(decision.refund, now) for decision in decisions])
+    if last:
+        await unit.plumbing.work.finish([claim])
+    return Progress.FINISHED if last else Progress.GOES_ON
+
+
+async def _decisions(
+    unit: PayoutsUnit, book: Book, run: RefundRun, page: Sequence[PledgeMoney], now: datetime
+) -> list[RefundDecision]:
+    if run.division is None:
+        return [request(money, run.cause, now) for money in page if money.returnable]
+    given = await _given(unit, run, page)
+    left = book.balances[Account.BACKER_FUNDS]
+    decisions = []
+    for money in page:
+        if money.pledge_id in given:
+            continue
+        claim = Entitlement(money.pledge_id, money.entitlement)
+        # What was paid or lost since the shares were frozen is not there to be divided.
+        amount = min(share_of(run.division, claim).amount, left)
+        if amount:
+            unpaid = money.entitlement - amount
+            decisions.append(request_part(money, amount, run.cause, now, unpaid))
+            left -= amount
+    return decisions
+
+
+async def share_what_came_back(unit: PayoutsUnit, campaign_id: str, now: datetime) -> bool:
+    """Begin another run for what came back behind the last one; whether there is such money.
+
+    What nobody has a claim to stays where it is.
+    """
+    book = (await unit.books.load([campaign_id]))[campaign_id]
+    run = book.run
+    if book.cancellation is None or run is None or not run.finished:
+        return False
+    if not book.balances[Account.BACKER_FUNDS] or not await _somebody_claims(unit, campaign_id):
+        return False
+    await unit.books.save([replace(book, run=share_run(campaign_id, run.number + 1))])
+    await unit.plumbing.work.offer([refund_run_work(campaign_id, now)])
+    return True
+
+
+async def _somebody_claims(unit: PayoutsUnit, campaign_id: str) -> bool:
+    after: str | None = None
+    while page := await unit.pledges.page(campaign_id, after, READ):
+        if any(money.entitlement for money in page):
+            return True
+        after = page[-1].pledge_id
+    return False
+
+
+async def requested_before(
+    unit: PayoutsUnit, book: Book, page: Sequence[PledgeMoney], now: datetime
+) -> list[RefundDecision]:
+    """Return the refunds of the run that the ledger knows and we do not, after a restored backup.
+
+    Their amounts are the ledger's: how it was divided may not be found again to the unit.
+    """
+    if book.run is None or not book.unclaimed:
+        return []
+    causes = {
+        f"{REQUESTED}{refund_id_of(money.pledge_id, book.run.cause)}": money for money in page
+    }
+    return [
+        request_part(money, amount, book.run.cause, now, max(0, money.entitlement - amount))
+        for cause, posting in (await unit.books.sealed(causes)).items()
+        for money, amount in [(causes[cause], sum(one.amount for one in posting.entries))]
+    ]
+
+
+async def _nothing_is_in_flight(unit: PayoutsUnit, book: Book) -> bool:
+    """Whether our view is the cancellation's, and no call has an answer that could change D."""
+    if not may_divide(book) or not book.planned:
+        return False
+    if not all(is_settled(stage) for stage in await unit.stages.load(book.campaign_id)):
+        return False
+    assert book.run is not None
+    besides = (LATE_PLEDGE, book.run.cause)
+    return await unit.refunds.unanswered(book.campaign_id, besides) == 0
+
+
+async def _frozen(unit: PayoutsUnit, book: Book, run: RefundRun) -> Book:
+    """Freeze D and the entitlements: from here on every page has its shares."""
+    entitled: list[Entitlement] = []
+    already, after = 0, None
+    while page := await unit.pledges.page(book.campaign_id, after, READ):
+        given = await _given(unit, run, page)
+        already += sum(refund.amount for refund in given.values())
+        for money in page:
+            of_run = given[money.pledge_id].amount if money.pledge_id in given else 0
+            entitled.append(Entitlement(money.pledge_id, money.entitlement + of_run))
+        after = page[-1].pledge_id
+    division = freeze(book.balances[Account.BACKER_FUNDS] + already, entitled)
+    return replace(book, run=replace(run, division=division))
+
+
+async def _given(
+    unit: PayoutsUnit, run: RefundRun, page: Sequence[PledgeMoney]
+) -> dict[str, Refund]:
+    """Return the refunds of this run that a recovery brought back before it, by pledge."""
+    if not run.resumed:
+        return {}
+    ids = [refund_id_of(money.pledge_id, run.cause) for money in page]
+    return {refund.pledge_id: refund for refund in (await unit.refunds.load(ids)).values()}

@@ -10,6 +10,7 @@ from payouts.domain.errors import Refused
 from payouts.domain.plan import StageKind
 from payouts.domain.stage import OVER, Stage, StageDecision, StageState
 from payouts.domain.stage_amount import become_due
+from payouts.handlers.cancel import stopped
 from payouts.handlers.posting import post
 from payouts.handlers.work_kinds import stage_work
 from payouts.metrics import STAGE_LATE_FAILURES
@@ -46,8 +47,8 @@ async def save_step(
         view = await load_view(unit, payload["campaign_id"], payload["number"], now)
         decision = decide(view)
         await unit.plumbing.work.confirm([claim])
-        await save_decision(unit, view, decision)
-        return view.stage.state, decision.stage
+        saved = await save_decision(unit, view, decision)
+        return view.stage.state, saved.stage
 
     before, stage = await units.run(work)
     if (before, stage.state) == (StageState.PAID, StageState.FAILED):
@@ -55,8 +56,14 @@ async def save_step(
     return stage
 
 
-async def save_decision(unit: PayoutsUnit, view: StageView, decision: StageDecision) -> None:
-    """Save what was decided about a stage, and make the next one due where its turn has come."""
+async def save_decision(
+    unit: PayoutsUnit, view: StageView, decision: StageDecision
+) -> StageDecision:
+    """Save what was decided about a stage, and make the next one due where its turn has come.
+
+    Where its campaign is cancelled, a stage that could go on from there is cancelled with it.
+    """
+    decision = await stopped(unit, view.book, decision, view.now)
     await _save_book(unit, view, decision)
     if decision.stage != view.stage:
         await unit.stages.save([decision.stage])
@@ -66,6 +73,7 @@ async def save_decision(unit: PayoutsUnit, view: StageView, decision: StageDecis
         await make_due_if_reached(
             unit, replace(view, previous=(*view.previous, decision.stage), stage=follower)
         )
+    return decision
 
 
 async def make_due_if_reached(unit: PayoutsUnit, view: StageView) -> Stage:
@@ -89,6 +97,16 @@ async def _save_book(unit: PayoutsUnit, view: StageView, decision: StageDecision
     submitted = decision.stage.state is StageState.SUBMITTED
     if book != view.book or (submitted and view.stage.state is not StageState.SUBMITTED):
         await unit.books.save([book])
+
+
+async def load_open_view(
+    unit: PayoutsUnit, campaign_id: str, number: int, now: datetime
+) -> StageView:
+    """Read the same for a person who decides; `Refused` where the stage was cancelled too."""
+    view = await load_view(unit, campaign_id, number, now)
+    if view.stage.state is StageState.CANCELLED:
+        raise Refused("stage-cancelled", "the campaign was cancelled: nothing more is paid out")
+    return view
 
 
 async def load_view(unit: PayoutsUnit, campaign_id: str, number: int, now: datetime) -> StageView:
