@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from fastapi import FastAPI
@@ -23,6 +24,7 @@ from payouts.handlers.destination import give_destination
 from payouts.handlers.holds import place_hold
 from payouts.handlers.milestones import MilestoneDecision, decide_milestone, take_evidence
 from payouts.handlers.pledges import PledgeHeard, take_pledges
+from payouts.handlers.reconcile import reconcile
 from payouts.handlers.verdict import VerdictHeard, take_verdicts
 from payouts.http import build_api as payouts_api
 from payouts.ports import PayoutsUnit
@@ -96,7 +98,17 @@ async def make_payouts(guard: Guard) -> Application:
     )
     hold = Hold("placed", HoldKind.STAFF, "a question", "staff-2", made.clock.now())
     await made.units.run(lambda unit: place_hold(unit, CAMPAIGN, hold, made.clock.now()))
-    api = payouts_api(guard, made.units, made.queries, made.stages, made.clock, [WEBHOOK_SECRET])
+    made.provider.list_movement("txn_odd", "", "adjustment", "adj_odd", -40)
+    await reconcile(made.reconciliation, made.provider, timedelta(0), made.clock.now(), [])
+    api = payouts_api(
+        guard,
+        made.units,
+        made.queries,
+        made.stages,
+        made.clock,
+        [WEBHOOK_SECRET],
+        made.reconciliation,
+    )
     return Application(
         api,
         {
@@ -107,6 +119,7 @@ async def make_payouts(guard: Guard) -> Application:
             "approvable": APPROVABLE,
             "hold_id": "hold-1",
             "placed": "placed",
+            "break_id": "unbooked:txn_odd",
         },
     )
 

@@ -166,6 +166,16 @@ ROWS = (
         path="/campaigns/{campaign_id}/holds/{placed}",
         natural_key="campaign and the hold's id",
     ),
+    Row("payouts", "GET", "/reconciliation/breaks", STAFF_ONLY),
+    Row(
+        "payouts",
+        "POST",
+        "/reconciliation/breaks/{break_id}/resolution",
+        STAFF_ONLY,
+        body={"verdict": "let_be", "reason": "a fee of the scheme"},
+        natural_key="the break, who says it, and what; a second person's same word ends it",
+        other=({"verdict": "assign", "campaign_id": "campaign-2", "reason": "its fee"}, 200),
+    ),
     Row(
         "payouts",
         "POST",

@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 
 from payouts.adapters.book_checks import MongoBookChecks
+from payouts.adapters.mongo_reconciliation import MongoReconciliation
 from payouts.adapters.queries import MongoQueries
 from payouts.adapters.schema import SCHEMA
 from payouts.app import bind
@@ -26,7 +27,7 @@ from payouts.handlers.refunds import refund_lanes
 from payouts.handlers.send_refunds import SendRefunds
 from payouts.handlers.verdict import CancellationHeard, VerdictHeard, take_verdicts
 from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
-from payouts.ports import BookChecks, PayoutsUnit
+from payouts.ports import BookChecks, PayoutsUnit, Reconciliation
 from payouts.sweeps import FollowCash
 from servicekit.clock import ManualClock
 from servicekit.errors import DependencyAway, LeaseLost
@@ -42,6 +43,7 @@ from services.payouts.tests.fakes import (
     MemoryBrake,
     MemoryProvider,
     MemoryQueries,
+    MemoryReconciliation,
     memory_units,
 )
 from sosst_contracts.codec import Decoded, decode
@@ -75,6 +77,7 @@ class Payouts:
     units: UnitsOfWork[PayoutsUnit]
     queries: MemoryQueries | MongoQueries
     checks: BookChecks
+    reconciliation: Reconciliation
     work: WorkQueue
     outbox: OutboxQueue
     clock: ManualClock
@@ -114,6 +117,9 @@ class Payouts:
         pledges = [a_pledge(number, amount, counted) for number in numbers]
         self.provider.cash += sum(p.amount - p.provider_fee for p in pledges)
         self.provider.charged |= {p.payment_reference: p.amount for p in pledges}
+        for one in pledges:
+            name, charge = one.balance_transaction, one.payment_reference
+            self.provider.list_movement(name, "", "charge", charge, one.amount, one.provider_fee)
         heard = [
             PledgeHeard(CAMPAIGN, "EUR", number, pledge)
             for number, pledge in zip(numbers, pledges, strict=True)
@@ -204,6 +210,7 @@ def memory_payouts() -> Payouts:
         units=memory_units(database, clock),
         queries=MemoryQueries(database),
         checks=MemoryBookChecks(database),
+        reconciliation=MemoryReconciliation(database),
         work=MemoryWorkQueue(database),
         outbox=MemoryOutbox(database, clock),
         clock=clock,
@@ -228,6 +235,7 @@ def mongo_payouts(database: Database) -> Payouts:
         ),
         queries=MongoQueries(database),
         checks=MongoBookChecks(database),
+        reconciliation=MongoReconciliation(database),
         work=MongoWorkQueue(database),
         outbox=MongoOutboxQueue(database),
         clock=clock,

@@ -20,6 +20,7 @@ from payouts.domain.integrity import Kept, PledgeSums
 from payouts.domain.ledger import Account, Posting
 from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.reconciliation import PLATFORM, BookedCash, Break, Movement, cash_of
 from payouts.domain.refund import UNANSWERED, Refund, RefundState
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
 from payouts.domain.stage import Stage, StageState
@@ -28,6 +29,7 @@ from payouts.domain.stage_recovery import TransferMade
 from payouts.domain.stopping import Stopped
 from payouts.domain.withdrawal import WITHDRAWAL
 from payouts.ports import (
+    BlockPlace,
     CashMovement,
     Declined,
     NoAnswer,
@@ -253,9 +255,16 @@ class MemoryQueries:
         stages = self._stages.every()
         return _queues([((stage.kind, stage.state), stage.due_at) for stage in stages])
 
-    async def awaiting_funds(self) -> Mapping[str, int]:
+    async def currencies(self) -> list[str]:
+        return sorted({book.currency for book in self._books.values()})
+
+    async def awaiting_funds(self) -> Mapping[str, tuple[int, int]]:
         waiting = [r for r in self._refunds.values() if r.state is RefundState.AWAITING_FUNDS]
-        return Counter(refund.currency for refund in waiting)
+        return {
+            currency: (len(amounts), sum(amounts))
+            for currency in {refund.currency for refund in waiting}
+            if (amounts := [r.amount for r in waiting if r.currency == currency])
+        }
 
     async def refunds_of_provider(self, provider_refund_ids: Collection[str]) -> list[Refund]:
         def of_provider(refund: Refund) -> bool:
@@ -356,6 +365,81 @@ class MemoryBookChecks:
         self._rounds[""] = round_
 
 
+class MemoryReconciliation:
+    """`ports.Reconciliation` over the same tables."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._blocks: dict[tuple[str, int], Block] = database.table("blocks")
+        self._stages = MemoryStages(database)
+        self._cursors: dict[str, Any] = database.table("reconciliation")
+        self._movements: dict[str, Movement] = database.table("movements")
+        self._breaks: dict[str, Break] = database.table("breaks")
+
+    async def accounts(self, campaign_ids: Collection[str] | None = None) -> list[str]:
+        every = self._stages.every()
+        of = [s for s in every if campaign_ids is None or s.campaign_id in campaign_ids]
+        return sorted({a.account for stage in of for a in stage.attempts})
+
+    async def cursor(self, account: str) -> str | None:
+        return self._cursors.get(f"account/{account}")
+
+    async def move_cursor(self, account: str, cursor: str) -> None:
+        self._cursors[f"account/{account}"] = cursor
+
+    async def place(self) -> BlockPlace | None:
+        return self._cursors.get("place")
+
+    async def move_place(self, place: BlockPlace) -> None:
+        self._cursors["place"] = place
+
+    async def blocks_sealed(
+        self, after: BlockPlace | None, until: datetime, limit: int
+    ) -> list[Block]:
+        found = sorted(
+            (block.sealed_at, block.campaign_id, block.number) for block in self._blocks.values()
+        )
+        start = (after.sealed_at, after.campaign_id, after.number) if after else None
+        wanted = [one for one in found if (start is None or one > start) and one[0] <= until]
+        return [self._blocks[campaign, number] for _, campaign, number in wanted[:limit]]
+
+    async def booked(self, balance_transactions: Collection[str]) -> dict[str, BookedCash]:
+        found: dict[str, BookedCash] = {}
+        for block in self._blocks.values():
+            for name in {one.balance_transaction for one in block.entries}:
+                if name is not None and name in balance_transactions:
+                    entries = [s.entry for s in block.entries if s.balance_transaction == name]
+                    found[name] = cash_of(name, block.campaign_id, block.currency, entries)
+        return found
+
+    async def keep_movements(self, movements: Sequence[Movement]) -> None:
+        self._movements.update({one.id: one for one in movements})
+
+    async def movements(self, ids: Collection[str]) -> dict[str, Movement]:
+        return {one: self._movements[one] for one in ids if one in self._movements}
+
+    async def totals(self) -> Mapping[str, int]:
+        totals: Counter[str] = Counter()
+        for one in self._movements.values():
+            if one.account == PLATFORM:
+                totals[one.currency] += one.amount - one.fee
+        return totals
+
+    async def open_breaks(self, breaks: Sequence[Break]) -> None:
+        for one in breaks:
+            self._breaks.setdefault(one.break_id, replace(one, version=1))
+
+    async def break_(self, break_id: str) -> Break | None:
+        return self._breaks.get(break_id)
+
+    async def breaks(self, after: str, limit: int, *, open_only: bool) -> list[Break]:
+        found = [self._breaks[one] for one in sorted(self._breaks) if one > after]
+        return [one for one in found if one.gone_at is None or not open_only][:limit]
+
+    async def save_break(self, found: Break) -> Break:
+        _save(self._breaks, found.break_id, found)
+        return self._breaks[found.break_id]
+
+
 def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[PayoutsUnit]:
     """Return units of work over the memory database."""
 
@@ -426,6 +510,7 @@ class MemoryProvider:
     paid_from: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, int] = field(default_factory=lambda: {"acct_1": 0, "acct_2": 0})
     movements: list[CashMovement] = field(default_factory=list)
+    statement: list[Movement] = field(default_factory=list)
     campaigns: dict[str, str] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
     gates: dict[str, "Gate"] = field(default_factory=dict)
@@ -484,6 +569,7 @@ class MemoryProvider:
             name = f"po_{len(self.payouts)}"
             paid = ProviderPayoutStatus.PAID
             seen = PayoutSeen(stage.attempt.number, name, paid, f"txn_{name}")
+            self.list_movement(f"txn_{name}", account, "payout", name, -stage.payable)
             self.payouts[stage.attempt_id] = seen
             self.paid_from[stage.attempt_id] = account
             return seen
@@ -523,6 +609,11 @@ class MemoryProvider:
         start = 0 if cursor is None else seen.index(cursor) + 1
         return self.movements[start : start + 100]
 
+    async def movements_of(self, account: str, cursor: str | None) -> list[Movement] | None:
+        of = [one for one in self.statement if one.account == account]
+        start = 0 if cursor is None else [one.id for one in of].index(cursor) + 1
+        return of[start : start + 100]
+
     async def campaign_of(self, movement: CashMovement) -> str | NoAnswer | None:
         return self.campaigns.get(movement.source)
 
@@ -545,8 +636,7 @@ class MemoryProvider:
         seen = self.refunds[refund.attempt_id]
         self.cash += refund.amount
         self.refunded[refund.payment_reference] -= refund.amount
-        name = f"txn_{len(self.movements)}"
-        self.movements.append(CashMovement(name, "refund_failure", seen.provider_refund_id))
+        name = self._list("refund_failure", seen.provider_refund_id, refund.amount)
         self.refunds[refund.attempt_id] = replace(
             seen,
             status=ProviderRefundStatus.FAILED,
@@ -556,7 +646,21 @@ class MemoryProvider:
 
     def _leave(self, kind: str, source: str, amount: int) -> None:
         self.cash -= amount
-        self.movements.append(CashMovement(f"txn_{len(self.movements)}", kind, source))
+        self._list(kind, source, -amount)
+
+    def _list(self, kind: str, source: str, amount: int) -> str:
+        """List a movement of the platform's cash."""
+        name = f"txn_p{len(self.movements)}"
+        self.movements.append(CashMovement(name, kind, source))
+        self.list_movement(name, "", kind, source, amount)
+        return name
+
+    def list_movement(
+        self, name: str, account: str, kind: str, source: str, amount: int, fee: int = 0
+    ) -> None:
+        """List a movement with its amount, as reconciliation reads it."""
+        made = Movement(name, account, kind, source, amount, fee, "EUR", self.clock.now())
+        self.statement.append(made)
 
     def _do(self, operation: str, key: str, make: Callable[[], Answer]) -> Answer:
         self.calls.append((operation, key))

@@ -25,7 +25,7 @@ CREATOR = Caller("creator-1", ("creator", "staff"))
 
 def api_of(payouts: Payouts) -> FastAPI:
     parts = (payouts.units, payouts.queries, payouts.stages, payouts.clock)
-    return build_api(unit_guard(), *parts, SECRETS)
+    return build_api(unit_guard(), *parts, SECRETS, payouts.reconciliation)
 
 
 @pytest.fixture

@@ -229,6 +229,13 @@ async def test_a_late_failure_shows_in_the_look_up_and_in_the_cash(world: World)
         (now.failure_balance_transaction, "refund_failure"),
     ]
     assert await world.provider.movements_after(moved[-1].id) == []
+    listed = await world.provider.movements_of("", last)
+    assert listed is not None
+    assert [(m.id, m.amount, m.fee, m.currency) for m in listed if m.type.startswith("refund")] == [
+        (seen.balance_transaction, -refund.amount, 0, "EUR"),
+        (now.failure_balance_transaction, refund.amount, 0, "EUR"),
+    ]
+    assert await world.provider.movements_of("", listed[-1].id) == []
     assert isinstance(await world.provider.create_refund(next_attempt(refund)), RefundSeen)
 
 
@@ -397,6 +404,7 @@ async def test_a_provider_that_is_away_is_no_exception() -> None:
     assert await ask.campaign_of(CashMovement("txn_1", "refund", "re_1")) == NoAnswer()
     assert await ask.balance("EUR") is None
     assert await ask.movements_after(None) is None
+    assert await ask.movements_of("", None) is None
     assert await ask.payout_schedule() is None
     listener.close()
     await provider.close()

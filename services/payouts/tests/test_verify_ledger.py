@@ -34,6 +34,7 @@ from services.payouts.tests.fakes import (
     MemoryBookChecks,
     MemoryProvider,
     MemoryQueries,
+    MemoryReconciliation,
     memory_units,
 )
 from sosst_contracts.chain import hash_of
@@ -80,6 +81,7 @@ async def books() -> Books:
         units=memory_units(database, clock),
         queries=MemoryQueries(database),
         checks=MemoryBookChecks(database),
+        reconciliation=MemoryReconciliation(database),
         work=MemoryWorkQueue(database),
         outbox=MemoryOutbox(database, clock),
         clock=clock,

@@ -1,6 +1,8 @@
 """The composition root of payouts: what is plugged into what; no rule lives here."""
 
 from collections.abc import Collection
+from datetime import timedelta
+from typing import cast
 
 from payouts import wire
 from payouts.adapters.book_checks import MongoBookChecks
@@ -8,6 +10,7 @@ from payouts.adapters.brake import SwitchedBrake
 from payouts.adapters.facts import OutboxFacts, OutboxLedger
 from payouts.adapters.freshness import TopicFreshness
 from payouts.adapters.ledger_topic import KafkaLedgerTopic
+from payouts.adapters.mongo_reconciliation import MongoReconciliation
 from payouts.adapters.mongo_stores import (
     MongoBooks,
     MongoCreators,
@@ -19,7 +22,12 @@ from payouts.adapters.mongo_stores import (
 from payouts.adapters.queries import MongoQueries
 from payouts.adapters.sandbox_provider import SandboxProvider
 from payouts.adapters.schema import SCHEMA
-from payouts.commands import describe_verify_ledger, perform_verify_ledger
+from payouts.commands import (
+    describe_reconcile,
+    describe_verify_ledger,
+    perform_reconcile,
+    perform_verify_ledger,
+)
 from payouts.consumer import CAMPAIGNS_GROUP, PLEDGES_GROUP, subscriptions
 from payouts.handlers.funds import FundsReader, RefuseAutomaticPayouts
 from payouts.handlers.pay_stages import PayStages
@@ -35,7 +43,9 @@ from payouts.sweeps import (
     CheckAllBooks,
     CheckBooks,
     FollowCash,
+    MeasureFunds,
     MeasureQueues,
+    Reconcile,
     ShareWhatCameBack,
 )
 from servicekit.command import Command, Context
@@ -50,6 +60,7 @@ from servicekit.work import Claim
 
 CASH_SECONDS = 2.0
 MEASURE_SECONDS = 15.0
+RECONCILE_SECONDS = 15.0
 ROUND_SECONDS = 1.0
 SHARE_SECONDS = 15.0
 STAGE_CONCURRENCY = 4
@@ -78,11 +89,7 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> PayoutsUni
 def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Process:
     """Add payouts' own parts to the runtime."""
     queries = MongoQueries(runtime.database)
-    provider = SandboxProvider(
-        settings.provider_url,
-        first_line(settings.provider_secret_key),
-        settings.provider_timeout_seconds,
-    )
+    provider = _provider(settings)
     runtime.on_close(provider.close)
     runtime.before_start(RefuseAutomaticPayouts(provider))
     funds = FundsReader(provider, queries)
@@ -113,10 +120,25 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     runtime.sweep(Sweep("books", settings.books_check_seconds, CheckBooks(queries, checks)))
     runtime.sweep(Sweep("all-books", ROUND_SECONDS, CheckAllBooks(queries, checks)))
     runtime.sweep(Sweep("shares", SHARE_SECONDS, ShareWhatCameBack(runtime.units, queries)))
+    reconciliation = MongoReconciliation(runtime.database)
+    patience = timedelta(seconds=settings.reconcile_after_seconds)
+    reconcile = Reconcile(reconciliation, provider, patience)
+    runtime.sweep(Sweep("reconcile", RECONCILE_SECONDS, reconcile))
+    runtime.sweep(Sweep("funds", MEASURE_SECONDS, MeasureFunds(queries, funds)))
     runtime.sweep(Sweep("measure", MEASURE_SECONDS, MeasureQueues(queries)))
     secrets = settings.webhook_secrets()
-    api = build_api(runtime.guard, runtime.units, queries, stages, runtime.clock, secrets)
+    api = build_api(
+        runtime.guard, runtime.units, queries, stages, runtime.clock, secrets, reconciliation
+    )
     return runtime.process(api)
+
+
+def _provider(settings: PayoutsSettings) -> SandboxProvider:
+    return SandboxProvider(
+        settings.provider_url,
+        first_line(settings.provider_secret_key),
+        settings.provider_timeout_seconds,
+    )
 
 
 def _stages(
@@ -163,7 +185,25 @@ async def _verify_ledger(context: Context) -> int:
     return await perform_verify_ledger(context.arguments, queries, topic)
 
 
+async def _reconcile(context: Context) -> int:
+    runtime = context.runtime
+    settings = cast(PayoutsSettings, runtime.settings)
+    provider = _provider(settings)
+    try:
+        store = MongoReconciliation(runtime.database)
+        patience = timedelta(seconds=settings.reconcile_after_seconds)
+        return await perform_reconcile(store, provider, patience, runtime.clock.now())
+    finally:
+        await provider.close()
+
+
 COMMANDS = (
+    Command(
+        "reconcile",
+        "hold the provider's balance transactions against the books, both ways",
+        describe_reconcile,
+        _reconcile,
+    ),
     Command(
         "verify-ledger",
         "prove the books: each chain by itself, by its book, and by what was published",

@@ -1,9 +1,13 @@
 """What payouts can be asked on the command line beyond what every service can."""
 
 from argparse import ArgumentParser, Namespace
+from datetime import datetime, timedelta
 
+from payouts.domain.reconciliation import suspense
+from payouts.handlers.reconcile import reconcile
 from payouts.handlers.verify_ledger import Proof, verify_from_topic, verify_ledger
-from payouts.ports import LedgerTopic, Queries
+from payouts.ports import LedgerTopic, Provider, Queries, Reconciliation
+from servicekit.errors import DependencyAway
 
 PROVEN = 0
 FINDINGS = 1
@@ -32,6 +36,35 @@ async def perform_verify_ledger(arguments: Namespace, queries: Queries, topic: L
         return FINDINGS
     print(_summary(proof))
     return FINDINGS if proof.findings else PROVEN
+
+
+def describe_reconcile(parser: ArgumentParser) -> None:
+    """It takes nothing: what was compared before is not compared again."""
+
+
+async def perform_reconcile(
+    store: Reconciliation, provider: Provider, patience: timedelta, now: datetime
+) -> int:
+    """Compare all that is old enough, then print every open break, and what is in suspense."""
+    compared = 0
+    accounts = await store.accounts()
+    while not (turn := await reconcile(store, provider, patience, now, accounts)).caught_up:
+        compared += turn.movements + turn.blocks
+        if not turn.answered:
+            break
+    if not turn.answered:
+        raise DependencyAway("the payment provider does not answer")
+    for one in turn.open:
+        whose = f" of campaign {one.campaign_id}" if one.campaign_id else ""
+        since = one.first_seen_at.isoformat(timespec="seconds")
+        said = f"; {one.proposed.by} says {one.proposed.verdict}" if one.proposed else ""
+        print(
+            f"{one.break_id}{whose}: {one.amount} {one.currency} since {since}: {one.detail}{said}"
+        )
+    for (account, currency), amount in sorted(suspense(turn.open).items()):
+        print(f"suspense of {account or 'the platform'}: {amount} {currency}")
+    print(f"{len(turn.open)} open breaks, {compared} movements and blocks compared now")
+    return FINDINGS if turn.open else PROVEN
 
 
 def _summary(proof: Proof) -> str:

@@ -3,6 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 from payouts.domain.plan import StageKind
+from payouts.domain.reconciliation import BreakKind
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import StageState
 
@@ -38,6 +39,25 @@ AWAITING_FUNDS = Gauge(
 FLOAT = Gauge(
     "sosst_payouts_float_minor_units",
     "The platform's own money at the provider. Near or below 0: top up, refunds wait.",
+    ["currency"],
+)
+TOP_UP = Gauge(
+    "sosst_payouts_top_up_minor_units",
+    "What must be topped up at the provider before all that waits may leave. Above 0: do it.",
+    ["currency"],
+)
+BREAKS = Gauge(
+    "sosst_payouts_reconciliation_breaks",
+    "Differences between the provider's list and the books that are open. Each: read its detail.",
+    ["kind"],
+)
+BREAK_OLDEST = Gauge(
+    "sosst_payouts_reconciliation_break_oldest_timestamp_seconds",
+    "When the oldest open difference was first seen; 0 = none. A day old: two people say of it.",
+)
+SUSPENSE = Gauge(
+    "sosst_payouts_suspense_minor_units",
+    "Cash at the provider that no book has. Not 0: it belongs to somebody, find out to whom.",
     ["currency"],
 )
 BOOKS_ROUND = Gauge(
@@ -77,6 +97,8 @@ for _state in RefundState:
 for _stage in StageKind:
     for _stage_state in StageState:
         STAGES.labels(_stage.value, _stage_state.value)
+for _break in BreakKind:
+    BREAKS.labels(_break.value)
 for _kind in ("refund", "stage"):
     STOPPED_FOR_A_PERSON.labels(_kind)
 for _outcome in ("woke", "ignored", "refused"):

@@ -13,6 +13,7 @@ from payouts.domain.integrity import Kept
 from payouts.domain.ledger import Posting
 from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.reconciliation import BookedCash, Break, Movement
 from payouts.domain.refund import Refund, RefundFact, RefundState
 from payouts.domain.refund_outcome import RefundSeen
 from payouts.domain.stage import Stage, StageFact, StageState
@@ -234,6 +235,10 @@ class Provider(Protocol):
         """Return the oldest movements behind the cursor (None: from the beginning), in order."""
         ...
 
+    async def movements_of(self, account: str, cursor: str | None) -> list[Movement] | None:
+        """Return the same with their amounts, of the platform ("") or of a connected account."""
+        ...
+
     async def campaign_of(self, movement: CashMovement) -> str | NoAnswer | None:
         """Return whose money a refund or transfer of ours moved, None if it does not say."""
         ...
@@ -335,6 +340,67 @@ class BookChecks(Protocol):
     async def keep_round(self, round_: Round) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class BlockPlace:
+    """A block's place among those of all campaigns, in the order in which they were sealed."""
+
+    sealed_at: datetime
+    campaign_id: str
+    number: int
+
+
+class Reconciliation(Protocol):
+    """What was compared between provider and books. Outside any transaction; all is repeatable."""
+
+    async def accounts(self, campaign_ids: Collection[str] | None = None) -> list[str]:
+        """Return the connected accounts that stages were sent to, of all campaigns or of these."""
+        ...
+
+    async def cursor(self, account: str) -> str | None: ...
+
+    async def move_cursor(self, account: str, cursor: str) -> None: ...
+
+    async def place(self) -> BlockPlace | None: ...
+
+    async def move_place(self, place: BlockPlace) -> None: ...
+
+    async def blocks_sealed(
+        self, after: BlockPlace | None, until: datetime, limit: int
+    ) -> list[Block]:
+        """Return the blocks behind a place that were sealed until then, in order."""
+        ...
+
+    async def booked(self, balance_transactions: Collection[str]) -> dict[str, BookedCash]:
+        """Return what the books have under each of them."""
+        ...
+
+    async def keep_movements(self, movements: Sequence[Movement]) -> None:
+        """Keep what the provider listed; the same again changes nothing."""
+        ...
+
+    async def movements(self, ids: Collection[str]) -> dict[str, Movement]:
+        """Return those of them that the provider has listed."""
+        ...
+
+    async def totals(self) -> Mapping[str, int]:
+        """Return by currency the sum of all listed on the platform's account, fees taken off."""
+        ...
+
+    async def open_breaks(self, breaks: Sequence[Break]) -> None:
+        """Keep new breaks; one that is known stays as it is."""
+        ...
+
+    async def break_(self, break_id: str) -> Break | None: ...
+
+    async def breaks(self, after: str, limit: int, *, open_only: bool) -> list[Break]:
+        """Return breaks in order of id."""
+        ...
+
+    async def save_break(self, found: Break) -> Break:
+        """Replace a loaded one; `Conflict` if it was saved since."""
+        ...
+
+
 class Queries(Protocol):
     """Reads outside a transaction. Pages start behind `after` ("" = first), in order of id."""
 
@@ -374,8 +440,12 @@ class Queries(Protocol):
         """Return how many stages of each kind there are in each state, over all campaigns."""
         ...
 
-    async def awaiting_funds(self) -> Mapping[str, int]:
-        """Return how many refunds wait for a top-up, by currency."""
+    async def currencies(self) -> list[str]:
+        """Return the currencies that books are kept in."""
+        ...
+
+    async def awaiting_funds(self) -> Mapping[str, tuple[int, int]]:
+        """Return how many refunds wait for a top-up, and their sum, by currency."""
         ...
 
     async def refunds_of_provider(self, provider_refund_ids: Collection[str]) -> list[Refund]: ...

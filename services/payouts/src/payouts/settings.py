@@ -39,6 +39,10 @@ class PayoutsSettings(ServiceSettings):
         60.0, gt=0, description="Pause between two checks of all books."
     )
 
+    reconcile_after_seconds: int = Field(
+        600, ge=0, description="Age from which cash must stand on both sides, provider and books."
+    )
+
     def key_rules(self) -> KeyRules:
         """Return how long a call can stay unseen."""
         return KeyRules(

@@ -9,15 +9,29 @@ from itertools import takewhile
 import structlog
 
 from payouts.domain.book import Agreement, agreement
+from payouts.domain.funds import top_up_needed
 from payouts.domain.integrity import Invariant, Violation
 from payouts.domain.plan import StageKind
+from payouts.domain.reconciliation import Break, BreakKind, suspense
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import StageState
 from payouts.handlers.check_books import ROUND, check_changed, check_round
+from payouts.handlers.funds import FundsReader
+from payouts.handlers.reconcile import reconcile, unexplained_total
 from payouts.handlers.refund_run import share_what_came_back
 from payouts.handlers.wake import CURSOR, look_at_cash
-from payouts.metrics import AWAITING_FUNDS, BOOKS_ROUND, REFUND_OLDEST, REFUNDS, STAGES
-from payouts.ports import BookChecks, PayoutsUnit, Provider, Queries, Queue
+from payouts.metrics import (
+    AWAITING_FUNDS,
+    BOOKS_ROUND,
+    BREAK_OLDEST,
+    BREAKS,
+    REFUND_OLDEST,
+    REFUNDS,
+    STAGES,
+    SUSPENSE,
+    TOP_UP,
+)
+from payouts.ports import BookChecks, PayoutsUnit, Provider, Queries, Queue, Reconciliation
 from servicekit import metrics as kit
 from servicekit.units import UnitsOfWork
 
@@ -25,6 +39,9 @@ log = structlog.get_logger()
 
 PAGE = 100
 BOOKS_AT_ONCE = 10
+ACCOUNTS_AT_ONCE = 20
+SUMMED_AGAIN = timedelta(minutes=10)
+PROVIDER_TOTAL = "I3"
 PATIENCE = timedelta(minutes=5)
 
 
@@ -141,6 +158,78 @@ class ShareWhatCameBack:
 
 
 @dataclass(slots=True)
+class Reconcile:
+    """Holds the provider's lists against the books, both ways.
+
+    The platform's list is read at each turn, of the creators' accounts a few, one after the other.
+    """
+
+    store: Reconciliation
+    provider: Provider
+    patience: timedelta
+    _accounts: list[str] = field(default_factory=list)
+    _summed_at: datetime | None = None
+    _currencies: set[str] = field(default_factory=set)
+
+    async def __call__(self, now: datetime) -> int:
+        """Compare what is old enough; return how much it was, 0 once both sides are read."""
+        self._accounts = self._accounts or await self.store.accounts()
+        some = self._accounts[:ACCOUNTS_AT_ONCE]
+        turn = await reconcile(self.store, self.provider, self.patience, now, some)
+        if not turn.movements:
+            self._accounts = self._accounts[ACCOUNTS_AT_ONCE:]
+        self._show(turn.open)
+        if not turn.answered:
+            return 0
+        kit.INVARIANT_CHECKED.labels(PROVIDER_TOTAL).set_to_current_time()
+        if turn.caught_up and (self._summed_at is None or now - self._summed_at >= SUMMED_AGAIN):
+            await self._sum_up()
+            self._summed_at = now
+        return turn.movements + turn.blocks
+
+    def _show(self, breaks: Sequence[Break]) -> None:
+        for kind in BreakKind:
+            BREAKS.labels(kind.value).set(sum(one.kind is kind for one in breaks))
+        oldest = min((one.first_seen_at for one in breaks), default=None)
+        BREAK_OLDEST.set(oldest.timestamp() if oldest else 0)
+        held: dict[str, int] = dict.fromkeys(self._currencies, 0)
+        for (_, currency), amount in suspense(breaks).items():
+            held[currency] = held.get(currency, 0) + amount
+        self._currencies |= held.keys()
+        for currency, amount in held.items():
+            SUSPENSE.labels(currency).set(amount)
+
+    async def _sum_up(self) -> None:
+        wrong = 0
+        for currency in await self.store.totals():
+            unexplained = await unexplained_total(self.store, self.provider, currency)
+            if unexplained:
+                wrong += 1
+                log.error("balance is not its list", currency=currency, unexplained=unexplained)
+        kit.INVARIANT_VIOLATIONS.labels(PROVIDER_TOTAL).set(wrong)
+
+
+@dataclass(slots=True)
+class MeasureFunds:
+    """Says what must be topped up at the provider before all that waits may leave."""
+
+    queries: Queries
+    funds: FundsReader
+    _currencies: set[str] = field(default_factory=set)
+
+    async def __call__(self, now: datetime) -> int:
+        """Publish it by currency; 0, so that it rests between."""
+        waiting = await self.queries.awaiting_funds()
+        self._currencies |= waiting.keys() | set(await self.queries.currencies())
+        for currency in self._currencies:
+            funds = await self.funds.read(currency)
+            if funds is not None:
+                _, amount = waiting.get(currency, (0, 0))
+                TOP_UP.labels(currency).set(top_up_needed(funds, amount))
+        return 0
+
+
+@dataclass(slots=True)
 class MeasureQueues:
     """Counts refunds and stages by state, for those who watch what does not move."""
 
@@ -164,5 +253,6 @@ class MeasureQueues:
         waiting = await self.queries.awaiting_funds()
         self._currencies |= waiting.keys()
         for currency in self._currencies:
-            AWAITING_FUNDS.labels(currency).set(waiting.get(currency, 0))
+            count, _ = waiting.get(currency, (0, 0))
+            AWAITING_FUNDS.labels(currency).set(count)
         return 0

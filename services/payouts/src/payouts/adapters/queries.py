@@ -145,10 +145,14 @@ class MongoQueries:
             for row in await self._queues("stages", by, "$due_at")
         }
 
-    async def awaiting_funds(self) -> Mapping[str, int]:
+    async def currencies(self) -> list[str]:
+        groups = await self._groups("books", {}, "$currency", "$version")
+        return [row["_id"] for row in groups]
+
+    async def awaiting_funds(self) -> Mapping[str, tuple[int, int]]:
         match = {"state": RefundState.AWAITING_FUNDS.value}
         groups = await self._groups("refunds", match, "$currency", "$amount")
-        return {row["_id"]: row["count"] for row in groups}
+        return {row["_id"]: (row["count"], row["sum"]) for row in groups}
 
     async def _one(self, collection: str, query: Document) -> Document | None:
         with sorted_errors():

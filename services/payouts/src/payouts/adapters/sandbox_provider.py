@@ -5,11 +5,13 @@ No retries here: whether a call may be repeated is decided by the domain (`money
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import structlog
 
+from payouts.domain.reconciliation import Movement
 from payouts.domain.refund import Refund
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
 from payouts.domain.stage import Stage
@@ -154,6 +156,14 @@ class SandboxProvider:
             CashMovement(one["id"], one["type"], one["source"]) for one in reversed(newest_first)
         ]
 
+    async def movements_of(self, account: str, cursor: str | None) -> list[Movement] | None:
+        query = {"limit": str(PAGE), "ending_before": cursor or "start"}
+        path = "/v1/balance_transactions"
+        status, body = await self._get("balance_transactions.list", path, query, account)
+        if status != 200:
+            return None
+        return [_movement(one, account) for one in reversed(body["data"])]
+
     async def campaign_of(self, movement: CashMovement) -> str | NoAnswer | None:
         kind = {"refund": "refunds", "transfer": "transfers"}.get(movement.type)
         if kind is None:
@@ -282,6 +292,19 @@ def _stage_body(stage: Stage) -> dict[str, str]:
 
 def _amount_in(amounts: list[Body], currency: str) -> int:
     return sum(int(one["amount"]) for one in amounts if one["currency"] == currency.lower())
+
+
+def _movement(body: Body, account: str) -> Movement:
+    return Movement(
+        id=body["id"],
+        account=account,
+        type=body["type"],
+        source=body["source"],
+        amount=int(body["amount"]),
+        fee=int(body["fee"]),
+        currency=body["currency"].upper(),
+        created_at=datetime.fromtimestamp(int(body["created"]), UTC),
+    )
 
 
 def _refund_seen(body: Body) -> RefundSeen:

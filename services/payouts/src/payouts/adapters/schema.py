@@ -44,7 +44,7 @@ BOOK_VALIDATOR = {
 }
 
 SCHEMA = Schema(
-    version=4,
+    version=5,
     collections=(
         CollectionSchema(
             "books",
@@ -53,12 +53,16 @@ SCHEMA = Schema(
             validator=BOOK_VALIDATOR,
         ),
         CollectionSchema("book_checks"),
+        CollectionSchema("movements", (Index([("account", 1), ("currency", 1)]),)),
+        CollectionSchema("breaks", (Index([("gone_at", 1), ("_id", 1)]),)),
         CollectionSchema(
             "blocks",
             (
                 Index([("campaign_id", 1), ("number", 1)], unique=True),
                 # A cause is posted once, over all books (R1: once per balance transaction and leg).
                 Index([("causes", 1)], unique=True),
+                # Reconciliation follows the blocks of all campaigns in the order of time.
+                Index([("sealed_at", 1), ("_id", 1)]),
             ),
         ),
         CollectionSchema("unclaimed_postings", (Index([("campaign_id", 1), ("_id", 1)]),)),

@@ -272,6 +272,19 @@ def money_back(stage_id: str, amount: int) -> Posting:
     return Posting(Row.MONEY_BACK, f"money-back/{stage_id}", (entry,))
 
 
+# Which legs a balance transaction may have; each is posted once (R1).
+LEGS = (
+    "pledge",
+    "refund",
+    "refund-failure",
+    "dispute",
+    "dispute-won",
+    "transfer",
+    "payout",
+    "payout-failure",
+    "transfer-reversal",
+)
+
 INCOME = (Account.TAX_PAYABLE, Account.PROCESSING_FEE_INCOME, Account.PLATFORM_FEE_INCOME)
 COSTS = (Account.PROVIDER_COSTS, Account.COMPENSATION_COSTS, Account.LOSS_COSTS)
 
@@ -301,4 +314,6 @@ def _entries(*moves: tuple[Account, Account, int]) -> tuple[Entry, ...]:
 
 def _cash(row: Row, balance_transaction: str, leg: str, *entries: Entry) -> Posting:
     # Unique per (balance transaction, leg): R1.
+    if leg not in LEGS:
+        raise ValueError(f"{leg} is no leg of a balance transaction")
     return Posting(row, f"{balance_transaction}/{leg}", entries, balance_transaction)

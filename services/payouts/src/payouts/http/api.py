@@ -22,6 +22,7 @@ from payouts.http.models import (
     StagesView,
 )
 from payouts.http.people import add_people_routes
+from payouts.http.reconciliation import add_reconciliation_routes
 from payouts.http.views import (
     block_view,
     destination_view,
@@ -31,7 +32,7 @@ from payouts.http.views import (
 )
 from payouts.http.webhooks import SignatureRefused, check_signature, concern_of
 from payouts.metrics import PROVIDER_WEBHOOKS
-from payouts.ports import PayoutsUnit, Queries
+from payouts.ports import PayoutsUnit, Queries, Reconciliation
 from servicekit.access import Guard, Ids, Owner, guarded_api
 from servicekit.auth import Principal, Role
 from servicekit.causes import because_of
@@ -52,6 +53,7 @@ def build_api(
     stages: PayStages,
     clock: Clock,
     webhook_secrets: list[str],
+    reconciliation: Reconciliation,
 ) -> FastAPI:
     """Return the application."""
     api = guarded_api("payouts")
@@ -134,6 +136,8 @@ def build_api(
         return StagesView(campaign_id=campaign_id, stages=views)
 
     add_people_routes(api, guard, units, queries, stages, clock, creator, unknown=_unknown_campaign)
+
+    add_reconciliation_routes(api, guard, reconciliation, clock)
 
     @api.get("/campaigns/{campaign_id}/blocks", dependencies=[guard.anybody()])
     async def list_blocks(
