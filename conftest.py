@@ -9,9 +9,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 from pymongo import MongoClient
 
 from infra.native import Addresses, NativeStack, given_addresses
+
+# Beside rich, structlog draws each traceback as a table with every local variable: half a second
+# of a processor for each of the many errors that tests make on purpose.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")
