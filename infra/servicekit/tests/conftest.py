@@ -50,6 +50,19 @@ async def connect(bootstrap_servers: str, topic_prefix: str) -> KafkaConnection:
 
 
 @pytest.fixture
+def addresses(
+    mongodb_uri: str, kafka_bootstrap_servers: str, database_name: str, topic_prefix: str
+) -> dict[str, str]:
+    """What tells a lamp where everything is, apart from other tests."""
+    return {
+        "LAMP_MONGODB_URI": mongodb_uri,
+        "LAMP_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap_servers,
+        "LAMP_MONGODB_DATABASE": database_name,
+        "LAMP_TOPIC_PREFIX": topic_prefix,
+    }
+
+
+@pytest.fixture
 async def connection(kafka_bootstrap_servers: str, topic_prefix: str) -> KafkaConnection:
     """Kafka with two topics, apart from other tests."""
     return await connect(kafka_bootstrap_servers, topic_prefix)

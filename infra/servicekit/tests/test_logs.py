@@ -5,7 +5,6 @@ import signal
 from typing import Any
 
 import httpx
-import pytest
 
 from infra.servicekit.tests.conftest import connect, until
 from infra.servicekit.tests.reader import fact, spoilt, with_header
@@ -19,20 +18,6 @@ STORY = "story-of-k"
 TRACE = "a" * 32
 SECRET_PERSON = "anna.secret"
 SECRET_WORDS = b'{"comment": "my secret words"'
-
-
-@pytest.fixture
-def addresses(
-    mongodb_uri: str, kafka_bootstrap_servers: str, database_name: str, topic_prefix: str
-) -> dict[str, str]:
-    return {
-        "LAMP_MONGODB_URI": mongodb_uri,
-        "LAMP_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap_servers,
-        "LAMP_MONGODB_DATABASE": database_name,
-        "LAMP_TOPIC_PREFIX": topic_prefix,
-        "LAMP_TOPIC_RETRY_SECONDS": "0.2",
-        "LAMP_FAULT": "dim",
-    }
 
 
 def told(record: Record) -> Record:
@@ -79,7 +64,8 @@ async def test_every_line_about_a_fact_says_whose_it_is_and_why(
     await migrated(addresses)
     good = fact(1, pledge_id="p1", backer_id=SECRET_PERSON)
     await publish(connection, told(good), told(spoilt(fact(2), SECRET_WORDS)))
-    async with lamp("run", **addresses) as run:
+    dim = {"LAMP_FAULT": "dim", "LAMP_TOPIC_RETRY_SECONDS": "0.2"}
+    async with lamp("run", **dim, **addresses) as run:
         await until_ready(run)
 
         async def both_stopped() -> bool:

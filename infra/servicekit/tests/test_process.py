@@ -1,22 +1,29 @@
-"""A real process from its start to its end: exit codes, signals, ports, dependencies away."""
+"""A real process from its start to its end: exit codes, signals, ports, dependencies away.
+
+Each way to end is shown by a process of its own; further words of a command line are typed here.
+"""
 
 import asyncio
+import io
 import os
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 import pytest
 
 from infra.native import NativeStack
 from infra.servicekit.tests.conftest import until
+from infra.servicekit.tests.lamp import LampSettings, assemble, begin
 from servicekit.auth import DEVELOPMENT_ISSUER
+from servicekit.command import main
 from servicekit.mongo import Database
 from servicekit.recovery import Recoverer, RecoveryMark
 
@@ -57,20 +64,7 @@ class Lamp:
 
 @asynccontextmanager
 async def lamp(*arguments: str, **changes: str) -> AsyncIterator[Lamp]:
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
-        "LAMP_MONGODB_DATABASE": "lamp",
-        "LAMP_INSTANCE_ID": "lamp-1",
-        "LAMP_AUTH_ISSUER": "the-issuer",
-        "LAMP_AUTH_AUDIENCE": "lamps",
-        "LAMP_AUTH_JWKS_URL": "https://127.0.0.1:9/keys",
-        "LAMP_HTTP_PORT": free_port(),
-        "LAMP_HEALTH_PORT": free_port(),
-    }
-    environment |= NOWHERE | changes
-    if "LAMP_MONGODB_URI_FILE" in changes:
-        del environment["LAMP_MONGODB_URI"]
+    environment = surroundings(**changes)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(LAMP),
@@ -88,22 +82,51 @@ async def lamp(*arguments: str, **changes: str) -> AsyncIterator[Lamp]:
             await process.communicate()
 
 
-@pytest.fixture
-def addresses(
-    mongodb_uri: str, kafka_bootstrap_servers: str, database_name: str, topic_prefix: str
-) -> dict[str, str]:
-    return {
-        "LAMP_MONGODB_URI": mongodb_uri,
-        "LAMP_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap_servers,
-        "LAMP_MONGODB_DATABASE": database_name,
-        "LAMP_TOPIC_PREFIX": topic_prefix,
+def surroundings(**changes: str) -> dict[str, str]:
+    """Return every variable of a lamp, with which it reaches nothing unless told where."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+        "LAMP_MONGODB_DATABASE": "lamp",
+        "LAMP_INSTANCE_ID": "lamp-1",
+        "LAMP_AUTH_ISSUER": "the-issuer",
+        "LAMP_AUTH_AUDIENCE": "lamps",
+        "LAMP_AUTH_JWKS_URL": "https://127.0.0.1:9/keys",
+        "LAMP_HTTP_PORT": free_port(),
+        "LAMP_HEALTH_PORT": free_port(),
     }
+    environment |= NOWHERE | changes
+    if "LAMP_MONGODB_URI_FILE" in changes:
+        del environment["LAMP_MONGODB_URI"]
+    return environment
+
+
+async def typed(*words: str, **changes: str) -> tuple[int, str, str]:
+    """Run a command as if it was typed; return exit code, standard output, standard error.
+
+    All that a process of its own would add is the start of Python, three seconds of a processor.
+    """
+    output, errors = io.StringIO(), io.StringIO()
+
+    def run() -> int:
+        try:
+            return main(LampSettings, begin, assemble)
+        except SystemExit as ended:
+            return int(str(ended.code))
+
+    with (
+        patch.dict(os.environ, surroundings(**changes), clear=True),
+        patch.object(sys, "argv", [str(LAMP), *words]),
+        redirect_stdout(output),
+        redirect_stderr(errors),
+    ):
+        code = await asyncio.to_thread(run)
+    return code, output.getvalue(), errors.getvalue()
 
 
 async def migrated(addresses: Mapping[str, str]) -> None:
-    async with lamp("migrate", **addresses) as run:
-        code, output, _ = await run.end()
-    assert code == 0 and "create collection lamps" in output
+    code, output, errors = await typed("migrate", **addresses)
+    assert code == 0 and "create collection lamps" in output, errors
 
 
 async def until_it_answers(run: Lamp, *questions: str) -> None:
@@ -221,8 +244,7 @@ async def test_without_mongodb_a_running_process_is_not_ready_and_alive(
 @pytest.mark.parametrize("command", ["run", "check", "migrate"])
 async def test_wrong_settings_end_every_command_with_64(command: str) -> None:
     """One line on standard error names the variable and not its value."""
-    async with lamp(command, LAMP_PASSWORD="hunter2") as run:
-        code, output, errors = await run.end()
+    code, output, errors = await typed(command, LAMP_PASSWORD="hunter2")
     assert (code, output) == (64, "")
     assert errors == "LAMP_PASSWORD is not a setting of this service\n"
 
@@ -237,28 +259,27 @@ async def test_a_development_issuer_stops_the_start_in_production() -> None:
 
 async def test_unknown_roles_are_refused() -> None:
     """As a setting is, before anything is reached."""
-    async with lamp("run", "--roles", "api,cook") as run:
-        code, _, errors = await run.end()
+    code, _, errors = await typed("run", "--roles", "api,cook")
     assert code == 64 and "cook" in errors
 
 
 @pytest.mark.parametrize("words", ["check", "migrate", "recover --by sre-1 --why disk"])
 async def test_a_command_without_its_dependency_ends_with_69(words: str) -> None:
     """It says what does not answer and does not wait for it."""
-    async with lamp(*words.split()) as run:
-        code, output, errors = await run.end()
+    code, output, errors = await typed(*words.split())
     assert code == 69 and "127.0.0.1:9" in output + errors and "Traceback" not in errors
 
 
 async def test_check_changes_nothing_and_dry_run_neither(addresses: dict[str, str]) -> None:
     """Before the migration `check` names what is missing, afterwards all is well."""
-    async with lamp("migrate", "--dry-run", **addresses) as run:
-        code, output, _ = await run.end()
+    code, output, _ = await typed("migrate", "--dry-run", **addresses)
     assert code == 0 and "create collection lamps" in output
     async with lamp("check", **addresses) as run:
         code, output, _ = await run.end()
     assert code == 69 and "schema: schema 0, needed 1: run migrate" in output
-    await migrated(addresses)
+    async with lamp("migrate", **addresses) as run:
+        code, output, _ = await run.end()
+    assert code == 0 and "create collection lamps" in output
     async with lamp("check", **addresses) as run:
         code, output, _ = await run.end()
     assert code == 0 and output.splitlines() == ["mongodb: ok", "schema: ok", "kafka: ok"]
@@ -269,8 +290,7 @@ async def recovered(addresses: Mapping[str, str]) -> tuple[int, str, str]:
     ends: list[tuple[int, str, str]] = []
 
     async def reached() -> bool:
-        async with lamp("recover", "--by", "sre-2", "--why", "disk", **addresses) as run:
-            ends.append(await run.end())
+        ends.append(await typed("recover", "--by", "sre-2", "--why", "disk", **addresses))
         return ends[-1][0] != 69
 
     await until("recover reaches what it needs", reached)
@@ -296,6 +316,5 @@ async def test_recover_is_refused_while_another_one_runs(
 @pytest.mark.parametrize("words", [["recover"], ["recover", "--by", "sre-1"], ["bake"], []])
 async def test_words_that_make_no_command_are_one_line_and_64(words: list[str]) -> None:
     """What is missing or unknown is named, and nothing is reached."""
-    async with lamp(*words) as run:
-        code, output, errors = await run.end()
+    code, output, errors = await typed(*words)
     assert (code, output) == (64, "") and len(errors.splitlines()) == 1

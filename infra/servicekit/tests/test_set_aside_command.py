@@ -7,15 +7,13 @@ from typing import Any
 import pytest
 
 from infra.servicekit.tests.conftest import NOW, until
-from infra.servicekit.tests.test_process import addresses, lamp, migrated, until_ready
+from infra.servicekit.tests.test_process import lamp, migrated, typed, until_ready
 from servicekit.kafka import KafkaConnection
 from servicekit.mongo import Database
 from servicekit.publish import KafkaPublisher
 from sosst_contracts.codec import Draft, Record
 from sosst_contracts.funding import PledgePlaced
 from sosst_contracts.testing import sample
-
-__all__ = ["addresses"]
 
 TOPIC = PledgePlaced.topic
 BY = ("--by", "sre-1", "--why", "asked for")
@@ -33,8 +31,7 @@ async def publisher(connection: KafkaConnection) -> AsyncIterator[KafkaPublisher
 
 
 async def command(addresses: dict[str, str], *words: str, **changes: str) -> tuple[int, str, str]:
-    async with lamp("set-aside", *words, **(addresses | changes)) as run:
-        return await run.end()
+    return await typed("set-aside", *words, **(addresses | changes))
 
 
 async def row(database: Database) -> tuple[int, bool]:

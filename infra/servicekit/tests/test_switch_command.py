@@ -6,21 +6,18 @@ import httpx
 import pytest
 
 from infra.servicekit.tests.conftest import NOW, until
-from infra.servicekit.tests.test_process import Lamp, addresses, lamp, migrated, until_ready
+from infra.servicekit.tests.test_process import Lamp, lamp, migrated, typed, until_ready
 from servicekit.clock import ManualClock
 from servicekit.mongo import Database
 from servicekit.switches import Known, MongoSwitches, Switch, Switches
 from sosst_contracts.funding import PledgePlaced
-
-__all__ = ["addresses"]
 
 BY = ("--by", "sre-1", "--why", "looks odd")
 PAUSE = f"pause-{PledgePlaced.topic}"
 
 
 async def command(addresses: dict[str, str], *words: str) -> tuple[int, str, str]:
-    async with lamp("switch", *words, **addresses) as run:
-        return await run.end()
+    return await typed("switch", *words, **addresses)
 
 
 async def until_it_is(run: Lamp, on: int) -> None:
@@ -50,10 +47,13 @@ async def test_a_switch_acts_in_a_running_process_and_ends_by_itself(
         assert output.startswith(f"on   {PAUSE} by sre-1 since") and "looks odd" in output
         await command(addresses, "off", PAUSE, *BY)
         await until_it_is(run, 0)
-        soon = (datetime.now(UTC) + timedelta(seconds=20)).isoformat()
-        code, output, _ = await command(addresses, "on", PAUSE, "--until", soon, *BY)
-        assert code == 0 and "until" in output
+        now = datetime.now(UTC)
+        later = now + timedelta(hours=1)
+        code, output, _ = await command(addresses, "on", PAUSE, "--until", later.isoformat(), *BY)
+        assert code == 0 and f"on until {later.isoformat()}" in output
         await until_it_is(run, 1)
+        # Nobody turns it off: its end has come.
+        await MongoSwitches(database).turn_on(Switch(PAUSE, None, "sre-1", "odd", now, now))
         await until_it_is(run, 0)
     _, output, _ = await command(addresses, "list")
     assert output.startswith(f"off  {PAUSE}: stops reading")
