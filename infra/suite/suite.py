@@ -109,7 +109,7 @@ class Suite:
 
     async def start(self, *services: str) -> None:
         """Start the surroundings, topics, schemas and the services (default all)."""
-        await self.start_surroundings()
+        await self.start_surroundings(*services)
         await asyncio.gather(
             *(asyncio.to_thread(self.services[name].start) for name in services or SERVICES)
         )
@@ -121,8 +121,8 @@ class Suite:
         stopped = [p for p in self.services.values() if p.process is None]
         await asyncio.gather(*(asyncio.to_thread(process.start) for process in stopped))
 
-    async def start_surroundings(self, *, topics: bool = True) -> None:
-        """Start what the services need: sandboxes with a float, topics, migrated databases."""
+    async def start_surroundings(self, *services: str, topics: bool = True) -> None:
+        """Start what the services (default all) need: sandboxes with a float, topics, databases."""
         stopped = [process for process in self.surroundings if process.process is None]
         await asyncio.gather(*(asyncio.to_thread(process.start) for process in stopped))
         for currency in FLOAT_CURRENCIES:
@@ -133,7 +133,9 @@ class Suite:
         if self.access is not None:
             for name in SERVICES:
                 await self.access.grant(name, self.database(name))
-        await asyncio.gather(*(asyncio.to_thread(self.migrate, name) for name in SERVICES))
+        await asyncio.gather(
+            *(asyncio.to_thread(self.migrate, name) for name in services or SERVICES)
+        )
 
     async def make_topics(self) -> None:
         """Make every topic that the contracts name."""

@@ -49,7 +49,7 @@ FAULTS_OF_WEBHOOKS = ("webhook_lost", "webhook_doubled", "webhook_early")
 async def suite(tmp_path: Path, native_stack: Addresses) -> AsyncIterator[Suite]:
     """The sandbox with its float and everything that payouts needs; no service runs yet."""
     suite = Suite(tmp_path, native_stack, settings=SETTINGS)
-    await suite.start_surroundings()
+    await suite.start_surroundings("payouts")
     yield suite
     await suite.stop()
     await suite.provider.http.aclose()
