@@ -20,11 +20,13 @@ from notifier.http import build_api as notifier_api
 from payouts.consumer import subscriptions
 from payouts.domain.book import Outcome, Verdict
 from payouts.domain.holds import Hold, HoldKind
+from payouts.domain.refund_request import Wanted
 from payouts.handlers.destination import give_destination
 from payouts.handlers.holds import place_hold
 from payouts.handlers.milestones import MilestoneDecision, decide_milestone, take_evidence
 from payouts.handlers.pledges import PledgeHeard, take_pledges
 from payouts.handlers.reconcile import reconcile
+from payouts.handlers.refund_requests import Person, ask_refund
 from payouts.handlers.verdict import VerdictHeard, take_verdicts
 from payouts.http import build_api as payouts_api
 from payouts.ports import PayoutsUnit
@@ -57,6 +59,8 @@ APPROVAL = {
     "destination_version": 1,
     "milestone_revision": 1,
 }
+
+REFUND_REQUEST = {"pledge_id": "pledge-29", "amount": 700, "reason": "a broken lamp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,9 @@ async def make_payouts(guard: Guard) -> Application:
     await made.units.run(
         lambda unit: decide_milestone(unit, APPROVABLE, 2, approved, OWNER, made.clock.now())
     )
+    wanted = Wanted("asked", a_pledge(_number(APPROVABLE)).pledge_id, 500, "a broken lamp")
+    person, now = Person("staff-2", OWNER), made.clock.now()
+    asked = await made.units.run(lambda unit: ask_refund(unit, APPROVABLE, wanted, person, now))
     hold = Hold("placed", HoldKind.STAFF, "a question", "staff-2", made.clock.now())
     await made.units.run(lambda unit: place_hold(unit, CAMPAIGN, hold, made.clock.now()))
     made.provider.list_movement("txn_odd", "", "adjustment", "adj_odd", -40)
@@ -120,14 +127,15 @@ async def make_payouts(guard: Guard) -> Application:
             "hold_id": "hold-1",
             "placed": "placed",
             "break_id": "unbooked:txn_odd",
+            "asked": asked.refund_id,
+            "request_id": "request-1",
         },
     )
 
 
 async def _second_stage(made: Payouts, campaign_id: str) -> None:
     """A campaign that met its goal, with its first stage paid and evidence for the second."""
-    number = 10 + len(campaign_id)
-    pledge = a_pledge(number)
+    pledge = a_pledge(_number(campaign_id))
     verdict = Verdict(Outcome.GOAL_MET, pledge.amount, 1, 1, SHARES, made.clock.now())
 
     async def hear(unit: PayoutsUnit) -> None:
@@ -143,6 +151,11 @@ async def _second_stage(made: Payouts, campaign_id: str) -> None:
     await made.units.run(
         lambda unit: take_evidence(unit, campaign_id, 2, "a" * 64, OWNER, made.clock.now())
     )
+
+
+def _number(campaign_id: str) -> int:
+    """Of the campaign's only pledge."""
+    return 10 + len(campaign_id)
 
 
 async def make_updates(guard: Guard) -> Application:

@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.access.applications import APPROVAL, DRAFT, LAUNCH, PAYMENT, REPORT, signature, webhook
+from tests.access.applications import (
+    APPROVAL,
+    DRAFT,
+    LAUNCH,
+    PAYMENT,
+    REFUND_REQUEST,
+    REPORT,
+    signature,
+    webhook,
+)
 from tests.access.callers import KINDS
 
 NO_TOKEN = "401 401 401 401 401 401"
@@ -117,6 +126,47 @@ ROWS = (
     Row("payouts", "GET", "/campaigns/{campaign_id}/money", PUBLIC),
     Row("payouts", "GET", "/campaigns/{campaign_id}/refunds", OWN_CAMPAIGN_OR_STAFF),
     Row("payouts", "GET", "/campaigns/{campaign_id}/refunds/{refund_id}", OWN_OBJECT),
+    Row(
+        "payouts",
+        "PUT",
+        "/campaigns/{campaign_id}/refunds/{request_id}",
+        STAFF_ONLY,
+        path="/campaigns/{approvable}/refunds/{request_id}",
+        body=REFUND_REQUEST,
+        natural_key="campaign and the request's id",
+        other=(REFUND_REQUEST | {"amount": 701}, 409),
+    ),
+    Row(
+        "payouts",
+        "POST",
+        "/campaigns/{campaign_id}/refunds/{refund_id}/approval",
+        STAFF_ONLY,
+        path="/campaigns/{approvable}/refunds/{asked}/approval",
+        body={"amount": 500, "currency": "EUR"},
+        natural_key="the refund's id and who approves",
+        other=({"amount": 501, "currency": "EUR"}, 409),
+    ),
+    Row(
+        "payouts",
+        "POST",
+        "/campaigns/{campaign_id}/refunds/{refund_id}/rejection",
+        STAFF_ONLY,
+        path="/campaigns/{approvable}/refunds/{asked}/rejection",
+        body={"reason": "the lamp was fine"},
+        natural_key="the refund's id and who rejects; the first reason stays",
+        other=({"reason": "another reason"}, 200),
+    ),
+    Row(
+        "payouts",
+        "POST",
+        "/campaigns/{campaign_id}/refunds/{refund_id}/cancellation",
+        STAFF_ONLY,
+        path="/campaigns/{approvable}/refunds/{asked}/cancellation",
+        body={"reason": "a slip"},
+        natural_key="the refund's id and who cancels; the first reason stays",
+        other=({"reason": "another reason"}, 200),
+    ),
+    Row("payouts", "GET", "/campaigns/{campaign_id}/refunds/{refund_id}/acts", STAFF_ONLY),
     Row("payouts", "GET", "/campaigns/{campaign_id}/stages", OWN_CAMPAIGN_OR_STAFF),
     Row("payouts", "GET", "/campaigns/{campaign_id}/blocks", PUBLIC),
     Row(

@@ -102,6 +102,15 @@ class RefundClaimable(_Refund):
     claimable_at: Instant = Field(description="When it became claimable.")
 
 
+class RefundRefused(_Refund):
+    """The refund will not be made; whoever asked for it need not wait."""
+
+    name: ClassVar = "refund-refused"
+
+    reason: Text = Field(description="Why, such as satisfied_by_chargeback.")
+    refused_at: Instant = Field(description="When that was certain.")
+
+
 class PlannedStage(Part):
     """One stage of the plan."""
 

@@ -23,6 +23,7 @@ from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.reconciliation import PLATFORM, BookedCash, Break, Movement, cash_of
 from payouts.domain.refund import UNANSWERED, Refund, RefundState
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
+from payouts.domain.refund_request import STAFF_REFUND
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
 from payouts.domain.stage_recovery import TransferMade
@@ -241,6 +242,14 @@ class MemoryQueries:
         ours.sort(key=lambda refund: refund.refund_id)
         return [refund for refund in ours if refund.refund_id > after][:limit]
 
+    async def refund_queue(
+        self, state: RefundState, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Refund]:
+        waiting = [r for r in self._refunds.values() if r.state is state]
+        waiting.sort(key=lambda refund: (refund.created_at, refund.refund_id))
+        behind = [r for r in waiting if after is None or (r.created_at, r.refund_id) > after]
+        return behind[:limit]
+
     async def refund_figures(self, campaign_id: str) -> Mapping[str, tuple[int, int]]:
         figures: dict[str, tuple[int, int]] = {}
         for refund in await self.refunds(campaign_id, "", 10_000):
@@ -331,7 +340,13 @@ class MemoryBookChecks:
             owed[refund.state] = owed.get(refund.state, 0) + (
                 0 if refund in left else refund.amount
             )
-        refunded = sum(r.amount for r in left if not r.cause.startswith(WITHDRAWAL))
+        withdrawn = {one.pledge_id for one in money if one.withdrawn}
+        refunded = sum(
+            r.amount
+            for r in left
+            if not r.cause.startswith(WITHDRAWAL)
+            and not (r.cause.startswith(STAFF_REFUND) and r.pledge_id in withdrawn)
+        )
         sums = PledgeSums(
             amount=sum(one.amount for one in money),
             reserved=sum(one.reserved for one in money),
@@ -341,7 +356,8 @@ class MemoryBookChecks:
             over=sum(one.over for one in money),
         )
         stages = await self._stages.load(campaign_id)
-        return Kept(self._books[campaign_id], sums, owed, refunded, tuple(stages))
+        lent = sum(refund.advanced for refund in ours)
+        return Kept(self._books[campaign_id], sums, owed, refunded, tuple(stages), lent)
 
     async def mark(self, campaign_id: str) -> Mark | None:
         return self._marks.get(campaign_id)

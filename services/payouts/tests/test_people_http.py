@@ -146,3 +146,81 @@ async def test_odd_reasons_are_kept_as_they_are(client: httpx.AsyncClient, reaso
         f"{AT}/holds/hold-1", json={"reason": reason}, headers=bearer(STAFF)
     )
     assert response.json()["holds"][0]["reason"] == reason
+
+
+REQUEST: dict[str, Any] = {"pledge_id": "pledge-1", "amount": 700, "reason": "a broken lamp"}
+REFUND_APPROVAL: dict[str, Any] = {"amount": 700, "currency": "EUR", "advance_max": 0}
+
+
+async def test_two_people_refund_a_part_and_all_is_on_record(
+    client: httpx.AsyncClient, known: Payouts
+) -> None:
+    """One asks, another approves, the provider pays; staff read who did what and why."""
+    asked = await client.put(f"{AT}/refunds/request-1", json=REQUEST, headers=bearer(STAFF))
+    assert (asked.status_code, asked.json()["state"]) == (200, "awaiting_approval")
+    at = f"{AT}/refunds/{asked.json()['refund_id']}"
+    for caller, reason in ((STAFF, "same-person"), (BACKING, "backer-decides")):
+        answer = await client.post(f"{at}/approval", json=REFUND_APPROVAL, headers=bearer(caller))
+        assert problem(answer) == (409, reason)
+    approved = await client.post(
+        f"{at}/approval", json=REFUND_APPROVAL, headers=bearer(OTHER_STAFF)
+    )
+    assert approved.json()["state"] == "requested"
+    await known.work_off()
+    assert known.provider.refunded == {"ch_1": 700}
+    acts = (await client.get(f"{at}/acts", headers=bearer(STAFF))).json()["acts"]
+    assert [(act["what"], act["by"], act["reason"]) for act in acts] == [
+        ("asked", "staff-1", "a broken lamp"),
+        ("approved", "staff-2", ""),
+    ]
+    taken = await client.post(
+        f"{at}/cancellation", json={"reason": "a slip"}, headers=bearer(STAFF)
+    )
+    assert problem(taken) == (409, "not-unsent")
+
+
+BACKING = Caller("backer-1", ("staff", "backer"))
+OWNING = Caller(CREATOR, ("staff", "creator"))
+
+
+@pytest.mark.parametrize(
+    ("caller", "change", "answer"),
+    [
+        (OWNING, {}, (409, "creator-decides")),
+        (BACKING, {}, (409, "backer-decides")),
+        (STAFF, {"pledge_id": "pledge-9"}, (404, "pledge-unknown")),
+        (STAFF, {"amount": 5_001}, (409, "not-returnable")),
+        (STAFF, {"amount": 0}, (422, "invalid-request")),
+        (STAFF, {"amount": True}, (422, "invalid-request")),
+        (STAFF, {"amount": 900_000_001}, (422, "invalid-request")),
+        (STAFF, {"amount": "700"}, (422, "invalid-request")),
+        (STAFF, {"reason": " "}, (422, "invalid-request")),
+        (STAFF, {"advance_max": -1}, (422, "invalid-request")),
+        (STAFF, {"by": "staff-9"}, (422, "invalid-request")),
+    ],
+)
+async def test_a_refund_that_is_not_asked_for_rightly_is_not_kept(
+    client: httpx.AsyncClient, caller: Caller, change: dict[str, Any], answer: tuple[int, str]
+) -> None:
+    """Each reason has its own word, and the id is free afterwards."""
+    wrong = await client.put(
+        f"{AT}/refunds/request-1", json=REQUEST | change, headers=bearer(caller)
+    )
+    assert problem(wrong) == answer
+    right = await client.put(f"{AT}/refunds/request-1", json=REQUEST, headers=bearer(STAFF))
+    assert right.status_code == 200
+
+
+async def test_an_approval_is_of_what_was_shown(client: httpx.AsyncClient) -> None:
+    """Another amount, currency or advance than was asked for is nothing that anybody asked for."""
+    asked = await client.put(f"{AT}/refunds/request-1", json=REQUEST, headers=bearer(STAFF))
+    at = f"{AT}/refunds/{asked.json()['refund_id']}"
+    for change in ({"amount": 701}, {"currency": "USD"}, {"advance_max": 1}):
+        answer = await client.post(
+            f"{at}/approval", json=REFUND_APPROVAL | change, headers=bearer(OTHER_STAFF)
+        )
+        assert problem(answer) == (409, "request-changed")
+    absent = await client.post(
+        f"{AT}/refunds/rf_none/approval", json=REFUND_APPROVAL, headers=bearer(OTHER_STAFF)
+    )
+    assert problem(absent) == (404, "refund-unknown")

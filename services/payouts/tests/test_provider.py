@@ -48,7 +48,9 @@ class MemoryWorld:
 
     async def charge(self) -> str:
         self.provider.cash += AMOUNT
-        return f"ch_{secrets.token_hex(4)}"
+        name = f"ch_{secrets.token_hex(4)}"
+        self.provider.charged[name] = AMOUNT
+        return name
 
     async def order(self, kind: str, operation: str) -> None:
         self.provider.faults.setdefault(operation, []).append(kind)
@@ -408,3 +410,16 @@ async def test_a_provider_that_is_away_is_no_exception() -> None:
     assert await ask.payout_schedule() is None
     listener.close()
     await provider.close()
+
+
+@pytest.mark.trap(1)
+async def test_equal_parts_of_one_charge_are_two_refunds(world: World) -> None:
+    """Each is found by its own attempt, and together they are never more than the charge."""
+    whole = await a_refund(world)
+    parts = [replace(whole, refund_id=f"{whole.refund_id}-{n}", amount=2_000) for n in range(3)]
+    before = await available(world)
+    made = [await world.provider.create_refund(part) for part in parts]
+    assert [type(one) for one in made] == [RefundSeen, RefundSeen, Declined]
+    assert [await world.provider.find_refund(part) for part in parts[:2]] == made[:2]
+    assert await world.provider.refunds_of(parts[1]) == [made[1]]
+    assert await available(world) == before - 4_000

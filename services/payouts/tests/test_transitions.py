@@ -12,9 +12,14 @@ from services.payouts.tests.builders import NOW, a_destination, some_money, the_
 # Written out a second time on purpose: a slip in the code's own tables must not go unnoticed.
 ALLOWED: dict[str, set[str]] = {
     "refund": {
+        "awaiting_approval>requested",
+        "awaiting_approval>refused",
+        "awaiting_approval>cancelled",
         "requested>awaiting_funds",
         "requested>submitted",
+        "requested>cancelled",
         "awaiting_funds>submitted",
+        "awaiting_funds>cancelled",
         "submitted>unknown",
         "submitted>pending",
         "submitted>succeeded",

@@ -10,6 +10,7 @@ from payouts.domain.refund import (
     RefundCreated,
     RefundFact,
     RefundFailed,
+    RefundRefused,
     RefundSucceeded,
     request,
 )
@@ -49,6 +50,7 @@ def read_back(draft: Draft) -> Event:
         (RefundSucceeded(REFUND, True, NOW), "refund-succeeded"),
         (RefundFailed(REFUND, "declined", NOW), "refund-failed"),
         (RefundClaimable(REFUND, "declined", NOW), "refund-claimable"),
+        (RefundRefused(REFUND, "not-returnable", NOW), "refund-refused"),
         (PlanScheduled("campaign-1", "EUR", 18333, the_stages(), NOW), "plan-scheduled"),
         (StageDue(make_due(the_stages()[0], 3666, NOW).stage), "stage-due"),
         (StageApproved(STAGE, STAGE.approval), "stage-approved"),

@@ -42,6 +42,7 @@ from payouts.settings import PayoutsSettings
 from payouts.sweeps import (
     CheckAllBooks,
     CheckBooks,
+    ExpireRequests,
     FollowCash,
     MeasureFunds,
     MeasureQueues,
@@ -63,6 +64,7 @@ MEASURE_SECONDS = 15.0
 RECONCILE_SECONDS = 15.0
 ROUND_SECONDS = 1.0
 SHARE_SECONDS = 15.0
+REQUESTS_SECONDS = 15.0
 STAGE_CONCURRENCY = 4
 RUN_CONCURRENCY = 2
 
@@ -125,6 +127,8 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     reconcile = Reconcile(reconciliation, provider, patience)
     runtime.sweep(Sweep("reconcile", RECONCILE_SECONDS, reconcile))
     runtime.sweep(Sweep("funds", MEASURE_SECONDS, MeasureFunds(queries, funds)))
+    expire = ExpireRequests(runtime.units, queries)
+    runtime.sweep(Sweep("requests", REQUESTS_SECONDS, expire, expire.oldest_due))
     runtime.sweep(Sweep("measure", MEASURE_SECONDS, MeasureQueues(queries)))
     secrets = settings.webhook_secrets()
     api = build_api(

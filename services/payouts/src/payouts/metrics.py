@@ -31,6 +31,10 @@ STAGE_LATE_FAILURES = Counter(
     "sosst_payouts_stage_late_failures_total",
     "Payouts that the bank sent back after it confirmed them. Each: the creator must be asked.",
 )
+APPROVALS_WAITING = Gauge(
+    "sosst_payouts_approvals_waiting",
+    "Refunds and stages that wait for a second person. Growing: staff must look at the queue.",
+)
 AWAITING_FUNDS = Gauge(
     "sosst_payouts_awaiting_funds_items",
     "Refunds that wait for the float. Above 0: top up at the provider, they go on by themselves.",

@@ -428,6 +428,12 @@ class Queries(Protocol):
 
     async def refunds(self, campaign_id: str, after: str, limit: int) -> list[Refund]: ...
 
+    async def refund_queue(
+        self, state: RefundState, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Refund]:
+        """Return refunds of all campaigns in this state, oldest first, behind (created, id)."""
+        ...
+
     async def refund_figures(self, campaign_id: str) -> Mapping[str, tuple[int, int]]:
         """Return count and sum of the campaign's refunds by state."""
         ...

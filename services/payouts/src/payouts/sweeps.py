@@ -14,13 +14,16 @@ from payouts.domain.integrity import Invariant, Violation
 from payouts.domain.plan import StageKind
 from payouts.domain.reconciliation import Break, BreakKind, suspense
 from payouts.domain.refund import RefundState
+from payouts.domain.refund_request import VALID
 from payouts.domain.stage import StageState
 from payouts.handlers.check_books import ROUND, check_changed, check_round
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.reconcile import reconcile, unexplained_total
+from payouts.handlers.refund_requests import expire_refund
 from payouts.handlers.refund_run import share_what_came_back
 from payouts.handlers.wake import CURSOR, look_at_cash
 from payouts.metrics import (
+    APPROVALS_WAITING,
     AWAITING_FUNDS,
     BOOKS_ROUND,
     BREAK_OLDEST,
@@ -75,6 +78,26 @@ class FollowCash:
             return False
         log.error("cash that nobody books", movement=movement_id)
         return True
+
+
+@dataclass(slots=True)
+class ExpireRequests:
+    """Refuses refunds that nobody approved in time, so that who asked hears an end."""
+
+    units: UnitsOfWork[PayoutsUnit]
+    queries: Queries
+
+    async def __call__(self, now: datetime) -> int:
+        waiting = await self.queries.refund_queue(RefundState.AWAITING_APPROVAL, None, PAGE)
+        old = [refund for refund in waiting if now >= refund.created_at + VALID]
+        for refund in old:
+            await self.units.run(partial(expire_refund, refund=refund, now=now))
+        return len(old)
+
+    async def oldest_due(self) -> datetime | None:
+        """Return when the oldest of them expires."""
+        waiting = await self.queries.refund_queue(RefundState.AWAITING_APPROVAL, None, 1)
+        return waiting[0].created_at + VALID if waiting else None
 
 
 @dataclass(slots=True)
@@ -250,6 +273,10 @@ class MeasureQueues:
             for stage in StageState:
                 count = stages.get((kind, stage), nothing).count
                 STAGES.labels(kind.value, stage.value).set(count)
+        second = StageState.AWAITING_SECOND_APPROVAL
+        asked = sum(stages.get((kind, second), nothing).count for kind in StageKind)
+        asked += refunds.get(RefundState.AWAITING_APPROVAL, nothing).count
+        APPROVALS_WAITING.set(asked)
         waiting = await self.queries.awaiting_funds()
         self._currencies |= waiting.keys()
         for currency in self._currencies:

@@ -16,6 +16,7 @@ from payouts.domain.refund import (
     RefundCreated,
     RefundFact,
     RefundFailed,
+    RefundRefused,
     RefundSucceeded,
 )
 from payouts.domain.stage import (
@@ -223,6 +224,8 @@ def _event(fact: RefundFact | StageFact) -> tuple[Any, datetime]:
             return events.RefundFailed(**_refund(refund), reason=reason, failed_at=at), at
         case RefundClaimable(refund, reason, at):
             return events.RefundClaimable(**_refund(refund), reason=reason, claimable_at=at), at
+        case RefundRefused(refund, reason, at):
+            return events.RefundRefused(**_refund(refund), reason=reason, refused_at=at), at
         case PlanScheduled():
             return _plan(fact), fact.scheduled_at
         case StageDue(stage):

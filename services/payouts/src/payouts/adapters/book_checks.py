@@ -8,6 +8,7 @@ from payouts.domain.book import Book
 from payouts.domain.chain import Mark
 from payouts.domain.integrity import Kept, PledgeSums
 from payouts.domain.refund import RefundState
+from payouts.domain.refund_request import STAFF_REFUND
 from payouts.domain.withdrawal import WITHDRAWAL
 from payouts.ports import Round
 from servicekit.mongo import Database, Session, sorted_errors
@@ -39,7 +40,22 @@ _REFUND_SUMS = {
     "refunded": {
         "$sum": {"$cond": [{"$and": [_CASH_IS_OUT, {"$not": [_OF_WITHDRAWN]}]}, "$amount", 0]}
     },
+    "advanced": {"$sum": {"$ifNull": ["$advanced", 0]}},
 }
+# Staff refund parts of pledges that are withdrawn later.
+_STAFF_OF_WITHDRAWN = (
+    {"$match": {"cause": {"$regex": f"^{STAFF_REFUND}"}, "$expr": _CASH_IS_OUT}},
+    {
+        "$lookup": {
+            "from": "pledge_money",
+            "localField": "pledge_id",
+            "foreignField": "_id",
+            "as": "pledge",
+        }
+    },
+    {"$match": {"pledge.withdrawn": True}},
+    {"$group": {"_id": None, "amount": {"$sum": "$amount"}}},
+)
 
 
 class MongoBookChecks:
@@ -66,14 +82,18 @@ class MongoBookChecks:
                 of = {"campaign_id": campaign_id}
                 pledges = await self._group("pledge_money", of, None, _SUMS, session)
                 refunds = await self._group("refunds", of, "$state", _REFUND_SUMS, session)
+                withdrawn = await self._rows(
+                    "refunds", [{"$match": of}, *_STAFF_OF_WITHDRAWN], session
+                )
                 cursor = self._database.collection("stages").find(of, session=session)
                 stages = [STAGES.value(one) for one in await cursor.sort("number", 1).to_list(None)]
         return Kept(
             book=BOOKS.value(row),
             pledges=PledgeSums(**{part: pledges[0][part] for part in _SUMS if pledges}),
             refunds={RefundState(one["_id"]): one["owed"] for one in refunds},
-            refunded=sum(one["refunded"] for one in refunds),
+            refunded=_sum(refunds, "refunded") - _sum(withdrawn, "amount"),
             stages=tuple(stages),
+            advanced=_sum(refunds, "advanced"),
         )
 
     async def mark(self, campaign_id: str) -> Mark | None:
@@ -111,8 +131,16 @@ class MongoBookChecks:
     async def _group(
         self, collection: str, match: Document, by: str | None, sums: Document, session: Session
     ) -> list[dict[str, Any]]:
+        group = [{"$match": match}, {"$group": {"_id": by, **sums}}]
+        return await self._rows(collection, group, session)
+
+    async def _rows(
+        self, collection: str, pipeline: list[Document], session: Session
+    ) -> list[dict[str, Any]]:
         with sorted_errors():
-            cursor = self._database.collection(collection).aggregate(
-                [{"$match": match}, {"$group": {"_id": by, **sums}}], session=session
-            )
+            cursor = self._database.collection(collection).aggregate(pipeline, session=session)
             return await cursor.to_list(None)
+
+
+def _sum(rows: list[dict[str, Any]], name: str) -> int:
+    return sum(row[name] for row in rows)

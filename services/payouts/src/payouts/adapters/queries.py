@@ -1,6 +1,7 @@
 """Reads outside a transaction: pages for people, sums for the gate, cursors of the provider."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 
 from payouts.adapters.mongo_stores import (
     BOOKS,
@@ -76,6 +77,21 @@ class MongoQueries:
     async def refunds(self, campaign_id: str, after: str, limit: int) -> list[Refund]:
         found = await self._page("refunds", {"campaign_id": campaign_id}, after, limit)
         return [REFUNDS.value(row) for row in found]
+
+    async def refund_queue(
+        self, state: RefundState, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Refund]:
+        query: Document = {"state": state.value}
+        if after is not None:
+            created_at, refund_id = after
+            query["$or"] = [
+                {"created_at": {"$gt": created_at}},
+                {"created_at": created_at, "_id": {"$gt": refund_id}},
+            ]
+        with sorted_errors():
+            cursor = self._database.collection("refunds").find(query)
+            rows = await cursor.sort([("created_at", 1), ("_id", 1)]).limit(limit).to_list(None)
+        return [REFUNDS.value(row) for row in rows]
 
     async def refund_figures(self, campaign_id: str) -> Mapping[str, tuple[int, int]]:
         groups = await self._groups("refunds", {"campaign_id": campaign_id}, "$state", "$amount")

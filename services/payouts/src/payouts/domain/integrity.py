@@ -58,7 +58,8 @@ class Kept:
     """A book and what is kept beside it, as of one instant.
 
     `refunds` are the sums by state of those whose cash has not left, `refunded` is the sum of the
-    others, without those of withdrawn pledges; in minor units.
+    others, without those of withdrawn pledges; `advanced` is what the platform lent for refunds; in
+    minor units.
     """
 
     book: Book
@@ -66,6 +67,7 @@ class Kept:
     refunds: Mapping[RefundState, int]
     refunded: int
     stages: tuple[Stage, ...]
+    advanced: int = 0
 
 
 # Under which account a refund is owed whose cash has not left; under none once it has no end open.
@@ -78,6 +80,9 @@ REFUND_ACCOUNTS: dict[RefundState, Account | None] = {
     RefundState.FAILED: Account.REFUNDS_IN_FLIGHT,
     RefundState.CLAIMABLE: Account.CLAIMABLE,
     RefundState.SUCCEEDED: None,
+    RefundState.AWAITING_APPROVAL: None,
+    RefundState.REFUSED: None,
+    RefundState.CANCELLED: None,
 }
 
 # Under which account a stage is owed to the creator; a paid one is not any more.
@@ -175,7 +180,7 @@ def _lies_with_creator(stage: Stage) -> bool:
 def _not_whole(kept: Kept) -> Iterator[Violation]:
     """Check I6: what was collected is still here, or went where the documents say."""
     pledges, divided = kept.pledges, [s.divided for s in kept.stages if s.divided]
-    came = pledges.amount + sum(one.owed.total for one in divided)
+    came = pledges.amount + sum(one.owed.total for one in divided) + kept.advanced
     to_creator = sum(s.payable for s in kept.stages if _was_approved(s))
     fees = sum(one.covered.total + one.owed.total for one in divided)
     to_backers = pledges.reserved + pledges.returned + pledges.disputed - pledges.over

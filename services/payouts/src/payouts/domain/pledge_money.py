@@ -69,3 +69,14 @@ def give_back(money: PledgeMoney, amount: int) -> PledgeMoney:
 def take_back(money: PledgeMoney, amount: int) -> PledgeMoney:
     """The cash of a refund came back (with row 5): it is still owed, so still reserved."""
     return replace(money, reserved=money.reserved + amount, returned=money.returned - amount)
+
+
+def release(money: PledgeMoney, amount: int) -> PledgeMoney:
+    """A refund is taken back unsent (with row 8): returnable again, less what left beside it."""
+    back = min(money.over, amount)
+    return replace(
+        money,
+        reserved=money.reserved - amount,
+        returnable=money.returnable + amount - back,
+        over=money.over - back,
+    )

@@ -11,12 +11,14 @@ from datetime import datetime
 from enum import StrEnum
 
 from payouts.domain import postings
+from payouts.domain.acts import Act
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney, reserve
 
 
 class RefundState(StrEnum):
+    AWAITING_APPROVAL = "awaiting_approval"
     REQUESTED = "requested"
     AWAITING_FUNDS = "awaiting_funds"
     SUBMITTED = "submitted"
@@ -25,11 +27,18 @@ class RefundState(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CLAIMABLE = "claimable"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
 
 
 TRANSITIONS: dict[RefundState, frozenset[RefundState]] = {
-    RefundState.REQUESTED: frozenset({RefundState.AWAITING_FUNDS, RefundState.SUBMITTED}),
-    RefundState.AWAITING_FUNDS: frozenset({RefundState.SUBMITTED}),
+    RefundState.AWAITING_APPROVAL: frozenset(
+        {RefundState.REQUESTED, RefundState.REFUSED, RefundState.CANCELLED}
+    ),
+    RefundState.REQUESTED: frozenset(
+        {RefundState.AWAITING_FUNDS, RefundState.SUBMITTED, RefundState.CANCELLED}
+    ),
+    RefundState.AWAITING_FUNDS: frozenset({RefundState.SUBMITTED, RefundState.CANCELLED}),
     RefundState.SUBMITTED: frozenset(
         {RefundState.UNKNOWN, RefundState.PENDING, RefundState.SUCCEEDED, RefundState.FAILED}
     ),
@@ -42,6 +51,8 @@ TRANSITIONS: dict[RefundState, frozenset[RefundState]] = {
         {RefundState.AWAITING_FUNDS, RefundState.SUBMITTED, RefundState.CLAIMABLE}
     ),
     RefundState.CLAIMABLE: frozenset({RefundState.REQUESTED}),
+    RefundState.REFUSED: frozenset(),
+    RefundState.CANCELLED: frozenset(),
 }
 
 
@@ -79,6 +90,10 @@ class Refund:
 
     `failures` counts definite failures that used up a try; waiting for funds does not.
     `reason` says why it waits, failed or became claimable. `version` guards every save.
+
+    Where people asked for it, `acts` are all that they did. `advance_max` is how much of it the
+    platform may lend where the campaign holds too little, `advanced` what it lent and
+    has not back.
     """
 
     refund_id: str
@@ -97,6 +112,9 @@ class Refund:
     reason: str | None = None
     version: int = 0
     unpaid: int = 0
+    acts: tuple[Act, ...] = ()
+    advance_max: int = 0
+    advanced: int = 0
 
     @property
     def attempt(self) -> RefundAttempt:
@@ -137,7 +155,16 @@ class RefundClaimable:
     claimable_at: datetime
 
 
-RefundFact = RefundCreated | RefundSucceeded | RefundFailed | RefundClaimable
+@dataclass(frozen=True, slots=True)
+class RefundRefused:
+    """It will never be tried: refused, or taken back before it was sent."""
+
+    refund: Refund
+    reason: str
+    refused_at: datetime
+
+
+RefundFact = RefundCreated | RefundSucceeded | RefundFailed | RefundClaimable | RefundRefused
 
 
 @dataclass(frozen=True, slots=True)

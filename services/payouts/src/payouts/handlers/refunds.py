@@ -20,7 +20,15 @@ from servicekit.work import Claim
 Decide = Callable[[Refund, PledgeMoney], RefundDecision]
 
 # Nothing more to do until somebody hears something new about it.
-RESTING = frozenset({RefundState.SUCCEEDED, RefundState.CLAIMABLE})
+RESTING = frozenset(
+    {
+        RefundState.AWAITING_APPROVAL,
+        RefundState.SUCCEEDED,
+        RefundState.CLAIMABLE,
+        RefundState.REFUSED,
+        RefundState.CANCELLED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

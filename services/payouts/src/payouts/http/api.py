@@ -23,6 +23,7 @@ from payouts.http.models import (
 )
 from payouts.http.people import add_people_routes
 from payouts.http.reconciliation import add_reconciliation_routes
+from payouts.http.refunds import add_refund_routes
 from payouts.http.views import (
     block_view,
     destination_view,
@@ -135,6 +136,7 @@ def build_api(
         views = [stage_view(stage, await _lines(stages, stage)) for stage in found]
         return StagesView(campaign_id=campaign_id, stages=views)
 
+    add_refund_routes(api, guard, units, queries, stages.funds, clock)
     add_people_routes(api, guard, units, queries, stages, clock, creator, unknown=_unknown_campaign)
 
     add_reconciliation_routes(api, guard, reconciliation, clock)

@@ -63,6 +63,22 @@ class RefundView(BaseModel):
     reason: str | None
     attempts: int
     created_at: datetime
+    advance_max: int
+    advanced: int
+
+
+class ActView(BaseModel):
+    """What one person did, in that person's own words."""
+
+    what: str
+    by: str
+    at: datetime
+    reason: str
+
+
+class ActsView(BaseModel):
+    refund_id: str
+    acts: list[ActView]
 
 
 class RefundPage(BaseModel):
@@ -173,6 +189,46 @@ class ApprovalBody(BaseModel):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     destination_version: Number
     milestone_revision: Number = 0
+
+
+# The cause that is made of it must fit the contract.
+RequestIdentifier = Annotated[
+    str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:-]+$")
+]
+MinorUnits = Annotated[int, Field(ge=1, le=900_000_000)]
+AdvanceMax = Annotated[int, Field(ge=0, le=900_000_000)]
+
+
+class RefundRequestBody(BaseModel):
+    """What is to go back of a pledge, and why, for staff to read.
+
+    `advance_max` is how much the platform may lend where the campaign holds too little.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    pledge_id: Identifier
+    amount: MinorUnits
+    reason: Reason
+    advance_max: AdvanceMax = 0
+
+
+class RefundApprovalBody(BaseModel):
+    """What is allowed, as it was shown: anything that is different refuses it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    amount: MinorUnits
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    advance_max: AdvanceMax = 0
+
+
+class WhyBody(BaseModel):
+    """Why, in the words of who decides."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    reason: Reason
 
 
 class HoldBody(BaseModel):

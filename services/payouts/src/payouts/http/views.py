@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from payouts.domain.acts import Act
 from payouts.domain.approval import Approval
 from payouts.domain.block import Block, published
 from payouts.domain.book import Book
@@ -14,6 +15,8 @@ from payouts.domain.milestone import Milestone
 from payouts.domain.refund import Refund, RefundState
 from payouts.domain.stage import Stage, StageState
 from payouts.http.models import (
+    ActsView,
+    ActView,
     ApprovalView,
     DestinationView,
     FeesView,
@@ -75,7 +78,17 @@ def refund_view(refund: Refund) -> RefundView:
         reason=refund.reason,
         attempts=len(refund.attempts),
         created_at=refund.created_at,
+        advance_max=refund.advance_max,
+        advanced=refund.advanced,
     )
+
+
+def acts_view(refund: Refund) -> ActsView:
+    return ActsView(refund_id=refund.refund_id, acts=[_act(act) for act in refund.acts])
+
+
+def _act(act: Act) -> ActView:
+    return ActView(what=act.kind.value, by=act.by, at=act.at, reason=act.reason)
 
 
 def stage_view(stage: Stage, lines: Sequence[Line]) -> StageView:

@@ -1,0 +1,137 @@
+"""Routes by which staff ask for refunds and decide about them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import FastAPI, Path
+
+from payouts.domain.errors import Refused
+from payouts.domain.funds import ProviderFunds
+from payouts.domain.refund import Refund
+from payouts.domain.refund_request import Wanted
+from payouts.handlers.funds import FundsReader
+from payouts.handlers.refund_requests import (
+    Person,
+    Shown,
+    approve_refund,
+    ask_refund,
+    cancel_refund,
+    reject_refund,
+)
+from payouts.http.models import (
+    ActsView,
+    Identifier,
+    RefundApprovalBody,
+    RefundRequestBody,
+    RefundView,
+    RequestIdentifier,
+    WhyBody,
+)
+from payouts.http.views import acts_view, refund_view
+from payouts.ports import PayoutsUnit, Queries
+from servicekit.access import Guard
+from servicekit.auth import Principal, Role
+from servicekit.clock import Clock
+from servicekit.errors import DuplicateKey
+from servicekit.problems import Problem
+from servicekit.units import UnitsOfWork
+
+CampaignId = Annotated[Identifier, Path()]
+RefundId = Annotated[Identifier, Path()]
+RequestId = Annotated[RequestIdentifier, Path()]
+
+_NOT_THERE = frozenset({"refund-unknown", "pledge-unknown"})
+
+
+def add_refund_routes(
+    api: FastAPI,
+    guard: Guard,
+    units: UnitsOfWork[PayoutsUnit],
+    queries: Queries,
+    funds: FundsReader,
+    clock: Clock,
+) -> None:
+    """Add them; what each does is decided again inside its transaction."""
+
+    async def decided(work: Callable[[PayoutsUnit], Awaitable[Refund]]) -> RefundView:
+        try:
+            try:
+                refund = await units.run(work)
+            except DuplicateKey:  # The same request at the same time was faster.
+                refund = await units.run(work)
+        except Refused as refusal:
+            status = 404 if refusal.reason in _NOT_THERE else 409
+            raise Problem(status, refusal.reason, "Refused", refusal.detail) from None
+        return refund_view(refund)
+
+    async def person(campaign_id: str, caller: Principal) -> Person:
+        return Person(caller.subject, await queries.creator(campaign_id))
+
+    async def funds_for(campaign_id: str, refund_id: str) -> ProviderFunds | None:
+        """Only what the platform may have to lend for needs its own money."""
+        refund = await queries.refund(campaign_id, refund_id)
+        if refund is None or not refund.advance_max:
+            return None
+        return await funds.read(refund.currency)
+
+    by_staff = guard.allow(Role.STAFF)
+
+    @api.put("/campaigns/{campaign_id}/refunds/{request_id}")
+    async def put_refund(
+        campaign_id: CampaignId,
+        request_id: RequestId,
+        body: RefundRequestBody,
+        caller: Annotated[Principal, by_staff],
+    ) -> RefundView:
+        """Ask for a refund of a pledge, in full or in part; a second person must approve it."""
+        wanted, now = Wanted(request_id, **body.model_dump()), clock.now()
+        who = await person(campaign_id, caller)
+        return await decided(lambda unit: ask_refund(unit, campaign_id, wanted, who, now))
+
+    @api.post("/campaigns/{campaign_id}/refunds/{refund_id}/approval")
+    async def post_refund_approval(
+        campaign_id: CampaignId,
+        refund_id: RefundId,
+        body: RefundApprovalBody,
+        caller: Annotated[Principal, by_staff],
+    ) -> RefundView:
+        """Approve what another person asked for, as it was shown; then it is owed and sent."""
+        shown, now = Shown(**body.model_dump()), clock.now()
+        who, there = await person(campaign_id, caller), await funds_for(campaign_id, refund_id)
+        return await decided(
+            lambda unit: approve_refund(unit, campaign_id, refund_id, shown, who, there, now)
+        )
+
+    @api.post("/campaigns/{campaign_id}/refunds/{refund_id}/rejection")
+    async def post_refund_rejection(
+        campaign_id: CampaignId,
+        refund_id: RefundId,
+        body: WhyBody,
+        caller: Annotated[Principal, by_staff],
+    ) -> RefundView:
+        """Say no to what another person asked for."""
+        who, now = await person(campaign_id, caller), clock.now()
+        return await decided(
+            lambda unit: reject_refund(unit, campaign_id, refund_id, body.reason, who, now)
+        )
+
+    @api.post("/campaigns/{campaign_id}/refunds/{refund_id}/cancellation")
+    async def post_refund_cancellation(
+        campaign_id: CampaignId,
+        refund_id: RefundId,
+        body: WhyBody,
+        caller: Annotated[Principal, by_staff],
+    ) -> RefundView:
+        """Take back what staff asked for, before it is sent."""
+        who, now = await person(campaign_id, caller), clock.now()
+        return await decided(
+            lambda unit: cancel_refund(unit, campaign_id, refund_id, body.reason, who, now)
+        )
+
+    @api.get("/campaigns/{campaign_id}/refunds/{refund_id}/acts", dependencies=[by_staff])
+    async def read_acts(campaign_id: CampaignId, refund_id: RefundId) -> ActsView:
+        """Show what people did about a refund: who, when, why."""
+        refund = await queries.refund(campaign_id, refund_id)
+        if refund is None:
+            raise Problem(404, "refund-unknown", "There is no such refund in this campaign")
+        return acts_view(refund)
