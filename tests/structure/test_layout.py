@@ -2,12 +2,12 @@
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.__main__ import HALVES
+from tests.__main__ import GROUPS
 from tests.structure.repository import ROOT, SERVICES, tracked_files
 
 SERVICE_FILES = (
@@ -124,18 +124,20 @@ def test_no_test_is_skipped_or_expected_to_fail() -> None:
     assert [str(p) for p in tests if marks.search(p.read_text())] == []
 
 
-def left_out(tests: Sequence[Path]) -> list[str]:
+def left_out(tests: Sequence[Path], groups: Mapping[str, Sequence[str]] = GROUPS) -> list[str]:
     """Return the tests that `make test` does not run once."""
-    folders = [Path(folder) for half in HALVES.values() for folder in half]
+    folders = [Path(folder) for group in groups.values() for folder in group]
     times = {test: sum(test.is_relative_to(folder) for folder in folders) for test in tests}
     return [str(test) for test, count in times.items() if count != 1]
 
 
 def test_make_test_runs_every_test_once() -> None:
-    """Each file of tests lies in one of the two halves."""
+    """Each file of tests lies in exactly one group; one in none, or in two, is found."""
     found = [path.relative_to(ROOT) for path in tracked_files()]
     assert left_out([path for path in found if path.name.startswith("test_")]) == []
     assert left_out([Path("tests/browser/test_pages.py")]) == ["tests/browser/test_pages.py"]
+    twice = {"here": ("tests/access",), "there": ("tests",)}
+    assert left_out([Path("tests/access/test_x.py")], twice) == ["tests/access/test_x.py"]
 
 
 def test_make_help_names_every_target() -> None:
