@@ -256,6 +256,7 @@ async def test_a_refused_refund_is_tried_again_soon(payouts: Payouts) -> None:
     await assert_all_returned(payouts, 1)
 
 
+@pytest.mark.trap(6)
 async def test_one_impossible_refund_does_not_hold_up_its_group(payouts: Payouts) -> None:
     """A claim that was lost fails alone; its neighbours of the same group are saved."""
     await payouts.collect(1, 2, 3)

@@ -136,6 +136,7 @@ def at_least(suite: Suite, count: int) -> Callable[[], Awaitable[bool]]:
 
 @pytest.mark.row("S13")
 @pytest.mark.trap(2)
+@pytest.mark.trap(6)
 @pytest.mark.trap(15)
 async def test_every_fault_and_four_kills_return_each_pledge_once(
     suite: Suite, look: Readings
