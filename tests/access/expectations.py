@@ -168,6 +168,7 @@ ROWS = (
     ),
     Row("payouts", "GET", "/campaigns/{campaign_id}/refunds/{refund_id}/acts", STAFF_ONLY),
     Row("payouts", "GET", "/campaigns/{campaign_id}/stages", OWN_CAMPAIGN_OR_STAFF),
+    Row("payouts", "GET", "/campaigns/{campaign_id}/simulation", OWN_CAMPAIGN_OR_STAFF),
     Row("payouts", "GET", "/campaigns/{campaign_id}/blocks", PUBLIC),
     Row(
         "payouts",

@@ -19,8 +19,8 @@ async def ask(world: World, method: str, path: str, caller: Caller, body: object
     return response.json()
 
 
-async def stage_paid(world: World, campaign_id: str, number: int) -> int:
-    """Given evidence, one person approves the milestone, another one the payment."""
+async def stage_due(world: World, campaign_id: str, number: int) -> tuple[str, dict[str, object]]:
+    """Given evidence, one person approves the milestone; return path and body of an approval."""
     path = f"/campaigns/{campaign_id}/stages/{number}"
     evidence = hashlib.sha256(f"photographs for stage {number}".encode()).hexdigest()
     await ask(world, "PUT", f"{path}/evidence", CREATOR, {"evidence": evidence})
@@ -33,9 +33,15 @@ async def stage_paid(world: World, campaign_id: str, number: int) -> int:
         "destination_version": 1,
         "milestone_revision": 1,
     }
-    await ask(world, "POST", f"{path}/approvals", SECOND_STAFF, approval)
+    return f"{path}/approvals", approval
+
+
+async def stage_paid(world: World, campaign_id: str, number: int) -> int:
+    """Given a due stage, another person approves the payment."""
+    path, approval = await stage_due(world, campaign_id, number)
+    await ask(world, "POST", path, SECOND_STAFF, approval)
     paid = await world.stage_is(campaign_id, number, "paid")
-    assert paid["amount"] == due["amount"]
+    assert paid["amount"] == approval["amount"]
     return int(str(paid["amount"]))
 
 

@@ -17,6 +17,7 @@ from payouts.domain.book import Book
 from payouts.domain.chain import Mark
 from payouts.domain.destination import Destination
 from payouts.domain.integrity import Kept, PledgeSums
+from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Account, Posting
 from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import PledgeMoney
@@ -184,6 +185,18 @@ class MemoryCreators:
             self._creators.setdefault(campaign_id, creator_id)
 
 
+class MemoryLaunches:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._launches: dict[str, LaunchTerms] = database.table("launches")
+
+    async def add(self, launches: Sequence[LaunchTerms]) -> None:
+        for one in launches:
+            self._launches.setdefault(one.campaign_id, one)
+
+    async def load(self, campaign_id: str) -> LaunchTerms | None:
+        return self._launches.get(campaign_id)
+
+
 class MemoryQueries:
     """Also `ports.Ledger`: sums over the same tables."""
 
@@ -259,6 +272,13 @@ class MemoryQueries:
 
     async def refund_queues(self) -> Mapping[RefundState, Queue]:
         return _queues([(r.state, r.created_at) for r in self._refunds.values()])
+
+    async def still_to_create(self) -> int:
+        runs = {b.campaign_id: b.run for b in self._books.values() if b.run and not b.run.finished}
+        return sum(
+            money.campaign_id in runs and money.pledge_id > (runs[money.campaign_id].cursor or "")
+            for money in self._pledges.values()
+        )
 
     async def stage_queues(self) -> Mapping[tuple[StageKind, StageState], Queue]:
         stages = self._stages.every()
@@ -468,6 +488,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[Pa
             stages=MemoryStages(tables),
             destinations=MemoryDestinations(tables),
             creators=MemoryCreators(tables),
+            launches=MemoryLaunches(tables),
             facts=OutboxFacts(plumbing.outbox, wire.draft),
         )
 

@@ -5,10 +5,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from math import inf
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from payouts import wire
 from payouts.domain.book import Cancellation, Outcome, Verdict
@@ -25,7 +27,7 @@ from payouts.handlers.stages import Decide
 from payouts.handlers.verdict import CancellationHeard, VerdictHeard, take_verdicts
 from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
 from payouts.ports import PayoutsUnit
-from payouts.sweeps import ShareWhatCameBack
+from payouts.sweeps import MeasureQueues, ShareWhatCameBack
 from servicekit.mongo import Database
 from servicekit.work import Claim
 from services.payouts.tests.builders import NOW, SHARES, a_book
@@ -506,3 +508,28 @@ def test_the_fact_says_what_to_do() -> None:
     heard = wire.verdict_from(read)
     assert isinstance(heard, CancellationHeard)
     assert heard.cancellation == Cancellation(event.pledges_sequence, event.cancelled_at)
+
+
+async def test_how_far_the_runs_are_is_measured(payouts: Payouts) -> None:
+    """What is not created, and what is not sent; the pace of the last look says how long."""
+
+    def measured() -> list[float | None]:
+        return [
+            REGISTRY.get_sample_value(f"sosst_payouts_run_{name}")
+            for name in ("remaining", "eta_seconds")
+        ]
+
+    measure = MeasureQueues(payouts.queries)
+    await paid(payouts, 1)
+    await measure(payouts.clock.now())
+    assert measured() == [0, 0]
+    await payouts.hear_cancellation(3)
+    await measure(payouts.clock.now())
+    assert measured() == [3, inf], "nothing has moved"
+    await one_page(payouts)
+    payouts.clock.advance(seconds=10)
+    await measure(payouts.clock.now())
+    assert measured() == [1, 5], "two in ten seconds, one to go"
+    await pay(payouts)
+    await measure(payouts.clock.now())
+    assert measured() == [0, 0]

@@ -15,6 +15,7 @@ from payouts.adapters.mongo_stores import (
     MongoBooks,
     MongoCreators,
     MongoDestinations,
+    MongoLaunches,
     MongoPledges,
     MongoRefunds,
     MongoStages,
@@ -84,6 +85,7 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> PayoutsUni
         stages=MongoStages(database, session),
         destinations=MongoDestinations(database, session),
         creators=MongoCreators(database, session),
+        launches=MongoLaunches(database, session),
         facts=OutboxFacts(plumbing.outbox, wire.draft),
     )
 

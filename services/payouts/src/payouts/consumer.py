@@ -24,6 +24,7 @@ def subscriptions(clock: Clock) -> list[Subscription[PayoutsUnit]]:
 
     async def campaigns(unit: PayoutsUnit, facts: Sequence[Decoded]) -> list[Refusal]:
         await unit.creators.add(wire.creators_from(facts))
+        await unit.launches.add(wire.launches_from(facts))
         heard: list[EndHeard]
         read, heard = _read(facts, wire.verdict_from)
         return _refusals(read, await take_verdicts(unit, heard, clock.now()))

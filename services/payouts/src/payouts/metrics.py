@@ -40,6 +40,14 @@ AWAITING_FUNDS = Gauge(
     "Refunds that wait for the float. Above 0: top up at the provider, they go on by themselves.",
     ["currency"],
 )
+RUN_REMAINING = Gauge(
+    "sosst_payouts_run_remaining",
+    "Refunds that runs have still to create, or that wait to be sent. Not falling: it stalls.",
+)
+RUN_ETA = Gauge(
+    "sosst_payouts_run_eta_seconds",
+    "How long those take at the pace since the last look; 0 = none, +Inf = nothing moves.",
+)
 FLOAT = Gauge(
     "sosst_payouts_float_minor_units",
     "The platform's own money at the provider. Near or below 0: top up, refunds wait.",

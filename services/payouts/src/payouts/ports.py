@@ -10,6 +10,7 @@ from payouts.domain.book import Book
 from payouts.domain.chain import Mark
 from payouts.domain.destination import Destination
 from payouts.domain.integrity import Kept
+from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Posting
 from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import PledgeMoney
@@ -120,6 +121,16 @@ class Creators(Protocol):
         ...
 
 
+class Launches(Protocol):
+    """What campaigns promised at their launch, bound to one transaction; the first word holds."""
+
+    async def add(self, launches: Sequence[LaunchTerms]) -> None:
+        """Keep the terms of each campaign; known campaigns stay as they are."""
+        ...
+
+    async def load(self, campaign_id: str) -> LaunchTerms | None: ...
+
+
 class Facts(Protocol):
     """Where facts go, to be published after the transaction."""
 
@@ -136,6 +147,7 @@ class PayoutsUnit(Unit):
     stages: Stages
     destinations: Destinations
     creators: Creators
+    launches: Launches
     facts: Facts
 
 
@@ -440,6 +452,10 @@ class Queries(Protocol):
 
     async def refund_queues(self) -> Mapping[RefundState, Queue]:
         """Return how many refunds there are in each state, over all campaigns."""
+        ...
+
+    async def still_to_create(self) -> int:
+        """Return how many pledges the runs of refunds have not come to, over all campaigns."""
         ...
 
     async def stage_queues(self) -> Mapping[tuple[StageKind, StageState], Queue]:

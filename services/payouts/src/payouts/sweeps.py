@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import takewhile
+from math import inf
 
 import structlog
 
@@ -30,6 +31,8 @@ from payouts.metrics import (
     BREAKS,
     REFUND_OLDEST,
     REFUNDS,
+    RUN_ETA,
+    RUN_REMAINING,
     STAGES,
     SUSPENSE,
     TOP_UP,
@@ -252,12 +255,16 @@ class MeasureFunds:
         return 0
 
 
+_UNSENT = (RefundState.REQUESTED, RefundState.AWAITING_FUNDS)
+
+
 @dataclass(slots=True)
 class MeasureQueues:
     """Counts refunds and stages by state, for those who watch what does not move."""
 
     queries: Queries
     _currencies: set[str] = field(default_factory=set)
+    _remaining: tuple[datetime, int] | None = None
 
     async def __call__(self, now: datetime) -> int:
         """Publish the figures; 0, so that it rests between."""
@@ -268,6 +275,8 @@ class MeasureQueues:
             REFUNDS.labels(state.value).set(queue.count)
             oldest = queue.oldest.timestamp() if queue.oldest else 0
             REFUND_OLDEST.labels(state.value).set(oldest)
+        unsent = sum(refunds.get(state, nothing).count for state in _UNSENT)
+        self._measure_runs(await self.queries.still_to_create() + unsent, now)
         stages = await self.queries.stage_queues()
         for kind in StageKind:
             for stage in StageState:
@@ -283,3 +292,12 @@ class MeasureQueues:
             count, _ = waiting.get(currency, (0, 0))
             AWAITING_FUNDS.labels(currency).set(count)
         return 0
+
+    def _measure_runs(self, remaining: int, now: datetime) -> None:
+        RUN_REMAINING.set(remaining)
+        before, self._remaining = self._remaining, (now, remaining)
+        if not remaining or before is None:
+            RUN_ETA.set(inf if remaining else 0)
+            return
+        done, seconds = before[1] - remaining, (now - before[0]).total_seconds()
+        RUN_ETA.set(remaining * seconds / done if done > 0 else inf)

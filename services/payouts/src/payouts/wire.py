@@ -8,6 +8,7 @@ from typing import Any
 from payouts.domain.block import Block, SealedEntry, published
 from payouts.domain.book import Cancellation, CollectedPledge, Outcome, Verdict
 from payouts.domain.fees import FeeTerms
+from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Account, Entry, Row
 from payouts.domain.milestone import Milestone
 from payouts.domain.refund import (
@@ -92,6 +93,30 @@ def creators_from(facts: Sequence[Decoded]) -> dict[str, str]:
     return {event.campaign_id: event.creator_id for event in reversed(named)}
 
 
+def launches_from(facts: Sequence[Decoded]) -> list[LaunchTerms]:
+    """Read what campaigns promise; the first word holds, as in the store."""
+    events = [fact.event for fact in facts if isinstance(fact.event, funding.CampaignLaunched)]
+    return [
+        LaunchTerms(
+            campaign_id=event.campaign_id,
+            currency=event.currency,
+            goal=event.goal,
+            shares_basis_points=tuple(event.terms.stage_shares_basis_points),
+            fees=_fee_terms(event.terms),
+        )
+        for event in events
+    ]
+
+
+def _fee_terms(terms: funding.Terms) -> FeeTerms:
+    return FeeTerms(
+        platform_basis_points=terms.platform_fee_basis_points,
+        processing_basis_points=terms.processing_fee_basis_points,
+        processing_fixed=terms.processing_fee_fixed,
+        tax_basis_points=terms.tax_basis_points,
+    )
+
+
 def verdict_from(fact: Decoded) -> EndHeard | None:
     """Read a verdict or a cancellation, None for any other; unknown outcomes move no money."""
     event = fact.event
@@ -108,12 +133,7 @@ def verdict_from(fact: Decoded) -> EndHeard | None:
         shares_basis_points=tuple(event.terms.stage_shares_basis_points),
         reached_at=event.reached_at,
     )
-    fees = FeeTerms(
-        platform_basis_points=event.terms.platform_fee_basis_points,
-        processing_basis_points=event.terms.processing_fee_basis_points,
-        processing_fixed=event.terms.processing_fee_fixed,
-        tax_basis_points=event.terms.tax_basis_points,
-    )
+    fees = _fee_terms(event.terms)
     return VerdictHeard(event.campaign_id, event.currency, verdict, fees)
 
 

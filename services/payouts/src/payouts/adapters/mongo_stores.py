@@ -12,6 +12,7 @@ from payouts.adapters.facts import OutboxLedger
 from payouts.domain.block import Block, postings_in
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
+from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import UNANSWERED, Refund
@@ -28,6 +29,7 @@ PLEDGES = Documents(PledgeMoney)
 REFUNDS = Documents(Refund)
 STAGES = Documents(Stage)
 DESTINATIONS = Documents(Destination)
+LAUNCHES = Documents(LaunchTerms)
 # Stands on every book that is saved, until a check finds it right.
 UNCHECKED: Document = {"unchecked": True}
 
@@ -251,3 +253,27 @@ class MongoCreators:
         ]
         with sorted_errors():
             await self._creators.bulk_write(writes, ordered=False, session=self._session)
+
+
+class MongoLaunches:
+    """`launches`, one document per campaign."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._launches = database.collection("launches")
+        self._session = session
+
+    async def add(self, launches: Sequence[LaunchTerms]) -> None:
+        if not launches:
+            return
+        documents = [LAUNCHES.document(one.campaign_id, one) for one in launches]
+        writes = [
+            UpdateOne({"_id": one.pop("_id")}, {"$setOnInsert": one}, upsert=True)
+            for one in documents
+        ]
+        with sorted_errors():
+            await self._launches.bulk_write(writes, ordered=False, session=self._session)
+
+    async def load(self, campaign_id: str) -> LaunchTerms | None:
+        with sorted_errors():
+            row = await self._launches.find_one({"_id": campaign_id}, session=self._session)
+        return LAUNCHES.value(row) if row else None

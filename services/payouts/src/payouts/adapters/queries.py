@@ -152,6 +152,14 @@ class MongoQueries:
         rows = await self._queues("refunds", "$state", "$created_at")
         return {RefundState(row["_id"]): Queue(row["count"], row["oldest"]) for row in rows}
 
+    async def still_to_create(self) -> int:
+        waiting = 0
+        with sorted_errors():
+            async for row in self._database.collection("books").find({"run.finished": False}):
+                behind = {"campaign_id": row["_id"], "_id": {"$gt": row["run"]["cursor"] or ""}}
+                waiting += await self._database.collection("pledge_money").count_documents(behind)
+        return waiting
+
     async def stage_queues(self) -> Mapping[tuple[StageKind, StageState], Queue]:
         by = {"kind": "$kind", "state": "$state"}
         return {

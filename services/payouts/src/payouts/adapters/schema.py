@@ -44,7 +44,7 @@ BOOK_VALIDATOR = {
 }
 
 SCHEMA = Schema(
-    version=6,
+    version=7,
     collections=(
         CollectionSchema(
             "books",
@@ -89,6 +89,7 @@ SCHEMA = Schema(
         CollectionSchema("stages", (Index([("campaign_id", 1), ("number", 1)], unique=True),)),
         CollectionSchema("destinations"),
         CollectionSchema("creators"),
+        CollectionSchema("launches"),
         CollectionSchema("cursors"),
     ),
 )

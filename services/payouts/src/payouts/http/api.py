@@ -10,6 +10,7 @@ from payouts.domain.gate import Line
 from payouts.domain.stage import OVER, Stage
 from payouts.handlers.destination import give_destination
 from payouts.handlers.pay_stages import PayStages
+from payouts.handlers.simulate import Simulate
 from payouts.handlers.wake import wake
 from payouts.http.models import (
     BlockPage,
@@ -24,6 +25,7 @@ from payouts.http.models import (
 from payouts.http.people import add_people_routes
 from payouts.http.reconciliation import add_reconciliation_routes
 from payouts.http.refunds import add_refund_routes
+from payouts.http.simulation import add_simulation_route
 from payouts.http.views import (
     block_view,
     destination_view,
@@ -137,6 +139,8 @@ def build_api(
         return StagesView(campaign_id=campaign_id, stages=views)
 
     add_refund_routes(api, guard, units, queries, stages.funds, clock)
+    owner_or_staff = guard.allow(Role.STAFF, creator, unknown=_unknown_campaign)
+    add_simulation_route(api, Simulate(units), clock, owner_or_staff, _unknown_campaign)
     add_people_routes(api, guard, units, queries, stages, clock, creator, unknown=_unknown_campaign)
 
     add_reconciliation_routes(api, guard, reconciliation, clock)

@@ -40,6 +40,7 @@ class MoneyView(BaseModel):
     currency: str
     as_of_pledges_sequence: int
     verdict: str | None
+    cancelled_at: datetime | None
     held: int
     refunding: int
     refunded: int
@@ -65,6 +66,9 @@ class RefundView(BaseModel):
     created_at: datetime
     advance_max: int
     advanced: int
+    unpaid: int = Field(
+        description="What a share leaves of the pledge: « restant dû par l'initiateur »."
+    )
 
 
 class ActView(BaseModel):
@@ -138,6 +142,54 @@ class StageView(BaseModel):
     approval: ApprovalView | None
     fees: FeesView | None
     gate: list[LineView]
+
+
+class DryStageView(BaseModel):
+    stage: int
+    amount: int
+
+
+class DryDeadlineView(BaseModel):
+    """What the deadline would do with the pledges counted by now: everything back, or stages."""
+
+    outcome: str
+    goal: int
+    collected: int
+    stages: list[DryStageView]
+    fees: FeesView
+
+
+class SimulatedShareView(BaseModel):
+    """What one pledge would get; `gone_back` has gone back, or is on its way."""
+
+    pledge_id: str
+    backer_id: str
+    pledged: int
+    gone_back: int
+    disputed: int
+    gets: int
+    unpaid: int = Field(
+        description="What would stay: « restant dû par l'initiateur », not the platform's debt."
+    )
+
+
+class SimulationView(BaseModel):
+    """A page of who would get what, with the totals of all pledges, in minor units.
+
+    Pages of one state of the books have one `as_of_block`. `deadline` is there before the verdict.
+    """
+
+    campaign_id: str
+    currency: str
+    as_of_pledges_sequence: int
+    as_of_block: int
+    ended: str | None
+    distributed: int
+    entitled: int
+    unpaid: int
+    deadline: DryDeadlineView | None
+    items: list[SimulatedShareView]
+    next_cursor: str | None
 
 
 class StagesView(BaseModel):

@@ -53,6 +53,7 @@ def money_view(
         currency=book.currency,
         as_of_pledges_sequence=book.pledges_sequence,
         verdict=book.verdict.outcome.value if book.verdict else None,
+        cancelled_at=book.cancellation.cancelled_at if book.cancellation else None,
         held=balances[Account.BACKER_FUNDS] + balances[Account.CREATOR_PAYABLE],
         refunding=balances[Account.REFUNDS_IN_FLIGHT],
         refunded=refunds.get(RefundState.SUCCEEDED.value, (0, 0))[1],
@@ -80,6 +81,7 @@ def refund_view(refund: Refund) -> RefundView:
         created_at=refund.created_at,
         advance_max=refund.advance_max,
         advanced=refund.advanced,
+        unpaid=refund.unpaid,
     )
 
 
