@@ -212,7 +212,7 @@ async def test_automatic_payouts_of_the_provider_stop_the_start(suite: Suite) ->
     await suite.provider.change_settings(payout_interval="daily")
     command = suite.services["payouts"].command("run")
     ended = await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, timeout=30
+        subprocess.run, command, capture_output=True, text=True, timeout=120
     )
     assert ended.returncode == 70
     assert "payout schedule is daily, not manual" in ended.stdout + ended.stderr
