@@ -1,6 +1,8 @@
 """Sandbox and four services on given Kafka and MongoDB, apart from any other suite there."""
 
 import asyncio
+import base64
+import hashlib
 import secrets
 import subprocess
 from collections.abc import Mapping
@@ -198,11 +200,16 @@ class Suite:
             environment |= {
                 "PROVIDER_URL": self.sandbox.url,
                 "PROVIDER_SECRET_KEY": SANDBOX_KEY,
+                "LEDGER_SIGNING_KEYS": self._ledger_key(),
                 "PROVIDER_WEBHOOK_SECRET": secret_file.read_text()
                 if secret_file.exists()
                 else "not-registered-yet",
             }
         return environment | dict(self._settings.get(service, {}))
+
+    def _ledger_key(self) -> str:
+        """A key that lives and ends with this suite, so whoever knows its prefix may know it."""
+        return base64.b64encode(hashlib.sha256(self.prefix.encode()).digest()).decode()
 
     def _kept_prefix(self) -> str:
         file = self.folder / "prefix"

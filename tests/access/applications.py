@@ -19,6 +19,7 @@ from funding.http import build_api as funding_api
 from notifier.http import build_api as notifier_api
 from payouts.consumer import subscriptions
 from payouts.domain.book import Outcome, Verdict
+from payouts.domain.head_signing import day_of
 from payouts.domain.holds import Hold, HoldKind
 from payouts.domain.refund_request import Wanted
 from payouts.handlers.destination import give_destination
@@ -27,6 +28,7 @@ from payouts.handlers.milestones import MilestoneDecision, decide_milestone, tak
 from payouts.handlers.pledges import PledgeHeard, take_pledges
 from payouts.handlers.reconcile import reconcile
 from payouts.handlers.refund_requests import Person, ask_refund
+from payouts.handlers.sign_heads import sign_heads
 from payouts.handlers.verdict import VerdictHeard, take_verdicts
 from payouts.http import build_api as payouts_api
 from payouts.ports import PayoutsUnit
@@ -39,7 +41,7 @@ from services.funding.tests.conftest import TERMS, memory_funding, other_launch,
 from services.notifier.tests.builders import memory_notifier, pledges, refunded, settle, update
 from services.notifier.tests.builders import verdict as notifier_verdict
 from services.payouts.tests.builders import SHARES, a_pledge
-from services.payouts.tests.conftest import FEES, Payouts, memory_payouts
+from services.payouts.tests.conftest import FEES, KEYS, Payouts, memory_payouts
 from services.updates.tests.conftest import NOW, memory_service
 from sosst_contracts import funding
 from sosst_contracts.codec import Draft
@@ -105,6 +107,7 @@ async def make_payouts(guard: Guard) -> Application:
     asked = await made.units.run(lambda unit: ask_refund(unit, APPROVABLE, wanted, person, now))
     hold = Hold("placed", HoldKind.STAFF, "a question", "staff-2", made.clock.now())
     await made.units.run(lambda unit: place_hold(unit, CAMPAIGN, hold, made.clock.now()))
+    assert await sign_heads(made.queries, made.signatures, KEYS, made.clock.now())
     made.provider.list_movement("txn_odd", "", "adjustment", "adj_odd", -40)
     await reconcile(made.reconciliation, made.provider, timedelta(0), made.clock.now(), [])
     api = payouts_api(
@@ -115,6 +118,8 @@ async def make_payouts(guard: Guard) -> Application:
         made.clock,
         [WEBHOOK_SECRET],
         made.reconciliation,
+        made.signatures,
+        KEYS,
     )
     return Application(
         api,
@@ -129,6 +134,8 @@ async def make_payouts(guard: Guard) -> Application:
             "break_id": "unbooked:txn_odd",
             "asked": asked.refund_id,
             "request_id": "request-1",
+            "day": day_of(made.clock.now()),
+            "place": "0",
         },
     )
 

@@ -217,6 +217,8 @@ ROWS = (
         path="/campaigns/{campaign_id}/holds/{placed}",
         natural_key="campaign and the hold's id",
     ),
+    Row("payouts", "GET", "/ledger/signatures", PUBLIC),
+    Row("payouts", "GET", "/ledger/signatures/{day}/heads/{place}", PUBLIC),
     Row("payouts", "GET", "/reconciliation/breaks", STAFF_ONLY),
     Row(
         "payouts",

@@ -1,5 +1,6 @@
 """The service over fakes and over the real stores, behind the same handles."""
 
+import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -7,6 +8,8 @@ from datetime import datetime
 import pytest
 
 from payouts.adapters.book_checks import MongoBookChecks
+from payouts.adapters.head_signatures import MongoHeadSignatures
+from payouts.adapters.ledger_keys import LedgerKeys
 from payouts.adapters.mongo_reconciliation import MongoReconciliation
 from payouts.adapters.queries import MongoQueries
 from payouts.adapters.schema import SCHEMA
@@ -27,7 +30,7 @@ from payouts.handlers.refunds import refund_lanes
 from payouts.handlers.send_refunds import SendRefunds
 from payouts.handlers.verdict import CancellationHeard, VerdictHeard, take_verdicts
 from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
-from payouts.ports import BookChecks, PayoutsUnit, Reconciliation
+from payouts.ports import BookChecks, HeadSignatures, PayoutsUnit, Reconciliation
 from payouts.sweeps import FollowCash
 from servicekit.clock import ManualClock
 from servicekit.errors import DependencyAway, LeaseLost
@@ -41,6 +44,7 @@ from services.payouts.tests.builders import LIMIT, NOW, SHARES, a_pledge
 from services.payouts.tests.fakes import (
     MemoryBookChecks,
     MemoryBrake,
+    MemoryHeadSignatures,
     MemoryProvider,
     MemoryQueries,
     MemoryReconciliation,
@@ -51,6 +55,9 @@ from sosst_contracts.event import Event
 
 CAMPAIGN = "campaign-1"
 LEASE_SECONDS = 30.0
+# Two seeds of 32 bytes: the first signs.
+SEEDS = (base64.b64encode(b"1" * 32).decode(), base64.b64encode(b"2" * 32).decode())
+KEYS = LedgerKeys(SEEDS)
 FEES = FeeTerms(
     platform_basis_points=500,
     processing_basis_points=290,
@@ -78,6 +85,7 @@ class Payouts:
     queries: MemoryQueries | MongoQueries
     checks: BookChecks
     reconciliation: Reconciliation
+    signatures: HeadSignatures
     work: WorkQueue
     outbox: OutboxQueue
     clock: ManualClock
@@ -211,6 +219,7 @@ def memory_payouts() -> Payouts:
         queries=MemoryQueries(database),
         checks=MemoryBookChecks(database),
         reconciliation=MemoryReconciliation(database),
+        signatures=MemoryHeadSignatures(database),
         work=MemoryWorkQueue(database),
         outbox=MemoryOutbox(database, clock),
         clock=clock,
@@ -236,6 +245,7 @@ def mongo_payouts(database: Database) -> Payouts:
         queries=MongoQueries(database),
         checks=MongoBookChecks(database),
         reconciliation=MongoReconciliation(database),
+        signatures=MongoHeadSignatures(database),
         work=MongoWorkQueue(database),
         outbox=MongoOutboxQueue(database),
         clock=clock,

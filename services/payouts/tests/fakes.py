@@ -16,6 +16,7 @@ from payouts.domain.block import Block, postings_in
 from payouts.domain.book import Book
 from payouts.domain.chain import Mark
 from payouts.domain.destination import Destination
+from payouts.domain.head_signing import DaySigned, Head
 from payouts.domain.integrity import Kept, PledgeSums
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Account, Posting
@@ -474,6 +475,38 @@ class MemoryReconciliation:
     async def save_break(self, found: Break) -> Break:
         _save(self._breaks, found.break_id, found)
         return self._breaks[found.break_id]
+
+
+class MemoryHeadSignatures:
+    """`ports.HeadSignatures` over the same tables."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._days: dict[str, DaySigned] = database.table("head_signatures")
+        self._pages: dict[tuple[str, int], list[Head]] = database.table("head_pages")
+        self._heads: dict[str, Head] = database.table("signed_heads")
+
+    async def last(self) -> DaySigned | None:
+        return self._days[max(self._days)] if self._days else None
+
+    async def signed(self, campaign_ids: Collection[str]) -> dict[str, Head]:
+        return {one: self._heads[one] for one in campaign_ids if one in self._heads}
+
+    async def keep(self, day: DaySigned, pages: Sequence[Sequence[Head]]) -> bool:
+        if day.date in self._days:
+            return False
+        self._days[day.date] = day
+        self._pages.update({(day.set_id, n): list(page) for n, page in enumerate(pages)})
+        self._heads.update({one.campaign_id: one for page in pages for one in page})
+        return True
+
+    async def days(self, after: str, limit: int) -> list[DaySigned]:
+        return [self._days[one] for one in sorted(self._days) if one > after][:limit]
+
+    async def day(self, date: str) -> DaySigned | None:
+        return self._days.get(date)
+
+    async def page(self, day: DaySigned, place: int) -> list[Head] | None:
+        return self._pages.get((day.set_id, place))
 
 
 def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[PayoutsUnit]:

@@ -16,7 +16,7 @@ from payouts.domain.book import Outcome
 from payouts.handlers.work_kinds import REFUND
 from payouts.http import build_api
 from servicekit.problems import install_problems
-from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
+from services.payouts.tests.conftest import CAMPAIGN, KEYS, Payouts, memory_payouts
 
 SECRETS = ["whsec_new", "whsec_old"]
 # Owns the campaign and, as staff, reads everything of every other one.
@@ -25,7 +25,9 @@ CREATOR = Caller("creator-1", ("creator", "staff"))
 
 def api_of(payouts: Payouts) -> FastAPI:
     parts = (payouts.units, payouts.queries, payouts.stages, payouts.clock)
-    return build_api(unit_guard(), *parts, SECRETS, payouts.reconciliation)
+    return build_api(
+        unit_guard(), *parts, SECRETS, payouts.reconciliation, payouts.signatures, KEYS
+    )
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from payouts.domain.block import hash_of as hash_of_block
 from payouts.domain.book import Book, Outcome
 from payouts.domain.chain import Fault
 from payouts.domain.ledger import Account, Entry
+from payouts.handlers.sign_heads import sign_heads
 from payouts.handlers.verify_ledger import Proof, verify_from_topic, verify_ledger
 from payouts.settings import PayoutsSettings
 from servicekit.clock import ManualClock
@@ -29,9 +31,10 @@ from servicekit.outbox import MemoryOutbox
 from servicekit.publish import KafkaPublisher
 from servicekit.work import MemoryWorkQueue
 from services.payouts.tests.builders import NOW
-from services.payouts.tests.conftest import CAMPAIGN, Payouts, mongo_payouts
+from services.payouts.tests.conftest import CAMPAIGN, KEYS, SEEDS, Payouts, mongo_payouts
 from services.payouts.tests.fakes import (
     MemoryBookChecks,
+    MemoryHeadSignatures,
     MemoryProvider,
     MemoryQueries,
     MemoryReconciliation,
@@ -82,6 +85,7 @@ async def books() -> Books:
         queries=MemoryQueries(database),
         checks=MemoryBookChecks(database),
         reconciliation=MemoryReconciliation(database),
+        signatures=MemoryHeadSignatures(database),
         work=MemoryWorkQueue(database),
         outbox=MemoryOutbox(database, clock),
         clock=clock,
@@ -230,9 +234,14 @@ async def test_the_command_says_what_it_found(
 
     async def perform(campaign: str | None, from_topic: bool) -> tuple[int, str]:
         arguments = Namespace(campaign=campaign, from_topic=from_topic)
-        code = await perform_verify_ledger(arguments, books.payouts.queries, books.topic)
+        made = books.payouts
+        now = made.clock.now()
+        code = await perform_verify_ledger(
+            arguments, made.queries, books.topic, made.signatures, KEYS, now
+        )
         return code, capsys.readouterr().out
 
+    assert await sign_heads(books.payouts.queries, books.payouts.signatures, KEYS, NOW)
     assert await perform(None, False) == (0, f"proven: 1 campaigns, {len(books.blocks)} blocks\n")
     code, printed = await perform(None, True)
     assert code == 0 and f"campaign {CAMPAIGN} ends at block" in printed
@@ -280,6 +289,7 @@ class Command:
 def command(mongodb_uri: str, database_name: str, kafka_bootstrap_servers: str) -> Command:
     required = [n for n, f in PayoutsSettings.model_fields.items() if f.is_required()]
     values = {name: "https://127.0.0.1:1" if "url" in name else "1" for name in required} | {
+        "ledger_signing_keys": SEEDS[0],
         "mongodb_uri": mongodb_uri,
         "mongodb_database": database_name,
         "kafka_bootstrap_servers": kafka_bootstrap_servers,
@@ -303,6 +313,7 @@ async def test_the_command_on_real_servers(
     payouts = mongo_payouts(database)
     for number in range(1, 5):
         await payouts.collect(number)
+    assert await sign_heads(payouts.queries, payouts.signatures, KEYS, datetime.now(UTC))
     records = await relay(payouts)
     whole, cut = f"{topic_prefix}whole-", f"{topic_prefix}cut-"
     await publish(kafka_bootstrap_servers, whole, records)

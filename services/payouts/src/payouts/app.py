@@ -9,6 +9,7 @@ from payouts.adapters.book_checks import MongoBookChecks
 from payouts.adapters.brake import SwitchedBrake
 from payouts.adapters.facts import OutboxFacts, OutboxLedger
 from payouts.adapters.freshness import TopicFreshness
+from payouts.adapters.head_signatures import MongoHeadSignatures
 from payouts.adapters.ledger_topic import KafkaLedgerTopic
 from payouts.adapters.mongo_reconciliation import MongoReconciliation
 from payouts.adapters.mongo_stores import (
@@ -49,6 +50,7 @@ from payouts.sweeps import (
     MeasureQueues,
     Reconcile,
     ShareWhatCameBack,
+    SignHeads,
 )
 from servicekit.command import Command, Context
 from servicekit.mongo import Database, Session
@@ -64,6 +66,7 @@ CASH_SECONDS = 2.0
 MEASURE_SECONDS = 15.0
 RECONCILE_SECONDS = 15.0
 ROUND_SECONDS = 1.0
+SIGN_SECONDS = 60.0
 SHARE_SECONDS = 15.0
 REQUESTS_SECONDS = 15.0
 STAGE_CONCURRENCY = 4
@@ -128,13 +131,23 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     patience = timedelta(seconds=settings.reconcile_after_seconds)
     reconcile = Reconcile(reconciliation, provider, patience)
     runtime.sweep(Sweep("reconcile", RECONCILE_SECONDS, reconcile))
+    signatures, keys = MongoHeadSignatures(runtime.database), settings.ledger_keys()
+    runtime.sweep(Sweep("signatures", SIGN_SECONDS, SignHeads(queries, signatures, keys)))
     runtime.sweep(Sweep("funds", MEASURE_SECONDS, MeasureFunds(queries, funds)))
     expire = ExpireRequests(runtime.units, queries)
     runtime.sweep(Sweep("requests", REQUESTS_SECONDS, expire, expire.oldest_due))
     runtime.sweep(Sweep("measure", MEASURE_SECONDS, MeasureQueues(queries)))
     secrets = settings.webhook_secrets()
     api = build_api(
-        runtime.guard, runtime.units, queries, stages, runtime.clock, secrets, reconciliation
+        runtime.guard,
+        runtime.units,
+        queries,
+        stages,
+        runtime.clock,
+        secrets,
+        reconciliation,
+        signatures,
+        keys,
     )
     return runtime.process(api)
 
@@ -188,7 +201,16 @@ def _work(
 async def _verify_ledger(context: Context) -> int:
     queries = MongoQueries(context.runtime.database)
     topic = KafkaLedgerTopic(context.runtime.connection, wire.LEDGER_TOPIC)
-    return await perform_verify_ledger(context.arguments, queries, topic)
+    settings = cast(PayoutsSettings, context.runtime.settings)
+    signatures = MongoHeadSignatures(context.runtime.database)
+    return await perform_verify_ledger(
+        context.arguments,
+        queries,
+        topic,
+        signatures,
+        settings.ledger_keys(),
+        context.runtime.clock.now(),
+    )
 
 
 async def _reconcile(context: Context) -> int:

@@ -5,8 +5,14 @@ from datetime import datetime, timedelta
 
 from payouts.domain.reconciliation import suspense
 from payouts.handlers.reconcile import reconcile
-from payouts.handlers.verify_ledger import Proof, verify_from_topic, verify_ledger
-from payouts.ports import LedgerTopic, Provider, Queries, Reconciliation
+from payouts.handlers.sign_heads import read_signed
+from payouts.handlers.verify_ledger import (
+    Proof,
+    compare_signed,
+    verify_from_topic,
+    verify_ledger,
+)
+from payouts.ports import HeadKeys, HeadSignatures, LedgerTopic, Provider, Queries, Reconciliation
 from servicekit.errors import DependencyAway
 
 PROVEN = 0
@@ -20,22 +26,35 @@ def describe_verify_ledger(parser: ArgumentParser) -> None:
     )
 
 
-async def perform_verify_ledger(arguments: Namespace, queries: Queries, topic: LedgerTopic) -> int:
+async def perform_verify_ledger(
+    arguments: Namespace,
+    queries: Queries,
+    topic: LedgerTopic,
+    signatures: HeadSignatures,
+    keys: HeadKeys,
+    now: datetime,
+) -> int:
     """Print every finding, then the heads that somebody else may have noted, then one line."""
-    campaign_id = arguments.campaign
+    campaign_id, unsigned = arguments.campaign, False
     if arguments.from_topic:
         proof = await verify_from_topic(topic, campaign_id)
         for one, (number, head) in sorted(proof.heads.items()):
             print(f"campaign {one} ends at block {number} {head}")
     else:
+        # Read first: what is signed meanwhile would be ahead of the chains that were read.
+        signed = await read_signed(signatures, keys, now)
         proof = await verify_ledger(queries, topic, campaign_id)
+        compare_signed(proof, signed, campaign_id)
+        for line in signed.findings:
+            print(f"signatures: {line}")
+        unsigned = bool(signed.findings)
     for side, finding in proof.findings:
         print(f"{side}: {finding}")
     if campaign_id is not None and not proof.heads:
         print(f"campaign {campaign_id} has no book")
         return FINDINGS
     print(_summary(proof))
-    return FINDINGS if proof.findings else PROVEN
+    return FINDINGS if proof.findings or unsigned else PROVEN
 
 
 def describe_reconcile(parser: ArgumentParser) -> None:

@@ -72,6 +72,10 @@ SUSPENSE = Gauge(
     "Cash at the provider that no book has. Not 0: it belongs to somebody, find out to whom.",
     ["currency"],
 )
+HEADS_SIGNED = Gauge(
+    "sosst_payouts_heads_signed_timestamp_seconds",
+    "When the heads of all chains were last signed; 0 = never. Older than 26 hours: look why.",
+)
 BOOKS_ROUND = Gauge(
     "sosst_payouts_books_round_timestamp_seconds",
     "When the last finished check of all books from their beginnings began. Two days old: look.",

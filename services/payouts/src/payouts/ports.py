@@ -9,6 +9,7 @@ from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.chain import Mark
 from payouts.domain.destination import Destination
+from payouts.domain.head_signing import DaySigned, Head
 from payouts.domain.integrity import Kept
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Posting
@@ -411,6 +412,44 @@ class Reconciliation(Protocol):
     async def save_break(self, found: Break) -> Break:
         """Replace a loaded one; `Conflict` if it was saved since."""
         ...
+
+
+class HeadKeys(Protocol):
+    """Keys that sign the ledger's heads: the current one signs, all verify."""
+
+    current: str
+
+    def sign(self, message: bytes) -> str: ...
+
+    def verifies(self, key_id: str, message: bytes, signature: str) -> bool | None:
+        """Return whether it is of this message, None for a key that is not among them."""
+        ...
+
+    def public(self) -> Mapping[str, str]:
+        """Return the public keys by id."""
+        ...
+
+
+class HeadSignatures(Protocol):
+    """Daily signatures over the heads of all chains. Outside any transaction."""
+
+    async def last(self) -> DaySigned | None: ...
+
+    async def signed(self, campaign_ids: Collection[str]) -> dict[str, Head]:
+        """Return the last signed head of each."""
+        ...
+
+    async def keep(self, day: DaySigned, pages: Sequence[Sequence[Head]]) -> bool:
+        """Keep the day's signature with its pages; False, and nothing kept, if it has one."""
+        ...
+
+    async def days(self, after: str, limit: int) -> list[DaySigned]:
+        """Return signatures of later days, in order."""
+        ...
+
+    async def day(self, date: str) -> DaySigned | None: ...
+
+    async def page(self, day: DaySigned, place: int) -> list[Head] | None: ...
 
 
 class Queries(Protocol):

@@ -1,8 +1,9 @@
 """Every environment variable of payouts."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from payouts.adapters.ledger_keys import LedgerKeys
 from payouts.domain.provider_keys import KeyRules
 from servicekit.secret_files import SECRET, all_of
 from servicekit.settings import ServiceSettings
@@ -19,6 +20,11 @@ class PayoutsSettings(ServiceSettings):
     )
     provider_webhook_secret: str = Field(
         description="Secrets that may sign webhooks, separated by commas; the first is current.",
+        json_schema_extra=SECRET,
+    )
+    ledger_signing_keys: str = Field(
+        description="Ed25519 keys that sign the chains' heads once a day, 32 bytes in base64 each, "
+        "separated by commas; the first signs, all verify.",
         json_schema_extra=SECRET,
     )
     provider_timeout_seconds: float = Field(
@@ -50,6 +56,15 @@ class PayoutsSettings(ServiceSettings):
             client_timeout_seconds=int(self.provider_timeout_seconds) + 1,
             consistency_seconds=self.provider_consistency_seconds,
         )
+
+    @field_validator("ledger_signing_keys")
+    @classmethod
+    def _are_keys(cls, value: str) -> str:
+        LedgerKeys(all_of(value))
+        return value
+
+    def ledger_keys(self) -> LedgerKeys:
+        return LedgerKeys(all_of(self.ledger_signing_keys))
 
     def webhook_secrets(self) -> list[str]:
         return all_of(self.provider_webhook_secret)

@@ -11,6 +11,7 @@ import structlog
 
 from payouts.domain.book import Agreement, agreement
 from payouts.domain.funds import top_up_needed
+from payouts.domain.head_signing import is_due
 from payouts.domain.integrity import Invariant, Violation
 from payouts.domain.plan import StageKind
 from payouts.domain.reconciliation import Break, BreakKind, suspense
@@ -22,6 +23,7 @@ from payouts.handlers.funds import FundsReader
 from payouts.handlers.reconcile import reconcile, unexplained_total
 from payouts.handlers.refund_requests import expire_refund
 from payouts.handlers.refund_run import share_what_came_back
+from payouts.handlers.sign_heads import sign_heads
 from payouts.handlers.wake import CURSOR, look_at_cash
 from payouts.metrics import (
     APPROVALS_WAITING,
@@ -29,6 +31,7 @@ from payouts.metrics import (
     BOOKS_ROUND,
     BREAK_OLDEST,
     BREAKS,
+    HEADS_SIGNED,
     REFUND_OLDEST,
     REFUNDS,
     RUN_ETA,
@@ -37,7 +40,16 @@ from payouts.metrics import (
     SUSPENSE,
     TOP_UP,
 )
-from payouts.ports import BookChecks, PayoutsUnit, Provider, Queries, Queue, Reconciliation
+from payouts.ports import (
+    BookChecks,
+    HeadKeys,
+    HeadSignatures,
+    PayoutsUnit,
+    Provider,
+    Queries,
+    Queue,
+    Reconciliation,
+)
 from servicekit import metrics as kit
 from servicekit.units import UnitsOfWork
 
@@ -233,6 +245,24 @@ class Reconcile:
                 wrong += 1
                 log.error("balance is not its list", currency=currency, unexplained=unexplained)
         kit.INVARIANT_VIOLATIONS.labels(PROVIDER_TOTAL).set(wrong)
+
+
+@dataclass(frozen=True, slots=True)
+class SignHeads:
+    """Signs the heads of all chains once a day, at the first look after midnight (UTC)."""
+
+    queries: Queries
+    signatures: HeadSignatures
+    keys: HeadKeys
+
+    async def __call__(self, now: datetime) -> int:
+        """Sign if the day has no signature yet; 0, because there is never more than one."""
+        last = await self.signatures.last()
+        if is_due(last, now):
+            await sign_heads(self.queries, self.signatures, self.keys, now)
+            last = await self.signatures.last()
+        HEADS_SIGNED.set(last.signed_at.timestamp() if last else 0)
+        return 0
 
 
 @dataclass(slots=True)

@@ -44,7 +44,7 @@ BOOK_VALIDATOR = {
 }
 
 SCHEMA = Schema(
-    version=7,
+    version=8,
     collections=(
         CollectionSchema(
             "books",
@@ -53,6 +53,9 @@ SCHEMA = Schema(
             validator=BOOK_VALIDATOR,
         ),
         CollectionSchema("book_checks"),
+        CollectionSchema("head_signatures"),
+        CollectionSchema("head_pages"),
+        CollectionSchema("signed_heads"),
         CollectionSchema("movements", (Index([("account", 1), ("currency", 1)]),)),
         CollectionSchema("breaks", (Index([("gone_at", 1), ("_id", 1)]),)),
         CollectionSchema(

@@ -92,6 +92,7 @@ class RecoverPayouts(ServiceRecovery):
         "evidence, decisions about milestones, approvals and holds given after the backup: people "
         "must give them again; where a stage was held, its campaign's money is stopped meanwhile",
         "audit records after the backup",
+        "daily signatures of the chains' heads after the backup: who noted them can still compare",
     )
 
     async def roll_forward(self, unexplained: Sequence[Unexplained]) -> list[str]:

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from payouts.domain.block import published
 from payouts.domain.book import Book
 from payouts.domain.chain import Fault, Finding, Mark, ends_at, no_longer_there, resumed
+from payouts.handlers.sign_heads import Signed
 from payouts.ports import LedgerTopic, Queries
 from sosst_contracts.chain import Chain, Chains
 from sosst_contracts.codec import Decoded, Unusable, decode
 
 PAGE = 100
 DATABASE, TOPIC, BOTH = "database", "topic", "database and topic"
+SIGNED = "database against signatures"
 
 
 @dataclass(slots=True)
@@ -27,11 +29,13 @@ class Proof:
     heads: dict[str, tuple[int, str]] = field(default_factory=dict)
     blocks: int = 0
     waiting: int = 0
+    chains: dict[str, Chain] = field(default_factory=dict)
 
     def add(self, side: str, findings: Iterator[Finding] | list[Finding]) -> None:
         self.findings += [(side, finding) for finding in findings]
 
     def count(self, chain: Chain) -> None:
+        self.chains[chain.campaign_id] = chain
         self.heads[chain.campaign_id] = (chain.number, chain.hash)
         self.blocks += len(chain.hashes)
 
@@ -63,6 +67,19 @@ async def verify_ledger(queries: Queries, topic: LedgerTopic, campaign_id: str |
         _compare(proof, own, public, first_waiting)
         proof.count(own)
     return proof
+
+
+def compare_signed(proof: Proof, signed: Signed, campaign_id: str | None) -> None:
+    """Name each campaign whose chain no longer contains a head that was signed: the earliest."""
+    for one, heads in sorted(signed.heads.items()):
+        if campaign_id not in (None, one):
+            continue
+        chain = proof.chains.get(one, Chain(one))
+        lost = [(day, h) for day, h in heads if chain.hashes.get(h.number) != h.hash]
+        if lost:
+            day, head = min(lost, key=lambda one: one[1].number)
+            detail = f"the chain no longer contains the head that was signed on {day}"
+            proof.add(SIGNED, [Finding(Fault.CUT_TAIL, one, head.number, detail)])
 
 
 async def check_book(queries: Queries, book: Book) -> tuple[Chain, list[Finding]]:

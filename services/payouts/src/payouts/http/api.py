@@ -12,6 +12,7 @@ from payouts.handlers.destination import give_destination
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.simulate import Simulate
 from payouts.handlers.wake import wake
+from payouts.http.ledger import add_ledger_routes
 from payouts.http.models import (
     BlockPage,
     DestinationBody,
@@ -35,7 +36,7 @@ from payouts.http.views import (
 )
 from payouts.http.webhooks import SignatureRefused, check_signature, concern_of
 from payouts.metrics import PROVIDER_WEBHOOKS
-from payouts.ports import PayoutsUnit, Queries, Reconciliation
+from payouts.ports import HeadKeys, HeadSignatures, PayoutsUnit, Queries, Reconciliation
 from servicekit.access import Guard, Ids, Owner, guarded_api
 from servicekit.auth import Principal, Role
 from servicekit.causes import because_of
@@ -57,6 +58,8 @@ def build_api(
     clock: Clock,
     webhook_secrets: list[str],
     reconciliation: Reconciliation,
+    signatures: HeadSignatures,
+    keys: HeadKeys,
 ) -> FastAPI:
     """Return the application."""
     api = guarded_api("payouts")
@@ -144,6 +147,7 @@ def build_api(
     add_people_routes(api, guard, units, queries, stages, clock, creator, unknown=_unknown_campaign)
 
     add_reconciliation_routes(api, guard, reconciliation, clock)
+    add_ledger_routes(api, guard, signatures, keys)
 
     @api.get("/campaigns/{campaign_id}/blocks", dependencies=[guard.anybody()])
     async def list_blocks(
