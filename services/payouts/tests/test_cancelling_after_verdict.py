@@ -18,6 +18,7 @@ from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account
 from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.postings import pledge_collected
+from payouts.domain.refund_request import Wanted
 from payouts.domain.shares import Entitlement, divide, freeze, share_of
 from payouts.domain.stage import Stage, StageState
 from payouts.handlers.pay_stages import PayStages, _note
@@ -48,6 +49,9 @@ from services.payouts.tests.test_recover import (
     restore,
     roll_forward,
 )
+from services.payouts.tests.test_staff_refunds import approved as approved_refund
+from services.payouts.tests.test_staff_refunds import asked as asked_refund
+from services.payouts.tests.test_staff_refunds import cancelled as taken_back
 from sosst_contracts import funding
 from sosst_contracts.codec import Decoded, Draft, decode
 from sosst_contracts.testing import sample
@@ -508,6 +512,45 @@ def test_the_fact_says_what_to_do() -> None:
     heard = wire.verdict_from(read)
     assert isinstance(heard, CancellationHeard)
     assert heard.cancellation == Cancellation(event.pledges_sequence, event.cancelled_at)
+
+
+@pytest.mark.trap(1)
+async def test_a_staff_refund_before_the_end_is_out_of_the_shares(payouts: Payouts) -> None:
+    """Its answer is waited for, it is taken back no more, and its pledge shares by the rest."""
+    await paid(payouts, 1)
+    part = Wanted("part", "pledge-1", 2_000, "a broken lamp")
+    refund = await approved_refund(payouts, await asked_refund(payouts, part))
+    payouts.provider.faults["create_refund"] = ["timeout_after"]
+    for claim in await payouts.claim(REFUND):
+        await payouts.refunds(claim)
+    await payouts.hear_cancellation(3)
+    await payouts.turn_run_only()
+    assert len(await payouts.queries.refunds(CAMPAIGN, "", 10)) == 1
+    with pytest.raises(Refused, match="is the backer's by now"):
+        await taken_back(payouts, refund)
+    await payouts.work_off()
+    left = [Entitlement(f"ch_{n}", a - 2_000 * (n == 1)) for n, a in EXAMPLE.items()]
+    shares = {share.pledge_id: share.amount for share in divide(TOTAL - 3_666 - 2_000, left)}
+    assert payouts.provider.refunded == shares | {"ch_1": shares["ch_1"] + 2_000}
+    assert await held(payouts) == 0
+    await payouts.assert_books_true()
+
+
+async def test_no_further_run_begins_while_the_ledger_knows_more(payouts: Payouts) -> None:
+    """Behind a restored backup a refund of it may have been made: nobody is paid on a guess."""
+    await paid(payouts, 1)
+    await payouts.hear_cancellation(3)
+    await payouts.work_off()
+    await come_back(payouts, 1_000)
+
+    async def forget(unit: PayoutsUnit) -> None:
+        book = (await unit.books.load([CAMPAIGN]))[CAMPAIGN]
+        await unit.books.save([replace(book, unclaimed=1)])
+
+    await payouts.units.run(forget)
+    await ShareWhatCameBack(payouts.units, payouts.queries)(payouts.clock.now())
+    await payouts.work_off()
+    assert payouts.provider.refunded == AFTER_ONE
 
 
 async def test_how_far_the_runs_are_is_measured(payouts: Payouts) -> None:

@@ -1,11 +1,13 @@
 """Evidence for a milestone comes in, and somebody else decides about it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from payouts.domain.stage import Stage, StageDecision
+from payouts.domain.stage_amount import become_due
 from payouts.domain.stage_approval import approve_milestone, reject_milestone, submit_milestone
-from payouts.handlers.stages import load_open_view, make_due_if_reached, save_decision
+from payouts.handlers.stages import load_open_view, save_decision
+from payouts.handlers.work_kinds import stage_work
 from payouts.ports import PayoutsUnit
 
 
@@ -39,12 +41,11 @@ async def decide_milestone(
     """Approve or reject; an approved milestone makes its stage due if those before are over."""
     view = await load_open_view(unit, campaign_id, number, now)
     decided = _decide(view.stage, decision, creator, now)
-    await save_decision(unit, view, decided)
-    if decided.stage == view.stage:
-        return view.stage
-    # Its version moved with the save.
-    saved = replace(decided.stage, version=view.stage.version + 1)
-    return await make_due_if_reached(unit, replace(view, stage=saved))
+    due = become_due(view.book, decided.stage, view.previous, now)
+    saved = await save_decision(unit, view, decided if due is None else decided.then(due))
+    if due is not None:
+        await unit.plumbing.work.offer([stage_work(saved.stage, now)])
+    return saved.stage
 
 
 def _decide(

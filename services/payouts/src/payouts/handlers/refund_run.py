@@ -124,6 +124,9 @@ async def share_what_came_back(unit: PayoutsUnit, campaign_id: str, now: datetim
     run = book.run
     if book.cancellation is None or run is None or not run.finished:
         return False
+    if book.unclaimed:
+        # After a restored backup the ledger may know refunds of that run: a person looks first.
+        return False
     if not book.balances[Account.BACKER_FUNDS] or not await _somebody_claims(unit, campaign_id):
         return False
     await unit.books.save([replace(book, run=share_run(campaign_id, run.number + 1))])
