@@ -34,7 +34,7 @@ CREATE INDEX IF NOT EXISTS balance_transactions_by_account
 CREATE INDEX IF NOT EXISTS balance_transactions_by_charge ON balance_transactions (charge);
 CREATE TABLE IF NOT EXISTS balances (
     account TEXT NOT NULL, currency TEXT NOT NULL,
-    available INTEGER NOT NULL CHECK (available >= 0),
+    available INTEGER NOT NULL,
     pending INTEGER NOT NULL CHECK (pending >= 0), PRIMARY KEY (account, currency)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS idempotency (
     account TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL, status INTEGER NOT NULL,

@@ -76,6 +76,7 @@ def _fields(
         "paid": True,
         "captured": True,
         "refunded": False,
+        "disputed": False,
         "fee": provider_fee(amount),
         "source": source,
         "payment_method_details": {"type": "card" if is_card(source) else "sepa_debit"},

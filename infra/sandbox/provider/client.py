@@ -97,6 +97,14 @@ class SandboxClient:
     async def change_settings(self, **changes: object) -> Body:
         return await self.control("/settings", **changes)
 
+    async def dispute(self, charge: str, **order: object) -> Body:
+        """Begin one; `status` inquiry, opened (at once, the default) or prevented."""
+        return await self.control("/disputes", charge=charge, **order)
+
+    async def move_dispute(self, dispute: str, status: str, **order: object) -> Body:
+        """Opened, won, lost, closed or prevented."""
+        return await self.control(f"/disputes/{dispute}", status=status, **order)
+
     async def control(self, path: str, **body: object) -> Body:
         return _taken(await self.http.post(f"/control{path}", json=body))
 

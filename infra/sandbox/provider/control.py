@@ -9,16 +9,33 @@ from typing import Literal
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from infra.sandbox.provider import accounts, faults, refunds, totals, transfers, transitions
+from infra.sandbox.provider import (
+    accounts,
+    disputes,
+    faults,
+    refunds,
+    totals,
+    transfers,
+    transitions,
+)
 from infra.sandbox.provider.book import Body, Session, dump
 from infra.sandbox.provider.errors import ApiError
 from infra.sandbox.provider.events import EVENT_TYPES
 from infra.sandbox.provider.execution import LATE_TRANSITIONS
 from infra.sandbox.provider.operations import OPERATION_NAMES
+from infra.sandbox.provider.parameters import AMOUNT_MAXIMUM
 from infra.sandbox.provider.writer import Writer
 
 router = APIRouter(prefix="/control")
 Seconds = Field(default=0, ge=0)
+DISPUTE_STATUSES = {
+    "inquiry": disputes.INQUIRY,
+    "opened": disputes.OPEN,
+    "closed": disputes.CLOSED,
+    "won": "won",
+    "lost": "lost",
+    "prevented": "prevented",
+}
 
 
 class Strict(BaseModel):
@@ -62,6 +79,21 @@ class Settlement(Strict):
 
 class Reason(Strict):
     reason: str = "could_not_process"
+
+
+class DisputeOrder(Strict):
+    """Of the whole charge where no amount is given."""
+
+    charge: str
+    status: Literal["inquiry", "opened", "prevented"] = "opened"
+    amount: int | None = Field(default=None, ge=1, le=AMOUNT_MAXIMUM)
+    fee: int = Field(default=0, ge=0, le=AMOUNT_MAXIMUM)
+    reason: str = "fraudulent"
+
+
+class DisputeMove(Strict):
+    status: Literal["opened", "won", "lost", "closed", "prevented"]
+    fee: int = Field(default=0, ge=0, le=AMOUNT_MAXIMUM)
 
 
 class SettingsChange(Strict):
@@ -152,6 +184,23 @@ async def fail_refund(request: Request, identifier: str, reason: Reason | None =
 async def fail_payout(request: Request, identifier: str, reason: Reason | None = None) -> Body:
     text = (reason or Reason()).reason
     return await _submit(request, lambda session: transfers.fail_payout(session, identifier, text))
+
+
+@router.post("/disputes")
+async def begin_dispute(request: Request, order: DisputeOrder) -> Body:
+    claimed = disputes.Claimed(order.charge, order.amount, order.fee, order.reason)
+    status = DISPUTE_STATUSES[order.status]
+    return await _submit(request, lambda session: disputes.begin(session, claimed, status))
+
+
+@router.post("/disputes/{identifier}")
+async def move_dispute(request: Request, identifier: str, move: DisputeMove) -> Body:
+    def work(session: Session) -> Body:
+        if move.status == "opened":
+            return disputes.escalate(session, identifier, move.fee)
+        return disputes.end(session, identifier, DISPUTE_STATUSES[move.status])
+
+    return await _submit(request, work)
 
 
 @router.post("/settings")

@@ -20,6 +20,11 @@ EVENT_TYPES = frozenset(
         "payout.paid",
         "payout.failed",
         "topup.succeeded",
+        "charge.dispute.created",
+        "charge.dispute.updated",
+        "charge.dispute.closed",
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.funds_reinstated",
     }
 )
 

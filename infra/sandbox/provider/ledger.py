@@ -22,11 +22,12 @@ def post(
     fee: int = 0,
     available_after_seconds: float = 0,
     charge: str | None = None,
+    may_overdraw: bool = False,
 ) -> str:
     """Book one movement and its balance; answers its id.
 
-    The book's own check refuses what would make a balance negative, so a caller that forgets to
-    look first gets an error, not a negative balance.
+    Only what a bank takes may overdraw: a caller that forgets to look first gets an error, not a
+    negative balance.
     """
     identifier = f"txn_{secrets.token_hex(12)}"
     now = int(session.now)
@@ -38,6 +39,8 @@ def post(
          now + int(available_after_seconds), "pending" if pending else "available"),
     )  # fmt: skip
     net = amount - fee
+    if net < 0 and not may_overdraw and available(session, account, currency) + net < 0:
+        raise ValueError(f"{type} {source} would overdraw {account}")
     _move(session, account, currency, 0 if pending else net, net if pending else 0)
     if pending:
         session.plan("available", identifier, available_after_seconds)

@@ -6,7 +6,15 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from infra.sandbox.provider import accounts, charges, ledger, lists, refunds, transfers
+from infra.sandbox.provider import (
+    accounts,
+    charges,
+    disputes,
+    ledger,
+    lists,
+    refunds,
+    transfers,
+)
 from infra.sandbox.provider.book import PLATFORM, Body, Session
 from infra.sandbox.provider.calls import Call
 from infra.sandbox.provider.errors import missing_resource
@@ -107,6 +115,9 @@ OPERATIONS = (
         ("charge", "amount", "metadata", "reason"), "refund_declined",
     ),
     Operation("refunds.list", "GET", "/v1/refunds", _list("refund", "charge"), ("charge", *PAGE)),
+    Operation("disputes.list", "GET", "/v1/disputes",
+              _list("dispute", "charge"), ("charge", *PAGE)),
+    Operation("disputes.retrieve", "GET", "/v1/disputes/{identifier}", disputes.retrieve),
     Operation("refunds.retrieve", "GET", "/v1/refunds/{identifier}", refunds.retrieve),
     Operation(
         "accounts.create", "POST", "/v1/accounts", accounts.create,

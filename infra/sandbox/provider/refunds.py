@@ -18,6 +18,7 @@ def create(session: Session, call: Call) -> Body:
     metadata, reason = parameters.metadata(), parameters.optional("reason")
     asked = parameters.optional_amount()
     charge = charges.by_id(session, parameters.required("charge"), call.account, "charge")
+    _check_disputes(session, charge)
     left = charge["amount"] - charge["amount_refunded"]
     amount = left if asked is None else asked
     _check_left(charge, left, amount)
@@ -88,6 +89,14 @@ def fail(session: Session, identifier: str, reason: str) -> Body:
     _count(session, charges.by_id(session, refund["charge"], account), -refund["amount"])
     emit(session, "refund.failed", refund, account)
     return refund
+
+
+def _check_disputes(session: Session, charge: Body) -> None:
+    rows = session.connection.execute(
+        "SELECT body FROM objects WHERE parent = ? AND kind = 'dispute'", (charge["id"],)
+    ).fetchall()
+    if not all(json.loads(row["body"])["is_charge_refundable"] for row in rows):
+        raise refused("charge_disputed", f"Charge {charge['id']} has been charged back.", "charge")
 
 
 def _check_left(charge: Body, left: int, amount: int) -> None:

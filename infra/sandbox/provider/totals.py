@@ -16,6 +16,7 @@ def whole_book(session: Session, *, with_charges: bool) -> Body:
         "refunds": _by_status(session, "refund"),
         "payouts": _by_status(session, "payout"),
         "transfers": _by_status(session, "transfer"),
+        "disputes": _by_status(session, "dispute"),
         "deliveries": _counts(session),
     }
     if with_charges:
