@@ -21,11 +21,13 @@ from payouts.consumer import subscriptions
 from payouts.domain.book import Outcome, Verdict
 from payouts.domain.head_signing import day_of
 from payouts.domain.holds import Hold, HoldKind
+from payouts.domain.postings import refund_requested
 from payouts.domain.refund_request import Wanted
 from payouts.handlers.destination import give_destination
 from payouts.handlers.holds import place_hold
 from payouts.handlers.milestones import MilestoneDecision, decide_milestone, take_evidence
 from payouts.handlers.pledges import PledgeHeard, take_pledges
+from payouts.handlers.posting import post
 from payouts.handlers.reconcile import reconcile
 from payouts.handlers.refund_requests import Person, ask_refund
 from payouts.handlers.sign_heads import sign_heads
@@ -63,6 +65,9 @@ APPROVAL = {
 }
 
 REFUND_REQUEST = {"pledge_id": "pledge-29", "amount": 700, "reason": "a broken lamp"}
+
+
+ENDING = {"kind": "written_off", "amount": 100, "reason": "insolvent"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,7 @@ async def make_payouts(guard: Guard) -> Application:
     wanted = Wanted("asked", a_pledge(_number(APPROVABLE)).pledge_id, 500, "a broken lamp")
     person, now = Person("staff-2", OWNER), made.clock.now()
     asked = await made.units.run(lambda unit: ask_refund(unit, APPROVABLE, wanted, person, now))
+    debt = await _a_debt(made, APPROVABLE)
     hold = Hold("placed", HoldKind.STAFF, "a question", "staff-2", made.clock.now())
     await made.units.run(lambda unit: place_hold(unit, CAMPAIGN, hold, made.clock.now()))
     assert await sign_heads(made.queries, made.signatures, KEYS, made.clock.now())
@@ -136,6 +142,7 @@ async def make_payouts(guard: Guard) -> Application:
             "request_id": "request-1",
             "day": day_of(made.clock.now()),
             "place": "0",
+            "receivable_id": debt,
         },
     )
 
@@ -163,6 +170,19 @@ async def _second_stage(made: Payouts, campaign_id: str) -> None:
 def _number(campaign_id: str) -> int:
     """Of the campaign's only pledge."""
     return 10 + len(campaign_id)
+
+
+async def _a_debt(made: Payouts, campaign_id: str) -> str:
+    """Return what the campaign's creator owes the platform."""
+
+    async def owe(unit: PayoutsUnit) -> str:
+        book = (await unit.books.load([campaign_id]))[campaign_id]
+        lent = refund_requested("rf_lent", 0, advanced=100)
+        await unit.books.save([await post(unit, book, [lent], made.clock.now())])
+        (debt,) = await unit.receivables.load(campaign_id)
+        return debt
+
+    return await made.units.run(owe)
 
 
 async def make_updates(guard: Guard) -> Application:

@@ -11,6 +11,7 @@ from typing import Any
 from tests.access.applications import (
     APPROVAL,
     DRAFT,
+    ENDING,
     LAUNCH,
     PAYMENT,
     REFUND_REQUEST,
@@ -228,6 +229,19 @@ ROWS = (
         body={"verdict": "let_be", "reason": "a fee of the scheme"},
         natural_key="the break, who says it, and what; a second person's same word ends it",
         other=({"verdict": "assign", "campaign_id": "campaign-2", "reason": "its fee"}, 200),
+    ),
+    Row("payouts", "GET", "/disputes", STAFF_ONLY),
+    Row("payouts", "GET", "/campaigns/{campaign_id}/disputes", OWN_CAMPAIGN_OR_STAFF),
+    Row("payouts", "GET", "/campaigns/{campaign_id}/receivables", OWN_CAMPAIGN_OR_STAFF),
+    Row(
+        "payouts",
+        "POST",
+        "/campaigns/{campaign_id}/receivables/{receivable_id}/endings",
+        STAFF_ONLY,
+        path="/campaigns/{approvable}/receivables/{receivable_id}/endings",
+        body=ENDING,
+        natural_key="campaign, debt, who says it, and what is said",
+        other=(ENDING | {"amount": 1}, 200),
     ),
     Row(
         "payouts",

@@ -22,7 +22,8 @@ from sosst_contracts.event import (
 )
 
 RefundKind = Annotated[str, Vocabulary("refund")]
-StageKind = Annotated[str, Vocabulary("first", "second", "last")]
+PlannedKind = Annotated[str, Vocabulary("first", "second", "last")]
+StageKind = Annotated[str, Vocabulary("first", "second", "last", "supplement")]
 RefundMethod = Annotated[str, Vocabulary("original_payment")]
 Account = Annotated[str, Vocabulary(*sorted(ACCOUNTS))]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -37,6 +38,10 @@ FeesTax = Annotated[Total | None, Field(description="Tax on both fees, minor uni
 FeesOwed = Annotated[
     Total | None,
     Field(description="Part of the three that the campaign's money did not cover."),
+]
+SetOff = Annotated[
+    Total | None,
+    Field(description="Part that pays the creator's debt instead of being sent, minor units."),
 ]
 Number = Annotated[int, Field(ge=1, le=LARGEST_INTEGER)]
 EitherSide = Annotated[int, Field(ge=-LARGEST_INTEGER, le=LARGEST_INTEGER)]
@@ -102,6 +107,15 @@ class RefundClaimable(_Refund):
     claimable_at: Instant = Field(description="When it became claimable.")
 
 
+class RefundBlocked(_Refund):
+    """The pledge is charged back: the refund waits for the end of the dispute."""
+
+    name: ClassVar = "refund-blocked"
+
+    reason: Text = Field(description="Why, such as dispute.")
+    blocked_at: Instant = Field(description="When it was taken back unsent.")
+
+
 class RefundRefused(_Refund):
     """The refund will not be made; whoever asked for it need not wait."""
 
@@ -115,7 +129,7 @@ class PlannedStage(Part):
     """One stage of the plan."""
 
     stage: Count = Field(description="Number of the stage, from 1.")
-    kind: StageKind = Field(description="Which of the stages it is.")
+    kind: PlannedKind = Field(description="Which of the stages it is.")
     share_basis_points: BasisPoints = Field(description="Its share of the base.")
     planned_amount: Total = Field(description="Share of the base before fees, minor units.")
 
@@ -150,6 +164,7 @@ class StageDue(_Stage):
     """The stage's milestone is reached."""
 
     name: ClassVar = "stage-due"
+    version: ClassVar = "1.1"
 
     due_at: Instant = Field(description="When it became due.")
 
@@ -158,7 +173,7 @@ class StageApproved(_Stage):
     """The stage may be paid."""
 
     name: ClassVar = "stage-approved"
-    version: ClassVar = "1.1"
+    version: ClassVar = "1.2"
 
     by: Identifier = Field(description="Who approved it; `verdict` for a first stage.")
     destination_version: Count = Field(description="Version of the destination it is for.")
@@ -176,6 +191,7 @@ class StageHeld(_Stage):
     """A due or approved stage stands still; an approval that was given has fallen."""
 
     name: ClassVar = "stage-held"
+    version: ClassVar = "1.1"
 
     reason: Text = Field(description="Why, in the words of whoever holds it.")
     held_at: Instant = Field(description="When it was held.")
@@ -185,6 +201,7 @@ class StageReleased(_Stage):
     """A held stage goes on; it needs an approval."""
 
     name: ClassVar = "stage-released"
+    version: ClassVar = "1.1"
 
     released_at: Instant = Field(description="When the last hold was let go.")
 
@@ -193,9 +210,10 @@ class StageNothingToPay(_Stage):
     """A stage ended without a payment, because nothing is left for it."""
 
     name: ClassVar = "stage-nothing-to-pay"
-    version: ClassVar = "1.1"
+    version: ClassVar = "1.2"
 
     ended_at: Instant = Field(description="When it ended.")
+    set_off: SetOff = None
     platform_fee: PlatformFee = None
     processing_fee: ProcessingFee = None
     tax: FeesTax = None
@@ -206,6 +224,7 @@ class StageCancelled(_Stage):
     """The campaign was cancelled after its goal was met, and the stage is not paid."""
 
     name: ClassVar = "stage-cancelled"
+    version: ClassVar = "1.1"
 
     cancelled_at: Instant = Field(description="When it was cancelled.")
 
@@ -214,16 +233,19 @@ class StageSubmitted(_Stage):
     """The provider was asked to pay."""
 
     name: ClassVar = "stage-submitted"
+    version: ClassVar = "1.1"
 
     attempt: Count = Field(description="Number of the attempt, from 1.")
     destination_version: Count = Field(description="Version of the destination it goes to.")
     submitted_at: Instant = Field(description="When it was submitted.")
+    set_off: SetOff = None
 
 
 class StagePaid(_Stage):
     """The creator's bank has the money."""
 
     name: ClassVar = "stage-paid"
+    version: ClassVar = "1.1"
 
     attempt: Count = Field(description="Number of the attempt, from 1.")
     paid_at: Instant = Field(description="When the bank confirmed it.")
@@ -233,10 +255,53 @@ class StageFailed(_Stage):
     """An attempt failed, or a stage that had been paid came back."""
 
     name: ClassVar = "stage-failed"
+    version: ClassVar = "1.1"
 
     attempt: Count = Field(description="Number of the attempt, from 1.")
     reason: Text = Field(description="The provider's reason code.")
     failed_at: Instant = Field(description="When it failed.")
+
+
+class _Dispute(Event):
+    """What the dispute facts share."""
+
+    topic: ClassVar = "payouts.disputes"
+    about_fields: ClassVar = ("dispute_id", "pledge_id")
+
+    campaign_id: Identifier = Field(description="Campaign that the money was for.")
+    dispute_id: Identifier = Field(description="The provider's id of the dispute.")
+    pledge_id: Identifier = Field(description="Pledge whose payment is charged back.")
+    amount: Amount = Field(description="What the bank withdrew, minor units.")
+    currency: Currency = Field(description="ISO 4217 currency of the amounts.")
+    fee: Total = Field(description="The bank's fee, which the platform bears, minor units.")
+
+
+class DisputeOpened(_Dispute):
+    """A backer's bank withdrew the money of a pledge."""
+
+    name: ClassVar = "dispute-opened"
+
+    reserved: Total = Field(description="What the campaign's own money covers of it, minor units.")
+    reason: Text = Field(description="The provider's reason code.")
+    opened_at: Instant = Field(description="When it was booked.")
+
+
+class DisputeWon(_Dispute):
+    """The bank gave the money back; the fee stays."""
+
+    name: ClassVar = "dispute-won"
+
+    won_at: Instant = Field(description="When it was booked.")
+
+
+class DisputeLost(_Dispute):
+    """The backer keeps the money."""
+
+    name: ClassVar = "dispute-lost"
+
+    owed: Total = Field(description="What the creator owes the platform for it, minor units.")
+    lost: Total = Field(description="What the platform bears of it; the campaign's money the rest.")
+    lost_at: Instant = Field(description="When it was booked.")
 
 
 class _Milestone(Event):

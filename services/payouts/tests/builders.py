@@ -4,10 +4,18 @@ from datetime import UTC, datetime, timedelta
 
 from payouts.domain.book import Book, CollectedPledge, Outcome, Verdict, collect
 from payouts.domain.destination import Destination, give, verify
+from payouts.domain.dispute import (
+    Dispute,
+    DisputeSeen,
+    ProviderDisputeStatus,
+    attribute,
+    hear,
+)
 from payouts.domain.funds import ProviderFunds
 from payouts.domain.gate import GateView
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.provider_keys import KeyRules
+from payouts.domain.receivable import Receivable
 from payouts.domain.stage import Stage, make_due, schedule
 from payouts.domain.stage_approval import approve_by_verdict
 from payouts.domain.stage_sending import send, submit
@@ -63,6 +71,29 @@ def an_approved_stage(amount: int = 3666) -> Stage:
 def a_sent_stage() -> Stage:
     submitted = submit(an_approved_stage(), (), a_destination(), NOW).stage
     return send(submitted, NOW)
+
+
+def seen_dispute(**changes: object) -> DisputeSeen:
+    """A chargeback of a whole pledge with a fee, as the provider shows it."""
+    seen: dict[str, object] = {
+        "dispute_id": "dp_1",
+        "payment_reference": "ch_1",
+        "status": ProviderDisputeStatus.OPEN,
+        "amount": 5_000,
+        "currency": "EUR",
+        "fee": 2_000,
+        "withdrawn_in": "txn_dp_1",
+        "reason": "fraudulent",
+    }
+    return DisputeSeen(**(seen | changes))  # type: ignore[arg-type]
+
+
+def a_dispute() -> Dispute:
+    return attribute(hear(seen_dispute(), NOW), some_money())
+
+
+def a_receivable(amount: int = 5_000) -> Receivable:
+    return Receivable("rc_1", "campaign-1", "dispute-lost/dp_1", amount, "EUR", NOW)
 
 
 def a_view(stage: Stage, book: Book, **changes: object) -> GateView:

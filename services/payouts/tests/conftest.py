@@ -22,6 +22,7 @@ from payouts.domain.provider_keys import KeyRules
 from payouts.domain.withdrawal import WithdrawnPledge
 from payouts.handlers.check_books import check_whole
 from payouts.handlers.destination import give_destination
+from payouts.handlers.disputes import FollowDisputes
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.pledges import PledgeHeard, take_pledges
@@ -29,7 +30,7 @@ from payouts.handlers.refund_run import run_all
 from payouts.handlers.refunds import refund_lanes
 from payouts.handlers.send_refunds import SendRefunds
 from payouts.handlers.verdict import CancellationHeard, VerdictHeard, take_verdicts
-from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
+from payouts.handlers.work_kinds import DISPUTE, REFUND, REFUND_RUN, STAGE
 from payouts.ports import BookChecks, HeadSignatures, PayoutsUnit, Reconciliation
 from payouts.sweeps import FollowCash
 from servicekit.clock import ManualClock
@@ -106,6 +107,7 @@ class Payouts:
             approval_limit=LIMIT,
             cooling_off_seconds=60,
         )
+        self.disputes = FollowDisputes(self.units, self.provider, self.clock)
 
     def _refund_worker(self) -> SendRefunds:
         return SendRefunds(
@@ -179,6 +181,7 @@ class Payouts:
         performers: dict[str, Callable[[Claim], Awaitable[None]]] = {
             REFUND: self.refunds,
             STAGE: self.stages,
+            DISPUTE: self.disputes,
         }
         for kind, perform in performers.items():
             for claim in await self.claim(kind):

@@ -16,12 +16,20 @@ from payouts.domain.block import Block, postings_in
 from payouts.domain.book import Book
 from payouts.domain.chain import Mark
 from payouts.domain.destination import Destination
+from payouts.domain.dispute import OVER as DECIDED
+from payouts.domain.dispute import (
+    Dispute,
+    DisputeSeen,
+    DisputeState,
+    ProviderDisputeStatus,
+)
 from payouts.domain.head_signing import DaySigned, Head
 from payouts.domain.integrity import Kept, PledgeSums
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Account, Posting
 from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.receivable import Receivable, open_sum
 from payouts.domain.reconciliation import PLATFORM, BookedCash, Break, Movement, cash_of
 from payouts.domain.refund import UNANSWERED, Refund, RefundState
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
@@ -129,6 +137,10 @@ class MemoryPledges:
         ours.sort(key=lambda money: money.pledge_id)
         return [money for money in ours if money.pledge_id > (after or "")][:limit]
 
+    async def of_payment(self, payment_reference: str) -> PledgeMoney | None:
+        found = [m for m in self._pledges.values() if m.payment_reference == payment_reference]
+        return found[0] if found else None
+
 
 class MemoryRefunds:
     def __init__(self, database: MemoryDatabase) -> None:
@@ -136,6 +148,10 @@ class MemoryRefunds:
 
     async def load(self, refund_ids: Collection[str]) -> dict[str, Refund]:
         return {one: self._refunds[one] for one in refund_ids if one in self._refunds}
+
+    async def of_pledge(self, pledge_id: str) -> list[Refund]:
+        found = [refund for refund in self._refunds.values() if refund.pledge_id == pledge_id]
+        return sorted(found, key=lambda refund: (refund.created_at, refund.refund_id))
 
     async def save(self, refunds: Sequence[Refund]) -> None:
         for refund in refunds:
@@ -145,6 +161,29 @@ class MemoryRefunds:
         ours = [r for r in self._refunds.values() if r.campaign_id == campaign_id]
         asked = [r for r in ours if not r.cause.startswith(tuple(besides))]
         return sum(refund.state in UNANSWERED for refund in asked)
+
+
+class MemoryDisputes:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._disputes: dict[str, Dispute] = database.table("disputes")
+
+    async def load(self, dispute_id: str) -> Dispute | None:
+        return self._disputes.get(dispute_id)
+
+    async def save(self, dispute: Dispute) -> None:
+        _save(self._disputes, dispute.dispute_id, dispute)
+
+
+class MemoryReceivables:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._receivables: dict[str, Receivable] = database.table("receivables")
+
+    async def load(self, campaign_id: str) -> dict[str, Receivable]:
+        return {k: one for k, one in self._receivables.items() if one.campaign_id == campaign_id}
+
+    async def save(self, receivables: Sequence[Receivable]) -> None:
+        for one in receivables:
+            _save(self._receivables, one.receivable_id, one)
 
 
 class MemoryStages:
@@ -213,6 +252,8 @@ class MemoryQueries:
         self._creators: dict[str, str] = database.table("creators")
         self._pledges: dict[str, PledgeMoney] = database.table("pledge_money")
         self._cursors: dict[str, str] = database.table("cursors")
+        self._disputes: dict[str, Dispute] = database.table("disputes")
+        self._receivables: dict[str, Receivable] = database.table("receivables")
 
     async def book(self, campaign_id: str) -> Book | None:
         return self._books.get(campaign_id)
@@ -302,6 +343,27 @@ class MemoryQueries:
 
         return [refund for refund in self._refunds.values() if of_provider(refund)]
 
+    async def dispute(self, dispute_id: str) -> Dispute | None:
+        return self._disputes.get(dispute_id)
+
+    async def disputes(self, campaign_id: str, after: str, limit: int) -> list[Dispute]:
+        ours = [d for d in self._disputes.values() if d.campaign_id == campaign_id]
+        return sorted((d for d in ours if d.dispute_id > after), key=_dispute_id)[:limit]
+
+    async def undecided_disputes(self, after: str, limit: int) -> list[Dispute]:
+        ours = [d for d in self._disputes.values() if d.state not in DECIDED]
+        return sorted((d for d in ours if d.dispute_id > after), key=_dispute_id)[:limit]
+
+    async def dispute_queues(self) -> Mapping[DisputeState, Queue]:
+        return _queues([(d.state, d.seen_at) for d in self._disputes.values()])
+
+    async def receivables(self, campaign_id: str) -> list[Receivable]:
+        ours = [one for one in self._receivables.values() if one.campaign_id == campaign_id]
+        return sorted(ours, key=lambda one: (one.arisen_at, one.receivable_id))
+
+    async def open_receivables(self) -> int:
+        return sum(1 for one in self._receivables.values() if one.open)
+
     async def stages(self, campaign_id: str) -> list[Stage]:
         return await self._stages.load(campaign_id)
 
@@ -345,6 +407,8 @@ class MemoryBookChecks:
         self._pledges: dict[str, PledgeMoney] = database.table("pledge_money")
         self._refunds: dict[str, Refund] = database.table("refunds")
         self._stages = MemoryStages(database)
+        self._disputes: dict[str, Dispute] = database.table("disputes")
+        self._debts: dict[str, Receivable] = database.table("receivables")
 
     async def changed(self, after: str, limit: int) -> list[Book]:
         ids = sorted(one for one in self._unchecked if one > after and one in self._books)
@@ -372,13 +436,22 @@ class MemoryBookChecks:
             amount=sum(one.amount for one in money),
             reserved=sum(one.reserved for one in money),
             returned=sum(one.returned for one in money),
-            refunded=sum(one.returned for one in money if not one.withdrawn),
+            refunded=sum(one.returned - one.charged_back for one in money if not one.withdrawn),
             disputed=sum(one.disputed for one in money),
             over=sum(one.over for one in money),
+            made_good=sum(one.made_good for one in money),
         )
         stages = await self._stages.load(campaign_id)
-        lent = sum(refund.advanced for refund in ours)
-        return Kept(self._books[campaign_id], sums, owed, refunded, tuple(stages), lent)
+        return Kept(
+            book=self._books[campaign_id],
+            pledges=sums,
+            refunds=owed,
+            refunded=refunded,
+            stages=tuple(stages),
+            advanced=sum(refund.advanced for refund in ours),
+            disputes=tuple(d for d in self._disputes.values() if d.campaign_id == campaign_id),
+            debts=open_sum(d for d in self._debts.values() if d.campaign_id == campaign_id),
+        )
 
     async def mark(self, campaign_id: str) -> Mark | None:
         return self._marks.get(campaign_id)
@@ -509,6 +582,10 @@ class MemoryHeadSignatures:
         return self._pages.get((day.set_id, place))
 
 
+def _dispute_id(dispute: Dispute) -> str:
+    return dispute.dispute_id
+
+
 def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[PayoutsUnit]:
     """Return units of work over the memory database."""
 
@@ -522,6 +599,8 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[Pa
             destinations=MemoryDestinations(tables),
             creators=MemoryCreators(tables),
             launches=MemoryLaunches(tables),
+            disputes=MemoryDisputes(tables),
+            receivables=MemoryReceivables(tables),
             facts=OutboxFacts(plumbing.outbox, wire.draft),
         )
 
@@ -574,6 +653,7 @@ class MemoryProvider:
     refunds: dict[str, RefundSeen] = field(default_factory=dict)
     charged: dict[str, int] = field(default_factory=dict)
     refunded: dict[str, int] = field(default_factory=dict)
+    made: dict[str, int] = field(default_factory=dict)
     transfers: dict[str, TransferSeen] = field(default_factory=dict)
     payouts: dict[str, PayoutSeen] = field(default_factory=dict)
     asked_for: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -582,12 +662,15 @@ class MemoryProvider:
     movements: list[CashMovement] = field(default_factory=list)
     statement: list[Movement] = field(default_factory=list)
     campaigns: dict[str, str] = field(default_factory=dict)
+    disputes: dict[str, DisputeSeen] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
     gates: dict[str, "Gate"] = field(default_factory=dict)
     _keys: dict[str, tuple[datetime, Answer]] = field(default_factory=dict)
 
     async def create_refund(self, refund: Refund) -> RefundSeen | Declined | Throttled | NoAnswer:
         def make() -> RefundSeen | Declined:
+            if self._charged_back(refund.payment_reference):
+                return Declined("charge_disputed", retryable=True)
             returned = self.refunded.get(refund.payment_reference, 0)
             if returned + refund.amount > self.charged.get(refund.payment_reference, refund.amount):
                 refused = Declined("charge_already_refunded", retryable=False)
@@ -596,6 +679,7 @@ class MemoryProvider:
             self._leave("refund", name, refund.amount)
             self.campaigns[name] = refund.campaign_id
             self.refunded[refund.payment_reference] = returned + refund.amount
+            self.made[refund.payment_reference] = self.made.get(refund.payment_reference, 0) + 1
             seen = RefundSeen(
                 attempt=refund.attempt.number,
                 provider_refund_id=name,
@@ -612,16 +696,16 @@ class MemoryProvider:
 
     async def create_transfer(self, stage: Stage) -> TransferSeen | Declined | Throttled | NoAnswer:
         def make() -> TransferSeen | Declined:
-            if self.cash < stage.payable:
+            if self.cash < stage.sent:
                 return SHORT
             name = f"tr_{len(self.transfers)}"
-            self._leave("transfer", name, stage.payable)
+            self._leave("transfer", name, stage.sent)
             self.campaigns[name] = stage.campaign_id
             account = stage.attempt.account
-            self.accounts[account] = self.accounts.get(account, 0) + stage.payable
+            self.accounts[account] = self.accounts.get(account, 0) + stage.sent
             seen = TransferSeen(stage.attempt.number, name, self.movements[-1].id)
             self.transfers[stage.attempt_id] = seen
-            self.asked_for[stage.attempt_id] = (account, stage.payable)
+            self.asked_for[stage.attempt_id] = (account, stage.sent)
             return seen
 
         await self._stand_still("create_transfer")
@@ -633,9 +717,9 @@ class MemoryProvider:
     async def create_payout(self, stage: Stage) -> PayoutSeen | Declined | Throttled | NoAnswer:
         def make() -> PayoutSeen | Declined:
             account = stage.attempt.account
-            if self.accounts.get(account, 0) < stage.payable:
+            if self.accounts.get(account, 0) < stage.sent:
                 return SHORT
-            self.accounts[account] -= stage.payable
+            self.accounts[account] -= stage.sent
             name = f"po_{len(self.payouts)}"
             paid = ProviderPayoutStatus.PAID
             seen = PayoutSeen(stage.attempt.number, name, paid, f"txn_{name}")
@@ -689,6 +773,42 @@ class MemoryProvider:
 
     async def payout_schedule(self) -> str | None:
         return self.schedule
+
+    async def find_dispute(self, dispute_id: str) -> DisputeSeen | NotThere | NoAnswer:
+        return self.disputes.get(dispute_id, NotThere())
+
+    def dispute(
+        self, payment_reference: str, amount: int, fee: int = 0, *, inquiry: bool = False
+    ) -> str:
+        """A backer's bank asks, or takes the money at once; nobody is told."""
+        name = f"dp_{len(self.disputes)}"
+        status = ProviderDisputeStatus.INQUIRY if inquiry else ProviderDisputeStatus.OPEN
+        self.disputes[name] = DisputeSeen(name, payment_reference, status, amount, "EUR", fee)
+        if not inquiry:
+            self._withdraw(name)
+        return name
+
+    def move_dispute(self, name: str, status: ProviderDisputeStatus) -> None:
+        """The bank decides, or takes the money after all; nobody is told."""
+        self.disputes[name] = replace(self.disputes[name], status=status)
+        if status is ProviderDisputeStatus.OPEN:
+            self._withdraw(name)
+        if status is ProviderDisputeStatus.WON:
+            self._leave("dispute_reversal", name, -self.disputes[name].amount)
+            moved = self.movements[-1].id
+            self.disputes[name] = replace(self.disputes[name], reinstated_in=moved)
+
+    def _withdraw(self, name: str) -> None:
+        seen = self.disputes[name]
+        self._leave("dispute", name, seen.amount + seen.fee)
+        self.disputes[name] = replace(seen, withdrawn_in=self.movements[-1].id)
+
+    def _charged_back(self, payment_reference: str) -> bool:
+        taken = {ProviderDisputeStatus.OPEN, ProviderDisputeStatus.LOST}
+        return any(
+            seen.payment_reference == payment_reference and seen.status in taken
+            for seen in self.disputes.values()
+        )
 
     def hold(self, operation: str) -> "Gate":
         """Make the next call stand still on its way until the gate is opened."""

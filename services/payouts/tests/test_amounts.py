@@ -103,7 +103,7 @@ def test_worked_example() -> None:
     assert [story.pay_stage(1), story.pay_stage(2)] == [3666, 5499]
     story.charge_back(3333, fee=2000)
     story.give_back("B", 2000)
-    story.do(postings.dispute_lost("C", 3333, 3333, story.held(), creator_owes=True))
+    story.do(postings.dispute_lost("C", 3333, 3333))
     assert story.pay_last() == 2297
     assert 3666 + 5499 + 2297 + 1538 + 2000 + 3333 == 18333
     assert FLOAT - story.held(Account.PLATFORM_CURRENT) == 1910

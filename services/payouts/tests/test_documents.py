@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from payouts.domain import payout_attempt, refund, stage
+from payouts.domain import dispute, payout_attempt, receivable, refund, stage
 from payouts.settings import PayoutsSettings
 from servicekit.settings import settings_table
 
@@ -11,6 +11,8 @@ TABLES = {
     "A refund": refund.TRANSITIONS,
     "A stage": stage.TRANSITIONS,
     "An attempt": payout_attempt.TRANSITIONS,
+    "A dispute": dispute.TRANSITIONS,
+    "A debt of a creator": receivable.TRANSITIONS,
 }
 
 

@@ -13,8 +13,11 @@ from fastapi import FastAPI
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import Caller
 from payouts.domain.book import Outcome
-from payouts.handlers.work_kinds import REFUND
+from payouts.domain.postings import refund_requested
+from payouts.handlers.posting import post
+from payouts.handlers.work_kinds import DISPUTE, REFUND
 from payouts.http import build_api
+from payouts.ports import PayoutsUnit
 from servicekit.problems import install_problems
 from services.payouts.tests.conftest import CAMPAIGN, KEYS, Payouts, memory_payouts
 
@@ -154,6 +157,67 @@ async def test_a_webhook_wakes_the_work_it_concerns(
         assert (await hear(client, body, signed(body, secret))).json() == {"status": "woke"}
     (woken,) = await known.claim(REFUND)
     assert woken.item.payload["refund_id"] == refund.refund_id
+
+
+@pytest.mark.trap(14)
+async def test_a_webhook_of_a_dispute_only_wakes_our_own_look(
+    client: httpx.AsyncClient, known: Payouts
+) -> None:
+    """It carries nothing of ours, so it names itself; what it says of money is not believed."""
+    about = {"object": "dispute", "id": "dp_0", "amount": 1, "status": "lost", "metadata": {}}
+    body = json.dumps({"data": {"object": about}}).encode()
+    for _ in range(2):
+        assert (await hear(client, body, signed(body))).json() == {"status": "woke"}
+    (woken,) = await known.claim(DISPUTE)
+    assert woken.item.payload == {"dispute_id": "dp_0"}
+    await known.disputes(woken)
+    assert await known.queries.dispute("dp_0") is None
+    for wrong in (None, 5, "", "d" * 201):
+        body = json.dumps({"data": {"object": about | {"id": wrong}}}).encode()
+        assert (await hear(client, body, signed(body))).json() == {"status": "ignored"}
+
+
+async def test_disputes_and_debts_are_shown_and_two_people_end_one(
+    client: httpx.AsyncClient, known: Payouts
+) -> None:
+    """What a bank took, what is nobody's, and what the creator owes until two people end it."""
+    for reference in ("ch_1", "ch_none"):
+        known.provider.dispute(reference, 5_000, 2_000)
+    await known.turn()
+    await known.turn()
+    shown = (await client.get(f"/campaigns/{CAMPAIGN}/disputes?limit=1")).json()
+    (one,) = shown["items"]
+    assert (one["state"], one["fee"], one["pledge_id"]) == ("opened", 2_000, "pledge-1")
+    assert shown["next_cursor"] == one["dispute_id"]
+    undecided = (await client.get("/disputes")).json()["items"]
+    assert [(d["state"], d["campaign_id"]) for d in undecided] == [
+        ("opened", CAMPAIGN),
+        ("unattributed", None),
+    ]
+
+    async def lend(unit: PayoutsUnit) -> None:
+        book = (await unit.books.load([CAMPAIGN]))[CAMPAIGN]
+        lent = refund_requested("rf_lent", 0, advanced=100)
+        await unit.books.save([await post(unit, book, [lent], known.clock.now())])
+
+    await known.units.run(lend)
+    debts = (await client.get(f"/campaigns/{CAMPAIGN}/receivables")).json()
+    (debt,) = debts["receivables"]
+    assert (debts["open"], debt["state"]) == (100, "arisen")
+    path = f"/campaigns/{CAMPAIGN}/receivables/{debt['receivable_id']}/endings"
+    body = {"kind": "written_off", "amount": 100, "reason": "insolvent"}
+    answers = [
+        await client.post(path, json=body, headers=bearer(Caller(name, ("staff",))))
+        for name in ("staff-1", "staff-2", "staff-2")
+    ]
+    assert [a.json()["state"] for a in answers] == ["arisen", "written_off", "written_off"]
+    assert answers[1].json()["endings"][0]["second_by"] == "staff-2"
+    refused = await client.post(path, json=body)
+    assert problem(refused) == (409, "not-owed")
+    unknown = await client.post(path.replace("rc_", "rx_"), json=body)
+    assert problem(unknown) == (404, "receivable-unknown")
+    for wrong in ({}, body | {"amount": 0}, body | {"amount": True}, body | {"kind": "forgiven"}):
+        assert problem(await client.post(path, json=wrong))[0] == 422
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ TABLE: list[tuple[Posting, int, list[tuple[Account, Account, int]]]] = [
         ],
     ),
     (
-        postings.dispute_lost("d", 10, 5, 2, creator_owes=True),
+        postings.dispute_lost("d", 10, 5, 2, 3),
         12,
         [
             (A.DISPUTES_RESERVED, A.DISPUTED_AT_SCHEME, 5),
@@ -100,7 +100,7 @@ TABLE: list[tuple[Posting, int, list[tuple[Account, Account, int]]]] = [
         ],
     ),
     (
-        postings.dispute_lost("d", 10, 0, 0, creator_owes=False),
+        postings.dispute_lost("d", 10, 0),
         12,
         [(A.LOSS_COSTS, A.DISPUTED_AT_SCHEME, 10)],
     ),

@@ -13,6 +13,7 @@ from infra.suite.readings import eventually
 from payouts.adapters.sandbox_provider import SandboxProvider
 from payouts.domain.book import collect
 from payouts.domain.destination import give, verify
+from payouts.domain.dispute import DisputeSeen, ProviderDisputeStatus
 from payouts.domain.refund import Refund, request
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen, refuse
 from payouts.domain.refund_sending import send
@@ -58,6 +59,12 @@ class MemoryWorld:
     async def fail_later(self, refund: Refund, seen: RefundSeen) -> None:
         self.provider.fail_later(refund)
 
+    async def dispute(self, reference: str, amount: int, fee: int, asked: bool) -> str:
+        return self.provider.dispute(reference, amount, fee, inquiry=asked)
+
+    async def move_dispute(self, name: str, status: ProviderDisputeStatus) -> None:
+        self.provider.move_dispute(name, status)
+
     async def pass_a_day(self) -> None:
         self.clock.advance(seconds=A_DAY_SECONDS)
 
@@ -85,6 +92,15 @@ class SandboxWorld:
 
     async def fail_later(self, refund: Refund, seen: RefundSeen) -> None:
         await self.client.control(f"/refunds/{seen.provider_refund_id}/fail")
+
+    async def dispute(self, reference: str, amount: int, fee: int, asked: bool) -> str:
+        status = "inquiry" if asked else "opened"
+        order = {"amount": amount, "fee": fee, "status": status}
+        return str((await self.client.dispute(reference, **order))["id"])
+
+    async def move_dispute(self, name: str, status: ProviderDisputeStatus) -> None:
+        words = {ProviderDisputeStatus.OPEN: "opened"}
+        await self.client.move_dispute(name, words.get(status, status.value))
 
     async def pass_a_day(self) -> None:
         await self.client.advance_clock(A_DAY_SECONDS)
@@ -423,3 +439,54 @@ async def test_equal_parts_of_one_charge_are_two_refunds(world: World) -> None:
     assert [await world.provider.find_refund(part) for part in parts[:2]] == made[:2]
     assert await world.provider.refunds_of(parts[1]) == [made[1]]
     assert await available(world) == before - 4_000
+
+
+async def seen(world: World, name: str) -> DisputeSeen:
+    found = await world.provider.find_dispute(name)
+    assert isinstance(found, DisputeSeen)
+    return found
+
+
+@pytest.mark.trap(3)
+async def test_a_chargeback_is_read_with_its_cash_and_refunds_are_refused(world: World) -> None:
+    """What it withdrew, its fee, and what came back; each is a movement of the same dispute."""
+    refund = await a_refund(world)
+    before = await available(world)
+    name = await world.dispute(refund.payment_reference, 5_100, 2_000, asked=False)
+    opened = await seen(world, name)
+    assert (opened.status, opened.amount, opened.fee) == (ProviderDisputeStatus.OPEN, 5_100, 2_000)
+    assert (opened.currency, opened.payment_reference) == ("EUR", refund.payment_reference)
+    assert await available(world) == before - 5_100 - 2_000
+    refused = await world.provider.create_refund(refund)
+    assert refused == Declined("charge_disputed", retryable=True)
+    await world.move_dispute(name, ProviderDisputeStatus.WON)
+    won = await seen(world, name)
+    assert (won.status, won.withdrawn_in) == (ProviderDisputeStatus.WON, opened.withdrawn_in)
+    assert await available(world) == before - 2_000
+    moved = {one.id: one.type for one in await every_movement(world) if one.source == name}
+    assert moved == {won.withdrawn_in: "dispute", won.reinstated_in: "dispute_reversal"}
+    assert isinstance(await world.provider.create_refund(next_attempt(refund)), RefundSeen)
+
+
+async def test_an_inquiry_is_read_without_cash(world: World) -> None:
+    """It is closed, or becomes a chargeback, or is prevented; nobody else's name is there."""
+    refund = await a_refund(world)
+    before = await available(world)
+    names = [await world.dispute(refund.payment_reference, 5_000, 0, asked=True) for _ in "abc"]
+    statuses = ("closed", "prevented", "open")
+    for name, status in zip(names, map(ProviderDisputeStatus, statuses), strict=True):
+        asked = await seen(world, name)
+        assert (asked.status, asked.withdrawn_in) == (ProviderDisputeStatus.INQUIRY, None)
+        await world.move_dispute(name, status)
+        assert (await seen(world, name)).status is status
+    assert await available(world) == before - 5_000
+    assert await world.provider.find_dispute("dp_none") == NotThere()
+    await world.move_dispute(names[2], ProviderDisputeStatus.LOST)
+    assert (await seen(world, names[2])).status is ProviderDisputeStatus.LOST
+
+
+async def every_movement(world: World) -> list[CashMovement]:
+    found: list[CashMovement] = []
+    while page := await world.provider.movements_after(found[-1].id if found else None):
+        found += page
+    return found

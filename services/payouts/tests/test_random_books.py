@@ -155,11 +155,10 @@ class Trial:
         if won:
             self.do(postings.dispute_won(amount, reserved, self.txn()), amount, amount - reserved)
         else:
-            owes = self.choose.random() < 0.7
-            name = f"d{self.next()}"
-            available = self.held()
-            made = postings.dispute_lost(name, amount, reserved, available, creator_owes=owes)
-            self.do(made, of_float=min(amount - reserved, available))
+            newly = min(amount - reserved, self.held())
+            owed = self.choose.randint(0, amount - reserved - newly)
+            made = postings.dispute_lost(f"d{self.next()}", amount, reserved, newly, owed)
+            self.do(made, of_float=newly)
             pledge.returnable = 0
         pledge.disputed = pledge.reserved = 0
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from payouts import wire
 from payouts.domain import refund_recovery, stage_recovery
 from payouts.domain.book import Outcome
+from payouts.domain.dispute import ProviderDisputeStatus
 from payouts.domain.errors import Refused
 from payouts.domain.holds import Hold, HoldKind
 from payouts.domain.ledger import Account
@@ -544,3 +545,62 @@ def test_what_cannot_both_be_true_is_left_to_a_person() -> None:
             stage_recovery.adopt(stage, destination, transfers, [], NOW)
     taken = stage_recovery.adopt(stage, destination, [made], [], NOW)
     assert taken.stage.attempt.transfer_id == "tr_1"
+
+
+Moments = st.integers(0, 4)
+
+
+@pytest.mark.trap(3)
+@pytest.mark.trap(23)
+@settings(max_examples=80, deadline=None)
+@given(
+    outcome=st.sampled_from([Outcome.GOAL_MISSED, Outcome.GOAL_MET]),
+    opens=Moments,
+    ends=Moments,
+    saved=Moments,
+    status=st.sampled_from([ProviderDisputeStatus.WON, ProviderDisputeStatus.LOST]),
+)
+def test_a_chargeback_is_booked_once_around_a_restored_backup(
+    outcome: Outcome, opens: int, ends: int, saved: int, status: ProviderDisputeStatus
+) -> None:
+    """Opened, decided, backed up at any moments of a campaign: the same books, nobody twice."""
+    asyncio.run(_charged_back(outcome, opens, opens + ends, saved, status))
+
+
+async def _charged_back(
+    outcome: Outcome, opens: int, ends: int, saved: int, status: ProviderDisputeStatus
+) -> None:
+    payouts, backup, heard = memory_payouts(), Backup(), 0
+    for moment in range(max(opens, ends, saved, 4) + 1):
+        if moment == saved:
+            backup, heard = back_up(payouts), min(moment, 2)
+        if moment in (1, 2):
+            await hear(payouts, outcome, moment - 1, moment)
+        if moment == 1:
+            await payouts.give_destination()
+        if moment == opens:
+            payouts.provider.dispute("ch_1", 5_000, 2_000)
+        if moment == ends and status is not None:
+            payouts.provider.move_dispute("dp_0", status)
+        await live(payouts, 2)
+    cash, ledger = payouts.provider.cash, await ledger_of(payouts)
+    payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
+    again = restore(payouts, backup)
+    await roll_forward(again, ledger)
+    await hear(again, outcome, max(heard - 1, 0), 2)
+    payouts.provider.cash = cash
+    if await again.queries.destination(CAMPAIGN) is None:
+        await again.give_destination()
+    lines = await recover(again)
+    assert not [line for line in lines if "a person" in line], lines
+    await live(again, 12)
+    dispute = await again.queries.dispute("dp_0")
+    assert dispute is not None and dispute.state.value == status.value
+    await again.assert_books_true()
+    await assert_the_ledger_goes_on(again, ledger)
+    book = await again.queries.book(CAMPAIGN)
+    assert book is not None
+    assert not book.unclaimed, await again.queries.unclaimed(CAMPAIGN, "", 9)
+    for reference, times in payouts.provider.made.items():
+        assert times <= 1, f"{reference} was refunded {times} times"
+    assert len({(t.attempt, t.transfer_id) for t in payouts.provider.transfers.values()}) <= 1

@@ -214,7 +214,12 @@ def _sent(state: RefundState) -> Refund:
         state
         for state in RefundState
         if state
-        not in (RefundState.AWAITING_APPROVAL, RefundState.REQUESTED, RefundState.AWAITING_FUNDS)
+        not in (
+            RefundState.AWAITING_APPROVAL,
+            RefundState.REQUESTED,
+            RefundState.AWAITING_FUNDS,
+            RefundState.BLOCKED,
+        )
     ],
 )
 def test_what_may_have_left_is_not_taken_back(state: RefundState) -> None:
@@ -238,3 +243,12 @@ def test_what_is_owed_by_a_rule_is_not_taken_back() -> None:
     assert take(decision.refund, money, running) == "owed-anyway"
     assert take(decision.refund, replace(money, withdrawn=True), held()) == "owed-anyway"
     assert reason_of(lambda: approved(by_verdict)) == "not-asked-by-staff"
+
+
+@pytest.mark.trap(3)
+def test_what_a_dispute_took_back_is_cancelled_without_moving_money_again() -> None:
+    """Its money went back to the campaign when it was blocked."""
+    money = approved().money
+    cancelled = cancel(_sent(RefundState.BLOCKED), money, held(), "staff-1", "a mistake", NOW)
+    assert cancelled.refund.state is RefundState.CANCELLED
+    assert (cancelled.postings, cancelled.money) == ((), money)

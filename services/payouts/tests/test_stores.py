@@ -5,12 +5,13 @@ from functools import partial
 
 import pytest
 
-from payouts.adapters.mongo_stores import BOOKS, PLEDGES, STAGES
+from payouts.adapters.mongo_stores import BOOKS, PLEDGES, REFUNDS, STAGES
 from payouts.domain.book import collect, seal_into
 from payouts.domain.destination import give
 from payouts.domain.ledger import Account
 from payouts.domain.refund import request
 from payouts.handlers.pledges import PledgeHeard, take_pledges
+from payouts.ports import PayoutsUnit
 from servicekit import metrics
 from servicekit.errors import Conflict, DuplicateKey, Unsaveable
 from servicekit.mongo import Database
@@ -18,8 +19,11 @@ from services.payouts.tests.builders import (
     NOW,
     a_book,
     a_destination,
+    a_dispute,
     a_pledge,
+    a_receivable,
     an_approved_stage,
+    some_money,
     the_stages,
 )
 from services.payouts.tests.conftest import Payouts, mongo_payouts
@@ -139,6 +143,38 @@ async def test_the_database_refuses_a_buggy_write(database: Database) -> None:
         await database.collection("pledge_money").insert_one(good)
 
 
+@pytest.mark.trap(13)
+async def test_disputes_debts_and_whose_they_are(payouts: Payouts) -> None:
+    """What is loaded is what was saved; a second new one and a stale save are refused."""
+    dispute, debt, money = a_dispute(), a_receivable(), some_money()
+
+    async def save(unit: PayoutsUnit) -> None:
+        await unit.disputes.save(dispute)
+        await unit.receivables.save([debt])
+        await unit.pledges.save([money])
+        await unit.refunds.save([request(money, "a-cause", NOW).refund])
+
+    await payouts.units.run(save)
+    assert await payouts.queries.dispute("dp_1") == replace(dispute, version=1)
+    assert await payouts.queries.disputes("campaign-1", "", 10) == [replace(dispute, version=1)]
+    assert await payouts.queries.undecided_disputes("dp_1", 10) == []
+    assert [one.state for one in await payouts.queries.undecided_disputes("", 10)] == ["inquiry"]
+    assert (await payouts.queries.dispute_queues())[dispute.state].count == 1
+    assert await payouts.queries.receivables("campaign-1") == [replace(debt, version=1)]
+    assert await payouts.queries.open_receivables() == 1
+    assert await payouts.units.run(lambda unit: unit.pledges.of_payment("ch_1")) == money
+    assert await payouts.units.run(lambda unit: unit.pledges.of_payment("ch_2")) is None
+    [refund] = await payouts.units.run(lambda unit: unit.refunds.of_pledge("pledge-1"))
+    assert refund.cause == "a-cause"
+    for stale, error in ((0, DuplicateKey), (7, Conflict)):
+        late = replace(dispute, version=stale)
+        with pytest.raises(error):
+            await payouts.units.run(lambda unit, late=late: unit.disputes.save(late))
+        owed = replace(debt, version=stale)
+        with pytest.raises(error):
+            await payouts.units.run(lambda unit, owed=owed: unit.receivables.save([owed]))
+
+
 async def test_the_creator_of_a_campaign_is_who_was_told_first(payouts: Payouts) -> None:
     """The same fact again, or a later one, changes nothing; an unknown campaign is nobody's."""
     for creators in ({"campaign-1": "anna", "campaign-2": "ben"}, {"campaign-1": "mallory"}, {}):
@@ -173,8 +209,11 @@ def test_what_the_release_before_saved_is_read() -> None:
     book, stage = BOOKS.document("campaign-1", a_book()), STAGES.document("s", an_approved_stage())
     for name in ("fees", "fee_base", "processing", "last_approved", "holds"):
         del book[name]
-    for name in ("milestone", "divided"):
+    for name in ("milestone", "divided", "set_off"):
         del stage[name]
+    refund = REFUNDS.document("r", request(some_money(), "a-cause", NOW).refund)
+    del refund["blocks"]
+    assert REFUNDS.value(refund).blocks == 0
     for name in ("second_by", "second_at", "signed"):
         del stage["approval"][name]
     assert BOOKS.value(book) == a_book()

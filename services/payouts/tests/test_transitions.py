@@ -5,9 +5,24 @@ from typing import Any
 
 import pytest
 
-from payouts.domain import destination, milestone, payout_attempt, refund, stage
+from payouts.domain import (
+    destination,
+    dispute,
+    milestone,
+    payout_attempt,
+    receivable,
+    refund,
+    stage,
+)
 from payouts.domain.errors import Refused
-from services.payouts.tests.builders import NOW, a_destination, some_money, the_stages
+from services.payouts.tests.builders import (
+    NOW,
+    a_destination,
+    a_dispute,
+    a_receivable,
+    some_money,
+    the_stages,
+)
 
 # Written out a second time on purpose: a slip in the code's own tables must not go unnoticed.
 ALLOWED: dict[str, set[str]] = {
@@ -34,6 +49,12 @@ ALLOWED: dict[str, set[str]] = {
         "failed>submitted",
         "failed>claimable",
         "claimable>requested",
+        "requested>blocked",
+        "awaiting_funds>blocked",
+        "failed>blocked",
+        "claimable>blocked",
+        "blocked>requested",
+        "blocked>cancelled",
     },
     "stage": {
         "planned>due",
@@ -51,6 +72,7 @@ ALLOWED: dict[str, set[str]] = {
         "approved>due",
         "approved>held",
         "approved>submitted",
+        "approved>nothing_to_pay",
         "submitted>in_transit",
         "submitted>failed",
         "in_transit>paid",
@@ -76,6 +98,21 @@ ALLOWED: dict[str, set[str]] = {
         "in_transit>paid",
         "in_transit>failed",
         "paid>failed",
+    },
+    "dispute": {
+        "unattributed>inquiry",
+        "inquiry>closed",
+        "inquiry>opened",
+        "inquiry>prevented",
+        "opened>won",
+        "opened>lost",
+    },
+    "receivable": {
+        "arisen>part_settled",
+        "arisen>settled",
+        "arisen>written_off",
+        "part_settled>settled",
+        "part_settled>written_off",
     },
     "milestone": {"submitted>approved", "submitted>rejected"},
     "destination": {
@@ -103,6 +140,8 @@ MACHINES: dict[str, tuple[Any, Any, Any]] = {
         milestone.move,
         milestone.submit(None, "a" * 64, "creator-1", NOW),
     ),
+    "dispute": (dispute.DisputeState, dispute.move, a_dispute()),
+    "receivable": (receivable.ReceivableState, receivable.move, a_receivable()),
     "destination": (destination.DestinationState, destination.move, a_destination()),
 }
 
@@ -134,6 +173,8 @@ def test_tables_name_every_state() -> None:
         (stage, stage.StageState),
         (payout_attempt, payout_attempt.AttemptState),
         (milestone, milestone.MilestoneState),
+        (dispute, dispute.DisputeState),
+        (receivable, receivable.ReceivableState),
         (destination, destination.DestinationState),
     ):
         assert set(module.TRANSITIONS) == set(states)

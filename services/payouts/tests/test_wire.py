@@ -4,8 +4,10 @@ import pytest
 
 from payouts import wire
 from payouts.domain.book import Outcome, collect
+from payouts.domain.dispute import DisputeFact, DisputeLost, DisputeOpened, DisputeWon
 from payouts.domain.payout_attempt import PayoutAttempt
 from payouts.domain.refund import (
+    RefundBlocked,
     RefundClaimable,
     RefundCreated,
     RefundFact,
@@ -23,8 +25,16 @@ from payouts.domain.stage import (
     StagePaid,
     StageSubmitted,
     make_due,
+    supplement,
 )
-from services.payouts.tests.builders import NOW, a_book, a_pledge, an_approved_stage, the_stages
+from services.payouts.tests.builders import (
+    NOW,
+    a_book,
+    a_dispute,
+    a_pledge,
+    an_approved_stage,
+    the_stages,
+)
 from sosst_contracts import funding
 from sosst_contracts.codec import Decoded, Draft, decode
 from sosst_contracts.event import Event
@@ -50,7 +60,12 @@ def read_back(draft: Draft) -> Event:
         (RefundSucceeded(REFUND, True, NOW), "refund-succeeded"),
         (RefundFailed(REFUND, "declined", NOW), "refund-failed"),
         (RefundClaimable(REFUND, "declined", NOW), "refund-claimable"),
-        (RefundRefused(REFUND, "not-returnable", NOW), "refund-refused"),
+        (RefundBlocked(REFUND, "dispute", NOW), "refund-blocked"),
+        (RefundRefused(REFUND, "satisfied_by_chargeback", NOW), "refund-refused"),
+        (DisputeOpened(a_dispute(), NOW), "dispute-opened"),
+        (DisputeWon(a_dispute(), NOW), "dispute-won"),
+        (DisputeLost(a_dispute(), NOW), "dispute-lost"),
+        (StageDue(make_due(supplement("campaign-1", 4, "EUR"), 100, NOW).stage), "stage-due"),
         (PlanScheduled("campaign-1", "EUR", 18333, the_stages(), NOW), "plan-scheduled"),
         (StageDue(make_due(the_stages()[0], 3666, NOW).stage), "stage-due"),
         (StageApproved(STAGE, STAGE.approval), "stage-approved"),
@@ -59,7 +74,9 @@ def read_back(draft: Draft) -> Event:
         (StageFailed(STAGE, ATTEMPT, "account_closed", NOW), "stage-failed"),
     ],
 )
-def test_every_fact_becomes_its_event(fact: RefundFact | StageFact, name: str) -> None:
+def test_every_fact_becomes_its_event(
+    fact: RefundFact | StageFact | DisputeFact, name: str
+) -> None:
     """What happened can be said on the wire, keyed by its campaign."""
     event = read_back(wire.draft(fact))
     assert (event.name, event.key) == (name, "campaign-1")

@@ -186,6 +186,32 @@ async def test_fees_are_held_until_the_last_stage_is_approved(service: UpdatesSe
     assert shown == [90, 0, 90, 0, 90, 0, 0, 90, 90]
 
 
+@pytest.mark.trap(3)
+async def test_what_banks_take_of_the_campaigns_money_is_not_held(service: UpdatesService) -> None:
+    """Open: what the campaign covers; won: nothing; lost: all but what others bear."""
+    about = {"dispute_id": "dp_1", "amount": 900}
+    facts = (
+        sample(payouts.DisputeOpened, **about, reserved=700),
+        sample(payouts.DisputeOpened, dispute_id="dp_2", amount=100, reserved=100),
+        sample(payouts.DisputeLost, **about, owed=50, lost=100),
+        sample(payouts.DisputeWon, dispute_id="dp_2", amount=100),
+    )
+    shown = []
+    for sequence, fact in enumerate(facts, start=1):
+        await service.hear((fact, sequence))
+        project = await service.queries.project(CAMPAIGN)
+        assert project is not None
+        shown.append((project.figures.charged_back, project.figures.held))
+    assert shown == [(700, -700), (800, -800), (850, -850), (750, -750)]
+
+
+async def test_a_stage_that_is_set_off_is_paid_by_that(service: UpdatesService) -> None:
+    """The creator's debt took all of it: it is no longer held."""
+    await service.hear((sample(payouts.StageNothingToPay, stage=4, set_off=300), 1))
+    project = await service.queries.project(CAMPAIGN)
+    assert project is not None and project.figures.paid == 300
+
+
 async def test_a_stage_that_bounces_is_no_longer_paid(service: UpdatesService) -> None:
     """Paid, returned by the bank, and paid again is one amount."""
     paid = sample(payouts.StagePaid, stage=1, amount=700)

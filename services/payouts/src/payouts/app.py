@@ -16,8 +16,10 @@ from payouts.adapters.mongo_stores import (
     MongoBooks,
     MongoCreators,
     MongoDestinations,
+    MongoDisputes,
     MongoLaunches,
     MongoPledges,
+    MongoReceivables,
     MongoRefunds,
     MongoStages,
 )
@@ -31,13 +33,14 @@ from payouts.commands import (
     perform_verify_ledger,
 )
 from payouts.consumer import CAMPAIGNS_GROUP, PLEDGES_GROUP, subscriptions
+from payouts.handlers.disputes import FollowDisputes
 from payouts.handlers.funds import FundsReader, RefuseAutomaticPayouts
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.recover import RecoverPayouts
 from payouts.handlers.refund_run import run_all
 from payouts.handlers.refunds import refund_lanes
 from payouts.handlers.send_refunds import SendRefunds
-from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
+from payouts.handlers.work_kinds import DISPUTE, REFUND, REFUND_RUN, STAGE
 from payouts.http import build_api
 from payouts.ports import Brake, PayoutsUnit
 from payouts.settings import PayoutsSettings
@@ -71,6 +74,7 @@ SHARE_SECONDS = 15.0
 REQUESTS_SECONDS = 15.0
 STAGE_CONCURRENCY = 4
 RUN_CONCURRENCY = 2
+DISPUTE_CONCURRENCY = 2
 
 
 def begin(settings: PayoutsSettings, roles: Collection[str]) -> Runtime[PayoutsUnit]:
@@ -89,6 +93,8 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> PayoutsUni
         destinations=MongoDestinations(database, session),
         creators=MongoCreators(database, session),
         launches=MongoLaunches(database, session),
+        disputes=MongoDisputes(database, session),
+        receivables=MongoReceivables(database, session),
         facts=OutboxFacts(plumbing.outbox, wire.draft),
     )
 
@@ -109,6 +115,13 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
         lanes, provider, queries, funds, brake, settings.key_rules(), runtime.clock
     )
     _work(settings, runtime, refunds, stages)
+    disputes = FollowDisputes(runtime.units, provider, runtime.clock)
+    runtime.worker(
+        DISPUTE,
+        disputes,
+        concurrency=DISPUTE_CONCURRENCY,
+        lease_seconds=settings.lease_seconds,
+    )
     runtime.recover_with(
         RecoverPayouts(
             units=runtime.units,
@@ -179,6 +192,7 @@ def _stages(
         clock=runtime.clock,
         approval_limit=settings.approval_limit,
         cooling_off_seconds=settings.cooling_off_seconds,
+        dispute_reserve_basis_points=settings.dispute_reserve_basis_points,
     )
 
 

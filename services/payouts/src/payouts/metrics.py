@@ -2,6 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from payouts.domain.dispute import DisputeState
 from payouts.domain.plan import StageKind
 from payouts.domain.reconciliation import BreakKind
 from payouts.domain.refund import RefundState
@@ -85,6 +86,19 @@ VERDICT_CONTRADICTIONS = Counter(
     "sosst_payouts_verdict_contradictions_total",
     "Verdicts that our own counted pledges contradict. Any: somebody must look, no stage is paid.",
 )
+DISPUTES = Gauge(
+    "sosst_payouts_disputes",
+    "Disputes by state. Any unattributed: a payment that no pledge of ours is known for; look.",
+    ["state"],
+)
+RECEIVABLES = Gauge(
+    "sosst_payouts_receivables",
+    "Open debts of creators. Growing: staff ask for the money, or write it off.",
+)
+PAID_TWICE = Counter(
+    "sosst_payouts_paid_twice_total",
+    "Chargebacks of pledges that a refund had returned or may still return. Any: contest it.",
+)
 STOPPED_FOR_A_PERSON = Counter(
     "sosst_payouts_stopped_for_a_person_total",
     "Steps that the rules refused although the provider did something. Any: read the log.",
@@ -115,7 +129,9 @@ for _stage in StageKind:
         STAGES.labels(_stage.value, _stage_state.value)
 for _break in BreakKind:
     BREAKS.labels(_break.value)
-for _kind in ("refund", "stage"):
+for _dispute_state in DisputeState:
+    DISPUTES.labels(_dispute_state.value)
+for _kind in ("refund", "stage", "dispute"):
     STOPPED_FOR_A_PERSON.labels(_kind)
 for _outcome in ("woke", "ignored", "refused"):
     PROVIDER_WEBHOOKS.labels(_outcome)

@@ -9,12 +9,14 @@ from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.chain import Mark
 from payouts.domain.destination import Destination
+from payouts.domain.dispute import Dispute, DisputeFact, DisputeSeen, DisputeState
 from payouts.domain.head_signing import DaySigned, Head
 from payouts.domain.integrity import Kept
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Posting
 from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.receivable import Receivable
 from payouts.domain.reconciliation import BookedCash, Break, Movement
 from payouts.domain.refund import Refund, RefundFact, RefundState
 from payouts.domain.refund_outcome import RefundSeen
@@ -74,11 +76,19 @@ class Pledges(Protocol):
         """Return the campaign's pledges behind `after`, in order of id."""
         ...
 
+    async def of_payment(self, payment_reference: str) -> PledgeMoney | None:
+        """Return the pledge that was paid so, None for one that we have not heard of."""
+        ...
+
 
 class Refunds(Protocol):
     """Refund documents, bound to one transaction."""
 
     async def load(self, refund_ids: Collection[str]) -> dict[str, Refund]: ...
+
+    async def of_pledge(self, pledge_id: str) -> list[Refund]:
+        """Return all refunds of a pledge, in order of creation."""
+        ...
 
     async def save(self, refunds: Sequence[Refund]) -> None:
         """Insert new refunds (version 0) or replace loaded ones; `Conflict` if saved since."""
@@ -89,6 +99,28 @@ class Refunds(Protocol):
 
         Those whose cause begins with one of `besides` are not counted.
         """
+        ...
+
+
+class Disputes(Protocol):
+    """Disputes by the provider's id, bound to one transaction."""
+
+    async def load(self, dispute_id: str) -> Dispute | None: ...
+
+    async def save(self, dispute: Dispute) -> None:
+        """Insert a new one (version 0) or replace a loaded one; `Conflict` if saved since."""
+        ...
+
+
+class Receivables(Protocol):
+    """What creators owe, bound to one transaction."""
+
+    async def load(self, campaign_id: str) -> dict[str, Receivable]:
+        """Return all of a campaign's, by id."""
+        ...
+
+    async def save(self, receivables: Sequence[Receivable]) -> None:
+        """Insert new ones (version 0) or replace loaded ones; `Conflict` if saved since."""
         ...
 
 
@@ -135,7 +167,7 @@ class Launches(Protocol):
 class Facts(Protocol):
     """Where facts go, to be published after the transaction."""
 
-    async def add(self, facts: Sequence[RefundFact | StageFact]) -> None: ...
+    async def add(self, facts: Sequence[RefundFact | StageFact | DisputeFact]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +181,8 @@ class PayoutsUnit(Unit):
     destinations: Destinations
     creators: Creators
     launches: Launches
+    disputes: Disputes
+    receivables: Receivables
     facts: Facts
 
 
@@ -223,6 +257,10 @@ class Provider(Protocol):
         ...
 
     async def find_payout(self, stage: Stage) -> PayoutSeen | NotThere | NoAnswer: ...
+
+    async def find_dispute(self, dispute_id: str) -> DisputeSeen | NotThere | NoAnswer:
+        """Read a dispute as it is now."""
+        ...
 
     async def refunds_of(self, refund: Refund) -> list[RefundSeen] | NoAnswer:
         """Look up every attempt of this refund that the provider holds, by its charge."""
@@ -510,6 +548,26 @@ class Queries(Protocol):
         ...
 
     async def refunds_of_provider(self, provider_refund_ids: Collection[str]) -> list[Refund]: ...
+
+    async def dispute(self, dispute_id: str) -> Dispute | None: ...
+
+    async def disputes(self, campaign_id: str, after: str, limit: int) -> list[Dispute]: ...
+
+    async def undecided_disputes(self, after: str, limit: int) -> list[Dispute]:
+        """Return those of all campaigns, and of none, whose end is not known."""
+        ...
+
+    async def dispute_queues(self) -> Mapping[DisputeState, Queue]:
+        """Return how many disputes there are in each state, over all campaigns."""
+        ...
+
+    async def receivables(self, campaign_id: str) -> list[Receivable]:
+        """Return what the campaign's creator owes or owed, in order of its beginning."""
+        ...
+
+    async def open_receivables(self) -> int:
+        """Return how many debts are open, over all campaigns."""
+        ...
 
     async def stages(self, campaign_id: str) -> list[Stage]: ...
 

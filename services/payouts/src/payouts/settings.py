@@ -41,6 +41,12 @@ class PayoutsSettings(ServiceSettings):
     cooling_off_seconds: int = Field(
         86_400, ge=0, description="Time between due and paid in which somebody may object."
     )
+    dispute_reserve_basis_points: int = Field(
+        200,
+        ge=0,
+        le=10_000,
+        description="Share of the base that may be charged back and undecided before stages wait.",
+    )
     books_check_seconds: float = Field(
         60.0, gt=0, description="Pause between two checks of all books."
     )

@@ -10,6 +10,7 @@ from math import inf
 import structlog
 
 from payouts.domain.book import Agreement, agreement
+from payouts.domain.dispute import DisputeState
 from payouts.domain.funds import top_up_needed
 from payouts.domain.head_signing import is_due
 from payouts.domain.integrity import Invariant, Violation
@@ -31,7 +32,9 @@ from payouts.metrics import (
     BOOKS_ROUND,
     BREAK_OLDEST,
     BREAKS,
+    DISPUTES,
     HEADS_SIGNED,
+    RECEIVABLES,
     REFUND_OLDEST,
     REFUNDS,
     RUN_ETA,
@@ -316,6 +319,10 @@ class MeasureQueues:
         asked = sum(stages.get((kind, second), nothing).count for kind in StageKind)
         asked += refunds.get(RefundState.AWAITING_APPROVAL, nothing).count
         APPROVALS_WAITING.set(asked)
+        disputes = await self.queries.dispute_queues()
+        for dispute in DisputeState:
+            DISPUTES.labels(dispute.value).set(disputes.get(dispute, nothing).count)
+        RECEIVABLES.set(await self.queries.open_receivables())
         waiting = await self.queries.awaiting_funds()
         self._currencies |= waiting.keys()
         for currency in self._currencies:

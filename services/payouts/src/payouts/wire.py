@@ -7,12 +7,14 @@ from typing import Any
 
 from payouts.domain.block import Block, SealedEntry, published
 from payouts.domain.book import Cancellation, CollectedPledge, Outcome, Verdict
+from payouts.domain.dispute import Dispute, DisputeFact, DisputeLost, DisputeOpened, DisputeWon
 from payouts.domain.fees import FeeTerms
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Account, Entry, Row
 from payouts.domain.milestone import Milestone
 from payouts.domain.refund import (
     Refund,
+    RefundBlocked,
     RefundClaimable,
     RefundCreated,
     RefundFact,
@@ -44,6 +46,8 @@ from servicekit.own_topics import Unexplained
 from sosst_contracts import funding
 from sosst_contracts import payouts as events
 from sosst_contracts.codec import Decoded, Draft, decode
+
+Fact = RefundFact | StageFact | DisputeFact
 
 CAMPAIGNS_TOPIC = funding.VerdictReached.topic
 PLEDGES_TOPIC = funding.PledgeCollected.topic
@@ -152,7 +156,7 @@ def _cancellation(event: funding.CampaignCancelled) -> EndHeard:
     return VerdictHeard(event.campaign_id, event.currency, cancelled)
 
 
-def draft(fact: RefundFact | StageFact) -> Draft:
+def draft(fact: Fact) -> Draft:
     """Turn a fact of the domain into the event that says it, ready for the outbox."""
     event, occurred_at = _event(fact)
     return Draft(event=event, occurred_at=occurred_at)
@@ -227,7 +231,7 @@ def _entry_from(entry: events.LedgerEntry) -> SealedEntry:
     )
 
 
-def _event(fact: RefundFact | StageFact) -> tuple[Any, datetime]:
+def _event(fact: Fact) -> tuple[Any, datetime]:
     match fact:
         case RefundCreated(refund):
             created = events.RefundCreated(**_refund(refund), created_at=refund.created_at)
@@ -244,8 +248,25 @@ def _event(fact: RefundFact | StageFact) -> tuple[Any, datetime]:
             return events.RefundFailed(**_refund(refund), reason=reason, failed_at=at), at
         case RefundClaimable(refund, reason, at):
             return events.RefundClaimable(**_refund(refund), reason=reason, claimable_at=at), at
+        case RefundBlocked(refund, reason, at):
+            return events.RefundBlocked(**_refund(refund), reason=reason, blocked_at=at), at
         case RefundRefused(refund, reason, at):
             return events.RefundRefused(**_refund(refund), reason=reason, refused_at=at), at
+        case DisputeOpened(dispute, at):
+            opened = events.DisputeOpened(
+                **_dispute(dispute),
+                reserved=dispute.reserved,
+                reason=dispute.reason or "unknown",
+                opened_at=at,
+            )
+            return opened, at
+        case DisputeWon(dispute, at):
+            return events.DisputeWon(**_dispute(dispute), won_at=at), at
+        case DisputeLost(dispute, at):
+            lost = events.DisputeLost(
+                **_dispute(dispute), owed=dispute.owed, lost=dispute.lost, lost_at=at
+            )
+            return lost, at
         case PlanScheduled():
             return _plan(fact), fact.scheduled_at
         case StageDue(stage):
@@ -268,7 +289,10 @@ def _event(fact: RefundFact | StageFact) -> tuple[Any, datetime]:
         case StageCancelled(stage, at):
             return events.StageCancelled(**_stage(stage), cancelled_at=at), at
         case StageNothingToPay(stage, at):
-            return events.StageNothingToPay(**_stage(stage), ended_at=at, **_fees(stage)), at
+            ended = events.StageNothingToPay(
+                **_stage(stage), ended_at=at, **_fees(stage), set_off=stage.set_off or None
+            )
+            return ended, at
         case MilestoneApproved(stage, milestone):
             at = _known(milestone.decided_at)
             return events.MilestoneApproved(**_milestone(stage, milestone), approved_at=at), at
@@ -284,6 +308,7 @@ def _event(fact: RefundFact | StageFact) -> tuple[Any, datetime]:
                 attempt=attempt.number,
                 destination_version=attempt.destination_version,
                 submitted_at=at,
+                set_off=stage.set_off or None,
             )
             return submitted, at
         case StagePaid(stage, attempt, at):
@@ -305,6 +330,17 @@ def _refund(refund: Refund) -> dict[str, Any]:
         "amount": refund.amount,
         "currency": refund.currency,
         "cause": refund.cause,
+    }
+
+
+def _dispute(dispute: Dispute) -> dict[str, Any]:
+    return {
+        "campaign_id": dispute.campaign_id,
+        "dispute_id": dispute.dispute_id,
+        "pledge_id": dispute.pledge_id,
+        "amount": dispute.amount,
+        "currency": dispute.currency,
+        "fee": dispute.fee,
     }
 
 

@@ -15,6 +15,7 @@ _GROUPS = {
     wire.PLEDGES_TOPIC: PLEDGES.group,
     wire.REFUNDS_TOPIC: "updates-payouts-refunds",
     wire.STAGES_TOPIC: "updates-payouts-stages",
+    wire.DISPUTES_TOPIC: "updates-payouts-disputes",
 }
 
 

@@ -9,6 +9,7 @@ from sosst_contracts.codec import Decoded, Draft, decode
 from updates.domain.project import Profile, Verdict
 from updates.domain.update import Audience, Update, UpdateText, Visibility, excerpt
 from updates.handlers.facts import (
+    ChargedBack,
     Collected,
     Decided,
     FeesTaken,
@@ -29,6 +30,7 @@ CAMPAIGNS_TOPIC = funding.CampaignLaunched.topic
 PLEDGES_TOPIC = funding.PledgeCollected.topic
 REFUNDS_TOPIC = payouts.RefundSucceeded.topic
 STAGES_TOPIC = payouts.StagePaid.topic
+DISPUTES_TOPIC = payouts.DisputeOpened.topic
 
 
 def heard_from(fact: Decoded) -> Heard:
@@ -69,6 +71,14 @@ def _said(fact: Decoded) -> Said | None:
             return StagePaid(stage, amount)
         case payouts.StageFailed(stage=stage):
             return StageFailed(stage)
+        case payouts.StageNothingToPay(stage=stage, set_off=int(amount)):
+            return StagePaid(stage, amount)
+        case payouts.DisputeOpened(dispute_id=dispute_id, reserved=amount):
+            return ChargedBack(dispute_id, amount)
+        case payouts.DisputeWon(dispute_id=dispute_id):
+            return ChargedBack(dispute_id, 0)
+        case payouts.DisputeLost() as event:
+            return ChargedBack(event.dispute_id, event.amount - event.owed - event.lost)
         case payouts.StageApproved(kind="last") | payouts.StageNothingToPay(kind="last") as event:
             return FeesTaken(_covered(event))
         case (

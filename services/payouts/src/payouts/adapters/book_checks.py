@@ -3,10 +3,17 @@
 from typing import Any
 
 from payouts.adapters.documents import Document, Documents
-from payouts.adapters.mongo_stores import BOOKS, STAGES, UNCHECKED
+from payouts.adapters.mongo_stores import (
+    BOOKS,
+    DISPUTES,
+    RECEIVABLES,
+    STAGES,
+    UNCHECKED,
+)
 from payouts.domain.book import Book
 from payouts.domain.chain import Mark
 from payouts.domain.integrity import Kept, PledgeSums
+from payouts.domain.receivable import open_sum
 from payouts.domain.refund import RefundState
 from payouts.domain.refund_request import STAFF_REFUND
 from payouts.domain.withdrawal import WITHDRAWAL
@@ -17,9 +24,10 @@ MARKS = Documents(Mark)
 ROUNDS = Documents(Round)
 DAILY = "daily-round"
 
-_PARTS = ("amount", "reserved", "returned", "disputed", "over")
+_PARTS = ("amount", "reserved", "returned", "disputed", "over", "made_good")
+_REFUNDED = {"$subtract": ["$returned", {"$ifNull": ["$charged_back", 0]}]}
 _SUMS = {part: {"$sum": f"${part}"} for part in _PARTS} | {
-    "refunded": {"$sum": {"$cond": ["$withdrawn", 0, "$returned"]}}
+    "refunded": {"$sum": {"$cond": ["$withdrawn", 0, _REFUNDED]}}
 }
 # A refund's cash has left while its last attempt says so, and not that it came back.
 _LAST = {"$last": "$attempts"}
@@ -87,6 +95,10 @@ class MongoBookChecks:
                 )
                 cursor = self._database.collection("stages").find(of, session=session)
                 stages = [STAGES.value(one) for one in await cursor.sort("number", 1).to_list(None)]
+                cursor = self._database.collection("disputes").find(of, session=session)
+                disputes = [DISPUTES.value(one) for one in await cursor.to_list(None)]
+                cursor = self._database.collection("receivables").find(of, session=session)
+                debts = [RECEIVABLES.value(one) for one in await cursor.to_list(None)]
         return Kept(
             book=BOOKS.value(row),
             pledges=PledgeSums(**{part: pledges[0][part] for part in _SUMS if pledges}),
@@ -94,6 +106,8 @@ class MongoBookChecks:
             refunded=_sum(refunds, "refunded") - _sum(withdrawn, "amount"),
             stages=tuple(stages),
             advanced=_sum(refunds, "advanced"),
+            disputes=tuple(disputes),
+            debts=open_sum(debts),
         )
 
     async def mark(self, campaign_id: str) -> Mark | None:

@@ -3,21 +3,24 @@
 from collections.abc import Callable, Sequence
 
 from payouts.domain.block import Block
+from payouts.domain.dispute import DisputeFact
 from payouts.domain.errors import InvariantBroken
 from payouts.domain.refund import RefundFact
 from payouts.domain.stage import StageFact
 from servicekit.outbox import Outbox
 from sosst_contracts.codec import Draft
 
+Fact = RefundFact | StageFact | DisputeFact
+
 
 class OutboxFacts:
     """`ports.Facts` over the outbox of the same transaction."""
 
-    def __init__(self, outbox: Outbox, encode: Callable[[RefundFact | StageFact], Draft]) -> None:
+    def __init__(self, outbox: Outbox, encode: Callable[[Fact], Draft]) -> None:
         self._outbox = outbox
         self._encode = encode
 
-    async def add(self, facts: Sequence[RefundFact | StageFact]) -> None:
+    async def add(self, facts: Sequence[Fact]) -> None:
         await self._outbox.add([self._encode(fact) for fact in facts])
 
 

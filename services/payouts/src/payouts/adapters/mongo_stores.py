@@ -12,9 +12,11 @@ from payouts.adapters.facts import OutboxLedger
 from payouts.domain.block import Block, postings_in
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
+from payouts.domain.dispute import Dispute
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.receivable import Receivable
 from payouts.domain.refund import UNANSWERED, Refund
 from payouts.domain.stage import Stage
 from payouts.metrics import BLOCKS
@@ -32,6 +34,8 @@ DESTINATIONS = Documents(Destination)
 LAUNCHES = Documents(LaunchTerms)
 # Stands on every book that is saved, until a check finds it right.
 UNCHECKED: Document = {"unchecked": True}
+DISPUTES = Documents(Dispute)
+RECEIVABLES = Documents(Receivable)
 
 
 class Versioned(Protocol):
@@ -169,6 +173,10 @@ class MongoPledges:
         query: Document = {"campaign_id": campaign_id, "_id": {"$gt": after or ""}}
         return await self._find(query, limit)
 
+    async def of_payment(self, payment_reference: str) -> PledgeMoney | None:
+        found = await self._find({"payment_reference": payment_reference}, 1)
+        return found[0] if found else None
+
     async def _find(self, query: Document, limit: int) -> list[PledgeMoney]:
         with sorted_errors():
             cursor = self._pledges.find(query, session=self._session).sort("_id", 1).limit(limit)
@@ -187,6 +195,10 @@ class MongoRefunds:
         found = await self._refunds.load({"_id": {"$in": list(refund_ids)}})
         return {refund.refund_id: refund for refund in found}
 
+    async def of_pledge(self, pledge_id: str) -> list[Refund]:
+        found = await self._refunds.load({"pledge_id": pledge_id})
+        return sorted(found, key=lambda refund: (refund.created_at, refund.refund_id))
+
     async def save(self, refunds: Sequence[Refund]) -> None:
         await self._refunds.save([(refund.refund_id, refund) for refund in refunds])
 
@@ -201,8 +213,37 @@ class MongoRefunds:
             return await self._rows.count_documents(query, session=self._session)
 
 
+class MongoDisputes:
+    """`disputes`, by the provider's id."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._disputes = _VersionedCollection(database.collection("disputes"), session, DISPUTES)
+
+    async def load(self, dispute_id: str) -> Dispute | None:
+        found = await self._disputes.load({"_id": dispute_id})
+        return found[0] if found else None
+
+    async def save(self, dispute: Dispute) -> None:
+        await self._disputes.save([(dispute.dispute_id, dispute)])
+
+
+class MongoReceivables:
+    """`receivables`, whose id is made of campaign and cause."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        collection = database.collection("receivables")
+        self._receivables = _VersionedCollection(collection, session, RECEIVABLES)
+
+    async def load(self, campaign_id: str) -> dict[str, Receivable]:
+        found = await self._receivables.load({"campaign_id": campaign_id})
+        return {one.receivable_id: one for one in found}
+
+    async def save(self, receivables: Sequence[Receivable]) -> None:
+        await self._receivables.save([(one.receivable_id, one) for one in receivables])
+
+
 class MongoStages:
-    """`stages`, three per campaign."""
+    """`stages`, three per campaign and its supplements."""
 
     def __init__(self, database: Database, session: Session) -> None:
         self._stages = _VersionedCollection(database.collection("stages"), session, STAGES)

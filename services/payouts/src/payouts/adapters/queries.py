@@ -6,6 +6,8 @@ from datetime import datetime
 from payouts.adapters.mongo_stores import (
     BOOKS,
     DESTINATIONS,
+    DISPUTES,
+    RECEIVABLES,
     REFUNDS,
     STAGES,
     block_from,
@@ -13,8 +15,11 @@ from payouts.adapters.mongo_stores import (
 from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
+from payouts.domain.dispute import OVER as DECIDED
+from payouts.domain.dispute import Dispute, DisputeState
 from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
+from payouts.domain.receivable import Receivable, ReceivableState
 from payouts.domain.refund import Refund, RefundState
 from payouts.domain.stage import Stage, StageState
 from payouts.ports import Queue
@@ -24,6 +29,8 @@ from sosst_contracts.payouts import BlockSealed
 
 # Sent, and not yet booked as cash.
 _LEAVING = [RefundState.SUBMITTED.value, RefundState.UNKNOWN.value]
+_UNDECIDED = [state.value for state in DisputeState if state not in DECIDED]
+_OWED = [ReceivableState.ARISEN.value, ReceivableState.PART_SETTLED.value]
 
 
 class MongoQueries:
@@ -104,6 +111,33 @@ class MongoQueries:
         with sorted_errors():
             rows = await self._database.collection("refunds").find(query).to_list(None)
         return [REFUNDS.value(row) for row in rows]
+
+    async def dispute(self, dispute_id: str) -> Dispute | None:
+        row = await self._one("disputes", {"_id": dispute_id})
+        return DISPUTES.value(row) if row else None
+
+    async def disputes(self, campaign_id: str, after: str, limit: int) -> list[Dispute]:
+        found = await self._page("disputes", {"campaign_id": campaign_id}, after, limit)
+        return [DISPUTES.value(row) for row in found]
+
+    async def undecided_disputes(self, after: str, limit: int) -> list[Dispute]:
+        found = await self._page("disputes", {"state": {"$in": _UNDECIDED}}, after, limit)
+        return [DISPUTES.value(row) for row in found]
+
+    async def dispute_queues(self) -> Mapping[DisputeState, Queue]:
+        rows = await self._queues("disputes", "$state", "$seen_at")
+        return {DisputeState(row["_id"]): Queue(row["count"], row["oldest"]) for row in rows}
+
+    async def receivables(self, campaign_id: str) -> list[Receivable]:
+        with sorted_errors():
+            cursor = self._database.collection("receivables").find({"campaign_id": campaign_id})
+            rows = await cursor.sort([("arisen_at", 1), ("_id", 1)]).to_list(None)
+        return [RECEIVABLES.value(row) for row in rows]
+
+    async def open_receivables(self) -> int:
+        match = {"state": {"$in": _OWED}}
+        groups = await self._groups("receivables", match, None, "$amount")
+        return sum(row["count"] for row in groups)
 
     async def stages(self, campaign_id: str) -> list[Stage]:
         with sorted_errors():

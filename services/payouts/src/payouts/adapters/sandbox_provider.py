@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import structlog
 
+from payouts.domain.dispute import DisputeSeen, ProviderDisputeStatus
 from payouts.domain.reconciliation import Movement
 from payouts.domain.refund import Refund
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
@@ -43,6 +44,16 @@ _FINAL_REASONS = frozenset(
         "payouts_not_allowed",
     }
 )
+
+# Anything else is open: evidence is asked for, or looked at.
+_DISPUTE_STATUSES = {
+    "warning_needs_response": ProviderDisputeStatus.INQUIRY,
+    "warning_under_review": ProviderDisputeStatus.INQUIRY,
+    "warning_closed": ProviderDisputeStatus.CLOSED,
+    "won": ProviderDisputeStatus.WON,
+    "lost": ProviderDisputeStatus.LOST,
+    "prevented": ProviderDisputeStatus.PREVENTED,
+}
 
 
 class SandboxProvider:
@@ -79,6 +90,12 @@ class SandboxProvider:
         query = {"charge": refund.payment_reference}
         found = await self._find("refunds.list", "/v1/refunds", query, refund.attempt_id)
         return _refund_seen(found) if isinstance(found, dict) else found
+
+    async def find_dispute(self, dispute_id: str) -> DisputeSeen | NotThere | NoAnswer:
+        status, body = await self._get("disputes.retrieve", f"/v1/disputes/{dispute_id}", {})
+        if status == 404:
+            return NotThere()
+        return _dispute_seen(body) if status == 200 else NoAnswer()
 
     async def create_transfer(self, stage: Stage) -> TransferSeen | Declined | Throttled | NoAnswer:
         body = _stage_body(stage) | {
@@ -281,7 +298,7 @@ def _stage_of(stage: Stage) -> dict[str, str]:
 
 def _stage_body(stage: Stage) -> dict[str, str]:
     return {
-        "amount": str(stage.payable),
+        "amount": str(stage.sent),
         "currency": stage.currency.lower(),
         "metadata[attempt_id]": stage.attempt_id,
         "metadata[attempt]": str(stage.attempt.number),
@@ -318,6 +335,22 @@ def _refund_seen(body: Body) -> RefundSeen:
         failure_balance_transaction=body["failure_balance_transaction"],
         reason=reason,
         retryable=reason not in _FINAL_REASONS,
+    )
+
+
+def _dispute_seen(body: Body) -> DisputeSeen:
+    moved = {one["type"]: one for one in body["balance_transactions"]}
+    withdrawn, reinstated = moved.get("dispute", {}), moved.get("dispute_reversal", {})
+    return DisputeSeen(
+        dispute_id=body["id"],
+        payment_reference=body["charge"],
+        status=_DISPUTE_STATUSES.get(body["status"], ProviderDisputeStatus.OPEN),
+        amount=int(body["amount"]),
+        currency=body["currency"].upper(),
+        fee=int(withdrawn.get("fee", 0)),
+        withdrawn_in=withdrawn.get("id"),
+        reinstated_in=reinstated.get("id"),
+        reason=body["reason"],
     )
 
 

@@ -44,7 +44,7 @@ BOOK_VALIDATOR = {
 }
 
 SCHEMA = Schema(
-    version=8,
+    version=9,
     collections=(
         CollectionSchema(
             "books",
@@ -75,6 +75,8 @@ SCHEMA = Schema(
                 Index([("campaign_id", 1), ("_id", 1)]),
                 # Whether who approves a payment is a backer of the campaign.
                 Index([("campaign_id", 1), ("backer_id", 1)]),
+                # Whose pledge a dispute is about: the provider knows the payment only.
+                Index([("payment_reference", 1)]),
             ),
             validator=PLEDGE_MONEY_VALIDATOR,
         ),
@@ -87,8 +89,13 @@ SCHEMA = Schema(
                 # Queues over all campaigns, oldest first.
                 Index([("state", 1), ("created_at", 1), ("_id", 1)]),
                 Index([("attempts.provider_refund_id", 1)]),
+                Index([("pledge_id", 1)]),
             ),
         ),
+        CollectionSchema(
+            "disputes", (Index([("campaign_id", 1), ("_id", 1)]), Index([("state", 1), ("_id", 1)]))
+        ),
+        CollectionSchema("receivables", (Index([("campaign_id", 1)]), Index([("state", 1)]))),
         CollectionSchema("stages", (Index([("campaign_id", 1), ("number", 1)], unique=True),)),
         CollectionSchema("destinations"),
         CollectionSchema("creators"),

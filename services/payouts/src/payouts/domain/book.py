@@ -15,7 +15,7 @@ from payouts.domain.block import Block, ChainHead, hash_of, postings_in, seal
 from payouts.domain.errors import Refused
 from payouts.domain.fees import Fees, FeeTerms, fees_from, processing_fee
 from payouts.domain.holds import Hold
-from payouts.domain.ledger import ALWAYS_SHOWN, EMPTY, Account, Entry, Posting, fold, post
+from payouts.domain.ledger import ALWAYS_SHOWN, EMPTY, Account, Entry, Posting, check, fold, post
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.shares import Division
 
@@ -252,8 +252,13 @@ def refund_cause_of(book: Book, pledge: CollectedPledge, sequence: int) -> str |
     ended = book.cancellation
     after_the_end = ended is not None and sequence > ended.pledges_sequence
     if after_the_end or (book.last_approved and not pledge.counted):
-        return f"{LATE_PLEDGE}{pledge.pledge_id}"
+        return late_cause(pledge.pledge_id)
     return None
+
+
+def late_cause(pledge_id: str) -> str:
+    """The cause of the refund of a pledge that came too late to stay."""
+    return f"{LATE_PLEDGE}{pledge_id}"
 
 
 def may_divide(book: Book) -> bool:
@@ -310,8 +315,11 @@ def seal_into(
     made = list(of_group)
     balances = book.balances
     if book.unclaimed:
+        # What is sealed did happen, in an order that a recovery may not know.
         for posting in made:
-            balances = post(balances, posting)
+            known = posting.cause in sealed
+            balances = fold(balances, posting.entries) if known else post(balances, posting)
+        check(balances)
     claimed = [posting for posting in made if posting.cause in sealed]
     for posting in claimed:
         if sealed[posting.cause] != posting:

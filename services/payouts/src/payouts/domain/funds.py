@@ -22,6 +22,9 @@ class ProviderFunds:
         return self.total - self.booked + self.leaving
 
 
-def top_up_needed(funds: ProviderFunds, amount: int) -> int:
-    """Return the top-up after which the amount may leave; 0 when it may leave now."""
-    return max(0, amount - funds.available, -funds.platform_float)
+def top_up_needed(funds: ProviderFunds, amount: int, set_off: int = 0) -> int:
+    """Return the top-up after which the amount may leave; 0 when it may leave now.
+
+    `set_off` of the campaign's money becomes the platform's with it.
+    """
+    return max(0, amount - funds.available, -funds.platform_float - set_off)

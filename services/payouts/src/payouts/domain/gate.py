@@ -14,12 +14,14 @@ from payouts.domain.book import Agreement, Book, agreement
 from payouts.domain.destination import Destination, DestinationState
 from payouts.domain.funds import ProviderFunds, top_up_needed
 from payouts.domain.holds import open_holds
+from payouts.domain.ledger import Account
 from payouts.domain.milestone import MilestoneState
 from payouts.domain.plan import StageKind
 from payouts.domain.provider_keys import ATTEMPTS_MAX
 from payouts.domain.stage import OVER, Stage, StageState
 from payouts.domain.stage_cancelling import money_has_left
 from payouts.domain.stopping import Stopped
+from sosst_contracts.money import floor_share
 
 
 class LineState(StrEnum):
@@ -55,7 +57,8 @@ class GateView:
 
     `fresh_since` is when our own positions had passed the ends that the input topics had after the
     approval, None while they have not. `approval_limit` is the verdict's, in minor units.
-    `stopped` says who has stopped the money, None while it runs.
+    `stopped` says who has stopped the money, None while it runs. `dispute_reserve` is how much of
+    the base may be charged back and undecided before stages wait, in basis points.
     """
 
     book: Book
@@ -68,6 +71,7 @@ class GateView:
     approval_limit: int
     stopped: Stopped | None
     now: datetime
+    dispute_reserve: int = 0
 
 
 def evaluate(view: GateView) -> tuple[Line, ...]:
@@ -79,6 +83,7 @@ def evaluate(view: GateView) -> tuple[Line, ...]:
         _destination(view),
         _holds(view),
         _cancellation(view),
+        _disputes(view),
         _approval(view),
         _attempts(view),
         _provider_funds(view),
@@ -126,6 +131,8 @@ def _milestone(view: GateView) -> Line:
     name = "milestone"
     if view.stage.kind is StageKind.FIRST:
         return Line(name, LineState.PASSED, "the first stage follows from the verdict")
+    if view.stage.kind is StageKind.SUPPLEMENT:
+        return Line(name, LineState.PASSED, "it is money that came back after the last stage")
     milestone = view.stage.milestone
     if milestone is None:
         why = "no milestone with evidence is approved for this stage"
@@ -158,6 +165,19 @@ def _cancellation(view: GateView) -> Line:
         return Line(name, LineState.PASSED, why, ended.cancelled_at)
     why = "the campaign is cancelled: what is left goes back to its backers"
     return Line(name, LineState.BLOCKED, why, ended.cancelled_at)
+
+
+def _disputes(view: GateView) -> Line:
+    name, verdict = "disputes", view.book.verdict
+    charged_back = view.book.balances.get(Account.DISPUTED_AT_SCHEME, 0)
+    if not charged_back:
+        return Line(name, LineState.PASSED, "no chargeback is undecided")
+    base = verdict.collected if verdict else 0
+    reserve = floor_share(base, view.dispute_reserve)
+    why = f"{charged_back} is charged back and undecided, the reserve is {reserve}"
+    if charged_back <= reserve:
+        return Line(name, LineState.PASSED, why)
+    return Line(name, LineState.BLOCKED, why, who=Actor.PROVIDER)
 
 
 def _destination(view: GateView) -> Line:
@@ -209,8 +229,10 @@ def _provider_funds(view: GateView) -> Line:
     if view.funds is None:
         why = "the provider's balance is not known"
         return Line(name, LineState.WAITING, why, who=Actor.PROVIDER)
-    amount = view.stage.planned_amount if view.stage.amount is None else view.stage.amount
-    missing = top_up_needed(view.funds, amount)
+    amount = view.stage.planned_amount if view.stage.amount is None else view.stage.sent
+    owed = view.book.balances.get(Account.CREATOR_RECEIVABLE, 0)
+    set_off = 0 if view.stage.attempts else min(amount, owed)
+    missing = top_up_needed(view.funds, amount - set_off, set_off)
     if not missing:
         return Line(name, LineState.PASSED, "the provider's balance covers it")
     why = f"a top-up of {missing} is needed at the provider"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from payouts.domain.book import Agreement, Book, agreement
+from payouts.domain.dispute import Dispute, DisputeState
 from payouts.domain.ledger import CASH, HELD, SIDES, Account, Side
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import Stage, StageState
@@ -41,8 +42,9 @@ class Violation:
 class PledgeSums:
     """The parts of a campaign's `pledge_money`, added up, in minor units.
 
-    `refunded` is what was returned of pledges that were not withdrawn: of a withdrawn one the
-    provider may have returned the money by itself, without a refund of ours.
+    `refunded` is what we returned of pledges that were not withdrawn: of a withdrawn one the
+    provider may have returned the money by itself, without a refund of ours; what a bank took back
+    is not in it.
     """
 
     amount: int = 0
@@ -51,6 +53,7 @@ class PledgeSums:
     refunded: int = 0
     disputed: int = 0
     over: int = 0
+    made_good: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,8 @@ class Kept:
     """A book and what is kept beside it, as of one instant.
 
     `refunds` are the sums by state of those whose cash has not left, `refunded` is the sum of the
-    others, without those of withdrawn pledges; `advanced` is what the platform lent for refunds; in
-    minor units.
+    others, without those of withdrawn pledges; `advanced` is what the platform lent for refunds,
+    `debts` what is open of the creator's debts, item by item; in minor units.
     """
 
     book: Book
@@ -68,6 +71,8 @@ class Kept:
     refunded: int
     stages: tuple[Stage, ...]
     advanced: int = 0
+    disputes: tuple[Dispute, ...] = ()
+    debts: int = 0
 
 
 # Under which account a refund is owed whose cash has not left; under none once it has no end open.
@@ -82,6 +87,7 @@ REFUND_ACCOUNTS: dict[RefundState, Account | None] = {
     RefundState.SUCCEEDED: None,
     RefundState.AWAITING_APPROVAL: None,
     RefundState.REFUSED: None,
+    RefundState.BLOCKED: None,
     RefundState.CANCELLED: None,
 }
 
@@ -106,6 +112,9 @@ CONTROLLED = (
     Account.CREATOR_PAYABLE,
     Account.PAYOUTS_IN_FLIGHT,
     Account.CREATOR_ACCOUNT,
+    Account.DISPUTED_AT_SCHEME,
+    Account.DISPUTES_RESERVED,
+    Account.CREATOR_RECEIVABLE,
 )
 
 
@@ -152,6 +161,10 @@ def _wrong_controls(kept: Kept) -> Iterator[Violation]:
     if kept.pledges.reserved != in_refunds:
         detail = f"pledges have {kept.pledges.reserved} in refunds, refunds add up to {in_refunds}"
         yield Violation(Invariant.CONTROL_ACCOUNTS, campaign_id, detail)
+    if kept.pledges.disputed != owed[Account.DISPUTED_AT_SCHEME]:
+        detail = f"pledges have {kept.pledges.disputed} disputed, open disputes add up to "
+        detail += f"{owed[Account.DISPUTED_AT_SCHEME]}"
+        yield Violation(Invariant.CONTROL_ACCOUNTS, campaign_id, detail)
     if kept.pledges.refunded != kept.refunded:
         detail = f"pledges have {kept.pledges.refunded} back, refunds returned {kept.refunded}"
         yield Violation(Invariant.CONTROL_ACCOUNTS, campaign_id, detail)
@@ -165,10 +178,21 @@ def _owed(kept: Kept) -> dict[Account, int]:
             owed[account] += amount
     for stage in kept.stages:
         if account := STAGE_ACCOUNTS[stage.state]:
-            owed[account] += stage.payable
+            owed[account] += _owed_of(stage, account)
         if _lies_with_creator(stage):
-            owed[Account.CREATOR_ACCOUNT] += stage.payable
+            owed[Account.CREATOR_ACCOUNT] += stage.sent
+    owed[Account.DISPUTED_AT_SCHEME] = sum(one.amount for one in _open(kept))
+    owed[Account.DISPUTES_RESERVED] = sum(one.reserved for one in _open(kept))
+    owed[Account.CREATOR_RECEIVABLE] = kept.debts
     return owed
+
+
+def _owed_of(stage: Stage, account: Account) -> int:
+    return stage.payable if account is Account.CREATOR_PAYABLE else stage.sent
+
+
+def _open(kept: Kept) -> list[Dispute]:
+    return [one for one in kept.disputes if one.state is DisputeState.OPENED]
 
 
 def _lies_with_creator(stage: Stage) -> bool:
@@ -180,8 +204,8 @@ def _lies_with_creator(stage: Stage) -> bool:
 def _not_whole(kept: Kept) -> Iterator[Violation]:
     """Check I6: what was collected is still here, or went where the documents say."""
     pledges, divided = kept.pledges, [s.divided for s in kept.stages if s.divided]
-    came = pledges.amount + sum(one.owed.total for one in divided) + kept.advanced
-    to_creator = sum(s.payable for s in kept.stages if _was_approved(s))
+    came = pledges.amount + sum(one.owed.total for one in divided) + kept.advanced + _lost(kept)
+    to_creator = sum(s.payable if _was_approved(s) else s.set_off for s in kept.stages)
     fees = sum(one.covered.total + one.owed.total for one in divided)
     to_backers = pledges.reserved + pledges.returned + pledges.disputed - pledges.over
     left = kept.book.balances.get(Account.BACKER_FUNDS, 0)
@@ -191,6 +215,13 @@ def _not_whole(kept: Kept) -> Iterator[Violation]:
             f"to backers {to_backers} are {left + to_creator + fees + to_backers}"
         )
         yield Violation(Invariant.WHOLE, kept.book.campaign_id, detail)
+
+
+def _lost(kept: Kept) -> int:
+    """What the platform gave for chargebacks of pledges whose own money is not here any more."""
+    undecided = sum(one.amount - one.reserved for one in _open(kept))
+    decided = sum(one.owed + one.lost for one in kept.disputes)
+    return undecided + decided - kept.pledges.made_good - kept.pledges.over
 
 
 def _was_approved(stage: Stage) -> bool:

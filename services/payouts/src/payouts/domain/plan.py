@@ -12,6 +12,7 @@ class StageKind(StrEnum):
     FIRST = "first"
     SECOND = "second"
     LAST = "last"
+    SUPPLEMENT = "supplement"
 
 
 KINDS = (StageKind.FIRST, StageKind.SECOND, StageKind.LAST)

@@ -10,9 +10,10 @@ class PledgeMoney:
     """A collected pledge and where its money stands; amounts in minor units of `currency`.
 
     returnable + reserved + returned + disputed = amount + over, and nothing is below zero.
-    `reserved` is in a refund (also a claimable one), `returned` has left in cash, `over` was
-    returned beyond the pledge. `withdrawn` says that its backer took it back before the verdict,
-    so that no fee is taken of it.
+    `reserved` is in a refund (also a claimable one), `returned` has left for good, `disputed` is
+    withdrawn by a chargeback that is not decided; `over` left beyond the pledge. `withdrawn` says
+    that its backer took it back before the verdict, so that no fee is taken of it. `charged_back`
+    of what is returned the bank took, not we; `made_good` is how much of a loss by that was none.
     """
 
     campaign_id: str
@@ -28,6 +29,8 @@ class PledgeMoney:
     disputed: int = 0
     over: int = 0
     withdrawn: bool = False
+    charged_back: int = 0
+    made_good: int = 0
 
     def __post_init__(self) -> None:
         parts = (self.returnable, self.reserved, self.returned, self.disputed)
@@ -79,4 +82,41 @@ def release(money: PledgeMoney, amount: int) -> PledgeMoney:
         reserved=money.reserved - amount,
         returnable=money.returnable + amount - back,
         over=money.over - back,
+    )
+
+
+def charge_back(money: PledgeMoney, amount: int) -> PledgeMoney:
+    """A bank withdrew it (with row 10); what this pledge no longer has is over."""
+    own = min(money.returnable, amount)
+    return replace(
+        money,
+        returnable=money.returnable - own,
+        disputed=money.disputed + amount,
+        over=money.over + amount - own,
+    )
+
+
+def charged_back_of_own(money: PledgeMoney, amount: int) -> int:
+    """Return how much of an open chargeback is this pledge's own, and not over."""
+    return amount - min(money.over, amount)
+
+
+def win_back(money: PledgeMoney, amount: int) -> PledgeMoney:
+    """The bank gave it back (with row 11)."""
+    own = charged_back_of_own(money, amount)
+    return replace(
+        money,
+        disputed=money.disputed - amount,
+        returnable=money.returnable + own,
+        over=money.over - (amount - own),
+    )
+
+
+def lose_to_bank(money: PledgeMoney, amount: int) -> PledgeMoney:
+    """The backer keeps it (with row 12): returned, by the bank instead of by us."""
+    return replace(
+        money,
+        disputed=money.disputed - amount,
+        returned=money.returned + amount,
+        charged_back=money.charged_back + amount,
     )

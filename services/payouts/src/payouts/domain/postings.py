@@ -25,14 +25,15 @@ def pledge_collected(amount: int, provider_fee: int, balance_transaction: str) -
     return _cash(Row.PLEDGE_COLLECTED, balance_transaction, "pledge", gross, *fee)
 
 
-def refund_requested(refund_id: str, amount: int, advanced: int = 0) -> Posting:
+def refund_requested(refund_id: str, amount: int, advanced: int = 0, blocks: int = 0) -> Posting:
     """Row 3: what is to go back is no longer available for anything else.
 
     `advanced` is what the platform lends beyond it, by a decision of staff: the creator's debt.
+    `blocks` counts how often it was cancelled for a dispute before.
     """
     return Posting(
         Row.REFUND_REQUESTED,
-        f"refund-requested/{refund_id}",
+        f"refund-requested/{refund_id}{_again(blocks)}",
         _entries(
             (Account.BACKER_FUNDS, Account.REFUNDS_IN_FLIGHT, amount),
             (Account.CREATOR_RECEIVABLE, Account.REFUNDS_IN_FLIGHT, advanced),
@@ -77,11 +78,14 @@ def paid_otherwise(refund_id: str, amount: int) -> Posting:
     )
 
 
-def refund_cancelled(refund_id: str, amount: int, repaid: int = 0) -> Posting:
-    """Row 8: an unsent refund is taken back; `repaid` of it settles what the platform had lent."""
+def refund_cancelled(refund_id: str, amount: int, repaid: int = 0, blocks: int = 0) -> Posting:
+    """Row 8: an unsent refund is taken back; `repaid` of it settles what the platform had lent.
+
+    `blocks` counts how often it was cancelled for a dispute before.
+    """
     return Posting(
         Row.REFUND_CANCELLED,
-        f"refund-cancelled/{refund_id}",
+        f"refund-cancelled/{refund_id}{_again(blocks)}",
         _entries(
             (Account.REFUNDS_IN_FLIGHT, Account.BACKER_FUNDS, amount - repaid),
             (Account.REFUNDS_IN_FLIGHT, Account.CREATOR_RECEIVABLE, repaid),
@@ -93,7 +97,8 @@ def refund_cancelled(refund_id: str, amount: int, repaid: int = 0) -> Posting:
 def dispute_opened(amount: int, reserved: int, fee: int, balance_transaction: str) -> Posting:
     """Row 10: the scheme withdrew `amount`; what the campaign no longer has, the platform lends.
 
-    `reserved` is min(amount, backer_funds); the scheme's fee is the platform's.
+    `reserved` is what the campaign has of the pledge's own money (decision 0023); the scheme's fee
+    is the platform's.
     """
     return _cash(
         Row.DISPUTE_OPENED,
@@ -123,15 +128,13 @@ def dispute_won(amount: int, reserved: int, balance_transaction: str) -> Posting
 
 
 def dispute_lost(
-    dispute_id: str, amount: int, reserved: int, available: int, *, creator_owes: bool
+    dispute_id: str, amount: int, reserved: int, newly: int = 0, owed: int = 0
 ) -> Posting:
-    """Row 12: first what was reserved, then what is available now, the rest is somebody's loss.
+    """Row 12: what was reserved, what is `newly` available, what the creator owes, and the rest.
 
-    The creator's debt, but the platform's loss where the goal was missed or the pledge had been
-    refunded already. `available` is the book's `backer_funds` now.
+    The rest is the platform's loss: the goal was missed, or the pledge had been refunded already.
     """
-    newly = min(amount - reserved, available)
-    bearer = Account.CREATOR_RECEIVABLE if creator_owes else Account.LOSS_COSTS
+    lost = amount - reserved - newly - owed
     return Posting(
         Row.DISPUTE_LOST,
         f"dispute-lost/{dispute_id}",
@@ -139,7 +142,23 @@ def dispute_lost(
             (Account.DISPUTES_RESERVED, Account.DISPUTED_AT_SCHEME, reserved),
             (Account.BACKER_FUNDS, Account.DISPUTED_AT_SCHEME, newly),
             (Account.PLATFORM_CURRENT, Account.PROVIDER_BALANCE, newly),
-            (bearer, Account.DISPUTED_AT_SCHEME, amount - reserved - newly),
+            (Account.CREATOR_RECEIVABLE, Account.DISPUTED_AT_SCHEME, owed),
+            (Account.LOSS_COSTS, Account.DISPUTED_AT_SCHEME, lost),
+        ),
+    )
+
+
+def loss_made_good(refund_id: str, amount: int, blocks: int) -> Posting:
+    """Row 12 after its end: a refund that ran beside a lost chargeback did not leave after all.
+
+    What it had reserved pays for what the platform had lost.
+    """
+    return Posting(
+        Row.DISPUTE_LOST,
+        f"loss-made-good/{refund_id}{_again(blocks)}",
+        _entries(
+            (Account.BACKER_FUNDS, Account.LOSS_COSTS, amount),
+            (Account.PLATFORM_CURRENT, Account.PROVIDER_BALANCE, amount),
         ),
     )
 
@@ -222,10 +241,11 @@ def stage_reversed(amount: int, balance_transaction: str) -> Posting:
     return _cash(Row.STAGE_REVERSED, balance_transaction, "transfer-reversal", cash, owed)
 
 
-def stage_taken_back(stage_id: str, amount: int) -> Posting:
-    """Row 15 undone: no transfer of it was ever made, so it is owed as before."""
-    entry = Entry(Account.PAYOUTS_IN_FLIGHT, Account.CREATOR_PAYABLE, amount)
-    return Posting(Row.STAGE_SUBMITTED, f"stage-taken-back/{stage_id}", (entry,))
+def stage_taken_back(stage_id: str, amount: int, set_off: int = 0) -> Posting:
+    """Row 15 undone entry by entry: no transfer of it was ever made, so all is owed as before."""
+    made = stage_submitted(stage_id, amount, set_off)
+    undone = tuple(Entry(one.credit, one.debit, one.amount) for one in reversed(made.entries))
+    return Posting(made.row, f"stage-taken-back/{stage_id}", undone)
 
 
 def stage_cancelled(approval_id: str, amount: int) -> Posting:
@@ -266,10 +286,16 @@ def debt_written_off(debt_id: str, amount: int) -> Posting:
     return Posting(Row.DEBT, f"debt-written-off/{debt_id}", (entry,))
 
 
-def money_back(stage_id: str, amount: int) -> Posting:
+def money_back(approval_id: str, amount: int) -> Posting:
     """Row 22: what came back after the last stage is owed to the creator as a supplement."""
     entry = Entry(Account.BACKER_FUNDS, Account.CREATOR_PAYABLE, amount)
-    return Posting(Row.MONEY_BACK, f"money-back/{stage_id}", (entry,))
+    return Posting(Row.MONEY_BACK, f"stage-approved/{approval_id}", (entry,))
+
+
+def money_back_fallen(approval_id: str, amount: int) -> Posting:
+    """Row 22 undone, before anything was submitted."""
+    entry = Entry(Account.CREATOR_PAYABLE, Account.BACKER_FUNDS, amount)
+    return Posting(Row.MONEY_BACK, f"stage-approval-fallen/{approval_id}", (entry,))
 
 
 # Which legs a balance transaction may have; each is posted once (R1).
@@ -305,6 +331,10 @@ def _fees(payer: Account, fees: Fees) -> Iterable[tuple[Account, Account, int]]:
     yield payer, Account.TAX_PAYABLE, fees.tax
     yield payer, Account.PROCESSING_FEE_INCOME, fees.processing
     yield payer, Account.PLATFORM_FEE_INCOME, fees.platform
+
+
+def _again(blocks: int) -> str:
+    return f"/again-{blocks}" if blocks else ""
 
 
 def _entries(*moves: tuple[Account, Account, int]) -> tuple[Entry, ...]:

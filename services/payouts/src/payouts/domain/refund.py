@@ -28,6 +28,7 @@ class RefundState(StrEnum):
     FAILED = "failed"
     CLAIMABLE = "claimable"
     REFUSED = "refused"
+    BLOCKED = "blocked"
     CANCELLED = "cancelled"
 
 
@@ -36,9 +37,16 @@ TRANSITIONS: dict[RefundState, frozenset[RefundState]] = {
         {RefundState.REQUESTED, RefundState.REFUSED, RefundState.CANCELLED}
     ),
     RefundState.REQUESTED: frozenset(
-        {RefundState.AWAITING_FUNDS, RefundState.SUBMITTED, RefundState.CANCELLED}
+        {
+            RefundState.AWAITING_FUNDS,
+            RefundState.SUBMITTED,
+            RefundState.BLOCKED,
+            RefundState.CANCELLED,
+        }
     ),
-    RefundState.AWAITING_FUNDS: frozenset({RefundState.SUBMITTED, RefundState.CANCELLED}),
+    RefundState.AWAITING_FUNDS: frozenset(
+        {RefundState.SUBMITTED, RefundState.BLOCKED, RefundState.CANCELLED}
+    ),
     RefundState.SUBMITTED: frozenset(
         {RefundState.UNKNOWN, RefundState.PENDING, RefundState.SUCCEEDED, RefundState.FAILED}
     ),
@@ -48,9 +56,15 @@ TRANSITIONS: dict[RefundState, frozenset[RefundState]] = {
     RefundState.PENDING: frozenset({RefundState.SUCCEEDED, RefundState.FAILED}),
     RefundState.SUCCEEDED: frozenset({RefundState.FAILED}),
     RefundState.FAILED: frozenset(
-        {RefundState.AWAITING_FUNDS, RefundState.SUBMITTED, RefundState.CLAIMABLE}
+        {
+            RefundState.AWAITING_FUNDS,
+            RefundState.SUBMITTED,
+            RefundState.CLAIMABLE,
+            RefundState.BLOCKED,
+        }
     ),
-    RefundState.CLAIMABLE: frozenset({RefundState.REQUESTED}),
+    RefundState.CLAIMABLE: frozenset({RefundState.REQUESTED, RefundState.BLOCKED}),
+    RefundState.BLOCKED: frozenset({RefundState.REQUESTED, RefundState.CANCELLED}),
     RefundState.REFUSED: frozenset(),
     RefundState.CANCELLED: frozenset(),
 }
@@ -89,7 +103,8 @@ class Refund:
     `unpaid` is what a share leaves of the pledge: « restant dû par l'initiateur », not our debt.
 
     `failures` counts definite failures that used up a try; waiting for funds does not.
-    `reason` says why it waits, failed or became claimable. `version` guards every save.
+    `reason` says why it waits, failed or became claimable. `blocks` counts how often a dispute took
+    its money back, each time with a cause of its own in the book. `version` guards every save.
 
     Where people asked for it, `acts` are all that they did. `advance_max` is how much of it the
     platform may lend where the campaign holds too little, `advanced` what it lent and
@@ -115,6 +130,7 @@ class Refund:
     acts: tuple[Act, ...] = ()
     advance_max: int = 0
     advanced: int = 0
+    blocks: int = 0
 
     @property
     def attempt(self) -> RefundAttempt:
@@ -156,15 +172,24 @@ class RefundClaimable:
 
 
 @dataclass(frozen=True, slots=True)
+class RefundBlocked:
+    refund: Refund
+    reason: str
+    blocked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RefundRefused:
-    """It will never be tried: refused, or taken back before it was sent."""
+    """It will never be tried: refused, satisfied, or taken back before it was sent."""
 
     refund: Refund
     reason: str
     refused_at: datetime
 
 
-RefundFact = RefundCreated | RefundSucceeded | RefundFailed | RefundClaimable | RefundRefused
+RefundFact = (
+    RefundCreated | RefundSucceeded | RefundFailed | RefundClaimable | RefundBlocked | RefundRefused
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +200,12 @@ class RefundDecision:
     money: PledgeMoney
     postings: tuple[Posting, ...] = ()
     facts: tuple[RefundFact, ...] = ()
+
+    def then(self, step: "RefundDecision") -> "RefundDecision":
+        """Return both as one: `step` was decided about this one's refund and money."""
+        return replace(
+            step, postings=(*self.postings, *step.postings), facts=(*self.facts, *step.facts)
+        )
 
 
 def refund_id_of(pledge_id: str, cause: str) -> str:

@@ -22,6 +22,7 @@ from payouts.domain.refund import (
     RefundSucceeded,
     move,
 )
+from payouts.domain.refund_blocking import block_where_charged_back
 
 
 class ProviderRefundStatus(StrEnum):
@@ -189,6 +190,9 @@ def _fail(decision: RefundDecision, reason: str, retryable: bool, now: datetime)
     failed = replace(
         decision, refund=refund, facts=(*decision.facts, RefundFailed(refund, reason, now))
     )
+    blocked = block_where_charged_back(refund, failed.money, now)
+    if blocked.refund != refund:
+        return failed.then(blocked)
     if retryable and refund.failures < ATTEMPTS_MAX:
         return failed
     return _give_up(failed, reason, now)

@@ -148,7 +148,7 @@ def cancel(
         return RefundDecision(refund, money)
     if not refund.acts:
         raise Refused("not-asked-by-staff", "what a rule owes to a backer is not taken back")
-    unowed = refund.state is RefundState.AWAITING_APPROVAL
+    unowed = refund.state in (RefundState.AWAITING_APPROVAL, RefundState.BLOCKED)
     if not unowed and (book.run is not None or money.withdrawn):
         # Everything of the pledge goes back anyway, and what was reserved here was left out of it.
         raise Refused("owed-anyway", "the pledge's money is the backer's by now")
@@ -159,7 +159,7 @@ def cancel(
     if unowed:
         return RefundDecision(cancelled, money, facts=(RefundRefused(cancelled, CANCELLED, now),))
     repaid = min(refund.advanced, book.balances.get(Account.CREATOR_RECEIVABLE, 0))
-    posting = postings.refund_cancelled(refund.refund_id, refund.amount, repaid)
+    posting = postings.refund_cancelled(refund.refund_id, refund.amount, repaid, refund.blocks)
     cancelled = replace(cancelled, advanced=refund.advanced - repaid)
     fact = RefundRefused(cancelled, CANCELLED, now)
     return RefundDecision(cancelled, release(money, refund.amount), (posting,), (fact,))

@@ -54,7 +54,13 @@ TRANSITIONS: dict[StageState, frozenset[StageState]] = {
     ),
     StageState.HELD: frozenset({StageState.DUE, StageState.CANCELLED}),
     StageState.APPROVED: frozenset(
-        {StageState.SUBMITTED, StageState.DUE, StageState.HELD, StageState.CANCELLED}
+        {
+            StageState.SUBMITTED,
+            StageState.DUE,
+            StageState.HELD,
+            StageState.NOTHING_TO_PAY,
+            StageState.CANCELLED,
+        }
     ),
     StageState.SUBMITTED: frozenset(
         {StageState.IN_TRANSIT, StageState.FAILED, StageState.CANCELLED}
@@ -71,12 +77,14 @@ OVER = frozenset({StageState.PAID, StageState.NOTHING_TO_PAY, StageState.CANCELL
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One of the three stages; amounts in minor units of `currency`.
+    """One of a campaign's stages; amounts in minor units of `currency`.
 
     `amount` is what is paid, known from `due` on and fixed by the approval. `approvals` counts
     them, so that each has its own cause in the book. `milestone` is the latest evidence for a
-    later stage; `divided` says how the last one's approval took the fees. `failures` counts
-    definite failures that used up a try; waiting for funds and a leg that was never made do not.
+    later stage; `divided` says how the last one's approval took the fees. `set_off` of the amount
+    pays the creator's debt instead of being sent, known from the first attempt on. `failures`
+    counts definite failures that used up a try; waiting for funds and a leg that was never made do
+    not.
     `reason` says why the last attempt failed or the approval fell. `version` guards every save.
     """
 
@@ -98,6 +106,7 @@ class Stage:
     version: int = 0
     milestone: Milestone | None = None
     divided: LastStage | None = None
+    set_off: int = 0
 
     @property
     def stage_id(self) -> str:
@@ -113,6 +122,11 @@ class Stage:
         if self.amount is None:
             raise Refused("not-due", f"{self.stage_id} has no amount yet")
         return self.amount
+
+    @property
+    def sent(self) -> int:
+        """What goes to the creator's account."""
+        return self.payable - self.set_off
 
     @property
     def attempt_id(self) -> str:
@@ -274,6 +288,19 @@ def schedule(
         for planned in split(base, shares, quantum)
     )
     return PlanScheduled(campaign_id, currency, base, stages, now)
+
+
+def supplement(campaign_id: str, number: int, currency: str) -> Stage:
+    """Plan a stage for money that came back after the last one (row 22): it gets all of it."""
+    return Stage(
+        campaign_id=campaign_id,
+        number=number,
+        kind=StageKind.SUPPLEMENT,
+        share_basis_points=0,
+        planned_amount=0,
+        currency=currency,
+        state=StageState.PLANNED,
+    )
 
 
 def make_due(stage: Stage, amount: int, now: datetime) -> StageDecision:

@@ -30,6 +30,8 @@ def amount_now(book: Book, stage: Stage, previous: Sequence[Stage]) -> AmountNow
     if stage.kind is StageKind.LAST:
         divided = divide_last(available, fees_due(book))
         return AmountNow(divided.payable, divided)
+    if stage.kind is StageKind.SUPPLEMENT:
+        return AmountNow(available)
     approved = sum(one.payable for one in previous)
     shares = verdict.shares_basis_points
     return AmountNow(stage_amount(stage.number, verdict.collected, shares, available, approved))

@@ -32,6 +32,9 @@ from payouts.domain.stage import (
     move,
 )
 
+# The first stage follows from the verdict, a supplement from money that came back.
+WITH_MILESTONE = frozenset({StageKind.SECOND, StageKind.LAST})
+
 
 def approve_by_verdict(
     stage: Stage, amount: int, destination: Destination, limit: int, now: datetime
@@ -92,7 +95,7 @@ def reject_milestone(
 
 def milestone_reached(stage: Stage) -> bool:
     """Whether what must come before this stage is shown and approved."""
-    if stage.kind is StageKind.FIRST:
+    if stage.kind not in WITH_MILESTONE:
         return True
     return stage.milestone is not None and stage.milestone.state is MilestoneState.APPROVED
 
@@ -175,8 +178,10 @@ def _approved(stage: Stage, approval: Approval, divided: LastStage | None) -> St
 
 def _owed(stage: Stage) -> tuple[Posting, ...]:
     if stage.divided is None:
-        payable = stage.payable
-        return (postings.stage_approved(stage.approval_id, payable),) if payable else ()
+        book = postings.stage_approved
+        if stage.kind is StageKind.SUPPLEMENT:
+            book = postings.money_back
+        return (book(stage.approval_id, stage.payable),) if stage.payable else ()
     divided = stage.divided
     moved = divided.covered.total + divided.owed.total + divided.payable
     return (postings.last_stage_approved(stage.approval_id, divided),) if moved else ()
@@ -207,14 +212,17 @@ def _unapproved(stage: Stage, state: StageState, reason: str) -> Stage:
 def _fallen(stage: Stage) -> tuple[Posting, ...]:
     if stage.state is not StageState.APPROVED:
         return ()
+    if stage.kind is StageKind.SUPPLEMENT:
+        return (postings.money_back_fallen(stage.approval_id, stage.payable),)
     if stage.divided is None:
         return (postings.stage_approval_fallen(stage.approval_id, stage.payable),)
     return (postings.last_stage_approval_fallen(stage.approval_id, stage.divided),)
 
 
 def _needs_milestone(stage: Stage) -> None:
-    if stage.kind is StageKind.FIRST:
-        raise Refused("no-milestone", "the first stage follows from the verdict")
+    if stage.kind not in WITH_MILESTONE:
+        why = "it follows from the verdict, or from money that came back"
+        raise Refused("no-milestone", f"a {stage.kind} stage needs no evidence: {why}")
 
 
 def _milestone(stage: Stage, revision: int) -> Milestone:

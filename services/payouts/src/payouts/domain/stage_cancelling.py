@@ -28,7 +28,8 @@ def cancel_stage(stage: Stage, now: datetime) -> StageDecision:
     """Cancel a stage whose money is surely here; any other one stays as it is."""
     if stage.state in OVER or money_has_left(stage) or money_may_leave(stage):
         return StageDecision(stage)
-    cancelled = replace(move(stage, StageState.CANCELLED, WHY), approval=None, divided=None)
+    moved = move(stage, StageState.CANCELLED, WHY)
+    cancelled = replace(moved, approval=None, divided=None, set_off=0)
     return StageDecision(cancelled, tuple(_given_back(stage)), (StageCancelled(cancelled, now),))
 
 
@@ -52,7 +53,7 @@ def _given_back(stage: Stage) -> list[Posting]:
         return []
     back = []
     if stage.attempts:
-        back.append(postings.stage_taken_back(stage.stage_id, stage.payable))
+        back.append(postings.stage_taken_back(stage.stage_id, stage.payable, stage.set_off))
     if stage.divided is None:
         return [*back, postings.stage_cancelled(stage.approval_id, stage.payable)]
     return [*back, postings.last_stage_cancelled(stage.approval_id, stage.divided)]

@@ -59,7 +59,7 @@ def observe_transfer(stage: Stage, seen: TransferSeen) -> StageDecision:
         transfer_id=seen.transfer_id,
         transfer_balance_transaction=seen.balance_transaction,
     )
-    posting = postings.stage_transferred(stage.payable, seen.balance_transaction)
+    posting = postings.stage_transferred(stage.sent, seen.balance_transaction)
     return StageDecision(with_attempt(stage, noted), (posting,))
 
 
@@ -128,7 +128,7 @@ def _paid(stage: Stage, seen: PayoutSeen, now: datetime) -> StageDecision:
         payout_balance_transaction=seen.balance_transaction,
     )
     paid = with_attempt(replace(move(stage, StageState.PAID), paid_at=now), noted)
-    posting = postings.stage_paid(stage.payable, seen.balance_transaction)
+    posting = postings.stage_paid(stage.sent, seen.balance_transaction)
     return StageDecision(paid, (posting,), (StagePaid(paid, noted, now),))
 
 
@@ -142,7 +142,7 @@ def _bounced(stage: Stage, seen: PayoutSeen, now: datetime) -> StageDecision:
     failed = _fail(stage, AttemptState.FAILED, reason, now)
     noted = replace(failed.stage.attempt, failure_balance_transaction=failure)
     bounced = replace(with_attempt(failed.stage, noted), paid_at=None)
-    posting = postings.stage_late_failure(stage.payable, failure)
+    posting = postings.stage_late_failure(stage.sent, failure)
     return StageDecision(bounced, (posting,), (StageFailed(bounced, noted, reason, now),))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from payouts.domain import payout_attempt, postings
+from payouts.domain import payout_attempt
 from payouts.domain.destination import Destination, give, verify
 from payouts.domain.errors import Refused
 from payouts.domain.payout_attempt import AttemptState
@@ -21,7 +21,7 @@ from payouts.domain.stage_outcome import (
     observe_transfer,
     refuse,
 )
-from payouts.domain.stage_sending import send
+from payouts.domain.stage_sending import send, submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,17 @@ def adopt(
     transfers: Sequence[TransferMade],
     payouts: Sequence[PayoutSeen],
     now: datetime,
+    owed: int = 0,
 ) -> StageDecision:
     """Fold both legs of all attempts, in order; the same again changes nothing.
 
+    `owed` is the creator's debt, which the first attempt set off as any first attempt does.
     Raises `Refused` where the two cannot both be true; then a person must look.
     """
     if len(transfers) > 1:
         raise Refused("transferred-twice", f"{stage.stage_id} has {len(transfers)} transfers")
+    if transfers and not stage.attempts and stage.amount is not None:
+        stage = replace(stage, set_off=min(stage.payable, owed))
     decision = StageDecision(stage)
     for transfer in transfers:
         decision = _approved(decision, transfer.amount, destination, now)
@@ -74,8 +78,8 @@ def _approved(
     decision: StageDecision, amount: int, destination: Destination, now: datetime
 ) -> StageDecision:
     stage = decision.stage
-    if stage.amount is not None and stage.amount != amount:
-        raise Refused("other-amount", f"{stage.stage_id} is {stage.amount}, made was {amount}")
+    if stage.state not in (StageState.DUE, StageState.PLANNED) and stage.sent != amount:
+        raise Refused("other-amount", f"{stage.stage_id} is {stage.sent}, made was {amount}")
     if stage.state is not StageState.DUE:
         return decision
     return decision.then(approve_by_verdict(stage, amount, destination, amount, now))
@@ -96,7 +100,7 @@ def _reach(
         before = stage.attempts[-1] if stage.attempts else None
         attempt = payout_attempt.following(before, destination.account, destination.version)
         submitted = replace(move(stage, StageState.SUBMITTED), attempts=(*stage.attempts, attempt))
-        first = (postings.stage_submitted(stage.stage_id, stage.payable),) if not before else ()
+        first = (submission(stage),) if not before else ()
         fact = StageSubmitted(submitted, attempt, now)
         decision = decision.then(StageDecision(submitted, first, (fact,)))
     return decision

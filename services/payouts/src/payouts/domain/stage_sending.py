@@ -12,9 +12,17 @@ from payouts.domain import payout_attempt, postings
 from payouts.domain.destination import Destination
 from payouts.domain.errors import Refused
 from payouts.domain.gate import Line, closed
+from payouts.domain.ledger import Posting
 from payouts.domain.payout_attempt import AttemptState, PayoutAttempt
 from payouts.domain.provider_keys import may_resend
-from payouts.domain.stage import Stage, StageDecision, StageState, StageSubmitted, move
+from payouts.domain.stage import (
+    Stage,
+    StageDecision,
+    StageNothingToPay,
+    StageState,
+    StageSubmitted,
+    move,
+)
 
 
 class StageStep(StrEnum):
@@ -44,20 +52,40 @@ _AGAIN = {lost: sent for sent, lost in _LOST.items()}
 
 
 def submit(
-    stage: Stage, lines: Sequence[Line], destination: Destination, now: datetime
+    stage: Stage,
+    lines: Sequence[Line],
+    destination: Destination,
+    now: datetime,
+    owed: int = 0,
 ) -> StageDecision:
     """Begin an attempt, if every line of the gate is passed; row 15 with the first one.
 
-    `lines` are evaluated inside the transaction that saves the answer.
+    `lines` are evaluated inside the transaction that saves the answer. `owed` is the creator's debt
+    to the platform: it is set off first, and only the rest is sent.
     """
     shut = closed(lines)
     if shut:
         raise Refused("gate-closed", ", ".join(line.name for line in shut))
     before = stage.attempts[-1] if stage.attempts else None
+    if before is None:
+        stage = replace(stage, set_off=min(stage.payable, owed))
+        if not stage.sent:
+            return _all_set_off(stage, now)
     attempt = payout_attempt.following(before, destination.account, destination.version)
     submitted = replace(move(stage, StageState.SUBMITTED), attempts=(*stage.attempts, attempt))
-    first = (postings.stage_submitted(stage.stage_id, stage.payable),) if before is None else ()
+    first = (submission(stage),) if before is None else ()
     return StageDecision(submitted, first, (StageSubmitted(submitted, attempt, now),))
+
+
+def submission(stage: Stage) -> Posting:
+    """Return row 15 of this stage."""
+    return postings.stage_submitted(stage.stage_id, stage.payable, stage.set_off)
+
+
+def _all_set_off(stage: Stage, now: datetime) -> StageDecision:
+    """The debt takes all of it: it is over, and nothing is sent."""
+    over = move(stage, StageState.NOTHING_TO_PAY, "set-off")
+    return StageDecision(over, (submission(stage),), (StageNothingToPay(over, now),))
 
 
 def next_step(stage: Stage, now: datetime) -> StageStep:

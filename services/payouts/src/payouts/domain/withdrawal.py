@@ -38,8 +38,9 @@ def refund_withdrawn(money: PledgeMoney, now: datetime) -> RefundDecision | None
     """Ask for all of a withdrawn pledge's money, None where it is on its way back already.
 
     A missed goal may have been heard first: then its refund is the one, and there is no second.
+    While it is charged back, it is asked for at the dispute's end.
     """
-    if not money.returnable:
+    if not money.returnable or money.disputed:
         return None
     return request(replace(money, withdrawn=True), withdrawal_cause(money.pledge_id), now)
 

@@ -11,6 +11,7 @@ from payouts.domain.destination import verify
 from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.funds import ProviderFunds
 from payouts.domain.gate import GateView, Line, evaluate
+from payouts.domain.ledger import Account
 from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.plan import StageKind
 from payouts.domain.provider_keys import KeyRules
@@ -78,6 +79,7 @@ class PayStages:
     clock: Clock
     approval_limit: int
     cooling_off_seconds: int
+    dispute_reserve_basis_points: int = 200
 
     async def __call__(self, claim: Claim) -> None:
         before: Stage | None = None
@@ -187,7 +189,8 @@ class PayStages:
             same = view.stage.approval_id == stage.approval_id
             lines = evaluate(self._gate(view, funds, fresh_since if same else None))
             try:
-                return submit(view.stage, lines, view.destination, view.now)
+                owed = view.book.balances.get(Account.CREATOR_RECEIVABLE, 0)
+                return submit(view.stage, lines, view.destination, view.now, owed)
             except Refused as refusal:
                 if view.stage.state is StageState.FAILED:
                     # The gate says what it waits for; why the last attempt failed must stay.
@@ -216,6 +219,7 @@ class PayStages:
             approval_limit=self.approval_limit,
             stopped=self.brake.stopped(view.stage.campaign_id),
             now=view.now,
+            dispute_reserve=self.dispute_reserve_basis_points,
         )
 
     async def _ask(self, claim: Claim, stage: Stage, step: StageStep) -> Outcome:

@@ -1,10 +1,18 @@
 """Collected pledges come into the books; what is withdrawn, or collected for nothing, goes back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from payouts.domain.book import Book, CollectedPledge, charge, collect, reach, refund_cause_of
+from payouts.domain.book import (
+    Book,
+    CollectedPledge,
+    charge,
+    collect,
+    reach,
+    refund_cause_of,
+    refunds_are_owed,
+)
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
@@ -93,6 +101,8 @@ class _Fold:
             self._keep(returned)
         elif decision := refund_withdrawn(money, self._now):
             self._keep(self._decided(decision))
+        elif money.disputed and not refunds_are_owed(self.book):
+            self._keep(replace(money, withdrawn=True))
         self.book = uncount(self.book, pledge)
 
     def _keep(self, money: PledgeMoney) -> None:

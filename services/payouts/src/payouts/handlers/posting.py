@@ -1,10 +1,11 @@
 """The one way into a book: postings are sealed, kept and published with the book that they move."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from payouts.domain.book import Book, seal_into
 from payouts.domain.ledger import Posting
+from payouts.domain.receivable import follow, touches
 from payouts.ports import PayoutsUnit
 
 
@@ -27,6 +28,20 @@ async def post_all(
     known = await unit.books.sealed(asked) if asked else {}
     sealed = [seal_into(book, postings, now, known) for book, postings in made]
     await unit.books.append([block for _, blocks in sealed for block in blocks])
+    for book, postings in made:
+        await _follow_debts(unit, book, postings, now)
     if known:
         await unit.books.claim(known.keys())
     return [moved for moved, _ in sealed]
+
+
+async def _follow_debts(
+    unit: PayoutsUnit, book: Book, postings: Sequence[Posting], now: datetime
+) -> None:
+    """Whoever posts it: what creators owe is there item by item, and their sum is the account."""
+    owed = [posting for posting in postings if touches(posting)]
+    if not owed:
+        return
+    known = await unit.receivables.load(book.campaign_id)
+    items = follow(known, owed, book.campaign_id, book.currency, now)
+    await unit.receivables.save([one for name, one in items.items() if one != known.get(name)])

@@ -18,22 +18,33 @@ from typing import ParamSpec, TypeVar
 from payouts.domain import refund_recovery, stage_recovery
 from payouts.domain.block import Block
 from payouts.domain.book import Book, claim_postings, take_back
+from payouts.domain.dispute import DisputeSeen
 from payouts.domain.errors import InvariantBroken, Refused
-from payouts.domain.ledger import fold
+from payouts.domain.ledger import Account, fold
 from payouts.domain.plan import StageKind
+from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.provider_keys import KeyRules
-from payouts.domain.refund import Refund, RefundDecision
+from payouts.domain.refund import Refund, RefundDecision, RefundState
 from payouts.domain.refund_outcome import RefundSeen
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_approval import drop_approval
 from payouts.domain.stage_outcome import PayoutSeen
 from payouts.domain.stage_recovery import TransferMade
 from payouts.handlers.cancel import stop_plan
+from payouts.handlers.disputes import take_dispute
 from payouts.handlers.posting import post
 from payouts.handlers.refund_run import Progress, requested_before, run_all
-from payouts.handlers.wake import CURSOR
+from payouts.handlers.wake import CURSOR, DISPUTE_TYPES, wake_disputes
 from payouts.handlers.work_kinds import REFUND_RUN, refund_work, stage_work
-from payouts.ports import Brake, CashMovement, NoAnswer, PayoutsUnit, Provider, Queries
+from payouts.ports import (
+    Brake,
+    CashMovement,
+    NoAnswer,
+    NotThere,
+    PayoutsUnit,
+    Provider,
+    Queries,
+)
 from servicekit.clock import Clock
 from servicekit.errors import DependencyAway, DuplicateKey
 from servicekit.own_topics import Unexplained
@@ -57,6 +68,7 @@ CLAIMABLE = "refund-claimable/"
 CANCELLED = "stage-cancelled/"
 TAKEN_BACK = "stage-taken-back/"
 SUBMITTED = "stage-submitted/"
+REFUND_TAKEN_BACK = "refund-cancelled/"
 UNCLAIMED_MAX = 100_000
 SHOWN = 3
 # Where nothing is owed to the creator for the stage.
@@ -148,10 +160,18 @@ class RecoverPayouts(ServiceRecovery):
             await self.units.run(partial(self._stop_plan_again, book.campaign_id))
         async for book in self._books():
             await self._ask_for_shares_again(book)
-        await self._finish_runs()
+        disputes = await self._seen_disputes()
+        await self._finish_runs(await self._pledges_of(disputes))
         async for book in self._books():
             lines += await self._refunds(book)
             await self._give_up_again(book)
+        # After what was sent, so that no dispute takes back what had left before it.
+        lines += await self._follow(disputes)
+        async for book in self._books():
+            for stage in await self.queries.stages(book.campaign_id):
+                # Of money that a dispute brought back.
+                if stage.kind is StageKind.SUPPLEMENT:
+                    lines += await self._stage(stage)
             lines += await self._left_unclaimed(book.campaign_id)
         return lines + await self._cash_nobody_has()
 
@@ -197,6 +217,80 @@ class RecoverPayouts(ServiceRecovery):
             return page[-1].pledge_id if page else None
 
         return await self.units.run(work)
+
+    async def _seen_disputes(self) -> list[DisputeSeen]:
+        """Read what banks did after the backup, and what they had not decided before it."""
+        found: list[DisputeSeen] = []
+        for dispute_id in [*await self._undecided(), *await self._withdrawn()]:
+            seen: DisputeSeen | NotThere = await _answered(self.provider.find_dispute, dispute_id)
+            if isinstance(seen, DisputeSeen):
+                found.append(seen)
+        return found
+
+    async def _pledges_of(self, disputes: Sequence[DisputeSeen]) -> dict[str, PledgeMoney]:
+        """Return the pledges that are disputed, by payment."""
+
+        async def read(unit: PayoutsUnit) -> dict[str, PledgeMoney]:
+            payments = {seen.payment_reference for seen in disputes}
+            found = {one: await unit.pledges.of_payment(one) for one in payments}
+            return {payment: money for payment, money in found.items() if money is not None}
+
+        return await self.units.run(read)
+
+    async def _follow(self, disputes: Sequence[DisputeSeen]) -> list[str]:
+        """Take the disputes over, and what was sent for their pledges once they had ended."""
+        lines: list[str] = []
+        pledges = await self._pledges_of(disputes)
+        for seen in disputes:
+            known = await self.queries.dispute(seen.dispute_id)
+            money = pledges.get(seen.payment_reference)
+            take = partial(take_dispute, seen=seen, now=self.clock.now())
+            try:
+                taken = await self.units.run(take)
+            except (Refused, InvariantBroken) as error:
+                lines.append(await self._stop_for_dispute(seen, money, error))
+                continue
+            if taken != known:
+                what = f"dispute {seen.dispute_id}: {taken.state}, taken over from the provider"
+                lines.append(what)
+            named = [seen.dispute_id]
+            wake = partial(wake_disputes, dispute_ids=named, now=self.clock.now())
+            await self.units.run(wake)
+            if money is not None:
+                lines += await self._refunds_of(money)
+        return lines
+
+    async def _refunds_of(self, money: PledgeMoney) -> list[str]:
+        lines: list[str] = []
+        refunds = await self.units.run(lambda unit: unit.refunds.of_pledge(money.pledge_id))
+        turns = asyncio.Semaphore(1)
+        asked = [(one, await self._ask_refund(one, turns)) for one in refunds if _is_adopted(one)]
+        await self._adopt_refunds(money.campaign_id, [pair for pair in asked if pair[1]], lines)
+        return lines
+
+    async def _undecided(self) -> list[str]:
+        found: list[str] = []
+        while page := await self.queries.undecided_disputes(found[-1] if found else "", PAGE):
+            found += [dispute.dispute_id for dispute in page]
+        return found
+
+    async def _withdrawn(self) -> list[str]:
+        """Return the disputes whose cash moved behind the backup's cursor, in that order."""
+        found: dict[str, None] = {}
+        cursor = await self.queries.cursor(CURSOR)
+        while page := await _answered(self._movements, cursor):
+            cursor = page[-1].id
+            found |= {one.source: None for one in page if one.type in DISPUTE_TYPES}
+        return list(found)
+
+    async def _stop_for_dispute(
+        self, seen: DisputeSeen, money: PledgeMoney | None, error: Exception
+    ) -> str:
+        what = f"a person must look at dispute {seen.dispute_id}: {error}"
+        if money is None:
+            return what
+        await self.brake.stop(money.campaign_id, "recover", f"{seen.dispute_id}: {error}")
+        return f"{what}; the money of {money.campaign_id} is stopped"
 
     async def _count_fallen_approvals(self, book: Book) -> None:
         """An approval that fell left nothing behind but its number, which is never used again.
@@ -277,8 +371,13 @@ class RecoverPayouts(ServiceRecovery):
         found = await self.provider.movements_after(cursor)
         return NoAnswer() if found is None else found
 
-    async def _finish_runs(self) -> None:
-        """Create the refunds that are owed, so that the provider can be asked about each."""
+    async def _finish_runs(self, disputed: Mapping[str, PledgeMoney]) -> None:
+        """Create the refunds that are owed, so that the provider can be asked about each.
+
+        Those of disputed pledges only where the ledger says that they were: others may have been
+        charged back first.
+        """
+        apart = frozenset(money.pledge_id for money in disputed.values())
         waiting: set[str] = set()
         while (await self.queue.backlog(REFUND_RUN)).items > len(waiting):
             claims = await self.queue.claim(
@@ -287,18 +386,22 @@ class RecoverPayouts(ServiceRecovery):
             for claim in claims:
                 # One that waits for an answer goes on by itself, once the service runs.
                 waiting.discard(claim.item.id)
-                if await run_all(self.units, claim, self.clock.now()) is Progress.WAITS:
+                progress = await run_all(self.units, claim, self.clock.now(), apart=apart)
+                if progress is Progress.WAITS:
                     waiting.add(claim.item.id)
             if not claims:  # Its lease was saved with the backup, and will be over.
                 await self.wait(1)
 
     async def _refunds(self, book: Book) -> list[str]:
         lines: list[str] = []
+        # What a dispute took back first is asked about once the dispute is followed.
+        later = {_refund_of(cause) for cause in await self._unclaimed(book, REFUND_TAKEN_BACK)}
         after, taken_over = "", 0
         while page := await self.queries.refunds(book.campaign_id, after, PAGE):
             turns = asyncio.Semaphore(QUESTIONS_AT_ONCE)
-            found = await asyncio.gather(*(self._ask_refund(one, turns) for one in page))
-            pairs = [(one, seen) for one, seen in zip(page, found, strict=True) if seen]
+            asked = [one for one in page if one.refund_id not in later and _is_adopted(one)]
+            found = await asyncio.gather(*(self._ask_refund(one, turns) for one in asked))
+            pairs = [(one, seen) for one, seen in zip(asked, found, strict=True) if seen]
             taken_over += await self._adopt_refunds(book.campaign_id, pairs, lines)
             after = page[-1].refund_id
         if taken_over:
@@ -375,7 +478,8 @@ class RecoverPayouts(ServiceRecovery):
         destination = stage_recovery.destination_of(
             given, stage.campaign_id, provider, transfers[0].account, now
         )
-        decision = stage_recovery.adopt(known, destination, transfers, payouts, now)
+        owed = book.balances.get(Account.CREATOR_RECEIVABLE, 0)
+        decision = stage_recovery.adopt(known, destination, transfers, payouts, now, owed)
         if decision.stage == known:
             return False
         # One that went out under an attempt known here tells nothing new of where money is to go:
@@ -387,6 +491,16 @@ class RecoverPayouts(ServiceRecovery):
         await unit.facts.add(decision.facts)
         await unit.plumbing.work.offer([stage_work(decision.stage, now)])
         return True
+
+
+def _refund_of(cause: str) -> str:
+    """Return whose taking back a posting's cause names."""
+    return cause.removeprefix(REFUND_TAKEN_BACK).partition("/")[0]
+
+
+def _is_adopted(refund: Refund) -> bool:
+    """One that a dispute has blocked is not asked about before the dispute is followed."""
+    return refund.state is not RefundState.BLOCKED
 
 
 async def _count_approval(

@@ -4,7 +4,7 @@ After a missed goal everything goes back. After a cancellation of a met goal wha
 by shares, and not before nothing is in flight that could still change it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -40,21 +40,30 @@ class Progress(StrEnum):
 
 
 async def run_all(
-    units: UnitsOfWork[PayoutsUnit], claim: Claim, now: datetime, page_size: int = PAGE
+    units: UnitsOfWork[PayoutsUnit],
+    claim: Claim,
+    now: datetime,
+    page_size: int = PAGE,
+    apart: Collection[str] = (),
 ) -> Progress:
     """Create the refunds page by page, until the run is finished or has to wait."""
-    while (progress := await run_page(units, claim, now, page_size)) is Progress.GOES_ON:
+    while (progress := await run_page(units, claim, now, page_size, apart)) is Progress.GOES_ON:
         pass
     return progress
 
 
 async def run_page(
-    units: UnitsOfWork[PayoutsUnit], claim: Claim, now: datetime, page_size: int = PAGE
+    units: UnitsOfWork[PayoutsUnit],
+    claim: Claim,
+    now: datetime,
+    page_size: int = PAGE,
+    apart: Collection[str] = (),
 ) -> Progress:
     """Create the refunds of the next page, or freeze how it is divided.
 
     The claim ends in the transaction of the last page. A crash between pages goes on at the
-    cursor; a pledge heard meanwhile is refunded by the handler that hears it.
+    cursor; a pledge heard meanwhile is refunded by the handler that hears it. Of the pledges
+    `apart` only those are refunded whose request is sealed already.
     """
     campaign_id = claim.item.payload["campaign_id"]
 
@@ -64,7 +73,7 @@ async def run_page(
             await unit.plumbing.work.finish([claim])
             return Progress.FINISHED
         if book.cancellation is None or book.run.division is not None:
-            return await _create_page(unit, claim, book, book.run, now, page_size)
+            return await _create_page(unit, claim, book, book.run, now, page_size, apart)
         if not await _nothing_is_in_flight(unit, book):
             pause = min(AGAIN_MAX, AGAIN * (1 << min(claim.attempt, 6)))
             await unit.plumbing.work.postpone(claim, now + pause)
@@ -76,10 +85,18 @@ async def run_page(
 
 
 async def _create_page(
-    unit: PayoutsUnit, claim: Claim, book: Book, run: RefundRun, now: datetime, page_size: int
+    unit: PayoutsUnit,
+    claim: Claim,
+    book: Book,
+    run: RefundRun,
+    now: datetime,
+    page_size: int,
+    apart: Collection[str],
 ) -> Progress:
     page = await unit.pledges.page(book.campaign_id, run.cursor, page_size)
     decisions = await _decisions(unit, book, run, page, now)
+    if apart:
+        decisions = await _known_of(unit, decisions, apart)
     postings = [posting for decision in decisions for posting in decision.postings]
     last = len(page) < page_size
     moved = advance_run(book, page[-1].pledge_id if page else None, last)
@@ -98,7 +115,7 @@ async def _decisions(
     unit: PayoutsUnit, book: Book, run: RefundRun, page: Sequence[PledgeMoney], now: datetime
 ) -> list[RefundDecision]:
     if run.division is None:
-        return [request(money, run.cause, now) for money in page if money.returnable]
+        return [request(money, run.cause, now) for money in page if _is_owed(money)]
     given = await _given(unit, run, page)
     left = book.balances[Account.BACKER_FUNDS]
     decisions = []
@@ -196,3 +213,21 @@ async def _given(
         return {}
     ids = [refund_id_of(money.pledge_id, run.cause) for money in page]
     return {refund.pledge_id: refund for refund in (await unit.refunds.load(ids)).values()}
+
+
+async def _known_of(
+    unit: PayoutsUnit, decisions: Sequence[RefundDecision], apart: Collection[str]
+) -> list[RefundDecision]:
+    """Leave out what is for pledges `apart`, but for those whose request is sealed already."""
+    causes = {decision.postings[0].cause: decision for decision in decisions}
+    sealed = await unit.books.sealed(causes)
+    return [
+        decision
+        for cause, decision in causes.items()
+        if decision.money.pledge_id not in apart or cause in sealed
+    ]
+
+
+def _is_owed(money: PledgeMoney) -> bool:
+    """While a pledge is charged back, its refund waits: the dispute's end asks for what is left."""
+    return money.returnable > 0 and not money.disputed

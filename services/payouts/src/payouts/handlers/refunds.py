@@ -25,6 +25,7 @@ RESTING = frozenset(
         RefundState.AWAITING_APPROVAL,
         RefundState.SUCCEEDED,
         RefundState.CLAIMABLE,
+        RefundState.BLOCKED,
         RefundState.REFUSED,
         RefundState.CANCELLED,
     }
@@ -73,7 +74,7 @@ async def _save_group(
     if postings:
         book = (await unit.books.load([campaign_id]))[campaign_id]
         await unit.books.save([await post(unit, book, postings, now)])
-        await unit.pledges.save([d.money for d in decisions if d.postings])
+        await unit.pledges.save([money[one] for one in {d.refund.pledge_id for d in decisions}])
     changed = {d.refund.refund_id: d.refund for d in decisions}
     await unit.refunds.save([r for r in changed.values() if r != refunds[r.refund_id]])
     await unit.facts.add([fact for decision in decisions for fact in decision.facts])
@@ -86,9 +87,12 @@ def _decide(
 ) -> RefundDecision | Exception:
     refund = refunds[item.refund_id]
     try:
-        return item.decide(refund, money[refund.pledge_id])
+        decision = item.decide(refund, money[refund.pledge_id])
     except (Refused, InvariantBroken) as error:
         return error
+    # A pledge may have several refunds: the next one is decided over what this one leaves.
+    money[refund.pledge_id] = decision.money
+    return decision
 
 
 async def _settle_claims(

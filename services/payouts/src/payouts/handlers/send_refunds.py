@@ -10,6 +10,7 @@ from payouts.domain.funds import top_up_needed
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.refund import Refund, RefundDecision, RefundState
+from payouts.domain.refund_blocking import block_where_charged_back
 from payouts.domain.refund_outcome import (
     ProviderRefundStatus,
     RefundSeen,
@@ -112,6 +113,9 @@ class SendRefunds:
         def decide(current: Refund, money: PledgeMoney) -> RefundDecision:
             now = self.clock.now()
             step = next_step(current, now)
+            blocked = block_where_charged_back(current, money, now)
+            if blocked.refund != current:
+                return blocked
             if step is RefundStep.SEND:
                 return RefundDecision(send(current, now), money)
             if step is RefundStep.RESEND:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from payouts.domain.dispute import DisputeState
 from payouts.domain.refund import Refund
 from payouts.domain.stage import Stage
-from payouts.handlers.work_kinds import refund_work, stage_work
+from payouts.handlers.work_kinds import dispute_work, refund_work, stage_work
 from payouts.ports import CashMovement, PayoutsUnit, Provider, Queries
 from servicekit.units import UnitsOfWork
 
 CASH_LEFT = "refund"
+DISPUTE_TYPES = frozenset({"dispute", "dispute_reversal"})
 REFUND_TYPES = frozenset({CASH_LEFT, "refund_failure"})
 CURSOR = "balance-transactions"
 
@@ -53,9 +55,35 @@ async def look_at_cash(
         if not _is_settled(movement, refund):
             unbooked[movement.id] = refund
     woken = {refund.refund_id: refund for refund in unbooked.values() if refund is not None}
-    if woken:
-        await units.run(lambda unit: wake(unit, list(woken.values()), [], now))
-    return CashPage(movements, frozenset(unbooked))
+    disputed = [one for one in movements if one.type in DISPUTE_TYPES]
+    undecided = [one for one in disputed if not await _is_followed(queries, one)]
+    if woken or undecided:
+        await units.run(lambda unit: _wake_all(unit, list(woken.values()), undecided, now))
+    return CashPage(movements, frozenset(unbooked) | {one.id for one in undecided})
+
+
+async def wake_disputes(unit: PayoutsUnit, dispute_ids: Sequence[str], now: datetime) -> None:
+    """Read these disputes now."""
+    items = [dispute_work(one, now) for one in dispute_ids]
+    await unit.plumbing.work.offer(items)
+    await unit.plumbing.work.hasten([item.id for item in items], now)
+
+
+async def _wake_all(
+    unit: PayoutsUnit, refunds: Sequence[Refund], movements: Sequence[CashMovement], now: datetime
+) -> None:
+    await wake(unit, refunds, [], now)
+    await wake_disputes(unit, sorted({one.source for one in movements}), now)
+
+
+async def _is_followed(queries: Queries, movement: CashMovement) -> bool:
+    """Whether a dispute has booked this cash, or is kept until its pledge is known."""
+    dispute = await queries.dispute(movement.source)
+    if dispute is None:
+        return False
+    if dispute.state is DisputeState.UNATTRIBUTED:
+        return True
+    return movement.id in (dispute.withdrawn_in, dispute.reinstated_in)
 
 
 def _is_settled(movement: CashMovement, refund: Refund | None) -> bool:

@@ -9,6 +9,7 @@ from servicekit.work import WorkItem
 REFUND = "refund"
 REFUND_RUN = "refund-run"
 STAGE = "stage"
+DISPUTE = "dispute"
 
 
 def refund_work(refund: Refund, due: datetime) -> WorkItem:
@@ -25,3 +26,7 @@ def refund_run_work(campaign_id: str, due: datetime) -> WorkItem:
 def stage_work(stage: Stage, due: datetime) -> WorkItem:
     payload = {"campaign_id": stage.campaign_id, "number": stage.number}
     return WorkItem(f"{STAGE}/{stage.stage_id}", STAGE, due, payload=payload)
+
+
+def dispute_work(dispute_id: str, due: datetime) -> WorkItem:
+    return WorkItem(f"{DISPUTE}/{dispute_id}", DISPUTE, due, payload={"dispute_id": dispute_id})

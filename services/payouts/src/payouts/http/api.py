@@ -11,7 +11,8 @@ from payouts.domain.stage import OVER, Stage
 from payouts.handlers.destination import give_destination
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.simulate import Simulate
-from payouts.handlers.wake import wake
+from payouts.handlers.wake import wake, wake_disputes
+from payouts.http.debts import add_debt_routes
 from payouts.http.ledger import add_ledger_routes
 from payouts.http.models import (
     BlockPage,
@@ -148,6 +149,7 @@ def build_api(
 
     add_reconciliation_routes(api, guard, reconciliation, clock)
     add_ledger_routes(api, guard, signatures, keys)
+    add_debt_routes(api, guard, units, queries, clock, creator, unknown=_unknown_campaign)
 
     @api.get("/campaigns/{campaign_id}/blocks", dependencies=[guard.anybody()])
     async def list_blocks(
@@ -199,6 +201,10 @@ async def _wake(
     concern = concern_of(body)
     if concern is None:
         return False
+    if concern.dispute_id is not None:
+        named = [concern.dispute_id]
+        await units.run(lambda unit: wake_disputes(unit, named, clock.now()))
+        return True
     refund = None
     if concern.refund_id is not None:
         refund = await queries.refund(concern.campaign_id, concern.refund_id)

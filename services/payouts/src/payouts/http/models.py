@@ -133,6 +133,7 @@ class StageView(BaseModel):
     share_basis_points: int
     planned_amount: int
     amount: int | None
+    set_off: int
     currency: str
     due_at: datetime | None
     paid_at: datetime | None
@@ -304,3 +305,69 @@ class HoldView(BaseModel):
 class HoldsView(BaseModel):
     campaign_id: str
     holds: list[HoldView]
+
+
+class DisputeView(BaseModel):
+    """A dispute; campaign and pledge are absent while nobody knows whose payment it is about."""
+
+    dispute_id: str
+    campaign_id: str | None
+    pledge_id: str | None
+    state: str
+    amount: int
+    currency: str
+    fee: int
+    reserved: int
+    owed: int
+    lost: int
+    reason: str | None
+    seen_at: datetime
+    opened_at: datetime | None
+    ended_at: datetime | None
+
+
+class DisputePage(BaseModel):
+    items: list[DisputeView]
+    next_cursor: str | None
+
+
+class EndingBody(BaseModel):
+    """How much of a debt was paid, or is given up, and why."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    kind: Literal["settled", "written_off"]
+    amount: Annotated[int, Field(ge=1, le=2**53 - 1)]
+    reason: Reason
+
+
+class EndingView(BaseModel):
+    """`second_by` confirmed what `by` had said; without that it is not booked."""
+
+    kind: str
+    amount: int
+    reason: str
+    by: str
+    second_by: str | None
+    at: datetime
+
+
+class ReceivableView(BaseModel):
+    receivable_id: str
+    campaign_id: str
+    cause: str
+    state: str
+    amount: int
+    settled: int
+    written_off: int
+    open: int
+    currency: str
+    arisen_at: datetime
+    proposed: EndingView | None
+    endings: list[EndingView]
+
+
+class ReceivablesView(BaseModel):
+    campaign_id: str
+    open: int
+    receivables: list[ReceivableView]

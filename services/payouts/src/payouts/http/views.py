@@ -101,6 +101,7 @@ def stage_view(stage: Stage, lines: Sequence[Line]) -> StageView:
         share_basis_points=stage.share_basis_points,
         planned_amount=stage.planned_amount,
         amount=stage.amount,
+        set_off=stage.set_off,
         currency=stage.currency,
         due_at=stage.due_at,
         paid_at=stage.paid_at,

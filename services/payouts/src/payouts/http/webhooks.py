@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 
 TOLERANCE_SECONDS = 300
+ID_CHARACTERS_MAX = 200
 _STAMP = re.compile(r"[0-9]{1,15}")
 
 
@@ -17,11 +18,15 @@ class SignatureRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """What an event is about, as our own metadata on its object says; both None for neither."""
+    """What an event is about, as our own metadata on its object says; None for what it is not.
+
+    A dispute is not ours, so it names itself.
+    """
 
     campaign_id: str
     refund_id: str | None
     stage: int | None
+    dispute_id: str | None = None
 
 
 def check_signature(body: bytes, header: str, secrets: list[str], now: float | None = None) -> None:
@@ -39,7 +44,10 @@ def check_signature(body: bytes, header: str, secrets: list[str], now: float | N
 def concern_of(body: bytes) -> Concern | None:
     """Return what the event is about, None if it is nothing of ours."""
     try:
-        metadata = json.loads(body)["data"]["object"]["metadata"]
+        about = json.loads(body)["data"]["object"]
+        if about.get("object") == "dispute":
+            return _dispute(about)
+        metadata = about["metadata"]
         campaign_id = metadata.get("campaign_id")
         stage = metadata.get("stage")
         refund_id = metadata.get("refund_id")
@@ -48,3 +56,10 @@ def concern_of(body: bytes) -> Concern | None:
         return Concern(campaign_id, refund_id, int(stage) if stage else None)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
+
+
+def _dispute(about: dict[str, object]) -> Concern | None:
+    dispute_id = about.get("id")
+    if not isinstance(dispute_id, str) or not 0 < len(dispute_id) <= ID_CHARACTERS_MAX:
+        return None
+    return Concern("", None, None, dispute_id)

@@ -36,6 +36,7 @@ class Figures:
     """Minor units. *raised* and *collected* are funding's, the others are payouts'.
 
     `fees` are what the platform takes of the campaign's money with the last stage, tax included.
+    `charged_back` is what banks took of it for backers, decided or not.
     """
 
     raised: int = 0
@@ -44,6 +45,12 @@ class Figures:
     refunded: int = 0
     paid: int = 0
     fees: int = 0
+    charged_back: int = 0
+
+    @property
+    def held(self) -> int:
+        """What was collected and has not gone anywhere yet."""
+        return self.collected - self.refunded - self.paid - self.fees - self.charged_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,8 @@ class Project:
     """One campaign's view; `backers` counts distinct people with a collected pledge.
 
     `paid_stages` holds the amount of each stage that is paid, so that one that bounces is taken
-    out again. `version` is the compare-and-set guard of every save.
+    out again, `charged_back` likewise what each dispute takes. `version` is the compare-and-set
+    guard of every save.
     """
 
     campaign_id: str
@@ -70,6 +78,7 @@ class Project:
     paid_stages: Mapping[str, int] = field(default_factory=dict)
     as_of: Mapping[str, AsOf] = field(default_factory=dict)
     version: int = 0
+    charged_back: Mapping[str, int] = field(default_factory=dict)
 
 
 def check_may_publish(project: Project | None) -> Project:
@@ -148,6 +157,13 @@ def stage_failed(project: Project, stage: int) -> Project:
 def fees_taken(project: Project, amount: int) -> Project:
     """The last stage is approved; 0 where its approval has fallen."""
     return _figures(project, fees=amount)
+
+
+def charged_back(project: Project, dispute_id: str, amount: int) -> Project:
+    """A dispute takes so much of the campaign's money now; 0 where the bank gave it back."""
+    taken = {**project.charged_back, dispute_id: amount}
+    moved = _figures(project, charged_back=sum(taken.values()))
+    return replace(moved, charged_back=taken)
 
 
 def known_until(project: Project, topic: str, as_of: AsOf) -> Project:

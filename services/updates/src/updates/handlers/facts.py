@@ -68,6 +68,14 @@ class StageFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargedBack:
+    """So much of the campaign's money a dispute takes now; 0 where the bank gave it back."""
+
+    dispute_id: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class FeesTaken:
     """What a stage's approval takes of the campaign's money; 0 for one that gives it back."""
 
@@ -86,6 +94,7 @@ Said = (
     | StagePaid
     | StageFailed
     | FeesTaken
+    | ChargedBack
 )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from updates.domain import project as view
 from updates.domain.project import AsOf, Project
 from updates.handlers.facts import (
+    ChargedBack,
     Collected,
     Decided,
     FeesTaken,
@@ -99,6 +100,8 @@ class _Fold:
                 return view.stage_failed(project, stage)
             case FeesTaken(amount):
                 return view.fees_taken(project, amount)
+            case ChargedBack(dispute_id, amount):
+                return view.charged_back(project, dispute_id, amount)
         return project
 
     def _joins(self, heard: Heard, backer_id: str) -> bool:

@@ -67,7 +67,7 @@ class AsOfView(BaseModel):
 class FiguresView(BaseModel):
     """Minor units. raised and collected are funding's, refunded and paid payouts'.
 
-    held is what was collected and is neither refunded, paid, nor taken as fees yet.
+    held is what was collected and is neither refunded, paid, charged back, nor taken as fees yet.
     """
 
     currency: str
@@ -78,6 +78,7 @@ class FiguresView(BaseModel):
     paid: int
     held: int
     fees: int
+    charged_back: int
 
 
 class ProjectView(BaseModel):

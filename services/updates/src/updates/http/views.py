@@ -88,7 +88,7 @@ def project_view(project: Project, updates: list[Update]) -> ProjectView:
         backers=project.backers,
         figures=FiguresView(
             currency=profile.currency,
-            held=figures.collected - figures.refunded - figures.paid - figures.fees,
+            held=figures.held,
             **asdict(figures),
         ),
         as_of={t: AsOfView(sequence=a.sequence, at=a.at) for t, a in project.as_of.items()},

@@ -1,0 +1,269 @@
+"""Following a dispute at the provider: what it withdraws, what it gives back, and what follows.
+
+The bank asks nobody, so nothing here can refuse it: what was promised with the money that it took
+falls, what the campaign does not have the platform advances.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from payouts.domain.book import Book, refunds_are_owed
+from payouts.domain.dispute import (
+    Bearing,
+    Dispute,
+    DisputeDecision,
+    DisputeFact,
+    DisputeSeen,
+    DisputeState,
+    attribute,
+    end,
+    hear,
+    open_chargeback,
+    opens,
+)
+from payouts.domain.errors import InvariantBroken, Refused
+from payouts.domain.ledger import Account, Posting, fold
+from payouts.domain.owed import owed_cause
+from payouts.domain.plan import StageKind
+from payouts.domain.pledge_money import PledgeMoney, charge_back, charged_back_of_own
+from payouts.domain.refund import (
+    Refund,
+    RefundDecision,
+    RefundFact,
+    RefundState,
+    refund_id_of,
+    request_part,
+)
+from payouts.domain.refund_blocking import block_where_charged_back, unblock
+from payouts.domain.stage import Stage, StageDecision, StageFact, StageState
+from payouts.domain.stage_amount import amount_now
+from payouts.domain.stage_approval import drop_approval
+from payouts.handlers.posting import post
+from payouts.handlers.supplement import plan_supplement
+from payouts.handlers.wake import wake
+from payouts.metrics import PAID_TWICE, STOPPED_FOR_A_PERSON
+from payouts.ports import NoAnswer, NotThere, PayoutsUnit, Provider
+from servicekit.clock import Clock
+from servicekit.units import UnitsOfWork
+from servicekit.work import Claim
+
+log = structlog.get_logger()
+
+AGAIN = timedelta(seconds=1)
+# Banks take weeks, and tell us; this finds a decision whose webhook was lost.
+AGAIN_MAX = timedelta(hours=1)
+_UNSENT = frozenset({StageState.APPROVED, StageState.AWAITING_SECOND_APPROVAL})
+
+
+@dataclass(frozen=True, slots=True)
+class FollowDisputes:
+    """Performs work of the kind `dispute`, until the bank has decided."""
+
+    units: UnitsOfWork[PayoutsUnit]
+    provider: Provider
+    clock: Clock
+
+    async def __call__(self, claim: Claim) -> None:
+        dispute_id = claim.item.payload["dispute_id"]
+        seen = await self.provider.find_dispute(dispute_id)
+        if isinstance(seen, NoAnswer):
+            await self._let_go(claim, None)
+            return
+        if isinstance(seen, NotThere):
+            log.error("a dispute that the provider does not know", dispute=dispute_id)
+            await self.units.run(lambda unit: unit.plumbing.work.finish([claim]))
+            return
+        try:
+            dispute = await self.units.run(lambda unit: take_dispute(unit, seen, self.clock.now()))
+        except (Refused, InvariantBroken) as error:
+            STOPPED_FOR_A_PERSON.labels("dispute").inc()
+            log.error("a person must look", dispute=dispute_id, error=str(error))
+            raise
+        await self._let_go(claim, dispute)
+
+    async def _let_go(self, claim: Claim, dispute: Dispute | None) -> None:
+        again = self.clock.now() + min(AGAIN_MAX, AGAIN * 2 ** min(claim.attempt, 12))
+
+        async def save(unit: PayoutsUnit) -> None:
+            if dispute is not None and dispute.over:
+                await unit.plumbing.work.finish([claim])
+            else:
+                await unit.plumbing.work.postpone(claim, again)
+
+        await self.units.run(save)
+
+
+async def take_dispute(unit: PayoutsUnit, seen: DisputeSeen, now: datetime) -> Dispute:
+    """Take what was seen of a dispute; the same again changes nothing.
+
+    One about a payment that no pledge of ours is known for is kept, and attributed as soon as the
+    pledge is heard of.
+    """
+    known = await unit.disputes.load(seen.dispute_id)
+    money = await unit.pledges.of_payment(seen.payment_reference)
+    dispute = known or hear(seen, now)
+    if money is None:
+        if known is None:
+            log.error("a dispute about nobody's pledge", dispute=seen.dispute_id)
+            await unit.disputes.save(dispute)
+        return dispute
+    if dispute.state is DisputeState.UNATTRIBUTED:
+        dispute = attribute(dispute, money)
+    if not dispute.over:
+        dispute = await _follow(unit, dispute, money, seen, now)
+    if dispute != known:
+        await unit.disputes.save(dispute)
+    return dispute
+
+
+async def _follow(
+    unit: PayoutsUnit, dispute: Dispute, money: PledgeMoney, seen: DisputeSeen, now: datetime
+) -> Dispute:
+    book = (await unit.books.load([money.campaign_id]))[money.campaign_id]
+    stages = {one.number: one for one in await unit.stages.load(money.campaign_id)}
+    step = _Step(
+        book=book,
+        dispute=dispute,
+        money=money,
+        refunds={one.refund_id: one for one in await unit.refunds.of_pledge(money.pledge_id)},
+        stages=dict(stages),
+        loaded_stages=stages,
+        sealed=await _sealed(unit, book, dispute, seen),
+        now=now,
+    )
+    step.follow(seen)
+    if step.decided:
+        await _save(unit, step)
+    return step.dispute
+
+
+async def _sealed(
+    unit: PayoutsUnit, book: Book, dispute: Dispute, seen: DisputeSeen
+) -> Mapping[str, Posting]:
+    """What the topic of a restored book says of this dispute."""
+    if not book.unclaimed:
+        return {}
+    return await unit.books.sealed(
+        [f"{seen.withdrawn_in}/dispute", f"dispute-lost/{dispute.dispute_id}"]
+    )
+
+
+@dataclass(slots=True)
+class _Step:
+    """One dispute's campaign, moved on by what was seen; `decided` says that anything was."""
+
+    book: Book
+    dispute: Dispute
+    money: PledgeMoney
+    refunds: dict[str, Refund]
+    stages: dict[int, Stage]
+    loaded_stages: Mapping[int, Stage]
+    sealed: Mapping[str, Posting]
+    now: datetime
+    decided: bool = False
+    postings: list[Posting] = field(default_factory=list)
+    facts: list[DisputeFact | RefundFact | StageFact] = field(default_factory=list)
+
+    @property
+    def available(self) -> int:
+        entries = [entry for posting in self.postings for entry in posting.entries]
+        return fold(self.book.balances, entries)[Account.BACKER_FUNDS]
+
+    def follow(self, seen: DisputeSeen) -> None:
+        if opens(self.dispute, seen):
+            self._open(seen)
+        ended = end(self.dispute, self.money, seen, self._bearing(), self.now)
+        if ended.dispute == self.dispute:
+            return
+        if ended.dispute.state is DisputeState.WON or self._misses_money():
+            self._drop_approvals("dispute-ended")
+        self._take(end(self.dispute, self.money, seen, self._bearing(), self.now))
+        if ended.postings and not self.money.disputed:
+            self._go_on()
+
+    def _open(self, seen: DisputeSeen) -> None:
+        before = self.money.over
+        self._drop_approvals("dispute-opened")
+        self.money = charge_back(self.money, seen.amount)
+        for refund in list(self.refunds.values()):
+            self._step_refund(block_where_charged_back(refund, self.money, self.now))
+        self._take(open_chargeback(self.dispute, self.money, seen, self._bearing(), self.now))
+        if self.money.over > before:
+            PAID_TWICE.inc()
+            log.error("more left than was paid", pledge=self.money.pledge_id)
+
+    def _misses_money(self) -> bool:
+        """Whether a loss takes more of the campaign than was reserved for it."""
+        own = charged_back_of_own(self.money, self.dispute.amount)
+        return self.dispute.state is DisputeState.OPENED and own > self.dispute.reserved
+
+    def _bearing(self) -> Bearing:
+        return Bearing(self.available, not refunds_are_owed(self.book), self.sealed)
+
+    def _take(self, decision: DisputeDecision) -> None:
+        self.dispute, self.money, self.decided = decision.dispute, decision.money, True
+        self.postings += decision.postings
+        self.facts += decision.facts
+
+    def _drop_approvals(self, why: str) -> None:
+        """What was approved and not yet sent is another amount now; the last ones fall first."""
+        for stage in reversed(self.stages.values()):
+            if stage.state in _UNSENT:
+                self._step_stage(drop_approval(stage, why))
+
+    def _step_stage(self, decision: StageDecision) -> None:
+        self.stages[decision.stage.number] = decision.stage
+        self.postings += decision.postings
+        self.facts += decision.facts
+
+    def _step_refund(self, decision: RefundDecision) -> None:
+        self.refunds[decision.refund.refund_id] = decision.refund
+        self.money = decision.money
+        self.postings += decision.postings
+        self.facts += decision.facts
+
+    def _go_on(self) -> None:
+        """No chargeback is open any more: what had waited for it is asked for again."""
+        for refund in list(self.refunds.values()):
+            if refund.state is not RefundState.BLOCKED:
+                continue
+            if self.money.returnable >= refund.amount > self.available:
+                continue
+            self._step_refund(unblock(refund, self.money, self.now))
+        cause = owed_cause(self.book, self.money, [r.cause for r in self.refunds.values()])
+        left = min(self.money.returnable, self.available)
+        if cause is None or not left:
+            return
+        if refund_id_of(self.money.pledge_id, cause) in self.refunds:
+            cause = f"{cause}/after-{self.dispute.dispute_id}"
+        self._step_refund(request_part(self.money, left, cause, self.now))
+
+
+async def _save(unit: PayoutsUnit, step: _Step) -> None:
+    book = await post(unit, step.book, step.postings, step.now) if step.postings else step.book
+    last = next((s for s in step.stages.values() if s.kind is StageKind.LAST), None)
+    if last is not None:
+        book = replace(book, last_approved=last.divided is not None)
+    stages = [_shown_again(book, stage, step) for stage in step.stages.values()]
+    changed = [one for one in stages if one != step.loaded_stages[one.number]]
+    refunds = list(step.refunds.values())
+    if book != step.book:
+        await unit.books.save([book])
+    await unit.pledges.save([step.money])
+    # Also those that did not move: one that is being sent meanwhile meets this save.
+    await unit.refunds.save(refunds)
+    await unit.stages.save(changed)
+    await unit.facts.add(step.facts)
+    await wake(unit, [r for r in refunds if r.state is RefundState.REQUESTED], changed, step.now)
+    await plan_supplement(unit, book, stages, step.now)
+
+
+def _shown_again(book: Book, stage: Stage, step: _Step) -> Stage:
+    """What waits for an approval is shown with what it gets now."""
+    if stage.state not in (StageState.DUE, StageState.HELD):
+        return stage
+    previous = [one for one in step.stages.values() if one.number < stage.number]
+    return replace(stage, amount=amount_now(book, stage, previous).amount)

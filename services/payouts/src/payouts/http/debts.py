@@ -1,0 +1,151 @@
+"""Routes of chargebacks and of what creators owe."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import FastAPI, Path, Query
+
+from payouts.domain.approval import Concerned
+from payouts.domain.dispute import Dispute
+from payouts.domain.errors import Refused
+from payouts.domain.receivable import EndKind, Proposed, Receivable
+from payouts.handlers.receivables import end_receivable
+from payouts.http.models import (
+    DisputePage,
+    DisputeView,
+    EndingBody,
+    EndingView,
+    Identifier,
+    ReceivablesView,
+    ReceivableView,
+)
+from payouts.ports import PayoutsUnit, Queries
+from servicekit.access import Guard, Owner
+from servicekit.auth import Principal, Role
+from servicekit.clock import Clock
+from servicekit.problems import Problem
+from servicekit.units import UnitsOfWork
+
+CampaignId = Annotated[Identifier, Path()]
+ReceivableId = Annotated[Identifier, Path()]
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[str, Query(max_length=200, description="`next_cursor` of the page before.")]
+
+
+def add_debt_routes(
+    api: FastAPI,
+    guard: Guard,
+    units: UnitsOfWork[PayoutsUnit],
+    queries: Queries,
+    clock: Clock,
+    creator: Owner,
+    unknown: Callable[[], Problem],
+) -> None:
+    """Add them; `unknown` is what is said of a campaign that is not the caller's."""
+    of_campaign = guard.allow(Role.STAFF, creator, unknown=unknown)
+    by_staff = guard.allow(Role.STAFF)
+
+    @api.get("/disputes", dependencies=[by_staff])
+    async def list_undecided(cursor: Cursor = "", limit: Limit = 50) -> DisputePage:
+        """List what no bank has decided, of all campaigns and of none, in order of id."""
+        return _page(await queries.undecided_disputes(cursor, limit), limit)
+
+    @api.get("/campaigns/{campaign_id}/disputes", dependencies=[of_campaign])
+    async def list_disputes(
+        campaign_id: CampaignId, cursor: Cursor = "", limit: Limit = 50
+    ) -> DisputePage:
+        """List the chargebacks and inquiries of a campaign in order of id."""
+        if await queries.book(campaign_id) is None:
+            raise unknown()
+        return _page(await queries.disputes(campaign_id, cursor, limit), limit)
+
+    @api.get("/campaigns/{campaign_id}/receivables", dependencies=[of_campaign])
+    async def list_receivables(campaign_id: CampaignId) -> ReceivablesView:
+        """Show what the creator owes the platform, one item per cause, and what became of it."""
+        if await queries.book(campaign_id) is None:
+            raise unknown()
+        found = await queries.receivables(campaign_id)
+        return ReceivablesView(
+            campaign_id=campaign_id,
+            open=sum(one.open for one in found),
+            receivables=[_receivable(one) for one in found],
+        )
+
+    @api.post("/campaigns/{campaign_id}/receivables/{receivable_id}/endings")
+    async def post_ending(
+        campaign_id: CampaignId,
+        receivable_id: ReceivableId,
+        body: EndingBody,
+        caller: Annotated[Principal, by_staff],
+    ) -> ReceivableView:
+        """Say that a debt was paid, or is given up; it is booked when a second person says so."""
+        owner = await queries.creator(campaign_id)
+        is_backer = await queries.is_backer(campaign_id, caller.subject)
+        concerned, now = Concerned(owner, None, is_backer), clock.now()
+        kind = EndKind(body.kind)
+        proposed = Proposed(kind, body.amount, body.reason, caller.subject, now)
+        try:
+            ended = await units.run(
+                lambda unit: end_receivable(
+                    unit, campaign_id, receivable_id, proposed, concerned, now
+                )
+            )
+        except Refused as refusal:
+            status = 404 if refusal.reason == "receivable-unknown" else 409
+            raise Problem(status, refusal.reason, "Refused", refusal.detail) from None
+        return _receivable(ended)
+
+
+def _page(found: list[Dispute], limit: int) -> DisputePage:
+    last = found[-1].dispute_id if len(found) == limit else None
+    return DisputePage(items=[_dispute(one) for one in found], next_cursor=last)
+
+
+def _dispute(dispute: Dispute) -> DisputeView:
+    return DisputeView(
+        dispute_id=dispute.dispute_id,
+        campaign_id=dispute.campaign_id or None,
+        pledge_id=dispute.pledge_id or None,
+        state=dispute.state.value,
+        amount=dispute.amount,
+        currency=dispute.currency,
+        fee=dispute.fee,
+        reserved=dispute.reserved,
+        owed=dispute.owed,
+        lost=dispute.lost,
+        reason=dispute.reason,
+        seen_at=dispute.seen_at,
+        opened_at=dispute.opened_at,
+        ended_at=dispute.ended_at,
+    )
+
+
+def _receivable(receivable: Receivable) -> ReceivableView:
+    return ReceivableView(
+        receivable_id=receivable.receivable_id,
+        campaign_id=receivable.campaign_id,
+        cause=receivable.cause,
+        state=receivable.state.value,
+        amount=receivable.amount,
+        settled=receivable.settled,
+        written_off=receivable.written_off,
+        open=receivable.open,
+        currency=receivable.currency,
+        arisen_at=receivable.arisen_at,
+        proposed=_ending(receivable.proposed) if receivable.proposed else None,
+        endings=[
+            _ending(ending, second_by)
+            for ending, second_by in zip(receivable.endings, receivable.ended_by, strict=True)
+        ],
+    )
+
+
+def _ending(ending: Proposed, second_by: str | None = None) -> EndingView:
+    return EndingView(
+        kind=ending.kind.value,
+        amount=ending.amount,
+        reason=ending.reason,
+        by=ending.by,
+        second_by=second_by,
+        at=ending.at,
+    )
