@@ -218,6 +218,13 @@ ROWS = (
         path="/campaigns/{campaign_id}/holds/{placed}",
         natural_key="campaign and the hold's id",
     ),
+    Row(
+        "payouts",
+        "GET",
+        "/ledger/trial-balance",
+        STAFF_ONLY,
+        path="/ledger/trial-balance?as_of=2026-03-01",
+    ),
     Row("payouts", "GET", "/ledger/signatures", PUBLIC),
     Row("payouts", "GET", "/ledger/signatures/{day}/heads/{place}", PUBLIC),
     Row("payouts", "GET", "/reconciliation/breaks", STAFF_ONLY),

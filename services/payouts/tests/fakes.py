@@ -38,6 +38,7 @@ from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
 from payouts.domain.stage_recovery import TransferMade
 from payouts.domain.stopping import Stopped
+from payouts.domain.trial_balance import TrialBalance
 from payouts.domain.withdrawal import WITHDRAWAL
 from payouts.ports import (
     BlockPlace,
@@ -325,6 +326,20 @@ class MemoryQueries:
     async def stage_queues(self) -> Mapping[tuple[StageKind, StageState], Queue]:
         stages = self._stages.every()
         return _queues([((stage.kind, stage.state), stage.due_at) for stage in stages])
+
+    async def trial_balances(self, as_of: datetime) -> list[TrialBalance]:
+        last: dict[str, Block] = {}
+        for _, block in sorted(self._blocks.items()):
+            if block.sealed_at <= as_of:
+                last[block.campaign_id] = block
+        found = []
+        for currency in sorted({block.currency for block in last.values()}):
+            of = [block for block in last.values() if block.currency == currency]
+            sums: Counter[Account] = Counter()
+            for block in of:
+                sums.update(block.balances)
+            found.append(TrialBalance(currency, len(of), dict(sums)))
+        return found
 
     async def currencies(self) -> list[str]:
         return sorted({book.currency for book in self._books.values()})

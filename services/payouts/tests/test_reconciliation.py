@@ -96,6 +96,17 @@ async def test_what_is_young_is_not_compared(payouts: Payouts) -> None:
     assert names(await compared(payouts)) == ["unbooked:txn_new"]
 
 
+async def test_a_young_movement_is_not_passed_by_an_old_one_behind_it(payouts: Payouts) -> None:
+    """The provider's clock may jump: its list goes by order, and nothing in it is left out."""
+    payouts.provider.list_movement("txn_a", "", "charge", "ch_a", 1)
+    payouts.provider.list_movement("txn_b", "", "charge", "ch_b", 2)
+    statement = payouts.provider.statement
+    statement[0] = replace(statement[0], created_at=payouts.clock.now() + 2 * PATIENCE)
+    assert await compared(payouts) == ()
+    payouts.clock.advance(seconds=2 * PATIENCE.total_seconds())
+    assert names(await compared(payouts)) == ["unbooked:txn_a", "unbooked:txn_b"]
+
+
 async def test_cash_in_no_book_waits_in_suspense_until_it_is_booked(payouts: Payouts) -> None:
     """With its age; the pledge that is heard late ends it."""
     payouts.provider.list_movement("txn_2", "", "charge", "ch_2", 5_000, 30)

@@ -28,8 +28,10 @@ from payouts.adapters.sandbox_provider import SandboxProvider
 from payouts.adapters.schema import SCHEMA
 from payouts.commands import (
     describe_reconcile,
+    describe_trial_balance,
     describe_verify_ledger,
     perform_reconcile,
+    perform_trial_balance,
     perform_verify_ledger,
 )
 from payouts.consumer import CAMPAIGNS_GROUP, PLEDGES_GROUP, subscriptions
@@ -67,6 +69,7 @@ from servicekit.work import Claim
 
 CASH_SECONDS = 2.0
 MEASURE_SECONDS = 15.0
+FUNDS_SECONDS = 60.0
 RECONCILE_SECONDS = 15.0
 ROUND_SECONDS = 1.0
 SIGN_SECONDS = 60.0
@@ -146,7 +149,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     runtime.sweep(Sweep("reconcile", RECONCILE_SECONDS, reconcile))
     signatures, keys = MongoHeadSignatures(runtime.database), settings.ledger_keys()
     runtime.sweep(Sweep("signatures", SIGN_SECONDS, SignHeads(queries, signatures, keys)))
-    runtime.sweep(Sweep("funds", MEASURE_SECONDS, MeasureFunds(queries, funds)))
+    runtime.sweep(Sweep("funds", FUNDS_SECONDS, MeasureFunds(queries, funds)))
     expire = ExpireRequests(runtime.units, queries)
     runtime.sweep(Sweep("requests", REQUESTS_SECONDS, expire, expire.oldest_due))
     runtime.sweep(Sweep("measure", MEASURE_SECONDS, MeasureQueues(queries)))
@@ -239,7 +242,17 @@ async def _reconcile(context: Context) -> int:
         await provider.close()
 
 
+async def _trial_balance(context: Context) -> int:
+    return await perform_trial_balance(context.arguments, MongoQueries(context.runtime.database))
+
+
 COMMANDS = (
+    Command(
+        "trial-balance",
+        "debit and credit of every account over all books, as of a day",
+        describe_trial_balance,
+        _trial_balance,
+    ),
     Command(
         "reconcile",
         "hold the provider's balance transactions against the books, both ways",

@@ -1,9 +1,10 @@
 """What payouts can be asked on the command line beyond what every service can."""
 
 from argparse import ArgumentParser, Namespace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from payouts.domain.reconciliation import suspense
+from payouts.domain.trial_balance import end_of
 from payouts.handlers.reconcile import reconcile
 from payouts.handlers.sign_heads import read_signed
 from payouts.handlers.verify_ledger import (
@@ -55,6 +56,25 @@ async def perform_verify_ledger(
         return FINDINGS
     print(_summary(proof))
     return FINDINGS if proof.findings or unsigned else PROVEN
+
+
+def describe_trial_balance(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--as-of", required=True, type=date.fromisoformat, metavar="DAY", help="YYYY-MM-DD, UTC"
+    )
+
+
+async def perform_trial_balance(arguments: Namespace, queries: Queries) -> int:
+    """Print debit and credit of every account over all books, as booked until the day's end."""
+    for one in await queries.trial_balances(end_of(arguments.as_of)):
+        print(f"{one.currency} as of {arguments.as_of}, {one.books} books, minor units")
+        for account, (debit, credit) in sorted(one.columns().items()):
+            if debit or credit:
+                print(f"{account.value:<24}{debit:>18}{credit:>18}")
+        print(f"{'total':<24}{one.debits:>18}{one.credits:>18}")
+        if one.debits != one.credits:
+            return FINDINGS
+    return PROVEN
 
 
 def describe_reconcile(parser: ArgumentParser) -> None:

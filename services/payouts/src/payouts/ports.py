@@ -24,6 +24,7 @@ from payouts.domain.stage import Stage, StageFact, StageState
 from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
 from payouts.domain.stage_recovery import TransferMade
 from payouts.domain.stopping import Stopped
+from payouts.domain.trial_balance import TrialBalance
 from servicekit.units import Unit
 from sosst_contracts.codec import Record
 
@@ -537,6 +538,10 @@ class Queries(Protocol):
 
     async def stage_queues(self) -> Mapping[tuple[StageKind, StageState], Queue]:
         """Return how many stages of each kind there are in each state, over all campaigns."""
+        ...
+
+    async def trial_balances(self, as_of: datetime) -> list[TrialBalance]:
+        """Return by currency the sum of all books' balances after what was booked until then."""
         ...
 
     async def currencies(self) -> list[str]:

@@ -1,5 +1,6 @@
 """Reads outside a transaction: pages for people, sums for the gate, cursors of the provider."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
@@ -22,6 +23,7 @@ from payouts.domain.plan import StageKind
 from payouts.domain.receivable import Receivable, ReceivableState
 from payouts.domain.refund import Refund, RefundState
 from payouts.domain.stage import Stage, StageState
+from payouts.domain.trial_balance import TrialBalance
 from payouts.ports import Queue
 from servicekit.mongo import Database, Document, sorted_errors
 from sosst_contracts.chain import read_block
@@ -202,6 +204,31 @@ class MongoQueries:
             )
             for row in await self._queues("stages", by, "$due_at")
         }
+
+    async def trial_balances(self, as_of: datetime) -> list[TrialBalance]:
+        last = {"$last": "$$ROOT.balances"}
+        stages: list[Document] = [
+            {"$match": {"sealed_at": {"$lte": as_of}}},
+            {"$sort": {"campaign_id": 1, "number": 1}},
+            {
+                "$group": {
+                    "_id": "$campaign_id",
+                    "currency": {"$last": "$currency"},
+                    "balances": last,
+                }
+            },
+        ]
+        sums: dict[str, Counter[str]] = {}
+        books: Counter[str] = Counter()
+        with sorted_errors():
+            cursor = self._database.collection("blocks").aggregate(stages, allowDiskUse=True)
+            async for row in cursor:
+                sums.setdefault(row["currency"], Counter()).update(row["balances"])
+                books[row["currency"]] += 1
+        return [
+            TrialBalance(currency, books[currency], {Account(a): n for a, n in found.items()})
+            for currency, found in sorted(sums.items())
+        ]
 
     async def currencies(self) -> list[str]:
         groups = await self._groups("books", {}, "$currency", "$version")

@@ -8,6 +8,7 @@ until it ends. Nothing here moves money: a movement is booked by its own rule, o
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from payouts.domain.errors import Refused
 from payouts.domain.reconciliation import (
@@ -76,7 +77,8 @@ async def _follow(
     page = await provider.movements_of(account, await store.cursor(account))
     if page is None:
         return None
-    old = [one for one in page if one.created_at <= until]
+    # Up to the first young one, and not those behind it: the cursor would pass what was not read.
+    old = list(takewhile(lambda one: one.created_at <= until, page))
     if not old:
         return 0
     booked = await store.booked([one.id for one in old])

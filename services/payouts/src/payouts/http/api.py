@@ -148,7 +148,7 @@ def build_api(
     add_people_routes(api, guard, units, queries, stages, clock, creator, unknown=_unknown_campaign)
 
     add_reconciliation_routes(api, guard, reconciliation, clock)
-    add_ledger_routes(api, guard, signatures, keys)
+    add_ledger_routes(api, guard, queries, signatures, keys)
     add_debt_routes(api, guard, units, queries, clock, creator, unknown=_unknown_campaign)
 
     @api.get("/campaigns/{campaign_id}/blocks", dependencies=[guard.anybody()])

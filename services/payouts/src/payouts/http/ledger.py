@@ -1,13 +1,16 @@
-"""Routes by which anyone gets the daily signatures over all chains' heads."""
+"""Routes over all books: the daily signatures for anyone, the trial balance for staff."""
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Query
 from pydantic import BaseModel, Field
 
 from payouts.domain.head_signing import DaySigned, page_content
-from payouts.ports import HeadKeys, HeadSignatures
+from payouts.domain.trial_balance import TrialBalance, end_of
+from payouts.ports import HeadKeys, HeadSignatures, Queries
 from servicekit.access import Guard
+from servicekit.auth import Role
 from servicekit.problems import Problem
 
 Day = Annotated[str, Path(pattern=r"^\d{4}-\d{2}-\d{2}$")]
@@ -41,10 +44,40 @@ class HeadsView(BaseModel):
     heads: list[tuple[str, int, str]]
 
 
+class AccountView(BaseModel):
+    account: str
+    debit: int
+    credit: int
+
+
+class TrialBalanceView(BaseModel):
+    """Every account over all books of a currency, in minor units."""
+
+    currency: str
+    books: int
+    accounts: list[AccountView]
+    debits: int
+    credits: int
+
+
+class TrialBalancesView(BaseModel):
+    as_of: date
+    items: list[TrialBalanceView]
+
+
 def add_ledger_routes(
-    api: FastAPI, guard: Guard, signatures: HeadSignatures, keys: HeadKeys
+    api: FastAPI, guard: Guard, queries: Queries, signatures: HeadSignatures, keys: HeadKeys
 ) -> None:
     """Add them."""
+
+    @api.get("/ledger/trial-balance", dependencies=[guard.allow(Role.STAFF)])
+    async def read_trial_balance(
+        as_of: Annotated[date, Query(description="Booked until the end of this day, UTC.")],
+    ) -> TrialBalancesView:
+        """Show debit and credit of every account over all books."""
+        found = await queries.trial_balances(end_of(as_of))
+        return TrialBalancesView(as_of=as_of, items=[_trial_balance_view(one) for one in found])
+
     anybody = guard.anybody()
 
     @api.get("/ledger/signatures", dependencies=[anybody])
@@ -63,6 +96,17 @@ def add_ledger_routes(
         if heads is None:
             raise Problem(404, "page-unknown", "There is no such page of signed heads")
         return HeadsView.model_validate(page_content(heads))
+
+
+def _trial_balance_view(one: TrialBalance) -> TrialBalanceView:
+    columns = sorted(one.columns().items())
+    return TrialBalanceView(
+        currency=one.currency,
+        books=one.books,
+        accounts=[AccountView(account=a.value, debit=d, credit=c) for a, (d, c) in columns],
+        debits=one.debits,
+        credits=one.credits,
+    )
 
 
 def signature_view(day: DaySigned) -> SignatureView:
