@@ -41,6 +41,7 @@ from services.payouts.tests.test_later_stages import (
     the,
 )
 from services.payouts.tests.test_publishing import ledger_of
+from services.payouts.tests.test_staff_refunds import approved, asked, cancelled
 from sosst_contracts.chain import Chains
 from sosst_contracts.codec import Record, attribution
 from sosst_contracts.payouts import StageHeld
@@ -104,6 +105,7 @@ def recovery_of(payouts: Payouts) -> RecoverPayouts:
         queue=payouts.work,
         read=wire.blocks_from,
         read_holds=wire.held_from,
+        read_asked=wire.asked_from,
         rules=RULES,
         clock=payouts.clock,
         wait=wait,
@@ -604,3 +606,43 @@ async def _charged_back(
     for reference, times in payouts.provider.made.items():
         assert times <= 1, f"{reference} was refunded {times} times"
     assert len({(t.attempt, t.transfer_id) for t in payouts.provider.transfers.values()}) <= 1
+
+
+REFUNDS = "payouts.refunds"
+
+
+@pytest.mark.trap(23)
+@pytest.mark.parametrize("saved", ["nothing", "asked"])
+@pytest.mark.parametrize("lived", ["unsent", "sent", "taken_back"])
+async def test_what_two_people_approved_after_the_backup_is_paid_once(
+    saved: str, lived: str
+) -> None:
+    """No rule makes it again: own topics say that it was approved, the ledger for how much."""
+    payouts = memory_payouts()
+    await payouts.collect(1)
+    if saved == "asked":
+        await asked(payouts)
+    backup = back_up(payouts)
+    refund = await approved(payouts, await asked(payouts))
+    if lived == "taken_back":
+        await cancelled(payouts, refund)
+    elif lived == "sent":
+        await live(payouts, 3)
+    ledger, cash = await ledger_of(payouts), payouts.provider.cash
+    told = [r.record for r in await payouts.outbox.page(10_000) if r.record.topic == REFUNDS]
+    payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
+    again = restore(payouts, backup)
+    again.provider.cash = cash
+    await roll_forward(again, ledger)
+    facts = [Unexplained(record, CAMPAIGN, at, "") for at, record in numbered(told)]
+    for _ in range(2):  # It may have died in between.
+        await recovery_of(again).roll_forward(facts)
+        lines = await recover(again)
+        assert not [line for line in lines if "a person" in line or "wait to be" in line], lines
+    await live(again, 5)
+    back = 0 if lived == "taken_back" else 2_000
+    assert again.provider.refunded.get("ch_1", 0) == back
+    (known,) = await again.queries.refunds(CAMPAIGN, "", 10)
+    assert known.state.value == ("cancelled" if lived == "taken_back" else "succeeded")
+    await assert_the_ledger_goes_on(again, ledger)
+    await again.assert_books_true()

@@ -134,6 +134,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
             queue=runtime.work,
             read=wire.blocks_from,
             read_holds=wire.held_from,
+            read_asked=wire.asked_from,
             rules=settings.key_rules(),
             clock=runtime.clock,
         )

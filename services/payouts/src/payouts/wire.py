@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from payouts.domain.acts import Act, ActKind
 from payouts.domain.block import Block, SealedEntry, published
 from payouts.domain.book import Cancellation, CollectedPledge, Outcome, Verdict
 from payouts.domain.dispute import Dispute, DisputeFact, DisputeLost, DisputeOpened, DisputeWon
@@ -20,8 +21,10 @@ from payouts.domain.refund import (
     RefundFact,
     RefundFailed,
     RefundRefused,
+    RefundState,
     RefundSucceeded,
 )
+from payouts.domain.refund_request import STAFF_REFUND
 from payouts.domain.stage import (
     MilestoneApproved,
     MilestoneRejected,
@@ -200,6 +203,35 @@ def held_from(told: Sequence[Unexplained]) -> dict[str, str]:
         ):
             holding.pop((fact.event.campaign_id, fact.event.stage), None)
     return {campaign: f"stage {stage}: {why}" for (campaign, stage), why in holding.items()}
+
+
+def asked_from(told: Sequence[Unexplained]) -> list[Refund]:
+    """Read which refunds staff had asked for, among what the own topics say; owed or not."""
+    facts = [decode(one.record) for one in told]
+    created = [
+        fact.event
+        for fact in facts
+        if isinstance(fact, Decoded) and isinstance(fact.event, events.RefundCreated)
+    ]
+    return [_asked(event) for event in created if event.cause.startswith(STAFF_REFUND)]
+
+
+def _asked(event: events.RefundCreated) -> Refund:
+    """What a pledge's payment says of it is filled in when it is owed again."""
+    return Refund(
+        refund_id=event.refund_id,
+        campaign_id=event.campaign_id,
+        pledge_id=event.pledge_id,
+        backer_id=event.backer_id,
+        amount=event.amount,
+        currency=event.currency,
+        provider="",
+        payment_reference="",
+        cause=event.cause,
+        state=RefundState.AWAITING_APPROVAL,
+        created_at=event.created_at,
+        acts=(Act(ActKind.ASKED, "recover", event.created_at, "found on payouts.refunds"),),
+    )
 
 
 def _block_from(event: events.BlockSealed) -> Block:

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain import postings
+from payouts.domain.ledger import Account, Posting
+from payouts.domain.pledge_money import PledgeMoney, release, reserve
 from payouts.domain.refund import Refund, RefundDecision, RefundState, move, reopen
 from payouts.domain.refund_outcome import RefundSeen, observe, refuse
 from payouts.domain.refund_sending import send
@@ -42,6 +44,28 @@ def give_up_again(refund: Refund, money: PledgeMoney, number: int, now: datetime
         return RefundDecision(refund, money)
     step = refuse(decision.refund, decision.money, "answered-before-restore", False, now)
     return _followed_by(decision, step)
+
+
+def owe_again(refund: Refund, money: PledgeMoney, sealed: Posting) -> RefundDecision:
+    """Owe what two people had approved, as the ledger has it (row 3)."""
+    lent = sum(e.amount for e in sealed.entries if e.debit is Account.CREATOR_RECEIVABLE)
+    owed = replace(
+        move(refund, RefundState.REQUESTED),
+        provider=money.provider,
+        payment_reference=money.payment_reference,
+        advanced=lent,
+    )
+    posting = postings.refund_requested(refund.refund_id, refund.amount - lent, lent)
+    return RefundDecision(owed, reserve(money, refund.amount), (posting,))
+
+
+def take_back_again(owed: RefundDecision, sealed: Posting) -> RefundDecision:
+    """Take it back as it was, unsent, as the ledger has it (row 8)."""
+    refund = owed.refund
+    repaid = sum(e.amount for e in sealed.entries if e.credit is Account.CREATOR_RECEIVABLE)
+    back = replace(move(refund, RefundState.CANCELLED), advanced=refund.advanced - repaid)
+    posting = postings.refund_cancelled(refund.refund_id, refund.amount, repaid)
+    return RefundDecision(back, release(owed.money, refund.amount), (*owed.postings, posting))
 
 
 def _reach(decision: RefundDecision, number: int, now: datetime) -> RefundDecision:

@@ -65,6 +65,8 @@ TRANSFER = "transfer"
 FALLEN = "stage-approval-fallen/"
 APPROVED = "stage-approved/"
 CLAIMABLE = "refund-claimable/"
+REQUESTED = "refund-requested/"
+TAKEN_BACK_REFUND = "refund-cancelled/"
 CANCELLED = "stage-cancelled/"
 TAKEN_BACK = "stage-taken-back/"
 SUBMITTED = "stage-submitted/"
@@ -94,6 +96,7 @@ class RecoverPayouts(ServiceRecovery):
     queue: WorkQueue
     read: Callable[[Sequence[Unexplained]], Mapping[str, Sequence[Block]]]
     read_holds: Callable[[Sequence[Unexplained]], Mapping[str, str]]
+    read_asked: Callable[[Sequence[Unexplained]], Sequence[Refund]]
     rules: KeyRules
     clock: Clock
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -103,6 +106,8 @@ class RecoverPayouts(ServiceRecovery):
         "provider, the others must be given again by their creators",
         "evidence, decisions about milestones, approvals and holds given after the backup: people "
         "must give them again; where a stage was held, its campaign's money is stopped meanwhile",
+        "who asked for and approved refunds after the backup: what the ledger has of them is owed "
+        "again, what nobody had approved must be asked for again",
         "audit records after the backup",
         "daily signatures of the chains' heads after the backup: who noted them can still compare",
     )
@@ -119,6 +124,7 @@ class RecoverPayouts(ServiceRecovery):
                     f"a person must look at the ledger of {campaign_id}, later blocks are made "
                     f"again under later numbers: {error}"
                 )
+        await self.units.run(partial(_remember, self.read_asked(unexplained)))
         return lines + await self._stop_what_was_held(unexplained)
 
     async def _stop_what_was_held(self, unexplained: Sequence[Unexplained]) -> list[str]:
@@ -162,6 +168,7 @@ class RecoverPayouts(ServiceRecovery):
             await self._ask_for_shares_again(book)
         disputes = await self._seen_disputes()
         await self._finish_runs(await self._pledges_of(disputes))
+        lines += await self._owe_what_staff_approved()
         async for book in self._books():
             lines += await self._refunds(book)
             await self._give_up_again(book)
@@ -181,6 +188,25 @@ class RecoverPayouts(ServiceRecovery):
             for book in books:
                 yield book
             after = books[-1].campaign_id
+
+    async def _owe_what_staff_approved(self) -> list[str]:
+        """What the ledger has of a refund that people asked for is owed again, or taken back again.
+
+        It may have been sent, and no rule would make it again: the provider is asked about it next.
+        """
+        lines: list[str] = []
+        after: tuple[datetime, str] | None = None
+        state = RefundState.AWAITING_APPROVAL
+        while page := await self.queries.refund_queue(state, after, PAGE):
+            after = page[-1].created_at, page[-1].refund_id
+            for refund in page:
+                try:
+                    await self.units.run(partial(_owe_again, refund, self.clock))
+                except (Refused, InvariantBroken) as error:
+                    what = f"refund {refund.refund_id}: {error}"
+                    await self.brake.stop(refund.campaign_id, "recover", what)
+                    lines.append(f"a person must look, the campaign's money is stopped: {what}")
+        return lines
 
     async def _stop_plan_again(self, campaign_id: str, unit: PayoutsUnit) -> None:
         """Cancel what stood still until the ledger and the provider had been asked about it."""
@@ -546,6 +572,29 @@ async def _claim_what_moved_nothing(
         book = replace(book, balances=fold(book.balances, posting.entries))
     await unit.books.save([claim_postings(book, list(sealed.values()))])
     await unit.books.claim(causes)
+
+
+async def _remember(asked: Sequence[Refund], unit: PayoutsUnit) -> None:
+    """Keep what staff asked for after the backup; nothing is owed before the ledger says so."""
+    known = await unit.refunds.load({refund.refund_id for refund in asked})
+    await unit.refunds.save([refund for refund in asked if refund.refund_id not in known])
+
+
+async def _owe_again(refund: Refund, clock: Clock, unit: PayoutsUnit) -> None:
+    asked, taken_back = f"{REQUESTED}{refund.refund_id}", f"{TAKEN_BACK_REFUND}{refund.refund_id}"
+    sealed = await unit.books.sealed({asked, taken_back})
+    if asked not in sealed:
+        return
+    known = (await unit.refunds.load({refund.refund_id}))[refund.refund_id]
+    money = (await unit.pledges.load({known.pledge_id})).get(known.pledge_id)
+    if money is None:
+        raise Refused("pledge-unknown", f"pledge {known.pledge_id} is not here")
+    decision = refund_recovery.owe_again(known, money, sealed[asked])
+    if taken_back in sealed:
+        again = refund_recovery.take_back_again(decision, sealed[taken_back])
+        await _save_refunds(unit, known.campaign_id, [again], clock)
+        return
+    await _save_refunds(unit, known.campaign_id, [decision], clock)
 
 
 async def _save_refunds(
