@@ -32,6 +32,7 @@ from payouts.handlers.reconcile import reconcile
 from payouts.handlers.refund_requests import Person, ask_refund
 from payouts.handlers.sign_heads import sign_heads
 from payouts.handlers.verdict import VerdictHeard, take_verdicts
+from payouts.handlers.work_kinds import REFUND
 from payouts.http import build_api as payouts_api
 from payouts.ports import PayoutsUnit
 from servicekit.access import Guard
@@ -56,6 +57,7 @@ from updates.http import build_api as updates_api
 
 CAMPAIGN = "campaign-1"
 PAID, APPROVABLE = "campaign-paid", "campaign-approvable"
+CLAIMABLE = "campaign-claimable"
 WEBHOOK_SECRET = "whsec_access"
 APPROVAL = {
     "amount": 1_500,
@@ -64,6 +66,7 @@ APPROVAL = {
     "milestone_revision": 1,
 }
 
+PAID_OTHERWISE = {"method": "bank_transfer", "proof": "a" * 64, "note": "wired"}
 REFUND_REQUEST = {"pledge_id": "pledge-29", "amount": 700, "reason": "a broken lamp"}
 
 
@@ -111,6 +114,7 @@ async def make_payouts(guard: Guard) -> Application:
     person, now = Person("staff-2", OWNER), made.clock.now()
     asked = await made.units.run(lambda unit: ask_refund(unit, APPROVABLE, wanted, person, now))
     debt = await _a_debt(made, APPROVABLE)
+    claimable = await _claimable(made)
     hold = Hold("placed", HoldKind.STAFF, "a question", "staff-2", made.clock.now())
     await made.units.run(lambda unit: place_hold(unit, CAMPAIGN, hold, made.clock.now()))
     assert await sign_heads(made.queries, made.signatures, KEYS, made.clock.now())
@@ -139,6 +143,7 @@ async def make_payouts(guard: Guard) -> Application:
             "placed": "placed",
             "break_id": "unbooked:txn_odd",
             "asked": asked.refund_id,
+            "claimable": claimable,
             "request_id": "request-1",
             "day": day_of(made.clock.now()),
             "place": "0",
@@ -165,6 +170,29 @@ async def _second_stage(made: Payouts, campaign_id: str) -> None:
     await made.units.run(
         lambda unit: take_evidence(unit, campaign_id, 2, "a" * 64, OWNER, made.clock.now())
     )
+
+
+async def _claimable(made: Payouts) -> str:
+    """A missed campaign whose only refund was declined for good."""
+    pledge = replace(a_pledge(_number(CLAIMABLE)), backer_id=BACKER)
+    verdict = Verdict(Outcome.GOAL_MISSED, pledge.amount, 1, 1, SHARES, made.clock.now())
+    made.provider.faults["create_refund"] = ["decline"] * 3
+
+    async def hear(unit: PayoutsUnit) -> None:
+        now = made.clock.now()
+        await unit.creators.add({CLAIMABLE: OWNER})
+        await take_pledges(unit, [PledgeHeard(CLAIMABLE, "EUR", 1, pledge)], now)
+        await take_verdicts(unit, [VerdictHeard(CLAIMABLE, "EUR", verdict, FEES)], now)
+
+    await made.units.run(hear)
+    await made.turn_run_only()
+    (refund,) = await made.queries.refunds(CLAIMABLE, "", 10)
+    while (await made.queries.refund(CLAIMABLE, refund.refund_id) or refund).failures < 3:
+        for claim in await made.claim(REFUND):
+            if claim.item.payload["refund_id"] == refund.refund_id:
+                await made.refunds(claim)
+        made.clock.advance(seconds=30)
+    return refund.refund_id
 
 
 def _number(campaign_id: str) -> int:

@@ -24,6 +24,7 @@ from sosst_contracts.event import (
 RefundKind = Annotated[str, Vocabulary("refund")]
 PlannedKind = Annotated[str, Vocabulary("first", "second", "last")]
 StageKind = Annotated[str, Vocabulary("first", "second", "last", "supplement")]
+OtherMethod = Annotated[str, Vocabulary("bank_transfer", "cheque", "other")]
 RefundMethod = Annotated[str, Vocabulary("original_payment")]
 Account = Annotated[str, Vocabulary(*sorted(ACCOUNTS))]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -123,6 +124,27 @@ class RefundRefused(_Refund):
 
     reason: Text = Field(description="Why, such as satisfied_by_chargeback.")
     refused_at: Instant = Field(description="When that was certain.")
+
+
+class RefundPaidOtherwise(_Refund):
+    """The backer was paid outside the provider; two people have said so."""
+
+    name: ClassVar = "refund-paid-otherwise"
+
+    fully_refunded: bool = Field(description="Whether nothing of the pledge is left.")
+    method: OtherMethod = Field(description="Way the money took.")
+    proof: Hash = Field(description="SHA-256 of what proves it.")
+    paid_at: Instant = Field(description="When the second person said so.")
+
+
+class ClaimableReminderDue(_Refund):
+    """The backer is to be told again of money that waits to be claimed."""
+
+    name: ClassVar = "claimable-reminder-due"
+
+    days: Count = Field(description="Days after it became claimable: 7, 30, 90 or 180.")
+    claimable_at: Instant = Field(description="When it became claimable.")
+    due_at: Instant = Field(description="When the reminder was due.")
 
 
 class PlannedStage(Part):

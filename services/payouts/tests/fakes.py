@@ -306,6 +306,16 @@ class MemoryQueries:
         behind = [r for r in waiting if after is None or (r.created_at, r.refund_id) > after]
         return behind[:limit]
 
+    async def reminders_due(self, now: datetime, limit: int) -> list[Refund]:
+        due = [
+            refund
+            for refund in self._refunds.values()
+            if refund.state is RefundState.CLAIMABLE
+            and refund.remind_at is not None
+            and refund.remind_at <= now
+        ]
+        return sorted(due, key=lambda refund: refund.refund_id)[:limit]
+
     async def refund_figures(self, campaign_id: str) -> Mapping[str, tuple[int, int]]:
         figures: dict[str, tuple[int, int]] = {}
         for refund in await self.refunds(campaign_id, "", 10_000):
@@ -434,7 +444,8 @@ class MemoryBookChecks:
             return None
         money = [m for m in self._pledges.values() if m.campaign_id == campaign_id]
         ours = [r for r in self._refunds.values() if r.campaign_id == campaign_id]
-        left = [r for r in ours if r.attempts and r.attempt.cash_is_out]
+        otherwise = RefundState.PAID_BY_OTHER_MEANS
+        left = [r for r in ours if r.state is otherwise or (r.attempts and r.attempt.cash_is_out)]
         owed: dict[RefundState, int] = {}
         for refund in ours:
             owed[refund.state] = owed.get(refund.state, 0) + (

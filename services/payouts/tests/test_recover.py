@@ -31,6 +31,7 @@ from servicekit.memory import MemoryDatabase
 from servicekit.own_topics import Unexplained
 from services.payouts.tests.builders import NOW, a_destination, an_approved_stage, some_money
 from services.payouts.tests.conftest import CAMPAIGN, RULES, Payouts, memory_payouts
+from services.payouts.tests.test_claimable import claimable, told, tried
 from services.payouts.tests.test_later_stages import (
     approve,
     decide,
@@ -644,5 +645,31 @@ async def test_what_two_people_approved_after_the_backup_is_paid_once(
     assert again.provider.refunded.get("ch_1", 0) == back
     (known,) = await again.queries.refunds(CAMPAIGN, "", 10)
     assert known.state.value == ("cancelled" if lived == "taken_back" else "succeeded")
+    await assert_the_ledger_goes_on(again, ledger)
+    await again.assert_books_true()
+
+
+@pytest.mark.trap(23)
+@pytest.mark.parametrize("words_saved", [0, 1])
+async def test_what_was_paid_by_other_means_after_the_backup_is_not_sent(words_saved: int) -> None:
+    """The ledger says it: nobody tries it again, and nothing of it is posted twice."""
+    payouts = memory_payouts()
+    refund = await claimable(payouts)
+    backup = back_up(payouts)
+    for number in range(2):
+        await told(payouts, refund, f"staff-{number}")
+        if number + 1 == words_saved:
+            backup = back_up(payouts)
+    ledger, cash = await ledger_of(payouts), payouts.provider.cash
+    again = restore(payouts, backup)
+    again.provider.cash = cash
+    await roll_forward(again, ledger)
+    for _ in range(2):
+        lines = await recover(again)
+        assert not [line for line in lines if "a person" in line or "wait to be" in line], lines
+    with pytest.raises(Refused):
+        await tried(again, refund)
+    await live(again, 5)
+    assert again.provider.refunded == {}
     await assert_the_ledger_goes_on(again, ledger)
     await again.assert_books_true()

@@ -55,6 +55,7 @@ ALLOWED: dict[str, set[str]] = {
         "claimable>blocked",
         "blocked>requested",
         "blocked>cancelled",
+        "claimable>paid_by_other_means",
     },
     "stage": {
         "planned>due",

@@ -3,15 +3,18 @@
 import pytest
 
 from payouts import wire
+from payouts.domain.acts import OtherMeans, PaymentMethod
 from payouts.domain.book import Outcome, collect
 from payouts.domain.dispute import DisputeFact, DisputeLost, DisputeOpened, DisputeWon
 from payouts.domain.payout_attempt import PayoutAttempt
 from payouts.domain.refund import (
+    ClaimableReminderDue,
     RefundBlocked,
     RefundClaimable,
     RefundCreated,
     RefundFact,
     RefundFailed,
+    RefundPaidOtherwise,
     RefundRefused,
     RefundSucceeded,
     request,
@@ -42,6 +45,7 @@ from sosst_contracts.registry import REGISTRY
 from sosst_contracts.testing import sample
 
 REFUND = request(collect(a_book(), a_pledge()).money, "verdict-reached/campaign-1", NOW).refund
+MEANS = OtherMeans(PaymentMethod.CHEQUE, "a" * 64, "posted", "staff-1", NOW)
 STAGE = an_approved_stage()
 ATTEMPT = PayoutAttempt(1, "acct_1", 1)
 assert STAGE.approval is not None
@@ -66,6 +70,9 @@ def read_back(draft: Draft) -> Event:
         (DisputeWon(a_dispute(), NOW), "dispute-won"),
         (DisputeLost(a_dispute(), NOW), "dispute-lost"),
         (StageDue(make_due(supplement("campaign-1", 4, "EUR"), 100, NOW).stage), "stage-due"),
+        (RefundPaidOtherwise(REFUND, True, MEANS, NOW), "refund-paid-otherwise"),
+        (ClaimableReminderDue(REFUND, 7, NOW, NOW), "claimable-reminder-due"),
+        (RefundRefused(REFUND, "not-returnable", NOW), "refund-refused"),
         (PlanScheduled("campaign-1", "EUR", 18333, the_stages(), NOW), "plan-scheduled"),
         (StageDue(make_due(the_stages()[0], 3666, NOW).stage), "stage-due"),
         (StageApproved(STAGE, STAGE.approval), "stage-approved"),

@@ -146,6 +146,15 @@ async def test_the_view_is_the_same_in_whatever_order_topics_are_read(
     }
 
 
+async def test_a_refund_that_was_paid_another_way_is_returned(service: UpdatesService) -> None:
+    """It failed at the provider before; by whichever way, the backer has it."""
+    failed = sample(payouts.RefundFailed, refund_id="rf_1", amount=300)
+    paid = sample(payouts.RefundPaidOtherwise, refund_id="rf_1", amount=300)
+    await service.hear((failed, 1), (paid, 2))
+    project = await service.queries.project(CAMPAIGN)
+    assert project is not None and project.figures.refunded == 300
+
+
 async def test_a_refund_that_comes_back_is_taken_out_again(service: UpdatesService) -> None:
     """Failed attempts change nothing; a failure after success takes the amount back."""
     failed, done = (

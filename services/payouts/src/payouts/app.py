@@ -54,6 +54,7 @@ from payouts.sweeps import (
     MeasureFunds,
     MeasureQueues,
     Reconcile,
+    RemindBackers,
     ShareWhatCameBack,
     SignHeads,
 )
@@ -152,6 +153,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     runtime.sweep(Sweep("signatures", SIGN_SECONDS, SignHeads(queries, signatures, keys)))
     runtime.sweep(Sweep("funds", FUNDS_SECONDS, MeasureFunds(queries, funds)))
     expire = ExpireRequests(runtime.units, queries)
+    runtime.sweep(Sweep("reminders", REQUESTS_SECONDS, RemindBackers(runtime.units, queries)))
     runtime.sweep(Sweep("requests", REQUESTS_SECONDS, expire, expire.oldest_due))
     runtime.sweep(Sweep("measure", MEASURE_SECONDS, MeasureQueues(queries)))
     secrets = settings.webhook_secrets()

@@ -524,6 +524,10 @@ class Queries(Protocol):
         """Return refunds of all campaigns in this state, oldest first, behind (created, id)."""
         ...
 
+    async def reminders_due(self, now: datetime, limit: int) -> list[Refund]:
+        """Return claimable refunds of whose next reminder the time has come."""
+        ...
+
     async def refund_figures(self, campaign_id: str) -> Mapping[str, tuple[int, int]]:
         """Return count and sum of the campaign's refunds by state."""
         ...

@@ -20,6 +20,7 @@ from payouts.domain.refund import RefundState
 from payouts.domain.refund_request import VALID
 from payouts.domain.stage import StageState
 from payouts.handlers.check_books import ROUND, check_changed, check_round
+from payouts.handlers.claimable import remind_of_refund
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.reconcile import reconcile, unexplained_total
 from payouts.handlers.refund_requests import expire_refund
@@ -116,6 +117,20 @@ class ExpireRequests:
         """Return when the oldest of them expires."""
         waiting = await self.queries.refund_queue(RefundState.AWAITING_APPROVAL, None, 1)
         return waiting[0].created_at + VALID if waiting else None
+
+
+@dataclass(slots=True)
+class RemindBackers:
+    """Says of claimable money, on its days, that its backer is to be told again."""
+
+    units: UnitsOfWork[PayoutsUnit]
+    queries: Queries
+
+    async def __call__(self, now: datetime) -> int:
+        due = await self.queries.reminders_due(now, PAGE)
+        for refund in due:
+            await self.units.run(partial(remind_of_refund, refund=refund, now=now))
+        return len(due)
 
 
 @dataclass(slots=True)

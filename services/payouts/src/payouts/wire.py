@@ -14,12 +14,14 @@ from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Account, Entry, Row
 from payouts.domain.milestone import Milestone
 from payouts.domain.refund import (
+    ClaimableReminderDue,
     Refund,
     RefundBlocked,
     RefundClaimable,
     RefundCreated,
     RefundFact,
     RefundFailed,
+    RefundPaidOtherwise,
     RefundRefused,
     RefundState,
     RefundSucceeded,
@@ -282,6 +284,20 @@ def _event(fact: Fact) -> tuple[Any, datetime]:
             return events.RefundClaimable(**_refund(refund), reason=reason, claimable_at=at), at
         case RefundBlocked(refund, reason, at):
             return events.RefundBlocked(**_refund(refund), reason=reason, blocked_at=at), at
+        case RefundPaidOtherwise(refund, fully_refunded, means, at):
+            paid = events.RefundPaidOtherwise(
+                **_refund(refund),
+                fully_refunded=fully_refunded,
+                method=means.method.value,
+                proof=means.proof,
+                paid_at=at,
+            )
+            return paid, at
+        case ClaimableReminderDue(refund, days, since, at):
+            reminder = events.ClaimableReminderDue(
+                **_refund(refund), days=days, claimable_at=since, due_at=at
+            )
+            return reminder, at
         case RefundRefused(refund, reason, at):
             return events.RefundRefused(**_refund(refund), reason=reason, refused_at=at), at
         case DisputeOpened(dispute, at):

@@ -65,6 +65,8 @@ def _said(fact: Decoded) -> Said | None:
             return Withdrawn(event.backer_id, event.amount, event.before_verdict, uncollected)
         case payouts.RefundSucceeded(refund_id=refund_id, amount=amount):
             return RefundSucceeded(refund_id, amount)
+        case payouts.RefundPaidOtherwise(refund_id=refund_id, amount=amount):
+            return RefundSucceeded(refund_id, amount)
         case payouts.RefundFailed(refund_id=refund_id, amount=amount):
             return RefundFailed(refund_id, amount)
         case payouts.StagePaid(stage=stage, amount=amount):

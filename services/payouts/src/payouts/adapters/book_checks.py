@@ -29,9 +29,10 @@ _REFUNDED = {"$subtract": ["$returned", {"$ifNull": ["$charged_back", 0]}]}
 _SUMS = {part: {"$sum": f"${part}"} for part in _PARTS} | {
     "refunded": {"$sum": {"$cond": ["$withdrawn", 0, _REFUNDED]}}
 }
-# A refund's cash has left while its last attempt says so, and not that it came back.
+# A refund's cash has left while its last attempt says so, and not that it came back; or another
+# way, which two people have said.
 _LAST = {"$last": "$attempts"}
-_CASH_IS_OUT = {
+_LEFT_BY_ATTEMPT = {
     "$let": {
         "vars": {"last": _LAST},
         "in": {
@@ -42,6 +43,8 @@ _CASH_IS_OUT = {
         },
     }
 }
+_PAID_OTHERWISE = {"$eq": ["$state", RefundState.PAID_BY_OTHER_MEANS.value]}
+_CASH_IS_OUT = {"$or": [_PAID_OTHERWISE, _LEFT_BY_ATTEMPT]}
 _OF_WITHDRAWN = {"$regexMatch": {"input": "$cause", "regex": f"^{WITHDRAWAL}"}}
 _REFUND_SUMS = {
     "owed": {"$sum": {"$cond": [_CASH_IS_OUT, 0, "$amount"]}},

@@ -102,6 +102,12 @@ class MongoQueries:
             rows = await cursor.sort([("created_at", 1), ("_id", 1)]).limit(limit).to_list(None)
         return [REFUNDS.value(row) for row in rows]
 
+    async def reminders_due(self, now: datetime, limit: int) -> list[Refund]:
+        query = {"state": RefundState.CLAIMABLE.value, "remind_at": {"$lte": now}}
+        with sorted_errors():
+            cursor = self._database.collection("refunds").find(query).limit(limit)
+            return [REFUNDS.value(row) for row in await cursor.to_list(None)]
+
     async def refund_figures(self, campaign_id: str) -> Mapping[str, tuple[int, int]]:
         groups = await self._groups("refunds", {"campaign_id": campaign_id}, "$state", "$amount")
         return {row["_id"]: (row["count"], row["sum"]) for row in groups}

@@ -86,6 +86,7 @@ SCHEMA = Schema(
                 Index([("campaign_id", 1), ("_id", 1)]),
                 Index([("campaign_id", 1), ("state", 1)]),
                 Index([("state", 1), ("currency", 1)]),
+                Index([("state", 1), ("remind_at", 1)]),
                 # Queues over all campaigns, oldest first.
                 Index([("state", 1), ("created_at", 1), ("_id", 1)]),
                 Index([("attempts.provider_refund_id", 1)]),

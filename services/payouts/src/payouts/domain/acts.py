@@ -10,6 +10,18 @@ class ActKind(StrEnum):
     APPROVED = "approved"
     REJECTED = "rejected"
     CANCELLED = "cancelled"
+    TRIED_AGAIN = "tried_again"
+    TOLD_PAID = "told_paid"
+    CONFIRMED_PAID = "confirmed_paid"
+    DENIED_PAID = "denied_paid"
+
+
+class PaymentMethod(StrEnum):
+    """A way outside the provider."""
+
+    BANK_TRANSFER = "bank_transfer"
+    CHEQUE = "cheque"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +32,19 @@ class Act:
     by: str
     at: datetime
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherMeans:
+    """How somebody says that a refund was paid: `proof` is the SHA-256 of what shows it."""
+
+    method: PaymentMethod
+    proof: str
+    note: str
+    by: str
+    at: datetime
+
+    @property
+    def said(self) -> tuple[PaymentMethod, str]:
+        """What a second person must say as well."""
+        return self.method, self.proof

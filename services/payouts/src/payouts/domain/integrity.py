@@ -88,6 +88,7 @@ REFUND_ACCOUNTS: dict[RefundState, Account | None] = {
     RefundState.AWAITING_APPROVAL: None,
     RefundState.REFUSED: None,
     RefundState.BLOCKED: None,
+    RefundState.PAID_BY_OTHER_MEANS: None,
     RefundState.CANCELLED: None,
 }
 

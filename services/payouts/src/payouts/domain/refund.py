@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from payouts.domain import postings
-from payouts.domain.acts import Act
+from payouts.domain.acts import Act, OtherMeans
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney, reserve
@@ -27,6 +27,7 @@ class RefundState(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CLAIMABLE = "claimable"
+    PAID_BY_OTHER_MEANS = "paid_by_other_means"
     REFUSED = "refused"
     BLOCKED = "blocked"
     CANCELLED = "cancelled"
@@ -63,7 +64,10 @@ TRANSITIONS: dict[RefundState, frozenset[RefundState]] = {
             RefundState.BLOCKED,
         }
     ),
-    RefundState.CLAIMABLE: frozenset({RefundState.REQUESTED, RefundState.BLOCKED}),
+    RefundState.CLAIMABLE: frozenset(
+        {RefundState.REQUESTED, RefundState.PAID_BY_OTHER_MEANS, RefundState.BLOCKED}
+    ),
+    RefundState.PAID_BY_OTHER_MEANS: frozenset(),
     RefundState.BLOCKED: frozenset({RefundState.REQUESTED, RefundState.CANCELLED}),
     RefundState.REFUSED: frozenset(),
     RefundState.CANCELLED: frozenset(),
@@ -108,7 +112,8 @@ class Refund:
 
     Where people asked for it, `acts` are all that they did. `advance_max` is how much of it the
     platform may lend where the campaign holds too little, `advanced` what it lent and
-    has not back.
+    has not back. `other_means` is how somebody says that a claimable one was paid; `remind_at` is
+    when its backer is reminded next, None after the last time.
     """
 
     refund_id: str
@@ -131,6 +136,9 @@ class Refund:
     advance_max: int = 0
     advanced: int = 0
     blocks: int = 0
+    claimable_at: datetime | None = None
+    remind_at: datetime | None = None
+    other_means: OtherMeans | None = None
 
     @property
     def attempt(self) -> RefundAttempt:
@@ -187,8 +195,33 @@ class RefundRefused:
     refused_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class RefundPaidOtherwise:
+    refund: Refund
+    fully_refunded: bool
+    means: OtherMeans
+    paid_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimableReminderDue:
+    """So many days after it became claimable its backer is told again."""
+
+    refund: Refund
+    days: int
+    claimable_at: datetime
+    due_at: datetime
+
+
 RefundFact = (
-    RefundCreated | RefundSucceeded | RefundFailed | RefundClaimable | RefundBlocked | RefundRefused
+    RefundCreated
+    | RefundSucceeded
+    | RefundFailed
+    | RefundClaimable
+    | RefundBlocked
+    | RefundRefused
+    | RefundPaidOtherwise
+    | ClaimableReminderDue
 )
 
 

@@ -35,8 +35,10 @@ def block_where_charged_back(refund: Refund, money: PledgeMoney, now: datetime) 
     """Take back an unsent refund of a pledge that is charged back; anything else stays as it is.
 
     Where the chargeback is decided already and the backer has more than the pledge, it never goes.
+    One that somebody says is paid by other means may have left: it stays, until that is denied.
     """
-    if refund.state not in UNSENT or not (money.disputed or money.over):
+    at_risk = money.disputed or money.over
+    if refund.state not in UNSENT or refund.other_means is not None or not at_risk:
         return RefundDecision(refund, money)
     blocked = _block(refund, money, now)
     if money.disputed:

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from payouts.domain import postings
+from payouts.domain.claimable import begin_reminding
 from payouts.domain.errors import Refused
 from payouts.domain.pledge_money import PledgeMoney, give_back, take_back
 from payouts.domain.provider_keys import ATTEMPTS_MAX, KeyRules, absence_counts
@@ -199,7 +200,7 @@ def _fail(decision: RefundDecision, reason: str, retryable: bool, now: datetime)
 
 
 def _give_up(decision: RefundDecision, reason: str, now: datetime) -> RefundDecision:
-    refund = move(decision.refund, RefundState.CLAIMABLE, reason)
+    refund = begin_reminding(move(decision.refund, RefundState.CLAIMABLE, reason), now)
     posting = postings.refund_claimable(refund.attempt_id, refund.amount)
     return replace(
         decision,

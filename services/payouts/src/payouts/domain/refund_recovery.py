@@ -11,9 +11,10 @@ from datetime import datetime
 
 from payouts.domain import postings
 from payouts.domain.ledger import Account, Posting
-from payouts.domain.pledge_money import PledgeMoney, release, reserve
+from payouts.domain.pledge_money import PledgeMoney, give_back, release, reserve
 from payouts.domain.refund import Refund, RefundDecision, RefundState, move, reopen
 from payouts.domain.refund_outcome import RefundSeen, observe, refuse
+from payouts.domain.refund_request import by_staff
 from payouts.domain.refund_sending import send
 
 _UNANSWERED = frozenset({RefundState.SUBMITTED, RefundState.UNKNOWN})
@@ -64,8 +65,15 @@ def take_back_again(owed: RefundDecision, sealed: Posting) -> RefundDecision:
     refund = owed.refund
     repaid = sum(e.amount for e in sealed.entries if e.credit is Account.CREATOR_RECEIVABLE)
     back = replace(move(refund, RefundState.CANCELLED), advanced=refund.advanced - repaid)
-    posting = postings.refund_cancelled(refund.refund_id, refund.amount, repaid)
+    posting = postings.refund_cancelled(by_staff(refund.refund_id), refund.amount, repaid)
     return RefundDecision(back, release(owed.money, refund.amount), (*owed.postings, posting))
+
+
+def pay_otherwise_again(refund: Refund, money: PledgeMoney) -> RefundDecision:
+    """Two people had said that it was paid, as the ledger has it (row 7)."""
+    paid = replace(move(refund, RefundState.PAID_BY_OTHER_MEANS), remind_at=None)
+    posting = postings.paid_otherwise(refund.refund_id, refund.amount)
+    return RefundDecision(paid, give_back(money, refund.amount), (posting,))
 
 
 def _reach(decision: RefundDecision, number: int, now: datetime) -> RefundDecision:

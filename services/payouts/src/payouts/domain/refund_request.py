@@ -57,6 +57,11 @@ def requested_id_of(campaign_id: str, request_id: str) -> str:
     return refund_id_of(campaign_id, cause_of(request_id))
 
 
+def by_staff(refund_id: str) -> str:
+    """Return under which name staff take it back in the book; a dispute does under its own."""
+    return f"{refund_id}/by-staff"
+
+
 def ask(
     wanted: Wanted, money: PledgeMoney, book: Book, by: str, creator: str | None, now: datetime
 ) -> Refund:
@@ -159,7 +164,7 @@ def cancel(
     if unowed:
         return RefundDecision(cancelled, money, facts=(RefundRefused(cancelled, CANCELLED, now),))
     repaid = min(refund.advanced, book.balances.get(Account.CREATOR_RECEIVABLE, 0))
-    posting = postings.refund_cancelled(refund.refund_id, refund.amount, repaid, refund.blocks)
+    posting = postings.refund_cancelled(by_staff(refund.refund_id), refund.amount, repaid)
     cancelled = replace(cancelled, advanced=refund.advanced - repaid)
     fact = RefundRefused(cancelled, CANCELLED, now)
     return RefundDecision(cancelled, release(money, refund.amount), (posting,), (fact,))

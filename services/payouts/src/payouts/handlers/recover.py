@@ -26,6 +26,7 @@ from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.refund import Refund, RefundDecision, RefundState
 from payouts.domain.refund_outcome import RefundSeen
+from payouts.domain.refund_request import by_staff
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_approval import drop_approval
 from payouts.domain.stage_outcome import PayoutSeen
@@ -66,6 +67,7 @@ FALLEN = "stage-approval-fallen/"
 APPROVED = "stage-approved/"
 CLAIMABLE = "refund-claimable/"
 REQUESTED = "refund-requested/"
+PAID_OTHERWISE = "paid-otherwise/"
 TAKEN_BACK_REFUND = "refund-cancelled/"
 CANCELLED = "stage-cancelled/"
 TAKEN_BACK = "stage-taken-back/"
@@ -172,6 +174,7 @@ class RecoverPayouts(ServiceRecovery):
         async for book in self._books():
             lines += await self._refunds(book)
             await self._give_up_again(book)
+            lines += await self._paid_otherwise(book)
         # After what was sent, so that no dispute takes back what had left before it.
         lines += await self._follow(disputes)
         async for book in self._books():
@@ -357,6 +360,26 @@ class RecoverPayouts(ServiceRecovery):
                     await _save_refunds(unit, book.campaign_id, [decision], self.clock)
 
             await self.units.run(work)
+
+    async def _paid_otherwise(self, book: Book) -> list[str]:
+        """What two people said was paid outside the provider is never sent again."""
+        lines: list[str] = []
+        for cause in await self._unclaimed(book, PAID_OTHERWISE):
+
+            async def work(
+                unit: PayoutsUnit, one: str = cause.removeprefix(PAID_OTHERWISE)
+            ) -> None:
+                known = (await unit.refunds.load({one}))[one]
+                money = (await unit.pledges.load({known.pledge_id}))[known.pledge_id]
+                decision = refund_recovery.pay_otherwise_again(known, money)
+                await _save_refunds(unit, book.campaign_id, [decision], self.clock)
+
+            try:
+                await self.units.run(work)
+            except (Refused, InvariantBroken, KeyError) as error:
+                await self.brake.stop(book.campaign_id, "recover", f"{cause}: {error}")
+                lines.append(f"a person must look at {cause}, the campaign's money is stopped")
+        return lines
 
     async def _unclaimed(self, book: Book, beginning: str) -> list[str]:
         if not book.unclaimed:
@@ -581,7 +604,8 @@ async def _remember(asked: Sequence[Refund], unit: PayoutsUnit) -> None:
 
 
 async def _owe_again(refund: Refund, clock: Clock, unit: PayoutsUnit) -> None:
-    asked, taken_back = f"{REQUESTED}{refund.refund_id}", f"{TAKEN_BACK_REFUND}{refund.refund_id}"
+    asked = f"{REQUESTED}{refund.refund_id}"
+    taken_back = f"{TAKEN_BACK_REFUND}{by_staff(refund.refund_id)}"
     sealed = await unit.books.sealed({asked, taken_back})
     if asked not in sealed:
         return

@@ -26,6 +26,7 @@ RESTING = frozenset(
         RefundState.SUCCEEDED,
         RefundState.CLAIMABLE,
         RefundState.BLOCKED,
+        RefundState.PAID_BY_OTHER_MEANS,
         RefundState.REFUSED,
         RefundState.CANCELLED,
     }

@@ -142,7 +142,9 @@ def build_api(
         views = [stage_view(stage, await _lines(stages, stage)) for stage in found]
         return StagesView(campaign_id=campaign_id, stages=views)
 
-    add_refund_routes(api, guard, units, queries, stages.funds, clock)
+    add_refund_routes(
+        api, guard, units, queries, stages.funds, clock, backer, unknown=_unknown_refund
+    )
     owner_or_staff = guard.allow(Role.STAFF, creator, unknown=_unknown_campaign)
     add_simulation_route(api, Simulate(units), clock, owner_or_staff, _unknown_campaign)
     add_people_routes(api, guard, units, queries, stages, clock, creator, unknown=_unknown_campaign)

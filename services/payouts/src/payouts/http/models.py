@@ -80,9 +80,20 @@ class ActView(BaseModel):
     reason: str
 
 
+class OtherMeansView(BaseModel):
+    """How somebody says that it was paid, for a second person to look at."""
+
+    method: str
+    proof: str
+    note: str
+    by: str
+    at: datetime
+
+
 class ActsView(BaseModel):
     refund_id: str
     acts: list[ActView]
+    other_means: OtherMeansView | None
 
 
 class RefundPage(BaseModel):
@@ -274,6 +285,24 @@ class RefundApprovalBody(BaseModel):
     amount: MinorUnits
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     advance_max: AdvanceMax = 0
+
+
+class TryAgainBody(BaseModel):
+    """After which attempt: the number of attempts that the refund showed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    after_attempt: Number
+
+
+class OtherMeansBody(BaseModel):
+    """How a refund was paid outside the provider; `proof` is the SHA-256 of what shows it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    method: Literal["bank_transfer", "cheque", "other"]
+    proof: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    note: Reason
 
 
 class WhyBody(BaseModel):

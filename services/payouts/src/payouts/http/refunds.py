@@ -5,10 +5,16 @@ from typing import Annotated
 
 from fastapi import FastAPI, Path
 
+from payouts.domain.acts import OtherMeans, PaymentMethod
 from payouts.domain.errors import Refused
 from payouts.domain.funds import ProviderFunds
 from payouts.domain.refund import Refund
 from payouts.domain.refund_request import Wanted
+from payouts.handlers.claimable import (
+    deny_paid_otherwise,
+    tell_paid_otherwise,
+    try_refund_again,
+)
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.refund_requests import (
     Person,
@@ -21,15 +27,17 @@ from payouts.handlers.refund_requests import (
 from payouts.http.models import (
     ActsView,
     Identifier,
+    OtherMeansBody,
     RefundApprovalBody,
     RefundRequestBody,
     RefundView,
     RequestIdentifier,
+    TryAgainBody,
     WhyBody,
 )
 from payouts.http.views import acts_view, refund_view
 from payouts.ports import PayoutsUnit, Queries
-from servicekit.access import Guard
+from servicekit.access import Guard, Owner
 from servicekit.auth import Principal, Role
 from servicekit.clock import Clock
 from servicekit.errors import DuplicateKey
@@ -50,8 +58,13 @@ def add_refund_routes(
     queries: Queries,
     funds: FundsReader,
     clock: Clock,
+    backer: Owner,
+    unknown: Callable[[], Problem],
 ) -> None:
-    """Add them; what each does is decided again inside its transaction."""
+    """Add them; what each does is decided again inside its transaction.
+
+    `unknown` is what is said of a refund that is not the caller's.
+    """
 
     async def decided(work: Callable[[PayoutsUnit], Awaitable[Refund]]) -> RefundView:
         try:
@@ -128,10 +141,53 @@ def add_refund_routes(
             lambda unit: cancel_refund(unit, campaign_id, refund_id, body.reason, who, now)
         )
 
+    by_staff_or_backer = guard.allow(Role.STAFF, backer, unknown=unknown)
+
+    @api.post("/campaigns/{campaign_id}/refunds/{refund_id}/retry")
+    async def post_retry(
+        campaign_id: CampaignId,
+        refund_id: RefundId,
+        body: TryAgainBody,
+        caller: Annotated[Principal, by_staff_or_backer],
+    ) -> RefundView:
+        """Try a claimable refund again, after the last attempt that was shown."""
+        after, by, now = body.after_attempt, caller.subject, clock.now()
+        return await decided(
+            lambda unit: try_refund_again(unit, campaign_id, refund_id, after, by, now)
+        )
+
+    @api.put("/campaigns/{campaign_id}/refunds/{refund_id}/other-means")
+    async def put_other_means(
+        campaign_id: CampaignId,
+        refund_id: RefundId,
+        body: OtherMeansBody,
+        caller: Annotated[Principal, by_staff],
+    ) -> RefundView:
+        """Say that a claimable refund was paid outside the provider; two people say so."""
+        who, now = await person(campaign_id, caller), clock.now()
+        method = PaymentMethod(body.method)
+        told = OtherMeans(method, body.proof, body.note, caller.subject, now)
+        return await decided(
+            lambda unit: tell_paid_otherwise(unit, campaign_id, refund_id, told, who, now)
+        )
+
+    @api.post("/campaigns/{campaign_id}/refunds/{refund_id}/other-means/denial")
+    async def post_denial(
+        campaign_id: CampaignId,
+        refund_id: RefundId,
+        body: WhyBody,
+        caller: Annotated[Principal, by_staff],
+    ) -> RefundView:
+        """Say that it was not paid outside the provider, so that it can be tried again."""
+        by, now = caller.subject, clock.now()
+        return await decided(
+            lambda unit: deny_paid_otherwise(unit, campaign_id, refund_id, body.reason, by, now)
+        )
+
     @api.get("/campaigns/{campaign_id}/refunds/{refund_id}/acts", dependencies=[by_staff])
     async def read_acts(campaign_id: CampaignId, refund_id: RefundId) -> ActsView:
         """Show what people did about a refund: who, when, why."""
         refund = await queries.refund(campaign_id, refund_id)
         if refund is None:
-            raise Problem(404, "refund-unknown", "There is no such refund in this campaign")
+            raise unknown()
         return acts_view(refund)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from payouts.domain.acts import Act
+from payouts.domain.acts import Act, OtherMeans
 from payouts.domain.approval import Approval
 from payouts.domain.block import Block, published
 from payouts.domain.book import Book
@@ -25,10 +25,13 @@ from payouts.http.models import (
     LineView,
     MilestoneView,
     MoneyView,
+    OtherMeansView,
     RefundFigures,
     RefundView,
     StageView,
 )
+
+_RETURNED = (RefundState.SUCCEEDED, RefundState.PAID_BY_OTHER_MEANS)
 
 
 def destination_view(destination: Destination) -> DestinationView:
@@ -56,7 +59,7 @@ def money_view(
         cancelled_at=book.cancellation.cancelled_at if book.cancellation else None,
         held=balances[Account.BACKER_FUNDS] + balances[Account.CREATOR_PAYABLE],
         refunding=balances[Account.REFUNDS_IN_FLIGHT],
-        refunded=refunds.get(RefundState.SUCCEEDED.value, (0, 0))[1],
+        refunded=sum(refunds.get(state.value, (0, 0))[1] for state in _RETURNED),
         claimable=balances[Account.CLAIMABLE],
         paid=sum(stage.payable for stage in stages if stage.state is StageState.PAID),
         balances={account.value: balances.get(account, 0) for account in Account},
@@ -86,7 +89,18 @@ def refund_view(refund: Refund) -> RefundView:
 
 
 def acts_view(refund: Refund) -> ActsView:
-    return ActsView(refund_id=refund.refund_id, acts=[_act(act) for act in refund.acts])
+    told = refund.other_means
+    return ActsView(
+        refund_id=refund.refund_id,
+        acts=[_act(act) for act in refund.acts],
+        other_means=_other_means(told) if told else None,
+    )
+
+
+def _other_means(told: OtherMeans) -> OtherMeansView:
+    return OtherMeansView(
+        method=told.method.value, proof=told.proof, note=told.note, by=told.by, at=told.at
+    )
 
 
 def _act(act: Act) -> ActView:

@@ -1,0 +1,60 @@
+"""Claimable money: tried again, paid by other means, and its backer reminded."""
+
+from datetime import datetime
+
+from payouts.domain.acts import OtherMeans
+from payouts.domain.claimable import deny_payment, pay_otherwise, remind, try_again
+from payouts.domain.refund import Refund
+from payouts.handlers.refund_requests import Person, load_refund, save_refund
+from payouts.ports import PayoutsUnit
+
+
+async def try_refund_again(
+    unit: PayoutsUnit,
+    campaign_id: str,
+    refund_id: str,
+    after_attempt: int,
+    by: str,
+    now: datetime,
+) -> Refund:
+    """Send it again, after the last attempt that the person saw. Raises `Refused`."""
+    view = await load_refund(unit, campaign_id, refund_id)
+    decision = try_again(view.refund, view.money, after_attempt, by, now)
+    return await save_refund(unit, view, decision, now)
+
+
+async def tell_paid_otherwise(
+    unit: PayoutsUnit,
+    campaign_id: str,
+    refund_id: str,
+    told: OtherMeans,
+    person: Person,
+    now: datetime,
+) -> Refund:
+    """Take the first or the second person's word that it was paid. Raises `Refused`."""
+    view = await load_refund(unit, campaign_id, refund_id)
+    decision = pay_otherwise(view.refund, view.money, told, person.creator, now)
+    return await save_refund(unit, view, decision, now)
+
+
+async def deny_paid_otherwise(
+    unit: PayoutsUnit,
+    campaign_id: str,
+    refund_id: str,
+    reason: str,
+    by: str,
+    now: datetime,
+) -> Refund:
+    """Let it be tried again: what was told is not so. Raises `Refused`."""
+    view = await load_refund(unit, campaign_id, refund_id)
+    decision = deny_payment(view.refund, view.money, by, reason, now)
+    return await save_refund(unit, view, decision, now)
+
+
+async def remind_of_refund(unit: PayoutsUnit, refund: Refund, now: datetime) -> None:
+    """Publish the reminder that is due; nothing where another instance was faster."""
+    known = (await unit.refunds.load([refund.refund_id]))[refund.refund_id]
+    reminder = remind(known, now)
+    if reminder is not None:
+        await unit.refunds.save([reminder.refund])
+        await unit.facts.add([reminder])
