@@ -333,3 +333,22 @@ async def test_fees_that_eat_the_last_stage_end_it_without_a_payment(payouts: Pa
     assert book is not None and book.balances[Account.BACKER_FUNDS] == 0
     assert book.balances[Account.CREATOR_RECEIVABLE] == stage.divided.owed.total > 0
     await payouts.assert_books_true()
+
+
+@pytest.mark.trap(8)
+async def test_a_payout_refused_after_its_transfer_goes_on_though_the_destination_changed(
+    payouts: Payouts,
+) -> None:
+    """The money lies on the account that was approved: it goes out from there, with no transfer."""
+    await second_due(payouts)
+    payouts.provider.faults["create_payout"] = ["decline"]
+    await approve(payouts, 2, 3_000)
+    while (await the(payouts, 2)).state is not StageState.FAILED:
+        await pay(payouts, turns=1)
+    await payouts.give_destination("acct_2")
+    await pay(payouts)
+    stage = await the(payouts, 2)
+    assert stage.state is StageState.PAID and len(payouts.provider.transfers) == 2
+    assert [(one.account, one.destination_version) for one in stage.attempts] == [("acct_1", 1)] * 2
+    assert (payouts.provider.accounts["acct_1"], payouts.provider.accounts["acct_2"]) == (0, 0)
+    await payouts.assert_books_true()

@@ -88,7 +88,7 @@ def following(before: PayoutAttempt | None, account: str, version: int) -> Payou
     return PayoutAttempt(
         number=before.number + 1,
         account=before.account,
-        destination_version=version,
+        destination_version=before.destination_version,
         state=AttemptState.TRANSFERRED,
         transfer_id=before.transfer_id,
         transfer_balance_transaction=before.transfer_balance_transaction,
