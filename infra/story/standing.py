@@ -11,6 +11,7 @@ from infra.story.facts import Fact
 from infra.story.place import Place
 from infra.story.words import Line, printable
 from infra.suite.suite import SERVICES
+from servicekit.outbox import rows_of
 from servicekit.positions import TopicPositions
 
 Database = Any
@@ -62,7 +63,10 @@ async def _set_aside(service: str, database: Database, key: str) -> AsyncIterato
 
 
 async def _outbox(service: str, database: Database, key: str) -> Line:
-    rows = await database["outbox"].count_documents({"key": key.encode()})
+    holding = {"$or": [{"key": key.encode()}, {"facts.key": key.encode()}]}
+    found = await database["outbox"].find(holding).to_list()
+    waiting = [row for document in found for row in rows_of(document)]
+    rows = sum(1 for row in waiting if row.record.key == key.encode())
     text = f"not left yet: {rows}" if rows else "every fact has left"
     return Line("outbox", f"{service:9} outbox: {text}", {"service": service, "rows": rows})
 

@@ -24,6 +24,7 @@ from payouts.domain.chain import verify
 from payouts.domain.refund import Refund
 from payouts.domain.stage import Stage
 from servicekit.errors import DependencyAway
+from servicekit.outbox import rows_of
 from tests.chaos.history import Stream
 
 Document = dict[str, Any]
@@ -115,7 +116,7 @@ class Databases:
             _stream(row["_id"]): row["last"] for row in database["sequences"].find()
         }
         evidence.waiting[service] = {
-            _place(row["_id"]) for row in database["outbox"].find({}, {"_id": 1})
+            _place(row.id) for page in database["outbox"].find() for row in rows_of(page)
         }
         evidence.set_aside[service] = [
             f"{row['topic']} {row['key']} {row['sequence']}: {row['reason']} {row['detail']}"

@@ -92,12 +92,14 @@ class Draft:
         value = event.model_dump_json(exclude_none=True).encode()
         if len(value) > VALUE_BYTES_MAX:
             raise OversizedEvent(f"{event.type_name()} has {len(value)} bytes")
-        return Record(event.topic, self.key.encode(), value, to_headers(self._envelope(sequence)))
+        key = event.key
+        headers = to_headers(self._envelope(key, sequence))
+        return Record(event.topic, key.encode(), value, headers)
 
-    def _envelope(self, sequence: int | None) -> Envelope:
+    def _envelope(self, key: str, sequence: int | None) -> Envelope:
         event = self.event
         if sequence is not None:
-            event_id = sequenced_id(event.topic, self.key, sequence)
+            event_id = sequenced_id(event.topic, key, sequence)
         elif self.identity is not None:
             event_id = hashed_id(event.topic, self.identity)
         else:
@@ -107,7 +109,7 @@ class Draft:
             type=event.type_name(),
             source=event.source(),
             time=self.occurred_at,
-            subject=self.key,
+            subject=key,
             sequence=sequence,
             data_schema=event.schema_id(),
             correlation_id=self.correlation_id,

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
-from sosst_contracts.money import BASIS_POINTS, MAXIMUM_AMOUNT, exponent
+from sosst_contracts.money import BASIS_POINTS, EXPONENTS, MAXIMUM_AMOUNT, UnknownCurrency
 
 # Given as validation context when a record is read: readers are lenient where writers are strict.
 READING = {"reading": True}
@@ -83,8 +83,9 @@ class Event(Part):
     @property
     def things(self) -> tuple[tuple[str, str], ...]:
         """Return what the fact is about as (field, value), the key first."""
-        fields = (self.key_field, *self.about_fields)
-        return tuple((field, str(getattr(self, field))) for field in fields)
+        key_field = self.key_field
+        about = [(field, str(getattr(self, field))) for field in self.about_fields]
+        return ((key_field, str(getattr(self, key_field))), *about)
 
 
 class Vocabulary:
@@ -115,6 +116,8 @@ class Vocabulary:
 
 
 def _in_utc(instant: datetime) -> datetime:
+    if instant.tzinfo is UTC:
+        return instant
     try:
         return instant.astimezone(UTC)
     except OverflowError:
@@ -122,7 +125,8 @@ def _in_utc(instant: datetime) -> datetime:
 
 
 def _known_currency(currency: str) -> str:
-    exponent(currency)
+    if currency not in EXPONENTS:
+        raise UnknownCurrency(f"unknown currency {currency!r}")
     return currency
 
 

@@ -181,3 +181,18 @@ async def test_a_fact_that_is_told_already_gets_no_second_number(database: Datab
     topics = OwnTopics([TOPIC], KafkaConnection("127.0.0.1:9", "nobody"), database)
     await topics.pass_over(comparison, plumbed.clock)
     assert sequences([row.record for row in await plumbed.outbox.page(10)], "c1") == [1, 5, 6]
+
+
+async def test_a_page_keeps_what_other_keys_have_on_it(database: Database) -> None:
+    """Facts that are told again under new numbers are taken out of their page, no others."""
+    plumbed = on_mongodb(database)
+    drafts = [Draft(sample(PledgePlaced, campaign_id=key), NOW) for key in ("c1", "c2", "c1")]
+    await plumbed.units.run(lambda unit: unit.plumbing.outbox.add(drafts))
+    first, *_ = [row.record for row in await plumbed.outbox.page(10)]
+    comparison = Comparison(
+        [Unexplained(first, "c1", 2, "used", taken=True)], heads={(TOPIC, "c1"): 2}
+    )
+    topics = OwnTopics([TOPIC], KafkaConnection("127.0.0.1:9", "nobody"), database)
+    await topics.pass_over(comparison, plumbed.clock)
+    records = [row.record for row in await plumbed.outbox.page(10)]
+    assert (sequences(records, "c1"), sequences(records, "c2")) == ([1, 3], [1])

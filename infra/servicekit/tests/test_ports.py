@@ -98,8 +98,8 @@ async def test_rows_leave_the_outbox_when_they_are_removed(plumbed: Plumbed) -> 
     """Removing again is harmless, and a topic that takes nothing can be left out of a page."""
     await plumbed.units.run(lambda unit: unit.plumbing.outbox.add([draft("c1"), draft("c2")]))
     first, second = await plumbed.outbox.page(10)
-    await plumbed.outbox.remove([first.id])
-    await plumbed.outbox.remove([first.id])
+    await plumbed.outbox.remove([first])
+    await plumbed.outbox.remove([first])
     assert [row.id for row in await plumbed.outbox.page(10)] == [second.id]
     assert await plumbed.outbox.page(10, [TOPIC]) == []
     assert (await plumbed.outbox.backlog())[0] == 1
@@ -288,7 +288,7 @@ async def test_transactions_on_one_key_commit_in_the_order_of_their_sequences(
     await asyncio.gather(*(add() for _ in range(20)))
     adding = False
     await reading
-    pages.append([int(r.id[-20:]) for r in await plumbed.outbox.page(100)])
+    pages.append([row.sequence for row in await plumbed.outbox.page(100)])
     assert all(page == list(range(1, len(page) + 1)) for page in pages)
     assert len(pages[-1]) == 20
 

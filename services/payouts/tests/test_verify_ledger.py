@@ -102,7 +102,7 @@ async def books() -> Books:
 async def relay(payouts: Payouts) -> list[Record]:
     """Take what waits for the ledger's topic out of the outbox."""
     rows = await payouts.outbox.page(10_000)
-    await payouts.outbox.remove([row.id for row in rows])
+    await payouts.outbox.remove(rows)
     return [row.record for row in rows if row.record.topic == "payouts.ledger"]
 
 

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from itertools import chain, permutations
-from typing import Any
+from typing import Any, NamedTuple
 
 from servicekit import traces
 from sosst_contracts.codec import Decoded, Draft, Record
+from sosst_contracts.envelope import sequenced_id
 from sosst_contracts.registry import REGISTRY
 
 # What a fact, a command or a piece of work is about, as (field, value); a fact's key stands first.
@@ -34,22 +35,32 @@ class Cause:
     things: Things = ()
 
 
+class Made(NamedTuple):
+    """A fact that was made and explained, with its number: the cause of what follows from it."""
+
+    draft: Draft
+    sequence: int
+
+
+Origin = Cause | Decoded | Made
+
+
 class Causes:
     """All causes of what is done now, the latest last; each effect finds its own.
 
     Facts are looked into only when something asks: a projection that makes nothing pays nothing.
     """
 
-    def __init__(self, origins: Iterable[Cause | Decoded] = ()) -> None:
-        self._origins: list[Cause | Decoded] = list(origins)
+    def __init__(self, origins: Iterable[Origin] = ()) -> None:
+        self._origins: list[Origin] = list(origins)
         self._indexed = 0
         self._by_place: dict[Things, Cause] = {}
 
     def __iter__(self) -> Iterator[Cause]:
         return map(_cause, self._origins)
 
-    def add(self, cause: Cause) -> None:
-        self._origins.append(cause)
+    def add(self, origin: Origin) -> None:
+        self._origins.append(origin)
 
     def of(self, things: Things) -> Cause | None:
         """Return the cause that is about the same thing, else the latest of the same key."""
@@ -87,7 +98,7 @@ def current() -> Causes:
 
 
 @contextmanager
-def because_of(origins: Iterable[Cause | Decoded]) -> Iterator[None]:
+def because_of(origins: Iterable[Origin]) -> Iterator[None]:
     """Everything inside is caused by one of these; none means by nothing that is known."""
     token = _current.set(Causes(origins))
     try:
@@ -119,9 +130,14 @@ def _text(value: bytes | None) -> str:
     return (value or b"").decode(errors="replace")[:_LOGGED_CHARACTERS_MAX]
 
 
-def _cause(origin: Cause | Decoded) -> Cause:
+def _cause(origin: Origin) -> Cause:
     if isinstance(origin, Cause):
         return origin
+    if isinstance(origin, Made):
+        draft, sequence = origin
+        assert draft.correlation_id is not None
+        fact_id = sequenced_id(draft.topic, draft.key, sequence)
+        return Cause(draft.correlation_id, fact_id, draft.traceparent, draft.event.things)
     envelope = origin.envelope
     # A fact without a story is the first of its own.
     return Cause(
@@ -148,12 +164,6 @@ def explain(draft: Draft, story: str) -> Draft:
         causation_id=draft.causation_id or cause.causation_id,
         traceparent=traceparent or traces.new_traceparent(),
     )
-
-
-def made_by(draft: Draft, fact_id: str) -> Cause:
-    """Return an explained fact as the cause of what follows from it."""
-    assert draft.correlation_id is not None
-    return Cause(draft.correlation_id, fact_id, draft.traceparent, draft.event.things)
 
 
 def add_to_line(_: object, __: str, line: Any) -> Any:

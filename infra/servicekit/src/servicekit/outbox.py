@@ -1,13 +1,14 @@
 """Outgoing facts, saved with the state that made them and published afterwards by the relay."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from pymongo import InsertOne, UpdateOne
 
-from servicekit.causes import Causes, explain, made_by
+from servicekit.causes import Causes, Made, explain
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, DuplicateKey
 from servicekit.memory import MemoryDatabase
@@ -15,14 +16,35 @@ from servicekit.mongo import Database, Document, Session, sorted_errors
 from sosst_contracts.codec import Draft, Record
 from sosst_contracts.envelope import sequenced_id
 
+# A page is one document: inserted, read and deleted as one, whatever number of facts it holds.
+PAGE_FACTS_MAX = 500
+PAGE_BYTES_MAX = 1024 * 1024
+# How many documents the relay asks for first: a calm outbox holds less, and one of large pages
+# would be read for nothing beyond what is sent at once.
+FIRST_DOCUMENTS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """A sealed record that waits for the broker's acknowledgement."""
+    """A sealed record that waits for the broker's acknowledgement.
 
-    id: str
+    `page` is the document that it stands in, together with `page_facts` facts in all.
+    """
+
+    sequence: int
     record: Record
     saved_at: datetime
+    page: str
+    page_facts: int = 1
+
+    @property
+    def id(self) -> str:
+        return row_id(self.record.topic, (self.record.key or b"").decode(), self.sequence)
+
+
+def row_id(topic: str, key: str, sequence: int) -> str:
+    """Return the place of a fact; as text, the facts of one key are in their order."""
+    return f"{topic}|{key}|{sequence:020}"
 
 
 class Outbox(Protocol):
@@ -51,10 +73,13 @@ class OutboxQueue(Protocol):
     """The relay's side: not bound to a transaction."""
 
     async def page(self, limit: int, without_topics: Collection[str] = ()) -> list[OutboxRow]:
-        """Return the oldest rows; within one key always in order and without a hole."""
+        """Return the oldest rows; within one key always in order and without a hole.
+
+        They may be more than `limit`: what was saved in one document is read as a whole.
+        """
         ...
 
-    async def remove(self, ids: Sequence[str]) -> None:
+    async def remove(self, rows: Sequence[OutboxRow]) -> None:
         """Forget rows that the broker acknowledged; repeating it is harmless."""
         ...
 
@@ -72,14 +97,27 @@ class OutboxQueue(Protocol):
 
 
 class MongoOutbox:
-    """Sequences in `sequences`, rows in `outbox`; what it makes is told to `made`."""
+    """Sequences in `sequences`, facts in `outbox`; what it makes is told to `made`.
 
-    def __init__(self, database: Database, session: Session, clock: Clock, made: Causes) -> None:
+    `pages` says that the facts of a transaction share documents (decision 0024); else each has a
+    document of its own, which is all that the release before this one can read.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        session: Session,
+        clock: Clock,
+        made: Causes,
+        *,
+        pages: bool = True,
+    ) -> None:
         self._sequences = database.collection("sequences")
         self._rows = database.collection("outbox")
         self._session = session
         self._clock = clock
         self._made = made
+        self._pages = pages
         self.added = False
 
     async def add(self, drafts: Sequence[Draft]) -> list[int]:
@@ -91,10 +129,14 @@ class MongoOutbox:
             streams.setdefault((draft.topic, draft.key), []).append(draft)
         now = self._clock.now()
         heads = await self._reserve(streams, now)
-        rows, sequences = _seal(drafts, heads, now, self._made)
+        sealed = _seal(drafts, heads, self._made)
+        pages = _filled(sealed) if self._pages else [[one] for one in sealed]
+        document = _page_document if self._pages else _row_document
         with sorted_errors():
-            await self._rows.insert_many(rows, session=self._session)
-        return sequences
+            await self._rows.insert_many(
+                [document(page, now) for page in pages], session=self._session
+            )
+        return [one.sequence for one in sealed]
 
     async def last_sequence(self, topic: str, key: str) -> int:
         with sorted_errors():
@@ -113,13 +155,15 @@ class MongoOutbox:
         with sorted_errors():
             cursor = self._sequences.find({"_id": {"$in": list(ids)}}, session=self._session)
             known = {ids[row["_id"]]: row for row in await cursor.to_list(None)}
+        begins = _positions(streams, known, now)
         heads, writes = {}, []
         for stream_id, stream in ids.items():
             drafts, row = streams[stream], known.get(stream)
-            heads[stream] = head = _head(row, stream, drafts, now)
+            begin, end = begins[stream[0]]
+            heads[stream] = head = _head(row, stream, drafts, begin)
             moved = {
                 "last": head.sequence + len(drafts),
-                "position": head.position + len(drafts),
+                "position": end,
                 "story": head.story,
             }
             writes.append(_move(stream_id, moved, begun=row is not None))
@@ -133,23 +177,50 @@ class MongoOutbox:
 
 @dataclass(slots=True)
 class _Head:
-    """Where a stream of outgoing facts stands, and whose story its first fact belongs to."""
+    """Where a stream of outgoing facts stands, and whose story its first fact belongs to.
+
+    `position` is that of the last fact of any stream of the same topic in this transaction.
+    """
 
     sequence: int
     position: int
     story: str
 
 
-def _head(
-    row: Document | None, stream: tuple[str, str], drafts: Sequence[Draft], now: datetime
-) -> _Head:
-    """Return the head as it is, ready for the drafts.
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """A fact with its place: the sequence in its stream, the position among all that wait."""
 
-    The position orders the relay's pages. It follows the clock but never runs backwards within a
-    key, whatever the clock says, so a page can never hold 2 without 1.
+    sequence: int
+    position: int
+    record: Record
+
+
+def _positions(
+    streams: Mapping[tuple[str, str], Sequence[Draft]],
+    known: Mapping[tuple[str, str], Document],
+    now: datetime,
+) -> dict[str, tuple[int, int]]:
+    """Return for each topic behind which position its drafts begin, and the last that they take.
+
+    The position orders what the relay reads. It follows the clock but never runs backwards within
+    a key, whatever the clock says, so nobody can ever read 2 without 1.
     """
-    known, count = row or {}, len(drafts)
-    position = max(_microseconds(now), known.get("position", 0) + count) - count
+    counts: Counter[str] = Counter()
+    last: dict[str, int] = {}
+    for stream, drafts in streams.items():
+        topic = stream[0]
+        counts[topic] += len(drafts)
+        last[topic] = max(last.get(topic, 0), known.get(stream, {}).get("position", 0))
+    ends = {topic: max(_microseconds(now), last[topic] + counts[topic]) for topic in counts}
+    return {topic: (end - counts[topic], end) for topic, end in ends.items()}
+
+
+def _head(
+    row: Document | None, stream: tuple[str, str], drafts: Sequence[Draft], position: int
+) -> _Head:
+    """Return the head as it is, ready for the drafts."""
+    known = row or {}
     story = known.get("story") or first_story(*stream, drafts)
     return _Head(known.get("last", 0), position, story)
 
@@ -167,29 +238,89 @@ def first_story(topic: str, key: str, drafts: Iterable[Draft]) -> str:
 
 
 def _seal(
-    drafts: Sequence[Draft], heads: dict[tuple[str, str], _Head], now: datetime, made: Causes
-) -> tuple[list[Document], list[int]]:
-    rows: list[Document] = []
-    sequences: list[int] = []
+    drafts: Sequence[Draft], heads: Mapping[tuple[str, str], _Head], made: Causes
+) -> list[_Sealed]:
+    """Give each draft its number and its place; the facts of a topic stand in the given order."""
+    positions = {topic: head.position for (topic, _), head in heads.items()}
+    sealed: list[_Sealed] = []
     for draft in drafts:
-        head = heads[draft.topic, draft.key]
-        head.sequence, head.position = sequence, position = head.sequence + 1, head.position + 1
+        topic, key = draft.topic, draft.key
+        head = heads[topic, key]
+        head.sequence = sequence = head.sequence + 1
+        positions[topic] = position = positions[topic] + 1
         explained = explain(draft, head.story)
-        record = explained.seal(sequence)
-        made.add(made_by(explained, sequenced_id(draft.topic, draft.key, sequence)))
-        sequences.append(sequence)
-        rows.append(
+        made.add(Made(explained, sequence))
+        sealed.append(_Sealed(sequence, position, explained.seal(sequence)))
+    return sealed
+
+
+def _filled(sealed: Sequence[_Sealed]) -> list[list[_Sealed]]:
+    """Put the facts on pages, each of one topic: a topic that takes nothing blocks no other."""
+    pages: list[list[_Sealed]] = []
+    filling: dict[str, list[_Sealed]] = {}
+    room: dict[str, int] = {}
+    for one in sealed:
+        topic, size = one.record.topic, _size(one.record)
+        page = filling.get(topic)
+        if page is None or len(page) == PAGE_FACTS_MAX or room[topic] < size:
+            page = filling[topic] = []
+            room[topic] = PAGE_BYTES_MAX
+            pages.append(page)
+        page.append(one)
+        room[topic] -= size
+    return pages
+
+
+def _size(record: Record) -> int:
+    return len(record.value or b"") + len(record.key or b"")
+
+
+def _page_document(page: Sequence[_Sealed], now: datetime) -> Document:
+    first = page[0]
+    topic, key = first.record.topic, first.record.key or b""
+    return {
+        "_id": row_id(topic, key.decode(), first.sequence),
+        "position": first.position,
+        "topic": topic,
+        "facts": [
             {
-                "_id": f"{draft.topic}|{draft.key}|{sequence:020}",
-                "position": position,
-                "topic": record.topic,
-                "key": record.key,
-                "value": record.value,
-                "headers": [[name, value] for name, value in record.headers],
-                "saved_at": now,
+                "key": one.record.key,
+                "sequence": one.sequence,
+                "value": one.record.value,
+                "headers": dict(one.record.headers),
             }
-        )
-    return rows, sequences
+            for one in page
+        ],
+        "saved_at": now,
+    }
+
+
+def _row_document(page: Sequence[_Sealed], now: datetime) -> Document:
+    (one,) = page
+    record = one.record
+    return {
+        "_id": row_id(record.topic, (record.key or b"").decode(), one.sequence),
+        "position": one.position,
+        "topic": record.topic,
+        "key": record.key,
+        "value": record.value,
+        "headers": [[name, value] for name, value in record.headers],
+        "saved_at": now,
+    }
+
+
+def rows_of(document: Document) -> Iterator[OutboxRow]:
+    """Return the facts of a document of the outbox, whichever release wrote it."""
+    page, topic, saved_at = document["_id"], document["topic"], document["saved_at"]
+    if "facts" not in document:
+        headers = tuple((name, value) for name, value in document["headers"])
+        record = Record(topic, document["key"], document["value"], headers)
+        yield OutboxRow(int(page.rpartition("|")[2]), record, saved_at, page)
+        return
+    facts = document["facts"]
+    for fact in facts:
+        record = Record(topic, fact["key"], fact["value"], tuple(fact["headers"].items()))
+        yield OutboxRow(fact["sequence"], record, saved_at, page, len(facts))
 
 
 def _microseconds(instant: datetime) -> int:
@@ -206,17 +337,37 @@ class MongoOutboxQueue:
 
     async def page(self, limit: int, without_topics: Collection[str] = ()) -> list[OutboxRow]:
         wanted = {"topic": {"$nin": list(without_topics)}} if without_topics else {}
-        # A plain sorted scan was seen to return sequence 2 without 1 (`stack.md` 4); all batches
+        rows: list[OutboxRow] = []
+        found, asked = 0, FIRST_DOCUMENTS
+        # A plain sorted scan was seen to return sequence 2 without 1 (`stack.md` 4); all reads
         # of a snapshot see one instant.
         with sorted_errors():
             async with await self._database.snapshot_session() as session:
-                cursor = self._rows.find(wanted, session=session).sort("position", 1).limit(limit)
-                documents = await cursor.to_list(None)
-        return [_row(document) for document in documents]
+                while len(rows) < limit:
+                    cursor = self._rows.find(wanted, session=session)
+                    cursor = cursor.sort("position", 1).skip(found).limit(asked)
+                    documents = await cursor.to_list(None)
+                    rows += [row for document in documents for row in rows_of(document)]
+                    found += len(documents)
+                    if len(documents) < asked:
+                        break
+                    # As many as hold what is still wanted, if they are like those before.
+                    asked = max(1, (limit - len(rows)) * found // max(1, len(rows)))
+        return rows
 
-    async def remove(self, ids: Sequence[str]) -> None:
+    async def remove(self, rows: Sequence[OutboxRow]) -> None:
+        pages: dict[str, list[OutboxRow]] = defaultdict(list)
+        for row in rows:
+            pages[row.page].append(row)
+        whole = [page for page, some in pages.items() if len(some) == some[0].page_facts]
         with sorted_errors():
-            await self._rows.delete_many({"_id": {"$in": list(ids)}})
+            if whole:
+                await self._rows.delete_many({"_id": {"$in": whole}})
+            for page in pages.keys() - set(whole):
+                gone = [{"key": row.record.key, "sequence": row.sequence} for row in pages[page]]
+                await self._rows.update_one({"_id": page}, {"$pull": {"facts": {"$or": gone}}})
+                # What is left may have been taken out meanwhile by who relays beside us.
+                await self._rows.delete_one({"_id": page, "facts": []})
 
     async def note_reached(self, reached: Mapping[tuple[str, int], int]) -> None:
         writes = [
@@ -240,16 +391,11 @@ class MongoOutboxQueue:
         return {(row["topic"], row["partition"]): row["offset"] for row in rows}
 
     async def backlog(self) -> tuple[int, datetime | None]:
+        facts = {"$cond": [{"$isArray": "$facts"}, {"$size": {"$ifNull": ["$facts", []]}}, 1]}
+        all_of_them = {"_id": None, "facts": {"$sum": facts}, "oldest": {"$min": "$saved_at"}}
         with sorted_errors():
-            count = await self._rows.estimated_document_count()
-            oldest = await self._rows.find_one({}, sort=[("position", 1)])
-        return count, oldest["saved_at"] if oldest else None
-
-
-def _row(document: dict[str, Any]) -> OutboxRow:
-    headers = tuple((name, value) for name, value in document["headers"])
-    record = Record(document["topic"], document["key"], document["value"], headers)
-    return OutboxRow(document["_id"], record, document["saved_at"])
+            found = await self._rows.aggregate([{"$group": all_of_them}]).to_list(None)
+        return (found[0]["facts"], found[0]["oldest"]) if found else (0, None)
 
 
 class MemoryOutbox:
@@ -275,9 +421,10 @@ class MemoryOutbox:
             self._sequences[stream] = sequence
             story = self._stories.setdefault(stream, first_story(*stream, [draft]))
             explained = explain(draft, story)
-            row_id = f"{draft.topic}|{draft.key}|{sequence:020}"
-            self._rows[row_id] = OutboxRow(row_id, explained.seal(sequence), self._clock.now())
-            self._made.add(made_by(explained, sequenced_id(*stream, sequence)))
+            place = row_id(draft.topic, draft.key, sequence)
+            record = explained.seal(sequence)
+            self._rows[place] = OutboxRow(sequence, record, self._clock.now(), place)
+            self._made.add(Made(explained, sequence))
             sequences.append(sequence)
         return sequences
 
@@ -291,10 +438,10 @@ class MemoryOutbox:
 
         return await self._database.transaction(read)
 
-    async def remove(self, ids: Sequence[str]) -> None:
+    async def remove(self, rows: Sequence[OutboxRow]) -> None:
         async def forget() -> None:
-            for row_id in ids:
-                self._rows.pop(row_id, None)
+            for row in rows:
+                self._rows.pop(row.id, None)
 
         await self._database.transaction(forget)
 

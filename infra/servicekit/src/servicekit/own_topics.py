@@ -21,7 +21,7 @@ from servicekit.clock import Clock
 from servicekit.kafka import KafkaConnection
 from servicekit.mongo import Database, Document, Session, sorted_errors
 from servicekit.ordering import Incoming
-from servicekit.outbox import MongoOutbox, MongoOutboxQueue
+from servicekit.outbox import MongoOutbox, MongoOutboxQueue, OutboxRow, rows_of
 from servicekit.topic_reader import TopicReader
 from sosst_contracts.codec import Decoded, Draft, Record, attribution, decode
 from sosst_contracts.registry import REGISTRY
@@ -71,9 +71,15 @@ class OwnTopics:
     """The comparison of one service's topics with its database."""
 
     def __init__(
-        self, topics: Sequence[str], connection: KafkaConnection, database: Database
+        self,
+        topics: Sequence[str],
+        connection: KafkaConnection,
+        database: Database,
+        *,
+        pages: bool = True,
     ) -> None:
         self._topics = topics
+        self._pages = pages
         self._connection = connection
         self._database = database
         self._sequences = database.collection("sequences")
@@ -130,17 +136,32 @@ class OwnTopics:
     async def _renumber(
         self, session: Session, clock: Clock, first: Unexplained, head: int
     ) -> None:
-        topic, key, prefix = first.topic, first.key, f"{first.topic}|{first.key}|"
-        behind = {"$gte": f"{prefix}{first.sequence:020}", "$lt": f"{prefix}~"}
-        mine = {"_id": behind, "topic": topic, "key": key.encode()}
+        topic, key = first.topic, first.key.encode()
+        holding = {"topic": topic, "$or": [{"key": key}, {"facts.key": key}]}
+        taken: list[OutboxRow] = []
         with sorted_errors():
-            rows = await self._rows.find(mine, session=session).sort("_id", 1).to_list(None)
-            await self._rows.delete_many(mine, session=session)
+            cursor = self._rows.find(holding, session=session).sort("position", 1)
+            for document in await cursor.to_list(None):
+                rows = [row for row in rows_of(document) if _is_behind(row, first)]
+                taken += rows
+                await self._take_out(document, rows, session)
             await self._sequences.update_one(
-                {"_id": f"{topic}|{key}"}, {"$set": {"last": head}}, session=session
+                {"_id": f"{topic}|{first.key}"}, {"$set": {"last": head}}, session=session
             )
-        drafts = [_draft_again(row) for row in rows]
-        await MongoOutbox(self._database, session, clock, Causes()).add(drafts)
+        drafts = [_draft_again(row.record) for row in taken]
+        outbox = MongoOutbox(self._database, session, clock, Causes(), pages=self._pages)
+        await outbox.add(drafts)
+
+    async def _take_out(
+        self, document: Document, rows: Sequence[OutboxRow], session: Session
+    ) -> None:
+        mine = {"_id": document["_id"]}
+        if rows and len(rows) == rows[0].page_facts:
+            await self._rows.delete_one(mine, session=session)
+        elif rows:
+            gone = [{"key": row.record.key, "sequence": row.sequence} for row in rows]
+            pull = {"$pull": {"facts": {"$or": gone}}}
+            await self._rows.update_one(mine, pull, session=session)
 
     async def settle(self, ends: Mapping[Place, int]) -> None:
         """Remember that everything before these ends is explained."""
@@ -175,16 +196,23 @@ class OwnTopics:
     async def _waiting(
         self, topic: str, places: set[tuple[str, int]]
     ) -> dict[tuple[str, int], bytes | None]:
-        ids = {f"{topic}|{key}|{at:020}": (key, at) for key, at in places}
+        keys = list({key.encode() for key, _ in places})
+        holding = [{"key": {"$in": keys}}, {"facts.key": {"$in": keys}}]
+        values: dict[tuple[str, int], bytes | None] = {}
         with sorted_errors():
-            rows = await self._rows.find({"_id": {"$in": list(ids)}}, {"value": 1}).to_list(None)
-        return {ids[row["_id"]]: row["value"] for row in rows}
+            async for document in self._rows.find({"topic": topic, "$or": holding}):
+                for row in rows_of(document):
+                    values[(row.record.key or b"").decode(), row.sequence] = row.record.value
+        return {place: values[place] for place in places & values.keys()}
 
 
-def _draft_again(row: Document) -> Draft:
-    """Return the fact of an outbox row without its number; we sealed it, so it can be read."""
-    headers = tuple((name, value) for name, value in row["headers"])
-    decoded = decode(Record(row["topic"], row["key"], row["value"], headers))
+def _is_behind(row: OutboxRow, first: Unexplained) -> bool:
+    return row.record.key == first.key.encode() and row.sequence >= first.sequence
+
+
+def _draft_again(record: Record) -> Draft:
+    """Return a fact that waits without its number; we sealed it, so it can be read."""
+    decoded = decode(record)
     assert isinstance(decoded, Decoded), decoded
     envelope = decoded.envelope
     return Draft(

@@ -14,7 +14,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from servicekit import metrics
+from servicekit import garbage, metrics
 from servicekit.errors import DependencyAway
 from servicekit.health import Health, health_app
 from servicekit.loops import Loop, Pulse, Pulses, pause
@@ -86,6 +86,7 @@ class Process:
             await self.cleared(stopping)
             if stopping.is_set():
                 return
+            garbage.look_seldom()
             for loop in self.loops:
                 self._start(loop, stopping)
             log.info("running", http_port=self.http_port, health_port=self.health_port)

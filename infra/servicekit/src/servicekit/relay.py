@@ -75,7 +75,7 @@ class Relay:
         done = [row for row, good in zip(rows, acknowledged, strict=True) if good]
         self._block_topics(rows, done)
         if done:
-            await self._queue.remove([row.id for row in done])
+            await self._queue.remove(done)
             _observe_delay(done)
         return bool(done)
 

@@ -91,11 +91,14 @@ class Runtime(Generic[U]):
             self.clock,
             lambda session, plumbing: bind(self.database, session, plumbing),
             on_commit=self._committed,
+            outbox_pages=settings.outbox_pages,
         )
         keys = PublishedKeys(settings.auth_jwks_url, refresh_seconds=settings.auth_keys_seconds)
         self.guard = Guard(TokenVerifier(settings.auth_issuer, settings.auth_audience, keys))
         self.switches = Switches(self.database, self.clock)
-        self.own_topics = OwnTopics(own_topics(service), self.connection, self.database)
+        self.own_topics = OwnTopics(
+            own_topics(service), self.connection, self.database, pages=settings.outbox_pages
+        )
         self.recovery_mark = RecoveryMark(self.database)
         self.subscriptions: list[Subscription[U]] = []
         self.service_recovery = ServiceRecovery()

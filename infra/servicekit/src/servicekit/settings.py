@@ -74,6 +74,11 @@ class ServiceSettings(BaseSettings):
     topic_retry_seconds: float = Field(
         15.0, gt=0, description="Pause before a missing topic is asked for again."
     )
+    outbox_pages: bool = Field(
+        True,
+        description="Facts of a transaction share documents of the outbox; `false` while a release "
+        "runs, or may have to, that can read only one fact a document.",
+    )
     auth_issuer: str = Field(min_length=1, description="`iss` of the bearer tokens that count.")
     auth_audience: str = Field(min_length=1, description="`aud` of the bearer tokens that count.")
     auth_jwks_url: str = Field(

@@ -148,7 +148,8 @@ def current_traceparent() -> str | None:
 
 def new_traceparent() -> str:
     """Begin a trace that nobody here records, so that what follows can still be put together."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+    random = secrets.token_hex(24)
+    return f"00-{random[:32]}-{random[32:]}-00"
 
 
 def trace_id_of(traceparent: str | None) -> str | None:

@@ -68,11 +68,14 @@ class MongoUnitsOfWork(Generic[U]):
         clock: Clock,
         bind: Callable[[Session, Plumbing], U],
         on_commit: Callable[[Left], None] = lambda left: None,
+        *,
+        outbox_pages: bool = True,
     ) -> None:
         self._database = database
         self._clock = clock
         self._bind = bind
         self._on_commit = on_commit
+        self._outbox_pages = outbox_pages
 
     async def run(self, work: Callable[[U], Awaitable[T]]) -> T:
         left = Left()
@@ -80,7 +83,9 @@ class MongoUnitsOfWork(Generic[U]):
         async def attempt(session: Session) -> T:
             nonlocal left
             made = Causes()
-            outbox = MongoOutbox(self._database, session, self._clock, made)
+            outbox = MongoOutbox(
+                self._database, session, self._clock, made, pages=self._outbox_pages
+            )
             offers = MongoWorkOffers(self._database, session, made)
             result = await work(self._unit(session, outbox, offers))
             left = Left(facts=outbox.added, work=offers.offered)

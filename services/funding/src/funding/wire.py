@@ -1,7 +1,6 @@
 """The only place that knows both a contract's event and the domain's words for it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -102,7 +101,8 @@ def _terms_of(values: dict[str, Any]) -> Terms:
 
 def to_the_millisecond(instant: datetime) -> datetime:
     """Cut to what MongoDB keeps, so that the same fact told again compares equal."""
-    return instant.replace(microsecond=instant.microsecond // 1_000 * 1_000)
+    odd = instant.microsecond % 1_000
+    return instant.replace(microsecond=instant.microsecond - odd) if odd else instant
 
 
 def payment_from(event: PaymentEvent) -> Payment:
@@ -110,23 +110,27 @@ def payment_from(event: PaymentEvent) -> Payment:
     match event:
         case platform.PaymentCaptured():
             capture = Capture(event.provider_fee, event.balance_transaction)
-            captured = _payment(event, PaymentStatus.CAPTURED, event.occurred_at)
-            return replace(captured, capture=capture)
+            return _payment(event, PaymentStatus.CAPTURED, event.occurred_at, capture=capture)
         case platform.PaymentFailed():
-            failed = _payment(event, PaymentStatus.FAILED, event.occurred_at)
-            return replace(failed, reason=event.reason)
+            reason = event.reason
+            return _payment(event, PaymentStatus.FAILED, event.occurred_at, reason=reason)
         case platform.PaymentWithdrawn():
-            withdrawn = _payment(event, PaymentStatus.WITHDRAWN, event.occurred_at)
-            return replace(withdrawn, returned=event.balance_transaction)
+            returned = event.balance_transaction
+            return _payment(event, PaymentStatus.WITHDRAWN, event.occurred_at, returned=returned)
         case platform.PaymentPending():
-            pending = _payment(event, PaymentStatus.PENDING, event.occurred_at)
-            return replace(pending, method=_method(event.method))
+            method = _method(event.method)
+            return _payment(event, PaymentStatus.PENDING, event.occurred_at, method=method)
 
 
 def _payment(
     event: PaymentEvent | events.PledgePlaced | events.PledgeCollected | events.PledgeErrored,
     status: PaymentStatus,
     occurred_at: datetime,
+    *,
+    capture: Capture | None = None,
+    reason: str | None = None,
+    method: PaymentMethod | None = None,
+    returned: str | None = None,
 ) -> Payment:
     """Read what every fact about a payment says, of others and of our own."""
     return Payment(
@@ -139,6 +143,10 @@ def _payment(
         money=Money(event.amount, event.currency),
         status=status,
         occurred_at=to_the_millisecond(occurred_at),
+        capture=capture,
+        reason=reason,
+        method=method,
+        returned=returned,
     )
 
 
@@ -366,15 +374,17 @@ def _happened(event: Event, sequence: int) -> Happened | None:
                 )
             )
         case events.PledgePlaced():
-            payment = _payment(event, PaymentStatus.PENDING, event.placed_at)
-            return Paid(sequence, replace(payment, method=_method(event.method)), None)
+            method = _method(event.method)
+            pending = _payment(event, PaymentStatus.PENDING, event.placed_at, method=method)
+            return Paid(sequence, pending, None)
         case events.PledgeCollected():
-            payment = _payment(event, PaymentStatus.CAPTURED, event.captured_at)
             capture = Capture(event.provider_fee, event.balance_transaction)
-            return Paid(sequence, replace(payment, capture=capture), Standing(event.standing))
+            captured = _payment(event, PaymentStatus.CAPTURED, event.captured_at, capture=capture)
+            return Paid(sequence, captured, Standing(event.standing))
         case events.PledgeErrored():
-            payment = _payment(event, PaymentStatus.FAILED, event.errored_at)
-            return Paid(sequence, replace(payment, reason=event.reason), None)
+            reason = event.reason
+            failed = _payment(event, PaymentStatus.FAILED, event.errored_at, reason=reason)
+            return Paid(sequence, failed, None)
         case events.PledgeReminderDue() | events.PledgeLastTryDue():
             return Stepped(sequence, event.pledge_id, to_the_millisecond(event.due_at))
         case events.PledgeDropped():

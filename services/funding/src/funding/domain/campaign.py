@@ -73,6 +73,16 @@ class Totals:
     count: int = 0
     late: int = 0
 
+    # Field by field, three times for each payment: `replace` looks every field up by its name.
+    def with_raised(self, amount: int) -> "Totals":
+        return Totals(self.raised + amount, self.counted, self.count, self.late)
+
+    def with_counted(self, amount: int) -> "Totals":
+        return Totals(self.raised, self.counted + amount, self.count + 1, self.late)
+
+    def with_late(self, amount: int) -> "Totals":
+        return Totals(self.raised, self.counted, self.count, self.late + amount)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

@@ -189,7 +189,8 @@ def take_payment(campaign: Campaign, known: Pledge | None, payment: Payment) -> 
     # A pledge that the public total lost when it was dropped is placed again.
     placed = known is None or not known.raised
     facts: list[Fact] = [PledgePlaced(payment, placed_at)] if placed else []
-    totals = _raise(campaign.totals, payment.money.amount) if placed else campaign.totals
+    amount = payment.money.amount
+    totals = campaign.totals.with_raised(amount) if placed else campaign.totals
     if target is PledgeState.COLLECTED:
         pledge, totals, collected = _collect(campaign, pledge, totals)
         facts.append(collected)
@@ -275,20 +276,13 @@ def _identity(payment: Payment) -> tuple[object, ...]:
     )
 
 
-def _raise(totals: Totals, amount: int) -> Totals:
-    return replace(totals, raised=totals.raised + amount)
-
-
 def _collect(
     campaign: Campaign, pledge: Pledge, totals: Totals
 ) -> tuple[Pledge, Totals, PledgeCollected]:
     """Count the pledge if it was captured in time and no verdict has fallen; else it is late."""
-    payment = pledge.payment
+    payment, amount = pledge.payment, pledge.payment.money.amount
     in_time = payment.occurred_at <= campaign.launch.deadline and not campaign.is_over
     standing = Standing.COUNTED if in_time else Standing.LATE
-    amount = payment.money.amount
-    if in_time:
-        totals = replace(totals, counted=totals.counted + amount, count=totals.count + 1)
-    else:
-        totals = replace(totals, late=totals.late + amount)
-    return replace(pledge, standing=standing), totals, PledgeCollected(payment, standing)
+    totals = totals.with_counted(amount) if in_time else totals.with_late(amount)
+    collected = Pledge(payment, pledge.state, pledge.placed_at, standing)
+    return collected, totals, PledgeCollected(payment, standing)

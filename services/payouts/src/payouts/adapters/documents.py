@@ -1,5 +1,6 @@
 """Domain values as documents and back; pydantic knows the shapes from the dataclasses."""
 
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
@@ -23,12 +24,19 @@ class Documents(Generic[T]):
         return self._adapter.validate_python(fields)
 
 
+# What BSON takes as it is: nearly everything in a document, so that only the rest is looked into.
+_AS_IT_IS = frozenset({str, int, bool, datetime, type(None)})
+
+
 def _plain(value: Any) -> Any:
     """Enums become their words: BSON would refuse the keys and keep the classes of the values."""
     if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {
+            str(name): inner if type(inner) in _AS_IT_IS else _plain(inner)
+            for name, inner in value.items()
+        }
     if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
+        return [inner if type(inner) in _AS_IT_IS else _plain(inner) for inner in value]
     if isinstance(value, str):
         return str(value)
-    return int(value) if type(value) is not bool and isinstance(value, int) else value
+    return int(value) if isinstance(value, int) else value

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from pymongo import InsertOne, ReplaceOne, UpdateOne
@@ -79,8 +78,8 @@ class _VersionedCollection(Generic[V]):
             raise Conflict("a document was saved by somebody else")
 
     def _write(self, document_id: str, value: V) -> Any:
-        saved: V = replace(value, version=value.version + 1)  # type: ignore[type-var]
-        document = self._documents.document(document_id, saved) | self._beside
+        document = self._documents.document(document_id, value) | self._beside
+        document["version"] = value.version + 1
         if value.version == 0:
             return InsertOne(document)
         return ReplaceOne({"_id": document_id, "version": value.version}, document)
@@ -154,6 +153,7 @@ class MongoPledges:
     def __init__(self, database: Database, session: Session) -> None:
         self._pledges = database.collection("pledge_money")
         self._session = session
+        self._known: set[str] = set()
 
     async def load(self, pledge_ids: Collection[str]) -> dict[str, PledgeMoney]:
         found = await self._find({"_id": {"$in": list(pledge_ids)}}, 0)
@@ -162,12 +162,30 @@ class MongoPledges:
     async def save(self, pledges: Sequence[PledgeMoney]) -> None:
         if not pledges:
             return
-        writes = [
-            ReplaceOne({"_id": m.pledge_id}, PLEDGES.document(m.pledge_id, m), upsert=True)
-            for m in pledges
+        await self._learn([m.pledge_id for m in pledges if m.pledge_id not in self._known])
+        documents = [PLEDGES.document(money.pledge_id, money) for money in pledges]
+        new = [document for document in documents if document["_id"] not in self._known]
+        changed = [
+            ReplaceOne({"_id": document["_id"]}, document)
+            for document in documents
+            if document["_id"] in self._known
         ]
         with sorted_errors():
-            await self._pledges.bulk_write(writes, ordered=False, session=self._session)
+            if new:
+                await self._pledges.insert_many(new, ordered=False, session=self._session)
+            if changed:
+                await self._pledges.bulk_write(changed, ordered=False, session=self._session)
+        self._known |= {document["_id"] for document in new}
+
+    async def _learn(self, pledge_ids: Sequence[str]) -> None:
+        """See which of them exist: asking and inserting costs a fraction of an upsert."""
+        if pledge_ids:
+            query = {"_id": {"$in": list(pledge_ids)}}
+            with sorted_errors():
+                rows = await self._pledges.find(query, {"_id": 1}, session=self._session).to_list(
+                    None
+                )
+            self._known |= {row["_id"] for row in rows}
 
     async def page(self, campaign_id: str, after: str | None, limit: int) -> list[PledgeMoney]:
         query: Document = {"campaign_id": campaign_id, "_id": {"$gt": after or ""}}
@@ -180,7 +198,9 @@ class MongoPledges:
     async def _find(self, query: Document, limit: int) -> list[PledgeMoney]:
         with sorted_errors():
             cursor = self._pledges.find(query, session=self._session).sort("_id", 1).limit(limit)
-            return [PLEDGES.value(row) for row in await cursor.to_list(None)]
+            rows = await cursor.to_list(None)
+        self._known |= {row["_id"] for row in rows}
+        return [PLEDGES.value(row) for row in rows]
 
 
 class MongoRefunds:

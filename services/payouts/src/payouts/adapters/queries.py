@@ -26,6 +26,7 @@ from payouts.domain.stage import Stage, StageState
 from payouts.domain.trial_balance import TrialBalance
 from payouts.ports import Queue
 from servicekit.mongo import Database, Document, sorted_errors
+from servicekit.outbox import rows_of
 from sosst_contracts.chain import read_block
 from sosst_contracts.payouts import BlockSealed
 
@@ -75,8 +76,10 @@ class MongoQueries:
         first: dict[str, int] = {}
         with sorted_errors():
             cursor = self._database.collection("outbox").find({"topic": BlockSealed.topic})
-            async for row in cursor.sort("_id", 1):
-                first.setdefault(row["key"].decode(), read_block(row["value"])["number"])
+            async for document in cursor.sort("position", 1):
+                for row in rows_of(document):
+                    block = read_block(row.record.value or b"")
+                    first.setdefault((row.record.key or b"").decode(), block["number"])
         return first
 
     async def refund(self, campaign_id: str, refund_id: str) -> Refund | None:
