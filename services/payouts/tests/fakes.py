@@ -826,7 +826,7 @@ class MemoryProvider:
 
     def _withdraw(self, name: str) -> None:
         seen = self.disputes[name]
-        self._leave("dispute", name, seen.amount + seen.fee)
+        self._leave("dispute", name, seen.amount, seen.fee)
         self.disputes[name] = replace(seen, withdrawn_in=self.movements[-1].id)
 
     def _charged_back(self, payment_reference: str) -> bool:
@@ -860,15 +860,15 @@ class MemoryProvider:
             reason="bank_account_closed",
         )
 
-    def _leave(self, kind: str, source: str, amount: int) -> None:
-        self.cash -= amount
-        self._list(kind, source, -amount)
+    def _leave(self, kind: str, source: str, amount: int, fee: int = 0) -> None:
+        self.cash -= amount + fee
+        self._list(kind, source, -amount, fee)
 
-    def _list(self, kind: str, source: str, amount: int) -> str:
+    def _list(self, kind: str, source: str, amount: int, fee: int = 0) -> str:
         """List a movement of the platform's cash."""
         name = f"txn_p{len(self.movements)}"
         self.movements.append(CashMovement(name, kind, source))
-        self.list_movement(name, "", kind, source, amount)
+        self.list_movement(name, "", kind, source, amount, fee)
         return name
 
     def list_movement(

@@ -12,6 +12,7 @@ from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import Caller
 from payouts.commands import perform_reconcile
 from payouts.domain.book import Outcome
+from payouts.domain.dispute import ProviderDisputeStatus as Status
 from payouts.domain.errors import Refused
 from payouts.domain.reconciliation import (
     BookedCash,
@@ -83,6 +84,24 @@ async def test_a_whole_life_leaves_no_difference(payouts: Payouts) -> None:
         "transfer",
         "payout",
     }
+
+
+async def test_chargebacks_leave_no_difference(payouts: Payouts) -> None:
+    """With their fees: one that is lost, one that is won, and one of more than its pledge."""
+    await payouts.collect(1, 2, 3)
+    provider = payouts.provider
+    lost, won = provider.dispute("ch_1", 5_000, 2_000), provider.dispute("ch_2", 5_000, 2_000)
+    provider.dispute("ch_3", 5_600, 2_000)
+    for name, status in ((lost, Status.LOST), (won, Status.WON), (None, None)):
+        for _ in range(3):
+            await payouts.turn()
+            payouts.clock.advance(seconds=30)
+        if name and status:
+            provider.move_dispute(name, status)
+    assert await compared(payouts) == ()
+    types = [one.type for one in provider.statement if one.type.startswith("dispute")]
+    assert sorted(types) == ["dispute", "dispute", "dispute", "dispute_reversal"]
+    await payouts.assert_books_true()
 
 
 async def test_what_is_young_is_not_compared(payouts: Payouts) -> None:
