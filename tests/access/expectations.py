@@ -278,7 +278,7 @@ ROWS = (
         path="/campaigns/{approvable}/receivables/{receivable_id}/endings",
         body=ENDING,
         natural_key="campaign, debt, who says it, and what is said",
-        other=(ENDING | {"amount": 1}, 200),
+        other=(ENDING | {"amount": 1}, 409),
     ),
     Row(
         "payouts",
