@@ -66,6 +66,7 @@ APPROVAL = {
     "milestone_revision": 1,
 }
 
+ITEM = {"campaign_id": CAMPAIGN, "refund_id": "rf_none"}
 PAID_OTHERWISE = {"method": "bank_transfer", "proof": "a" * 64, "note": "wired"}
 REFUND_REQUEST = {"pledge_id": "pledge-29", "amount": 700, "reason": "a broken lamp"}
 

@@ -1,6 +1,7 @@
 """The routes by which people decide: what they answer, and a clear problem for each bad input."""
 
 import json
+from argparse import Namespace
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import Caller
+from payouts.commands import perform_queue
 from servicekit.problems import install_problems
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
 from services.payouts.tests.test_http import api_of, problem
@@ -224,3 +226,81 @@ async def test_an_approval_is_of_what_was_shown(client: httpx.AsyncClient) -> No
         f"{AT}/refunds/rf_none/approval", json=REFUND_APPROVAL, headers=bearer(OTHER_STAFF)
     )
     assert problem(absent) == (404, "refund-unknown")
+
+
+@pytest.mark.trap(2)
+@pytest.mark.trap(6)
+async def test_a_batch_has_a_result_for_each_and_stops_for_none(
+    client: httpx.AsyncClient, known: Payouts
+) -> None:
+    """What is unknown, one's own, or shown wrongly is named; the others are approved."""
+    items = []
+    for number in range(250):
+        who = OTHER_STAFF if number == 7 else STAFF
+        body = REQUEST | {"amount": 1}
+        made = await client.put(f"{AT}/refunds/r-{number}", json=body, headers=bearer(who))
+        refund = {"campaign_id": CAMPAIGN, "refund_id": made.json()["refund_id"]}
+        items.append(refund | {"amount": 2 if number == 8 else 1, "currency": "EUR"})
+    items[9] = items[9] | {"refund_id": "rf_none"}
+    answer = await client.post(
+        "/refunds/approvals", json={"items": items}, headers=bearer(OTHER_STAFF)
+    )
+    results = answer.json()["results"]
+    assert [one["refund_id"] for one in results] == [item["refund_id"] for item in items]
+    wrong = {n: (r["status"], r["problem"]) for n, r in enumerate(results) if r["status"] != 200}
+    assert wrong == {
+        7: (409, "same-person"),
+        8: (409, "request-changed"),
+        9: (404, "refund-unknown"),
+    }
+    assert {one["state"] for n, one in enumerate(results) if n not in wrong} == {"requested"}
+    waiting = await read_queue(client, "awaiting-approval", limit=2)
+    assert len(waiting) == 3
+
+
+async def read_queue(client: httpx.AsyncClient, name: str, limit: int) -> list[str]:
+    """Page by page, to the end."""
+    found: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = await client.get(
+            f"/queues/{name}", params={"cursor": cursor, "limit": limit}, headers=bearer(STAFF)
+        )
+        found += [item["refund"]["refund_id"] for item in page.json()["items"]]
+        cursor = page.json()["next_cursor"]
+    return found
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/queues/paid", "/queues/claimable?cursor=yesterday~rf", "/queues/claimable?limit=0"],
+)
+async def test_a_queue_that_is_not_there(client: httpx.AsyncClient, path: str) -> None:
+    """Another name, a made-up cursor, no page at all."""
+    assert problem(await client.get(path, headers=bearer(STAFF)))[0] == 422
+
+
+async def test_claimable_ones_are_tried_again_together_and_listed_for_operators(
+    client: httpx.AsyncClient, known: Payouts, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The queue by HTTP and on the command line shows the same; a batch empties it."""
+    known.provider.faults["create_refund"] = ["decline"] * 6
+    for number in (1, 2):
+        body = REQUEST | {"amount": number}
+        made = await client.put(f"{AT}/refunds/r-{number}", json=body, headers=bearer(STAFF))
+        await client.post(
+            f"{AT}/refunds/{made.json()['refund_id']}/approval",
+            json=REFUND_APPROVAL | {"amount": number},
+            headers=bearer(OTHER_STAFF),
+        )
+    await known.work_off()
+    waiting = await read_queue(client, "claimable", limit=1)
+    await perform_queue(Namespace(name="claimable"), known.queries, known.clock.now())
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[2] for line in lines[:-1]] == waiting and len(waiting) == 2
+    assert lines[-1] == "2 refunds wait in claimable"
+    items = [{"campaign_id": CAMPAIGN, "refund_id": r, "after_attempt": 3} for r in waiting]
+    answer = await client.post("/refunds/retries", json={"items": items}, headers=bearer(STAFF))
+    assert [one["state"] for one in answer.json()["results"]] == ["requested"] * 2
+    await known.work_off()
+    assert known.provider.refunded == {"ch_1": 3}

@@ -27,9 +27,11 @@ from payouts.adapters.queries import MongoQueries
 from payouts.adapters.sandbox_provider import SandboxProvider
 from payouts.adapters.schema import SCHEMA
 from payouts.commands import (
+    describe_queue,
     describe_reconcile,
     describe_trial_balance,
     describe_verify_ledger,
+    perform_queue,
     perform_reconcile,
     perform_trial_balance,
     perform_verify_ledger,
@@ -245,11 +247,24 @@ async def _reconcile(context: Context) -> int:
         await provider.close()
 
 
+async def _queue(context: Context) -> int:
+    runtime = context.runtime
+    return await perform_queue(
+        context.arguments, MongoQueries(runtime.database), runtime.clock.now()
+    )
+
+
 async def _trial_balance(context: Context) -> int:
     return await perform_trial_balance(context.arguments, MongoQueries(context.runtime.database))
 
 
 COMMANDS = (
+    Command(
+        "queue",
+        "list the refunds of all campaigns that wait for somebody, oldest first",
+        describe_queue,
+        _queue,
+    ),
     Command(
         "trial-balance",
         "debit and credit of every account over all books, as of a day",

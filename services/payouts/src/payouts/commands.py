@@ -4,7 +4,9 @@ from argparse import ArgumentParser, Namespace
 from datetime import date, datetime, timedelta
 
 from payouts.domain.reconciliation import suspense
+from payouts.domain.refund import Refund
 from payouts.domain.trial_balance import end_of
+from payouts.domain.waiting import QueueName, state_of
 from payouts.handlers.reconcile import reconcile
 from payouts.handlers.sign_heads import read_signed
 from payouts.handlers.verify_ledger import (
@@ -18,6 +20,29 @@ from servicekit.errors import DependencyAway
 
 PROVEN = 0
 FINDINGS = 1
+PAGE = 200
+
+
+def describe_queue(parser: ArgumentParser) -> None:
+    parser.add_argument("name", choices=[name.value for name in QueueName])
+
+
+async def perform_queue(arguments: Namespace, queries: Queries, now: datetime) -> int:
+    """Print every refund that waits there, oldest first, then how many there are."""
+    state, count = state_of(QueueName(arguments.name)), 0
+    after: tuple[datetime, str] | None = None
+    while page := await queries.refund_queue(state, after, PAGE):
+        for refund in page:
+            print(_waiting(refund, now))
+        after = page[-1].created_at, page[-1].refund_id
+        count += len(page)
+    print(f"{count} refunds wait in {arguments.name}")
+    return PROVEN
+
+
+def _waiting(refund: Refund, now: datetime) -> str:
+    what = f"{refund.campaign_id} {refund.refund_id} {refund.amount} {refund.currency}"
+    return f"{now - refund.created_at} {what} {refund.cause} {refund.reason or ''}".rstrip()
 
 
 def describe_verify_ledger(parser: ArgumentParser) -> None:

@@ -25,6 +25,7 @@ from payouts.http.models import (
     StagesView,
 )
 from payouts.http.people import add_people_routes
+from payouts.http.queues import add_queue_routes
 from payouts.http.reconciliation import add_reconciliation_routes
 from payouts.http.refunds import add_refund_routes
 from payouts.http.simulation import add_simulation_route
@@ -145,6 +146,7 @@ def build_api(
     add_refund_routes(
         api, guard, units, queries, stages.funds, clock, backer, unknown=_unknown_refund
     )
+    add_queue_routes(api, guard, units, queries, stages.funds, clock)
     owner_or_staff = guard.allow(Role.STAFF, creator, unknown=_unknown_campaign)
     add_simulation_route(api, Simulate(units), clock, owner_or_staff, _unknown_campaign)
     add_people_routes(api, guard, units, queries, stages, clock, creator, unknown=_unknown_campaign)

@@ -305,6 +305,63 @@ class OtherMeansBody(BaseModel):
     note: Reason
 
 
+class ApproveOne(RefundApprovalBody):
+    """Which refund, and what is allowed, as it was shown."""
+
+    campaign_id: Identifier
+    refund_id: Identifier
+
+
+class ApproveManyBody(BaseModel):
+    """As many as there are."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    items: Annotated[list[ApproveOne], Field(min_length=1)]
+
+
+class RetryOne(TryAgainBody):
+    """Which refund, and after which attempt."""
+
+    campaign_id: Identifier
+    refund_id: Identifier
+
+
+class RetryManyBody(BaseModel):
+    """As many as there are."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    items: Annotated[list[RetryOne], Field(min_length=1)]
+
+
+class ResultView(BaseModel):
+    """What became of one item: its state now, or the problem that kept it from being done."""
+
+    campaign_id: str
+    refund_id: str
+    status: int
+    state: str | None
+    problem: str | None
+    detail: str
+
+
+class ResultsView(BaseModel):
+    """One result for each item, in the order of the items."""
+
+    results: list[ResultView]
+
+
+class QueueItem(BaseModel):
+    refund: RefundView
+    age_seconds: int
+
+
+class QueuePage(BaseModel):
+    items: list[QueueItem]
+    next_cursor: str | None
+
+
 class WhyBody(BaseModel):
     """Why, in the words of who decides."""
 
