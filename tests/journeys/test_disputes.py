@@ -93,7 +93,7 @@ async def test_money_that_a_bank_gives_back_after_the_last_stage_is_paid_too(wor
     total = sum(row.amount for row in rows)
     taken = rows[0].amount
     assert taken <= total * 200 // 10_000
-    await world.launch("returned", goal=total, open_seconds=4)
+    await world.launch("returned", goal=total, open_seconds=10)
     await world.checkout.pay("returned", rows)
     account = (await world.suite.provider.create_account())["id"]
     await world.give_destination("returned", account)

@@ -108,5 +108,6 @@ def a_view(stage: Stage, book: Book, **changes: object) -> GateView:
         "approval_limit": LIMIT,
         "stopped": None,
         "now": NOW,
+        "dispute_reserve": 200,
     }
     return GateView(**(view | changes))  # type: ignore[arg-type]

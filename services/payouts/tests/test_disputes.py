@@ -1,5 +1,6 @@
 """Chargebacks before, during and after everything: whatever the order, the books say who paid."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -553,4 +554,109 @@ async def test_a_dead_worker_leaves_nothing_half_done(payouts: Payouts) -> None:
             await payouts.disputes(claim)
     assert (await the_dispute(payouts, name)).version == 1
     assert len(await payouts.published("dispute-opened")) == 1
+    await assert_true(payouts)
+
+
+BLOCKABLE = ("requested", "awaiting_funds", "failed", "claimable")
+IN_FLIGHT = ("unknown", "submitted")
+
+
+async def bring_to(payouts: Payouts, state: str) -> None:
+    """A refund of a missed campaign's only pledge, brought to a state."""
+    await payouts.collect(1)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 1)
+    await payouts.turn_run_only()
+    faults = {
+        "failed": ["decline"],
+        "claimable": ["decline"] * 3,
+        "unknown": ["timeout_after"],
+        "submitted": ["rate_limited"],
+    }
+    payouts.provider.faults["create_refund"] = faults.get(state, [])
+    if state == "awaiting_funds":
+        payouts.provider.cash -= 1_000_000
+    for _ in range(3 if state == "claimable" else state != "requested"):
+        for claim in await payouts.claim("refund"):
+            await payouts.refunds(claim)
+        payouts.clock.advance(seconds=2)
+    if state == "awaiting_funds":
+        payouts.provider.cash += 1_000_000
+        # A reading is kept for a second of real time.
+        payouts.refunds = payouts.crashed().refunds
+    [refund] = await refunds_of(payouts)
+    assert refund.state.value == state
+
+
+@pytest.mark.trap(3)
+@pytest.mark.parametrize("status", [WON, LOST])
+@pytest.mark.parametrize("state", [*BLOCKABLE, *IN_FLIGHT, "succeeded"])
+async def test_a_chargeback_meets_a_refund_in_every_state(
+    payouts: Payouts, state: str, status: ProviderDisputeStatus
+) -> None:
+    """Whatever it met, at the end the backer has the pledge, and the books say who paid for it."""
+    await bring_to(payouts, state)
+    name = payouts.provider.dispute("ch_1", 5_000)
+    await payouts.follow_cash(payouts.clock.now())
+    for claim in await payouts.claim("dispute"):
+        await payouts.disputes(claim)
+    await assert_true(payouts)
+    [refund] = await refunds_of(payouts)
+    assert refund.state.value == ("blocked" if state in BLOCKABLE else state)
+    await payouts.work_off(0.2)
+    await assert_true(payouts)
+    await decided(payouts, name, status)
+    await payouts.work_off()
+    [refund] = await refunds_of(payouts)
+    by_us, by_bank = payouts.provider.refunded.get("ch_1", 0), 5_000 if status is LOST else 0
+    assert by_us + by_bank >= 5_000
+    assert refund.state is (RefundState.SUCCEEDED if by_us else RefundState.CANCELLED)
+    assert await held(payouts, Account.LOSS_COSTS) == by_us + by_bank - 5_000
+    assert (by_us + by_bank == 5_000) or state in ("unknown", "succeeded")
+    assert await held(payouts) == await held(payouts, Account.PROVIDER_BALANCE) == 0
+    await assert_true(payouts)
+
+
+@pytest.mark.trap(3)
+async def test_a_dispute_and_the_sending_of_its_refund_race(payouts: Payouts) -> None:
+    """Both at once, many times: blocked before it left, or both took cash; never a wrong book."""
+    numbers = range(1, 9)
+    await payouts.collect(*numbers)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 8)
+    await payouts.turn_run_only()
+    for number in numbers:
+        payouts.provider.dispute(f"ch_{number}", 5_000)
+    await payouts.follow_cash(payouts.clock.now())
+    refunds, disputes = await payouts.claim("refund"), await payouts.claim("dispute")
+    assert (len(refunds), len(disputes)) == (8, 8)
+    work = [payouts.refunds(claim) for claim in refunds]
+    work += [payouts.disputes(claim) for claim in disputes]
+    await asyncio.gather(*work, return_exceptions=True)
+    for _ in range(6):
+        payouts.clock.advance(seconds=60)
+        await payouts.turn()
+    for number in numbers:
+        [refund] = await refunds_of(payouts, number)
+        assert refund.state in (RefundState.BLOCKED, RefundState.SUCCEEDED)
+        assert (await the_money(payouts, number)).disputed == 5_000
+    await assert_true(payouts)
+
+
+@pytest.mark.trap(3)
+async def test_two_chargebacks_of_one_pledge(payouts: Payouts) -> None:
+    """Parts of it, one lost and one won: what the bank did not take is refunded by the run."""
+    await payouts.collect(1, 2)
+    first = await opened(payouts, amount=2_000)
+    second = await opened(payouts, amount=3_000)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 2)
+    await payouts.work_off()
+    await decided(payouts, first, LOST)
+    assert await refunds_of(payouts) == []
+    payouts.provider.disputes[first] = replace(
+        payouts.provider.disputes[first], status=ProviderDisputeStatus.CLOSED
+    )
+    await decided(payouts, second, WON)
+    await payouts.work_off()
+    [rest] = await refunds_of(payouts)
+    assert (rest.state, rest.amount) == (RefundState.SUCCEEDED, 3_000)
+    assert await held(payouts, Account.LOSS_COSTS) == 0
     await assert_true(payouts)

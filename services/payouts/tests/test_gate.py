@@ -12,6 +12,7 @@ from payouts.domain.destination import give, refuse
 from payouts.domain.errors import Refused
 from payouts.domain.funds import ProviderFunds
 from payouts.domain.gate import Actor, LineState, closed, evaluate
+from payouts.domain.ledger import EMPTY, Account
 from payouts.domain.stage import StageState, make_due, move
 from payouts.domain.stage_sending import submit
 from payouts.domain.stopping import Stopped
@@ -44,6 +45,13 @@ SHUT: list[tuple[str, dict[str, Any], LineState, Actor]] = [
     ),
     ("verdict_and_pledges", {"book": the_book(count=2)}, LineState.BLOCKED, Actor.STAFF),
     ("verdict_and_pledges", {"book": the_book(counted=1)}, LineState.BLOCKED, Actor.STAFF),
+    (
+        "disputes",
+        # 2 % of 183.33 are 3.66.
+        {"book": the_book(balances=EMPTY | {Account.DISPUTED_AT_SCHEME: 367})},
+        LineState.BLOCKED,
+        Actor.PROVIDER,
+    ),
     ("previous_stages", {"previous": the_stages()[:1]}, LineState.WAITING, Actor.PLATFORM),
     ("destination", {"destination": None}, LineState.BLOCKED, Actor.CREATOR),
     (
@@ -185,3 +193,25 @@ def test_no_plan_while_the_counts_contradict() -> None:
     assert not plan_is_due(the_book(planned=False, count=2))
     assert not plan_is_due(the_book(planned=False, pledges_sequence=2))
     assert plan_is_due(the_book(planned=False))
+
+
+def test_open_chargebacks_within_the_reserve_hold_nothing_up() -> None:
+    """Up to the reserve to the unit; none at all, whatever the reserve."""
+    for charged_back, reserve in ((366, 200), (0, 0)):
+        book = the_book(balances=EMPTY | {Account.DISPUTED_AT_SCHEME: charged_back})
+        lines = evaluate(a_view(an_approved_stage(), book, dispute_reserve=reserve))
+        assert {line.name: line.state for line in lines}["disputes"] is LineState.PASSED
+
+
+def test_a_debt_that_is_set_off_needs_no_top_up() -> None:
+    """What the creator owes becomes the platform's with the stage, and only the rest leaves."""
+    stage = an_approved_stage(3_666)
+    short = ProviderFunds(available=2_000, total=2_000, booked=4_000)
+    for owed, state in (
+        (0, LineState.BLOCKED),
+        (1_999, LineState.BLOCKED),
+        (2_000, LineState.PASSED),
+    ):
+        book = the_book(balances=EMPTY | {Account.CREATOR_RECEIVABLE: owed})
+        lines = evaluate(a_view(stage, book, funds=short))
+        assert {line.name: line.state for line in lines}["provider_funds"] is state

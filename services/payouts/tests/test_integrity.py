@@ -9,6 +9,7 @@ import pytest
 
 from payouts.domain.block import Block
 from payouts.domain.book import Outcome
+from payouts.domain.dispute import DisputeState, hear
 from payouts.domain.integrity import (
     REFUND_ACCOUNTS,
     STAGE_ACCOUNTS,
@@ -19,14 +20,17 @@ from payouts.domain.integrity import (
     of_kept,
 )
 from payouts.domain.ledger import Account
+from payouts.domain.pledge_money import charge_back, lose_to_bank
+from payouts.domain.postings import dispute_lost, dispute_opened
 from payouts.domain.refund import RefundState, request
 from payouts.domain.stage import StageState
 from payouts.handlers.check_books import COMPARED_AGAIN, ROUND, check_changed, check_round
+from payouts.handlers.posting import post
 from payouts.ports import PayoutsUnit
 from payouts.sweeps import CheckAllBooks, CheckBooks
 from servicekit import metrics
 from servicekit.mongo import Database
-from services.payouts.tests.builders import a_book, a_verdict
+from services.payouts.tests.builders import a_book, a_verdict, seen_dispute
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, mongo_payouts
 
 Spoil = Callable[[PayoutsUnit], Awaitable[None]]
@@ -59,6 +63,73 @@ async def the_book(payouts: Payouts) -> Any:
     book = await payouts.queries.book(CAMPAIGN)
     assert book is not None
     return book
+
+
+async def a_chargeback(payouts: Payouts) -> None:
+    """One is open, and after another one that was lost the creator owes the platform."""
+    await a_life(payouts)
+    payouts.provider.dispute("ch_1", 5_000)
+    for _ in range(3):
+        await payouts.turn()
+        payouts.clock.advance(seconds=30)
+
+    async def lend(unit: PayoutsUnit) -> None:
+        book = (await unit.books.load([CAMPAIGN]))[CAMPAIGN]
+        lost = dispute_lost("dp_lost", 700, 0, 0, 700)
+        open_ = dispute_opened(700, 0, 0, "txn_dp_lost")
+        now = payouts.clock.now()
+        await unit.books.save([await post(unit, book, [open_, lost], now)])
+        gone = hear(seen_dispute(dispute_id="dp_lost", amount=700), now)
+        gone = replace(gone, campaign_id=CAMPAIGN, state=DisputeState.LOST, owed=700)
+        await unit.disputes.save(gone)
+        money = (await unit.pledges.load(["pledge-2"]))["pledge-2"]
+        await unit.pledges.save([lose_to_bank(charge_back(money, 700), 700)])
+
+    await payouts.units.run(lend)
+
+
+async def _touched(unit: PayoutsUnit) -> None:
+    await unit.books.save(list((await unit.books.load([CAMPAIGN])).values()))
+
+
+async def _another_reserve(unit: PayoutsUnit) -> None:
+    dispute = await unit.disputes.load("dp_0")
+    assert dispute is not None
+    await unit.disputes.save(replace(dispute, reserved=dispute.reserved - 1))
+    await _touched(unit)
+
+
+async def _a_forgotten_dispute(unit: PayoutsUnit) -> None:
+    """It is said to be won, and no posting gave the money back."""
+    dispute = await unit.disputes.load("dp_0")
+    assert dispute is not None
+    await unit.disputes.save(replace(dispute, state=DisputeState.WON))
+    await _touched(unit)
+
+
+async def _a_smaller_debt(unit: PayoutsUnit) -> None:
+    (debt,) = (await unit.receivables.load(CAMPAIGN)).values()
+    await unit.receivables.save([replace(debt, settled=1)])
+    await _touched(unit)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (_another_reserve, {"I5", "I6"}),
+        (_a_forgotten_dispute, {"I5"}),
+        (_a_smaller_debt, {"I5"}),
+    ],
+)
+async def test_a_dispute_and_a_debt_that_no_posting_made_are_found(
+    payouts: Payouts, spoil: Spoil, named: set[str]
+) -> None:
+    """Disputes, pledges and debts against their accounts, each with its offender."""
+    await a_chargeback(payouts)
+    assert await sweep(payouts) == {}
+    await payouts.units.run(spoil)
+    payouts.clock.advance(seconds=COMPARED_AGAIN.total_seconds())
+    assert (await sweep(payouts)).keys() == named
 
 
 async def test_every_moment_of_a_life_is_right_and_is_looked_at_once(payouts: Payouts) -> None:
