@@ -34,7 +34,7 @@ from payouts.handlers.sign_heads import sign_heads
 from payouts.handlers.verdict import VerdictHeard, take_verdicts
 from payouts.handlers.work_kinds import REFUND
 from payouts.http import build_api as payouts_api
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 from servicekit.access import Guard
 from servicekit.consume import BatchConsumer
 from servicekit.loops import Pulse

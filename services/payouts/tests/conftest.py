@@ -31,7 +31,10 @@ from payouts.handlers.refunds import refund_lanes
 from payouts.handlers.send_refunds import SendRefunds
 from payouts.handlers.verdict import CancellationHeard, VerdictHeard, take_verdicts
 from payouts.handlers.work_kinds import DISPUTE, REFUND, REFUND_RUN, STAGE
-from payouts.ports import BookChecks, HeadSignatures, PayoutsUnit, Reconciliation
+from payouts.ports.head_signing import HeadSignatures
+from payouts.ports.integrity import BookChecks
+from payouts.ports.reconciliation import Reconciliation
+from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps import FollowCash
 from servicekit.clock import ManualClock
 from servicekit.errors import DependencyAway, LeaseLost

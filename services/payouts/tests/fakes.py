@@ -40,18 +40,18 @@ from payouts.domain.stage_recovery import TransferMade
 from payouts.domain.stopping import Stopped
 from payouts.domain.trial_balance import TrialBalance
 from payouts.domain.withdrawal import WITHDRAWAL
-from payouts.ports import (
-    BlockPlace,
+from payouts.ports.integrity import Round
+from payouts.ports.provider import (
     CashMovement,
     Declined,
     NoAnswer,
     NotThere,
-    PayoutsUnit,
     ProviderBalance,
-    Queue,
-    Round,
     Throttled,
 )
+from payouts.ports.queries import Queue
+from payouts.ports.reconciliation import BlockPlace
+from payouts.ports.unit import PayoutsUnit
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, DuplicateKey
 from servicekit.memory import MemoryDatabase

@@ -19,7 +19,7 @@ from payouts.domain.withdrawal import WithdrawnPledge
 from payouts.handlers.approvals import Asked, approve_stage
 from payouts.handlers.holds import place_hold, release_hold
 from payouts.handlers.pledges import PledgeHeard, take_pledges
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 from servicekit.errors import Conflict
 from services.payouts.tests.builders import LIMIT, NOW
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts

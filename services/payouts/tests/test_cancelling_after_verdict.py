@@ -27,7 +27,7 @@ from payouts.handlers.refund_run import Progress, run_page
 from payouts.handlers.stages import Decide
 from payouts.handlers.verdict import CancellationHeard, VerdictHeard, take_verdicts
 from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps import MeasureQueues, ShareWhatCameBack
 from servicekit.mongo import Database
 from servicekit.work import Claim

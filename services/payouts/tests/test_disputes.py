@@ -14,7 +14,7 @@ from payouts.domain.refund import Refund, RefundState, refund_id_of, request_par
 from payouts.domain.stage import StageState
 from payouts.handlers.posting import post
 from payouts.handlers.wake import wake
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 from services.payouts.tests.conftest import CAMPAIGN, Payouts
 from services.payouts.tests.test_later_stages import approve, decide, pay, show, the
 

@@ -17,7 +17,7 @@ from payouts.domain.postings import refund_requested
 from payouts.handlers.posting import post
 from payouts.handlers.work_kinds import DISPUTE, REFUND
 from payouts.http import build_api
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 from servicekit.problems import install_problems
 from services.payouts.tests.conftest import CAMPAIGN, KEYS, Payouts, memory_payouts
 

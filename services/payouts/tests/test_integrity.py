@@ -26,7 +26,7 @@ from payouts.domain.refund import RefundState, request
 from payouts.domain.stage import StageState
 from payouts.handlers.check_books import COMPARED_AGAIN, ROUND, check_changed, check_round
 from payouts.handlers.posting import post
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps import CheckAllBooks, CheckBooks
 from servicekit import metrics
 from servicekit.mongo import Database

@@ -15,7 +15,7 @@ from payouts.domain.stage import Stage, StageState
 from payouts.handlers.approvals import Asked, approve_stage
 from payouts.handlers.holds import place_hold, release_hold
 from payouts.handlers.milestones import MilestoneDecision, decide_milestone, take_evidence
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 from services.payouts.tests.builders import LIMIT, NOW
 from services.payouts.tests.conftest import CAMPAIGN, Payouts
 

@@ -22,7 +22,7 @@ from payouts.domain.stage_approval import approve_by_verdict
 from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
 from payouts.domain.stage_recovery import TransferMade
 from payouts.domain.stage_sending import submit
-from payouts.ports import (
+from payouts.ports.provider import (
     CashMovement,
     Declined,
     NoAnswer,

@@ -21,7 +21,7 @@ from payouts.domain.receivable import (
 )
 from payouts.handlers.posting import post
 from payouts.handlers.receivables import end_receivable
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 from services.payouts.tests.builders import NOW, a_receivable
 from services.payouts.tests.conftest import CAMPAIGN, Payouts
 

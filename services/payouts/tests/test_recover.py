@@ -25,7 +25,7 @@ from payouts.domain.stage_outcome import TransferSeen
 from payouts.domain.stage_recovery import TransferMade
 from payouts.handlers.holds import place_hold, release_hold
 from payouts.handlers.recover import RecoverPayouts
-from payouts.ports import NoAnswer
+from payouts.ports.provider import NoAnswer
 from servicekit.errors import DependencyAway
 from servicekit.memory import MemoryDatabase
 from servicekit.own_topics import Unexplained

@@ -22,7 +22,7 @@ from payouts.handlers.refund_requests import (
     cancel_refund,
     reject_refund,
 )
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps import ExpireRequests, MeasureQueues
 from services.payouts.tests.builders import LIMIT
 from services.payouts.tests.conftest import CAMPAIGN, Payouts

@@ -11,7 +11,7 @@ from payouts.domain.destination import give
 from payouts.domain.ledger import Account
 from payouts.domain.refund import request
 from payouts.handlers.pledges import PledgeHeard, take_pledges
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 from servicekit import metrics
 from servicekit.errors import Conflict, DuplicateKey, Unsaveable
 from servicekit.mongo import Database

@@ -46,7 +46,8 @@ from payouts.handlers.refunds import refund_lanes
 from payouts.handlers.send_refunds import SendRefunds
 from payouts.handlers.work_kinds import DISPUTE, REFUND, REFUND_RUN, STAGE
 from payouts.http import build_api
-from payouts.ports import Brake, PayoutsUnit
+from payouts.ports.sending import Brake
+from payouts.ports.unit import PayoutsUnit
 from payouts.settings import PayoutsSettings
 from payouts.sweeps import (
     CheckAllBooks,

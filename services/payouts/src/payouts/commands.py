@@ -15,7 +15,11 @@ from payouts.handlers.verify_ledger import (
     verify_from_topic,
     verify_ledger,
 )
-from payouts.ports import HeadKeys, HeadSignatures, LedgerTopic, Provider, Queries, Reconciliation
+from payouts.ports.head_signing import HeadKeys, HeadSignatures
+from payouts.ports.integrity import LedgerTopic
+from payouts.ports.provider import Provider
+from payouts.ports.queries import Queries
+from payouts.ports.reconciliation import Reconciliation
 from servicekit.errors import DependencyAway
 
 PROVEN = 0

@@ -7,7 +7,7 @@ from payouts import wire
 from payouts.domain.errors import Refused
 from payouts.handlers.pledges import take_pledges
 from payouts.handlers.verdict import EndHeard, take_verdicts
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 from servicekit.clock import Clock
 from servicekit.consume import Refusal, Subscription
 from sosst_contracts.codec import Decoded

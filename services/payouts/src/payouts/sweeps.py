@@ -44,16 +44,12 @@ from payouts.metrics import (
     SUSPENSE,
     TOP_UP,
 )
-from payouts.ports import (
-    BookChecks,
-    HeadKeys,
-    HeadSignatures,
-    PayoutsUnit,
-    Provider,
-    Queries,
-    Queue,
-    Reconciliation,
-)
+from payouts.ports.head_signing import HeadKeys, HeadSignatures
+from payouts.ports.integrity import BookChecks
+from payouts.ports.provider import Provider
+from payouts.ports.queries import Queries, Queue
+from payouts.ports.reconciliation import Reconciliation
+from payouts.ports.unit import PayoutsUnit
 from servicekit import metrics as kit
 from servicekit.units import UnitsOfWork
 

@@ -17,7 +17,7 @@ from payouts.domain.receivable import open_sum
 from payouts.domain.refund import RefundState
 from payouts.domain.refund_request import STAFF_REFUND
 from payouts.domain.withdrawal import WITHDRAWAL
-from payouts.ports import Round
+from payouts.ports.integrity import Round
 from servicekit.mongo import Database, Session, sorted_errors
 
 MARKS = Documents(Mark)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from payouts.domain.stopping import Stopped
-from payouts.ports import Queries
+from payouts.ports.queries import Queries
 from servicekit.switches import Known, Switches
 
 STOP_MONEY = Known(

@@ -12,7 +12,7 @@ from payouts.adapters.mongo_stores import block_from
 from payouts.domain.block import Block
 from payouts.domain.postings import LEGS
 from payouts.domain.reconciliation import PLATFORM, BookedCash, Break, Movement, cash_in
-from payouts.ports import BlockPlace
+from payouts.ports.reconciliation import BlockPlace
 from servicekit.errors import Conflict
 from servicekit.mongo import Database, sorted_errors
 

@@ -24,7 +24,7 @@ from payouts.domain.receivable import Receivable, ReceivableState
 from payouts.domain.refund import Refund, RefundState
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.trial_balance import TrialBalance
-from payouts.ports import Queue
+from payouts.ports.queries import Queue
 from servicekit.mongo import Database, Document, sorted_errors
 from servicekit.outbox import rows_of
 from sosst_contracts.chain import read_block

@@ -19,7 +19,7 @@ from payouts.domain.stage import Stage
 from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
 from payouts.domain.stage_recovery import TransferMade
 from payouts.metrics import PROVIDER_DURATION, PROVIDER_REQUESTS
-from payouts.ports import (
+from payouts.ports.provider import (
     CashMovement,
     Declined,
     NoAnswer,

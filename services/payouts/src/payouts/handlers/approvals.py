@@ -11,7 +11,7 @@ from payouts.domain.stage_amount import amount_now
 from payouts.domain.stage_approval import approve_by_person, left_alone
 from payouts.handlers.stages import StageView, load_open_view, save_decision
 from payouts.handlers.wake import wake
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from payouts.domain.stage import Stage, StageDecision
 from payouts.domain.stage_cancelling import cancel_stage
 from payouts.handlers.posting import post
 from payouts.handlers.wake import wake
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 
 
 async def stop_plan(unit: PayoutsUnit, book: Book, now: datetime) -> Book:

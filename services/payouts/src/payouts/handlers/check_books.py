@@ -12,7 +12,8 @@ from payouts.domain.book import Agreement, Book, agreement
 from payouts.domain.chain import Finding, Mark, mark_of, no_longer_there
 from payouts.domain.integrity import Invariant, Violation, of_book, of_kept
 from payouts.handlers.verify_ledger import check_book, check_book_since
-from payouts.ports import BookChecks, Queries, Round
+from payouts.ports.integrity import BookChecks, Round
+from payouts.ports.queries import Queries
 from sosst_contracts.chain import Chain
 
 COMPARED_AGAIN = timedelta(minutes=10)

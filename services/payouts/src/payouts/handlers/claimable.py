@@ -6,7 +6,7 @@ from payouts.domain.acts import OtherMeans
 from payouts.domain.claimable import deny_payment, pay_otherwise, remind, try_again
 from payouts.domain.refund import Refund
 from payouts.handlers.refund_requests import Person, load_refund, save_refund
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 
 
 async def try_refund_again(

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from payouts.domain.destination import Destination, give
 from payouts.handlers.work_kinds import stage_work
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 
 
 async def give_destination(

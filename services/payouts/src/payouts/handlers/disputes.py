@@ -45,7 +45,8 @@ from payouts.handlers.posting import post
 from payouts.handlers.supplement import plan_supplement
 from payouts.handlers.wake import wake
 from payouts.metrics import PAID_TWICE, STOPPED_FOR_A_PERSON
-from payouts.ports import NoAnswer, NotThere, PayoutsUnit, Provider
+from payouts.ports.provider import NoAnswer, NotThere, Provider
+from payouts.ports.unit import PayoutsUnit
 from servicekit.clock import Clock
 from servicekit.units import UnitsOfWork
 from servicekit.work import Claim

@@ -4,7 +4,8 @@ import time
 
 from payouts.domain.funds import ProviderFunds
 from payouts.metrics import FLOAT
-from payouts.ports import Ledger, Provider
+from payouts.ports.provider import Provider
+from payouts.ports.sending import Ledger
 
 FRESH_SECONDS = 1.0
 

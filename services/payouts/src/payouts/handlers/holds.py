@@ -11,7 +11,7 @@ from payouts.domain.stage import Stage, StageDecision, StageState
 from payouts.domain.stage_approval import hold, let_go
 from payouts.handlers.posting import post
 from payouts.handlers.wake import wake
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 
 _HOLDABLE = frozenset({StageState.DUE, StageState.AWAITING_SECOND_APPROVAL, StageState.APPROVED})
 

@@ -8,7 +8,7 @@ from payouts.domain.stage_amount import become_due
 from payouts.domain.stage_approval import approve_milestone, reject_milestone, submit_milestone
 from payouts.handlers.stages import load_open_view, save_decision
 from payouts.handlers.work_kinds import stage_work
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,16 +24,9 @@ from payouts.domain.stopping import Stopped
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.stages import Decide, StageView, load_view, save_step
 from payouts.metrics import STOPPED_FOR_A_PERSON
-from payouts.ports import (
-    Brake,
-    Declined,
-    Freshness,
-    NoAnswer,
-    NotThere,
-    PayoutsUnit,
-    Provider,
-    Throttled,
-)
+from payouts.ports.provider import Declined, NoAnswer, NotThere, Provider, Throttled
+from payouts.ports.sending import Brake, Freshness
+from payouts.ports.unit import PayoutsUnit
 from servicekit.clock import Clock
 from servicekit.errors import LeaseLost
 from servicekit.units import UnitsOfWork

@@ -9,7 +9,7 @@ from payouts.domain.stage_amount import become_due
 from payouts.handlers.cancel import stop_plan
 from payouts.handlers.work_kinds import stage_work
 from payouts.metrics import VERDICT_CONTRADICTIONS
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 
 PAGE = 5_000
 

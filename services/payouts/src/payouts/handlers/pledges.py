@@ -21,7 +21,7 @@ from payouts.domain.withdrawal import WithdrawnPledge, book_return, refund_withd
 from payouts.handlers.plan import count_contradiction, plan_if_due
 from payouts.handlers.posting import post_all
 from payouts.handlers.work_kinds import refund_work
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from payouts.domain.book import Book, seal_into
 from payouts.domain.ledger import Posting
 from payouts.domain.receivable import follow, touches
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 
 
 async def post(unit: PayoutsUnit, book: Book, postings: Iterable[Posting], now: datetime) -> Book:

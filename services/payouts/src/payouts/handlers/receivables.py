@@ -6,7 +6,7 @@ from payouts.domain.approval import Concerned
 from payouts.domain.errors import Refused
 from payouts.domain.receivable import Proposed, Receivable, propose
 from payouts.handlers.posting import post
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 
 
 async def end_receivable(

@@ -24,7 +24,8 @@ from payouts.domain.reconciliation import (
     not_at_provider,
     say,
 )
-from payouts.ports import BlockPlace, Provider, Reconciliation
+from payouts.ports.provider import Provider
+from payouts.ports.reconciliation import BlockPlace, Reconciliation
 
 PAGE = 100
 NEW_PAGES_MAX = 20

@@ -37,15 +37,10 @@ from payouts.handlers.posting import post
 from payouts.handlers.refund_run import Progress, requested_before, run_all
 from payouts.handlers.wake import CURSOR, DISPUTE_TYPES, wake_disputes
 from payouts.handlers.work_kinds import REFUND_RUN, refund_work, stage_work
-from payouts.ports import (
-    Brake,
-    CashMovement,
-    NoAnswer,
-    NotThere,
-    PayoutsUnit,
-    Provider,
-    Queries,
-)
+from payouts.ports.provider import CashMovement, NoAnswer, NotThere, Provider
+from payouts.ports.queries import Queries
+from payouts.ports.sending import Brake
+from payouts.ports.unit import PayoutsUnit
 from servicekit.clock import Clock
 from servicekit.errors import DependencyAway, DuplicateKey
 from servicekit.own_topics import Unexplained

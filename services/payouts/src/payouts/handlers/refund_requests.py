@@ -21,7 +21,7 @@ from payouts.domain.refund_request import (
 )
 from payouts.handlers.posting import post
 from payouts.handlers.wake import wake
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from payouts.domain.shares import Entitlement, freeze, share_of
 from payouts.domain.stage_cancelling import is_settled
 from payouts.handlers.posting import post
 from payouts.handlers.work_kinds import refund_run_work, refund_work
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 from servicekit.units import UnitsOfWork
 from servicekit.work import Claim
 

@@ -12,7 +12,7 @@ from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import Refund, RefundDecision, RefundState
 from payouts.handlers.posting import post
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 from servicekit.lanes import Lanes
 from servicekit.units import UnitsOfWork
 from servicekit.work import Claim

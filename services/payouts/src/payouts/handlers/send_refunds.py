@@ -31,7 +31,9 @@ from payouts.domain.refund_sending import (
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.refunds import Decide, RefundLanes, RefundStepItem
 from payouts.metrics import REFUND_TRANSITIONS, STOPPED_FOR_A_PERSON
-from payouts.ports import Brake, Declined, NoAnswer, NotThere, Provider, Queries, Throttled
+from payouts.ports.provider import Declined, NoAnswer, NotThere, Provider, Throttled
+from payouts.ports.queries import Queries
+from payouts.ports.sending import Brake
 from servicekit.clock import Clock
 from servicekit.errors import LeaseLost
 from servicekit.work import Claim

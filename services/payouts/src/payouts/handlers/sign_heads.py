@@ -14,7 +14,8 @@ from payouts.domain.head_signing import (
     is_due,
     page_hash,
 )
-from payouts.ports import HeadKeys, HeadSignatures, Queries
+from payouts.ports.head_signing import HeadKeys, HeadSignatures
+from payouts.ports.queries import Queries
 
 PAGE = 500
 

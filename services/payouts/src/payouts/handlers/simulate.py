@@ -11,7 +11,7 @@ from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.shares import Division, Share
 from payouts.domain.simulation import DryDeadline, deadline_now, division_now, share_now
 from payouts.domain.stage import Stage
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 from servicekit.units import UnitsOfWork
 
 READ = 5_000

@@ -14,7 +14,7 @@ from payouts.handlers.cancel import stopped
 from payouts.handlers.posting import post
 from payouts.handlers.work_kinds import stage_work
 from payouts.metrics import STAGE_LATE_FAILURES
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 from servicekit.units import UnitsOfWork
 from servicekit.work import Claim
 

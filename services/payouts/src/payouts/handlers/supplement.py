@@ -9,7 +9,7 @@ from payouts.domain.plan import StageKind
 from payouts.domain.stage import OVER, Stage, supplement
 from payouts.domain.stage_amount import become_due
 from payouts.handlers.work_kinds import stage_work
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 
 
 async def plan_supplement(

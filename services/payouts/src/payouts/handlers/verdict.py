@@ -13,7 +13,7 @@ from payouts.domain.fees import FeeTerms
 from payouts.handlers.cancel import stop_plan
 from payouts.handlers.plan import count_contradiction, plan_if_due
 from payouts.handlers.work_kinds import refund_run_work
-from payouts.ports import PayoutsUnit
+from payouts.ports.unit import PayoutsUnit
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from payouts.domain.block import published
 from payouts.domain.book import Book
 from payouts.domain.chain import Fault, Finding, Mark, ends_at, no_longer_there, resumed
 from payouts.handlers.sign_heads import Signed
-from payouts.ports import LedgerTopic, Queries
+from payouts.ports.integrity import LedgerTopic
+from payouts.ports.queries import Queries
 from sosst_contracts.chain import Chain, Chains
 from sosst_contracts.codec import Decoded, Unusable, decode
 

@@ -11,7 +11,9 @@ from payouts.domain.dispute import DisputeState
 from payouts.domain.refund import Refund
 from payouts.domain.stage import Stage
 from payouts.handlers.work_kinds import dispute_work, refund_work, stage_work
-from payouts.ports import CashMovement, PayoutsUnit, Provider, Queries
+from payouts.ports.provider import CashMovement, Provider
+from payouts.ports.queries import Queries
+from payouts.ports.unit import PayoutsUnit
 from servicekit.units import UnitsOfWork
 
 CASH_LEFT = "refund"

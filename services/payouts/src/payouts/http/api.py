@@ -38,7 +38,10 @@ from payouts.http.views import (
 )
 from payouts.http.webhooks import SignatureRefused, check_signature, concern_of
 from payouts.metrics import PROVIDER_WEBHOOKS
-from payouts.ports import HeadKeys, HeadSignatures, PayoutsUnit, Queries, Reconciliation
+from payouts.ports.head_signing import HeadKeys, HeadSignatures
+from payouts.ports.queries import Queries
+from payouts.ports.reconciliation import Reconciliation
+from payouts.ports.unit import PayoutsUnit
 from servicekit.access import Guard, Ids, Owner, guarded_api
 from servicekit.auth import Principal, Role
 from servicekit.causes import because_of

@@ -19,7 +19,8 @@ from payouts.http.models import (
     ReceivablesView,
     ReceivableView,
 )
-from payouts.ports import PayoutsUnit, Queries
+from payouts.ports.queries import Queries
+from payouts.ports.unit import PayoutsUnit
 from servicekit.access import Guard, Owner
 from servicekit.auth import Principal, Role
 from servicekit.clock import Clock

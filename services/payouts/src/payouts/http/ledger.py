@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 
 from payouts.domain.head_signing import DaySigned, page_content
 from payouts.domain.trial_balance import TrialBalance, end_of
-from payouts.ports import HeadKeys, HeadSignatures, Queries
+from payouts.ports.head_signing import HeadKeys, HeadSignatures
+from payouts.ports.queries import Queries
 from servicekit.access import Guard
 from servicekit.auth import Role
 from servicekit.problems import Problem

@@ -23,7 +23,8 @@ from payouts.http.models import (
     StageView,
 )
 from payouts.http.views import holds_view, stage_view
-from payouts.ports import PayoutsUnit, Queries
+from payouts.ports.queries import Queries
+from payouts.ports.unit import PayoutsUnit
 from servicekit.access import Guard, Owner
 from servicekit.auth import Principal, Role
 from servicekit.clock import Clock

@@ -23,7 +23,8 @@ from payouts.http.models import (
     RetryOne,
 )
 from payouts.http.views import refund_view
-from payouts.ports import PayoutsUnit, Queries
+from payouts.ports.queries import Queries
+from payouts.ports.unit import PayoutsUnit
 from servicekit.access import Guard
 from servicekit.auth import Principal, Role
 from servicekit.clock import Clock

@@ -10,7 +10,7 @@ from payouts.domain.errors import Refused
 from payouts.domain.reconciliation import Break, Saying, Verdict
 from payouts.handlers.reconcile import say_of_break
 from payouts.http.models import Identifier, Reason
-from payouts.ports import Reconciliation
+from payouts.ports.reconciliation import Reconciliation
 from servicekit.access import Guard
 from servicekit.auth import Principal, Role
 from servicekit.clock import Clock

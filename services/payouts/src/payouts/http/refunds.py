@@ -36,7 +36,8 @@ from payouts.http.models import (
     WhyBody,
 )
 from payouts.http.views import acts_view, refund_view
-from payouts.ports import PayoutsUnit, Queries
+from payouts.ports.queries import Queries
+from payouts.ports.unit import PayoutsUnit
 from servicekit.access import Guard, Owner
 from servicekit.auth import Principal, Role
 from servicekit.clock import Clock

@@ -1,0 +1,134 @@
+"""What is read outside a transaction: it may be old by the time that it is used."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from payouts.domain.block import Block
+from payouts.domain.book import Book
+from payouts.domain.destination import Destination
+from payouts.domain.dispute import Dispute, DisputeState
+from payouts.domain.plan import StageKind
+from payouts.domain.receivable import Receivable
+from payouts.domain.refund import Refund, RefundState
+from payouts.domain.stage import Stage, StageState
+from payouts.domain.trial_balance import TrialBalance
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How many there are, and since when the oldest of them exists or is due, None for none."""
+
+    count: int
+    oldest: datetime | None
+
+
+class Queries(Protocol):
+    """Reads outside a transaction. Pages start behind `after` ("" = first), in order of id."""
+
+    async def book(self, campaign_id: str) -> Book | None: ...
+
+    async def books(self, after: str, limit: int) -> list[Book]: ...
+
+    async def shared_with_money_left(self) -> list[str]:
+        """Return the campaigns whose run by shares is finished and whose backers' money is not."""
+        ...
+
+    async def blocks(self, campaign_id: str, after: int, limit: int) -> list[Block]:
+        """Return the blocks behind a number; `ValueError` where a document is no block."""
+        ...
+
+    async def unclaimed(self, campaign_id: str, beginning: str, limit: int) -> list[str]:
+        """Return causes with this beginning that are sealed and unclaimed, in order."""
+        ...
+
+    async def blocks_waiting(self) -> Mapping[str, int]:
+        """Return by campaign the first block that the relay may not have published yet."""
+        ...
+
+    async def refund(self, campaign_id: str, refund_id: str) -> Refund | None: ...
+
+    async def refunds(self, campaign_id: str, after: str, limit: int) -> list[Refund]: ...
+
+    async def refund_queue(
+        self, state: RefundState, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Refund]:
+        """Return refunds of all campaigns in this state, oldest first, behind (created, id)."""
+        ...
+
+    async def reminders_due(self, now: datetime, limit: int) -> list[Refund]:
+        """Return claimable refunds of whose next reminder the time has come."""
+        ...
+
+    async def refund_figures(self, campaign_id: str) -> Mapping[str, tuple[int, int]]:
+        """Return count and sum of the campaign's refunds by state."""
+        ...
+
+    async def refund_queues(self) -> Mapping[RefundState, Queue]:
+        """Return how many refunds there are in each state, over all campaigns."""
+        ...
+
+    async def still_to_create(self) -> int:
+        """Return how many pledges the runs of refunds have not come to, over all campaigns."""
+        ...
+
+    async def stage_queues(self) -> Mapping[tuple[StageKind, StageState], Queue]:
+        """Return how many stages of each kind there are in each state, over all campaigns."""
+        ...
+
+    async def trial_balances(self, as_of: datetime) -> list[TrialBalance]:
+        """Return by currency the sum of all books' balances after what was booked until then."""
+        ...
+
+    async def currencies(self) -> list[str]:
+        """Return the currencies that books are kept in."""
+        ...
+
+    async def awaiting_funds(self) -> Mapping[str, tuple[int, int]]:
+        """Return how many refunds wait for a top-up, and their sum, by currency."""
+        ...
+
+    async def refunds_of_provider(self, provider_refund_ids: Collection[str]) -> list[Refund]: ...
+
+    async def dispute(self, dispute_id: str) -> Dispute | None: ...
+
+    async def disputes(self, campaign_id: str, after: str, limit: int) -> list[Dispute]: ...
+
+    async def undecided_disputes(self, after: str, limit: int) -> list[Dispute]:
+        """Return those of all campaigns, and of none, whose end is not known."""
+        ...
+
+    async def dispute_queues(self) -> Mapping[DisputeState, Queue]:
+        """Return how many disputes there are in each state, over all campaigns."""
+        ...
+
+    async def receivables(self, campaign_id: str) -> list[Receivable]:
+        """Return what the campaign's creator owes or owed, in order of its beginning."""
+        ...
+
+    async def open_receivables(self) -> int:
+        """Return how many debts are open, over all campaigns."""
+        ...
+
+    async def stages(self, campaign_id: str) -> list[Stage]: ...
+
+    async def transfers_known(self, transfer_ids: Collection[str]) -> set[str | None]:
+        """Return which of the provider's transfers belong to an attempt of ours."""
+        ...
+
+    async def destination(self, campaign_id: str) -> Destination | None: ...
+
+    async def creator(self, campaign_id: str) -> str | None:
+        """Return who owns the campaign, None for one that nobody told of."""
+        ...
+
+    async def is_backer(self, campaign_id: str, person_id: str) -> bool:
+        """Return whether a collected pledge of the campaign is this person's."""
+        ...
+
+    async def cursor(self, name: str) -> str | None:
+        """Return how far a stream of the provider was followed, None at the beginning."""
+        ...
+
+    async def move_cursor(self, name: str, cursor: str) -> None: ...

@@ -1,0 +1,175 @@
+"""What one transaction reads and saves; all of it, or nothing."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from payouts.domain.block import Block
+from payouts.domain.book import Book
+from payouts.domain.destination import Destination
+from payouts.domain.dispute import Dispute, DisputeFact
+from payouts.domain.launch import LaunchTerms
+from payouts.domain.ledger import Posting
+from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.receivable import Receivable
+from payouts.domain.refund import Refund, RefundFact
+from payouts.domain.stage import Stage, StageFact
+from servicekit.units import Unit
+
+
+class Books(Protocol):
+    """Books and their blocks, bound to one transaction."""
+
+    async def load(self, campaign_ids: Collection[str]) -> dict[str, Book]:
+        """Return the books that exist, by campaign."""
+        ...
+
+    async def save(self, books: Sequence[Book]) -> None:
+        """Insert new books (version 0) or replace loaded ones; `Conflict` if saved since."""
+        ...
+
+    async def append(self, blocks: Sequence[Block]) -> None:
+        """Append sealed blocks and publish each, in order, with the same transaction.
+
+        `DuplicateKey` if a number or a cause is there already. Called by `handlers.posting` only,
+        so that no book moves without its block, and no block is kept from the topic.
+        """
+        ...
+
+    async def take_back(self, block: Block) -> None:
+        """Keep a block that stands on the topic already; its postings are unclaimed from now on.
+
+        `DuplicateKey` as for `append`. Called by `handlers.recovery.ledger` only.
+        """
+        ...
+
+    async def sealed(self, causes: Collection[str]) -> dict[str, Posting]:
+        """Return those of the causes whose postings are sealed and unclaimed."""
+        ...
+
+    async def claim(self, causes: Collection[str]) -> None:
+        """Note that these postings are known again."""
+        ...
+
+
+class Pledges(Protocol):
+    """The money of each pledge, bound to one transaction; the collection refuses broken sums."""
+
+    async def load(self, pledge_ids: Collection[str]) -> dict[str, PledgeMoney]: ...
+
+    async def save(self, pledges: Sequence[PledgeMoney]) -> None:
+        """Insert or replace; `Unsaveable` where the parts are not the amount."""
+        ...
+
+    async def page(self, campaign_id: str, after: str | None, limit: int) -> list[PledgeMoney]:
+        """Return the campaign's pledges behind `after`, in order of id."""
+        ...
+
+    async def of_payment(self, payment_reference: str) -> PledgeMoney | None:
+        """Return the pledge that was paid so, None for one that we have not heard of."""
+        ...
+
+
+class Refunds(Protocol):
+    """Refund documents, bound to one transaction."""
+
+    async def load(self, refund_ids: Collection[str]) -> dict[str, Refund]: ...
+
+    async def of_pledge(self, pledge_id: str) -> list[Refund]:
+        """Return all refunds of a pledge, in order of creation."""
+        ...
+
+    async def save(self, refunds: Sequence[Refund]) -> None:
+        """Insert new refunds (version 0) or replace loaded ones; `Conflict` if saved since."""
+        ...
+
+    async def unanswered(self, campaign_id: str, besides: Sequence[str]) -> int:
+        """Return how many of the campaign's wait for an answer of the provider.
+
+        Those whose cause begins with one of `besides` are not counted.
+        """
+        ...
+
+
+class Disputes(Protocol):
+    """Disputes by the provider's id, bound to one transaction."""
+
+    async def load(self, dispute_id: str) -> Dispute | None: ...
+
+    async def save(self, dispute: Dispute) -> None:
+        """Insert a new one (version 0) or replace a loaded one; `Conflict` if saved since."""
+        ...
+
+
+class Receivables(Protocol):
+    """What creators owe, bound to one transaction."""
+
+    async def load(self, campaign_id: str) -> dict[str, Receivable]:
+        """Return all of a campaign's, by id."""
+        ...
+
+    async def save(self, receivables: Sequence[Receivable]) -> None:
+        """Insert new ones (version 0) or replace loaded ones; `Conflict` if saved since."""
+        ...
+
+
+class Stages(Protocol):
+    """Stages of campaigns, bound to one transaction."""
+
+    async def load(self, campaign_id: str) -> list[Stage]:
+        """Return the campaign's stages in order, none before they are planned."""
+        ...
+
+    async def save(self, stages: Sequence[Stage]) -> None:
+        """Insert new stages (version 0) or replace loaded ones; `Conflict` if saved since."""
+        ...
+
+
+class Destinations(Protocol):
+    """Where creators' money goes, bound to one transaction."""
+
+    async def load(self, campaign_id: str) -> Destination | None: ...
+
+    async def save(self, destination: Destination) -> None:
+        """Keep it; `Conflict` if a later version is there."""
+        ...
+
+
+class Creators(Protocol):
+    """Who owns which campaign, bound to one transaction; the first word holds."""
+
+    async def add(self, creators: Mapping[str, str]) -> None:
+        """Keep the creator of each campaign; known campaigns stay as they are."""
+        ...
+
+
+class Launches(Protocol):
+    """What campaigns promised at their launch, bound to one transaction; the first word holds."""
+
+    async def add(self, launches: Sequence[LaunchTerms]) -> None:
+        """Keep the terms of each campaign; known campaigns stay as they are."""
+        ...
+
+    async def load(self, campaign_id: str) -> LaunchTerms | None: ...
+
+
+class Facts(Protocol):
+    """Where facts go, to be published after the transaction."""
+
+    async def add(self, facts: Sequence[RefundFact | StageFact | DisputeFact]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutsUnit(Unit):
+    """One transaction of this service."""
+
+    books: Books
+    pledges: Pledges
+    refunds: Refunds
+    stages: Stages
+    destinations: Destinations
+    creators: Creators
+    launches: Launches
+    disputes: Disputes
+    receivables: Receivables
+    facts: Facts
