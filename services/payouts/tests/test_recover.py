@@ -515,7 +515,7 @@ async def test_a_provider_that_does_not_answer_ends_it(monkeypatch: pytest.Monke
         pass
 
     monkeypatch.setattr(payouts.provider, "refunds_of", silent)
-    monkeypatch.setattr("payouts.handlers.recover.asyncio.sleep", at_once)
+    monkeypatch.setattr("payouts.handlers.recovery.answers.asyncio.sleep", at_once)
     with pytest.raises(DependencyAway, match="recover again"):
         await recover(payouts)
 

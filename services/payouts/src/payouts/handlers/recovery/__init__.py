@@ -1,0 +1,1 @@
+"""The parts of a recovery, a module for each subject; `handlers.recover` says in which order."""

@@ -1,0 +1,104 @@
+"""Approvals that came to nothing: only the ledger has them, and no number is used again."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from payouts.domain.book import Book
+from payouts.domain.plan import StageKind
+from payouts.domain.stage import StageState
+from payouts.domain.stage_approval import drop_approval
+from payouts.handlers.posting import post
+from payouts.handlers.recovery.unclaimed import (
+    APPROVED,
+    CANCELLED,
+    FALLEN,
+    SUBMITTED,
+    TAKEN_BACK,
+    claim_what_moved_nothing,
+    unclaimed,
+)
+from payouts.ports.queries import Queries
+from payouts.ports.unit import PayoutsUnit
+from servicekit.clock import Clock
+from servicekit.units import UnitsOfWork
+
+# Where nothing is owed to the creator for the stage.
+_UNAPPROVED = frozenset(
+    {
+        StageState.PLANNED,
+        StageState.DUE,
+        StageState.AWAITING_SECOND_APPROVAL,
+        StageState.HELD,
+        StageState.CANCELLED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CountApprovals:
+    """Claims what approvals posted that fell, and stages that were taken back unsent."""
+
+    units: UnitsOfWork[PayoutsUnit]
+    queries: Queries
+    clock: Clock
+
+    async def count_fallen(self, book: Book) -> None:
+        """An approval that fell left nothing behind but its number, which is never used again.
+
+        One that the backup still has falls once more; one whose stage was cancelled is found
+        again by the cancellation, or falls with it.
+        """
+        for beginning in (FALLEN, CANCELLED):
+            for fell in await unclaimed(self.queries, book, beginning):
+                await self._count_one(book, fell, fell.removeprefix(beginning))
+
+    async def count_taken_back(self, book: Book) -> None:
+        """A stage that was submitted, and taken back unsent, moved nothing in the end."""
+        for back in await unclaimed(self.queries, book, TAKEN_BACK):
+            causes = (back, f"{SUBMITTED}{back.removeprefix(TAKEN_BACK)}")
+            await self.units.run(partial(claim_what_moved_nothing, book.campaign_id, causes))
+
+    async def _count_one(self, book: Book, fell: str, approval_id: str) -> None:
+        stage_id, _, number = approval_id.rpartition("/approval-")
+        causes = (fell, f"{APPROVED}{approval_id}")
+        work = partial(
+            _count_approval,
+            book.campaign_id,
+            self.clock.now(),
+            stage_id=stage_id,
+            number=number,
+            causes=causes,
+        )
+        await self.units.run(work)
+
+
+async def _count_approval(
+    campaign_id: str,
+    now: datetime,
+    unit: PayoutsUnit,
+    stage_id: str,
+    number: str,
+    causes: tuple[str, str],
+) -> None:
+    sealed = await unit.books.sealed(causes)
+    stages = {stage.stage_id: stage for stage in await unit.stages.load(campaign_id)}
+    stage = stages.get(stage_id)
+    if stage is None:
+        return
+    book = (await unit.books.load([campaign_id]))[campaign_id]
+    if stage.state is StageState.APPROVED and f"{APPROVED}{stage.approval_id}" == causes[1]:
+        if causes[0].startswith(CANCELLED):
+            # The cancellation, heard again, has cancelled it, or will.
+            return
+        decision = drop_approval(stage, "fell-before-restore")
+        book = await post(unit, book, decision.postings, now)
+        if stage.kind is StageKind.LAST:
+            book = replace(book, last_approved=False)
+        await unit.books.save([book])
+        await unit.stages.save([decision.stage])
+        return
+    if len(sealed) != len(causes) or stage.state not in _UNAPPROVED:
+        return
+    await claim_what_moved_nothing(campaign_id, causes, unit)
+    await unit.stages.save([replace(stage, approvals=max(stage.approvals, int(number)))])

@@ -1,0 +1,109 @@
+"""Stages that were sent after the backup are taken over with the money that they moved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from payouts.domain import stage_recovery
+from payouts.domain.errors import InvariantBroken, Refused
+from payouts.domain.ledger import Account
+from payouts.domain.plan import StageKind
+from payouts.domain.stage import Stage
+from payouts.domain.stage_outcome import PayoutSeen
+from payouts.domain.stage_recovery import TransferMade
+from payouts.handlers.cancel import stop_plan
+from payouts.handlers.posting import post
+from payouts.handlers.recovery.answers import answered
+from payouts.handlers.work_kinds import stage_work
+from payouts.ports.provider import Provider
+from payouts.ports.queries import Queries
+from payouts.ports.sending import Brake
+from payouts.ports.unit import PayoutsUnit
+from servicekit.clock import Clock
+from servicekit.units import UnitsOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptStages:
+    """Asks the provider about each stage, and stops the money of one that cannot be taken over."""
+
+    units: UnitsOfWork[PayoutsUnit]
+    queries: Queries
+    provider: Provider
+    brake: Brake
+    clock: Clock
+
+    async def adopt_all(self, campaign_id: str) -> list[str]:
+        """Take over what the provider has of the campaign's stages."""
+        lines: list[str] = []
+        for stage in await self.queries.stages(campaign_id):
+            lines += await self._adopt_if_sent(stage)
+        return lines
+
+    async def adopt_supplements(self, campaign_id: str) -> list[str]:
+        """Take over the stages of money that a dispute brought back."""
+        lines: list[str] = []
+        for stage in await self.queries.stages(campaign_id):
+            if stage.kind is StageKind.SUPPLEMENT:
+                lines += await self._adopt_if_sent(stage)
+        return lines
+
+    async def stop_plan_again(self, campaign_id: str) -> None:
+        """Cancel what stood still until the ledger and the provider had been asked about it."""
+
+        async def work(unit: PayoutsUnit) -> None:
+            book = (await unit.books.load([campaign_id]))[campaign_id]
+            stopped = await stop_plan(unit, book, self.clock.now())
+            if stopped != book:
+                await unit.books.save([stopped])
+
+        await self.units.run(work)
+
+    async def _adopt_if_sent(self, stage: Stage) -> list[str]:
+        transfers = await answered(self.provider.transfers_of, stage)
+        if not transfers:
+            return []
+        account = transfers[0].account
+        payouts = await answered(self.provider.payouts_of, stage, account)
+
+        try:
+            changed = await self.units.run(
+                lambda unit: self._adopt_stage(unit, stage, transfers, payouts)
+            )
+        except (Refused, InvariantBroken) as error:
+            # Here it looks unsent, and no limit of the provider keeps it from being sent again.
+            await self.brake.stop(stage.campaign_id, "recover", f"{stage.stage_id}: {error}")
+            return [
+                f"a person must look at {stage.stage_id}, its campaign's money is stopped: {error}"
+            ]
+        return [f"{stage.stage_id}: taken over from the provider"] if changed else []
+
+    async def _adopt_stage(
+        self,
+        unit: PayoutsUnit,
+        stage: Stage,
+        transfers: Sequence[TransferMade],
+        payouts: Sequence[PayoutSeen],
+    ) -> bool:
+        now = self.clock.now()
+        known = (await unit.stages.load(stage.campaign_id))[stage.number - 1]
+        book = (await unit.books.load([stage.campaign_id]))[stage.campaign_id]
+        given = await unit.destinations.load(stage.campaign_id)
+        # The campaign's money lies where its pledges were paid.
+        pledge = (await unit.pledges.page(stage.campaign_id, None, 1))[0]
+        provider = given.provider if given else pledge.provider
+        destination = stage_recovery.destination_of(
+            given, stage.campaign_id, provider, transfers[0].account, now
+        )
+        owed = book.balances.get(Account.CREATOR_RECEIVABLE, 0)
+        decision = stage_recovery.adopt(known, destination, transfers, payouts, now, owed)
+        if decision.stage == known:
+            return False
+        # One that went out under an attempt known here tells nothing new of where money is to go:
+        # the creator may have changed that since.
+        if destination != given and transfers[0].seen.attempt > len(known.attempts):
+            await unit.destinations.save(destination)
+        await unit.books.save([await post(unit, book, decision.postings, now)])
+        await unit.stages.save([decision.stage])
+        await unit.facts.add(decision.facts)
+        await unit.plumbing.work.offer([stage_work(decision.stage, now)])
+        return True

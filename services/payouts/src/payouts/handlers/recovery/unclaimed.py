@@ -1,0 +1,51 @@
+"""Postings that came back from the ledger's topic and are not known again: they are unclaimed."""
+
+from dataclasses import replace
+
+from payouts.domain.book import Book, claim_postings
+from payouts.domain.ledger import fold
+from payouts.ports.queries import Queries
+from payouts.ports.unit import PayoutsUnit
+
+# How the causes of postings begin that no reading of topics or provider brings back.
+FALLEN = "stage-approval-fallen/"
+APPROVED = "stage-approved/"
+CANCELLED = "stage-cancelled/"
+TAKEN_BACK = "stage-taken-back/"
+SUBMITTED = "stage-submitted/"
+CLAIMABLE = "refund-claimable/"
+REQUESTED = "refund-requested/"
+REFUND_CANCELLED = "refund-cancelled/"
+PAID_OTHERWISE = "paid-otherwise/"
+UNCLAIMED_MAX = 100_000
+SHOWN = 3
+
+
+async def unclaimed(queries: Queries, book: Book, beginning: str) -> list[str]:
+    """Return the book's unclaimed causes with this beginning, in order."""
+    if not book.unclaimed:
+        return []
+    return await queries.unclaimed(book.campaign_id, beginning, UNCLAIMED_MAX)
+
+
+async def left_unclaimed(queries: Queries, campaign_id: str) -> list[str]:
+    """Say how many nothing has claimed, and name the first of them."""
+    book = await queries.book(campaign_id)
+    if book is None or not book.unclaimed:
+        return []
+    causes = ", ".join(await queries.unclaimed(campaign_id, "", SHOWN))
+    return [f"{campaign_id}: {book.unclaimed} postings wait to be made again: {causes}"]
+
+
+async def claim_what_moved_nothing(
+    campaign_id: str, causes: tuple[str, str], unit: PayoutsUnit
+) -> None:
+    """Take over two postings that undo each other; nothing where only one of them is unknown."""
+    sealed = await unit.books.sealed(causes)
+    if len(sealed) != len(causes):
+        return
+    book = (await unit.books.load([campaign_id]))[campaign_id]
+    for posting in sealed.values():
+        book = replace(book, balances=fold(book.balances, posting.entries))
+    await unit.books.save([claim_postings(book, list(sealed.values()))])
+    await unit.books.claim(causes)
