@@ -35,7 +35,7 @@ from payouts.ports.head_signing import HeadSignatures
 from payouts.ports.integrity import BookChecks
 from payouts.ports.reconciliation import Reconciliation
 from payouts.ports.unit import PayoutsUnit
-from payouts.sweeps import FollowCash
+from payouts.sweeps.cash import FollowCash
 from servicekit.clock import ManualClock
 from servicekit.errors import DependencyAway, LeaseLost
 from servicekit.memory import MemoryDatabase

@@ -28,7 +28,8 @@ from payouts.handlers.stages import Decide
 from payouts.handlers.verdict import CancellationHeard, VerdictHeard, take_verdicts
 from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
 from payouts.ports.unit import PayoutsUnit
-from payouts.sweeps import MeasureQueues, ShareWhatCameBack
+from payouts.sweeps.queues import MeasureQueues
+from payouts.sweeps.refunds import ShareWhatCameBack
 from servicekit.mongo import Database
 from servicekit.work import Claim
 from services.payouts.tests.builders import NOW, SHARES, a_book

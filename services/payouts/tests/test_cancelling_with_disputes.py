@@ -4,7 +4,7 @@ import pytest
 
 from payouts.domain.dispute import ProviderDisputeStatus
 from payouts.domain.shares import Entitlement, divide
-from payouts.sweeps import ShareWhatCameBack
+from payouts.sweeps.refunds import ShareWhatCameBack
 from services.payouts.tests.conftest import Payouts
 from services.payouts.tests.test_cancelling_after_verdict import EXAMPLE, TOTAL, held, paid
 from services.payouts.tests.test_disputes import decided, look, opened

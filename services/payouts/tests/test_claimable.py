@@ -18,7 +18,7 @@ from payouts.handlers.claimable import (
     try_refund_again,
 )
 from payouts.handlers.refund_requests import Person
-from payouts.sweeps import RemindBackers
+from payouts.sweeps.refunds import RemindBackers
 from services.payouts.tests.builders import NOW, some_money
 from services.payouts.tests.conftest import CAMPAIGN, Payouts
 from services.payouts.tests.test_later_stages import CREATOR

@@ -18,7 +18,8 @@ from payouts.handlers.refund_run import Progress, run_page
 from payouts.handlers.wake import CURSOR
 from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
 from payouts.ports.provider import CashMovement
-from payouts.sweeps import PATIENCE, MeasureQueues
+from payouts.sweeps.cash import PATIENCE
+from payouts.sweeps.queues import MeasureQueues
 from servicekit.errors import LeaseLost
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
 

@@ -20,7 +20,7 @@ from payouts.domain.chain import Fault
 from payouts.domain.head_signing import HEADS_PER_PAGE, DaySigned, Head, draft
 from payouts.handlers.sign_heads import read_signed, sign_heads
 from payouts.handlers.verify_ledger import SIGNED, Proof, compare_signed, verify_ledger
-from payouts.sweeps import SignHeads
+from payouts.sweeps.books import SignHeads
 from servicekit.problems import install_problems
 from services.payouts.tests.builders import NOW
 from services.payouts.tests.conftest import CAMPAIGN, KEYS, SEEDS, Payouts

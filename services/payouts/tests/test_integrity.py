@@ -27,7 +27,7 @@ from payouts.domain.stage import StageState
 from payouts.handlers.check_books import COMPARED_AGAIN, ROUND, check_changed, check_round
 from payouts.handlers.posting import post
 from payouts.ports.unit import PayoutsUnit
-from payouts.sweeps import CheckAllBooks, CheckBooks
+from payouts.sweeps.books import CheckAllBooks, CheckBooks
 from servicekit import metrics
 from servicekit.mongo import Database
 from services.payouts.tests.builders import a_book, a_verdict, seen_dispute

@@ -26,7 +26,8 @@ from payouts.domain.reconciliation import (
 )
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.reconcile import reconcile, say_of_break, unexplained_total
-from payouts.sweeps import PROVIDER_TOTAL, MeasureFunds, Reconcile
+from payouts.sweeps.cash import PROVIDER_TOTAL, Reconcile
+from payouts.sweeps.queues import MeasureFunds
 from servicekit import metrics as kit
 from servicekit.errors import Conflict, DependencyAway
 from servicekit.problems import install_problems

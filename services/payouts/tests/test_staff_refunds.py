@@ -23,7 +23,8 @@ from payouts.handlers.refund_requests import (
     reject_refund,
 )
 from payouts.ports.unit import PayoutsUnit
-from payouts.sweeps import ExpireRequests, MeasureQueues
+from payouts.sweeps.queues import MeasureQueues
+from payouts.sweeps.refunds import ExpireRequests
 from services.payouts.tests.builders import LIMIT
 from services.payouts.tests.conftest import CAMPAIGN, Payouts
 from services.payouts.tests.fakes import ProcessDied

@@ -49,18 +49,10 @@ from payouts.http import build_api
 from payouts.ports.sending import Brake
 from payouts.ports.unit import PayoutsUnit
 from payouts.settings import PayoutsSettings
-from payouts.sweeps import (
-    CheckAllBooks,
-    CheckBooks,
-    ExpireRequests,
-    FollowCash,
-    MeasureFunds,
-    MeasureQueues,
-    Reconcile,
-    RemindBackers,
-    ShareWhatCameBack,
-    SignHeads,
-)
+from payouts.sweeps.books import CheckAllBooks, CheckBooks, SignHeads
+from payouts.sweeps.cash import FollowCash, Reconcile
+from payouts.sweeps.queues import MeasureFunds, MeasureQueues
+from payouts.sweeps.refunds import ExpireRequests, RemindBackers, ShareWhatCameBack
 from servicekit.command import Command, Context
 from servicekit.mongo import Database, Session
 from servicekit.positions import TopicPositions

@@ -1,6 +1,6 @@
 """A person allows a stage to be paid: amount, destination and evidence as they were shown."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from payouts.domain.approval import Concerned
@@ -11,6 +11,7 @@ from payouts.domain.stage_amount import amount_now
 from payouts.domain.stage_approval import approve_by_person, left_alone
 from payouts.handlers.stages import StageView, load_open_view, save_decision
 from payouts.handlers.wake import wake
+from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
 
 
@@ -23,6 +24,12 @@ class Asked:
     destination_version: int
     milestone_revision: int
     by: str
+
+
+async def concern_of(queries: Queries, campaign_id: str, person_id: str) -> Concerned:
+    """Return what interest this person may have in the campaign; of milestones it says nothing."""
+    creator = await queries.creator(campaign_id)
+    return Concerned(creator, None, await queries.is_backer(campaign_id, person_id))
 
 
 async def approve_stage(
@@ -54,7 +61,7 @@ async def approve_stage(
         gets[0],
         view.destination,
         asked.by,
-        Concerned(concerned.creator, decided_by, concerned.is_backer),
+        replace(concerned, milestone_decided_by=decided_by),
         left_alone(limit, asked.by, (*view.previous, *view.following), now),
         now,
         gets[1],

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from fastapi import FastAPI, Path, Query
 
-from payouts.domain.approval import Concerned
 from payouts.domain.dispute import Dispute
 from payouts.domain.errors import Refused
 from payouts.domain.receivable import EndKind, Proposed, Receivable
+from payouts.handlers.approvals import concern_of
 from payouts.handlers.receivables import end_receivable
 from payouts.http.models import (
     DisputePage,
@@ -80,9 +80,7 @@ def add_debt_routes(
         caller: Annotated[Principal, by_staff],
     ) -> ReceivableView:
         """Say that a debt was paid, or is given up; it is booked when a second person says so."""
-        owner = await queries.creator(campaign_id)
-        is_backer = await queries.is_backer(campaign_id, caller.subject)
-        concerned, now = Concerned(owner, None, is_backer), clock.now()
+        concerned, now = await concern_of(queries, campaign_id, caller.subject), clock.now()
         kind = EndKind(body.kind)
         proposed = Proposed(kind, body.amount, body.reason, caller.subject, now)
         try:

@@ -5,11 +5,10 @@ from typing import Annotated, TypeVar
 
 from fastapi import FastAPI, Path
 
-from payouts.domain.approval import Concerned
 from payouts.domain.errors import Refused
 from payouts.domain.holds import Hold, HoldKind
 from payouts.domain.stage import Stage
-from payouts.handlers.approvals import Asked, approve_stage
+from payouts.handlers.approvals import Asked, approve_stage, concern_of
 from payouts.handlers.holds import place_hold, release_hold
 from payouts.handlers.milestones import MilestoneDecision, decide_milestone, take_evidence
 from payouts.handlers.pay_stages import PayStages
@@ -104,9 +103,7 @@ def add_people_routes(
     ) -> StageView:
         """Allow the payment as it was shown; above the limit a second person must as well."""
         asked = Asked(**body.model_dump(), by=caller.subject)
-        owner = await queries.creator(campaign_id)
-        is_backer = await queries.is_backer(campaign_id, caller.subject)
-        concerned = Concerned(owner, None, is_backer)
+        concerned = await concern_of(queries, campaign_id, caller.subject)
         limit, now = stages.approval_limit, clock.now()
         return await shown(
             await decided(

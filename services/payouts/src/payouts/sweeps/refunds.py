@@ -1,0 +1,64 @@
+"""What becomes due of refunds by time alone: an end, a reminder, another share."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from payouts.domain.refund import RefundState
+from payouts.domain.refund_request import VALID
+from payouts.handlers.claimable import remind_of_refund
+from payouts.handlers.refund_requests import expire_refund
+from payouts.handlers.refund_run import share_what_came_back
+from payouts.ports.queries import Queries
+from payouts.ports.unit import PayoutsUnit
+from servicekit.units import UnitsOfWork
+
+PAGE = 100
+
+
+@dataclass(slots=True)
+class ExpireRequests:
+    """Refuses refunds that nobody approved in time, so that who asked hears an end."""
+
+    units: UnitsOfWork[PayoutsUnit]
+    queries: Queries
+
+    async def __call__(self, now: datetime) -> int:
+        waiting = await self.queries.refund_queue(RefundState.AWAITING_APPROVAL, None, PAGE)
+        old = [refund for refund in waiting if now >= refund.created_at + VALID]
+        for refund in old:
+            await self.units.run(partial(expire_refund, refund=refund, now=now))
+        return len(old)
+
+    async def oldest_due(self) -> datetime | None:
+        """Return when the oldest of them expires."""
+        waiting = await self.queries.refund_queue(RefundState.AWAITING_APPROVAL, None, 1)
+        return waiting[0].created_at + VALID if waiting else None
+
+
+@dataclass(slots=True)
+class RemindBackers:
+    """Says of claimable money, on its days, that its backer is to be told again."""
+
+    units: UnitsOfWork[PayoutsUnit]
+    queries: Queries
+
+    async def __call__(self, now: datetime) -> int:
+        due = await self.queries.reminders_due(now, PAGE)
+        for refund in due:
+            await self.units.run(partial(remind_of_refund, refund=refund, now=now))
+        return len(due)
+
+
+@dataclass(frozen=True, slots=True)
+class ShareWhatCameBack:
+    """Begins another run where money came back behind the run of a cancelled campaign."""
+
+    units: UnitsOfWork[PayoutsUnit]
+    queries: Queries
+
+    async def __call__(self, now: datetime) -> int:
+        """Look at all such campaigns; 0, so that it rests between."""
+        for campaign_id in await self.queries.shared_with_money_left():
+            await self.units.run(partial(share_what_came_back, campaign_id=campaign_id, now=now))
+        return 0
