@@ -153,7 +153,8 @@ class MongoPledges:
     def __init__(self, database: Database, session: Session) -> None:
         self._pledges = database.collection("pledge_money")
         self._session = session
-        self._known: set[str] = set()
+        # As they are in the database; None for those of which only that is known.
+        self._known: dict[str, Document | None] = {}
 
     async def load(self, pledge_ids: Collection[str]) -> dict[str, PledgeMoney]:
         found = await self._find({"_id": {"$in": list(pledge_ids)}}, 0)
@@ -165,27 +166,26 @@ class MongoPledges:
         await self._learn([m.pledge_id for m in pledges if m.pledge_id not in self._known])
         documents = [PLEDGES.document(money.pledge_id, money) for money in pledges]
         new = [document for document in documents if document["_id"] not in self._known]
-        changed = [
-            ReplaceOne({"_id": document["_id"]}, document)
+        changes = [
+            change(self._known[document["_id"]], document)
             for document in documents
             if document["_id"] in self._known
         ]
         with sorted_errors():
             if new:
                 await self._pledges.insert_many(new, ordered=False, session=self._session)
-            if changed:
-                await self._pledges.bulk_write(changed, ordered=False, session=self._session)
-        self._known |= {document["_id"] for document in new}
+            if changes:
+                await self._pledges.bulk_write(changes, ordered=False, session=self._session)
+        self._known |= {document["_id"]: document for document in documents}
 
     async def _learn(self, pledge_ids: Sequence[str]) -> None:
         """See which of them exist: asking and inserting costs a fraction of an upsert."""
-        if pledge_ids:
-            query = {"_id": {"$in": list(pledge_ids)}}
-            with sorted_errors():
-                rows = await self._pledges.find(query, {"_id": 1}, session=self._session).to_list(
-                    None
-                )
-            self._known |= {row["_id"] for row in rows}
+        if not pledge_ids:
+            return
+        query = {"_id": {"$in": list(pledge_ids)}}
+        with sorted_errors():
+            found = await self._pledges.find(query, {"_id": 1}, session=self._session).to_list(None)
+        self._known |= {row["_id"]: None for row in found}
 
     async def page(self, campaign_id: str, after: str | None, limit: int) -> list[PledgeMoney]:
         query: Document = {"campaign_id": campaign_id, "_id": {"$gt": after or ""}}
@@ -199,8 +199,20 @@ class MongoPledges:
         with sorted_errors():
             cursor = self._pledges.find(query, session=self._session).sort("_id", 1).limit(limit)
             rows = await cursor.to_list(None)
-        self._known |= {row["_id"] for row in rows}
+        self._known |= {row["_id"]: row for row in rows}
         return [PLEDGES.value(row) for row in rows]
+
+
+def change(known: Document | None, wanted: Document) -> UpdateOne | ReplaceOne[Document]:
+    """Return the write that makes one document of another; without what is there, all of it.
+
+    A document that is replaced is taken out of its indexes and put in again, word for word.
+    """
+    mine = {"_id": wanted["_id"]}
+    if known is None:
+        return ReplaceOne(mine, wanted)
+    told = {name: value for name, value in wanted.items() if known.get(name, ...) != value}
+    return UpdateOne(mine, {"$set": told}) if told else ReplaceOne(mine, wanted)
 
 
 class MongoRefunds:
