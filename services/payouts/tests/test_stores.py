@@ -4,8 +4,9 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from pymongo import ReplaceOne, UpdateOne
 
-from payouts.adapters.mongo_stores import BOOKS, PLEDGES, REFUNDS, STAGES
+from payouts.adapters.mongo_stores import BOOKS, PLEDGES, REFUNDS, STAGES, change
 from payouts.domain.book import collect, seal_into
 from payouts.domain.destination import give
 from payouts.domain.ledger import Account
@@ -218,3 +219,13 @@ def test_what_the_release_before_saved_is_read() -> None:
         del stage["approval"][name]
     assert BOOKS.value(book) == a_book()
     assert STAGES.value(stage) == an_approved_stage()
+
+
+def test_of_a_known_document_only_what_changed_is_written() -> None:
+    """What is new in this release is written too; a document nobody read is replaced as a whole."""
+    wanted = {"_id": "p1", "amount": 5, "reserved": 5, "withdrawn": False}
+    known = {"_id": "p1", "amount": 5, "reserved": 0}
+    assert change(known, wanted) == UpdateOne(
+        {"_id": "p1"}, {"$set": {"reserved": 5, "withdrawn": False}}
+    )
+    assert change(None, wanted) == change(wanted, wanted) == ReplaceOne({"_id": "p1"}, wanted)
