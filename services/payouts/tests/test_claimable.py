@@ -57,10 +57,10 @@ async def told(payouts: Payouts, refund: Refund, by: str = "staff-1", proof: str
     )
 
 
-async def denied(payouts: Payouts, refund: Refund) -> Refund:
-    now = payouts.clock.now()
+async def denied(payouts: Payouts, refund: Refund, by: str = "staff-3") -> Refund:
+    now, who = payouts.clock.now(), Person(by, CREATOR)
     return await payouts.units.run(
-        lambda unit: deny_paid_otherwise(unit, CAMPAIGN, refund.refund_id, "a slip", "staff-3", now)
+        lambda unit: deny_paid_otherwise(unit, CAMPAIGN, refund.refund_id, "a slip", who, now)
     )
 
 
@@ -142,11 +142,16 @@ async def test_two_people_say_that_it_was_paid(payouts: Payouts) -> None:
 
 
 async def test_a_word_that_falls_or_is_denied_pays_nothing(payouts: Payouts) -> None:
-    """After seven days a second person's word is a first one; denied, it can be tried again."""
+    """After seven days a second person's word is a first one; denied, it can be tried again.
+
+    Who has an interest in it denies nothing: its backer would be paid by both ways.
+    """
     refund = await claimable(payouts)
     await told(payouts, refund)
     payouts.clock.advance(seconds=7 * DAY.total_seconds())
     assert (await told(payouts, refund, "staff-2")).state is RefundState.CLAIMABLE
+    for who, word in (("backer-1", "backer-decides"), (CREATOR, "creator-decides")):
+        assert await reason_of(denied(payouts, refund, who)) == word
     await denied(payouts, refund)
     await denied(payouts, refund)
     await tried(payouts, refund)

@@ -132,11 +132,13 @@ def test_an_advance_is_the_debt_of_a_creator_who_is_paid() -> None:
 
 @pytest.mark.parametrize("by", [CREATOR, BACKER])
 def test_who_has_an_interest_decides_nothing(by: str) -> None:
-    """Neither the creator nor the pledge's backer asks or approves."""
+    """Neither the creator nor the pledge's backer asks, approves, rejects, or takes back."""
     word = "creator-decides" if by == CREATOR else "backer-decides"
     assert reason_of(lambda: ask(WANTED, some_money(), held(), by, CREATOR, NOW)) == word
     refund = asked()
     assert reason_of(lambda: approve(refund, some_money(), held(), by, CREATOR, NOW)) == word
+    assert reason_of(lambda: reject(refund, some_money(), by, CREATOR, "no", NOW)) == word
+    assert reason_of(lambda: cancel(refund, some_money(), held(), by, CREATOR, "no", NOW)) == word
 
 
 def test_two_people_approve() -> None:
@@ -144,7 +146,7 @@ def test_two_people_approve() -> None:
     refund, money, book = asked(), some_money(), held()
     same = "staff-1"
     assert reason_of(lambda: approve(refund, money, book, same, CREATOR, NOW)) == "same-person"
-    assert reason_of(lambda: reject(refund, money, same, "no", NOW)) == "same-person"
+    assert reason_of(lambda: reject(refund, money, same, CREATOR, "no", NOW)) == "same-person"
     decision = approved()
     owed = decision.refund
     assert owed.state is RefundState.REQUESTED
@@ -154,16 +156,16 @@ def test_two_people_approve() -> None:
     assert again == RefundDecision(owed, decision.money)
     third = "staff-3"
     assert reason_of(lambda: approve(owed, money, book, third, CREATOR, NOW)) == "already-decided"
-    assert reason_of(lambda: reject(owed, money, third, "no", NOW)) == "already-decided"
+    assert reason_of(lambda: reject(owed, money, third, CREATOR, "no", NOW)) == "already-decided"
 
 
 def test_a_rejection_is_an_end_that_is_told() -> None:
     """Refused with who and why, once; nobody approves it afterwards."""
-    decision = reject(asked(), some_money(), "staff-2", "the lamp was fine", NOW)
+    decision = reject(asked(), some_money(), "staff-2", CREATOR, "the lamp was fine", NOW)
     refused = decision.refund
     assert (refused.state, refused.reason) == (RefundState.REFUSED, "rejected")
     assert refused.acts[-1].reason == "the lamp was fine" and len(decision.facts) == 1
-    assert reject(refused, some_money(), "staff-2", "again", NOW).facts == ()
+    assert reject(refused, some_money(), "staff-2", CREATOR, "again", NOW).facts == ()
     assert reason_of(lambda: approved(refused)) == "already-decided"
 
 
@@ -186,20 +188,20 @@ def test_taking_back_gives_everything_back() -> None:
     before = held(800)
     decision = approved(asked(lending, before), before)
     owing = replace(before, balances=dict(before.balances) | {Account.CREATOR_RECEIVABLE: 700})
-    taken = cancel(decision.refund, decision.money, owing, "staff-1", "a mistake", NOW)
+    taken = cancel(decision.refund, decision.money, owing, "staff-1", CREATOR, "a mistake", NOW)
     assert taken.refund.state is RefundState.CANCELLED and taken.money == some_money()
     (posting,) = taken.postings
     moved = {(e.debit, e.credit): e.amount for e in posting.entries}
     assert moved[Account.REFUNDS_IN_FLIGHT, Account.BACKER_FUNDS] == 1_300
     assert moved[Account.REFUNDS_IN_FLIGHT, Account.CREATOR_RECEIVABLE] == 700
     assert moved[Account.PLATFORM_CURRENT, Account.PROVIDER_BALANCE] == 700
-    again = cancel(taken.refund, taken.money, owing, "staff-1", "a mistake", NOW)
+    again = cancel(taken.refund, taken.money, owing, "staff-1", CREATOR, "a mistake", NOW)
     assert again == RefundDecision(taken.refund, taken.money)
 
 
 def test_what_nobody_approved_is_taken_back_without_a_posting() -> None:
     """Nothing was set aside, so nothing is given back; it is told all the same."""
-    taken = cancel(asked(), some_money(), held(), "staff-1", "a mistake", NOW)
+    taken = cancel(asked(), some_money(), held(), "staff-1", CREATOR, "a mistake", NOW)
     assert taken.refund.state is RefundState.CANCELLED
     assert taken.postings == () and taken.money == some_money() and len(taken.facts) == 1
 
@@ -225,7 +227,7 @@ def _sent(state: RefundState) -> Refund:
 def test_what_may_have_left_is_not_taken_back(state: RefundState) -> None:
     """Only what was never sent, or was refused for funds, can be."""
     refund, money = _sent(state), approved().money
-    act = lambda: cancel(refund, money, held(), "staff-1", "a mistake", NOW)  # noqa: E731
+    act = lambda: cancel(refund, money, held(), "staff-1", CREATOR, "a mistake", NOW)  # noqa: E731
     assert reason_of(act) == "not-unsent"
 
 
@@ -236,7 +238,7 @@ def test_what_is_owed_by_a_rule_is_not_taken_back() -> None:
     money = decision.money
 
     def take(refund: Refund, money: PledgeMoney, book: Book) -> str:
-        return reason_of(lambda: cancel(refund, money, book, "staff-1", "a mistake", NOW))
+        return reason_of(lambda: cancel(refund, money, book, "staff-1", CREATOR, "a mistake", NOW))
 
     assert take(by_verdict, money, held()) == "not-asked-by-staff"
     running = replace(held(), run=RefundRun("verdict-reached/campaign-1"))
@@ -249,6 +251,8 @@ def test_what_is_owed_by_a_rule_is_not_taken_back() -> None:
 def test_what_a_dispute_took_back_is_cancelled_without_moving_money_again() -> None:
     """Its money went back to the campaign when it was blocked."""
     money = approved().money
-    cancelled = cancel(_sent(RefundState.BLOCKED), money, held(), "staff-1", "a mistake", NOW)
+    cancelled = cancel(
+        _sent(RefundState.BLOCKED), money, held(), "staff-1", CREATOR, "a mistake", NOW
+    )
     assert cancelled.refund.state is RefundState.CANCELLED
     assert (cancelled.postings, cancelled.money) == ((), money)

@@ -12,8 +12,10 @@ from prometheus_client import REGISTRY
 from payouts.domain.book import Outcome
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account
+from payouts.domain.plan import StageKind
 from payouts.domain.refund import Refund, RefundState
 from payouts.domain.refund_request import VALID, Wanted
+from payouts.domain.stage import StageState
 from payouts.handlers.refund_requests import (
     Person,
     Shown,
@@ -52,7 +54,7 @@ async def asked(payouts: Payouts, wanted: Wanted = WANTED, by: Person | None = N
 
 async def approved(payouts: Payouts, refund: Refund, by: Person | None = None) -> Refund:
     shown = Shown(refund.amount, refund.currency, refund.advance_max)
-    funds = await payouts.stages.funds.read("EUR")
+    funds = await payouts.stages.funds.read_anew("EUR")
     now, who = payouts.clock.now(), by or staff(2)
     return await payouts.units.run(
         lambda unit: approve_refund(unit, CAMPAIGN, refund.refund_id, shown, who, funds, now)
@@ -207,14 +209,22 @@ async def test_a_part_goes_back_before_the_last_stage(payouts: Payouts) -> None:
     await payouts.assert_books_true()
 
 
+async def last_milestone_approved(payouts: Payouts) -> None:
+    """Two pledges of 5 000, two stages paid, and the third only waits for its approval."""
+    await first_paid(payouts)
+    await show(payouts, 2)
+    await decide(payouts, 2)
+    await approve(payouts, 2, 3_000, limit=LIMIT)
+    await pay(payouts)
+    await show(payouts, 3)
+    await decide(payouts, 3)
+
+
 async def all_stages_paid(payouts: Payouts) -> None:
     """Two pledges of 5 000, all three stages paid: the campaign holds nothing more."""
-    await first_paid(payouts)
-    for number, amount in ((2, 3_000), (3, 5_000 - 1_020)):
-        await show(payouts, number)
-        await decide(payouts, number)
-        await approve(payouts, number, amount, limit=LIMIT)
-        await pay(payouts)
+    await last_milestone_approved(payouts)
+    await approve(payouts, 3, 5_000 - 1_020, limit=LIMIT)
+    await pay(payouts)
     assert await balance(payouts, Account.BACKER_FUNDS) == 0
 
 
@@ -345,6 +355,34 @@ async def test_an_advance_that_is_taken_back_is_owed_no_more(payouts: Payouts) -
         a: n for a, n in before.balances.items() if n
     }
     await payouts.assert_books_true()
+
+
+async def test_what_is_taken_back_after_the_last_stage_is_a_supplement(payouts: Payouts) -> None:
+    """Row 22: nobody gets it back any more, so it is the creator's, approved as any stage."""
+    await last_milestone_approved(payouts)
+    refund = await approved(payouts, await asked(payouts))
+    await approve(payouts, 3, 5_000 - 1_020 - 2_000, limit=LIMIT)
+    for _ in range(2):
+        await cancelled(payouts, refund)
+    await pay(payouts)
+    supplement = await the(payouts, 4)
+    assert (supplement.kind, supplement.state) == (StageKind.SUPPLEMENT, StageState.DUE)
+    assert supplement.amount == 2_000
+    await payouts.assert_books_true()
+
+
+async def test_what_was_lent_a_moment_ago_is_not_lent_again(payouts: Payouts) -> None:
+    """R2: each approval reads anew what the platform has; the second of two is short of it."""
+    await all_stages_paid(payouts)
+    first, second = [
+        await asked(payouts, replace(WANTED, request_id=name, amount=1_500, advance_max=1_500))
+        for name in ("request-1", "request-2")
+    ]
+    payouts.provider.cash = 2_000 + await booked(payouts)
+    payouts = payouts.crashed()
+    assert (await approved(payouts, first)).advanced == 1_500
+    with pytest.raises(Refused, match="1000 short"):
+        await approved(payouts, second)
 
 
 async def test_a_run_over_the_whole_campaign_goes_first(payouts: Payouts) -> None:

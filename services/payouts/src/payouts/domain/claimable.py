@@ -104,7 +104,7 @@ def pay_otherwise(
 
 
 def deny_payment(
-    refund: Refund, money: PledgeMoney, by: str, reason: str, now: datetime
+    refund: Refund, money: PledgeMoney, by: str, creator: str | None, reason: str, now: datetime
 ) -> RefundDecision:
     """Say that it was not paid by other means after all, so that it can be tried again.
 
@@ -114,6 +114,7 @@ def deny_payment(
         if any((act.kind, act.by) == (ActKind.DENIED_PAID, by) for act in refund.acts):
             return RefundDecision(refund, money)
         raise Refused("not-told", "nobody tells of a payment that waits for a second person")
+    check_person(by, money, creator)
     denied = _noted(replace(refund, other_means=None), Act(ActKind.DENIED_PAID, by, now, reason))
     return RefundDecision(denied, money).then(block_where_charged_back(denied, money, now))
 

@@ -123,12 +123,13 @@ def approve(
 
 
 def reject(
-    refund: Refund, money: PledgeMoney, by: str, reason: str, now: datetime
+    refund: Refund, money: PledgeMoney, by: str, creator: str | None, reason: str, now: datetime
 ) -> RefundDecision:
     """Refuse it as another person than who asked; the same again changes nothing."""
     if _did(refund, ActKind.REJECTED, by):
         return RefundDecision(refund, money)
     _still_waits(refund)
+    check_person(by, money, creator)
     if by == refund.acts[0].by:
         raise Refused("same-person", "who asked takes it back by cancelling")
     noted = _noted(refund, Act(ActKind.REJECTED, by, now, reason))
@@ -143,7 +144,13 @@ def expire(refund: Refund, money: PledgeMoney, now: datetime) -> RefundDecision:
 
 
 def cancel(
-    refund: Refund, money: PledgeMoney, book: Book, by: str, reason: str, now: datetime
+    refund: Refund,
+    money: PledgeMoney,
+    book: Book,
+    by: str,
+    creator: str | None,
+    reason: str,
+    now: datetime,
 ) -> RefundDecision:
     """Take it back before it is sent (row 8); the same person's same act changes nothing.
 
@@ -153,6 +160,7 @@ def cancel(
         return RefundDecision(refund, money)
     if not refund.acts:
         raise Refused("not-asked-by-staff", "what a rule owes to a backer is not taken back")
+    check_person(by, money, creator)
     unowed = refund.state in (RefundState.AWAITING_APPROVAL, RefundState.BLOCKED)
     if not unowed and (book.run is not None or money.withdrawn):
         # Everything of the pledge goes back anyway, and what was reserved here was left out of it.

@@ -42,12 +42,12 @@ async def deny_paid_otherwise(
     campaign_id: str,
     refund_id: str,
     reason: str,
-    by: str,
+    person: Person,
     now: datetime,
 ) -> Refund:
     """Let it be tried again: what was told is not so. Raises `Refused`."""
     view = await load_refund(unit, campaign_id, refund_id)
-    decision = deny_payment(view.refund, view.money, by, reason, now)
+    decision = deny_payment(view.refund, view.money, person.name, person.creator, reason, now)
     return await save_refund(unit, view, decision, now)
 
 

@@ -40,6 +40,10 @@ class FundsReader:
         read_at, funds = self._readings.get(currency, (0.0, None))
         if funds is not None and time.monotonic() - read_at < FRESH_SECONDS:
             return funds
+        return await self.read_anew(currency)
+
+    async def read_anew(self, currency: str) -> ProviderFunds | None:
+        """Return a new reading: what was lent a moment ago is not lent once more."""
         booked, leaving = await self._ledger.booked_and_leaving(currency)
         balance = await self._provider.balance(currency)
         if balance is None:

@@ -20,6 +20,7 @@ from payouts.domain.refund_request import (
     requested_id_of,
 )
 from payouts.handlers.posting import post
+from payouts.handlers.supplement import plan_supplement
 from payouts.handlers.wake import wake
 from payouts.ports.unit import PayoutsUnit
 
@@ -99,7 +100,7 @@ async def reject_refund(
 ) -> Refund:
     """Refuse what was asked for. Raises `Refused` for who may not."""
     view = await load_refund(unit, campaign_id, refund_id)
-    decision = reject(view.refund, view.money, person.name, reason, now)
+    decision = reject(view.refund, view.money, person.name, person.creator, reason, now)
     return await save_refund(unit, view, decision, now)
 
 
@@ -113,8 +114,12 @@ async def cancel_refund(
 ) -> Refund:
     """Take it back, if nothing was sent. Raises `Refused` otherwise."""
     view = await load_refund(unit, campaign_id, refund_id)
-    decision = cancel(view.refund, view.money, view.book, person.name, reason, now)
-    return await save_refund(unit, view, decision, now)
+    decision = cancel(view.refund, view.money, view.book, person.name, person.creator, reason, now)
+    cancelled = await save_refund(unit, view, decision, now)
+    # What nobody gets back after the last stage is the creator's (row 22).
+    book = (await unit.books.load([campaign_id]))[campaign_id]
+    await plan_supplement(unit, book, await unit.stages.load(campaign_id), now)
+    return cancelled
 
 
 async def expire_refund(unit: PayoutsUnit, refund: Refund, now: datetime) -> Refund:

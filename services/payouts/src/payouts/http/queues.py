@@ -50,7 +50,7 @@ def add_queue_routes(
 
     async def approved(one: ApproveOne, caller: Principal) -> ResultView:
         shown = Shown(one.amount, one.currency, one.advance_max)
-        there = await funds.read(one.currency) if one.advance_max else None
+        there = await funds.read_anew(one.currency) if one.advance_max else None
         who, now = Person(caller.subject, await queries.creator(one.campaign_id)), clock.now()
         return await _result(
             units,

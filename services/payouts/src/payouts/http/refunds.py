@@ -86,7 +86,7 @@ def add_refund_routes(
         refund = await queries.refund(campaign_id, refund_id)
         if refund is None or not refund.advance_max:
             return None
-        return await funds.read(refund.currency)
+        return await funds.read_anew(refund.currency)
 
     by_staff = guard.allow(Role.STAFF)
 
@@ -180,9 +180,9 @@ def add_refund_routes(
         caller: Annotated[Principal, by_staff],
     ) -> RefundView:
         """Say that it was not paid outside the provider, so that it can be tried again."""
-        by, now = caller.subject, clock.now()
+        who, now = await person(campaign_id, caller), clock.now()
         return await decided(
-            lambda unit: deny_paid_otherwise(unit, campaign_id, refund_id, body.reason, by, now)
+            lambda unit: deny_paid_otherwise(unit, campaign_id, refund_id, body.reason, who, now)
         )
 
     @api.get("/campaigns/{campaign_id}/refunds/{refund_id}/acts", dependencies=[by_staff])
