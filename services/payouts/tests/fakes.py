@@ -163,6 +163,10 @@ class MemoryRefunds:
         asked = [r for r in ours if not r.cause.startswith(tuple(besides))]
         return sum(refund.state in UNANSWERED for refund in asked)
 
+    async def blocked(self, campaign_id: str) -> list[Refund]:
+        ours = [r for r in self._refunds.values() if r.campaign_id == campaign_id]
+        return [refund for refund in ours if refund.state is RefundState.BLOCKED]
+
 
 class MemoryDisputes:
     def __init__(self, database: MemoryDatabase) -> None:
@@ -170,6 +174,10 @@ class MemoryDisputes:
 
     async def load(self, dispute_id: str) -> Dispute | None:
         return self._disputes.get(dispute_id)
+
+    async def opened(self, campaign_id: str) -> list[Dispute]:
+        ours = [d for d in self._disputes.values() if d.campaign_id == campaign_id]
+        return [dispute for dispute in ours if dispute.state is DisputeState.OPENED]
 
     async def save(self, dispute: Dispute) -> None:
         _save(self._disputes, dispute.dispute_id, dispute)

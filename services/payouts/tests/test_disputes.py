@@ -276,6 +276,42 @@ async def test_a_refund_that_ends_after_the_lost_chargeback_makes_the_loss_good(
 
 
 @pytest.mark.trap(3)
+@pytest.mark.parametrize("late", [False, True])
+async def test_the_rest_is_asked_for_when_a_refund_ends_after_a_part_was_charged_back(
+    payouts: Payouts, late: bool
+) -> None:
+    """30.00 of 50.00 went by the bank while it was on its way, or out: 20.00 are still owed."""
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 2)
+    await payouts.turn_run_only()
+    ours = refund_id_of("pledge-1", f"verdict-reached/{CAMPAIGN}")
+    for claim in await payouts.claim("refund"):
+        in_flight = claim.item.payload["refund_id"] == ours and not late
+        payouts.provider.faults["create_refund"] = ["rate_limited"] if in_flight else []
+        await payouts.refunds(claim)
+    name = payouts.provider.dispute("ch_1", 3_000)
+    payouts.provider.move_dispute(name, LOST)
+    await payouts.follow_cash(payouts.clock.now())
+    for claim in await payouts.claim("dispute"):
+        await payouts.disputes(claim)
+    assert await held(payouts, Account.LOSS_COSTS) == 3_000
+    [full] = await refunds_of(payouts)
+    if late:
+        payouts.provider.fail_later(full)
+    await payouts.work_off()
+    await look(payouts)
+    await payouts.work_off()
+    [full, rest] = await refunds_of(payouts)
+    assert full.state is RefundState.CANCELLED
+    assert rest.cause == f"verdict-reached/{CAMPAIGN}/after-{full.refund_id}"
+    # The provider returns nothing of what was charged back: it waits to be claimed.
+    assert (rest.state, rest.amount) == (RefundState.CLAIMABLE, 2_000)
+    assert await held(payouts, Account.LOSS_COSTS) == await held(payouts) == 0
+    assert (await the_money(payouts)).returnable == 0
+    await assert_true(payouts)
+
+
+@pytest.mark.trap(3)
 @pytest.mark.parametrize("status", [WON, LOST])
 async def test_a_claimable_refund_is_blocked_too(
     payouts: Payouts, status: ProviderDisputeStatus

@@ -11,12 +11,12 @@ from payouts.adapters.facts import OutboxLedger
 from payouts.domain.block import Block, postings_in
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
-from payouts.domain.dispute import Dispute
+from payouts.domain.dispute import Dispute, DisputeState
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.receivable import Receivable
-from payouts.domain.refund import UNANSWERED, Refund
+from payouts.domain.refund import UNANSWERED, Refund, RefundState
 from payouts.domain.stage import Stage
 from payouts.metrics import BLOCKS
 from servicekit.errors import Conflict
@@ -244,6 +244,10 @@ class MongoRefunds:
         with sorted_errors():
             return await self._rows.count_documents(query, session=self._session)
 
+    async def blocked(self, campaign_id: str) -> list[Refund]:
+        query = {"campaign_id": campaign_id, "state": RefundState.BLOCKED.value}
+        return await self._refunds.load(query)
+
 
 class MongoDisputes:
     """`disputes`, by the provider's id."""
@@ -254,6 +258,10 @@ class MongoDisputes:
     async def load(self, dispute_id: str) -> Dispute | None:
         found = await self._disputes.load({"_id": dispute_id})
         return found[0] if found else None
+
+    async def opened(self, campaign_id: str) -> list[Dispute]:
+        query = {"campaign_id": campaign_id, "state": DisputeState.OPENED.value}
+        return await self._disputes.load(query)
 
     async def save(self, dispute: Dispute) -> None:
         await self._disputes.save([(dispute.dispute_id, dispute)])

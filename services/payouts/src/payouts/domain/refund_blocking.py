@@ -47,7 +47,7 @@ def block_where_charged_back(refund: Refund, money: PledgeMoney, now: datetime) 
     made = postings.loss_made_good(refund.refund_id, good, refund.blocks)
     money = replace(blocked.money, made_good=blocked.money.made_good + good)
     paid = replace(blocked, money=money, postings=(*blocked.postings, made))
-    return paid.then(_cancel(paid.refund, paid.money, now))
+    return paid.then(satisfy(paid.refund, paid.money, now))
 
 
 def unblock(refund: Refund, money: PledgeMoney, now: datetime) -> RefundDecision:
@@ -55,7 +55,7 @@ def unblock(refund: Refund, money: PledgeMoney, now: datetime) -> RefundDecision
     if refund.state is not RefundState.BLOCKED or money.disputed:
         return RefundDecision(refund, money)
     if money.returnable < refund.amount:
-        return _cancel(refund, money, now)
+        return satisfy(refund, money, now)
     again = replace(move(refund, RefundState.REQUESTED), failures=0)
     posting = postings.refund_requested(refund.refund_id, refund.amount, blocks=refund.blocks)
     return RefundDecision(again, reserve(money, refund.amount), (posting,))
@@ -72,6 +72,7 @@ def _block(refund: Refund, money: PledgeMoney, now: datetime) -> RefundDecision:
     return RefundDecision(blocked, release(money, refund.amount), tuple(made), (fact,))
 
 
-def _cancel(refund: Refund, money: PledgeMoney, now: datetime) -> RefundDecision:
+def satisfy(refund: Refund, money: PledgeMoney, now: datetime) -> RefundDecision:
+    """End a blocked refund: the bank gave its money to the backer, or a part of it."""
     cancelled = move(refund, RefundState.CANCELLED, SATISFIED)
     return RefundDecision(cancelled, money, facts=(RefundRefused(cancelled, SATISFIED, now),))

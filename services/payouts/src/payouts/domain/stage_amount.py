@@ -37,6 +37,14 @@ def amount_now(book: Book, stage: Stage, previous: Sequence[Stage]) -> AmountNow
     return AmountNow(stage_amount(stage.number, verdict.collected, shares, available, approved))
 
 
+def check_left(book: Book, gets: AmountNow, kept_back: int) -> None:
+    """Raise `Refused` where the stage would take what is kept for blocked refunds."""
+    fees = gets.divided.covered.total if gets.divided else 0
+    taken = gets.amount + fees
+    if taken and book.balances[Account.BACKER_FUNDS] - taken < kept_back:
+        raise Refused("refund-blocked", f"{kept_back} of what is there wait for a bank's decision")
+
+
 def become_due(
     book: Book, stage: Stage, previous: Sequence[Stage], now: datetime
 ) -> StageDecision | None:

@@ -7,7 +7,7 @@ from payouts.domain.approval import Concerned
 from payouts.domain.errors import Refused
 from payouts.domain.holds import open_holds
 from payouts.domain.stage import Stage, StageState
-from payouts.domain.stage_amount import amount_now
+from payouts.domain.stage_amount import amount_now, check_left
 from payouts.domain.stage_approval import approve_by_person, left_alone
 from payouts.handlers.stages import StageView, load_open_view, save_decision
 from payouts.handlers.wake import wake
@@ -50,6 +50,7 @@ async def approve_stage(
         gets = approval.amount, view.stage.divided
     else:
         found = amount_now(view.book, view.stage, view.previous)
+        check_left(view.book, found, view.kept_back)
         gets = found.amount, found.divided
     _must_be_what_was_shown(view, asked, gets[0])
     if view.destination is None:

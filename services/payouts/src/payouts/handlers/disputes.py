@@ -37,10 +37,12 @@ from payouts.domain.refund import (
     refund_id_of,
     request_part,
 )
-from payouts.domain.refund_blocking import block_where_charged_back, unblock
+from payouts.domain.refund_blocking import block_where_charged_back, satisfy, unblock
+from payouts.domain.shares import Entitlement, share_of
 from payouts.domain.stage import Stage, StageDecision, StageFact, StageState
 from payouts.domain.stage_amount import amount_now
 from payouts.domain.stage_approval import drop_approval
+from payouts.handlers.kept_back import kept_back_in
 from payouts.handlers.posting import post
 from payouts.handlers.supplement import plan_supplement
 from payouts.handlers.wake import wake
@@ -125,6 +127,13 @@ async def _follow(
 ) -> Dispute:
     book = (await unit.books.load([money.campaign_id]))[money.campaign_id]
     stages = {one.number: one for one in await unit.stages.load(money.campaign_id)}
+    kept = await kept_back_in(unit, money.campaign_id)
+    kept.pop(money.pledge_id, None)
+    beside = [
+        one
+        for one in await unit.disputes.opened(money.campaign_id)
+        if one.pledge_id == money.pledge_id and one.dispute_id != dispute.dispute_id
+    ]
     step = _Step(
         book=book,
         dispute=dispute,
@@ -134,6 +143,8 @@ async def _follow(
         loaded_stages=stages,
         sealed=await _sealed(unit, book, dispute, seen),
         now=now,
+        kept_for_others=sum(kept.values()),
+        reserved_beside=sum(one.reserved for one in beside),
     )
     step.follow(seen)
     if step.decided:
@@ -154,7 +165,11 @@ async def _sealed(
 
 @dataclass(slots=True)
 class _Step:
-    """One dispute's campaign, moved on by what was seen; `decided` says that anything was."""
+    """One dispute's campaign, moved on by what was seen; `decided` says that anything was.
+
+    `kept_for_others` lies there for other pledges' blocked refunds, `reserved_beside` is what other
+    open chargebacks of this pledge reserved.
+    """
 
     book: Book
     dispute: Dispute
@@ -164,6 +179,9 @@ class _Step:
     loaded_stages: Mapping[int, Stage]
     sealed: Mapping[str, Posting]
     now: datetime
+    kept_for_others: int
+    reserved_beside: int
+    frozen_share: int = 0
     decided: bool = False
     postings: list[Posting] = field(default_factory=list)
     facts: list[DisputeFact | RefundFact | StageFact] = field(default_factory=list)
@@ -171,7 +189,13 @@ class _Step:
     @property
     def available(self) -> int:
         entries = [entry for posting in self.postings for entry in posting.entries]
-        return fold(self.book.balances, entries)[Account.BACKER_FUNDS]
+        there = fold(self.book.balances, entries)[Account.BACKER_FUNDS]
+        return max(0, there - self.kept_for_others)
+
+    @property
+    def dividing(self) -> bool:
+        run = self.book.run
+        return run is not None and run.division is not None and not run.finished
 
     def follow(self, seen: DisputeSeen) -> None:
         if opens(self.dispute, seen):
@@ -188,6 +212,7 @@ class _Step:
     def _open(self, seen: DisputeSeen) -> None:
         before = self.money.over
         self._drop_approvals("dispute-opened")
+        self.frozen_share = self._frozen_share()
         self.money = charge_back(self.money, seen.amount)
         for refund in list(self.refunds.values()):
             self._step_refund(block_where_charged_back(refund, self.money, self.now))
@@ -202,7 +227,27 @@ class _Step:
         return self.dispute.state is DisputeState.OPENED and own > self.dispute.reserved
 
     def _bearing(self) -> Bearing:
-        return Bearing(self.available, not refunds_are_owed(self.book), self.sealed)
+        available = self.available
+        if self.dividing:
+            available = min(available, self._own_while_dividing())
+        return Bearing(available, not refunds_are_owed(self.book), self.sealed)
+
+    def _own_while_dividing(self) -> int:
+        """All the rest is promised: it is the others' shares, of pages that have not come."""
+        reserved = self.reserved_beside + self.dispute.reserved
+        blocked = sum(r.amount for r in self.refunds.values() if r.state is RefundState.BLOCKED)
+        return max(0, blocked + self.frozen_share - reserved)
+
+    def _frozen_share(self) -> int:
+        """What the run that is under way would still have given this pledge."""
+        run = self.book.run
+        if run is None or run.division is None or run.finished:
+            return 0
+        behind = run.cursor is not None and self.money.pledge_id <= run.cursor
+        if behind or refund_id_of(self.money.pledge_id, run.cause) in self.refunds:
+            return 0
+        claim = Entitlement(self.money.pledge_id, self.money.entitlement)
+        return share_of(run.division, claim).amount
 
     def _take(self, decision: DisputeDecision) -> None:
         self.dispute, self.money, self.decided = decision.dispute, decision.money, True
@@ -231,16 +276,27 @@ class _Step:
         for refund in list(self.refunds.values()):
             if refund.state is not RefundState.BLOCKED:
                 continue
-            if self.money.returnable >= refund.amount > self.available:
-                continue
-            self._step_refund(unblock(refund, self.money, self.now))
+            if self.money.returnable < refund.amount or refund.amount <= self.available:
+                self._step_refund(unblock(refund, self.money, self.now))
+            elif self.money.charged_back:
+                self._ask_for_less(refund)
         cause = owed_cause(self.book, self.money, [r.cause for r in self.refunds.values()])
         left = min(self.money.returnable, self.available)
         if cause is None or not left:
             return
         if refund_id_of(self.money.pledge_id, cause) in self.refunds:
-            cause = f"{cause}/after-{self.dispute.dispute_id}"
+            cause = self._after(cause)
         self._step_refund(request_part(self.money, left, cause, self.now))
+
+    def _ask_for_less(self, refund: Refund) -> None:
+        """The bank gave a part of it out of this money: what is left of it is the backer's."""
+        self._step_refund(satisfy(refund, self.money, self.now))
+        if self.available:
+            rest = request_part(self.money, self.available, self._after(refund.cause), self.now)
+            self._step_refund(rest)
+
+    def _after(self, cause: str) -> str:
+        return f"{cause}/after-{self.dispute.dispute_id}"
 
 
 async def _save(unit: PayoutsUnit, step: _Step) -> None:

@@ -16,7 +16,7 @@ from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.plan import StageKind
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.stage import Stage, StageDecision, StageState
-from payouts.domain.stage_amount import amount_now
+from payouts.domain.stage_amount import amount_now, check_left
 from payouts.domain.stage_approval import approve_by_verdict, drop_approval, signed_of
 from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
 from payouts.domain.stage_sending import StageStep, lose_sight, next_step, resend, send, submit
@@ -163,9 +163,10 @@ class PayStages:
         try:
             if view.destination is None:
                 raise Refused("no-destination", "no destination is given")
-            amount = amount_now(view.book, view.stage, view.previous).amount
+            gets = amount_now(view.book, view.stage, view.previous)
+            check_left(view.book, gets, view.kept_back)
             return approve_by_verdict(
-                view.stage, amount, view.destination, self.approval_limit, view.now
+                view.stage, gets.amount, view.destination, self.approval_limit, view.now
             )
         except Refused as refusal:
             return StageDecision(replace(view.stage, reason=refusal.reason))

@@ -15,6 +15,7 @@ from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import Refund, RefundDecision, refund_id_of, request, request_part
 from payouts.domain.shares import Entitlement, freeze, share_of
 from payouts.domain.stage_cancelling import is_settled
+from payouts.handlers.kept_back import kept_back_in
 from payouts.handlers.posting import post
 from payouts.handlers.work_kinds import refund_run_work, refund_work
 from payouts.ports.unit import PayoutsUnit
@@ -117,7 +118,7 @@ async def _decisions(
     if run.division is None:
         return [request(money, run.cause, now) for money in page if _is_owed(money)]
     given = await _given(unit, run, page)
-    left = book.balances[Account.BACKER_FUNDS]
+    left = await _to_be_divided(unit, book)
     decisions = []
     for money in page:
         if money.pledge_id in given:
@@ -144,11 +145,17 @@ async def share_what_came_back(unit: PayoutsUnit, campaign_id: str, now: datetim
     if book.unclaimed:
         # After a restored backup the ledger may know refunds of that run: a person looks first.
         return False
-    if not book.balances[Account.BACKER_FUNDS] or not await _somebody_claims(unit, campaign_id):
+    if not await _to_be_divided(unit, book) or not await _somebody_claims(unit, campaign_id):
         return False
     await unit.books.save([replace(book, run=share_run(campaign_id, run.number + 1))])
     await unit.plumbing.work.offer([refund_run_work(campaign_id, now)])
     return True
+
+
+async def _to_be_divided(unit: PayoutsUnit, book: Book) -> int:
+    """All that is there, but for what a bank's decision may give to one backer."""
+    kept = sum((await kept_back_in(unit, book.campaign_id)).values())
+    return max(0, book.balances[Account.BACKER_FUNDS] - kept)
 
 
 async def _somebody_claims(unit: PayoutsUnit, campaign_id: str) -> bool:
@@ -201,7 +208,7 @@ async def _frozen(unit: PayoutsUnit, book: Book, run: RefundRun) -> Book:
             of_run = given[money.pledge_id].amount if money.pledge_id in given else 0
             entitled.append(Entitlement(money.pledge_id, money.entitlement + of_run))
         after = page[-1].pledge_id
-    division = freeze(book.balances[Account.BACKER_FUNDS] + already, entitled)
+    division = freeze(await _to_be_divided(unit, book) + already, entitled)
     return replace(book, run=replace(run, division=division))
 
 

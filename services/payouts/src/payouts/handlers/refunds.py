@@ -8,10 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from payouts.domain.book import Book
 from payouts.domain.errors import InvariantBroken, Refused
+from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import Refund, RefundDecision, RefundState
 from payouts.handlers.posting import post
+from payouts.handlers.rest_owed import ask_for_the_rest
 from payouts.ports.unit import PayoutsUnit
 from servicekit.lanes import Lanes
 from servicekit.units import UnitsOfWork
@@ -74,13 +77,35 @@ async def _save_group(
     postings = [posting for decision in decisions for posting in decision.postings]
     if postings:
         book = (await unit.books.load([campaign_id]))[campaign_id]
+        rests = await _rests(unit, book, decisions, money, postings, now)
+        decisions += rests
+        postings += [posting for rest in rests for posting in rest.postings]
         await unit.books.save([await post(unit, book, postings, now)])
         await unit.pledges.save([money[one] for one in {d.refund.pledge_id for d in decisions}])
     changed = {d.refund.refund_id: d.refund for d in decisions}
-    await unit.refunds.save([r for r in changed.values() if r != refunds[r.refund_id]])
+    await unit.refunds.save([r for r in changed.values() if r != refunds.get(r.refund_id)])
     await unit.facts.add([fact for decision in decisions for fact in decision.facts])
     await _settle_claims(unit, items, answers)
     return answers
+
+
+async def _rests(
+    unit: PayoutsUnit,
+    book: Book,
+    decisions: Sequence[RefundDecision],
+    money: dict[str, PledgeMoney],
+    postings: Sequence[Posting],
+    now: datetime,
+) -> list[RefundDecision]:
+    rests: list[RefundDecision] = []
+    for decision in decisions:
+        ended = decision.refund
+        made = [*postings, *(posting for rest in rests for posting in rest.postings)]
+        rest = await ask_for_the_rest(unit, book, ended, money[ended.pledge_id], made, now)
+        if rest is not None:
+            money[ended.pledge_id] = rest.money
+            rests.append(rest)
+    return rests
 
 
 def _decide(

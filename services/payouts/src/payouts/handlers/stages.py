@@ -11,6 +11,7 @@ from payouts.domain.plan import StageKind
 from payouts.domain.stage import OVER, Stage, StageDecision, StageState
 from payouts.domain.stage_amount import become_due
 from payouts.handlers.cancel import stopped
+from payouts.handlers.kept_back import kept_back_in
 from payouts.handlers.posting import post
 from payouts.handlers.work_kinds import stage_work
 from payouts.metrics import STAGE_LATE_FAILURES
@@ -21,7 +22,10 @@ from servicekit.work import Claim
 
 @dataclass(frozen=True, slots=True)
 class StageView:
-    """What a step looks at, read inside its transaction."""
+    """What a step looks at, read inside its transaction.
+
+    `kept_back` of the book's `backer_funds` waits for banks, in minor units.
+    """
 
     stage: Stage
     previous: tuple[Stage, ...]
@@ -29,6 +33,7 @@ class StageView:
     book: Book
     destination: Destination | None
     now: datetime
+    kept_back: int
 
 
 Decide = Callable[[StageView], StageDecision]
@@ -121,4 +126,5 @@ async def load_view(unit: PayoutsUnit, campaign_id: str, number: int, now: datet
         book=(await unit.books.load([campaign_id]))[campaign_id],
         destination=await unit.destinations.load(campaign_id),
         now=now,
+        kept_back=sum((await kept_back_in(unit, campaign_id)).values()),
     )

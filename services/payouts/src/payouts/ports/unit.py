@@ -90,11 +90,19 @@ class Refunds(Protocol):
         """
         ...
 
+    async def blocked(self, campaign_id: str) -> list[Refund]:
+        """Return the campaign's that wait for a bank's decision."""
+        ...
+
 
 class Disputes(Protocol):
     """Disputes by the provider's id, bound to one transaction."""
 
     async def load(self, dispute_id: str) -> Dispute | None: ...
+
+    async def opened(self, campaign_id: str) -> list[Dispute]:
+        """Return the campaign's chargebacks that no bank has decided yet."""
+        ...
 
     async def save(self, dispute: Dispute) -> None:
         """Insert a new one (version 0) or replace a loaded one; `Conflict` if saved since."""
