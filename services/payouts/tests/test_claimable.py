@@ -220,6 +220,26 @@ async def test_a_chargeback_meets_what_somebody_says_is_paid(
     await payouts.assert_books_true()
 
 
+@pytest.mark.trap(3)
+async def test_denied_behind_a_part_that_the_bank_gave_the_rest_is_asked_for(
+    payouts: Payouts,
+) -> None:
+    """30.00 of 50.00 were charged back meanwhile, and lost: 20.00 are owed in its place."""
+    refund = await claimable(payouts)
+    await told(payouts, refund)
+    name = payouts.provider.dispute("ch_1", 3_000)
+    payouts.provider.move_dispute(name, ProviderDisputeStatus.LOST)
+    await turns(payouts)
+    assert (await denied(payouts, refund)).state is RefundState.CANCELLED
+    await payouts.work_off()
+    [full, rest] = await payouts.units.run(lambda unit: unit.refunds.of_pledge("pledge-1"))
+    assert rest.cause == f"{full.cause}/after-{full.refund_id}"
+    assert (rest.state, rest.amount) == (RefundState.CLAIMABLE, 2_000)
+    assert await balance(payouts, Account.BACKER_FUNDS) == 0
+    assert await balance(payouts, Account.LOSS_COSTS) == 0
+    await payouts.assert_books_true()
+
+
 async def turns(payouts: Payouts) -> None:
     for _ in range(4):
         await payouts.turn()

@@ -1,11 +1,13 @@
 """Claimable money: tried again, paid by other means, and its backer reminded."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from payouts.domain.acts import OtherMeans
 from payouts.domain.claimable import deny_payment, pay_otherwise, remind, try_again
 from payouts.domain.refund import Refund
 from payouts.handlers.refund_requests import Person, load_refund, save_refund
+from payouts.handlers.rest_owed import ask_for_the_rest
 from payouts.ports.unit import PayoutsUnit
 
 
@@ -45,10 +47,24 @@ async def deny_paid_otherwise(
     person: Person,
     now: datetime,
 ) -> Refund:
-    """Let it be tried again: what was told is not so. Raises `Refused`."""
+    """Let it be tried again: what was told is not so. Raises `Refused`.
+
+    Where a bank gave the backer a part of it meanwhile, the rest is asked for in its place.
+    """
     view = await load_refund(unit, campaign_id, refund_id)
     decision = deny_payment(view.refund, view.money, person.name, person.creator, reason, now)
-    return await save_refund(unit, view, decision, now)
+    ended, made = decision.refund, decision.postings
+    rest = await ask_for_the_rest(unit, view.book, ended, decision.money, made, now)
+    if rest is None:
+        return await save_refund(unit, view, decision, now)
+    both = replace(
+        decision,
+        money=rest.money,
+        postings=(*made, *rest.postings),
+        facts=(*decision.facts, *rest.facts),
+    )
+    await unit.refunds.save([rest.refund])
+    return await save_refund(unit, view, both, now)
 
 
 async def remind_of_refund(unit: PayoutsUnit, refund: Refund, now: datetime) -> None:
