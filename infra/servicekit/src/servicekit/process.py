@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from servicekit import garbage, metrics
+from servicekit.bounded_heads import BoundedHeads
 from servicekit.errors import DependencyAway
 from servicekit.health import Health, health_app
 from servicekit.loops import Loop, Pulse, Pulses, pause
@@ -152,6 +153,7 @@ class _Server(uvicorn.Server):
                 app,
                 host=host,
                 port=port,
+                http=BoundedHeads,
                 log_config=None,
                 access_log=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
