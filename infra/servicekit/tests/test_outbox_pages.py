@@ -87,6 +87,33 @@ async def test_a_backlog_of_small_pages_is_read_as_one_of_large_ones(
     assert places(rows) == [("c1", number) for number in range(1, len(rows) + 1)]
 
 
+async def test_full_pages_behind_small_ones_are_not_read_all_at_once(plumbed: Plumbed) -> None:
+    """What lies behind is not like what came before: a thousand full pages end a process."""
+    for _ in range(outbox.FIRST_DOCUMENTS):
+        await add(plumbed.units, placed("c1"))
+    full = 50
+    for _ in range(40):
+        await add(plumbed.units, placed(*["c1"] * full))
+    rows = await plumbed.outbox.page(1_000)
+    assert 1_000 <= len(rows) < 1_000 + full
+    assert places(rows) == [("c1", number) for number in range(1, len(rows) + 1)]
+
+
+async def test_of_many_documents_the_facts_are_estimated(
+    plumbed: Plumbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the oldest documents are read to count; those behind are taken to be like them."""
+    await add(plumbed.units, placed("c1", "c1", "c1"))
+    plumbed.clock.advance(seconds=1)
+    await add(plumbed.units, placed("c1"))
+    await add(of_the_release_before(plumbed), placed("c1", "c1"))
+    assert await plumbed.outbox.backlog() == (6, NOW)
+    monkeypatch.setattr(outbox, "COUNTED_DOCUMENTS", 2)
+    assert await plumbed.outbox.backlog() == (4 * (3 + 1) / 2, NOW)
+    monkeypatch.setattr(outbox, "COUNTED_DOCUMENTS", 4)
+    assert await plumbed.outbox.backlog() == (6, NOW)
+
+
 async def test_of_a_page_only_what_was_acknowledged_goes(plumbed: Plumbed) -> None:
     """One key's partition may be away while another's answers; two relays may share a page."""
     await add(plumbed.units, placed("c1", "c2", "c1", "c2"))

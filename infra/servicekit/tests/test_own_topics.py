@@ -9,10 +9,13 @@ from infra.servicekit.tests.conftest import NOW, Plumbed, on_mongodb
 from infra.servicekit.tests.test_publish import on_topic, sequences
 from servicekit.kafka import KafkaConnection
 from servicekit.mongo import Database, Document
-from servicekit.own_topics import Comparison, OwnTopics, Unexplained, own_topics
+from servicekit.ordering import Incoming
+from servicekit.outbox import row_id
+from servicekit.own_topics import Comparison, OwnTopics, Unexplained, _gathered, own_topics
 from servicekit.publish import KafkaPublisher
 from servicekit.relay import Relay
-from sosst_contracts.codec import Draft
+from servicekit.units import MongoUnitsOfWork, Unit
+from sosst_contracts.codec import Draft, Record
 from sosst_contracts.funding import PledgePlaced
 from sosst_contracts.testing import sample
 
@@ -196,3 +199,73 @@ async def test_a_page_keeps_what_other_keys_have_on_it(database: Database) -> No
     await topics.pass_over(comparison, plumbed.clock)
     records = [row.record for row in await plumbed.outbox.page(10)]
     assert (sequences(records, "c1"), sequences(records, "c2")) == ([1, 3], [1])
+
+
+async def test_what_is_left_of_a_page_is_not_in_the_way(database: Database) -> None:
+    """A page has the name of its first fact; once that has another number, somebody is given it."""
+    plumbed = on_mongodb(database)
+
+    async def tell(*keys: str) -> None:
+        drafts = [Draft(sample(PledgePlaced, campaign_id=key), NOW) for key in keys]
+        await plumbed.units.run(lambda unit: unit.plumbing.outbox.add(drafts))
+
+    await tell(*["k"] * 6, "m", "m")
+    await plumbed.outbox.remove(await plumbed.outbox.page(10))
+    await tell("k", "m")
+    await tell("k", "m")
+    first, *_ = [row.record for row in await plumbed.outbox.page(10)]
+    before = await _values(plumbed)
+    used = Unexplained(first, "k", 7, "used", taken=True)
+    topics = OwnTopics([TOPIC], KafkaConnection("127.0.0.1:9", "nobody"), database)
+    await topics.pass_over(Comparison([used], heads={(TOPIC, "k"): 7}), plumbed.clock)
+    after = await _values(plumbed)
+    assert list(after) == [("m", 3), ("m", 4), ("k", 8), ("k", 9)]
+    assert {place: after[place] for place in (("m", 3), ("m", 4))} == {
+        place: before[place] for place in (("m", 3), ("m", 4))
+    }
+    documents = await database.collection("outbox").find().sort("position", 1).to_list(None)
+    assert [document["_id"] for document in documents] == [
+        *(row_id(TOPIC, "m", 3), row_id(TOPIC, "m", 4), row_id(TOPIC, "k", 8)),
+    ]
+
+
+async def _values(plumbed: Plumbed) -> dict[tuple[str, int], bytes | None]:
+    rows = await plumbed.outbox.page(100)
+    return {((r.record.key or b"").decode(), r.sequence): r.record.value for r in rows}
+
+
+@pytest.mark.parametrize("pages", [True, False])
+async def test_only_what_was_asked_for_is_kept_of_the_outbox(
+    database: Database, pages: bool
+) -> None:
+    """An outbox of hours is read to compare a few records; nearly none of it is on the topic."""
+    plumbed = on_mongodb(database)
+    units = MongoUnitsOfWork(
+        database, plumbed.clock, lambda _, parts: Unit(parts), outbox_pages=pages
+    )
+    drafts = [Draft(sample(PledgePlaced, campaign_id=key), NOW) for key in ("c1", "c2", "c1")]
+    await units.run(lambda unit: unit.plumbing.outbox.add(drafts))
+    values = await _values(plumbed)
+    topics = OwnTopics([TOPIC], KafkaConnection("127.0.0.1:9", "nobody"), database)
+    found = await topics._waiting(TOPIC, {("c1", 2), ("c2", 7)})
+    assert found == {("c1", 2): values["c1", 2]}
+
+
+@pytest.mark.parametrize(
+    ("records", "size", "together"),
+    [(20_000, 1 << 20, [5]), (3, 1 << 20, [4, 1]), (20_000, 4, [4, 1]), (1, 1, [2, 2, 1])],
+)
+async def test_many_records_are_compared_at_once(
+    monkeypatch: pytest.MonkeyPatch, records: int, size: int, together: list[int]
+) -> None:
+    """The outbox is read once for many pages of a topic, and for no more than fit."""
+    monkeypatch.setattr("servicekit.own_topics.COMPARED_RECORDS", records)
+    monkeypatch.setattr("servicekit.own_topics.COMPARED_BYTES", size)
+
+    async def pages() -> AsyncIterator[list[Incoming]]:
+        for offsets in ([0, 1], [2, 3], [4]):
+            yield [Incoming(Record(TOPIC, b"c1", b"v", ()), 0, offset) for offset in offsets]
+
+    gathered = [page async for page in _gathered(pages())]
+    assert [len(page) for page in gathered] == together
+    assert [one.offset for page in gathered for one in page] == [0, 1, 2, 3, 4]

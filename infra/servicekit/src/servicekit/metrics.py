@@ -103,7 +103,8 @@ SET_ASIDE_KEYS = Gauge(
 )
 OUTBOX_ROWS = Gauge(
     "sosst_outbox_rows",
-    "Facts saved, not yet acknowledged by the broker. Growing: Kafka away or topic missing.",
+    "Facts saved, not yet acknowledged by the broker; an estimate above 200 documents. Growing: "
+    "Kafka away or topic missing.",
 )
 OUTBOX_OLDEST = Gauge(
     "sosst_outbox_oldest_timestamp_seconds",

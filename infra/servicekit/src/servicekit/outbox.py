@@ -1,7 +1,7 @@
 """Outgoing facts, saved with the state that made them and published afterwards by the relay."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -22,6 +22,11 @@ PAGE_BYTES_MAX = 1024 * 1024
 # How many documents the relay asks for first: a calm outbox holds less, and one of large pages
 # would be read for nothing beyond what is sent at once.
 FIRST_DOCUMENTS = 8
+# Of more documents the facts are estimated: a full one is half a megabyte to read.
+COUNTED_DOCUMENTS = 200
+COUNT_MILLISECONDS = 2_000
+# What `values_of` needs.
+VALUES = ["key", "value", "facts.key", "facts.sequence", "facts.value"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,11 @@ class OutboxQueue(Protocol):
         ...
 
     async def backlog(self) -> tuple[int, datetime | None]:
-        """Return how many rows wait, and since when the oldest does."""
+        """Return how many rows wait, and since when the oldest does.
+
+        Exact up to some hundred documents; of more the oldest are counted, and the others are
+        taken to be like them.
+        """
         ...
 
 
@@ -323,6 +332,31 @@ def rows_of(document: Document) -> Iterator[OutboxRow]:
         yield OutboxRow(fact["sequence"], record, saved_at, page, len(facts))
 
 
+async def _read(cursor: AsyncIterator[Document], rows: list[OutboxRow], limit: int) -> int:
+    """Read documents until there are enough rows; return how many.
+
+    What lies behind small pages may be a thousand full ones, each of two megabytes once its rows
+    are made. The server sends no more than 16 MiB at once, and no more is asked of it.
+    """
+    seen = 0
+    async for document in cursor:
+        rows += rows_of(document)
+        seen += 1
+        if len(rows) >= limit:
+            break
+    return seen
+
+
+def values_of(document: Document) -> Iterator[tuple[str, int, bytes | None]]:
+    """Return key, sequence and value of each fact, of a document read with `VALUES` only."""
+    if "facts" not in document:
+        sequence = int(document["_id"].rpartition("|")[2])
+        yield (document["key"] or b"").decode(), sequence, document["value"]
+        return
+    for fact in document["facts"]:
+        yield (fact["key"] or b"").decode(), fact["sequence"], fact["value"]
+
+
 def _microseconds(instant: datetime) -> int:
     return int((instant - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)
 
@@ -346,10 +380,9 @@ class MongoOutboxQueue:
                 while len(rows) < limit:
                     cursor = self._rows.find(wanted, session=session)
                     cursor = cursor.sort("position", 1).skip(found).limit(asked)
-                    documents = await cursor.to_list(None)
-                    rows += [row for document in documents for row in rows_of(document)]
-                    found += len(documents)
-                    if len(documents) < asked:
+                    seen = await _read(cursor, rows, limit)
+                    found += seen
+                    if seen < asked:
                         break
                     # As many as hold what is still wanted, if they are like those before.
                     asked = max(1, (limit - len(rows)) * found // max(1, len(rows)))
@@ -392,10 +425,32 @@ class MongoOutboxQueue:
 
     async def backlog(self) -> tuple[int, datetime | None]:
         facts = {"$cond": [{"$isArray": "$facts"}, {"$size": {"$ifNull": ["$facts", []]}}, 1]}
-        all_of_them = {"_id": None, "facts": {"$sum": facts}, "oldest": {"$min": "$saved_at"}}
+        counted: list[Document] = [
+            {"$sort": {"position": 1}},
+            {"$limit": COUNTED_DOCUMENTS},
+            {"$project": {"facts": facts, "saved_at": 1}},
+            {
+                "$group": {
+                    "_id": None,
+                    "documents": {"$sum": 1},
+                    "facts": {"$sum": "$facts"},
+                    "oldest": {"$min": "$saved_at"},
+                }
+            },
+        ]
         with sorted_errors():
-            found = await self._rows.aggregate([{"$group": all_of_them}]).to_list(None)
-        return (found[0]["facts"], found[0]["oldest"]) if found else (0, None)
+            found = await self._rows.aggregate(counted, maxTimeMS=COUNT_MILLISECONDS).to_list(None)
+        if not found:
+            return 0, None
+        (first,) = found
+        documents = first["documents"]
+        if documents == COUNTED_DOCUMENTS:
+            with sorted_errors():
+                all_of_them = await self._rows.estimated_document_count(
+                    maxTimeMS=COUNT_MILLISECONDS
+                )
+            documents = max(documents, all_of_them)
+        return round(first["facts"] * documents / first["documents"]), first["oldest"]
 
 
 class MemoryOutbox:

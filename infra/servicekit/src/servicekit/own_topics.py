@@ -9,7 +9,7 @@ Topics without a sequence have no number to use again. Their facts are named by 
 whoever tells them again sends equal ids, which readers drop; nothing of them is compared.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -21,7 +21,15 @@ from servicekit.clock import Clock
 from servicekit.kafka import KafkaConnection
 from servicekit.mongo import Database, Document, Session, sorted_errors
 from servicekit.ordering import Incoming
-from servicekit.outbox import MongoOutbox, MongoOutboxQueue, OutboxRow, rows_of
+from servicekit.outbox import (
+    VALUES,
+    MongoOutbox,
+    MongoOutboxQueue,
+    OutboxRow,
+    row_id,
+    rows_of,
+    values_of,
+)
 from servicekit.topic_reader import TopicReader
 from sosst_contracts.codec import Decoded, Draft, Record, attribution, decode
 from sosst_contracts.registry import REGISTRY
@@ -29,6 +37,9 @@ from sosst_contracts.registry import REGISTRY
 log = structlog.get_logger()
 
 Place = tuple[str, int]
+# How much of a topic is compared at once.
+COMPARED_RECORDS = 20_000
+COMPARED_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +104,14 @@ class OwnTopics:
     async def compare(self, *, whole: bool = True) -> Comparison:
         """Read every own topic behind the remembered offsets; raises `DependencyAway`.
 
-        Not `whole`: stop at the first page that holds something unexplained.
+        Not `whole`: stop soon after the first record that nothing explains.
         """
         comparison = Comparison()
         reached = await self._queue.reached()
         for topic in self._topics:
             begins = {place[1]: at + 1 for place, at in reached.items() if place[0] == topic}
             reader = TopicReader(self._connection, topic)
-            async for page in reader.read(begins):
+            async for page in _gathered(reader.read(begins)):
                 # The database is read after the topic: its rows can only be ahead by then.
                 comparison.unexplained += await self._unexplained(topic, page, comparison.heads)
                 if comparison.unexplained and not whole:
@@ -155,13 +166,21 @@ class OwnTopics:
     async def _take_out(
         self, document: Document, rows: Sequence[OutboxRow], session: Session
     ) -> None:
-        mine = {"_id": document["_id"]}
-        if rows and len(rows) == rows[0].page_facts:
-            await self._rows.delete_one(mine, session=session)
-        elif rows:
-            gone = [{"key": row.record.key, "sequence": row.sequence} for row in rows]
-            pull = {"$pull": {"facts": {"$or": gone}}}
-            await self._rows.update_one(mine, pull, session=session)
+        """Take these facts out of a document; what is left stands under its own first fact's id.
+
+        Under its old id it would be in the way of who is given the number of the fact that gave
+        the document its name.
+        """
+        if not rows:
+            return
+        await self._rows.delete_one({"_id": document["_id"]}, session=session)
+        if len(rows) == rows[0].page_facts:
+            return
+        gone = {(row.record.key, row.sequence) for row in rows}
+        left = [f for f in document["facts"] if (f["key"], f["sequence"]) not in gone]
+        first = left[0]
+        name = row_id(document["topic"], (first["key"] or b"").decode(), first["sequence"])
+        await self._rows.insert_one({**document, "_id": name, "facts": left}, session=session)
 
     async def settle(self, ends: Mapping[Place, int]) -> None:
         """Remember that everything before these ends is explained."""
@@ -200,10 +219,28 @@ class OwnTopics:
         holding = [{"key": {"$in": keys}}, {"facts.key": {"$in": keys}}]
         values: dict[tuple[str, int], bytes | None] = {}
         with sorted_errors():
-            async for document in self._rows.find({"topic": topic, "$or": holding}):
-                for row in rows_of(document):
-                    values[(row.record.key or b"").decode(), row.sequence] = row.record.value
-        return {place: values[place] for place in places & values.keys()}
+            async for document in self._rows.find({"topic": topic, "$or": holding}, VALUES):
+                for key, sequence, value in values_of(document):
+                    if (key, sequence) in places:
+                        values[key, sequence] = value
+        return values
+
+
+async def _gathered(pages: AsyncIterator[list[Incoming]]) -> AsyncIterator[list[Incoming]]:
+    """Return the records of many pages at once, bounded in number and bytes.
+
+    For each of these the whole outbox is read, which may hold what hours have made.
+    """
+    gathered: list[Incoming] = []
+    size = 0
+    async for page in pages:
+        gathered += page
+        size += sum(len(one.record.value or b"") for one in page)
+        if len(gathered) >= COMPARED_RECORDS or size >= COMPARED_BYTES:
+            yield gathered
+            gathered, size = [], 0
+    if gathered:
+        yield gathered
 
 
 def _is_behind(row: OutboxRow, first: Unexplained) -> bool:
