@@ -260,6 +260,7 @@ def views_show_the_end(
             "paid": _movement(provider, one.account, "payment")["amount"],
             # Nobody approves a last stage here, so nothing is taken of the campaign's money.
             "fees": 0,
+            "charged_back": 0,
         }
         if shown != wanted:
             yield Finding("view-differs", f"{one.campaign_id}: {shown}, must be {wanted}")

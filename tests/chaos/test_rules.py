@@ -123,7 +123,7 @@ def _pledge(small: SmallWorld, one: Played) -> None:
     _tell(small, f"verdict-reached/{one.campaign_id}", {row.backer_id for row in one.rows})
     figures = {"raised": one.total, "collected": one.total, "pledges": len(one.rows)}
     small.evidence.projects[one.campaign_id] = {
-        "figures": figures | {"refunded": 0, "paid": 0, "fees": 0}
+        "figures": figures | {"refunded": 0, "paid": 0, "fees": 0, "charged_back": 0}
     }
 
 
