@@ -18,6 +18,7 @@ from services.payouts.tests.test_cancelling_after_verdict import (
     AFTER_ONE,
     EXAMPLE,
     TOTAL,
+    come_back,
     held,
     paid,
 )
@@ -146,6 +147,24 @@ async def test_of_a_share_the_bank_takes_a_part(
     assert await held(payouts) == await held(payouts, Account.CREATOR_RECEIVABLE) == 0
     assert RefundState.BLOCKED not in {one.state for one in await refunds_of(payouts)}
     await payouts.assert_books_true()
+
+
+@pytest.mark.trap(3)
+async def test_what_the_bank_took_of_a_share_is_not_made_up_with_others_money(
+    payouts: Payouts,
+) -> None:
+    """What came back besides is divided by what each lacks, the same for all of them."""
+    await paid(payouts, 1)
+    await payouts.hear_cancellation(3)
+    await payouts.turn_run_only()
+    name = await open_before_anything_is_sent(payouts, 1, 1_000)
+    await payouts.work_off(0.2)
+    await come_back(payouts, 1_000)
+    await decided(payouts, name, ProviderDisputeStatus.LOST)
+    refund = (await refunds_of(payouts))[-1]
+    assert refund.amount == AFTER_ONE["ch_1"] - 1_000
+    assert refund.unpaid == EXAMPLE[1] - AFTER_ONE["ch_1"]
+    assert await held(payouts) == 1_000
 
 
 @pytest.mark.trap(3)

@@ -205,9 +205,14 @@ class _Step:
             return
         if ended.dispute.state is DisputeState.WON or self._misses_money():
             self._drop_approvals("dispute-ended")
+        before, own = self.available, self._own_blocked()
         self._take(end(self.dispute, self.money, seen, self._bearing(), self.now))
         if ended.postings and not self.money.disputed:
-            self._go_on()
+            lost = self.dispute.state is DisputeState.LOST
+            by_shares = self.book.cancellation is not None
+            # What is beyond its own is divided among all of them.
+            taken = before - self.available
+            self._go_on(max(0, own - taken) if lost and by_shares else self.available)
 
     def _open(self, seen: DisputeSeen) -> None:
         before = self.money.over
@@ -234,9 +239,12 @@ class _Step:
 
     def _own_while_dividing(self) -> int:
         """All the rest is promised: it is the others' shares, of pages that have not come."""
-        reserved = self.reserved_beside + self.dispute.reserved
+        return max(0, self._own_blocked() + self.frozen_share)
+
+    def _own_blocked(self) -> int:
+        """What lies there for this pledge's blocked refunds; below zero: more is reserved."""
         blocked = sum(r.amount for r in self.refunds.values() if r.state is RefundState.BLOCKED)
-        return max(0, blocked + self.frozen_share - reserved)
+        return blocked - self.reserved_beside - self.dispute.reserved
 
     def _frozen_share(self) -> int:
         """What the run that is under way would still have given this pledge."""
@@ -271,15 +279,20 @@ class _Step:
         self.postings += decision.postings
         self.facts += decision.facts
 
-    def _go_on(self) -> None:
-        """No chargeback is open any more: what had waited for it is asked for again."""
+    def _go_on(self, there: int) -> None:
+        """No chargeback is open any more: what had waited for it is asked for again.
+
+        `there` is how much of what lies there its blocked refunds may take.
+        """
         for refund in list(self.refunds.values()):
             if refund.state is not RefundState.BLOCKED:
                 continue
-            if self.money.returnable < refund.amount or refund.amount <= self.available:
+            before = self.available
+            if self.money.returnable < refund.amount or refund.amount <= there:
                 self._step_refund(unblock(refund, self.money, self.now))
             elif self.money.charged_back:
-                self._ask_for_less(refund)
+                self._ask_for_less(refund, there)
+            there -= before - self.available
         cause = owed_cause(self.book, self.money, [r.cause for r in self.refunds.values()])
         left = min(self.money.returnable, self.available)
         if cause is None or not left:
@@ -288,12 +301,12 @@ class _Step:
             cause = self._after(cause)
         self._step_refund(request_part(self.money, left, cause, self.now))
 
-    def _ask_for_less(self, refund: Refund) -> None:
+    def _ask_for_less(self, refund: Refund, there: int) -> None:
         """The bank gave a part of it out of this money: what is left of it is the backer's."""
         self._step_refund(satisfy(refund, self.money, self.now))
-        if self.available:
-            rest = request_part(self.money, self.available, self._after(refund.cause), self.now)
-            self._step_refund(rest)
+        if there:
+            cause = self._after(refund.cause)
+            self._step_refund(request_part(self.money, there, cause, self.now, refund.unpaid))
 
     def _after(self, cause: str) -> str:
         return f"{cause}/after-{self.dispute.dispute_id}"
