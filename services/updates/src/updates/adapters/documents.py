@@ -31,6 +31,11 @@ def project_document(project: Project) -> Document:
             {"topic": topic, "sequence": as_of.sequence, "at": as_of.at}
             for topic, as_of in sorted(project.as_of.items())
         ],
+        # A provider's id may hold a dot too.
+        "charged_back": [
+            {"dispute": dispute, "amount": amount}
+            for dispute, amount in sorted(project.charged_back.items())
+        ],
     }
 
 
@@ -44,6 +49,8 @@ def project_from(row: Document) -> Project:
         paid_stages=row["paid_stages"],
         as_of={one["topic"]: AsOf(one["sequence"], one["at"]) for one in row["as_of"]},
         version=row["version"],
+        # Younger than some documents, of whose campaigns no bank had taken anything.
+        charged_back={one["dispute"]: one["amount"] for one in row.get("charged_back", ())},
     )
 
 
