@@ -17,7 +17,9 @@ from payouts.domain.refund import (
     RefundDecision,
     RefundPaidOtherwise,
     RefundState,
+    did,
     move,
+    noted,
     reopen,
 )
 from payouts.domain.refund_blocking import block_where_charged_back
@@ -46,8 +48,8 @@ def remind(refund: Refund, now: datetime) -> ClaimableReminderDue | None:
     times = [(days, refund.claimable_at + timedelta(days=days)) for days in REMINDER_DAYS]
     days = max(days for days, due in times if due <= now)
     later = [due for _, due in times if due > now]
-    noted = replace(refund, remind_at=later[0] if later else None)
-    return ClaimableReminderDue(noted, days, refund.claimable_at, now)
+    reminded = replace(refund, remind_at=later[0] if later else None)
+    return ClaimableReminderDue(reminded, days, refund.claimable_at, now)
 
 
 def try_again(
@@ -72,7 +74,7 @@ def try_again(
         raise Refused("too-soon", "one person's wish is taken once a day")
     decision = reopen(refund, money)
     tried = replace(decision.refund, remind_at=None)
-    return replace(decision, refund=_noted(tried, Act(ActKind.TRIED_AGAIN, by, now)))
+    return replace(decision, refund=noted(tried, Act(ActKind.TRIED_AGAIN, by, now)))
 
 
 def pay_otherwise(
@@ -91,12 +93,12 @@ def pay_otherwise(
         return RefundDecision(refund, money)
     check_person(told.by, money, creator)
     if first is None or first.by == told.by or now >= first.at + VALID:
-        noted = _noted(replace(refund, other_means=told), _act(ActKind.TOLD_PAID, told))
-        return RefundDecision(noted, money)
+        waiting = noted(replace(refund, other_means=told), _act(ActKind.TOLD_PAID, told))
+        return RefundDecision(waiting, money)
     if first.said != told.said:
         raise Refused("other-proof", f"{first.by} told of another payment; deny it first")
     paid = move(refund, RefundState.PAID_BY_OTHER_MEANS, first.method)
-    confirmed = _noted(paid, _act(ActKind.CONFIRMED_PAID, told))
+    confirmed = noted(paid, _act(ActKind.CONFIRMED_PAID, told))
     returned = give_back(money, refund.amount)
     posting = postings.paid_otherwise(refund.refund_id, refund.amount)
     fact = RefundPaidOtherwise(confirmed, returned.fully_returned, first, now)
@@ -111,11 +113,11 @@ def deny_payment(
     A chargeback that came meanwhile takes it back only now.
     """
     if refund.state is not RefundState.CLAIMABLE or refund.other_means is None:
-        if any((act.kind, act.by) == (ActKind.DENIED_PAID, by) for act in refund.acts):
+        if did(refund, ActKind.DENIED_PAID, by):
             return RefundDecision(refund, money)
         raise Refused("not-told", "nobody tells of a payment that waits for a second person")
     check_person(by, money, creator)
-    denied = _noted(replace(refund, other_means=None), Act(ActKind.DENIED_PAID, by, now, reason))
+    denied = noted(replace(refund, other_means=None), Act(ActKind.DENIED_PAID, by, now, reason))
     return RefundDecision(denied, money).then(block_where_charged_back(denied, money, now))
 
 
@@ -130,7 +132,3 @@ def _confirmed(refund: Refund, told: OtherMeans) -> bool:
 
 def _act(kind: ActKind, told: OtherMeans) -> Act:
     return Act(kind, told.by, told.at, told.note)
-
-
-def _noted(refund: Refund, act: Act) -> Refund:
-    return replace(refund, acts=(*refund.acts, act))

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from payouts.domain import postings
-from payouts.domain.acts import Act, OtherMeans
+from payouts.domain.acts import Act, ActKind, OtherMeans
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney, reserve
@@ -252,6 +252,16 @@ def move(refund: Refund, state: RefundState, reason: str | None = None) -> Refun
     if state not in TRANSITIONS[refund.state]:
         raise Refused("impossible-transition", f"{refund.state} does not become {state}")
     return replace(refund, state=state, reason=reason)
+
+
+def did(refund: Refund, kind: ActKind, by: str) -> bool:
+    """Whether this person has done that about it already."""
+    return any((act.kind, act.by) == (kind, by) for act in refund.acts)
+
+
+def noted(refund: Refund, act: Act) -> Refund:
+    """Return the refund with one more act, which is kept for ever."""
+    return replace(refund, acts=(*refund.acts, act))
 
 
 def request(money: PledgeMoney, cause: str, now: datetime) -> RefundDecision:

@@ -20,7 +20,9 @@ from payouts.domain.refund import (
     RefundDecision,
     RefundRefused,
     RefundState,
+    did,
     move,
+    noted,
     refund_id_of,
 )
 
@@ -103,7 +105,7 @@ def approve(
     What cannot be given any more, or waited for more than seven days, is refused for good: that is
     a decision, and saved. Raises `Refused` for a person who may not approve it.
     """
-    if _did(refund, ActKind.APPROVED, by):
+    if did(refund, ActKind.APPROVED, by):
         return RefundDecision(refund, money)
     _still_waits(refund)
     check_person(by, money, creator)
@@ -116,8 +118,8 @@ def approve(
     except Refused as refusal:
         return _refuse(refund, money, refusal.reason, now)
     lent = lent_of(refund, book)
-    noted = _noted(refund, Act(ActKind.APPROVED, by, now))
-    owed = replace(move(noted, RefundState.REQUESTED), created_at=now, advanced=lent)
+    with_act = noted(refund, Act(ActKind.APPROVED, by, now))
+    owed = replace(move(with_act, RefundState.REQUESTED), created_at=now, advanced=lent)
     posting = postings.refund_requested(owed.refund_id, owed.amount - lent, lent)
     return RefundDecision(owed, reserve(money, owed.amount), (posting,), (RefundCreated(owed),))
 
@@ -126,14 +128,14 @@ def reject(
     refund: Refund, money: PledgeMoney, by: str, creator: str | None, reason: str, now: datetime
 ) -> RefundDecision:
     """Refuse it as another person than who asked; the same again changes nothing."""
-    if _did(refund, ActKind.REJECTED, by):
+    if did(refund, ActKind.REJECTED, by):
         return RefundDecision(refund, money)
     _still_waits(refund)
     check_person(by, money, creator)
     if by == refund.acts[0].by:
         raise Refused("same-person", "who asked takes it back by cancelling")
-    noted = _noted(refund, Act(ActKind.REJECTED, by, now, reason))
-    return _refuse(noted, money, REJECTED, now)
+    with_act = noted(refund, Act(ActKind.REJECTED, by, now, reason))
+    return _refuse(with_act, money, REJECTED, now)
 
 
 def expire(refund: Refund, money: PledgeMoney, now: datetime) -> RefundDecision:
@@ -156,7 +158,7 @@ def cancel(
 
     Only what staff asked for: what is owed by a verdict or a withdrawal nobody takes back.
     """
-    if _did(refund, ActKind.CANCELLED, by):
+    if did(refund, ActKind.CANCELLED, by):
         return RefundDecision(refund, money)
     if not refund.acts:
         raise Refused("not-asked-by-staff", "what a rule owes to a backer is not taken back")
@@ -168,7 +170,7 @@ def cancel(
     if RefundState.CANCELLED not in TRANSITIONS[refund.state]:
         raise Refused("not-unsent", f"a {refund.state} refund is not taken back")
     moved = move(refund, RefundState.CANCELLED, CANCELLED)
-    cancelled = _noted(moved, Act(ActKind.CANCELLED, by, now, reason))
+    cancelled = noted(moved, Act(ActKind.CANCELLED, by, now, reason))
     if unowed:
         return RefundDecision(cancelled, money, facts=(RefundRefused(cancelled, CANCELLED, now),))
     repaid = min(refund.advanced, book.balances.get(Account.CREATOR_RECEIVABLE, 0))
@@ -218,14 +220,6 @@ def _still_waits(refund: Refund) -> None:
     if not refund.acts:
         raise Refused("not-asked-by-staff", "this refund needs nobody's approval")
     raise Refused("already-decided", f"the refund is {refund.state}")
-
-
-def _did(refund: Refund, kind: ActKind, by: str) -> bool:
-    return any((act.kind, act.by) == (kind, by) for act in refund.acts)
-
-
-def _noted(refund: Refund, act: Act) -> Refund:
-    return replace(refund, acts=(*refund.acts, act))
 
 
 def _refuse(refund: Refund, money: PledgeMoney, reason: str, now: datetime) -> RefundDecision:

@@ -19,6 +19,7 @@ from payouts.http.models import (
     ReceivablesView,
     ReceivableView,
 )
+from payouts.http.refusals import problem_of
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
 from servicekit.access import Guard, Owner
@@ -90,8 +91,7 @@ def add_debt_routes(
                 )
             )
         except Refused as refusal:
-            status = 404 if refusal.reason == "receivable-unknown" else 409
-            raise Problem(status, refusal.reason, "Refused", refusal.detail) from None
+            raise problem_of(refusal) from None
         return _receivable(ended)
 
 

@@ -21,6 +21,7 @@ from payouts.http.models import (
     MilestoneBody,
     StageView,
 )
+from payouts.http.refusals import problem_of
 from payouts.http.views import holds_view, stage_view
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
@@ -34,8 +35,6 @@ CampaignId = Annotated[Identifier, Path()]
 StageNumber = Annotated[int, Path(ge=1, le=99)]
 HoldId = Annotated[Identifier, Path()]
 Answer = TypeVar("Answer")
-
-_NOT_THERE = frozenset({"stage-unknown", "campaign-unknown", "hold-unknown"})
 
 
 def add_people_routes(
@@ -54,8 +53,7 @@ def add_people_routes(
         try:
             return await units.run(work)
         except Refused as refusal:
-            status = 404 if refusal.reason in _NOT_THERE else 409
-            raise Problem(status, refusal.reason, "Refused", refusal.detail) from None
+            raise problem_of(refusal) from None
 
     async def shown(stage: Stage) -> StageView:
         return stage_view(stage, await stages.explain(stage.campaign_id, stage.number))

@@ -22,6 +22,7 @@ from payouts.http.models import (
     RetryManyBody,
     RetryOne,
 )
+from payouts.http.refusals import status_of
 from payouts.http.views import refund_view
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
@@ -108,8 +109,7 @@ async def _result(
     try:
         refund = await units.run(work)
     except Refused as refusal:
-        status = 404 if refusal.reason == "refund-unknown" else 409
-        problem, detail = refusal.reason, refusal.detail
+        status, problem, detail = status_of(refusal), refusal.reason, refusal.detail
     except (Conflict, DependencyAway) as error:
         status, problem, detail = 503, "try-again", str(error)
     return ResultView(

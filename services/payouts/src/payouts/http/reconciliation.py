@@ -10,6 +10,7 @@ from payouts.domain.errors import Refused
 from payouts.domain.reconciliation import Break, Saying, Verdict
 from payouts.handlers.reconcile import say_of_break
 from payouts.http.models import Identifier, Reason
+from payouts.http.refusals import problem_of
 from payouts.ports.reconciliation import Reconciliation
 from servicekit.access import Guard
 from servicekit.auth import Principal, Role
@@ -100,8 +101,7 @@ def add_reconciliation_routes(
         try:
             return _break_view(await say_of_break(reconciliation, break_id, saying), now)
         except Refused as refusal:
-            status = 404 if refusal.reason == "break-unknown" else 409
-            raise Problem(status, refusal.reason, "Refused", refusal.detail) from None
+            raise problem_of(refusal) from None
         except Conflict:
             detail = "somebody else said something of this break at the same time"
             raise Problem(409, "said-meanwhile", "Read it again", detail) from None

@@ -35,6 +35,7 @@ from payouts.http.models import (
     TryAgainBody,
     WhyBody,
 )
+from payouts.http.refusals import problem_of
 from payouts.http.views import acts_view, refund_view
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
@@ -48,8 +49,6 @@ from servicekit.units import UnitsOfWork
 CampaignId = Annotated[Identifier, Path()]
 RefundId = Annotated[Identifier, Path()]
 RequestId = Annotated[RequestIdentifier, Path()]
-
-_NOT_THERE = frozenset({"refund-unknown", "pledge-unknown"})
 
 
 def add_refund_routes(
@@ -74,8 +73,7 @@ def add_refund_routes(
             except DuplicateKey:  # The same request at the same time was faster.
                 refund = await units.run(work)
         except Refused as refusal:
-            status = 404 if refusal.reason in _NOT_THERE else 409
-            raise Problem(status, refusal.reason, "Refused", refusal.detail) from None
+            raise problem_of(refusal) from None
         return refund_view(refund)
 
     async def person(campaign_id: str, caller: Principal) -> Person:

@@ -10,7 +10,8 @@ from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.refund import Refund, RefundState
 from payouts.domain.refund_request import by_staff
 from payouts.handlers.recovery.refund_decisions import save_refunds
-from payouts.handlers.recovery.unclaimed import REFUND_CANCELLED, REQUESTED
+from payouts.handlers.recovery.unclaimed import REFUND_CANCELLED
+from payouts.handlers.refund_run import REQUESTED
 from payouts.ports.queries import Queries
 from payouts.ports.sending import Brake
 from payouts.ports.unit import PayoutsUnit

@@ -14,7 +14,6 @@ CANCELLED = "stage-cancelled/"
 TAKEN_BACK = "stage-taken-back/"
 SUBMITTED = "stage-submitted/"
 CLAIMABLE = "refund-claimable/"
-REQUESTED = "refund-requested/"
 REFUND_CANCELLED = "refund-cancelled/"
 PAID_OTHERWISE = "paid-otherwise/"
 UNCLAIMED_MAX = 100_000
