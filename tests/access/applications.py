@@ -23,6 +23,7 @@ from payouts.domain.head_signing import day_of
 from payouts.domain.holds import Hold, HoldKind
 from payouts.domain.postings import refund_requested
 from payouts.domain.refund_request import Wanted
+from payouts.domain.refund_window import RefundWindows
 from payouts.handlers.destination import give_destination
 from payouts.handlers.holds import place_hold
 from payouts.handlers.milestones import MilestoneDecision, decide_milestone, take_evidence
@@ -97,7 +98,7 @@ async def make_payouts(guard: Guard) -> Application:
     heard = [PledgeHeard(CAMPAIGN, "EUR", 1, a_pledge(1))]
     await made.units.run(lambda unit: take_pledges(unit, heard, made.clock.now()))
     launched = sample(funding.CampaignLaunched, campaign_id=CAMPAIGN, creator_id=OWNER)
-    (campaigns, *_) = subscriptions(made.clock)
+    (campaigns, *_) = subscriptions(made.clock, RefundWindows())
     reader = BatchConsumer(campaigns, made.units, made.clock, Pulse("campaigns"))
     await reader.process([Incoming(Draft(launched, NOW).seal(1), 0, 0)])
     await made.hear_verdict(Outcome.GOAL_MISSED, 1)
@@ -131,6 +132,7 @@ async def make_payouts(guard: Guard) -> Application:
         made.reconciliation,
         made.signatures,
         KEYS,
+        timedelta(days=14),
     )
     return Application(
         api,

@@ -180,12 +180,18 @@ class PledgeCollected(_Pledge):
     """The money of a pledge was captured."""
 
     name: ClassVar = "pledge-collected"
+    version: ClassVar = "1.1"
 
     provider_fee: Amount = Field(description="What the provider kept, minor units.")
     balance_transaction: Identifier = Field(description="The provider's id of the cash entry.")
     captured_at: Instant = Field(description="When the provider captured it.")
     standing: Annotated[str, Vocabulary("counted", "late")] = Field(
         description="Whether the verdict is about it, or it came after deadline or verdict."
+    )
+    method: PaymentMethod | None = Field(
+        None,
+        description="How it was paid; decides how long it can be returned the same way. Absent if "
+        "nobody told.",
     )
 
 

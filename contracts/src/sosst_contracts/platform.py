@@ -117,9 +117,15 @@ class PaymentCaptured(_Payment):
     """The provider took the money."""
 
     name: ClassVar = "payment-captured"
+    version: ClassVar = "1.1"
 
     provider_fee: Amount = Field(description="What the provider kept, minor units.")
     balance_transaction: Identifier = Field(description="The provider's id of the cash entry.")
+    method: PaymentMethod | None = Field(
+        None,
+        description="How it was paid; decides how long it can be returned the same way. Absent: as "
+        "told while it was pending.",
+    )
 
 
 class PaymentFailed(_Payment):

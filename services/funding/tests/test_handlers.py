@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funding.domain.errors import Refused
-from funding.domain.pledge import PaymentStatus, Pledge, PledgeState, Standing
+from funding.domain.pledge import PaymentMethod, PaymentStatus, Pledge, PledgeState, Standing
 from funding.handlers.launch import launch
 from servicekit.errors import Conflict
 from servicekit.mongo import Database
@@ -46,6 +46,17 @@ async def test_a_payment_told_twice_is_one_pledge(funding: Funding) -> None:
     assert campaign is not None and (campaign.totals.counted, campaign.totals.count) == (600, 1)
     assert [len(await funding.published(f"pledge-{w}")) for w in ("placed", "collected")] == [1, 1]
     assert await funding.published("pledge-errored") == []
+
+
+async def test_a_capture_that_names_no_method_was_paid_as_told_before(funding: Funding) -> None:
+    """How long payouts can return it depends on it."""
+    await funding.launch()
+    pending = replace(payment(1, PaymentStatus.PENDING), method=PaymentMethod.SEPA_DEBIT)
+    await funding.pay(pending)
+    await funding.pay(payment(1))
+    await funding.pay(replace(payment(2), method=PaymentMethod.CARD))
+    told = [event.model_dump()["method"] for event in await funding.published("pledge-collected")]
+    assert told == ["sepa_debit", "card"]
 
 
 @pytest.mark.parametrize(

@@ -122,11 +122,12 @@ def test_payments_are_read(event_type: type[wire.PaymentEvent], status: PaymentS
         ("unknown", PaymentMethod.OTHER),
     ],
 )
-def test_the_method_of_a_pending_payment_is_read(
-    told: str | None, method: PaymentMethod | None
+@pytest.mark.parametrize("event_type", [platform.PaymentPending, platform.PaymentCaptured])
+def test_the_method_of_a_payment_is_read(
+    event_type: type[wire.PaymentEvent], told: str | None, method: PaymentMethod | None
 ) -> None:
     """A word that a newer platform uses is a method like any that takes days."""
-    event = sample(platform.PaymentPending).model_copy(update={"method": told})
+    event = sample(event_type).model_copy(update={"method": told})
     assert wire.payment_from(event).method is method
 
 

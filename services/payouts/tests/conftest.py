@@ -124,10 +124,16 @@ class Payouts:
         )
 
     async def collect(
-        self, *numbers: int, amount: int = 5_000, counted: bool = True
+        self,
+        *numbers: int,
+        amount: int = 5_000,
+        counted: bool = True,
+        until: datetime | None = None,
     ) -> dict[int, Refused]:
         """Hear that these pledges are collected; their number is their sequence."""
-        pledges = [a_pledge(number, amount, counted) for number in numbers]
+        pledges = [
+            replace(a_pledge(number, amount, counted), refundable_until=until) for number in numbers
+        ]
         self.provider.cash += sum(p.amount - p.provider_fee for p in pledges)
         self.provider.charged |= {p.payment_reference: p.amount for p in pledges}
         for one in pledges:

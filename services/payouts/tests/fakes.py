@@ -34,6 +34,7 @@ from payouts.domain.reconciliation import PLATFORM, BookedCash, Break, Movement,
 from payouts.domain.refund import UNANSWERED, Refund, RefundState
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
 from payouts.domain.refund_request import STAFF_REFUND
+from payouts.domain.refund_window import WAITS
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
 from payouts.domain.stage_recovery import TransferMade
@@ -313,6 +314,19 @@ class MemoryQueries:
         waiting.sort(key=lambda refund: (refund.created_at, refund.refund_id))
         behind = [r for r in waiting if after is None or (r.created_at, r.refund_id) > after]
         return behind[:limit]
+
+    async def windows_closing(
+        self, until: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Refund]:
+        closing = sorted(
+            (refund.refundable_until, refund.refund_id)
+            for refund in self._refunds.values()
+            if refund.state in WAITS
+            and refund.refundable_until is not None
+            and refund.refundable_until <= until
+        )
+        behind = [place for place in closing if after is None or place > after]
+        return [self._refunds[refund_id] for _, refund_id in behind[:limit]]
 
     async def reminders_due(self, now: datetime, limit: int) -> list[Refund]:
         due = [

@@ -5,6 +5,7 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -28,9 +29,8 @@ CREATOR = Caller("creator-1", ("creator", "staff"))
 
 def api_of(payouts: Payouts) -> FastAPI:
     parts = (payouts.units, payouts.queries, payouts.stages, payouts.clock)
-    return build_api(
-        unit_guard(), *parts, SECRETS, payouts.reconciliation, payouts.signatures, KEYS
-    )
+    kept = (payouts.reconciliation, payouts.signatures, KEYS)
+    return build_api(unit_guard(), *parts, SECRETS, *kept, timedelta(days=14))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 from argparse import Namespace
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -295,7 +296,7 @@ async def test_claimable_ones_are_tried_again_together_and_listed_for_operators(
         )
     await known.work_off()
     waiting = await read_queue(client, "claimable", limit=1)
-    await perform_queue(Namespace(name="claimable"), known.queries, known.clock.now())
+    await perform_queue(Namespace(name="claimable"), known.queries, known.clock.now(), timedelta(0))
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[2] for line in lines[:-1]] == waiting and len(waiting) == 2
     assert lines[-1] == "2 refunds wait in claimable"

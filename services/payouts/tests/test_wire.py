@@ -1,5 +1,7 @@
 """From events to this service's words and back."""
 
+from datetime import timedelta
+
 import pytest
 
 from payouts import wire
@@ -19,6 +21,7 @@ from payouts.domain.refund import (
     RefundSucceeded,
     request,
 )
+from payouts.domain.refund_window import RefundWindows
 from payouts.domain.stage import (
     PlanScheduled,
     StageApproved,
@@ -44,6 +47,7 @@ from sosst_contracts.event import Event
 from sosst_contracts.registry import REGISTRY
 from sosst_contracts.testing import sample
 
+WINDOWS = RefundWindows({"sepa_debit": 180})
 REFUND = request(collect(a_book(), a_pledge()).money, "verdict-reached/campaign-1", NOW).refund
 MEANS = OtherMeans(PaymentMethod.CHEQUE, "a" * 64, "posted", "staff-1", NOW)
 STAGE = an_approved_stage()
@@ -102,10 +106,22 @@ def test_every_pledge_fact_moves_n_and_a_collected_one_money(
     """N counts all facts of the topic, also those that move nothing."""
     read = decode(Draft(sample(event_type), NOW).seal(9))
     assert isinstance(read, Decoded)
-    heard = wire.pledge_from(read)
+    heard = wire.pledge_from(read, WINDOWS)
     assert heard is not None and heard.sequence == 9
     assert (heard.collected is not None) is moves_money
     assert (heard.withdrawn is not None) is (event_type is funding.PledgeWithdrawn)
+
+
+@pytest.mark.parametrize(("method", "days"), [("sepa_debit", 180), ("card", None), (None, None)])
+def test_a_payment_brings_the_end_of_its_window(method: str | None, days: int | None) -> None:
+    """Counted from when the provider captured it."""
+    event = sample(funding.PledgeCollected).model_copy(update={"method": method})
+    read = decode(Draft(event, NOW).seal(9))
+    assert isinstance(read, Decoded)
+    heard = wire.pledge_from(read, WINDOWS)
+    assert heard is not None and heard.collected is not None
+    until = event.captured_at + timedelta(days=days) if days else None
+    assert heard.collected.refundable_until == until
 
 
 @pytest.mark.parametrize(
@@ -119,7 +135,7 @@ def test_a_withdrawal_leaves_our_count_exactly_where_it_left_funding_s(
     event = sample(funding.PledgeWithdrawn, standing=standing, before_verdict=before_verdict)
     read = decode(Draft(event, NOW).seal(9))
     assert isinstance(read, Decoded)
-    heard = wire.pledge_from(read)
+    heard = wire.pledge_from(read, WINDOWS)
     assert heard is not None and heard.withdrawn is not None
     assert heard.withdrawn.uncounted is uncounted and heard.withdrawn.returned_in is None
 
@@ -141,7 +157,7 @@ def test_other_facts_of_the_topics_are_none_of_ours() -> None:
     """A launch moves no money."""
     read = decode(Draft(sample(funding.CampaignLaunched), NOW).seal(1))
     assert isinstance(read, Decoded)
-    assert wire.verdict_from(read) is None and wire.pledge_from(read) is None
+    assert wire.verdict_from(read) is None and wire.pledge_from(read, WINDOWS) is None
 
 
 def test_launch_and_verdict_say_whose_campaign_it_is() -> None:

@@ -109,8 +109,10 @@ def payment_from(event: PaymentEvent) -> Payment:
     """Read a payment fact."""
     match event:
         case platform.PaymentCaptured():
-            capture = Capture(event.provider_fee, event.balance_transaction)
-            return _payment(event, PaymentStatus.CAPTURED, event.occurred_at, capture=capture)
+            capture, method = _capture(event), _method(event.method)
+            return _payment(
+                event, PaymentStatus.CAPTURED, event.occurred_at, capture=capture, method=method
+            )
         case platform.PaymentFailed():
             reason = event.reason
             return _payment(event, PaymentStatus.FAILED, event.occurred_at, reason=reason)
@@ -148,6 +150,10 @@ def _payment(
         method=method,
         returned=returned,
     )
+
+
+def _capture(event: platform.PaymentCaptured | events.PledgeCollected) -> Capture:
+    return Capture(event.provider_fee, event.balance_transaction)
 
 
 def _method(word: str | None) -> PaymentMethod | None:
@@ -199,6 +205,7 @@ def _event(fact: Fact) -> tuple[events.FundingEvent, datetime]:
                 balance_transaction=payment.capture.balance_transaction,
                 captured_at=payment.occurred_at,
                 standing=standing.value,
+                method=payment.method.value if payment.method else None,
             )
             return collected, payment.occurred_at
         case PledgeErrored(payment):
@@ -378,8 +385,10 @@ def _happened(event: Event, sequence: int) -> Happened | None:
             pending = _payment(event, PaymentStatus.PENDING, event.placed_at, method=method)
             return Paid(sequence, pending, None)
         case events.PledgeCollected():
-            capture = Capture(event.provider_fee, event.balance_transaction)
-            captured = _payment(event, PaymentStatus.CAPTURED, event.captured_at, capture=capture)
+            capture, method = _capture(event), _method(event.method)
+            captured = _payment(
+                event, PaymentStatus.CAPTURED, event.captured_at, capture=capture, method=method
+            )
             return Paid(sequence, captured, Standing(event.standing))
         case events.PledgeErrored():
             reason = event.reason

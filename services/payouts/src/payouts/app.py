@@ -107,7 +107,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     funds = FundsReader(provider, queries)
     brake = SwitchedBrake(runtime.switches, queries)
     stages = _stages(settings, runtime, provider, funds, brake)
-    for subscription in subscriptions(runtime.clock):
+    for subscription in subscriptions(runtime.clock, settings.refund_windows()):
         runtime.subscribe(subscription)
     lanes = refund_lanes(runtime.units, runtime.clock.now)
     refunds = SendRefunds(
@@ -150,7 +150,9 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     expire = ExpireRequests(runtime.units, queries)
     runtime.sweep(Sweep("reminders", REQUESTS_SECONDS, RemindBackers(runtime.units, queries)))
     runtime.sweep(Sweep("requests", REQUESTS_SECONDS, expire, expire.oldest_due))
-    runtime.sweep(Sweep("measure", MEASURE_SECONDS, MeasureQueues(queries)))
+    runtime.sweep(
+        Sweep("measure", MEASURE_SECONDS, MeasureQueues(queries, settings.window_warning()))
+    )
     secrets = settings.webhook_secrets()
     api = build_api(
         runtime.guard,
@@ -162,6 +164,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
         reconciliation,
         signatures,
         keys,
+        settings.window_warning(),
     )
     return runtime.process(api)
 
@@ -242,8 +245,12 @@ async def _reconcile(context: Context) -> int:
 
 async def _queue(context: Context) -> int:
     runtime = context.runtime
+    settings = cast(PayoutsSettings, runtime.settings)
     return await perform_queue(
-        context.arguments, MongoQueries(runtime.database), runtime.clock.now()
+        context.arguments,
+        MongoQueries(runtime.database),
+        runtime.clock.now(),
+        settings.window_warning(),
     )
 
 

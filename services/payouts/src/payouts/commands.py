@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 from payouts.domain.reconciliation import suspense
 from payouts.domain.refund import Refund
 from payouts.domain.trial_balance import end_of
-from payouts.domain.waiting import QueueName, state_of
+from payouts.domain.waiting import QueueName
+from payouts.handlers.queues import Place, page_of, place_in
 from payouts.handlers.reconcile import reconcile
 from payouts.handlers.sign_heads import read_signed
 from payouts.handlers.verify_ledger import (
@@ -31,14 +32,16 @@ def describe_queue(parser: ArgumentParser) -> None:
     parser.add_argument("name", choices=[name.value for name in QueueName])
 
 
-async def perform_queue(arguments: Namespace, queries: Queries, now: datetime) -> int:
+async def perform_queue(
+    arguments: Namespace, queries: Queries, now: datetime, warning: timedelta
+) -> int:
     """Print every refund that waits there, oldest first, then how many there are."""
-    state, count = state_of(QueueName(arguments.name)), 0
-    after: tuple[datetime, str] | None = None
-    while page := await queries.refund_queue(state, after, PAGE):
+    name, count = QueueName(arguments.name), 0
+    after: Place | None = None
+    while page := await page_of(queries, name, after, PAGE, now, warning):
         for refund in page:
             print(_waiting(refund, now))
-        after = page[-1].created_at, page[-1].refund_id
+        after = place_in(name, page[-1])
         count += len(page)
     print(f"{count} refunds wait in {arguments.name}")
     return PROVEN
@@ -46,7 +49,9 @@ async def perform_queue(arguments: Namespace, queries: Queries, now: datetime) -
 
 def _waiting(refund: Refund, now: datetime) -> str:
     what = f"{refund.campaign_id} {refund.refund_id} {refund.amount} {refund.currency}"
-    return f"{now - refund.created_at} {what} {refund.cause} {refund.reason or ''}".rstrip()
+    closes = f"until {refund.refundable_until.date()}" if refund.refundable_until else ""
+    words = [str(now - refund.created_at), what, refund.cause, refund.reason or "", closes]
+    return " ".join(word for word in words if word)
 
 
 def describe_verify_ledger(parser: ArgumentParser) -> None:

@@ -1,10 +1,12 @@
 """What payouts reads: verdicts and pledges. Both groups react, so they are never reset."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from payouts import wire
 from payouts.domain.errors import Refused
+from payouts.domain.refund_window import RefundWindows
 from payouts.handlers.pledges import take_pledges
 from payouts.handlers.verdict import EndHeard, take_verdicts
 from payouts.ports.unit import PayoutsUnit
@@ -19,7 +21,7 @@ PLEDGES_GROUP = "payouts-funding-pledges"
 Heard = TypeVar("Heard")
 
 
-def subscriptions(clock: Clock) -> list[Subscription[PayoutsUnit]]:
+def subscriptions(clock: Clock, windows: RefundWindows) -> list[Subscription[PayoutsUnit]]:
     """Return one subscription per topic."""
 
     async def campaigns(unit: PayoutsUnit, facts: Sequence[Decoded]) -> list[Refusal]:
@@ -30,7 +32,7 @@ def subscriptions(clock: Clock) -> list[Subscription[PayoutsUnit]]:
         return _refusals(read, await take_verdicts(unit, heard, clock.now()))
 
     async def pledges(unit: PayoutsUnit, facts: Sequence[Decoded]) -> list[Refusal]:
-        read, heard = _read(facts, wire.pledge_from)
+        read, heard = _read(facts, partial(wire.pledge_from, windows=windows))
         return _refusals(read, await take_pledges(unit, heard, clock.now()))
 
     return [

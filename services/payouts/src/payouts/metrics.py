@@ -41,6 +41,10 @@ AWAITING_FUNDS = Gauge(
     "Refunds that wait for the float. Above 0: top up at the provider, they go on by themselves.",
     ["currency"],
 )
+WINDOWS_CLOSING = Gauge(
+    "sosst_payouts_refund_windows_closing",
+    "Refunds that wait while their payment can be returned only days longer. Any: end the wait.",
+)
 RUN_REMAINING = Gauge(
     "sosst_payouts_run_remaining",
     "Refunds that runs have still to create, or that wait to be sent. Not falling: it stalls.",

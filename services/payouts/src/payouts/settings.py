@@ -1,12 +1,24 @@
 """Every environment variable of payouts."""
 
+from datetime import timedelta
+
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from payouts.adapters.ledger_keys import LedgerKeys
 from payouts.domain.provider_keys import KeyRules
+from payouts.domain.refund_window import RefundWindows
 from servicekit.secret_files import SECRET, all_of
 from servicekit.settings import ServiceSettings
+
+
+def _windows(text: str) -> dict[str, int]:
+    """Read `method=days`; raises `ValueError` for anything else."""
+    pairs = [pair.split("=") for pair in text.split(",") if pair.strip()]
+    days = {method.strip(): int(number) for method, number in pairs}
+    if any(number < 1 for number in days.values()) or len(days) < len(pairs):
+        raise ValueError("each method has one number of days, above 0")
+    return days
 
 
 class PayoutsSettings(ServiceSettings):
@@ -55,6 +67,16 @@ class PayoutsSettings(ServiceSettings):
         600, ge=0, description="Age from which cash must stand on both sides, provider and books."
     )
 
+    refund_window_days: str = Field(
+        "sepa_debit=180,bank_transfer=180",
+        description="Days after its capture in which the provider returns a payment, by method, "
+        "separated by commas; past them a refund is claimable. A method that is not named has no "
+        "end.",
+    )
+    refund_window_warning_days: int = Field(
+        14, ge=0, description="Days before that end from which a refund that waits is in a queue."
+    )
+
     def key_rules(self) -> KeyRules:
         """Return how long a call can stay unseen."""
         return KeyRules(
@@ -62,6 +84,18 @@ class PayoutsSettings(ServiceSettings):
             client_timeout_seconds=int(self.provider_timeout_seconds) + 1,
             consistency_seconds=self.provider_consistency_seconds,
         )
+
+    @field_validator("refund_window_days")
+    @classmethod
+    def _are_windows(cls, value: str) -> str:
+        _windows(value)
+        return value
+
+    def refund_windows(self) -> RefundWindows:
+        return RefundWindows(_windows(self.refund_window_days))
+
+    def window_warning(self) -> timedelta:
+        return timedelta(days=self.refund_window_warning_days)
 
     @field_validator("ledger_signing_keys")
     @classmethod

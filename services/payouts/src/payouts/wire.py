@@ -27,6 +27,7 @@ from payouts.domain.refund import (
     RefundSucceeded,
 )
 from payouts.domain.refund_request import STAFF_REFUND
+from payouts.domain.refund_window import RefundWindows
 from payouts.domain.stage import (
     MilestoneApproved,
     MilestoneRejected,
@@ -59,7 +60,7 @@ PLEDGES_TOPIC = funding.PledgeCollected.topic
 LEDGER_TOPIC = events.BlockSealed.topic
 
 
-def pledge_from(fact: Decoded) -> PledgeHeard | None:
+def pledge_from(fact: Decoded, windows: RefundWindows) -> PledgeHeard | None:
     """Read a fact of the pledges' topic, None for one that this service does not know."""
     event = fact.event
     if not isinstance(event, funding.PledgeEvent):
@@ -76,6 +77,7 @@ def pledge_from(fact: Decoded) -> PledgeHeard | None:
             provider_fee=event.provider_fee,
             balance_transaction=event.balance_transaction,
             counted=event.standing == "counted",
+            refundable_until=windows.until(event.method, event.captured_at),
         )
     sequence = fact.envelope.sequence or 0
     return PledgeHeard(

@@ -185,6 +185,9 @@ def take_payment(campaign: Campaign, known: Pledge | None, payment: Payment) -> 
     if known is not None and target not in TRANSITIONS[known.state]:
         return Taken(known, campaign.totals, ())
     placed_at = known.placed_at if known else payment.occurred_at
+    if known is not None and payment.method is None:
+        # Only the first fact about a payment may say it; how long it can be returned depends on it.
+        payment = replace(payment, method=known.payment.method)
     pledge = Pledge(payment, target, placed_at)
     # A pledge that the public total lost when it was dropped is placed again.
     placed = known is None or not known.raised

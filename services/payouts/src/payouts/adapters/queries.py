@@ -13,6 +13,7 @@ from payouts.adapters.mongo_stores import (
     STAGES,
     block_from,
 )
+from payouts.adapters.schema import ANY_TIME
 from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
@@ -22,6 +23,7 @@ from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
 from payouts.domain.receivable import Receivable, ReceivableState
 from payouts.domain.refund import Refund, RefundState
+from payouts.domain.refund_window import WAITS
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.trial_balance import TrialBalance
 from payouts.ports.queries import Queue
@@ -103,6 +105,26 @@ class MongoQueries:
         with sorted_errors():
             cursor = self._database.collection("refunds").find(query)
             rows = await cursor.sort([("created_at", 1), ("_id", 1)]).limit(limit).to_list(None)
+        return [REFUNDS.value(row) for row in rows]
+
+    async def windows_closing(
+        self, until: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Refund]:
+        query: Document = {
+            "state": {"$in": [state.value for state in WAITS]},
+            # The index has those only that have an end: the question must say so as well.
+            "refundable_until": {"$gt": ANY_TIME, "$lte": until},
+        }
+        if after is not None:
+            closing, refund_id = after
+            query["$or"] = [
+                {"refundable_until": {"$gt": closing}},
+                {"refundable_until": closing, "_id": {"$gt": refund_id}},
+            ]
+        order = [("refundable_until", 1), ("_id", 1)]
+        with sorted_errors():
+            cursor = self._database.collection("refunds").find(query)
+            rows = await cursor.sort(order).limit(limit).to_list(None)
         return [REFUNDS.value(row) for row in rows]
 
     async def reminders_due(self, now: datetime, limit: int) -> list[Refund]:

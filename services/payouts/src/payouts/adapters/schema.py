@@ -1,8 +1,12 @@
 """Collections, indexes and validators of this service; `migrate` makes them."""
 
+from datetime import UTC, datetime
+
 from payouts.domain.ledger import SIDES, Side
 from servicekit.schema import CollectionSchema, Index, Schema
 
+# Before every payment.
+ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _PARTS = ("returnable", "reserved", "returned", "disputed")
 
 # `money.md` 5: enforced from the first release, so that a buggy write is refused by the database.
@@ -44,7 +48,7 @@ BOOK_VALIDATOR = {
 }
 
 SCHEMA = Schema(
-    version=9,
+    version=10,
     collections=(
         CollectionSchema(
             "books",
@@ -89,6 +93,11 @@ SCHEMA = Schema(
                 Index([("state", 1), ("remind_at", 1)]),
                 # Queues over all campaigns, oldest first.
                 Index([("state", 1), ("created_at", 1), ("_id", 1)]),
+                # Only payments whose window ends have a place in it.
+                Index(
+                    [("refundable_until", 1), ("_id", 1)],
+                    partial={"refundable_until": {"$gt": ANY_TIME}},
+                ),
                 Index([("attempts.provider_refund_id", 1)]),
                 Index([("pledge_id", 1)]),
             ),

@@ -124,7 +124,10 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class CollectedPledge:
-    """A pledge whose money the provider captured; amounts in minor units of `currency`."""
+    """A pledge whose money the provider captured; amounts in minor units of `currency`.
+
+    After `refundable_until` the provider no longer returns the payment, None: without end.
+    """
 
     pledge_id: str
     backer_id: str
@@ -135,6 +138,7 @@ class CollectedPledge:
     provider_fee: int
     balance_transaction: str
     counted: bool
+    refundable_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +163,7 @@ def collect(book: Book, pledge: CollectedPledge) -> Collected:
         payment_reference=pledge.payment_reference,
         amount=pledge.amount,
         returnable=pledge.amount,
+        refundable_until=pledge.refundable_until,
     )
     counted = replace(
         book,

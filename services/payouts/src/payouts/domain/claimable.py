@@ -65,6 +65,8 @@ def try_again(
         if any(act.kind is ActKind.TRIED_AGAIN for act in refund.acts):
             return RefundDecision(refund, money)
         raise Refused("not-claimable", f"a {refund.state} refund is not tried again by hand")
+    if not refund.is_refundable(now):
+        raise Refused("window-closed", "the provider no longer returns this payment")
     if refund.other_means is not None:
         raise Refused("told-paid", "somebody says that it is paid by other means")
     if money.disputed or money.over:

@@ -1,6 +1,7 @@
 """What can still happen to one pledge's money (`money.md` 5): no unit is given back twice."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from payouts.domain.errors import InvariantBroken, Refused
 
@@ -14,6 +15,7 @@ class PledgeMoney:
     withdrawn by a chargeback that is not decided; `over` left beyond the pledge. `withdrawn` says
     that its backer took it back before the verdict, so that no fee is taken of it. `charged_back`
     of what is returned the bank took, not we; `made_good` is how much of a loss by that was none.
+    After `refundable_until` the provider no longer returns its payment, None: without end.
     """
 
     campaign_id: str
@@ -31,6 +33,7 @@ class PledgeMoney:
     withdrawn: bool = False
     charged_back: int = 0
     made_good: int = 0
+    refundable_until: datetime | None = None
 
     def __post_init__(self) -> None:
         parts = (self.returnable, self.reserved, self.returned, self.disputed)

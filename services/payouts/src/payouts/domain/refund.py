@@ -41,12 +41,18 @@ TRANSITIONS: dict[RefundState, frozenset[RefundState]] = {
         {
             RefundState.AWAITING_FUNDS,
             RefundState.SUBMITTED,
+            RefundState.CLAIMABLE,
             RefundState.BLOCKED,
             RefundState.CANCELLED,
         }
     ),
     RefundState.AWAITING_FUNDS: frozenset(
-        {RefundState.SUBMITTED, RefundState.BLOCKED, RefundState.CANCELLED}
+        {
+            RefundState.SUBMITTED,
+            RefundState.CLAIMABLE,
+            RefundState.BLOCKED,
+            RefundState.CANCELLED,
+        }
     ),
     RefundState.SUBMITTED: frozenset(
         {RefundState.UNKNOWN, RefundState.PENDING, RefundState.SUCCEEDED, RefundState.FAILED}
@@ -113,7 +119,8 @@ class Refund:
     Where people asked for it, `acts` are all that they did. `advance_max` is how much of it the
     platform may lend where the campaign holds too little, `advanced` what it lent and
     has not back. `other_means` is how somebody says that a claimable one was paid; `remind_at` is
-    when its backer is reminded next, None after the last time.
+    when its backer is reminded next, None after the last time. After `refundable_until` the
+    provider no longer returns the payment, None: without end.
     """
 
     refund_id: str
@@ -139,6 +146,7 @@ class Refund:
     claimable_at: datetime | None = None
     remind_at: datetime | None = None
     other_means: OtherMeans | None = None
+    refundable_until: datetime | None = None
 
     @property
     def attempt(self) -> RefundAttempt:
@@ -146,6 +154,10 @@ class Refund:
         if not self.attempts:
             raise Refused("never-sent", f"refund {self.refund_id} was never sent")
         return self.attempts[-1]
+
+    def is_refundable(self, now: datetime) -> bool:
+        """Whether the provider still returns its payment the way it came."""
+        return self.refundable_until is None or now < self.refundable_until
 
     @property
     def attempt_id(self) -> str:
@@ -287,6 +299,7 @@ def request_part(
         state=RefundState.REQUESTED,
         created_at=now,
         unpaid=unpaid,
+        refundable_until=money.refundable_until,
     )
     posting = postings.refund_requested(refund.refund_id, amount)
     return RefundDecision(refund, reserved, (posting,), (RefundCreated(refund),))

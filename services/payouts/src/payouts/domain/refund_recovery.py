@@ -16,6 +16,7 @@ from payouts.domain.refund import Refund, RefundDecision, RefundState, move, reo
 from payouts.domain.refund_outcome import RefundSeen, observe, refuse
 from payouts.domain.refund_request import by_staff
 from payouts.domain.refund_sending import send
+from payouts.domain.refund_window import close_window
 
 _UNANSWERED = frozenset({RefundState.SUBMITTED, RefundState.UNKNOWN})
 
@@ -47,6 +48,20 @@ def give_up_again(refund: Refund, money: PledgeMoney, number: int, now: datetime
     return _followed_by(decision, step)
 
 
+def close_again(refund: Refund, money: PledgeMoney, attempts: int, now: datetime) -> RefundDecision:
+    """Bring the refund back to where its window had closed after so many attempts.
+
+    They were answered definitely: a window does not close on one that is in flight.
+    """
+    decision = _reach(RefundDecision(refund, money), attempts, now)
+    if len(decision.refund.attempts) != attempts:
+        return RefundDecision(refund, money)
+    if decision.refund.state in _UNANSWERED and decision.refund.attempt.provider_refund_id is None:
+        failed = move(decision.refund, RefundState.FAILED, "answered-before-restore")
+        decision = replace(decision, refund=failed)
+    return _followed_by(decision, close_window(decision.refund, decision.money, now))
+
+
 def owe_again(refund: Refund, money: PledgeMoney, sealed: Posting) -> RefundDecision:
     """Owe what two people had approved, as the ledger has it (row 3)."""
     lent = sum(e.amount for e in sealed.entries if e.debit is Account.CREATOR_RECEIVABLE)
@@ -54,6 +69,7 @@ def owe_again(refund: Refund, money: PledgeMoney, sealed: Posting) -> RefundDeci
         move(refund, RefundState.REQUESTED),
         provider=money.provider,
         payment_reference=money.payment_reference,
+        refundable_until=money.refundable_until,
         advanced=lent,
     )
     posting = postings.refund_requested(refund.refund_id, refund.amount - lent, lent)

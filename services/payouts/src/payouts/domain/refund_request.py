@@ -84,6 +84,7 @@ def ask(
         created_at=now,
         acts=(Act(ActKind.ASKED, by, now, wanted.reason),),
         advance_max=wanted.advance_max,
+        refundable_until=money.refundable_until,
     )
 
 

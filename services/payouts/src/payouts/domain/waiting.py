@@ -11,8 +11,11 @@ class QueueName(StrEnum):
     FAILED = "failed"
     UNKNOWN = "unknown"
     CLAIMABLE = "claimable"
+    BLOCKED = "blocked"
+    WINDOW_CLOSING = "window-closing"
 
 
-def state_of(name: QueueName) -> RefundState:
-    """Return the state of the refunds that wait there."""
-    return RefundState(name.value.replace("-", "_"))
+def state_of(name: QueueName) -> RefundState | None:
+    """Return the state of the refunds that wait there, None for those of several states."""
+    words = {state.value: state for state in RefundState}
+    return words.get(name.value.replace("-", "_"))

@@ -28,6 +28,7 @@ from payouts.domain.refund_sending import (
     send,
     stand_still,
 )
+from payouts.domain.refund_window import close_window
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.refunds import Decide, RefundLanes, RefundStepItem
 from payouts.metrics import REFUND_TRANSITIONS, STOPPED_FOR_A_PERSON
@@ -65,9 +66,12 @@ class SendRefunds:
         if refund is None:
             raise LookupError(f"no refund {payload['refund_id']}")
         step = next_step(refund, self.clock.now())
-        if step is RefundStep.RESEND and self.brake.stopped(refund.campaign_id):
+        if step is RefundStep.RESEND and not self._may_resend(refund):
             # It may have been made: looking tells, and moves nothing.
             step = RefundStep.LOOK_UP
+        if step is RefundStep.SEND and not refund.is_refundable(self.clock.now()):
+            await self._close_window(claim)
+            return
         if step is RefundStep.SEND and await self._stand_still(claim, refund):
             return
         if step is RefundStep.SEND and await self._wait_for_funds(claim, refund):
@@ -78,6 +82,24 @@ class SendRefunds:
             await self._fold(claim, await self._ask(claim, refund, step))
         else:
             await self._submit(claim, _unchanged, self.clock.now() + AGAIN)
+
+    def _may_resend(self, refund: Refund) -> bool:
+        stopped = self.brake.stopped(refund.campaign_id)
+        return stopped is None and refund.is_refundable(self.clock.now())
+
+    async def _close_window(self, claim: Claim) -> None:
+        """Nothing is sent any more: its backer may claim it at once."""
+
+        def decide(current: Refund, money: PledgeMoney) -> RefundDecision:
+            now = self.clock.now()
+            blocked = block_where_charged_back(current, money, now)
+            if blocked.refund != current:
+                return blocked
+            return close_window(current, money, now)
+
+        decision = await self._submit(claim, decide, self.clock.now() + AGAIN)
+        for fact in decision.facts:
+            REFUND_TRANSITIONS.labels(fact.refund.state.value).inc()
 
     async def _stand_still(self, claim: Claim, refund: Refund) -> bool:
         """Return True, and note why, where operators have stopped the money."""

@@ -1,6 +1,7 @@
 """Routes of payouts: destination, money, refunds, stages with their gate, blocks, webhooks."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Query, Request
@@ -65,6 +66,7 @@ def build_api(
     reconciliation: Reconciliation,
     signatures: HeadSignatures,
     keys: HeadKeys,
+    window_warning: timedelta,
 ) -> FastAPI:
     """Return the application."""
     api = guarded_api("payouts")
@@ -149,7 +151,7 @@ def build_api(
     add_refund_routes(
         api, guard, units, queries, stages.funds, clock, backer, unknown=_unknown_refund
     )
-    add_queue_routes(api, guard, units, queries, stages.funds, clock)
+    add_queue_routes(api, guard, units, queries, stages.funds, clock, window_warning)
     owner_or_staff = guard.allow(Role.STAFF, creator, unknown=_unknown_campaign)
     add_simulation_route(api, Simulate(units), clock, owner_or_staff, _unknown_campaign)
     add_people_routes(api, guard, units, queries, stages, clock, creator, unknown=_unknown_campaign)

@@ -69,6 +69,9 @@ class RefundView(BaseModel):
     unpaid: int = Field(
         description="What a share leaves of the pledge: « restant dû par l'initiateur »."
     )
+    refundable_until: datetime | None = Field(
+        description="Until when the provider returns its payment; null: without end."
+    )
 
 
 class ActView(BaseModel):

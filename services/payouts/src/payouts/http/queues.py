@@ -1,16 +1,17 @@
 """Routes over all campaigns: what waits for staff, oldest first, and many of it decided at once."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Query
 
 from payouts.domain.errors import Refused
 from payouts.domain.refund import Refund
-from payouts.domain.waiting import QueueName, state_of
+from payouts.domain.waiting import QueueName
 from payouts.handlers.claimable import try_refund_again
 from payouts.handlers.funds import FundsReader
+from payouts.handlers.queues import Place, page_of, place_in
 from payouts.handlers.refund_requests import Person, Shown, approve_refund
 from payouts.http.models import (
     ApproveManyBody,
@@ -45,8 +46,12 @@ def add_queue_routes(
     queries: Queries,
     funds: FundsReader,
     clock: Clock,
+    warning: timedelta,
 ) -> None:
-    """Add them; each item of a batch is a transaction of its own, and has a result of its own."""
+    """Add them; each item of a batch is a transaction of its own, and has a result of its own.
+
+    `warning` is how long before a window closes a refund that waits is shown.
+    """
     by_staff = guard.allow(Role.STAFF)
 
     async def approved(one: ApproveOne, caller: Principal) -> ResultView:
@@ -73,9 +78,12 @@ def add_queue_routes(
     async def read_queue(
         name: Annotated[QueueName, Path()], cursor: Cursor = "", limit: Limit = 50
     ) -> QueuePage:
-        """List the refunds of all campaigns that wait for this reason, oldest first."""
-        found = await queries.refund_queue(state_of(name), _place(cursor), limit)
+        """List the refunds of all campaigns that wait for this reason, oldest first.
+
+        Those whose payment can soon be returned no more: the first to close first.
+        """
         now = clock.now()
+        found = await page_of(queries, name, _place(cursor), limit, now, warning)
         items = [
             QueueItem(
                 refund=refund_view(refund),
@@ -83,7 +91,7 @@ def add_queue_routes(
             )
             for refund in found
         ]
-        last = _cursor(found[-1]) if len(found) == limit else None
+        last = _cursor(place_in(name, found[-1])) if len(found) == limit else None
         return QueuePage(items=items, next_cursor=last)
 
     @api.post("/refunds/approvals")
@@ -122,11 +130,12 @@ async def _result(
     )
 
 
-def _cursor(refund: Refund) -> str:
-    return f"{refund.created_at.isoformat()}~{refund.refund_id}"
+def _cursor(place: Place) -> str:
+    at, refund_id = place
+    return f"{at.isoformat()}~{refund_id}"
 
 
-def _place(cursor: str) -> tuple[datetime, str] | None:
+def _place(cursor: str) -> Place | None:
     if not cursor:
         return None
     created_at, _, refund_id = cursor.partition("~")

@@ -85,6 +85,7 @@ def refund_view(refund: Refund) -> RefundView:
         advance_max=refund.advance_max,
         advanced=refund.advanced,
         unpaid=refund.unpaid,
+        refundable_until=refund.refundable_until,
     )
 
 

@@ -57,6 +57,15 @@ class Queries(Protocol):
         """Return refunds of all campaigns in this state, oldest first, behind (created, id)."""
         ...
 
+    async def windows_closing(
+        self, until: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Refund]:
+        """Return refunds that wait, and whose window closes by then; the first to close first.
+
+        Behind (closes, id).
+        """
+        ...
+
     async def reminders_due(self, now: datetime, limit: int) -> list[Refund]:
         """Return claimable refunds of whose next reminder the time has come."""
         ...

@@ -1,7 +1,7 @@
 """What waits is measured, and what must be topped up before it may leave."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import inf
 
 from payouts.domain.dispute import DisputeState
@@ -21,9 +21,12 @@ from payouts.metrics import (
     RUN_REMAINING,
     STAGES,
     TOP_UP,
+    WINDOWS_CLOSING,
 )
 from payouts.ports.queries import Queries, Queue
 
+# Nobody needs to know how many more there are.
+COUNTED_MAX = 1_000
 _UNSENT = (RefundState.REQUESTED, RefundState.AWAITING_FUNDS)
 
 
@@ -52,6 +55,7 @@ class MeasureQueues:
     """Counts refunds and stages by state, for those who watch what does not move."""
 
     queries: Queries
+    window_warning: timedelta = timedelta(days=14)
     _currencies: set[str] = field(default_factory=set)
     _remaining: tuple[datetime, int] | None = None
 
@@ -66,6 +70,8 @@ class MeasureQueues:
             REFUND_OLDEST.labels(state.value).set(oldest)
         unsent = sum(refunds.get(state, nothing).count for state in _UNSENT)
         self._measure_runs(await self.queries.still_to_create() + unsent, now)
+        closing = await self.queries.windows_closing(now + self.window_warning, None, COUNTED_MAX)
+        WINDOWS_CLOSING.set(len(closing))
         stages = await self.queries.stage_queues()
         for kind in StageKind:
             for stage in StageState:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from payouts.domain import refund_recovery
 from payouts.domain.book import Book
 from payouts.domain.errors import InvariantBroken, Refused
+from payouts.domain.refund_window import attempts_of
 from payouts.handlers.recovery.refund_decisions import save_refunds
 from payouts.handlers.recovery.unclaimed import CLAIMABLE, PAID_OTHERWISE, unclaimed
 from payouts.ports.queries import Queries
@@ -33,8 +34,11 @@ class KeepUnsent:
                 if refund is None:
                     return
                 money = (await unit.pledges.load({refund.pledge_id}))[refund.pledge_id]
-                now = self.clock.now()
-                decision = refund_recovery.give_up_again(refund, money, int(at), now)
+                now, closed = self.clock.now(), attempts_of(at)
+                if closed is not None:
+                    decision = refund_recovery.close_again(refund, money, closed, now)
+                else:
+                    decision = refund_recovery.give_up_again(refund, money, int(at), now)
                 if decision.refund != refund:
                     await save_refunds(unit, book.campaign_id, [decision], self.clock)
 
