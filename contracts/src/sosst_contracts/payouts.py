@@ -26,6 +26,17 @@ PlannedKind = Annotated[str, Vocabulary("first", "second", "last")]
 StageKind = Annotated[str, Vocabulary("first", "second", "last", "supplement")]
 OtherMethod = Annotated[str, Vocabulary("bank_transfer", "cheque", "other")]
 RefundMethod = Annotated[str, Vocabulary("original_payment")]
+RunState = Annotated[
+    str,
+    Vocabulary(
+        "succeeded",
+        "claimable",
+        "blocked",
+        "paid_by_other_means",
+        "cancelled",
+        "refused",
+    ),
+]
 Account = Annotated[str, Vocabulary(*sorted(ACCOUNTS))]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Cause = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
@@ -145,6 +156,33 @@ class ClaimableReminderDue(_Refund):
     days: Count = Field(description="Days after it became claimable: 7, 30, 90 or 180.")
     claimable_at: Instant = Field(description="When it became claimable.")
     due_at: Instant = Field(description="When the reminder was due.")
+
+
+class RunOutcome(Part):
+    """How many refunds of a run came to one end, or wait for a person or a bank."""
+
+    outcome: RunState = Field(description="Where they are.")
+    count: Count = Field(description="How many refunds.")
+    amount: Total = Field(description="Their sum, minor units.")
+
+
+class RefundRunFinished(Event):
+    """No refund of a run goes on by itself: each is final, or waits for a person or a bank.
+
+    Told once for each cause, with the figures of that moment; a later pledge tells its own refund.
+    """
+
+    topic: ClassVar = "payouts.refunds"
+    name: ClassVar = "refund-run-finished"
+    about_fields: ClassVar = ("cause",)
+
+    campaign_id: Identifier = Field(description="Campaign whose backers are refunded.")
+    cause: Identifier = Field(description="Why, such as verdict-reached/<campaign>.")
+    count: Count = Field(description="Refunds of the run.")
+    amount: Total = Field(description="Their sum, minor units.")
+    currency: Currency = Field(description="ISO 4217 currency of the amounts.")
+    outcomes: list[RunOutcome] = Field(description="The refunds by where they are.")
+    finished_at: Instant = Field(description="When the last of them came to rest.")
 
 
 class PlannedStage(Part):

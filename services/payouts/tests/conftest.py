@@ -23,6 +23,7 @@ from payouts.domain.withdrawal import WithdrawnPledge
 from payouts.handlers.check_books import check_whole
 from payouts.handlers.destination import give_destination
 from payouts.handlers.disputes import FollowDisputes
+from payouts.handlers.end_runs import EndRuns
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.pledges import PledgeHeard, take_pledges
@@ -30,7 +31,7 @@ from payouts.handlers.refund_run import run_all
 from payouts.handlers.refunds import refund_lanes
 from payouts.handlers.send_refunds import SendRefunds
 from payouts.handlers.verdict import CancellationHeard, VerdictHeard, take_verdicts
-from payouts.handlers.work_kinds import DISPUTE, REFUND, REFUND_RUN, STAGE
+from payouts.handlers.work_kinds import DISPUTE, REFUND, REFUND_RUN, REFUND_RUN_END, STAGE
 from payouts.ports.head_signing import HeadSignatures
 from payouts.ports.integrity import BookChecks
 from payouts.ports.reconciliation import Reconciliation
@@ -191,6 +192,7 @@ class Payouts:
             REFUND: self.refunds,
             STAGE: self.stages,
             DISPUTE: self.disputes,
+            REFUND_RUN_END: EndRuns(self.units, self.clock),
         }
         for kind, perform in performers.items():
             for claim in await self.claim(kind):

@@ -34,6 +34,7 @@ from payouts.domain.reconciliation import PLATFORM, BookedCash, Break, Movement,
 from payouts.domain.refund import UNANSWERED, Refund, RefundState
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
 from payouts.domain.refund_request import STAFF_REFUND
+from payouts.domain.refund_run_end import MOVING, is_of_run
 from payouts.domain.refund_window import WAITS
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
@@ -163,6 +164,22 @@ class MemoryRefunds:
         ours = [r for r in self._refunds.values() if r.campaign_id == campaign_id]
         asked = [r for r in ours if not r.cause.startswith(tuple(besides))]
         return sum(refund.state in UNANSWERED for refund in asked)
+
+    async def run_moves(self, campaign_id: str, cause: str) -> bool:
+        return any(refund.state in MOVING for refund in self._of_run(campaign_id, cause))
+
+    async def run_figures(
+        self, campaign_id: str, cause: str
+    ) -> Mapping[RefundState, tuple[int, int]]:
+        figures: dict[RefundState, tuple[int, int]] = {}
+        for refund in self._of_run(campaign_id, cause):
+            count, amount = figures.get(refund.state, (0, 0))
+            figures[refund.state] = (count + 1, amount + refund.amount)
+        return figures
+
+    def _of_run(self, campaign_id: str, cause: str) -> list[Refund]:
+        ours = [r for r in self._refunds.values() if r.campaign_id == campaign_id]
+        return [refund for refund in ours if is_of_run(refund.cause, cause)]
 
     async def blocked(self, campaign_id: str) -> list[Refund]:
         ours = [r for r in self._refunds.values() if r.campaign_id == campaign_id]

@@ -107,6 +107,7 @@ def recovery_of(payouts: Payouts) -> RecoverPayouts:
         read=wire.blocks_from,
         read_holds=wire.held_from,
         read_asked=wire.asked_from,
+        read_ends=wire.ends_from,
         rules=RULES,
         clock=payouts.clock,
         wait=wait,

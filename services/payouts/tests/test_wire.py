@@ -18,9 +18,11 @@ from payouts.domain.refund import (
     RefundFailed,
     RefundPaidOtherwise,
     RefundRefused,
+    RefundState,
     RefundSucceeded,
     request,
 )
+from payouts.domain.refund_run_end import RefundRunFinished, RunOutcome
 from payouts.domain.refund_window import RefundWindows
 from payouts.domain.stage import (
     PlanScheduled,
@@ -47,6 +49,7 @@ from sosst_contracts.event import Event
 from sosst_contracts.registry import REGISTRY
 from sosst_contracts.testing import sample
 
+ENDED = (RunOutcome(RefundState.SUCCEEDED, 1, 5_000),)
 WINDOWS = RefundWindows({"sepa_debit": 180})
 REFUND = request(collect(a_book(), a_pledge()).money, "verdict-reached/campaign-1", NOW).refund
 MEANS = OtherMeans(PaymentMethod.CHEQUE, "a" * 64, "posted", "staff-1", NOW)
@@ -77,6 +80,10 @@ def read_back(draft: Draft) -> Event:
         (RefundPaidOtherwise(REFUND, True, MEANS, NOW), "refund-paid-otherwise"),
         (ClaimableReminderDue(REFUND, 7, NOW, NOW), "claimable-reminder-due"),
         (RefundRefused(REFUND, "not-returnable", NOW), "refund-refused"),
+        (
+            RefundRunFinished("campaign-1", "EUR", "verdict-reached/campaign-1", ENDED, NOW),
+            "refund-run-finished",
+        ),
         (PlanScheduled("campaign-1", "EUR", 18333, the_stages(), NOW), "plan-scheduled"),
         (StageDue(make_due(the_stages()[0], 3666, NOW).stage), "stage-due"),
         (StageApproved(STAGE, STAGE.approval), "stage-approved"),

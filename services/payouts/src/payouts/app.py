@@ -38,13 +38,14 @@ from payouts.commands import (
 )
 from payouts.consumer import CAMPAIGNS_GROUP, PLEDGES_GROUP, subscriptions
 from payouts.handlers.disputes import FollowDisputes
+from payouts.handlers.end_runs import EndRuns
 from payouts.handlers.funds import FundsReader, RefuseAutomaticPayouts
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.recover import RecoverPayouts
 from payouts.handlers.refund_run import run_all
 from payouts.handlers.refunds import refund_lanes
 from payouts.handlers.send_refunds import SendRefunds
-from payouts.handlers.work_kinds import DISPUTE, REFUND, REFUND_RUN, STAGE
+from payouts.handlers.work_kinds import DISPUTE, REFUND, REFUND_RUN, REFUND_RUN_END, STAGE
 from payouts.http import build_api
 from payouts.ports.sending import Brake
 from payouts.ports.unit import PayoutsUnit
@@ -131,6 +132,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
             read=wire.blocks_from,
             read_holds=wire.held_from,
             read_asked=wire.asked_from,
+            read_ends=wire.ends_from,
             rules=settings.key_rules(),
             clock=runtime.clock,
         )
@@ -214,6 +216,8 @@ def _work(
     runtime.worker(REFUND, refunds, concurrency=settings.refund_concurrency, lease_seconds=lease)
     runtime.worker(STAGE, stages, concurrency=STAGE_CONCURRENCY, lease_seconds=lease)
     runtime.worker(REFUND_RUN, run, concurrency=RUN_CONCURRENCY, lease_seconds=lease)
+    ends = EndRuns(runtime.units, runtime.clock)
+    runtime.worker(REFUND_RUN_END, ends, concurrency=RUN_CONCURRENCY, lease_seconds=lease)
 
 
 async def _verify_ledger(context: Context) -> int:

@@ -27,6 +27,7 @@ from payouts.domain.refund import (
     RefundSucceeded,
 )
 from payouts.domain.refund_request import STAFF_REFUND
+from payouts.domain.refund_run_end import RefundRunFinished
 from payouts.domain.refund_window import RefundWindows
 from payouts.domain.stage import (
     MilestoneApproved,
@@ -53,7 +54,7 @@ from sosst_contracts import funding
 from sosst_contracts import payouts as events
 from sosst_contracts.codec import Decoded, Draft, decode
 
-Fact = RefundFact | StageFact | DisputeFact
+Fact = RefundFact | StageFact | DisputeFact | RefundRunFinished
 
 CAMPAIGNS_TOPIC = funding.VerdictReached.topic
 PLEDGES_TOPIC = funding.PledgeCollected.topic
@@ -209,6 +210,20 @@ def held_from(told: Sequence[Unexplained]) -> dict[str, str]:
     return {campaign: f"stage {stage}: {why}" for (campaign, stage), why in holding.items()}
 
 
+def ends_from(told: Sequence[Unexplained]) -> list[RefundRunFinished]:
+    """Read which runs' ends the own topics have told; their figures are of no use any more."""
+    facts = [decode(one.record) for one in told]
+    ends = [
+        fact.event
+        for fact in facts
+        if isinstance(fact, Decoded) and isinstance(fact.event, events.RefundRunFinished)
+    ]
+    return [
+        RefundRunFinished(end.campaign_id, end.currency, end.cause, (), end.finished_at)
+        for end in ends
+    ]
+
+
 def asked_from(told: Sequence[Unexplained]) -> list[Refund]:
     """Read which refunds staff had asked for, among what the own topics say; owed or not."""
     facts = [decode(one.record) for one in told]
@@ -302,6 +317,8 @@ def _event(fact: Fact) -> tuple[Any, datetime]:
             return reminder, at
         case RefundRefused(refund, reason, at):
             return events.RefundRefused(**_refund(refund), reason=reason, refused_at=at), at
+        case RefundRunFinished():
+            return _run_finished(fact), fact.finished_at
         case DisputeOpened(dispute, at):
             opened = events.DisputeOpened(
                 **_dispute(dispute),
@@ -381,6 +398,22 @@ def _refund(refund: Refund) -> dict[str, Any]:
         "currency": refund.currency,
         "cause": refund.cause,
     }
+
+
+def _run_finished(fact: RefundRunFinished) -> events.RefundRunFinished:
+    outcomes = [
+        events.RunOutcome(outcome=one.state.value, count=one.count, amount=one.amount)
+        for one in fact.outcomes
+    ]
+    return events.RefundRunFinished(
+        campaign_id=fact.campaign_id,
+        cause=fact.cause,
+        count=sum(one.count for one in fact.outcomes),
+        amount=sum(one.amount for one in fact.outcomes),
+        currency=fact.currency,
+        outcomes=outcomes,
+        finished_at=fact.finished_at,
+    )
 
 
 def _dispute(dispute: Dispute) -> dict[str, Any]:

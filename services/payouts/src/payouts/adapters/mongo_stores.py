@@ -17,6 +17,7 @@ from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.receivable import Receivable
 from payouts.domain.refund import UNANSWERED, Refund, RefundState
+from payouts.domain.refund_run_end import AFTER, MOVING
 from payouts.domain.stage import Stage
 from payouts.metrics import BLOCKS
 from servicekit.errors import Conflict
@@ -244,9 +245,29 @@ class MongoRefunds:
         with sorted_errors():
             return await self._rows.count_documents(query, session=self._session)
 
+    async def run_moves(self, campaign_id: str, cause: str) -> bool:
+        moving = {"state": {"$in": sorted(MOVING)}}
+        query = {"campaign_id": campaign_id} | moving | _of_run(cause)
+        with sorted_errors():
+            return await self._rows.find_one(query, {"_id": 1}, session=self._session) is not None
+
+    async def run_figures(
+        self, campaign_id: str, cause: str
+    ) -> Mapping[RefundState, tuple[int, int]]:
+        group = {"_id": "$state", "count": {"$sum": 1}, "amount": {"$sum": "$amount"}}
+        match = {"campaign_id": campaign_id} | _of_run(cause)
+        stages: list[Document] = [{"$match": match}, {"$group": group}]
+        with sorted_errors():
+            rows = await self._rows.aggregate(stages, session=self._session).to_list(None)
+        return {RefundState(row["_id"]): (row["count"], row["amount"]) for row in rows}
+
     async def blocked(self, campaign_id: str) -> list[Refund]:
         query = {"campaign_id": campaign_id, "state": RefundState.BLOCKED.value}
         return await self._refunds.load(query)
+
+
+def _of_run(cause: str) -> Document:
+    return {"cause": {"$regex": f"^{re.escape(cause)}($|{AFTER})"}}
 
 
 class MongoDisputes:

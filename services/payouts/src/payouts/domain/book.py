@@ -86,7 +86,8 @@ class Book:
     from the verdict on; `fee_base` and `processing` are the sums that they apply to, kept from the
     plan on. `last_approved` says that they are taken, so that what is collected later
     goes back. `holds` are all that were ever placed. `cancellation` came after the verdict; one
-    before any verdict stands in its place.
+    before any verdict stands in its place. `runs_told` are the causes of the runs of refunds whose
+    end was told.
 
     After a restored backup the chain is ahead of the book: its blocks were taken back from the
     topic. `ahead` is what their `unclaimed` postings add to the balances; each is claimed by what
@@ -112,6 +113,7 @@ class Book:
     last_approved: bool = False
     holds: tuple[Hold, ...] = ()
     cancellation: Cancellation | None = None
+    runs_told: tuple[str, ...] = ()
 
     @property
     def sealed_balances(self) -> Mapping[Account, int]:

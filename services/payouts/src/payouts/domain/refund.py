@@ -80,6 +80,18 @@ TRANSITIONS: dict[RefundState, frozenset[RefundState]] = {
 }
 
 
+# Nothing more to do until somebody hears something new about it.
+RESTING = frozenset(
+    {
+        RefundState.AWAITING_APPROVAL,
+        RefundState.SUCCEEDED,
+        RefundState.CLAIMABLE,
+        RefundState.BLOCKED,
+        RefundState.PAID_BY_OTHER_MEANS,
+        RefundState.REFUSED,
+        RefundState.CANCELLED,
+    }
+)
 # The provider was asked, and what comes of it is not known.
 UNANSWERED = frozenset({RefundState.SUBMITTED, RefundState.UNKNOWN, RefundState.PENDING})
 

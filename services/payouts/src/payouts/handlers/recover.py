@@ -11,11 +11,14 @@ what is posted again claims its place in them instead of being sealed a second t
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.refund import Refund
+from payouts.domain.refund_run_end import RefundRunFinished
+from payouts.handlers.end_runs import remember_end
 from payouts.handlers.recovery.approvals import CountApprovals
 from payouts.handlers.recovery.cash import FindStrayCash
 from payouts.handlers.recovery.disputes import FollowMissedDisputes
@@ -51,6 +54,7 @@ class RecoverPayouts(ServiceRecovery):
     read: Callable[[Sequence[Unexplained]], Mapping[str, Sequence[Block]]]
     read_holds: Callable[[Sequence[Unexplained]], Mapping[str, str]]
     read_asked: Callable[[Sequence[Unexplained]], Sequence[Refund]]
+    read_ends: Callable[[Sequence[Unexplained]], Sequence[RefundRunFinished]]
     rules: KeyRules
     clock: Clock
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -72,6 +76,8 @@ class RecoverPayouts(ServiceRecovery):
         ledger = TakeLedgerBack(self.units, self.queries)
         lines = await ledger.take_back(self.read(unexplained))
         await staff.remember(self.read_asked(unexplained))
+        for end in self.read_ends(unexplained):
+            await self.units.run(partial(remember_end, end=end))
         return lines + await staff.stop_what_was_held(self.read_holds(unexplained))
 
     async def reconcile(self) -> list[str]:

@@ -17,7 +17,7 @@ from payouts.domain.shares import Entitlement, freeze, share_of
 from payouts.domain.stage_cancelling import is_settled
 from payouts.handlers.kept_back import kept_back_in
 from payouts.handlers.posting import post
-from payouts.handlers.work_kinds import refund_run_work, refund_work
+from payouts.handlers.work_kinds import refund_run_end_work, refund_run_work, refund_work
 from payouts.ports.unit import PayoutsUnit
 from servicekit.units import UnitsOfWork
 from servicekit.work import Claim
@@ -108,6 +108,7 @@ async def _create_page(
     await unit.facts.add([fact for decision in decisions for fact in decision.facts])
     await unit.plumbing.work.offer([refund_work(decision.refund, now) for decision in decisions])
     if last:
+        await unit.plumbing.work.offer([refund_run_end_work(book.campaign_id, run.cause, now)])
         await unit.plumbing.work.finish([claim])
     return Progress.FINISHED if last else Progress.GOES_ON
 

@@ -12,7 +12,7 @@ from payouts.domain.book import Book
 from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
-from payouts.domain.refund import Refund, RefundDecision, RefundState
+from payouts.domain.refund import RESTING, Refund, RefundDecision
 from payouts.handlers.posting import post
 from payouts.handlers.rest_owed import ask_for_the_rest
 from payouts.ports.unit import PayoutsUnit
@@ -21,19 +21,6 @@ from servicekit.units import UnitsOfWork
 from servicekit.work import Claim
 
 Decide = Callable[[Refund, PledgeMoney], RefundDecision]
-
-# Nothing more to do until somebody hears something new about it.
-RESTING = frozenset(
-    {
-        RefundState.AWAITING_APPROVAL,
-        RefundState.SUCCEEDED,
-        RefundState.CLAIMABLE,
-        RefundState.BLOCKED,
-        RefundState.PAID_BY_OTHER_MEANS,
-        RefundState.REFUSED,
-        RefundState.CANCELLED,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)

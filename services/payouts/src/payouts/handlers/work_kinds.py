@@ -8,6 +8,7 @@ from servicekit.work import WorkItem
 
 REFUND = "refund"
 REFUND_RUN = "refund-run"
+REFUND_RUN_END = "refund-run-end"
 STAGE = "stage"
 DISPUTE = "dispute"
 
@@ -21,6 +22,11 @@ def refund_run_work(campaign_id: str, due: datetime) -> WorkItem:
     return WorkItem(
         f"{REFUND_RUN}/{campaign_id}", REFUND_RUN, due, payload={"campaign_id": campaign_id}
     )
+
+
+def refund_run_end_work(campaign_id: str, cause: str, due: datetime) -> WorkItem:
+    payload = {"campaign_id": campaign_id, "cause": cause}
+    return WorkItem(f"{REFUND_RUN_END}/{cause}", REFUND_RUN_END, due, payload=payload)
 
 
 def stage_work(stage: Stage, due: datetime) -> WorkItem:

@@ -12,7 +12,8 @@ from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.receivable import Receivable
-from payouts.domain.refund import Refund, RefundFact
+from payouts.domain.refund import Refund, RefundFact, RefundState
+from payouts.domain.refund_run_end import RefundRunFinished
 from payouts.domain.stage import Stage, StageFact
 from servicekit.units import Unit
 
@@ -90,6 +91,16 @@ class Refunds(Protocol):
         """
         ...
 
+    async def run_moves(self, campaign_id: str, cause: str) -> bool:
+        """Return whether a refund of this run goes on by itself."""
+        ...
+
+    async def run_figures(
+        self, campaign_id: str, cause: str
+    ) -> Mapping[RefundState, tuple[int, int]]:
+        """Return count and sum of the run's refunds by state."""
+        ...
+
     async def blocked(self, campaign_id: str) -> list[Refund]:
         """Return the campaign's that wait for a bank's decision."""
         ...
@@ -164,7 +175,9 @@ class Launches(Protocol):
 class Facts(Protocol):
     """Where facts go, to be published after the transaction."""
 
-    async def add(self, facts: Sequence[RefundFact | StageFact | DisputeFact]) -> None: ...
+    async def add(
+        self, facts: Sequence[RefundFact | StageFact | DisputeFact | RefundRunFinished]
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
