@@ -6,7 +6,7 @@ import secrets
 
 from infra.sandbox.provider.book import PLATFORM, Body, Session
 from infra.sandbox.provider.calls import Call
-from infra.sandbox.provider.errors import malformed, missing_resource
+from infra.sandbox.provider.errors import malformed, missing_resource, no_access
 
 
 def create(session: Session, call: Call) -> Body:
@@ -37,7 +37,7 @@ def retrieve(session: Session, call: Call) -> Body:
 def by_id(session: Session, identifier: str) -> Body:
     account = session.find("account", identifier)
     if account is None:
-        raise missing_resource("account", identifier)
+        raise no_access(identifier)
     return account
 
 

@@ -107,8 +107,10 @@ def _move(session: Session, dispute: Body, type: str, amount: int, fee: int) -> 
         session, PLATFORM, type, dispute["id"], amount, dispute["currency"],
         fee=fee, charge=dispute["charge"], may_overdraw=True,
     )  # fmt: skip
-    movement = {"id": moved, "type": type, "amount": amount, "fee": fee, "net": amount - fee}
-    dispute["balance_transactions"] = [*dispute["balance_transactions"], movement]
+    row = session.connection.execute(
+        "SELECT * FROM balance_transactions WHERE id = ?", (moved,)
+    ).fetchone()
+    dispute["balance_transactions"] = [*dispute["balance_transactions"], ledger.as_object(row)]
 
 
 def _found(session: Session, identifier: str) -> Body:

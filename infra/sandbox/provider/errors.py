@@ -51,6 +51,12 @@ def missing_resource(what: str, identifier: str, parameter: str | None = None) -
     )
 
 
+def no_access(account: str) -> ApiError:
+    """An account of somebody else looks as one that does not exist."""
+    message = f"The provided key does not have access to account '{account}' (or it does not exist)"
+    return ApiError(403, "account_invalid", message)
+
+
 def refused(code: str, message: str, parameter: str | None = None) -> ApiError:
     """A definite refusal of the work: nothing was done, and its key remembers that."""
     return ApiError(400, code, message, parameter=parameter, kept=True)

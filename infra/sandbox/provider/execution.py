@@ -10,7 +10,7 @@ from infra.sandbox.provider.calls import Answer, Call
 from infra.sandbox.provider.errors import (
     ApiError,
     internal_error,
-    missing_resource,
+    no_access,
     refused,
     unavailable,
 )
@@ -81,7 +81,7 @@ def _plan_late_failure(session: Session, call: Call, body: Body) -> None:
 
 def _check_account(session: Session, account: str) -> None:
     if account != PLATFORM and session.find("account", account) is None:
-        raise missing_resource("account", account, "Stripe-Account")
+        raise no_access(account)
 
 
 def _decline(operation: Operation, fault: Fault) -> ApiError:

@@ -9,6 +9,8 @@ from typing import Any
 from infra.sandbox.provider.book import Body, Session
 
 REPORTING_CATEGORIES = {"payment": "transfer", "payout_failure": "payout_reversal"}
+# What Stripe calls them; only the category says which adjustment it is.
+TYPES = {"dispute": "adjustment", "dispute_reversal": "adjustment"}
 
 
 def post(
@@ -90,7 +92,7 @@ def as_object(row: sqlite3.Row) -> Body:
         "fee": row["fee"],
         "net": row["net"],
         "currency": row["currency"],
-        "type": row["type"],
+        "type": TYPES.get(row["type"], row["type"]),
         "reporting_category": REPORTING_CATEGORIES.get(row["type"], row["type"]),
         "source": row["source"],
         "status": row["status"],

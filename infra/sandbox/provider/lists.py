@@ -12,7 +12,6 @@ from infra.sandbox.provider.book import Body, Session
 from infra.sandbox.provider.errors import missing_resource
 from infra.sandbox.provider.parameters import Page
 
-FROM_THE_BEGINNING = "start"
 COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 Condition = tuple[str, Any]
 
@@ -75,7 +74,7 @@ def _cursor(session: Session, table: str, page: Page) -> list[Condition]:
         ("<", page.starting_after, "starting_after"),
         (">", page.ending_before, "ending_before"),
     ):
-        if identifier is None or identifier == FROM_THE_BEGINNING:
+        if identifier is None:
             continue
         row = session.connection.execute(
             f"SELECT sequence FROM {table} WHERE id = ?",  # noqa: S608

@@ -1,16 +1,17 @@
-"""One suite for the provider: the fake and the adapter in front of the real sandbox process."""
+"""One suite for the provider: the fake, and Stripe's adapter in front of the sandbox process."""
 
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
 from infra.sandbox.provider.client import SandboxClient
 from infra.suite.processes import SandboxProcess
 from infra.suite.readings import eventually
-from payouts.adapters.sandbox_provider import SandboxProvider
+from payouts.adapters.stripe_provider import StripeProvider
 from payouts.domain.book import collect
 from payouts.domain.destination import give, verify
 from payouts.domain.dispute import DisputeSeen, ProviderDisputeStatus
@@ -80,7 +81,7 @@ class MemoryWorld:
 class SandboxWorld:
     """The real sandbox process, and what others do at it."""
 
-    provider: SandboxProvider
+    provider: StripeProvider
     client: SandboxClient
 
     async def charge(self) -> str:
@@ -132,7 +133,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         yield MemoryWorld(MemoryProvider(clock, cash=FLOAT), clock)
         return
     address = request.getfixturevalue("sandbox_address")
-    provider = SandboxProvider(address, "sk_test", timeout_seconds=5)
+    provider = StripeProvider(address, "sk_test", timeout_seconds=5)
     async with SandboxClient(address) as client:
         await client.top_up(FLOAT, "EUR")
         yield SandboxWorld(provider, client)
@@ -402,7 +403,7 @@ async def test_a_provider_that_is_away_is_no_exception() -> None:
     """Every method answers that nobody knows."""
     listener = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
-    provider = SandboxProvider(f"http://127.0.0.1:{port}", "sk_test", timeout_seconds=1)
+    provider = StripeProvider(f"http://127.0.0.1:{port}", "sk_test", timeout_seconds=1)
     refund = send(request(collect(a_book(), a_pledge()).money, "cause", NOW).refund, NOW)
     stage = a_stage("acct_1")
     ask: Provider = provider
@@ -490,3 +491,21 @@ async def every_movement(world: World) -> list[CashMovement]:
     while page := await world.provider.movements_after(found[-1].id if found else None):
         found += page
     return found
+
+
+async def test_movements_are_followed_from_the_oldest(sandbox_address: str) -> None:
+    """However many there are, and of one second, too: none twice, none left out, in order."""
+    provider = StripeProvider(sandbox_address, "sk_test", timeout_seconds=5)
+    async with SandboxClient(sandbox_address) as client:
+        await client.advance_clock(10)
+        await asyncio.gather(*(client.top_up(1, "EUR") for _ in range(210)))
+        world = SandboxWorld(provider, client)
+        followed = [one.id for one in await every_movement(world)]
+        listed: list[str] = []
+        page: dict[str, Any] = {"has_more": True, "data": []}
+        while page["has_more"]:
+            after = {"starting_after": listed[-1]} if listed else {}
+            page = (await client.get("/v1/balance_transactions", limit=100, **after)).json()
+            listed += [one["id"] for one in page["data"]]
+    await provider.close()
+    assert followed == listed[::-1]

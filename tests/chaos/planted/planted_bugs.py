@@ -104,16 +104,14 @@ def _slow(ask: Callable[..., Any]) -> Callable[..., Any]:
 
 def fresh_key_for_every_call() -> None:
     """payouts asks the provider under a new key each time, as if it had never asked."""
-    from payouts.adapters.sandbox_provider import SandboxProvider
+    from payouts.adapters import stripe_calls
 
-    post = SandboxProvider._post
+    create = stripe_calls.create
 
-    async def forgetful(
-        self: Any, operation: str, path: str, body: Any, key: str, *more: Any
-    ) -> Any:
-        return await post(self, operation, path, body, f"{key}/{secrets.token_hex(4)}", *more)
+    async def forgetful(operation: str, call: Any, parameters: Any, key: str, *more: Any) -> Any:
+        return await create(operation, call, parameters, f"{key}/{secrets.token_hex(4)}", *more)
 
-    _replace(SandboxProvider, "_post", forgetful)
+    _replace(stripe_calls, "create", forgetful)
 
 
 def slow_and_lease_ignored() -> None:

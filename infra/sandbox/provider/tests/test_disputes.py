@@ -53,7 +53,8 @@ async def test_a_chargeback_takes_its_amount_and_its_fee_and_a_won_one_gives_the
     assert await client.move_dispute(opened["id"], "won") == won == await read(client, opened)
     assert await available(client) == before - FEE
     moved = [one for one in await walk(client, "ending_before", 5) if one["source"] == won["id"]]
-    assert [(one["type"], one["amount"], one["fee"]) for one in moved] == [
+    assert {one["type"] for one in moved} == {"adjustment"}
+    assert [(one["reporting_category"], one["amount"], one["fee"]) for one in moved] == [
         ("dispute", -5_100, FEE),
         ("dispute_reversal", 5_100, 0),
     ]

@@ -188,7 +188,10 @@ def conserved(book: Body) -> None:
 
 async def walk(client: SandboxClient, cursor: str, limit: int) -> list[Body]:
     found: list[Body] = []
-    parameters = {} if cursor == "starting_after" else {cursor: "start"}
+    parameters: dict[str, str] = {}
+    if cursor == "ending_before":
+        found = (await walk(client, "starting_after", 100))[-1:]
+        parameters = {cursor: found[0]["id"]}
     while True:
         path = "/v1/balance_transactions"
         page = (await client.get(path, limit=limit, **parameters)).json()

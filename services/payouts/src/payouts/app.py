@@ -24,8 +24,8 @@ from payouts.adapters.mongo_stores import (
     MongoStages,
 )
 from payouts.adapters.queries import MongoQueries
-from payouts.adapters.sandbox_provider import SandboxProvider
 from payouts.adapters.schema import SCHEMA
+from payouts.adapters.stripe_provider import StripeProvider
 from payouts.commands import (
     describe_queue,
     describe_reconcile,
@@ -171,8 +171,8 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     return runtime.process(api)
 
 
-def _provider(settings: PayoutsSettings) -> SandboxProvider:
-    return SandboxProvider(
+def _provider(settings: PayoutsSettings) -> StripeProvider:
+    return StripeProvider(
         settings.provider_url,
         first_line(settings.provider_secret_key),
         settings.provider_timeout_seconds,
@@ -182,7 +182,7 @@ def _provider(settings: PayoutsSettings) -> SandboxProvider:
 def _stages(
     settings: PayoutsSettings,
     runtime: Runtime[PayoutsUnit],
-    provider: SandboxProvider,
+    provider: StripeProvider,
     funds: FundsReader,
     brake: Brake,
 ) -> PayStages:

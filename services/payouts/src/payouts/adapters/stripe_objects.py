@@ -1,0 +1,125 @@
+"""What Stripe's objects say, in our words; a field that Stripe leaves out is None."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from payouts.domain.dispute import DisputeSeen, ProviderDisputeStatus
+from payouts.domain.reconciliation import Movement
+from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
+from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
+from payouts.domain.stage_recovery import TransferMade
+from payouts.ports.provider import CashMovement, ProviderBalance
+
+Body = Mapping[str, Any]
+
+# What another try cannot help against: the means of payment or the account is closed to us.
+FINAL_REASONS = frozenset(
+    {
+        "account_invalid",
+        "amount_too_large",
+        "charge_already_refunded",
+        "expired_or_canceled_card",
+        "lost_or_stolen_card",
+        "payouts_not_allowed",
+        "resource_missing",
+    }
+)
+
+_REFUND_STATUSES = {status.value: status for status in ProviderRefundStatus}
+_PAYOUT_STATUSES = {status.value: status for status in ProviderPayoutStatus}
+# Anything else is open: evidence is asked for, or looked at.
+_DISPUTE_STATUSES = {
+    "warning_needs_response": ProviderDisputeStatus.INQUIRY,
+    "warning_under_review": ProviderDisputeStatus.INQUIRY,
+    "warning_closed": ProviderDisputeStatus.CLOSED,
+    "won": ProviderDisputeStatus.WON,
+    "lost": ProviderDisputeStatus.LOST,
+    "prevented": ProviderDisputeStatus.PREVENTED,
+}
+# Stripe names a movement by the means of payment (a refund is `refund` or `payment_refund`, a
+# dispute any `adjustment`); the reporting category says what it is.
+_BY_CATEGORY = frozenset({"refund", "refund_failure", "dispute", "dispute_reversal"})
+
+
+def refund_seen(body: Body) -> RefundSeen:
+    reason = body.get("failure_reason") or body.get("pending_reason")
+    return RefundSeen(
+        attempt=int(body["metadata"]["attempt"]),
+        provider_refund_id=body["id"],
+        status=_REFUND_STATUSES.get(body["status"], ProviderRefundStatus.PENDING),
+        balance_transaction=body.get("balance_transaction"),
+        failure_balance_transaction=body.get("failure_balance_transaction"),
+        reason=reason,
+        retryable=reason not in FINAL_REASONS,
+    )
+
+
+def dispute_seen(body: Body) -> DisputeSeen:
+    moved = {_kind_of(one): one for one in body["balance_transactions"]}
+    withdrawn, reinstated = moved.get("dispute", {}), moved.get("dispute_reversal", {})
+    return DisputeSeen(
+        dispute_id=body["id"],
+        payment_reference=body["charge"],
+        status=_DISPUTE_STATUSES.get(body["status"], ProviderDisputeStatus.OPEN),
+        amount=int(body["amount"]),
+        currency=body["currency"].upper(),
+        fee=int(withdrawn.get("fee", 0)),
+        withdrawn_in=withdrawn.get("id"),
+        reinstated_in=reinstated.get("id"),
+        reason=body["reason"],
+    )
+
+
+def transfer_seen(body: Body) -> TransferSeen:
+    return TransferSeen(
+        attempt=int(body["metadata"]["attempt"]),
+        transfer_id=body["id"],
+        balance_transaction=body["balance_transaction"],
+    )
+
+
+def transfer_made(body: Body) -> TransferMade:
+    return TransferMade(transfer_seen(body), str(body["destination"]), int(body["amount"]))
+
+
+def payout_seen(body: Body) -> PayoutSeen:
+    return PayoutSeen(
+        attempt=int(body["metadata"]["attempt"]),
+        payout_id=body["id"],
+        status=_PAYOUT_STATUSES.get(body["status"], ProviderPayoutStatus.IN_TRANSIT),
+        balance_transaction=body.get("balance_transaction"),
+        failure_balance_transaction=body.get("failure_balance_transaction"),
+        reason=body.get("failure_code"),
+    )
+
+
+def balance_in(body: Body, currency: str) -> ProviderBalance:
+    available = _amount_in(body["available"], currency)
+    return ProviderBalance(available, available + _amount_in(body["pending"], currency))
+
+
+def cash_movement(body: Body) -> CashMovement:
+    return CashMovement(body["id"], _kind_of(body), body.get("source") or "")
+
+
+def movement(body: Body, account: str) -> Movement:
+    return Movement(
+        id=body["id"],
+        account=account,
+        type=_kind_of(body),
+        source=body.get("source") or "",
+        amount=int(body["amount"]),
+        fee=int(body["fee"]),
+        currency=body["currency"].upper(),
+        created_at=datetime.fromtimestamp(int(body["created"]), UTC),
+    )
+
+
+def _kind_of(body: Body) -> str:
+    category = str(body.get("reporting_category"))
+    return category if category in _BY_CATEGORY else str(body["type"])
+
+
+def _amount_in(amounts: list[Body], currency: str) -> int:
+    return sum(int(one["amount"]) for one in amounts if one["currency"] == currency.lower())

@@ -1,0 +1,220 @@
+"""The payment provider: Stripe, by separate charges and transfers to connected accounts.
+
+No retries here: whether a call may be repeated is decided by the domain (`money.md` 6). The
+development sandbox speaks the same subset, so this is what runs in front of it, too.
+"""
+
+from collections.abc import Mapping
+
+import stripe
+
+from payouts.adapters import stripe_calls as calls
+from payouts.adapters import stripe_objects as objects
+from payouts.adapters.stripe_objects import Body
+from payouts.domain.dispute import DisputeSeen
+from payouts.domain.reconciliation import Movement
+from payouts.domain.refund import Refund
+from payouts.domain.refund_outcome import RefundSeen
+from payouts.domain.stage import Stage
+from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
+from payouts.domain.stage_recovery import TransferMade
+from payouts.ports.provider import (
+    CashMovement,
+    Declined,
+    NoAnswer,
+    NotThere,
+    ProviderBalance,
+    Throttled,
+)
+
+
+class StripeProvider:
+    """`ports.Provider` over Stripe's interface of the version that the library is made for.
+
+    A payment is known by its charge (`ch_…`, `py_…`).
+    """
+
+    def __init__(self, address: str, secret_key: str, timeout_seconds: float) -> None:
+        self._transport = calls.HttpxTransport(timeout_seconds)
+        self._stripe = stripe.StripeClient(
+            secret_key,
+            http_client=self._transport,
+            base_addresses={"api": address},
+            max_network_retries=0,
+        ).v1
+
+    async def close(self) -> None:
+        await self._transport.close_async()
+
+    async def create_refund(self, refund: Refund) -> RefundSeen | Declined | Throttled | NoAnswer:
+        wanted: stripe.params.RefundCreateParams = {
+            "charge": refund.payment_reference,
+            "amount": refund.amount,
+            "metadata": {
+                "attempt_id": refund.attempt_id,
+                "attempt": str(refund.attempt.number),
+                "refund_id": refund.refund_id,
+                "campaign_id": refund.campaign_id,
+            },
+        }
+        answer = await calls.create(
+            "refunds.create", self._stripe.refunds.create_async, wanted, refund.attempt_id
+        )
+        if isinstance(answer, Declined) and answer.reason == "charge_already_refunded":
+            # Success only if the refund found is ours.
+            found = await self.find_refund(refund)
+            return answer if isinstance(found, NotThere) else found
+        return objects.refund_seen(answer) if isinstance(answer, Mapping) else answer
+
+    async def find_refund(self, refund: Refund) -> RefundSeen | NotThere | NoAnswer:
+        found = await self._refunds(refund, {"attempt_id": refund.attempt_id})
+        if isinstance(found, NoAnswer):
+            return found
+        return objects.refund_seen(found[0]) if found else NotThere()
+
+    async def refunds_of(self, refund: Refund) -> list[RefundSeen] | NoAnswer:
+        found = await self._refunds(refund, {"refund_id": refund.refund_id})
+        return found if isinstance(found, NoAnswer) else [objects.refund_seen(one) for one in found]
+
+    async def create_transfer(self, stage: Stage) -> TransferSeen | Declined | Throttled | NoAnswer:
+        wanted: stripe.params.TransferCreateParams = {
+            "amount": stage.sent,
+            "currency": stage.currency.lower(),
+            "destination": stage.attempt.account,
+            "transfer_group": stage.stage_id,
+            "metadata": _attempt_of(stage),
+        }
+        answer = await calls.create(
+            "transfers.create", self._stripe.transfers.create_async, wanted, stage.transfer_key
+        )
+        return objects.transfer_seen(answer) if isinstance(answer, Mapping) else answer
+
+    async def find_transfer(self, stage: Stage) -> TransferSeen | NotThere | NoAnswer:
+        found = await self._transfers(stage, {"attempt_id": stage.attempt_id})
+        if isinstance(found, NoAnswer):
+            return found
+        return objects.transfer_seen(found[0]) if found else NotThere()
+
+    async def transfers_of(self, stage: Stage) -> list[TransferMade] | NoAnswer:
+        found = await self._transfers(stage, _stage_of(stage))
+        if isinstance(found, NoAnswer):
+            return found
+        return [objects.transfer_made(one) for one in found]
+
+    async def create_payout(self, stage: Stage) -> PayoutSeen | Declined | Throttled | NoAnswer:
+        wanted: stripe.params.PayoutCreateParams = {
+            "amount": stage.sent,
+            "currency": stage.currency.lower(),
+            "metadata": _attempt_of(stage),
+        }
+        answer = await calls.create(
+            "payouts.create",
+            self._stripe.payouts.create_async,
+            wanted,
+            stage.payout_key,
+            stage.attempt.account,
+        )
+        return objects.payout_seen(answer) if isinstance(answer, Mapping) else answer
+
+    async def find_payout(self, stage: Stage) -> PayoutSeen | NotThere | NoAnswer:
+        attempt = {"attempt_id": stage.attempt_id}
+        found = await self._payouts(stage.attempt.account, attempt)
+        if isinstance(found, NoAnswer):
+            return found
+        return objects.payout_seen(found[0]) if found else NotThere()
+
+    async def payouts_of(self, stage: Stage, account: str) -> list[PayoutSeen] | NoAnswer:
+        found = await self._payouts(account, _stage_of(stage))
+        return found if isinstance(found, NoAnswer) else [objects.payout_seen(one) for one in found]
+
+    async def find_dispute(self, dispute_id: str) -> DisputeSeen | NotThere | NoAnswer:
+        retrieve = self._stripe.disputes.retrieve_async
+        found = await calls.read("disputes.retrieve", retrieve, dispute_id)
+        return objects.dispute_seen(found) if isinstance(found, Mapping) else found
+
+    async def account_problem(self, account: str) -> str | NoAnswer | None:
+        retrieve = self._stripe.accounts.retrieve_async
+        found = await calls.read("accounts.retrieve", retrieve, account)
+        if isinstance(found, NotThere):
+            return "account-unknown"
+        if isinstance(found, NoAnswer):
+            return found
+        if found["payouts_enabled"]:
+            return None
+        return str(found["requirements"]["disabled_reason"] or "payouts-disabled")
+
+    async def balance(self, currency: str) -> ProviderBalance | None:
+        found = await calls.read("balance.retrieve", self._stripe.balance.retrieve_async)
+        return objects.balance_in(found, currency) if isinstance(found, Mapping) else None
+
+    async def movements_after(self, cursor: str | None) -> list[CashMovement] | None:
+        page = await self._movements("", cursor)
+        return None if page is None else [objects.cash_movement(one) for one in page]
+
+    async def movements_of(self, account: str, cursor: str | None) -> list[Movement] | None:
+        page = await self._movements(account, cursor)
+        return None if page is None else [objects.movement(one, account) for one in page]
+
+    async def campaign_of(self, movement: CashMovement) -> str | NoAnswer | None:
+        retrieve = {
+            "refund": self._stripe.refunds.retrieve_async,
+            "transfer": self._stripe.transfers.retrieve_async,
+        }.get(movement.type)
+        if retrieve is None:
+            return None
+        found = await calls.read(f"{movement.type}s.retrieve", retrieve, movement.source)
+        if isinstance(found, NotThere):
+            return None
+        if isinstance(found, NoAnswer):
+            return found
+        campaign_id: str | None = (found.get("metadata") or {}).get("campaign_id")
+        return campaign_id
+
+    async def payout_schedule(self) -> str | None:
+        retrieve = self._stripe.accounts.retrieve_current_async
+        found = await calls.read("account.retrieve", retrieve)
+        if not isinstance(found, Mapping):
+            return None
+        return str(found["settings"]["payouts"]["schedule"]["interval"])
+
+    async def _refunds(self, refund: Refund, metadata: Mapping[str, str]) -> list[Body] | NoAnswer:
+        return await calls.find_all(
+            "refunds.list",
+            self._stripe.refunds.list_async,
+            {"charge": refund.payment_reference},
+            metadata,
+        )
+
+    async def _transfers(self, stage: Stage, metadata: Mapping[str, str]) -> list[Body] | NoAnswer:
+        return await calls.find_all(
+            "transfers.list",
+            self._stripe.transfers.list_async,
+            {"transfer_group": stage.stage_id},
+            metadata,
+        )
+
+    async def _payouts(self, account: str, metadata: Mapping[str, str]) -> list[Body] | NoAnswer:
+        listed = self._stripe.payouts.list_async
+        return await calls.find_all("payouts.list", listed, {}, metadata, account)
+
+    async def _movements(self, account: str, cursor: str | None) -> list[Body] | None:
+        """Read the oldest page behind the cursor, oldest first."""
+        operation = "balance_transactions.list"
+        listed = self._stripe.balance_transactions.list_async
+        if cursor is None:
+            page = await calls.oldest_page(operation, listed, account)
+        else:
+            page = await calls.read_page(operation, listed, {"ending_before": cursor}, account)
+        return None if isinstance(page, NoAnswer) else list(reversed(page["data"]))
+
+
+def _stage_of(stage: Stage) -> dict[str, str]:
+    return {"campaign_id": stage.campaign_id, "stage": str(stage.number)}
+
+
+def _attempt_of(stage: Stage) -> dict[str, str]:
+    return {
+        "attempt_id": stage.attempt_id,
+        "attempt": str(stage.attempt.number),
+        **_stage_of(stage),
+    }
