@@ -44,7 +44,7 @@ from servicekit.problems import install_problems
 from services.funding.tests.conftest import TERMS, memory_funding, other_launch, payment
 from services.notifier.tests.builders import memory_notifier, pledges, refunded, settle, update
 from services.notifier.tests.builders import verdict as notifier_verdict
-from services.payouts.tests.builders import SHARES, a_pledge
+from services.payouts.tests.builders import CEILINGS, SHARES, a_pledge
 from services.payouts.tests.conftest import FEES, KEYS, Payouts, memory_payouts
 from services.updates.tests.conftest import NOW, memory_service
 from sosst_contracts import funding
@@ -72,6 +72,12 @@ PAID_OTHERWISE = {"method": "bank_transfer", "proof": "a" * 64, "note": "wired"}
 REFUND_REQUEST = {"pledge_id": "pledge-29", "amount": 700, "reason": "a broken lamp"}
 
 
+CLAIM_MONEY = {
+    "pledge_id": "pledge-29",
+    "kind": "compensation",
+    "amount": 300,
+    "reason": "a scratch",
+}
 ENDING = {"kind": "written_off", "amount": 100, "reason": "insolvent"}
 
 
@@ -133,6 +139,7 @@ async def make_payouts(guard: Guard) -> Application:
         made.signatures,
         KEYS,
         timedelta(days=14),
+        CEILINGS,
     )
     return Application(
         api,
@@ -148,6 +155,7 @@ async def make_payouts(guard: Guard) -> Application:
             "asked": asked.refund_id,
             "claimable": claimable,
             "request_id": "request-1",
+            "claim_id": "claim-1",
             "day": day_of(made.clock.now()),
             "place": "0",
             "receivable_id": debt,

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.access.applications import (
     APPROVAL,
+    CLAIM_MONEY,
     DRAFT,
     ENDING,
     ITEM,
@@ -197,6 +198,16 @@ ROWS = (
         path="/campaigns/campaign-claimable/refunds/{claimable}/other-means/denial",
         body={"reason": "a slip"},
         natural_key="the refund's id and who denies",
+    ),
+    Row(
+        "payouts",
+        "PUT",
+        "/campaigns/{campaign_id}/claims/{claim_id}/money",
+        STAFF_ONLY,
+        path="/campaigns/{approvable}/claims/{claim_id}/money",
+        body=CLAIM_MONEY,
+        natural_key="campaign and claim, also of the claim's own fact",
+        other=(CLAIM_MONEY | {"amount": 301}, 409),
     ),
     Row("payouts", "GET", "/queues/{name}", STAFF_ONLY, path="/queues/claimable"),
     Row(

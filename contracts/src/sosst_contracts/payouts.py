@@ -21,7 +21,7 @@ from sosst_contracts.event import (
     Vocabulary,
 )
 
-RefundKind = Annotated[str, Vocabulary("refund")]
+RefundKind = Annotated[str, Vocabulary("refund", "compensation")]
 PlannedKind = Annotated[str, Vocabulary("first", "second", "last")]
 StageKind = Annotated[str, Vocabulary("first", "second", "last", "supplement")]
 OtherMethod = Annotated[str, Vocabulary("bank_transfer", "cheque", "other")]
@@ -87,6 +87,7 @@ class RefundCreated(_Refund):
     """A refund is owed and will be tried."""
 
     name: ClassVar = "refund-created"
+    version: ClassVar = "1.1"
 
     created_at: Instant = Field(description="When it became owed.")
 
@@ -95,6 +96,7 @@ class RefundSucceeded(_Refund):
     """The provider returned the money."""
 
     name: ClassVar = "refund-succeeded"
+    version: ClassVar = "1.1"
 
     fully_refunded: bool = Field(description="Whether nothing of the pledge is left.")
     method: RefundMethod = Field(description="Way the money took.")
@@ -105,6 +107,7 @@ class RefundFailed(_Refund):
     """An attempt failed, or a refund that had succeeded came back."""
 
     name: ClassVar = "refund-failed"
+    version: ClassVar = "1.1"
 
     reason: Text = Field(description="The provider's reason code.")
     failed_at: Instant = Field(description="When it failed.")
@@ -114,6 +117,7 @@ class RefundClaimable(_Refund):
     """The original means of payment does not take the money; the backer may claim it."""
 
     name: ClassVar = "refund-claimable"
+    version: ClassVar = "1.1"
 
     reason: Text = Field(description="The last attempt's reason code.")
     claimable_at: Instant = Field(description="When it became claimable.")
@@ -123,6 +127,7 @@ class RefundBlocked(_Refund):
     """The pledge is charged back: the refund waits for the end of the dispute."""
 
     name: ClassVar = "refund-blocked"
+    version: ClassVar = "1.1"
 
     reason: Text = Field(description="Why, such as dispute.")
     blocked_at: Instant = Field(description="When it was taken back unsent.")
@@ -132,6 +137,7 @@ class RefundRefused(_Refund):
     """The refund will not be made; whoever asked for it need not wait."""
 
     name: ClassVar = "refund-refused"
+    version: ClassVar = "1.1"
 
     reason: Text = Field(description="Why, such as satisfied_by_chargeback.")
     refused_at: Instant = Field(description="When that was certain.")
@@ -141,6 +147,7 @@ class RefundPaidOtherwise(_Refund):
     """The backer was paid outside the provider; two people have said so."""
 
     name: ClassVar = "refund-paid-otherwise"
+    version: ClassVar = "1.1"
 
     fully_refunded: bool = Field(description="Whether nothing of the pledge is left.")
     method: OtherMethod = Field(description="Way the money took.")
@@ -152,6 +159,7 @@ class ClaimableReminderDue(_Refund):
     """The backer is to be told again of money that waits to be claimed."""
 
     name: ClassVar = "claimable-reminder-due"
+    version: ClassVar = "1.1"
 
     days: Count = Field(description="Days after it became claimable: 7, 30, 90 or 180.")
     claimable_at: Instant = Field(description="When it became claimable.")

@@ -133,9 +133,14 @@ def _true_hash(values: dict[str, Any]) -> str:
 def _value(event_type: type[Event], name: str, schema: dict[str, Any]) -> Any:
     if name == "kind" and event_type.topic in _KINDS:
         return _KINDS[event_type.topic]
-    if name in _VALUES:
+    if name in _VALUES and not _has_other_words(schema["properties"][name], _VALUES[name]):
         return _VALUES[name]
     return _made_up(name, schema["properties"][name], schema.get("$defs", {}))
+
+
+def _has_other_words(node: dict[str, Any], usual: Any) -> bool:
+    """Whether a topic has a vocabulary where the others have free text."""
+    return "x-extensible-enum" in node and usual not in node["x-extensible-enum"]
 
 
 def _made_up(name: str, node: dict[str, Any], definitions: dict[str, Any]) -> Any:

@@ -1,11 +1,13 @@
-"""Facts of updates: what creators publish."""
+"""Facts of updates: what creators publish, and what is decided about rewards."""
 
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from sosst_contracts.event import (
+    Amount,
     Count,
+    Currency,
     Event,
     Identifier,
     Instant,
@@ -49,3 +51,34 @@ class UpdatePublished(Event):
     )
     audience_count: Count = Field(description="Distinct backers as of the sequence.")
     published_at: Instant = Field(description="When it was published.")
+
+
+class ClaimMoneyRequested(Event):
+    """A claim about a reward ended in money: payouts gives it, or says why not."""
+
+    topic: ClassVar = "updates.claims"
+    name: ClassVar = "claim-money-requested"
+    about_fields: ClassVar = ("claim_id", "pledge_id")
+
+    campaign_id: Identifier = Field(description="Campaign that the reward belongs to.")
+    claim_id: Identifier = Field(
+        max_length=150, description="Id of the claim: asked for once, answered once."
+    )
+    pledge_id: Identifier = Field(description="Pledge whose reward the claim is about.")
+    backer_id: Person = Field(description="Person who gets the money.")
+    reason: Annotated[str, Vocabulary("quality", "missing", "wrong", "late", "other")] = Field(
+        description="What the claim is about."
+    )
+    kind: Annotated[str, Vocabulary("refund", "compensation")] = Field(
+        description="A part of the pledge itself, or something in addition to the reward."
+    )
+    amount: Amount = Field(description="Amount in minor units.")
+    currency: Currency = Field(description="ISO 4217 currency of the amount.")
+    payer: Annotated[str, Vocabulary("campaign", "platform")] = Field(
+        description="Whose money it is; a refund is always the campaign's."
+    )
+    decided_by: Person = Field(description="Person who decided it: the creator, or staff.")
+    pledges_sequence: Sequence = Field(
+        description="Last sequence of funding.pledges that was known when it was decided (as of N)."
+    )
+    requested_at: Instant = Field(description="When it was decided.")

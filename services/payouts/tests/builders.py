@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from payouts.domain.book import Book, CollectedPledge, Outcome, Verdict, collect
+from payouts.domain.claim_money import Ceilings
 from payouts.domain.destination import Destination, give, verify
 from payouts.domain.dispute import (
     Dispute,
@@ -24,6 +25,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 SHARES = (2000, 3000, 5000)
 LIMIT = 1_000_000
+CEILINGS = Ceilings(pledge_basis_points=10_000, person_amount=20_000)
 RULES = KeyRules(lease_seconds=60, client_timeout_seconds=30, consistency_seconds=10)
 
 

@@ -21,6 +21,7 @@ from payouts.domain.integrity import Invariant
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.withdrawal import WithdrawnPledge
 from payouts.handlers.check_books import check_whole
+from payouts.handlers.claim_money import AnswerClaims
 from payouts.handlers.destination import give_destination
 from payouts.handlers.disputes import FollowDisputes
 from payouts.handlers.end_runs import EndRuns
@@ -31,7 +32,7 @@ from payouts.handlers.refund_run import run_all
 from payouts.handlers.refunds import refund_lanes
 from payouts.handlers.send_refunds import SendRefunds
 from payouts.handlers.verdict import CancellationHeard, VerdictHeard, take_verdicts
-from payouts.handlers.work_kinds import DISPUTE, REFUND, REFUND_RUN, REFUND_RUN_END, STAGE
+from payouts.handlers.work_kinds import CLAIM, DISPUTE, REFUND, REFUND_RUN, REFUND_RUN_END, STAGE
 from payouts.ports.head_signing import HeadSignatures
 from payouts.ports.integrity import BookChecks
 from payouts.ports.reconciliation import Reconciliation
@@ -45,7 +46,7 @@ from servicekit.outbox import MemoryOutbox, MongoOutboxQueue, OutboxQueue
 from servicekit.schema import migrate
 from servicekit.units import MongoUnitsOfWork, UnitsOfWork
 from servicekit.work import Claim, MemoryWorkQueue, MongoWorkQueue, WorkQueue
-from services.payouts.tests.builders import LIMIT, NOW, SHARES, a_pledge
+from services.payouts.tests.builders import CEILINGS, LIMIT, NOW, SHARES, a_pledge
 from services.payouts.tests.fakes import (
     MemoryBookChecks,
     MemoryBrake,
@@ -112,6 +113,7 @@ class Payouts:
             cooling_off_seconds=60,
         )
         self.disputes = FollowDisputes(self.units, self.provider, self.clock)
+        self.claims = AnswerClaims(self.units, self.queries, CEILINGS, self.clock)
 
     def _refund_worker(self) -> SendRefunds:
         return SendRefunds(
@@ -193,6 +195,7 @@ class Payouts:
             STAGE: self.stages,
             DISPUTE: self.disputes,
             REFUND_RUN_END: EndRuns(self.units, self.clock),
+            CLAIM: self.claims,
         }
         for kind, perform in performers.items():
             for claim in await self.claim(kind):

@@ -15,6 +15,7 @@ from payouts.adapters.facts import OutboxFacts, OutboxLedger
 from payouts.domain.block import Block, postings_in
 from payouts.domain.book import Book
 from payouts.domain.chain import Mark
+from payouts.domain.claim_money import CLAIM
 from payouts.domain.destination import Destination
 from payouts.domain.dispute import OVER as DECIDED
 from payouts.domain.dispute import (
@@ -24,14 +25,15 @@ from payouts.domain.dispute import (
     ProviderDisputeStatus,
 )
 from payouts.domain.head_signing import DaySigned, Head
-from payouts.domain.integrity import Kept, PledgeSums
+from payouts.domain.integrity import STANDING, Compensated, Kept, PledgeSums
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Account, Posting
 from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.postings import Payer
 from payouts.domain.receivable import Receivable, open_sum
 from payouts.domain.reconciliation import PLATFORM, BookedCash, Break, Movement, cash_of
-from payouts.domain.refund import UNANSWERED, Refund, RefundState
+from payouts.domain.refund import UNANSWERED, Refund, RefundKind, RefundState
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
 from payouts.domain.refund_request import STAFF_REFUND
 from payouts.domain.refund_run_end import MOVING, is_of_run
@@ -180,6 +182,14 @@ class MemoryRefunds:
     def _of_run(self, campaign_id: str, cause: str) -> list[Refund]:
         ours = [r for r in self._refunds.values() if r.campaign_id == campaign_id]
         return [refund for refund in ours if is_of_run(refund.cause, cause)]
+
+    async def compensations(self, campaign_id: str, person: str, since: datetime) -> list[Refund]:
+        return [
+            refund
+            for refund in self._refunds.values()
+            if (refund.campaign_id, refund.kind) == (campaign_id, RefundKind.COMPENSATION)
+            and any(act.by == person and act.at >= since for act in refund.acts)
+        ]
 
     async def blocked(self, campaign_id: str) -> list[Refund]:
         ours = [r for r in self._refunds.values() if r.campaign_id == campaign_id]
@@ -494,8 +504,8 @@ class MemoryBookChecks:
         refunded = sum(
             r.amount
             for r in left
-            if not r.cause.startswith(WITHDRAWAL)
-            and not (r.cause.startswith(STAFF_REFUND) and r.pledge_id in withdrawn)
+            if not (r.cause.startswith(WITHDRAWAL) or r.beyond)
+            and not (r.cause.startswith((STAFF_REFUND, CLAIM)) and r.pledge_id in withdrawn)
         )
         sums = PledgeSums(
             amount=sum(one.amount for one in money),
@@ -516,6 +526,7 @@ class MemoryBookChecks:
             advanced=sum(refund.advanced for refund in ours),
             disputes=tuple(d for d in self._disputes.values() if d.campaign_id == campaign_id),
             debts=open_sum(d for d in self._debts.values() if d.campaign_id == campaign_id),
+            compensated=_compensated(ours),
         )
 
     async def mark(self, campaign_id: str) -> Mark | None:
@@ -538,6 +549,17 @@ class MemoryBookChecks:
 
     async def keep_round(self, round_: Round) -> None:
         self._rounds[""] = round_
+
+
+def _compensated(refunds: Sequence[Refund]) -> Compensated:
+    standing = [r for r in refunds if r.state in STANDING]
+    beyond = [r for r in standing if r.beyond]
+    by_platform = [r for r in standing if r.payer is Payer.PLATFORM and not r.beyond]
+    return Compensated(
+        by_platform=sum(refund.amount for refund in by_platform),
+        waiting=sum(r.amount for r in beyond if r.state is RefundState.CLAIMABLE),
+        beyond_by_campaign=sum(refund.from_campaign for refund in beyond),
+    )
 
 
 class MemoryReconciliation:

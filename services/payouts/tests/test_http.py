@@ -20,6 +20,7 @@ from payouts.handlers.work_kinds import DISPUTE, REFUND
 from payouts.http import build_api
 from payouts.ports.unit import PayoutsUnit
 from servicekit.problems import install_problems
+from services.payouts.tests.builders import CEILINGS
 from services.payouts.tests.conftest import CAMPAIGN, KEYS, Payouts, memory_payouts
 
 SECRETS = ["whsec_new", "whsec_old"]
@@ -30,7 +31,7 @@ CREATOR = Caller("creator-1", ("creator", "staff"))
 def api_of(payouts: Payouts) -> FastAPI:
     parts = (payouts.units, payouts.queries, payouts.stages, payouts.clock)
     kept = (payouts.reconciliation, payouts.signatures, KEYS)
-    return build_api(unit_guard(), *parts, SECRETS, *kept, timedelta(days=14))
+    return build_api(unit_guard(), *parts, SECRETS, *kept, timedelta(days=14), CEILINGS)
 
 
 @pytest.fixture

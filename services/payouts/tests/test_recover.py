@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from payouts import wire
 from payouts.domain import refund_recovery, stage_recovery
 from payouts.domain.book import Outcome
+from payouts.domain.claim_money import ClaimMoney
 from payouts.domain.dispute import ProviderDisputeStatus
 from payouts.domain.errors import Refused
 from payouts.domain.holds import Hold, HoldKind
@@ -31,6 +32,7 @@ from servicekit.memory import MemoryDatabase
 from servicekit.own_topics import Unexplained
 from services.payouts.tests.builders import NOW, a_destination, an_approved_stage, some_money
 from services.payouts.tests.conftest import CAMPAIGN, RULES, Payouts, memory_payouts
+from services.payouts.tests.test_claim_money import BY_CAMPAIGN, BY_PLATFORM, PART, claim_given
 from services.payouts.tests.test_claimable import claimable, told, tried
 from services.payouts.tests.test_later_stages import (
     approve,
@@ -646,6 +648,52 @@ async def test_what_two_people_approved_after_the_backup_is_paid_once(
     assert again.provider.refunded.get("ch_1", 0) == back
     (known,) = await again.queries.refunds(CAMPAIGN, "", 10)
     assert known.state.value == ("cancelled" if lived == "taken_back" else "succeeded")
+    await assert_the_ledger_goes_on(again, ledger)
+    await again.assert_books_true()
+
+
+@pytest.mark.trap(23)
+@pytest.mark.parametrize("wanted", [BY_CAMPAIGN, BY_PLATFORM, PART])
+@pytest.mark.parametrize("lived", ["unsent", "sent", "taken_back", "beyond"])
+async def test_what_was_given_for_a_claim_after_the_backup_is_given_once(
+    wanted: ClaimMoney, lived: str
+) -> None:
+    """Its payer, and whether it may go to the card at all, stand in the ledger."""
+    payouts = memory_payouts()
+    await first_paid(payouts)
+    if lived == "beyond":
+        await approved(
+            payouts, await claim_given(payouts, replace(PART, claim_id="b4", amount=4_500))
+        )
+        await live(payouts, 3)
+    before = payouts.provider.refunded.get("ch_1", 0)
+    backup = back_up(payouts)
+    if lived == "beyond" and wanted == PART:
+        wanted = replace(wanted, amount=500)
+    refund = await claim_given(payouts, wanted)
+    if refund.state is RefundState.AWAITING_APPROVAL:
+        refund = await approved(payouts, refund)
+    if lived == "taken_back":
+        await cancelled(payouts, refund)
+    elif lived == "sent":
+        await live(payouts, 3)
+    ledger, cash = await ledger_of(payouts), payouts.provider.cash
+    told = [r.record for r in await payouts.outbox.page(10_000) if r.record.topic == REFUNDS]
+    payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
+    again = restore(payouts, backup)
+    again.provider.cash = cash
+    await roll_forward(again, ledger)
+    facts = [Unexplained(record, CAMPAIGN, at, "") for at, record in numbered(told)]
+    for _ in range(2):  # It may have died in between.
+        await recovery_of(again).roll_forward(facts)
+        lines = await recover(again)
+        assert not [line for line in lines if "a person" in line or "wait to be" in line], lines
+    await live(again, 5)
+    sent = wanted.amount if lived in ("unsent", "sent") or wanted.amount == 500 else 0
+    assert again.provider.refunded.get("ch_1", 0) - before == sent
+    known = await again.queries.refund(CAMPAIGN, refund.refund_id)
+    assert known is not None and (known.kind, known.payer) == (wanted.kind, wanted.payer)
+    assert known.beyond is refund.beyond
     await assert_the_ledger_goes_on(again, ledger)
     await again.assert_books_true()
 

@@ -27,7 +27,7 @@ from payouts.handlers.refund_requests import (
 from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps.queues import MeasureQueues
 from payouts.sweeps.refunds import ExpireRequests
-from services.payouts.tests.builders import LIMIT
+from services.payouts.tests.builders import CEILINGS, LIMIT
 from services.payouts.tests.conftest import CAMPAIGN, Payouts
 from services.payouts.tests.fakes import ProcessDied
 from services.payouts.tests.test_later_stages import (
@@ -57,7 +57,9 @@ async def approved(payouts: Payouts, refund: Refund, by: Person | None = None) -
     funds = await payouts.stages.funds.read_anew("EUR")
     now, who = payouts.clock.now(), by or staff(2)
     return await payouts.units.run(
-        lambda unit: approve_refund(unit, CAMPAIGN, refund.refund_id, shown, who, funds, now)
+        lambda unit: approve_refund(
+            unit, CAMPAIGN, refund.refund_id, shown, who, funds, CEILINGS, now
+        )
     )
 
 

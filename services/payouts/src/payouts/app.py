@@ -37,6 +37,7 @@ from payouts.commands import (
     perform_verify_ledger,
 )
 from payouts.consumer import CAMPAIGNS_GROUP, PLEDGES_GROUP, subscriptions
+from payouts.handlers.claim_money import AnswerClaims
 from payouts.handlers.disputes import FollowDisputes
 from payouts.handlers.end_runs import EndRuns
 from payouts.handlers.funds import FundsReader, RefuseAutomaticPayouts
@@ -45,7 +46,7 @@ from payouts.handlers.recover import RecoverPayouts
 from payouts.handlers.refund_run import run_all
 from payouts.handlers.refunds import refund_lanes
 from payouts.handlers.send_refunds import SendRefunds
-from payouts.handlers.work_kinds import DISPUTE, REFUND, REFUND_RUN, REFUND_RUN_END, STAGE
+from payouts.handlers.work_kinds import CLAIM, DISPUTE, REFUND, REFUND_RUN, REFUND_RUN_END, STAGE
 from payouts.http import build_api
 from payouts.ports.sending import Brake
 from payouts.ports.unit import PayoutsUnit
@@ -75,6 +76,7 @@ REQUESTS_SECONDS = 15.0
 STAGE_CONCURRENCY = 4
 RUN_CONCURRENCY = 2
 DISPUTE_CONCURRENCY = 2
+CLAIM_CONCURRENCY = 2
 
 
 def begin(settings: PayoutsSettings, roles: Collection[str]) -> Runtime[PayoutsUnit]:
@@ -122,6 +124,10 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
         concurrency=DISPUTE_CONCURRENCY,
         lease_seconds=settings.lease_seconds,
     )
+    claims = AnswerClaims(runtime.units, queries, settings.ceilings(), runtime.clock)
+    runtime.worker(
+        CLAIM, claims, concurrency=CLAIM_CONCURRENCY, lease_seconds=settings.lease_seconds
+    )
     runtime.recover_with(
         RecoverPayouts(
             units=runtime.units,
@@ -167,6 +173,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
         signatures,
         keys,
         settings.window_warning(),
+        settings.ceilings(),
     )
     return runtime.process(api)
 

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from datetime import date, datetime, timedelta
 
 from payouts.domain.reconciliation import suspense
-from payouts.domain.refund import Refund
+from payouts.domain.refund import Refund, RefundKind
 from payouts.domain.trial_balance import end_of
 from payouts.domain.waiting import QueueName
 from payouts.handlers.queues import Place, page_of, place_in
@@ -49,6 +49,8 @@ async def perform_queue(
 
 def _waiting(refund: Refund, now: datetime) -> str:
     what = f"{refund.campaign_id} {refund.refund_id} {refund.amount} {refund.currency}"
+    if refund.kind is RefundKind.COMPENSATION:
+        what += f" {refund.kind} by the {refund.payer}"
     closes = f"until {refund.refundable_until.date()}" if refund.refundable_until else ""
     words = [str(now - refund.created_at), what, refund.cause, refund.reason or "", closes]
     return " ".join(word for word in words if word)

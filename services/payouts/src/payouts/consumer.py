@@ -1,4 +1,4 @@
-"""What payouts reads: verdicts and pledges. Both groups react, so they are never reset."""
+"""What payouts reads: verdicts, pledges, claims. All groups react, so they are never reset."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -7,6 +7,7 @@ from typing import TypeVar
 from payouts import wire
 from payouts.domain.errors import Refused
 from payouts.domain.refund_window import RefundWindows
+from payouts.handlers.claim_money import hear_claims
 from payouts.handlers.pledges import take_pledges
 from payouts.handlers.verdict import EndHeard, take_verdicts
 from payouts.ports.unit import PayoutsUnit
@@ -16,6 +17,7 @@ from sosst_contracts.codec import Decoded
 
 CAMPAIGNS_GROUP = "payouts-funding-campaigns"
 PLEDGES_GROUP = "payouts-funding-pledges"
+CLAIMS_GROUP = "payouts-updates-claims"
 
 
 Heard = TypeVar("Heard")
@@ -35,9 +37,14 @@ def subscriptions(clock: Clock, windows: RefundWindows) -> list[Subscription[Pay
         read, heard = _read(facts, partial(wire.pledge_from, windows=windows))
         return _refusals(read, await take_pledges(unit, heard, clock.now()))
 
+    async def claims(unit: PayoutsUnit, facts: Sequence[Decoded]) -> list[Refusal]:
+        read, heard = _read(facts, wire.claim_from)
+        return _refusals(read, await hear_claims(unit, heard, clock.now()))
+
     return [
         Subscription(wire.CAMPAIGNS_TOPIC, CAMPAIGNS_GROUP, sequenced=True, handle=campaigns),
         Subscription(wire.PLEDGES_TOPIC, PLEDGES_GROUP, sequenced=True, handle=pledges),
+        Subscription(wire.CLAIMS_TOPIC, CLAIMS_GROUP, sequenced=True, handle=claims),
     ]
 
 

@@ -124,7 +124,14 @@ PROVIDER_WEBHOOKS = Counter(
     ["outcome"],
 )
 
+CLAIM_MONEY = Counter(
+    "sosst_payouts_claim_money_total",
+    "Claims by what their money came to at once. refused growing: read the reasons of the refunds.",
+    ["state"],
+)
+
 for _state in RefundState:
+    CLAIM_MONEY.labels(_state.value)
     REFUNDS.labels(_state.value)
     REFUND_TRANSITIONS.labels(_state.value)
     REFUND_OLDEST.labels(_state.value)
@@ -135,7 +142,7 @@ for _break in BreakKind:
     BREAKS.labels(_break.value)
 for _dispute_state in DisputeState:
     DISPUTES.labels(_dispute_state.value)
-for _kind in ("refund", "stage", "dispute"):
+for _kind in ("refund", "stage", "dispute", "claim"):
     STOPPED_FOR_A_PERSON.labels(_kind)
 for _outcome in ("woke", "ignored", "refused"):
     PROVIDER_WEBHOOKS.labels(_outcome)

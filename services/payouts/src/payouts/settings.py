@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from payouts.adapters.ledger_keys import LedgerKeys
+from payouts.domain.claim_money import Ceilings
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.refund_window import RefundWindows
 from servicekit.secret_files import SECRET, all_of
@@ -59,6 +60,17 @@ class PayoutsSettings(ServiceSettings):
         le=10_000,
         description="Share of the base that may be charged back and undecided before stages wait.",
     )
+    compensation_pledge_basis_points: int = Field(
+        10_000,
+        ge=0,
+        description="What all compensations of one pledge may come to, as a share of the pledge.",
+    )
+    compensation_person_limit: int = Field(
+        100_000,
+        ge=0,
+        description="What one person may give of a campaign as compensations in 30 days, minor "
+        "units.",
+    )
     books_check_seconds: float = Field(
         60.0, gt=0, description="Pause between two checks of all books."
     )
@@ -76,6 +88,10 @@ class PayoutsSettings(ServiceSettings):
     refund_window_warning_days: int = Field(
         14, ge=0, description="Days before that end from which a refund that waits is in a queue."
     )
+
+    def ceilings(self) -> Ceilings:
+        """Return how much compensations may come to."""
+        return Ceilings(self.compensation_pledge_basis_points, self.compensation_person_limit)
 
     def key_rules(self) -> KeyRules:
         """Return how long a call can stay unseen."""

@@ -8,6 +8,7 @@ from typing import Any
 from payouts.domain.acts import Act, ActKind
 from payouts.domain.block import Block, SealedEntry, published
 from payouts.domain.book import Cancellation, CollectedPledge, Outcome, Verdict
+from payouts.domain.claim_money import CLAIM
 from payouts.domain.dispute import Dispute, DisputeFact, DisputeLost, DisputeOpened, DisputeWon
 from payouts.domain.fees import FeeTerms
 from payouts.domain.launch import LaunchTerms
@@ -21,6 +22,7 @@ from payouts.domain.refund import (
     RefundCreated,
     RefundFact,
     RefundFailed,
+    RefundKind,
     RefundPaidOtherwise,
     RefundRefused,
     RefundState,
@@ -47,10 +49,11 @@ from payouts.domain.stage import (
     StageSubmitted,
 )
 from payouts.domain.withdrawal import WithdrawnPledge
+from payouts.handlers.claim_money import ClaimHeard
 from payouts.handlers.pledges import PledgeHeard
 from payouts.handlers.verdict import CancellationHeard, EndHeard, VerdictHeard
 from servicekit.own_topics import Unexplained
-from sosst_contracts import funding
+from sosst_contracts import funding, updates
 from sosst_contracts import payouts as events
 from sosst_contracts.codec import Decoded, Draft, decode
 
@@ -58,6 +61,7 @@ Fact = RefundFact | StageFact | DisputeFact | RefundRunFinished
 
 CAMPAIGNS_TOPIC = funding.VerdictReached.topic
 PLEDGES_TOPIC = funding.PledgeCollected.topic
+CLAIMS_TOPIC = updates.ClaimMoneyRequested.topic
 LEDGER_TOPIC = events.BlockSealed.topic
 
 
@@ -232,7 +236,7 @@ def asked_from(told: Sequence[Unexplained]) -> list[Refund]:
         for fact in facts
         if isinstance(fact, Decoded) and isinstance(fact.event, events.RefundCreated)
     ]
-    return [_asked(event) for event in created if event.cause.startswith(STAFF_REFUND)]
+    return [_asked(event) for event in created if event.cause.startswith((STAFF_REFUND, CLAIM))]
 
 
 def _asked(event: events.RefundCreated) -> Refund:
@@ -250,6 +254,32 @@ def _asked(event: events.RefundCreated) -> Refund:
         state=RefundState.AWAITING_APPROVAL,
         created_at=event.created_at,
         acts=(Act(ActKind.ASKED, "recover", event.created_at, "found on payouts.refunds"),),
+        kind=_kind_of(event.kind),
+    )
+
+
+def _kind_of(word: str) -> RefundKind:
+    compensation = RefundKind.COMPENSATION
+    return compensation if word == compensation.value else RefundKind.REFUND
+
+
+def claim_from(fact: Decoded) -> ClaimHeard | None:
+    """Read what a claim ended in, None for any other fact of the claims' topic."""
+    event = fact.event
+    if not isinstance(event, updates.ClaimMoneyRequested):
+        return None
+    return ClaimHeard(
+        campaign_id=event.campaign_id,
+        claim_id=event.claim_id,
+        pledge_id=event.pledge_id,
+        backer_id=event.backer_id,
+        kind=event.kind,
+        amount=event.amount,
+        currency=event.currency,
+        payer=event.payer,
+        reason=event.reason,
+        decided_by=event.decided_by,
+        pledges_sequence=event.pledges_sequence,
     )
 
 
@@ -391,7 +421,7 @@ def _refund(refund: Refund) -> dict[str, Any]:
     return {
         "campaign_id": refund.campaign_id,
         "refund_id": refund.refund_id,
-        "kind": "refund",
+        "kind": refund.kind.value,
         "pledge_id": refund.pledge_id,
         "backer_id": refund.backer_id,
         "amount": refund.amount,

@@ -12,7 +12,9 @@ from payouts.adapters.mongo_stores import (
 )
 from payouts.domain.book import Book
 from payouts.domain.chain import Mark
-from payouts.domain.integrity import Kept, PledgeSums
+from payouts.domain.claim_money import CLAIM
+from payouts.domain.integrity import STANDING, Compensated, Kept, PledgeSums
+from payouts.domain.postings import Payer
 from payouts.domain.receivable import open_sum
 from payouts.domain.refund import RefundState
 from payouts.domain.refund_request import STAFF_REFUND
@@ -46,16 +48,31 @@ _LEFT_BY_ATTEMPT = {
 _PAID_OTHERWISE = {"$eq": ["$state", RefundState.PAID_BY_OTHER_MEANS.value]}
 _CASH_IS_OUT = {"$or": [_PAID_OTHERWISE, _LEFT_BY_ATTEMPT]}
 _OF_WITHDRAWN = {"$regexMatch": {"input": "$cause", "regex": f"^{WITHDRAWAL}"}}
+_BY_PLATFORM = {"$eq": ["$payer", Payer.PLATFORM.value]}
 _REFUND_SUMS = {
     "owed": {"$sum": {"$cond": [_CASH_IS_OUT, 0, "$amount"]}},
     "refunded": {
-        "$sum": {"$cond": [{"$and": [_CASH_IS_OUT, {"$not": [_OF_WITHDRAWN]}]}, "$amount", 0]}
+        "$sum": {
+            "$cond": [
+                {"$and": [_CASH_IS_OUT, {"$not": [_OF_WITHDRAWN]}, {"$not": ["$beyond"]}]},
+                "$amount",
+                0,
+            ]
+        }
+    },
+    "by_platform": {
+        "$sum": {"$cond": [{"$and": [_BY_PLATFORM, {"$not": ["$beyond"]}]}, "$amount", 0]}
+    },
+    "beyond": {"$sum": {"$cond": ["$beyond", "$amount", 0]}},
+    "beyond_by_campaign": {
+        "$sum": {"$cond": [{"$and": ["$beyond", {"$not": [_BY_PLATFORM]}]}, "$amount", 0]}
     },
     "advanced": {"$sum": {"$ifNull": ["$advanced", 0]}},
 }
 # Staff refund parts of pledges that are withdrawn later.
 _STAFF_OF_WITHDRAWN = (
-    {"$match": {"cause": {"$regex": f"^{STAFF_REFUND}"}, "$expr": _CASH_IS_OUT}},
+    {"$match": {"cause": {"$regex": f"^({STAFF_REFUND}|{CLAIM})"}, "$expr": _CASH_IS_OUT}},
+    {"$match": {"beyond": {"$ne": True}}},
     {
         "$lookup": {
             "from": "pledge_money",
@@ -111,6 +128,7 @@ class MongoBookChecks:
             advanced=_sum(refunds, "advanced"),
             disputes=tuple(disputes),
             debts=open_sum(debts),
+            compensated=_compensated(refunds),
         )
 
     async def mark(self, campaign_id: str) -> Mark | None:
@@ -157,6 +175,16 @@ class MongoBookChecks:
         with sorted_errors():
             cursor = self._database.collection(collection).aggregate(pipeline, session=session)
             return await cursor.to_list(None)
+
+
+def _compensated(rows: list[dict[str, Any]]) -> Compensated:
+    standing = [row for row in rows if RefundState(row["_id"]) in STANDING]
+    waiting = [row for row in rows if row["_id"] == RefundState.CLAIMABLE.value]
+    return Compensated(
+        by_platform=_sum(standing, "by_platform"),
+        waiting=_sum(waiting, "beyond"),
+        beyond_by_campaign=_sum(standing, "beyond_by_campaign"),
+    )
 
 
 def _sum(rows: list[dict[str, Any]], name: str) -> int:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from pymongo import InsertOne, ReplaceOne, UpdateOne
@@ -16,7 +17,7 @@ from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.receivable import Receivable
-from payouts.domain.refund import UNANSWERED, Refund, RefundState
+from payouts.domain.refund import UNANSWERED, Refund, RefundKind, RefundState
 from payouts.domain.refund_run_end import AFTER, MOVING
 from payouts.domain.stage import Stage
 from payouts.metrics import BLOCKS
@@ -260,6 +261,14 @@ class MongoRefunds:
         with sorted_errors():
             rows = await self._rows.aggregate(stages, session=self._session).to_list(None)
         return {RefundState(row["_id"]): (row["count"], row["amount"]) for row in rows}
+
+    async def compensations(self, campaign_id: str, person: str, since: datetime) -> list[Refund]:
+        query = {
+            "campaign_id": campaign_id,
+            "kind": RefundKind.COMPENSATION.value,
+            "acts": {"$elemMatch": {"by": person, "at": {"$gte": since}}},
+        }
+        return await self._refunds.load(query)
 
     async def blocked(self, campaign_id: str) -> list[Refund]:
         query = {"campaign_id": campaign_id, "state": RefundState.BLOCKED.value}

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from payouts.domain.ledger import SIDES, Side
+from payouts.domain.refund import RefundKind
 from servicekit.schema import CollectionSchema, Index, Schema
 
 # Before every payment.
@@ -48,7 +49,7 @@ BOOK_VALIDATOR = {
 }
 
 SCHEMA = Schema(
-    version=10,
+    version=11,
     collections=(
         CollectionSchema(
             "books",
@@ -100,6 +101,11 @@ SCHEMA = Schema(
                 ),
                 Index([("attempts.provider_refund_id", 1)]),
                 Index([("pledge_id", 1)]),
+                # What one person gave of a campaign counts together.
+                Index(
+                    [("campaign_id", 1), ("acts.by", 1)],
+                    partial={"kind": RefundKind.COMPENSATION.value},
+                ),
             ),
         ),
         CollectionSchema(

@@ -18,6 +18,7 @@ from payouts.domain.refund import (
     RefundPaidOtherwise,
     RefundState,
     did,
+    ends_rights,
     move,
     noted,
     reopen,
@@ -67,6 +68,8 @@ def try_again(
         raise Refused("not-claimable", f"a {refund.state} refund is not tried again by hand")
     if not refund.is_refundable(now):
         raise Refused("window-closed", "the provider no longer returns this payment")
+    if refund.beyond:
+        raise Refused("beyond-pledge", "more than was paid by it never goes to a means of payment")
     if refund.other_means is not None:
         raise Refused("told-paid", "somebody says that it is paid by other means")
     if money.disputed or money.over:
@@ -101,9 +104,9 @@ def pay_otherwise(
         raise Refused("other-proof", f"{first.by} told of another payment; deny it first")
     paid = move(refund, RefundState.PAID_BY_OTHER_MEANS, first.method)
     confirmed = noted(paid, _act(ActKind.CONFIRMED_PAID, told))
-    returned = give_back(money, refund.amount)
+    returned = money if refund.beyond else give_back(money, refund.amount)
     posting = postings.paid_otherwise(refund.refund_id, refund.amount)
-    fact = RefundPaidOtherwise(confirmed, returned.fully_returned, first, now)
+    fact = RefundPaidOtherwise(confirmed, ends_rights(refund, returned), first, now)
     return RefundDecision(confirmed, returned, (posting,), (fact,))
 
 

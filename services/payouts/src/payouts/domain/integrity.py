@@ -57,12 +57,26 @@ class PledgeSums:
 
 
 @dataclass(frozen=True, slots=True)
+class Compensated:
+    """Compensations that stand, in minor units, as far as they are not the pledges' own money.
+
+    `by_platform` went by the pledges' payments, out of the platform's pocket. Of those beyond the
+    pledges `waiting` are to be claimed, and `beyond_by_campaign` were the campaign's.
+    """
+
+    by_platform: int = 0
+    waiting: int = 0
+    beyond_by_campaign: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """A book and what is kept beside it, as of one instant.
 
     `refunds` are the sums by state of those whose cash has not left, `refunded` is the sum of the
-    others, without those of withdrawn pledges; `advanced` is what the platform lent for refunds,
-    `debts` what is open of the creator's debts, item by item; in minor units.
+    others, without those of withdrawn pledges or beyond them; `advanced` is what the
+    platform lent for refunds, `debts` what is open of the creator's debts, item by item; in minor
+    units.
     """
 
     book: Book
@@ -73,6 +87,7 @@ class Kept:
     advanced: int = 0
     disputes: tuple[Dispute, ...] = ()
     debts: int = 0
+    compensated: Compensated = Compensated()
 
 
 # Under which account a refund is owed whose cash has not left; under none once it has no end open.
@@ -91,6 +106,12 @@ REFUND_ACCOUNTS: dict[RefundState, Account | None] = {
     RefundState.PAID_BY_OTHER_MEANS: None,
     RefundState.CANCELLED: None,
 }
+
+# The states of a compensation whose money is set aside or has left.
+STANDING = frozenset(
+    {state for state, account in REFUND_ACCOUNTS.items() if account}
+    | {RefundState.SUCCEEDED, RefundState.PAID_BY_OTHER_MEANS}
+)
 
 # Under which account a stage is owed to the creator; a paid one is not any more.
 STAGE_ACCOUNTS: dict[StageState, Account | None] = {
@@ -159,6 +180,7 @@ def _wrong_controls(kept: Kept) -> Iterator[Violation]:
             detail = f"{account} is {balances.get(account, 0)}, what it is for adds up to "
             yield Violation(Invariant.CONTROL_ACCOUNTS, campaign_id, f"{detail}{owed[account]}")
     in_refunds = owed[Account.REFUNDS_IN_FLIGHT] + owed[Account.CLAIMABLE]
+    in_refunds -= kept.compensated.waiting
     if kept.pledges.reserved != in_refunds:
         detail = f"pledges have {kept.pledges.reserved} in refunds, refunds add up to {in_refunds}"
         yield Violation(Invariant.CONTROL_ACCOUNTS, campaign_id, detail)
@@ -206,9 +228,11 @@ def _not_whole(kept: Kept) -> Iterator[Violation]:
     """Check I6: what was collected is still here, or went where the documents say."""
     pledges, divided = kept.pledges, [s.divided for s in kept.stages if s.divided]
     came = pledges.amount + sum(one.owed.total for one in divided) + kept.advanced + _lost(kept)
+    came += kept.compensated.by_platform
     to_creator = sum(s.payable if _was_approved(s) else s.set_off for s in kept.stages)
     fees = sum(one.covered.total + one.owed.total for one in divided)
     to_backers = pledges.reserved + pledges.returned + pledges.disputed - pledges.over
+    to_backers += kept.compensated.beyond_by_campaign
     left = kept.book.balances.get(Account.BACKER_FUNDS, 0)
     if came != left + to_creator + fees + to_backers:
         detail = (

@@ -20,7 +20,7 @@ def kept_back(refunds: Iterable[Refund], disputes: Iterable[Dispute]) -> dict[st
     blocked = Counter[str]()
     for refund in refunds:
         if refund.state is RefundState.BLOCKED:
-            blocked[refund.pledge_id] += refund.amount
+            blocked[refund.pledge_id] += refund.from_campaign
     for dispute in disputes:
         if dispute.state is DisputeState.OPENED:
             blocked[dispute.pledge_id] -= dispute.reserved

@@ -260,18 +260,30 @@ def last_stage_cancelled(approval_id: str, divided: LastStage) -> Posting:
     return Posting(Row.STAGE_CANCELLED, f"stage-cancelled/{approval_id}", undone)
 
 
-def compensation(refund_id: str, amount: int, payer: Payer, *, claimable: bool) -> Posting:
-    """Row 20: by the campaign out of what is held, or by the platform out of its own."""
+def compensation(
+    refund_id: str, amount: int, payer: Payer, *, claimable: bool, blocks: int = 0
+) -> Posting:
+    """Row 20: by the campaign out of what is held, or by the platform out of its own.
+
+    `blocks` counts how often it was taken back for a dispute before.
+    """
     to = Account.CLAIMABLE if claimable else Account.REFUNDS_IN_FLIGHT
     by_platform = payer is Payer.PLATFORM
     return Posting(
         Row.COMPENSATION,
-        f"compensation/{refund_id}",
+        f"compensation/{refund_id}{_again(blocks)}",
         _entries(
             (Account.COMPENSATION_COSTS if by_platform else Account.BACKER_FUNDS, to, amount),
             (Account.PROVIDER_BALANCE, Account.PLATFORM_CURRENT, amount if by_platform else 0),
         ),
     )
+
+
+def compensation_taken_back(refund_id: str, amount: int, payer: Payer, blocks: int = 0) -> Posting:
+    """Row 20 undone entry by entry, before anything was sent: it is the payer's again."""
+    made = compensation(refund_id, amount, payer, claimable=False)
+    undone = tuple(Entry(one.credit, one.debit, one.amount) for one in reversed(made.entries))
+    return Posting(made.row, f"refund-cancelled/{refund_id}{_again(blocks)}", undone)
 
 
 def debt_settled(debt_id: str, amount: int) -> Posting:

@@ -15,6 +15,14 @@ from payouts.domain.acts import Act, ActKind, OtherMeans
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney, reserve
+from payouts.domain.postings import Payer
+
+
+class RefundKind(StrEnum):
+    """The pledge itself goes back, or its backer gets something beside the reward (row 20)."""
+
+    REFUND = "refund"
+    COMPENSATION = "compensation"
 
 
 class RefundState(StrEnum):
@@ -159,6 +167,14 @@ class Refund:
     remind_at: datetime | None = None
     other_means: OtherMeans | None = None
     refundable_until: datetime | None = None
+    kind: RefundKind = RefundKind.REFUND
+    payer: Payer = Payer.CAMPAIGN
+    beyond: bool = False
+
+    @property
+    def from_campaign(self) -> int:
+        """How much of it comes out of what the campaign holds."""
+        return self.amount if self.payer is Payer.CAMPAIGN else 0
 
     @property
     def attempt(self) -> RefundAttempt:
@@ -286,6 +302,26 @@ def did(refund: Refund, kind: ActKind, by: str) -> bool:
 def noted(refund: Refund, act: Act) -> Refund:
     """Return the refund with one more act, which is kept for ever."""
     return replace(refund, acts=(*refund.acts, act))
+
+
+def ends_rights(refund: Refund, money: PledgeMoney) -> bool:
+    """Whether nothing of the pledge is left; who is compensated keeps the reward and all rights."""
+    return refund.kind is RefundKind.REFUND and money.fully_returned
+
+
+def owed_posting(refund: Refund) -> Posting:
+    """Row 3, or 20 of a compensation: its money is set aside, after each dispute once more."""
+    name, amount, blocks = refund.refund_id, refund.amount, refund.blocks
+    if refund.kind is RefundKind.REFUND:
+        return postings.refund_requested(name, amount, blocks=blocks)
+    return postings.compensation(name, amount, refund.payer, claimable=refund.beyond, blocks=blocks)
+
+
+def taken_back_posting(refund: Refund, name: str, repaid: int = 0, blocks: int = 0) -> Posting:
+    """Row 8, or 20 undone, of what was not sent; `repaid` settles what the platform had lent."""
+    if refund.kind is RefundKind.REFUND:
+        return postings.refund_cancelled(name, refund.amount, repaid, blocks)
+    return postings.compensation_taken_back(name, refund.amount, refund.payer, blocks)
 
 
 def request(money: PledgeMoney, cause: str, now: datetime) -> RefundDecision:

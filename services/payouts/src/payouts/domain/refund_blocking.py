@@ -16,6 +16,8 @@ from payouts.domain.refund import (
     RefundRefused,
     RefundState,
     move,
+    owed_posting,
+    taken_back_posting,
 )
 
 DISPUTE = "dispute"
@@ -36,14 +38,17 @@ def block_where_charged_back(refund: Refund, money: PledgeMoney, now: datetime) 
 
     Where the chargeback is decided already and the backer has more than the pledge, it never goes.
     One that somebody says is paid by other means may have left: it stays, until that is denied.
+    One beyond the pledge is none of the pledge's money: no bank gives it instead.
     """
-    at_risk = money.disputed or money.over
+    at_risk = (money.disputed or money.over) and not refund.beyond
     if refund.state not in UNSENT or refund.other_means is not None or not at_risk:
         return RefundDecision(refund, money)
     blocked = _block(refund, money, now)
     if money.disputed:
         return blocked
-    good = min(money.over, refund.amount)
+    good = min(money.over, refund.from_campaign)
+    if not good:
+        return blocked.then(satisfy(blocked.refund, blocked.money, now))
     made = postings.loss_made_good(refund.refund_id, good, refund.blocks)
     money = replace(blocked.money, made_good=blocked.money.made_good + good)
     paid = replace(blocked, money=money, postings=(*blocked.postings, made))
@@ -57,13 +62,12 @@ def unblock(refund: Refund, money: PledgeMoney, now: datetime) -> RefundDecision
     if money.returnable < refund.amount:
         return satisfy(refund, money, now)
     again = replace(move(refund, RefundState.REQUESTED), failures=0)
-    posting = postings.refund_requested(refund.refund_id, refund.amount, blocks=refund.blocks)
-    return RefundDecision(again, reserve(money, refund.amount), (posting,))
+    return RefundDecision(again, reserve(money, refund.amount), (owed_posting(refund),))
 
 
 def _block(refund: Refund, money: PledgeMoney, now: datetime) -> RefundDecision:
     blocked = replace(move(refund, RefundState.BLOCKED, DISPUTE), blocks=refund.blocks + 1)
-    cancelled = postings.refund_cancelled(refund.refund_id, refund.amount, blocks=refund.blocks)
+    cancelled = taken_back_posting(refund, refund.refund_id, blocks=refund.blocks)
     made = [cancelled]
     if refund.state is RefundState.CLAIMABLE:
         name = f"{refund.refund_id}/blocked-{blocked.blocks}"

@@ -21,6 +21,7 @@ from payouts.domain.refund import (
     RefundFailed,
     RefundState,
     RefundSucceeded,
+    ends_rights,
     move,
 )
 from payouts.domain.refund_blocking import block_where_charged_back
@@ -181,7 +182,7 @@ def _succeed(decision: RefundDecision, now: datetime) -> RefundDecision:
     if decision.refund.state not in _EXPECTING:
         return decision
     refund = move(decision.refund, RefundState.SUCCEEDED)
-    fact = RefundSucceeded(refund, decision.money.fully_returned, now)
+    fact = RefundSucceeded(refund, ends_rights(refund, decision.money), now)
     return replace(decision, refund=refund, facts=(*decision.facts, fact))
 
 

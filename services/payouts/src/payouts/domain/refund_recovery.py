@@ -10,9 +10,19 @@ from dataclasses import replace
 from datetime import datetime
 
 from payouts.domain import postings
-from payouts.domain.ledger import Account, Posting
+from payouts.domain.claim_money import owe
+from payouts.domain.ledger import Account, Posting, Row
 from payouts.domain.pledge_money import PledgeMoney, give_back, release, reserve
-from payouts.domain.refund import Refund, RefundDecision, RefundState, move, reopen
+from payouts.domain.postings import Payer
+from payouts.domain.refund import (
+    Refund,
+    RefundDecision,
+    RefundKind,
+    RefundState,
+    move,
+    reopen,
+    taken_back_posting,
+)
 from payouts.domain.refund_outcome import RefundSeen, observe, refuse
 from payouts.domain.refund_request import by_staff
 from payouts.domain.refund_sending import send
@@ -63,7 +73,9 @@ def close_again(refund: Refund, money: PledgeMoney, attempts: int, now: datetime
 
 
 def owe_again(refund: Refund, money: PledgeMoney, sealed: Posting) -> RefundDecision:
-    """Owe what two people had approved, as the ledger has it (row 3)."""
+    """Owe what people had approved, as the ledger has it (row 3, or 20 of a compensation)."""
+    if sealed.row is Row.COMPENSATION:
+        return _compensate_again(refund, money, sealed)
     lent = sum(e.amount for e in sealed.entries if e.debit is Account.CREATOR_RECEIVABLE)
     owed = replace(
         move(refund, RefundState.REQUESTED),
@@ -76,12 +88,27 @@ def owe_again(refund: Refund, money: PledgeMoney, sealed: Posting) -> RefundDeci
     return RefundDecision(owed, reserve(money, refund.amount), (posting,))
 
 
+def _compensate_again(refund: Refund, money: PledgeMoney, sealed: Posting) -> RefundDecision:
+    by_platform = any(e.debit is Account.COMPENSATION_COSTS for e in sealed.entries)
+    beyond = any(e.credit is Account.CLAIMABLE for e in sealed.entries)
+    known = replace(
+        refund,
+        kind=RefundKind.COMPENSATION,
+        payer=Payer.PLATFORM if by_platform else Payer.CAMPAIGN,
+        refundable_until=money.refundable_until,
+        provider=money.provider,
+        payment_reference=money.payment_reference,
+    )
+    # Its facts are published already.
+    return replace(owe(known, money, beyond, refund.created_at), facts=())
+
+
 def take_back_again(owed: RefundDecision, sealed: Posting) -> RefundDecision:
     """Take it back as it was, unsent, as the ledger has it (row 8)."""
     refund = owed.refund
     repaid = sum(e.amount for e in sealed.entries if e.credit is Account.CREATOR_RECEIVABLE)
     back = replace(move(refund, RefundState.CANCELLED), advanced=refund.advanced - repaid)
-    posting = postings.refund_cancelled(by_staff(refund.refund_id), refund.amount, repaid)
+    posting = taken_back_posting(refund, by_staff(refund.refund_id), repaid)
     return RefundDecision(back, release(owed.money, refund.amount), (*owed.postings, posting))
 
 
@@ -89,7 +116,8 @@ def pay_otherwise_again(refund: Refund, money: PledgeMoney) -> RefundDecision:
     """Two people had said that it was paid, as the ledger has it (row 7)."""
     paid = replace(move(refund, RefundState.PAID_BY_OTHER_MEANS), remind_at=None)
     posting = postings.paid_otherwise(refund.refund_id, refund.amount)
-    return RefundDecision(paid, give_back(money, refund.amount), (posting,))
+    returned = money if refund.beyond else give_back(money, refund.amount)
+    return RefundDecision(paid, returned, (posting,))
 
 
 def _reach(decision: RefundDecision, number: int, now: datetime) -> RefundDecision:

@@ -24,6 +24,7 @@ from payouts.domain.refund import (
     move,
     noted,
     refund_id_of,
+    taken_back_posting,
 )
 
 # How the cause of such a refund begins.
@@ -108,16 +109,13 @@ def approve(
     """
     if did(refund, ActKind.APPROVED, by):
         return RefundDecision(refund, money)
-    _still_waits(refund)
-    check_person(by, money, creator)
-    if by == refund.acts[0].by:
-        raise Refused("same-person", "two different people must ask and approve")
+    check_second(refund, money, by, creator)
     if is_expired(refund, now):
-        return _refuse(refund, money, EXPIRED, now)
+        return refuse(refund, money, EXPIRED, now)
     try:
         _check(money, book, refund.amount, refund.advance_max)
     except Refused as refusal:
-        return _refuse(refund, money, refusal.reason, now)
+        return refuse(refund, money, refusal.reason, now)
     lent = lent_of(refund, book)
     with_act = noted(refund, Act(ActKind.APPROVED, by, now))
     owed = replace(move(with_act, RefundState.REQUESTED), created_at=now, advanced=lent)
@@ -136,14 +134,14 @@ def reject(
     if by == refund.acts[0].by:
         raise Refused("same-person", "who asked takes it back by cancelling")
     with_act = noted(refund, Act(ActKind.REJECTED, by, now, reason))
-    return _refuse(with_act, money, REJECTED, now)
+    return refuse(with_act, money, REJECTED, now)
 
 
 def expire(refund: Refund, money: PledgeMoney, now: datetime) -> RefundDecision:
     """Refuse what nobody approved in time; anything else stays as it is."""
     if not is_expired(refund, now):
         return RefundDecision(refund, money)
-    return _refuse(refund, money, EXPIRED, now)
+    return refuse(refund, money, EXPIRED, now)
 
 
 def cancel(
@@ -175,7 +173,7 @@ def cancel(
     if unowed:
         return RefundDecision(cancelled, money, facts=(RefundRefused(cancelled, CANCELLED, now),))
     repaid = min(refund.advanced, book.balances.get(Account.CREATOR_RECEIVABLE, 0))
-    posting = postings.refund_cancelled(by_staff(refund.refund_id), refund.amount, repaid)
+    posting = taken_back_posting(refund, by_staff(refund.refund_id), repaid)
     cancelled = replace(cancelled, advanced=refund.advanced - repaid)
     fact = RefundRefused(cancelled, CANCELLED, now)
     return RefundDecision(cancelled, release(money, refund.amount), (posting,), (fact,))
@@ -200,6 +198,20 @@ def check_person(by: str, money: PledgeMoney, creator: str | None) -> None:
         raise Refused("backer-decides", "the pledge's backer does not decide about it")
 
 
+def check_second(refund: Refund, money: PledgeMoney, by: str, creator: str | None) -> None:
+    """Raise `Refused` unless this person may approve what another one asked for."""
+    _still_waits(refund)
+    check_person(by, money, creator)
+    if by == refund.acts[0].by:
+        raise Refused("same-person", "two different people must ask and approve")
+
+
+def refuse(refund: Refund, money: PledgeMoney, reason: str, now: datetime) -> RefundDecision:
+    """Say no for good, as a fact: whoever asked need not wait."""
+    refused = move(refund, RefundState.REFUSED, reason)
+    return RefundDecision(refused, money, facts=(RefundRefused(refused, reason, now),))
+
+
 def _check(money: PledgeMoney, book: Book, amount: int, advance_max: int) -> None:
     """Raise `Refused` unless the pledge has it, and the campaign holds it or it may be lent."""
     if book.run is not None and not book.run.finished:
@@ -221,8 +233,3 @@ def _still_waits(refund: Refund) -> None:
     if not refund.acts:
         raise Refused("not-asked-by-staff", "this refund needs nobody's approval")
     raise Refused("already-decided", f"the refund is {refund.state}")
-
-
-def _refuse(refund: Refund, money: PledgeMoney, reason: str, now: datetime) -> RefundDecision:
-    refused = move(refund, RefundState.REFUSED, reason)
-    return RefundDecision(refused, money, facts=(RefundRefused(refused, reason, now),))

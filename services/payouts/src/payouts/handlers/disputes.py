@@ -33,6 +33,7 @@ from payouts.domain.refund import (
     Refund,
     RefundDecision,
     RefundFact,
+    RefundKind,
     RefundState,
     refund_id_of,
     request_part,
@@ -243,7 +244,8 @@ class _Step:
 
     def _own_blocked(self) -> int:
         """What lies there for this pledge's blocked refunds; below zero: more is reserved."""
-        blocked = sum(r.amount for r in self.refunds.values() if r.state is RefundState.BLOCKED)
+        waiting = [r for r in self.refunds.values() if r.state is RefundState.BLOCKED]
+        blocked = sum(refund.from_campaign for refund in waiting)
         return blocked - self.reserved_beside - self.dispute.reserved
 
     def _frozen_share(self) -> int:
@@ -288,7 +290,7 @@ class _Step:
             if refund.state is not RefundState.BLOCKED:
                 continue
             before = self.available
-            if self.money.returnable < refund.amount or refund.amount <= there:
+            if self.money.returnable < refund.amount or refund.from_campaign <= there:
                 self._step_refund(unblock(refund, self.money, self.now))
             elif self.money.charged_back:
                 self._ask_for_less(refund, there)
@@ -304,7 +306,7 @@ class _Step:
     def _ask_for_less(self, refund: Refund, there: int) -> None:
         """The bank gave a part of it out of this money: what is left of it is the backer's."""
         self._step_refund(satisfy(refund, self.money, self.now))
-        if there:
+        if there and refund.kind is RefundKind.REFUND:
             cause = self._after(refund.cause)
             self._step_refund(request_part(self.money, there, cause, self.now, refund.unpaid))
 

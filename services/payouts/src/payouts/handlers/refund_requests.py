@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from payouts.domain import claim_money
 from payouts.domain.book import Book
+from payouts.domain.claim_money import Ceilings, is_of_claim
 from payouts.domain.errors import Refused
 from payouts.domain.funds import ProviderFunds
+from payouts.domain.ledger import Account
 from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.postings import Payer
 from payouts.domain.refund import Refund, RefundDecision, RefundState
 from payouts.domain.refund_request import (
     Wanted,
@@ -15,10 +19,10 @@ from payouts.domain.refund_request import (
     asked_again,
     cancel,
     expire,
-    lent_of,
     reject,
     requested_id_of,
 )
+from payouts.handlers.around_claim import around_claim
 from payouts.handlers.posting import post
 from payouts.handlers.supplement import plan_supplement
 from payouts.handlers.wake import wake
@@ -74,19 +78,24 @@ async def approve_refund(
     shown: Shown,
     person: Person,
     funds: ProviderFunds | None,
+    ceilings: Ceilings,
     now: datetime,
 ) -> Refund:
     """Approve as the second person; from now on it is owed, and sent. Raises `Refused`.
 
-    `funds` are read where the platform may have to lend; None where the provider does not answer.
+    `funds` are read where the platform may have to lend or to pay; None where the provider does
+    not answer.
     """
     view = await load_refund(unit, campaign_id, refund_id)
     refund = view.refund
     if shown != Shown(refund.amount, refund.currency, refund.advance_max):
         raise Refused("request-changed", f"the refund is {refund.amount} {refund.currency}")
-    decision = approve(refund, view.money, view.book, person.name, person.creator, now)
-    if decision.postings:
-        _must_cover(lent_of(refund, view.book), funds)
+    if is_of_claim(refund):
+        around = await around_claim(unit, refund, person.name, ceilings, now)
+        decision = claim_money.approve(refund, view.money, around, person.name, person.creator, now)
+    else:
+        decision = approve(refund, view.money, view.book, person.name, person.creator, now)
+    _must_cover(_from_float(decision), funds)
     return await save_refund(unit, view, decision, now)
 
 
@@ -133,7 +142,9 @@ async def load_refund(unit: PayoutsUnit, campaign_id: str, refund_id: str) -> Re
     refund = (await unit.refunds.load([refund_id])).get(refund_id)
     if refund is None or refund.campaign_id != campaign_id:
         raise Refused("refund-unknown", f"campaign {campaign_id} has no refund {refund_id}")
-    money = (await unit.pledges.load([refund.pledge_id]))[refund.pledge_id]
+    money = (await unit.pledges.load([refund.pledge_id])).get(refund.pledge_id)
+    if money is None:
+        raise Refused("pledge-unknown", f"pledge {refund.pledge_id} is not here")
     book = (await unit.books.load([campaign_id]))[campaign_id]
     return RefundView(refund, money, book)
 
@@ -153,8 +164,20 @@ async def save_refund(
     return decision.refund
 
 
+def may_need_float(refund: Refund) -> bool:
+    """Whether the platform's own money may have to cover some of it."""
+    return bool(refund.advance_max) or refund.payer is Payer.PLATFORM
+
+
+def _from_float(decision: RefundDecision) -> int:
+    """What becomes the campaign's of the platform's own money there."""
+    entries = [entry for posting in decision.postings for entry in posting.entries]
+    lent = (Account.PROVIDER_BALANCE, Account.PLATFORM_CURRENT)
+    return sum(entry.amount for entry in entries if (entry.debit, entry.credit) == lent)
+
+
 def _must_cover(lent: int, funds: ProviderFunds | None) -> None:
-    """The platform lends of its own only: its float must cover it (R2)."""
+    """The platform gives of its own only: its float must cover it (R2)."""
     if lent == 0:
         return
     if funds is None:

@@ -1,6 +1,7 @@
 """The work of this service: its kinds and ids, so that whoever wakes it names the same item."""
 
 from datetime import datetime
+from typing import Any
 
 from payouts.domain.refund import Refund
 from payouts.domain.stage import Stage
@@ -11,6 +12,7 @@ REFUND_RUN = "refund-run"
 REFUND_RUN_END = "refund-run-end"
 STAGE = "stage"
 DISPUTE = "dispute"
+CLAIM = "claim"
 
 
 def refund_work(refund: Refund, due: datetime) -> WorkItem:
@@ -36,3 +38,7 @@ def stage_work(stage: Stage, due: datetime) -> WorkItem:
 
 def dispute_work(dispute_id: str, due: datetime) -> WorkItem:
     return WorkItem(f"{DISPUTE}/{dispute_id}", DISPUTE, due, payload={"dispute_id": dispute_id})
+
+
+def claim_work(claim_id: str, payload: dict[str, Any], due: datetime) -> WorkItem:
+    return WorkItem(f"{CLAIM}/{payload['campaign_id']}/{claim_id}", CLAIM, due, payload=payload)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import FastAPI, Path, Query, Request
 
+from payouts.domain.claim_money import Ceilings
 from payouts.domain.errors import Refused
 from payouts.domain.gate import Line
 from payouts.domain.stage import OVER, Stage
@@ -13,6 +14,7 @@ from payouts.handlers.destination import give_destination
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.simulate import Simulate
 from payouts.handlers.wake import wake, wake_disputes
+from payouts.http.claim_money import add_claim_money_route
 from payouts.http.debts import add_debt_routes
 from payouts.http.ledger import add_ledger_routes
 from payouts.http.models import (
@@ -67,6 +69,7 @@ def build_api(
     signatures: HeadSignatures,
     keys: HeadKeys,
     window_warning: timedelta,
+    ceilings: Ceilings,
 ) -> FastAPI:
     """Return the application."""
     api = guarded_api("payouts")
@@ -149,9 +152,10 @@ def build_api(
         return StagesView(campaign_id=campaign_id, stages=views)
 
     add_refund_routes(
-        api, guard, units, queries, stages.funds, clock, backer, unknown=_unknown_refund
+        api, guard, units, queries, stages.funds, ceilings, clock, backer, unknown=_unknown_refund
     )
-    add_queue_routes(api, guard, units, queries, stages.funds, clock, window_warning)
+    add_claim_money_route(api, guard, units, queries, ceilings, clock)
+    add_queue_routes(api, guard, units, queries, stages.funds, ceilings, clock, window_warning)
     owner_or_staff = guard.allow(Role.STAFF, creator, unknown=_unknown_campaign)
     add_simulation_route(api, Simulate(units), clock, owner_or_staff, _unknown_campaign)
     add_people_routes(api, guard, units, queries, stages, clock, creator, unknown=_unknown_campaign)

@@ -55,6 +55,11 @@ class MoneyView(BaseModel):
 class RefundView(BaseModel):
     refund_id: str
     campaign_id: str
+    kind: str
+    payer: str
+    beyond_pledge: bool = Field(
+        description="More than the pledge can give back: claimable, never sent to its card."
+    )
     pledge_id: str
     backer_id: str
     amount: int
@@ -460,3 +465,15 @@ class ReceivablesView(BaseModel):
     campaign_id: str
     open: int
     receivables: list[ReceivableView]
+
+
+class ClaimMoneyBody(BaseModel):
+    """What a claim ended in: a part of the pledge itself, or a compensation of the payer's."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    pledge_id: Identifier
+    kind: Literal["refund", "compensation"]
+    amount: MinorUnits
+    payer: Literal["campaign", "platform"] = "campaign"
+    reason: Reason

@@ -6,13 +6,14 @@ from typing import Annotated
 
 from fastapi import FastAPI, Path, Query
 
+from payouts.domain.claim_money import Ceilings
 from payouts.domain.errors import Refused
 from payouts.domain.refund import Refund
 from payouts.domain.waiting import QueueName
 from payouts.handlers.claimable import try_refund_again
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.queues import Place, page_of, place_in
-from payouts.handlers.refund_requests import Person, Shown, approve_refund
+from payouts.handlers.refund_requests import Person, Shown, approve_refund, may_need_float
 from payouts.http.models import (
     ApproveManyBody,
     ApproveOne,
@@ -45,6 +46,7 @@ def add_queue_routes(
     units: UnitsOfWork[PayoutsUnit],
     queries: Queries,
     funds: FundsReader,
+    ceilings: Ceilings,
     clock: Clock,
     warning: timedelta,
 ) -> None:
@@ -56,13 +58,15 @@ def add_queue_routes(
 
     async def approved(one: ApproveOne, caller: Principal) -> ResultView:
         shown = Shown(one.amount, one.currency, one.advance_max)
-        there = await funds.read_anew(one.currency) if one.advance_max else None
+        refund = await queries.refund(one.campaign_id, one.refund_id)
+        lends = refund is not None and may_need_float(refund)
+        there = await funds.read_anew(one.currency) if lends else None
         who, now = Person(caller.subject, await queries.creator(one.campaign_id)), clock.now()
         return await _result(
             units,
             one,
             lambda unit: approve_refund(
-                unit, one.campaign_id, one.refund_id, shown, who, there, now
+                unit, one.campaign_id, one.refund_id, shown, who, there, ceilings, now
             ),
         )
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import FastAPI, Path
 
 from payouts.domain.acts import OtherMeans, PaymentMethod
+from payouts.domain.claim_money import Ceilings
 from payouts.domain.errors import Refused
 from payouts.domain.funds import ProviderFunds
 from payouts.domain.refund import Refund
@@ -22,6 +23,7 @@ from payouts.handlers.refund_requests import (
     approve_refund,
     ask_refund,
     cancel_refund,
+    may_need_float,
     reject_refund,
 )
 from payouts.http.models import (
@@ -57,6 +59,7 @@ def add_refund_routes(
     units: UnitsOfWork[PayoutsUnit],
     queries: Queries,
     funds: FundsReader,
+    ceilings: Ceilings,
     clock: Clock,
     backer: Owner,
     unknown: Callable[[], Problem],
@@ -80,9 +83,9 @@ def add_refund_routes(
         return Person(caller.subject, await queries.creator(campaign_id))
 
     async def funds_for(campaign_id: str, refund_id: str) -> ProviderFunds | None:
-        """Only what the platform may have to lend for needs its own money."""
+        """Only what the platform may have to lend or pay for needs its own money."""
         refund = await queries.refund(campaign_id, refund_id)
-        if refund is None or not refund.advance_max:
+        if refund is None or not may_need_float(refund):
             return None
         return await funds.read_anew(refund.currency)
 
@@ -111,7 +114,9 @@ def add_refund_routes(
         shown, now = Shown(**body.model_dump()), clock.now()
         who, there = await person(campaign_id, caller), await funds_for(campaign_id, refund_id)
         return await decided(
-            lambda unit: approve_refund(unit, campaign_id, refund_id, shown, who, there, now)
+            lambda unit: approve_refund(
+                unit, campaign_id, refund_id, shown, who, there, ceilings, now
+            )
         )
 
     @api.post("/campaigns/{campaign_id}/refunds/{refund_id}/rejection")

@@ -73,6 +73,9 @@ def refund_view(refund: Refund) -> RefundView:
     return RefundView(
         refund_id=refund.refund_id,
         campaign_id=refund.campaign_id,
+        kind=refund.kind.value,
+        payer=refund.payer.value,
+        beyond_pledge=refund.beyond,
         pledge_id=refund.pledge_id,
         backer_id=refund.backer_id,
         amount=refund.amount,

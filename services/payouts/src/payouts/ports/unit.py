@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from payouts.domain.block import Block
@@ -99,6 +100,10 @@ class Refunds(Protocol):
         self, campaign_id: str, cause: str
     ) -> Mapping[RefundState, tuple[int, int]]:
         """Return count and sum of the run's refunds by state."""
+        ...
+
+    async def compensations(self, campaign_id: str, person: str, since: datetime) -> list[Refund]:
+        """Return the campaign's compensations about which this person did something since."""
         ...
 
     async def blocked(self, campaign_id: str) -> list[Refund]:

@@ -10,7 +10,7 @@ from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.refund import Refund, RefundState
 from payouts.domain.refund_request import by_staff
 from payouts.handlers.recovery.refund_decisions import save_refunds
-from payouts.handlers.recovery.unclaimed import REFUND_CANCELLED
+from payouts.handlers.recovery.unclaimed import COMPENSATION, REFUND_CANCELLED
 from payouts.handlers.refund_run import REQUESTED
 from payouts.ports.queries import Queries
 from payouts.ports.sending import Brake
@@ -70,16 +70,17 @@ class RestoreStaffDecisions:
 
 
 async def _owe_again(refund: Refund, clock: Clock, unit: PayoutsUnit) -> None:
-    asked = f"{REQUESTED}{refund.refund_id}"
+    ways = [f"{REQUESTED}{refund.refund_id}", f"{COMPENSATION}{refund.refund_id}"]
     taken_back = f"{REFUND_CANCELLED}{by_staff(refund.refund_id)}"
-    sealed = await unit.books.sealed({asked, taken_back})
-    if asked not in sealed:
+    sealed = await unit.books.sealed({*ways, taken_back})
+    owed = [sealed[cause] for cause in ways if cause in sealed]
+    if not owed:
         return
     known = (await unit.refunds.load({refund.refund_id}))[refund.refund_id]
     money = (await unit.pledges.load({known.pledge_id})).get(known.pledge_id)
     if money is None:
         raise Refused("pledge-unknown", f"pledge {known.pledge_id} is not here")
-    decision = refund_recovery.owe_again(known, money, sealed[asked])
+    decision = refund_recovery.owe_again(known, money, owed[0])
     if taken_back in sealed:
         again = refund_recovery.take_back_again(decision, sealed[taken_back])
         await save_refunds(unit, known.campaign_id, [again], clock)

@@ -16,6 +16,7 @@ SUBMITTED = "stage-submitted/"
 CLAIMABLE = "refund-claimable/"
 REFUND_CANCELLED = "refund-cancelled/"
 PAID_OTHERWISE = "paid-otherwise/"
+COMPENSATION = "compensation/"
 UNCLAIMED_MAX = 100_000
 SHOWN = 3
 
