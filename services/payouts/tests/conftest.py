@@ -97,6 +97,7 @@ class Payouts:
     clock: ManualClock
     provider: MemoryProvider
     brake: MemoryBrake = field(default_factory=MemoryBrake)
+    funds_reader: type[FundsReader] = FundsReader
 
     def __post_init__(self) -> None:
         self.refunds = self._refund_worker()
@@ -104,7 +105,7 @@ class Payouts:
         self.stages = PayStages(
             units=self.units,
             provider=self.provider,
-            funds=FundsReader(self.provider, self.queries),
+            funds=self.funds_reader(self.provider, self.queries),
             freshness=AlwaysFresh(self.clock),
             brake=self.brake,
             rules=RULES,
@@ -120,7 +121,7 @@ class Payouts:
             lanes=refund_lanes(self.units, self.clock.now),
             provider=self.provider,
             queries=self.queries,
-            funds=FundsReader(self.provider, self.queries),
+            funds=self.funds_reader(self.provider, self.queries),
             brake=self.brake,
             rules=RULES,
             clock=self.clock,

@@ -728,8 +728,8 @@ class MemoryProvider:
     """A provider in memory: keys, balance transactions, faults that happen once each.
 
     `faults` maps an operation to what happens at its next calls: `timeout_after`, `error_before`,
-    `error_after`, `rate_limited`, `decline`, in order; `crash_before` and `crash_after` the call
-    end the process that makes it.
+    `error_after`, `rate_limited`, `decline`, `pending`, in order; `crash_before` and `crash_after`
+    the call end the process that makes it.
     """
 
     clock: Clock
@@ -762,6 +762,8 @@ class MemoryProvider:
             if returned + refund.amount > self.charged.get(refund.payment_reference, refund.amount):
                 refused = Declined("charge_already_refunded", retryable=False)
                 return self.refunds.get(refund.attempt_id, refused)
+            if self.cash < refund.amount:
+                return SHORT
             name = f"re_{len(self.refunds)}"
             self._leave("refund", name, refund.amount)
             self.campaigns[name] = refund.campaign_id
@@ -810,7 +812,7 @@ class MemoryProvider:
             name = f"po_{len(self.payouts)}"
             paid = ProviderPayoutStatus.PAID
             seen = PayoutSeen(stage.attempt.number, name, paid, f"txn_{name}")
-            self.list_movement(f"txn_{name}", account, "payout", name, -stage.payable)
+            self.list_movement(f"txn_{name}", account, "payout", name, -stage.sent)
             self.payouts[stage.attempt_id] = seen
             self.paid_from[stage.attempt_id] = account
             return seen
@@ -921,6 +923,36 @@ class MemoryProvider:
             reason="bank_account_closed",
         )
 
+    def settle(self, attempt_id: str) -> None:
+        """A pending refund arrives; nobody is told."""
+        succeeded = ProviderRefundStatus.SUCCEEDED
+        self.refunds[attempt_id] = replace(self.refunds[attempt_id], status=succeeded)
+
+    def return_by_itself(self, payment_reference: str) -> str:
+        """The provider gives a payment back without us; return the balance transaction."""
+        amount = self.charged[payment_reference]
+        self._leave("refund", f"re_of_{payment_reference}", amount)
+        self.refunded[payment_reference] = amount
+        return self.movements[-1].id
+
+    def bounce(self, stage: Stage) -> None:
+        """A bank that had taken a payout sends it back to the creator's account there."""
+        seen = self.payouts[stage.attempt_id]
+        account = self.paid_from[stage.attempt_id]
+        self.accounts[account] += stage.sent
+        name = f"txn_back_{seen.payout_id}"
+        self.list_movement(name, account, "payout_failure", seen.payout_id, stage.sent)
+        failed = ProviderPayoutStatus.FAILED
+        self.payouts[stage.attempt_id] = replace(
+            seen, status=failed, failure_balance_transaction=name, reason="account_closed"
+        )
+
+    def put_in(self, amount: int) -> None:
+        """The platform tops up its own money there, or takes some out (below zero)."""
+        self.cash += amount
+        kind = "topup" if amount > 0 else "payout"
+        self._list(kind, f"own_{len(self.movements)}", amount)
+
     def _leave(self, kind: str, source: str, amount: int, fee: int = 0) -> None:
         self.cash -= amount + fee
         self._list(kind, source, -amount, fee)
@@ -962,6 +994,9 @@ class MemoryProvider:
             answer = Declined("refund_declined", retryable=True)
         if answer is None:
             answer = make()
+        if fault == "pending" and isinstance(answer, RefundSeen):
+            answer = replace(answer, status=ProviderRefundStatus.PENDING)
+            self.refunds[key] = answer
         stored = NoAnswer(key_spent=True) if fault == "error_after" else answer
         self._keys[key] = (self.clock.now(), stored)
         return stored
