@@ -201,6 +201,7 @@ class Suite:
                 "PROVIDER_URL": self.sandbox.url,
                 "PROVIDER_SECRET_KEY": SANDBOX_KEY,
                 "LEDGER_SIGNING_KEYS": self._ledger_key(),
+                "CLAIM_LINK_SECRETS": hashlib.sha256(f"{self.prefix}links".encode()).hexdigest(),
                 "PROVIDER_WEBHOOK_SECRET": secret_file.read_text()
                 if secret_file.exists()
                 else "not-registered-yet",

@@ -24,6 +24,7 @@ from payouts.domain.holds import Hold, HoldKind
 from payouts.domain.postings import refund_requested
 from payouts.domain.refund_request import Wanted
 from payouts.domain.refund_window import RefundWindows
+from payouts.handlers.claim_links import issue_claim_link
 from payouts.handlers.destination import give_destination
 from payouts.handlers.holds import place_hold
 from payouts.handlers.milestones import MilestoneDecision, decide_milestone, take_evidence
@@ -35,6 +36,7 @@ from payouts.handlers.sign_heads import sign_heads
 from payouts.handlers.verdict import VerdictHeard, take_verdicts
 from payouts.handlers.work_kinds import REFUND
 from payouts.http import build_api as payouts_api
+from payouts.ports.claim_links import LinkName
 from payouts.ports.unit import PayoutsUnit
 from servicekit.access import Guard
 from servicekit.consume import BatchConsumer
@@ -45,7 +47,7 @@ from services.funding.tests.conftest import TERMS, memory_funding, other_launch,
 from services.notifier.tests.builders import memory_notifier, pledges, refunded, settle, update
 from services.notifier.tests.builders import verdict as notifier_verdict
 from services.payouts.tests.builders import CEILINGS, SHARES, a_pledge
-from services.payouts.tests.conftest import FEES, KEYS, Payouts, memory_payouts
+from services.payouts.tests.conftest import FEES, KEYS, LINKS, Payouts, memory_payouts
 from services.updates.tests.conftest import NOW, memory_service
 from sosst_contracts import funding
 from sosst_contracts.codec import Draft
@@ -123,6 +125,7 @@ async def make_payouts(guard: Guard) -> Application:
     asked = await made.units.run(lambda unit: ask_refund(unit, APPROVABLE, wanted, person, now))
     debt = await _a_debt(made, APPROVABLE)
     claimable = await _claimable(made)
+    link = await _link(made, claimable)
     hold = Hold("placed", HoldKind.STAFF, "a question", "staff-2", made.clock.now())
     await made.units.run(lambda unit: place_hold(unit, CAMPAIGN, hold, made.clock.now()))
     assert await sign_heads(made.queries, made.signatures, KEYS, made.clock.now())
@@ -140,6 +143,7 @@ async def make_payouts(guard: Guard) -> Application:
         KEYS,
         timedelta(days=14),
         CEILINGS,
+        LINKS,
     )
     return Application(
         api,
@@ -154,6 +158,7 @@ async def make_payouts(guard: Guard) -> Application:
             "break_id": "unbooked:txn_odd",
             "asked": asked.refund_id,
             "claimable": claimable,
+            "link": link,
             "request_id": "request-1",
             "claim_id": "claim-1",
             "day": day_of(made.clock.now()),
@@ -204,6 +209,15 @@ async def _claimable(made: Payouts) -> str:
                 await made.refunds(claim)
         made.clock.advance(seconds=30)
     return refund.refund_id
+
+
+async def _link(made: Payouts, refund_id: str) -> str:
+    """Return the first personal link of a claimable refund."""
+    refund = await made.units.run(
+        lambda unit: issue_claim_link(unit, CLAIMABLE, refund_id, 1, BACKER, made.clock.now())
+    )
+    assert refund.claim_link is not None
+    return LINKS.sign(LinkName(CLAIMABLE, refund_id, 1, refund.claim_link.issued_at))
 
 
 def _number(campaign_id: str) -> int:

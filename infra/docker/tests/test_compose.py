@@ -161,6 +161,7 @@ def test_webhooks_go_where_payouts_reads_them(compose: dict[str, Service]) -> No
     assert command["--webhook"] == f"http://payouts:{settings.http_port}/webhooks/sandbox"
     assert [command["--webhook-secret"]] == settings.webhook_secrets()
     assert {found[1] for found in VARIABLE.finditer(COMPOSE_FILE.read_text())} == {
+        "SOSST_CLAIM_LINK_SECRETS",
         "SOSST_LEDGER_SIGNING_KEYS",
         "SOSST_WEBHOOK_SECRET",
     }

@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 
 from payouts.adapters.book_checks import MongoBookChecks
+from payouts.adapters.claim_link_keys import SignedClaimLinks
 from payouts.adapters.head_signatures import MongoHeadSignatures
 from payouts.adapters.ledger_keys import LedgerKeys
 from payouts.adapters.mongo_reconciliation import MongoReconciliation
@@ -64,6 +65,7 @@ LEASE_SECONDS = 30.0
 # Two seeds of 32 bytes: the first signs.
 SEEDS = (base64.b64encode(b"1" * 32).decode(), base64.b64encode(b"2" * 32).decode())
 KEYS = LedgerKeys(SEEDS)
+LINKS = SignedClaimLinks(["the first secret of links", "the one before it"])
 FEES = FeeTerms(
     platform_basis_points=500,
     processing_basis_points=290,

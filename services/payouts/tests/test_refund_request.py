@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from payouts.domain.acts import ActKind
+from payouts.domain.acts import Act, ActKind
 from payouts.domain.book import Book, RefundRun, collect, seal_into
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account, Row
@@ -235,12 +235,15 @@ def test_what_is_owed_by_a_rule_is_not_taken_back() -> None:
     """A verdict's refund needs no approval and no staff can stop it; nor part of what is owed."""
     decision = approved()
     by_verdict = replace(decision.refund, acts=())
+    # Its backer tried it again: that makes nobody of staff its asker.
+    tried = replace(by_verdict, acts=(Act(ActKind.TRIED_AGAIN, "backer-1", NOW),))
     money = decision.money
 
     def take(refund: Refund, money: PledgeMoney, book: Book) -> str:
         return reason_of(lambda: cancel(refund, money, book, "staff-1", CREATOR, "a mistake", NOW))
 
-    assert take(by_verdict, money, held()) == "not-asked-by-staff"
+    for owed in (by_verdict, tried):
+        assert take(owed, money, held()) == "not-asked-by-staff"
     running = replace(held(), run=RefundRun("verdict-reached/campaign-1"))
     assert take(decision.refund, money, running) == "owed-anyway"
     assert take(decision.refund, replace(money, withdrawn=True), held()) == "owed-anyway"

@@ -174,6 +174,8 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
         keys,
         settings.window_warning(),
         settings.ceilings(),
+        settings.claim_links(),
+        settings.public_url,
     )
     return runtime.process(api)
 

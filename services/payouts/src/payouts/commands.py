@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from datetime import date, datetime, timedelta
 
+from payouts.domain.claim_link import wishes_other_way
 from payouts.domain.reconciliation import suspense
 from payouts.domain.refund import Refund, RefundKind
 from payouts.domain.trial_balance import end_of
@@ -52,7 +53,8 @@ def _waiting(refund: Refund, now: datetime) -> str:
     if refund.kind is RefundKind.COMPENSATION:
         what += f" {refund.kind} by the {refund.payer}"
     closes = f"until {refund.refundable_until.date()}" if refund.refundable_until else ""
-    words = [str(now - refund.created_at), what, refund.cause, refund.reason or "", closes]
+    wish = "its backer asks for another way" if wishes_other_way(refund) else ""
+    words = [str(now - refund.created_at), what, refund.cause, refund.reason or "", wish, closes]
     return " ".join(word for word in words if word)
 
 

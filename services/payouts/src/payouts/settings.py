@@ -5,6 +5,7 @@ from datetime import timedelta
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from payouts.adapters.claim_link_keys import SignedClaimLinks
 from payouts.adapters.ledger_keys import LedgerKeys
 from payouts.domain.claim_money import Ceilings
 from payouts.domain.provider_keys import KeyRules
@@ -39,6 +40,16 @@ class PayoutsSettings(ServiceSettings):
         description="Ed25519 keys that sign the chains' heads once a day, 32 bytes in base64 each, "
         "separated by commas; the first signs, all verify.",
         json_schema_extra=SECRET,
+    )
+    claim_link_secrets: str = Field(
+        description="Secrets that sign backers' personal links, at least 16 characters each, "
+        "separated by commas; the first signs, all verify.",
+        json_schema_extra=SECRET,
+    )
+    public_url: str = Field(
+        "",
+        description="Address under which people reach this service, in front of a personal link; "
+        "empty: links are told without it.",
     )
     provider_timeout_seconds: float = Field(
         8.0, gt=0, description="Time-out of one call; must stay below the lease."
@@ -121,6 +132,15 @@ class PayoutsSettings(ServiceSettings):
 
     def ledger_keys(self) -> LedgerKeys:
         return LedgerKeys(all_of(self.ledger_signing_keys))
+
+    @field_validator("claim_link_secrets")
+    @classmethod
+    def _sign_links(cls, value: str) -> str:
+        SignedClaimLinks(all_of(value))
+        return value
+
+    def claim_links(self) -> SignedClaimLinks:
+        return SignedClaimLinks(all_of(self.claim_link_secrets))
 
     def webhook_secrets(self) -> list[str]:
         return all_of(self.provider_webhook_secret)

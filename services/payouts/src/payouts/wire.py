@@ -119,6 +119,7 @@ def launches_from(facts: Sequence[Decoded]) -> list[LaunchTerms]:
             goal=event.goal,
             shares_basis_points=tuple(event.terms.stage_shares_basis_points),
             fees=_fee_terms(event.terms),
+            title=event.title,
         )
         for event in events
     ]

@@ -14,6 +14,8 @@ class ActKind(StrEnum):
     TOLD_PAID = "told_paid"
     CONFIRMED_PAID = "confirmed_paid"
     DENIED_PAID = "denied_paid"
+    LINK_ISSUED = "link_issued"
+    WISHED_OTHER_WAY = "wished_other_way"
 
 
 class PaymentMethod(StrEnum):

@@ -54,11 +54,17 @@ def remind(refund: Refund, now: datetime) -> ClaimableReminderDue | None:
 
 
 def try_again(
-    refund: Refund, money: PledgeMoney, after_attempt: int, by: str, now: datetime
+    refund: Refund,
+    money: PledgeMoney,
+    after_attempt: int,
+    by: str,
+    now: datetime,
+    how: str = "",
 ) -> RefundDecision:
     """Bring it back to an attempt, as its backer or staff wish; the same again changes nothing.
 
     `after_attempt` is the last attempt that the person saw: a wish that is told twice is one.
+    `how` is by which way the wish came.
     """
     if after_attempt > len(refund.attempts):
         raise Refused("attempt-unknown", f"there were {len(refund.attempts)} attempts")
@@ -79,7 +85,7 @@ def try_again(
         raise Refused("too-soon", "one person's wish is taken once a day")
     decision = reopen(refund, money)
     tried = replace(decision.refund, remind_at=None)
-    return replace(decision, refund=noted(tried, Act(ActKind.TRIED_AGAIN, by, now)))
+    return replace(decision, refund=noted(tried, Act(ActKind.TRIED_AGAIN, by, now, how)))
 
 
 def pay_otherwise(

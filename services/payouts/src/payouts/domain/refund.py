@@ -127,6 +127,15 @@ class RefundAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimLink:
+    """The personal link that opens a refund; the next number takes its place."""
+
+    number: int
+    issued_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Refund:
     """Money on its way back to one backer, for one cause; the amount never changes.
 
@@ -140,7 +149,8 @@ class Refund:
     platform may lend where the campaign holds too little, `advanced` what it lent and
     has not back. `other_means` is how somebody says that a claimable one was paid; `remind_at` is
     when its backer is reminded next, None after the last time. After `refundable_until` the
-    provider no longer returns the payment, None: without end.
+    provider no longer returns the payment, None: without end. `claim_link` is its backer's
+    personal link, None before the first.
     """
 
     refund_id: str
@@ -170,6 +180,7 @@ class Refund:
     kind: RefundKind = RefundKind.REFUND
     payer: Payer = Payer.CAMPAIGN
     beyond: bool = False
+    claim_link: ClaimLink | None = None
 
     @property
     def from_campaign(self) -> int:

@@ -159,7 +159,7 @@ def cancel(
     """
     if did(refund, ActKind.CANCELLED, by):
         return RefundDecision(refund, money)
-    if not refund.acts:
+    if not is_asked_by_staff(refund):
         raise Refused("not-asked-by-staff", "what a rule owes to a backer is not taken back")
     check_person(by, money, creator)
     unowed = refund.state in (RefundState.AWAITING_APPROVAL, RefundState.BLOCKED)
@@ -177,6 +177,11 @@ def cancel(
     cancelled = replace(cancelled, advanced=refund.advanced - repaid)
     fact = RefundRefused(cancelled, CANCELLED, now)
     return RefundDecision(cancelled, release(money, refund.amount), (posting,), (fact,))
+
+
+def is_asked_by_staff(refund: Refund) -> bool:
+    """Whether people asked for it; what a rule owes may have acts as well, of its backer."""
+    return bool(refund.acts) and refund.acts[0].kind is ActKind.ASKED
 
 
 def is_expired(refund: Refund, now: datetime) -> bool:
@@ -230,6 +235,6 @@ def _check(money: PledgeMoney, book: Book, amount: int, advance_max: int) -> Non
 def _still_waits(refund: Refund) -> None:
     if refund.state is RefundState.AWAITING_APPROVAL:
         return
-    if not refund.acts:
+    if not is_asked_by_staff(refund):
         raise Refused("not-asked-by-staff", "this refund needs nobody's approval")
     raise Refused("already-decided", f"the refund is {refund.state}")

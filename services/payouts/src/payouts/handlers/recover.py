@@ -66,6 +66,8 @@ class RecoverPayouts(ServiceRecovery):
         "must give them again; where a stage was held, its campaign's money is stopped meanwhile",
         "who asked for and approved refunds after the backup: what the ledger has of them is owed "
         "again, what nobody had approved must be asked for again",
+        "personal links issued after the backup: they open nothing any more; one that was replaced "
+        "meanwhile opens again until the next is issued",
         "audit records after the backup",
         "daily signatures of the chains' heads after the backup: who noted them can still compare",
     )

@@ -15,6 +15,7 @@ from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.simulate import Simulate
 from payouts.handlers.wake import wake, wake_disputes
 from payouts.http.claim_money import add_claim_money_route
+from payouts.http.claims import add_claim_routes
 from payouts.http.debts import add_debt_routes
 from payouts.http.ledger import add_ledger_routes
 from payouts.http.models import (
@@ -41,6 +42,7 @@ from payouts.http.views import (
 )
 from payouts.http.webhooks import SignatureRefused, check_signature, concern_of
 from payouts.metrics import PROVIDER_WEBHOOKS
+from payouts.ports.claim_links import ClaimLinkKeys
 from payouts.ports.head_signing import HeadKeys, HeadSignatures
 from payouts.ports.queries import Queries
 from payouts.ports.reconciliation import Reconciliation
@@ -70,6 +72,8 @@ def build_api(
     keys: HeadKeys,
     window_warning: timedelta,
     ceilings: Ceilings,
+    links: ClaimLinkKeys,
+    public_url: str = "",
 ) -> FastAPI:
     """Return the application."""
     api = guarded_api("payouts")
@@ -156,6 +160,7 @@ def build_api(
     )
     add_claim_money_route(api, guard, units, queries, ceilings, clock)
     add_queue_routes(api, guard, units, queries, stages.funds, ceilings, clock, window_warning)
+    add_claim_routes(api, guard, units, links, public_url, clock, backer)
     owner_or_staff = guard.allow(Role.STAFF, creator, unknown=_unknown_campaign)
     add_simulation_route(api, Simulate(units), clock, owner_or_staff, _unknown_campaign)
     add_people_routes(api, guard, units, queries, stages, clock, creator, unknown=_unknown_campaign)

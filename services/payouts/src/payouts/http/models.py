@@ -74,9 +74,20 @@ class RefundView(BaseModel):
     unpaid: int = Field(
         description="What a share leaves of the pledge: « restant dû par l'initiateur »."
     )
+    wishes_other_way: bool = Field(
+        description="Its backer wants to be asked, after sign-in, where the money is to go."
+    )
     refundable_until: datetime | None = Field(
         description="Until when the provider returns its payment; null: without end."
     )
+
+
+class ClaimLinkView(BaseModel):
+    """A backer's personal link; whoever has it sees this refund until it expires."""
+
+    url: str
+    number: int
+    expires_at: datetime
 
 
 class ActView(BaseModel):

@@ -6,6 +6,7 @@ from payouts.domain.acts import Act, OtherMeans
 from payouts.domain.approval import Approval
 from payouts.domain.block import Block, published
 from payouts.domain.book import Book
+from payouts.domain.claim_link import wishes_other_way
 from payouts.domain.destination import Destination
 from payouts.domain.fees import LastStage
 from payouts.domain.gate import Line
@@ -88,6 +89,7 @@ def refund_view(refund: Refund) -> RefundView:
         advance_max=refund.advance_max,
         advanced=refund.advanced,
         unpaid=refund.unpaid,
+        wishes_other_way=wishes_other_way(refund),
         refundable_until=refund.refundable_until,
     )
 

@@ -1,0 +1,116 @@
+"""The page of a personal link: what is owed, why it did not arrive, and what can be chosen."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from payouts.domain.claim_link import wishes_other_way
+from payouts.domain.refund import Refund, RefundKind, RefundState
+from payouts.handlers.claim_links import OpenedClaim
+from payouts.http.claim_words import WORDS, Words, said
+from servicekit.pages import LANGUAGES, STYLE, Page
+from sosst_contracts.money import exponent
+
+PATH = "/claims"
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=select_autoescape(default=True),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimShown:
+    """A refund in its backer's words."""
+
+    amount: str
+    campaign: str
+    cause: str
+    state: str
+    reason: str
+    reference: str
+    attempts: int
+    may_try_again: bool
+    may_wish_other_way: bool
+    wishes_other_way: bool
+
+
+def address_of(link: str, language: str = "", note: str = "") -> str:
+    """Return the page's address; the link stands in the query, which no log of ours keeps."""
+    asked = {"link": link, "lang": language, "note": note}
+    return f"{PATH}?{urlencode({name: value for name, value in asked.items() if value})}"
+
+
+def claim_page(
+    opened: OpenedClaim, link: str, language: str, note: str, now: datetime, status: int = 200
+) -> Page:
+    """Show the refund; `note` is a key of the words, empty for none."""
+    words = WORDS[language]
+    return _page(link, language, words.get(note, ""), _shown(opened, words, language, now), status)
+
+
+def refused_page(link: str, language: str, reason: str, status: int) -> Page:
+    """Show why the link opens nothing."""
+    return _page(link, language, WORDS[language][reason], None, status)
+
+
+def _page(link: str, language: str, note: str, claim: ClaimShown | None, status: int) -> Page:
+    (other,) = (one for one in LANGUAGES if one != language)
+    html = _TEMPLATES.get_template("claim.html").render(
+        language=language,
+        words=WORDS[language],
+        # Ours, and without anything to escape; the policy knows its hash.
+        style=Markup(STYLE),
+        note=note,
+        claim=claim,
+        address=address_of(link, language),
+        other_address=address_of(link, other),
+        other_language=other,
+    )
+    return Page(html, language, status)
+
+
+def _shown(opened: OpenedClaim, words: Words, language: str, now: datetime) -> ClaimShown:
+    refund = opened.refund
+    waits = refund.state is RefundState.CLAIMABLE and refund.other_means is None
+    return ClaimShown(
+        amount=amount_text(refund.amount, refund.currency, language),
+        campaign=opened.title or refund.campaign_id,
+        cause=_cause(refund, words),
+        state=said(words, "state", refund.state.value),
+        reason=said(words, "reason", refund.reason or "") if waits else "",
+        reference=_reference(refund),
+        attempts=len(refund.attempts),
+        may_try_again=waits and refund.is_refundable(now) and not refund.beyond,
+        may_wish_other_way=waits,
+        wishes_other_way=wishes_other_way(refund),
+    )
+
+
+def _cause(refund: Refund, words: Words) -> str:
+    if refund.kind is RefundKind.COMPENSATION:
+        return words["cause:compensation"]
+    return said(words, "cause", refund.cause.partition("/")[0])
+
+
+def _reference(refund: Refund) -> str:
+    """By which the backer's bank finds money that was returned."""
+    if refund.state is not RefundState.SUCCEEDED:
+        return ""
+    return refund.attempt.provider_refund_id or ""
+
+
+def amount_text(amount: int, currency: str, language: str) -> str:
+    """Return an amount as it is written in the language, with its currency."""
+    digits = exponent(currency)
+    whole, rest = divmod(amount, 10**digits)
+    text = f"{whole:,}{f'.{rest:0{digits}d}' if digits else ''}"
+    if language == "fr":
+        text = text.replace(",", "\u202f").replace(".", ",")
+    return f"{text}\u00a0{currency}"
