@@ -14,8 +14,10 @@ from payouts import wire
 from payouts.adapters.facts import OutboxFacts, OutboxLedger
 from payouts.domain.block import Block, postings_in
 from payouts.domain.book import Book
+from payouts.domain.book_state import BookState
 from payouts.domain.chain import Mark
 from payouts.domain.claim_money import CLAIM
+from payouts.domain.closing import RESULT
 from payouts.domain.destination import Destination
 from payouts.domain.dispute import OVER as DECIDED
 from payouts.domain.dispute import (
@@ -297,6 +299,20 @@ class MemoryQueries:
 
     async def books(self, after: str, limit: int) -> list[Book]:
         return [self._books[one] for one in sorted(self._books) if one > after][:limit]
+
+    async def books_to_close(self, after: str, limit: int) -> list[Book]:
+        return [
+            book
+            for one, book in sorted(self._books.items())
+            if one > after
+            and book.life.state is not BookState.CLOSED
+            and book.verdict is not None
+            and not any(n for account, n in book.balances.items() if account not in RESULT)
+        ][:limit]
+
+    async def book_states(self) -> Mapping[BookState, int]:
+        found = Counter(book.life.state for book in self._books.values())
+        return {state: found[state] for state in BookState}
 
     async def shared_with_money_left(self) -> list[str]:
         return sorted(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from payouts.domain import dispute, payout_attempt, receivable, refund, stage
+from payouts.domain import book_state, dispute, payout_attempt, receivable, refund, stage
 from payouts.settings import PayoutsSettings
 from servicekit.settings import settings_table
 
@@ -13,6 +13,7 @@ TABLES = {
     "An attempt": payout_attempt.TRANSITIONS,
     "A dispute": dispute.TRANSITIONS,
     "A debt of a creator": receivable.TRANSITIONS,
+    "A book": book_state.TRANSITIONS,
 }
 
 

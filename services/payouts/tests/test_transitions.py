@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from payouts.domain import (
+    book_state,
     destination,
     dispute,
     milestone,
@@ -117,6 +118,7 @@ ALLOWED: dict[str, set[str]] = {
         "part_settled>settled",
         "part_settled>written_off",
     },
+    "book": {"open>closing", "closing>open", "closing>closed", "closed>open"},
     "milestone": {"submitted>approved", "submitted>rejected"},
     "destination": {
         "unverified>verified",
@@ -145,6 +147,7 @@ MACHINES: dict[str, tuple[Any, Any, Any]] = {
     ),
     "dispute": (dispute.DisputeState, dispute.move, a_dispute()),
     "receivable": (receivable.ReceivableState, receivable.move, a_receivable()),
+    "book": (book_state.BookState, book_state.move, book_state.BookLife()),
     "destination": (destination.DestinationState, destination.move, a_destination()),
 }
 
@@ -178,6 +181,7 @@ def test_tables_name_every_state() -> None:
         (milestone, milestone.MilestoneState),
         (dispute, dispute.DisputeState),
         (receivable, receivable.ReceivableState),
+        (book_state, book_state.BookState),
         (destination, destination.DestinationState),
     ):
         assert set(module.TRANSITIONS) == set(states)

@@ -51,7 +51,7 @@ from payouts.http import build_api
 from payouts.ports.sending import Brake
 from payouts.ports.unit import PayoutsUnit
 from payouts.settings import PayoutsSettings
-from payouts.sweeps.books import CheckAllBooks, CheckBooks, SignHeads
+from payouts.sweeps.books import CheckAllBooks, CheckBooks, CloseBooks, SignHeads
 from payouts.sweeps.cash import FollowCash, Reconcile
 from payouts.sweeps.queues import MeasureFunds, MeasureQueues
 from payouts.sweeps.refunds import ExpireRequests, RemindBackers, ShareWhatCameBack
@@ -71,6 +71,7 @@ FUNDS_SECONDS = 60.0
 RECONCILE_SECONDS = 15.0
 ROUND_SECONDS = 1.0
 SIGN_SECONDS = 60.0
+CLOSING_SECONDS = 60.0
 SHARE_SECONDS = 15.0
 REQUESTS_SECONDS = 15.0
 STAGE_CONCURRENCY = 4
@@ -147,6 +148,9 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     checks = MongoBookChecks(runtime.database)
     runtime.sweep(Sweep("books", settings.books_check_seconds, CheckBooks(queries, checks)))
     runtime.sweep(Sweep("all-books", ROUND_SECONDS, CheckAllBooks(queries, checks)))
+    rest = timedelta(seconds=settings.closing_seconds)
+    close = CloseBooks(runtime.units, queries, checks, rest)
+    runtime.sweep(Sweep("closings", CLOSING_SECONDS, close))
     runtime.sweep(Sweep("shares", SHARE_SECONDS, ShareWhatCameBack(runtime.units, queries)))
     reconciliation = MongoReconciliation(runtime.database)
     patience = timedelta(seconds=settings.reconcile_after_seconds)

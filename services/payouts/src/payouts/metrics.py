@@ -2,6 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from payouts.domain.book_state import BookState
 from payouts.domain.dispute import DisputeState
 from payouts.domain.plan import StageKind
 from payouts.domain.reconciliation import BreakKind
@@ -77,6 +78,11 @@ SUSPENSE = Gauge(
     "Cash at the provider that no book has. Not 0: it belongs to somebody, find out to whom.",
     ["currency"],
 )
+BOOKS = Gauge(
+    "sosst_payouts_books",
+    "Books by state. Old campaigns open: something is left in them, their /money says what.",
+    ["state"],
+)
 HEADS_SIGNED = Gauge(
     "sosst_payouts_heads_signed_timestamp_seconds",
     "When the heads of all chains were last signed; 0 = never. Older than 26 hours: look why.",
@@ -138,6 +144,8 @@ for _state in RefundState:
 for _stage in StageKind:
     for _stage_state in StageState:
         STAGES.labels(_stage.value, _stage_state.value)
+for _book_state in BookState:
+    BOOKS.labels(_book_state.value)
 for _break in BreakKind:
     BREAKS.labels(_break.value)
 for _dispute_state in DisputeState:

@@ -85,7 +85,11 @@ class PayoutsSettings(ServiceSettings):
     books_check_seconds: float = Field(
         60.0, gt=0, description="Pause between two checks of all books."
     )
-
+    closing_seconds: int = Field(
+        2_592_000,
+        ge=0,
+        description="How long a book must rest, over and unmoved, before it is closed (30 days).",
+    )
     reconcile_after_seconds: int = Field(
         600, ge=0, description="Age from which cash must stand on both sides, provider and books."
     )

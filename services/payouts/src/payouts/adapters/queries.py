@@ -16,6 +16,8 @@ from payouts.adapters.mongo_stores import (
 from payouts.adapters.schema import ANY_TIME
 from payouts.domain.block import Block
 from payouts.domain.book import Book
+from payouts.domain.book_state import BookState
+from payouts.domain.closing import RESULT
 from payouts.domain.destination import Destination
 from payouts.domain.dispute import OVER as DECIDED
 from payouts.domain.dispute import Dispute, DisputeState
@@ -35,6 +37,7 @@ from sosst_contracts.payouts import BlockSealed
 # Sent, and not yet booked as cash.
 _LEAVING = [RefundState.SUBMITTED.value, RefundState.UNKNOWN.value]
 _UNDECIDED = [state.value for state in DisputeState if state not in DECIDED]
+_MUST_BE_ZERO = [account for account in Account if account not in RESULT]
 _OWED = [ReceivableState.ARISEN.value, ReceivableState.PART_SETTLED.value]
 
 
@@ -50,6 +53,18 @@ class MongoQueries:
 
     async def books(self, after: str, limit: int) -> list[Book]:
         return [BOOKS.value(row) for row in await self._page("books", {}, after, limit)]
+
+    async def books_to_close(self, after: str, limit: int) -> list[Book]:
+        query: Document = {"life.state": {"$ne": BookState.CLOSED.value}, "verdict": {"$ne": None}}
+        query |= {f"balances.{account.value}": {"$in": [0, None]} for account in _MUST_BE_ZERO}
+        return [BOOKS.value(row) for row in await self._page("books", query, after, limit)]
+
+    async def book_states(self) -> Mapping[BookState, int]:
+        # Books of an earlier release say nothing: they are open.
+        counts = dict.fromkeys(BookState, 0)
+        for row in await self._groups("books", {}, "$life.state", "$version"):
+            counts[BookState(row["_id"] or BookState.OPEN)] += row["count"]
+        return counts
 
     async def shared_with_money_left(self) -> list[str]:
         query = {

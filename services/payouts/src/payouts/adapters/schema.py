@@ -54,7 +54,11 @@ SCHEMA = Schema(
         CollectionSchema(
             "books",
             # Only those that were saved since they were found right: the check reads no others.
-            (Index([("unchecked", 1), ("_id", 1)], partial={"unchecked": True}),),
+            (
+                Index([("unchecked", 1), ("_id", 1)], partial={"unchecked": True}),
+                # What is not closed is few: the rest is looked for there.
+                Index([("life.state", 1), ("_id", 1)]),
+            ),
             validator=BOOK_VALIDATOR,
         ),
         CollectionSchema("book_checks"),

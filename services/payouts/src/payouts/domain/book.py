@@ -12,10 +12,21 @@ from types import MappingProxyType
 
 from payouts.domain import postings
 from payouts.domain.block import Block, ChainHead, hash_of, postings_in, seal
+from payouts.domain.book_state import BookLife, BookState, move
 from payouts.domain.errors import Refused
 from payouts.domain.fees import Fees, FeeTerms, fees_from, processing_fee
 from payouts.domain.holds import Hold
-from payouts.domain.ledger import ALWAYS_SHOWN, EMPTY, Account, Entry, Posting, check, fold, post
+from payouts.domain.ledger import (
+    ALWAYS_SHOWN,
+    EMPTY,
+    Account,
+    Entry,
+    Posting,
+    Row,
+    check,
+    fold,
+    post,
+)
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.shares import Division
 
@@ -87,7 +98,7 @@ class Book:
     plan on. `last_approved` says that they are taken, so that what is collected later
     goes back. `holds` are all that were ever placed. `cancellation` came after the verdict; one
     before any verdict stands in its place. `runs_told` are the causes of the runs of refunds whose
-    end was told.
+    end was told. `life` says whether the book is closed.
 
     After a restored backup the chain is ahead of the book: its blocks were taken back from the
     topic. `ahead` is what their `unclaimed` postings add to the balances; each is claimed by what
@@ -114,6 +125,7 @@ class Book:
     holds: tuple[Hold, ...] = ()
     cancellation: Cancellation | None = None
     runs_told: tuple[str, ...] = ()
+    life: BookLife = field(default_factory=BookLife)
 
     @property
     def sealed_balances(self) -> Mapping[Account, int]:
@@ -320,6 +332,7 @@ def seal_into(
     one was sealed with other content; then nothing of the group is posted.
     """
     made = list(of_group)
+    book = reopened(book, made)
     balances = book.balances
     if book.unclaimed:
         # What is sealed did happen, in an order that a recovery may not know.
@@ -337,6 +350,13 @@ def seal_into(
     if not book.unclaimed:
         return (replace(moved, balances=blocks[-1].balances), blocks) if blocks else (book, ())
     return claim_postings(replace(moved, balances=balances), claimed), blocks
+
+
+def reopened(book: Book, made: Iterable[Posting]) -> Book:
+    """Open a book again that is being closed or is closed, where anything new is booked."""
+    if book.life.state is BookState.OPEN or all(one.row is Row.CLOSE for one in made):
+        return book
+    return replace(book, life=replace(move(book.life, BookState.OPEN), since=None))
 
 
 def claim_postings(book: Book, claimed: Sequence[Posting]) -> Book:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from payouts.domain.book import Agreement, Book, agreement
+from payouts.domain.book_state import BookState
 from payouts.domain.dispute import Dispute, DisputeState
 from payouts.domain.ledger import CASH, HELD, SIDES, Account, Side
 from payouts.domain.refund import RefundState
@@ -23,6 +24,7 @@ class Invariant(StrEnum):
     CHAIN = "I4"
     CONTROL_ACCOUNTS = "I5"
     WHOLE = "I6"
+    CLOSED = "I7"
     VERDICT = "verdict"
 
 
@@ -141,8 +143,8 @@ CONTROLLED = (
 
 
 def of_book(book: Book) -> list[Violation]:
-    """Check what the book alone shows: I1, I2, and funding's count against ours."""
-    found = [*_wrong_sides(book), *_cash_not_held(book)]
+    """Check what the book alone shows: I1, I2, I7, and funding's count against ours."""
+    found = [*_wrong_sides(book), *_cash_not_held(book), *_not_all_zero(book)]
     if agreement(book) is Agreement.CONTRADICTS and book.verdict is not None:
         ours, theirs = (book.count, book.counted), (book.verdict.count, book.verdict.collected)
         detail = (
@@ -170,6 +172,13 @@ def _cash_not_held(book: Book) -> Iterator[Violation]:
     if cash != held:
         detail = f"cash outside is {cash}, held for people is {held}"
         yield Violation(Invariant.CASH_IS_HELD, book.campaign_id, detail)
+
+
+def _not_all_zero(book: Book) -> Iterator[Violation]:
+    """Check I7: a closed book has nothing on any account."""
+    left = {account.value: n for account, n in sorted(book.balances.items()) if n}
+    if book.life.state is BookState.CLOSED and left:
+        yield Violation(Invariant.CLOSED, book.campaign_id, f"the book is closed with {left}")
 
 
 def _wrong_controls(kept: Kept) -> Iterator[Violation]:

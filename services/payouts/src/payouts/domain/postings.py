@@ -323,20 +323,22 @@ LEGS = (
     "transfer-reversal",
 )
 
+# How the cause of a closing begins.
+CLOSING = "close/"
 INCOME = (Account.TAX_PAYABLE, Account.PROCESSING_FEE_INCOME, Account.PLATFORM_FEE_INCOME)
 COSTS = (Account.PROVIDER_COSTS, Account.COMPENSATION_COSTS, Account.LOSS_COSTS)
 
 
-def close(campaign_id: str, ordinal: int, balances: Balances) -> Posting | None:
+def close(campaign_id: str, block: int, balances: Balances) -> Posting | None:
     """Row 23: incomes and tax against costs; None where there is nothing left to close.
 
-    `ordinal` counts the closings of a book, which new entries may open again.
+    New entries may open a book again: the number of the block tells its closings apart.
     """
     entries = _entries(
         *((one, Account.PLATFORM_CURRENT, balances.get(one, 0)) for one in INCOME),
         *((Account.PLATFORM_CURRENT, one, balances.get(one, 0)) for one in COSTS),
     )
-    return Posting(Row.CLOSE, f"close/{campaign_id}/{ordinal}", entries) if entries else None
+    return Posting(Row.CLOSE, f"{CLOSING}{campaign_id}/{block}", entries) if entries else None
 
 
 def _fees(payer: Account, fees: Fees) -> Iterable[tuple[Account, Account, int]]:

@@ -21,6 +21,7 @@ from payouts.domain.refund_run_end import RefundRunFinished
 from payouts.handlers.end_runs import remember_end
 from payouts.handlers.recovery.approvals import CountApprovals
 from payouts.handlers.recovery.cash import FindStrayCash
+from payouts.handlers.recovery.closings import claim_closings
 from payouts.handlers.recovery.disputes import FollowMissedDisputes
 from payouts.handlers.recovery.ledger import TakeLedgerBack
 from payouts.handlers.recovery.refunds import AdoptRefunds
@@ -114,6 +115,7 @@ class RecoverPayouts(ServiceRecovery):
         lines += await disputes.follow(seen)
         async for book in self._books():
             lines += await stages.adopt_supplements(book.campaign_id)
+            await claim_closings(units, queries, book.campaign_id)
             lines += await left_unclaimed(queries, book.campaign_id)
         return lines + await FindStrayCash(queries, provider, self.brake).find()
 

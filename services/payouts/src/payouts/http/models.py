@@ -50,6 +50,7 @@ class MoneyView(BaseModel):
     refunds: dict[str, RefundFigures]
     blocks: int
     head: str
+    state: str = Field(description="Of the book: `open`, `closing` (it is over), or `closed`.")
 
 
 class RefundView(BaseModel):

@@ -67,6 +67,7 @@ def money_view(
         refunds={s: RefundFigures(count=c, amount=a) for s, (c, a) in refunds.items()},
         blocks=book.head.block,
         head=book.head.hash,
+        state=book.life.state.value,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from payouts.domain.block import Block
 from payouts.domain.book import Book
+from payouts.domain.book_state import BookState
 from payouts.domain.destination import Destination
 from payouts.domain.dispute import Dispute, DisputeState
 from payouts.domain.plan import StageKind
@@ -30,6 +31,14 @@ class Queries(Protocol):
     async def book(self, campaign_id: str) -> Book | None: ...
 
     async def books(self, after: str, limit: int) -> list[Book]: ...
+
+    async def books_to_close(self, after: str, limit: int) -> list[Book]:
+        """Return books that are not closed, have a verdict, and hold and owe nothing."""
+        ...
+
+    async def book_states(self) -> Mapping[BookState, int]:
+        """Return how many books there are in each state."""
+        ...
 
     async def shared_with_money_left(self) -> list[str]:
         """Return the campaigns whose run by shares is finished and whose backers' money is not."""

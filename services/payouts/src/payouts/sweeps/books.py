@@ -1,8 +1,8 @@
-"""Every book is checked again and again, and the heads of all chains are signed each day."""
+"""Every book is checked again and again and closed at its end; all heads are signed each day."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -10,12 +10,15 @@ from payouts.domain.book import Agreement, agreement
 from payouts.domain.head_signing import is_due
 from payouts.domain.integrity import Invariant, Violation
 from payouts.handlers.check_books import ROUND, check_changed, check_round
+from payouts.handlers.close_books import close_if_over
 from payouts.handlers.sign_heads import sign_heads
-from payouts.metrics import BOOKS_ROUND, HEADS_SIGNED
+from payouts.metrics import BOOKS, BOOKS_ROUND, HEADS_SIGNED
 from payouts.ports.head_signing import HeadKeys, HeadSignatures
 from payouts.ports.integrity import BookChecks
 from payouts.ports.queries import Queries
+from payouts.ports.unit import PayoutsUnit
 from servicekit import metrics as kit
+from servicekit.units import UnitsOfWork
 
 log = structlog.get_logger()
 
@@ -75,6 +78,27 @@ class CheckAllBooks:
         self._rests_until = round_.begun_at + ROUND if round_.finished else None
         if round_.finished:
             BOOKS_ROUND.set(round_.begun_at.timestamp())
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class CloseBooks:
+    """Closes the books that are over once nothing has moved them through a time of rest."""
+
+    units: UnitsOfWork[PayoutsUnit]
+    queries: Queries
+    checks: BookChecks
+    rest: timedelta
+
+    async def __call__(self, now: datetime) -> int:
+        """Look at all that may be over; 0, so that it rests between."""
+        after = ""
+        while books := await self.queries.books_to_close(after, PAGE):
+            for book in books:
+                await close_if_over(self.units, self.checks, book.campaign_id, self.rest, now)
+            after = books[-1].campaign_id
+        for state, count in (await self.queries.book_states()).items():
+            BOOKS.labels(state.value).set(count)
         return 0
 
 

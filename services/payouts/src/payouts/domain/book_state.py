@@ -1,0 +1,35 @@
+"""The states of a book (`money.md` 7): new entries open again what was closed."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from payouts.domain.errors import Refused
+
+
+class BookState(StrEnum):
+    OPEN = "open"
+    CLOSING = "closing"
+    CLOSED = "closed"
+
+
+TRANSITIONS: dict[BookState, frozenset[BookState]] = {
+    BookState.OPEN: frozenset({BookState.CLOSING}),
+    BookState.CLOSING: frozenset({BookState.OPEN, BookState.CLOSED}),
+    BookState.CLOSED: frozenset({BookState.OPEN}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BookLife:
+    """Where a book stands, and since when; None for one that was never over, or is open again."""
+
+    state: BookState = BookState.OPEN
+    since: datetime | None = None
+
+
+def move(life: BookLife, state: BookState) -> BookLife:
+    """Return it in its new state: the only way in which a state changes."""
+    if state not in TRANSITIONS[life.state]:
+        raise Refused("impossible-transition", f"{life.state} does not become {state}")
+    return replace(life, state=state)
