@@ -17,7 +17,7 @@ from payouts.domain.book import Book
 from payouts.domain.book_state import BookState
 from payouts.domain.chain import Mark
 from payouts.domain.claim_money import CLAIM
-from payouts.domain.closing import RESULT
+from payouts.domain.closing import DUSTY, RESULT
 from payouts.domain.destination import Destination
 from payouts.domain.dispute import OVER as DECIDED
 from payouts.domain.dispute import (
@@ -33,6 +33,7 @@ from payouts.domain.ledger import Account, Posting
 from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.postings import Payer
+from payouts.domain.quantum import QUANTUM_MAX
 from payouts.domain.receivable import Receivable, open_sum
 from payouts.domain.reconciliation import PLATFORM, BookedCash, Break, Movement, cash_of
 from payouts.domain.refund import UNANSWERED, Refund, RefundKind, RefundState
@@ -307,7 +308,8 @@ class MemoryQueries:
             if one > after
             and book.life.state is not BookState.CLOSED
             and book.verdict is not None
-            and not any(n for account, n in book.balances.items() if account not in RESULT)
+            and all(book.balances[account] < QUANTUM_MAX for account in DUSTY)
+            and not any(n for one, n in book.balances.items() if one not in RESULT | DUSTY)
         ][:limit]
 
     async def book_states(self) -> Mapping[BookState, int]:

@@ -12,9 +12,10 @@ from payouts.domain.errors import Refused
 from payouts.domain.fees import Fees, FeeTerms, divide_last, fees_of
 from payouts.domain.ledger import Account, Posting
 from payouts.domain.plan import split, stage_amount
+from payouts.domain.quantum import QUANTUM_MAX, quantum_among, quantum_of
 from payouts.domain.shares import Entitlement, divide
 from services.payouts.tests.builders import NOW, SHARES, a_book, a_pledge
-from sosst_contracts.money import BASIS_POINTS, exponent
+from sosst_contracts.money import BASIS_POINTS, EXPONENTS, exponent
 
 PLEDGES = {"A": 10001, "B": 4999, "C": 3333}
 PROVIDER_FEES = {"A": 320, "B": 175, "C": 133}
@@ -173,15 +174,33 @@ def test_fees_that_the_campaign_cannot_pay_are_a_debt() -> None:
 
 
 @pytest.mark.trap(5)
-@pytest.mark.parametrize("currency", ["JPY", "EUR", "KWD"])
-def test_every_amount_splits_without_remainder(currency: str) -> None:
-    """For all amounts from 0 to 10 000 the stages sum to the base, in every kind of currency."""
-    quantum = 1 if exponent(currency) < 3 else 10
+@pytest.mark.parametrize(("currency", "quantum"), [("JPY", 1), ("EUR", 1), ("KWD", 10)])
+def test_every_amount_splits_without_remainder(currency: str, quantum: int) -> None:
+    """For all amounts from 0 to 10 000 the stages sum to the base, in every kind of currency.
+
+    All that is paid can be paid out, and with fees of 0 to 49 % nothing is lost but named dust.
+    """
+    assert (quantum_of(currency, "stripe"), exponent(currency)) in {(1, 0), (1, 2), (10, 3)}
     for base in range(10_001):
         amounts = [stage.amount for stage in split(base, SHARES, quantum)]
         assert sum(amounts) == base
         assert min(amounts) >= 0
         assert amounts[0] % quantum == amounts[1] % quantum == 0
+        terms = FeeTerms(base * 37 % 4_901, 0, 0, 0)
+        last = divide_last(amounts[2], fees_of([base], terms), quantum)
+        assert last.covered.total + last.payable + last.dust == amounts[2]
+        assert 0 <= last.dust < quantum and last.payable % quantum == 0
+        assert last.covered.total + last.owed.total == base * (base * 37 % 4_901) // 10_000
+
+
+def test_quanta_are_those_of_the_provider() -> None:
+    """Whole forints, the last of three digits 0; another provider pays out what is asked for."""
+    known = {"EUR": 1, "JPY": 1, "ISK": 1, "UGX": 1, "KWD": 10, "TND": 10, "HUF": 100, "TWD": 100}
+    assert {one: quantum_of(one, "stripe") for one in known} == known
+    assert max(quantum_of(one, "stripe") for one in EXPONENTS) == QUANTUM_MAX
+    assert quantum_of("HUF", "bank") == 1
+    assert quantum_among("HUF", ["bank", "stripe"]) == 100
+    assert quantum_among("HUF", []) == 1
 
 
 @pytest.mark.trap(5)
@@ -200,9 +219,12 @@ def test_what_is_paid_and_taken_is_what_was_there(
     held = base - base * lost // 10_000
     first = stage_amount(1, base, SHARES, held, 0, quantum)
     second = stage_amount(2, base, SHARES, held - first, first, quantum)
-    divided = divide_last(held - first - second, fees_of(pledges, FeeTerms(rate, 0, 0, 0)))
-    assert first + second + divided.covered.total + divided.payable == held
-    assert min(first, second, divided.payable) >= 0
+    fees = fees_of(pledges, FeeTerms(rate, 0, 0, 0))
+    divided = divide_last(held - first - second, fees, quantum)
+    assert first + second + divided.covered.total + divided.payable + divided.dust == held
+    assert min(first, second, divided.payable, divided.dust) >= 0
+    assert not any(paid % quantum for paid in (first, second, divided.payable))
+    assert divided.dust < quantum
     assert divided.covered.total + divided.owed.total == base * rate // 10_000
 
 

@@ -17,12 +17,13 @@ from payouts.adapters.schema import ANY_TIME
 from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.book_state import BookState
-from payouts.domain.closing import RESULT
+from payouts.domain.closing import DUSTY, RESULT
 from payouts.domain.destination import Destination
 from payouts.domain.dispute import OVER as DECIDED
 from payouts.domain.dispute import Dispute, DisputeState
 from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
+from payouts.domain.quantum import QUANTUM_MAX
 from payouts.domain.receivable import Receivable, ReceivableState
 from payouts.domain.refund import Refund, RefundState
 from payouts.domain.refund_window import WAITS
@@ -37,7 +38,7 @@ from sosst_contracts.payouts import BlockSealed
 # Sent, and not yet booked as cash.
 _LEAVING = [RefundState.SUBMITTED.value, RefundState.UNKNOWN.value]
 _UNDECIDED = [state.value for state in DisputeState if state not in DECIDED]
-_MUST_BE_ZERO = [account for account in Account if account not in RESULT]
+_MUST_BE_ZERO = [account for account in Account if account not in RESULT | DUSTY]
 _OWED = [ReceivableState.ARISEN.value, ReceivableState.PART_SETTLED.value]
 
 
@@ -57,6 +58,7 @@ class MongoQueries:
     async def books_to_close(self, after: str, limit: int) -> list[Book]:
         query: Document = {"life.state": {"$ne": BookState.CLOSED.value}, "verdict": {"$ne": None}}
         query |= {f"balances.{account.value}": {"$in": [0, None]} for account in _MUST_BE_ZERO}
+        query |= {f"balances.{account.value}": {"$lt": QUANTUM_MAX} for account in DUSTY}
         return [BOOKS.value(row) for row in await self._page("books", query, after, limit)]
 
     async def book_states(self) -> Mapping[BookState, int]:

@@ -98,7 +98,8 @@ class Book:
     plan on. `last_approved` says that they are taken, so that what is collected later
     goes back. `holds` are all that were ever placed. `cancellation` came after the verdict; one
     before any verdict stands in its place. `runs_told` are the causes of the runs of refunds whose
-    end was told. `life` says whether the book is closed.
+    end was told. `life` says whether the book is closed. `quantum` is what the provider pays out at
+    least, in minor units, known from the plan on.
 
     After a restored backup the chain is ahead of the book: its blocks were taken back from the
     topic. `ahead` is what their `unclaimed` postings add to the balances; each is claimed by what
@@ -125,6 +126,7 @@ class Book:
     holds: tuple[Hold, ...] = ()
     cancellation: Cancellation | None = None
     runs_told: tuple[str, ...] = ()
+    quantum: int = 1
     life: BookLife = field(default_factory=BookLife)
 
     @property

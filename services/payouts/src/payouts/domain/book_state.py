@@ -22,10 +22,14 @@ TRANSITIONS: dict[BookState, frozenset[BookState]] = {
 
 @dataclass(frozen=True, slots=True)
 class BookLife:
-    """Where a book stands, and since when; None for one that was never over, or is open again."""
+    """Where a book stands, and since when; None for one that was never over, or is open again.
+
+    `dust_kept` is what its closings took of too little to be paid out, in minor units.
+    """
 
     state: BookState = BookState.OPEN
     since: datetime | None = None
+    dust_kept: int = 0
 
 
 def move(life: BookLife, state: BookState) -> BookLife:

@@ -1,8 +1,8 @@
 """When a book is over, and what keeps it open (`money.md` 3 row 23, 7, I7).
 
 A book over which nothing can be said any more is `closing`; if nothing moves it through a time of
-rest, incomes and costs go to the platform and it is `closed`, with every account at zero. What is
-booked later opens it again, until that is over too.
+rest, dust, incomes and costs go to the platform and it is `closed`, with every account at zero.
+What is booked later opens it again, until that is over too.
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,14 @@ from payouts.domain.book import Agreement, Book, Outcome, agreement
 from payouts.domain.book_state import BookState, move
 from payouts.domain.dispute import OVER as DECIDED
 from payouts.domain.integrity import REFUND_ACCOUNTS, Kept
-from payouts.domain.ledger import Account, Posting
+from payouts.domain.ledger import Account, Posting, fold
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import OVER
 
 # What is left on these when all is over is the platform's result, and row 23 settles it.
 RESULT = frozenset((*postings.INCOME, *postings.COSTS, Account.PLATFORM_CURRENT))
+# Where dust lies.
+DUSTY = frozenset((Account.BACKER_FUNDS, Account.PROVIDER_BALANCE))
 # Without an account, and still to be decided by a person or a bank.
 UNDECIDED = frozenset((RefundState.AWAITING_APPROVAL, RefundState.BLOCKED))
 
@@ -46,9 +48,23 @@ def look(kept: Kept, rest: timedelta, now: datetime) -> Closing:
 
 
 def _close(book: Book, now: datetime) -> Closing:
+    made, balances, block = [], book.balances, book.head.block + 1
+    dust = dust_in(book)
+    if dust:
+        made.append(postings.dust_kept(book.campaign_id, block, dust))
+        balances = fold(balances, made[0].entries)
+    if closing := postings.close(book.campaign_id, block, balances):
+        made.append(closing)
     closed = _moved(book, BookState.CLOSED, now)
-    made = postings.close(book.campaign_id, book.head.block + 1, book.balances)
-    return Closing(closed, (made,) if made else ())
+    life = replace(closed.life, dust_kept=book.life.dust_kept + dust)
+    return Closing(replace(closed, life=life), tuple(made))
+
+
+def dust_in(book: Book) -> int:
+    """Return what lies there because the provider does not pay out so little, in minor units."""
+    left = book.balances[Account.BACKER_FUNDS]
+    shared = book.cancellation is not None
+    return left if book.last_approved and not shared and left < book.quantum else 0
 
 
 def _moved(book: Book, state: BookState, since: datetime | None) -> Book:
@@ -74,8 +90,10 @@ def _of_book(book: Book) -> Iterator[str]:
         yield "the run of refunds is not finished"
     if book.unclaimed:
         yield f"{book.unclaimed} postings of the ledger wait to be made again"
+    dust = dust_in(book)
+    settled = dict.fromkeys(DUSTY, dust)
     for account, balance in sorted(book.balances.items()):
-        if balance and account not in RESULT:
+        if account not in RESULT and balance != settled.get(account, 0):
             yield f"{balance} on {account}"
 
 

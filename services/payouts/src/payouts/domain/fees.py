@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from payouts.domain.errors import Refused
+from payouts.domain.quantum import floor_to
 from sosst_contracts.money import BASIS_POINTS, floor_share, half_up_share
 
 
@@ -66,16 +67,18 @@ class LastStage:
     """How `available` is divided when the last stage is approved (row 14).
 
     `covered` are the fees that the campaign's money pays, tax first, then processing, then the
-    platform's; `owed` is what the creator owes of each; `payable` is what the creator gets.
+    platform's; `owed` is what the creator owes of each; `payable` is what the creator gets, and
+    `dust` what is left because the provider pays out whole quanta only.
     """
 
     covered: Fees
     owed: Fees
     payable: int
+    dust: int = 0
 
 
-def divide_last(available: int, fees: Fees) -> LastStage:
-    """Take the fees out of what is left, in their order; the rest is the creator's."""
+def divide_last(available: int, fees: Fees, quantum: int = 1) -> LastStage:
+    """Take the fees out of what is left, in their order; the rest is the creator's, but dust."""
     if available < 0:
         raise Refused("account-short", f"there is no last stage of {available}")
     tax = min(available, fees.tax)
@@ -83,4 +86,6 @@ def divide_last(available: int, fees: Fees) -> LastStage:
     platform = min(available - tax - processing, fees.platform)
     covered = Fees(platform, processing, tax)
     owed = Fees(fees.platform - platform, fees.processing - processing, fees.tax - tax)
-    return LastStage(covered, owed, available - covered.total)
+    rest = available - covered.total
+    payable = floor_to(rest, quantum)
+    return LastStage(covered, owed, payable, rest - payable)

@@ -243,6 +243,7 @@ def _not_whole(kept: Kept) -> Iterator[Violation]:
     to_backers = pledges.reserved + pledges.returned + pledges.disputed - pledges.over
     to_backers += kept.compensated.beyond_by_campaign
     left = kept.book.balances.get(Account.BACKER_FUNDS, 0)
+    left = kept.book.balances.get(Account.BACKER_FUNDS, 0) + kept.book.life.dust_kept
     if came != left + to_creator + fees + to_backers:
         detail = (
             f"{came} came in; backer_funds {left}, stages {to_creator}, fees {fees} and "

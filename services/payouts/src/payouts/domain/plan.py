@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from payouts.domain.errors import Refused
+from payouts.domain.quantum import floor_to
 from sosst_contracts.money import BASIS_POINTS, floor_share
 
 
@@ -71,8 +72,3 @@ def check_shares(shares: Sequence[int]) -> None:
     whole = len(shares) == len(KINDS) and min(shares) >= 0 and sum(shares) == BASIS_POINTS
     if not whole:
         raise Refused("invalid-shares", f"shares {list(shares)} are not three parts of 10 000")
-
-
-def floor_to(amount: int, quantum: int) -> int:
-    """Round down to whole quanta: what cannot be paid out is not promised."""
-    return amount - amount % quantum

@@ -178,7 +178,8 @@ def stage_approval_fallen(approval_id: str, amount: int) -> Posting:
 def last_stage_approved(approval_id: str, divided: LastStage) -> Posting:
     """Row 14: fees out of what is left, tax first; what it does not reach for is a debt.
 
-    `backer_funds` is zero afterwards. What the campaign pays of the fees goes to the float.
+    `backer_funds` has nothing but dust afterwards. What the campaign pays of the fees goes to the
+    float.
     """
     covered, owed = divided.covered, divided.owed
     return Posting(
@@ -310,6 +311,21 @@ def money_back_fallen(approval_id: str, amount: int) -> Posting:
     return Posting(Row.MONEY_BACK, f"stage-approval-fallen/{approval_id}", (entry,))
 
 
+def dust_kept(campaign_id: str, block: int, amount: int) -> Posting:
+    """Row 14 at the end of the book: what is too little to be paid out is the platform's.
+
+    It is an income of its own, and no fee: no invoice has it.
+    """
+    return Posting(
+        Row.LAST_STAGE_APPROVED,
+        f"{DUST_KEPT}{campaign_id}/{block}",
+        _entries(
+            (Account.BACKER_FUNDS, Account.PLATFORM_FEE_INCOME, amount),
+            (Account.PLATFORM_CURRENT, Account.PROVIDER_BALANCE, amount),
+        ),
+    )
+
+
 # Which legs a balance transaction may have; each is posted once (R1).
 LEGS = (
     "pledge",
@@ -323,8 +339,9 @@ LEGS = (
     "transfer-reversal",
 )
 
-# How the cause of a closing begins.
+# How the causes of a closing begin.
 CLOSING = "close/"
+DUST_KEPT = "dust-kept/"
 INCOME = (Account.TAX_PAYABLE, Account.PROCESSING_FEE_INCOME, Account.PLATFORM_FEE_INCOME)
 COSTS = (Account.PROVIDER_COSTS, Account.COMPENSATION_COSTS, Account.LOSS_COSTS)
 

@@ -13,6 +13,7 @@ from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Account, fold
 from payouts.domain.plan import stage_amount
 from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.quantum import quantum_among
 from payouts.domain.shares import Division, Entitlement, Share, freeze, share_of
 from payouts.domain.stage import Stage
 from payouts.domain.stage_cancelling import cancel_stage
@@ -66,14 +67,15 @@ def share_now(book: Book, division: Division, money: PledgeMoney) -> Share:
     return share_of(division, Entitlement(money.pledge_id, money.entitlement))
 
 
-def deadline_now(book: Book, terms: LaunchTerms, pledges: Iterable[PledgeMoney]) -> DryDeadline:
+def deadline_now(book: Book, terms: LaunchTerms, pledges: Sequence[PledgeMoney]) -> DryDeadline:
     """Return what the verdict, and all stages after it, would come to now."""
     if book.counted < terms.goal:
         return DryDeadline(terms.goal, book.counted, met=False)
     base, shares, held = book.counted, terms.shares_basis_points, book.balances
-    first = stage_amount(1, base, shares, held[Account.BACKER_FUNDS], 0)
+    quantum = quantum_among(book.currency, [money.provider for money in pledges])
+    first = stage_amount(1, base, shares, held[Account.BACKER_FUNDS], 0, quantum)
     left = held[Account.BACKER_FUNDS] - first
-    second = stage_amount(2, base, shares, left, first)
+    second = stage_amount(2, base, shares, left, first, quantum)
     fees = fees_of((money.amount for money in pledges if not money.withdrawn), terms.fees)
-    last = divide_last(left - second, fees)
+    last = divide_last(left - second, fees, quantum)
     return DryDeadline(terms.goal, base, True, first, second, fees, last)

@@ -10,16 +10,21 @@ from payouts.domain.fees import LastStage, divide_last
 from payouts.domain.holds import open_holds
 from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind, stage_amount
+from payouts.domain.quantum import DUST, floor_to
 from payouts.domain.stage import OVER, Stage, StageDecision, StageState, make_due
 from payouts.domain.stage_approval import hold, milestone_reached, nothing_to_pay
 
 
 @dataclass(frozen=True, slots=True)
 class AmountNow:
-    """The amount in minor units; `divided` is there for the last stage, after fees."""
+    """The amount in minor units; `divided` is there for the last stage, after fees.
+
+    `dust` says that something is there for it, and less than the provider pays out.
+    """
 
     amount: int
     divided: LastStage | None = None
+    dust: bool = False
 
 
 def amount_now(book: Book, stage: Stage, previous: Sequence[Stage]) -> AmountNow:
@@ -28,13 +33,19 @@ def amount_now(book: Book, stage: Stage, previous: Sequence[Stage]) -> AmountNow
     if verdict is None:
         raise Refused("no-verdict", "there is no verdict")
     if stage.kind is StageKind.LAST:
-        divided = divide_last(available, fees_due(book))
-        return AmountNow(divided.payable, divided)
-    if stage.kind is StageKind.SUPPLEMENT:
-        return AmountNow(available)
-    approved = sum(one.payable for one in previous)
-    shares = verdict.shares_basis_points
-    return AmountNow(stage_amount(stage.number, verdict.collected, shares, available, approved))
+        divided = divide_last(available, fees_due(book), book.quantum)
+        return AmountNow(divided.payable, divided, _is_dust(divided.payable, divided.dust))
+    exact = available
+    if stage.kind is not StageKind.SUPPLEMENT:
+        approved = sum(one.payable for one in previous)
+        shares = verdict.shares_basis_points
+        exact = stage_amount(stage.number, verdict.collected, shares, available, approved)
+    amount = floor_to(exact, book.quantum)
+    return AmountNow(amount, dust=_is_dust(amount, exact - amount))
+
+
+def _is_dust(amount: int, rest: int) -> bool:
+    return amount == 0 and rest > 0
 
 
 def check_left(book: Book, gets: AmountNow, kept_back: int) -> None:
@@ -63,7 +74,7 @@ def become_due(
     now_gets = amount_now(book, stage, previous)
     due = make_due(stage, now_gets.amount, now)
     if now_gets.amount == 0 and stage.kind is not StageKind.LAST:
-        return due.then(nothing_to_pay(due.stage, now))
+        return due.then(nothing_to_pay(due.stage, now, DUST if now_gets.dust else None))
     if holding := open_holds(book.holds):
         return due.then(hold(due.stage, holding[0].reason, now))
     return due

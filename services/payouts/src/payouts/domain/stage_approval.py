@@ -17,6 +17,7 @@ from payouts.domain.fees import LastStage
 from payouts.domain.ledger import Posting
 from payouts.domain.milestone import Milestone, MilestoneState
 from payouts.domain.plan import StageKind
+from payouts.domain.quantum import DUST
 from payouts.domain.stage import (
     MilestoneApproved,
     MilestoneRejected,
@@ -63,9 +64,9 @@ def approve_by_verdict(
     return StageDecision(approved, (posting,), (StageApproved(approved, approval),))
 
 
-def nothing_to_pay(stage: Stage, now: datetime) -> StageDecision:
+def nothing_to_pay(stage: Stage, now: datetime, reason: str | None = None) -> StageDecision:
     """There is no amount for this stage; the next one may follow."""
-    over = replace(move(stage, StageState.NOTHING_TO_PAY), amount=0)
+    over = replace(move(stage, StageState.NOTHING_TO_PAY, reason), amount=0)
     return StageDecision(over, facts=(StageNothingToPay(over, now),))
 
 
@@ -168,7 +169,8 @@ def _approved(stage: Stage, approval: Approval, divided: LastStage | None) -> St
         divided=divided,
     )
     if approval.amount == 0:
-        over = move(numbered, StageState.NOTHING_TO_PAY)
+        dust = DUST if divided is not None and divided.dust else None
+        over = move(numbered, StageState.NOTHING_TO_PAY, dust)
         return StageDecision(
             over, _owed(numbered), (StageNothingToPay(over, approval.approved_at),)
         )

@@ -21,7 +21,7 @@ from payouts.domain.stage_outcome import (
     observe_transfer,
     refuse,
 )
-from payouts.domain.stage_sending import send, submission
+from payouts.domain.stage_sending import send, set_off, submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ def adopt(
     payouts: Sequence[PayoutSeen],
     now: datetime,
     owed: int = 0,
+    quantum: int = 1,
 ) -> StageDecision:
     """Fold both legs of all attempts, in order; the same again changes nothing.
 
@@ -58,7 +59,7 @@ def adopt(
     if len(transfers) > 1:
         raise Refused("transferred-twice", f"{stage.stage_id} has {len(transfers)} transfers")
     if transfers and not stage.attempts and stage.amount is not None:
-        stage = replace(stage, set_off=min(stage.payable, owed))
+        stage = set_off(stage, owed, quantum)
     decision = StageDecision(stage)
     for transfer in transfers:
         decision = _approved(decision, transfer.amount, destination, now)

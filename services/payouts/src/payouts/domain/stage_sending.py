@@ -15,6 +15,7 @@ from payouts.domain.gate import Line, closed
 from payouts.domain.ledger import Posting
 from payouts.domain.payout_attempt import AttemptState, PayoutAttempt
 from payouts.domain.provider_keys import may_resend
+from payouts.domain.quantum import floor_to
 from payouts.domain.stage import (
     Stage,
     StageDecision,
@@ -57,24 +58,30 @@ def submit(
     destination: Destination,
     now: datetime,
     owed: int = 0,
+    quantum: int = 1,
 ) -> StageDecision:
     """Begin an attempt, if every line of the gate is passed; row 15 with the first one.
 
     `lines` are evaluated inside the transaction that saves the answer. `owed` is the creator's debt
-    to the platform: it is set off first, and only the rest is sent.
+    to the platform: it is set off first, and only the rest is sent, in whole quanta.
     """
     shut = closed(lines)
     if shut:
         raise Refused("gate-closed", ", ".join(line.name for line in shut))
     before = stage.attempts[-1] if stage.attempts else None
     if before is None:
-        stage = replace(stage, set_off=min(stage.payable, owed))
+        stage = set_off(stage, owed, quantum)
         if not stage.sent:
             return _all_set_off(stage, now)
     attempt = payout_attempt.following(before, destination.account, destination.version)
     submitted = replace(move(stage, StageState.SUBMITTED), attempts=(*stage.attempts, attempt))
     first = (submission(stage),) if before is None else ()
     return StageDecision(submitted, first, (StageSubmitted(submitted, attempt, now),))
+
+
+def set_off(stage: Stage, owed: int, quantum: int) -> Stage:
+    """Pay the creator's debt out of the stage, so that whole quanta are left to be sent."""
+    return replace(stage, set_off=floor_to(min(stage.payable, owed), quantum))
 
 
 def submission(stage: Stage) -> Posting:

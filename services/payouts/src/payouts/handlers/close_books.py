@@ -1,5 +1,6 @@
 """A book that is over is closed: what is left is the platform's result (row 23)."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from payouts.domain.book_state import BookState
@@ -33,10 +34,9 @@ async def close_if_over(
         known = (await unit.books.load([campaign_id]))[campaign_id]
         if known.version != kept.book.version:
             return False
-        book = closing.book
         if closing.postings:
-            book = await post(unit, book, closing.postings, now)
-        await unit.books.save([book])
+            known = await post(unit, known, closing.postings, now)
+        await unit.books.save([replace(known, life=closing.book.life)])
         return True
 
     return closing.book.life.state if await units.run(work) else None

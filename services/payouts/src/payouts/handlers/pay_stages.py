@@ -184,7 +184,8 @@ class PayStages:
             lines = evaluate(self._gate(view, funds, fresh_since if same else None))
             try:
                 owed = view.book.balances.get(Account.CREATOR_RECEIVABLE, 0)
-                return submit(view.stage, lines, view.destination, view.now, owed)
+                quantum = view.book.quantum
+                return submit(view.stage, lines, view.destination, view.now, owed, quantum)
             except Refused as refusal:
                 if view.stage.state is StageState.FAILED:
                     # The gate says what it waits for; why the last attempt failed must stay.

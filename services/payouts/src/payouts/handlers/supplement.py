@@ -22,7 +22,8 @@ async def plan_supplement(
     if book.cancellation is not None:
         # It is divided among the backers instead.
         return
-    if not book.last_approved or not book.balances[Account.BACKER_FUNDS]:
+    if not book.last_approved or book.balances[Account.BACKER_FUNDS] < book.quantum:
+        # Nothing, or dust.
         return
     if any(one.kind is StageKind.SUPPLEMENT and _waits(one) for one in stages):
         return

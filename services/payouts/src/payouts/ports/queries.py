@@ -33,7 +33,7 @@ class Queries(Protocol):
     async def books(self, after: str, limit: int) -> list[Book]: ...
 
     async def books_to_close(self, after: str, limit: int) -> list[Book]:
-        """Return books that are not closed, have a verdict, and hold and owe nothing."""
+        """Return books that are not closed, have a verdict, and hold and owe nothing but dust."""
         ...
 
     async def book_states(self) -> Mapping[BookState, int]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from payouts.domain.book import claim_postings
 from payouts.domain.ledger import fold
-from payouts.domain.postings import CLOSING
+from payouts.domain.postings import CLOSING, DUST_KEPT
 from payouts.handlers.recovery.unclaimed import unclaimed
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
@@ -19,8 +19,10 @@ async def claim_closings(
     Only where nothing else waits to be made again: what a closing settles must be there.
     """
     book = await queries.book(campaign_id)
-    causes = await unclaimed(queries, book, f"{CLOSING}{campaign_id}/") if book else []
-    if book is None or not causes or len(causes) != book.unclaimed:
+    if book is None:
+        return
+    causes = await unclaimed(queries, book, CLOSING) + await unclaimed(queries, book, DUST_KEPT)
+    if not causes or len(causes) != book.unclaimed:
         return
 
     async def work(unit: PayoutsUnit) -> None:
@@ -29,7 +31,9 @@ async def claim_closings(
         balances = known.balances
         for posting in sealed.values():
             balances = fold(balances, posting.entries)
-        known = replace(known, balances=balances)
+        dust = sum(p.entries[0].amount for c, p in sealed.items() if c.startswith(DUST_KEPT))
+        life = replace(known.life, dust_kept=known.life.dust_kept + dust)
+        known = replace(known, balances=balances, life=life)
         await unit.books.save([claim_postings(known, list(sealed.values()))])
         await unit.books.claim(list(sealed))
 

@@ -95,7 +95,9 @@ class AdoptStages:
             given, stage.campaign_id, provider, transfers[0].account, now
         )
         owed = book.balances.get(Account.CREATOR_RECEIVABLE, 0)
-        decision = stage_recovery.adopt(known, destination, transfers, payouts, now, owed)
+        decision = stage_recovery.adopt(
+            known, destination, transfers, payouts, now, owed, book.quantum
+        )
         if decision.stage == known:
             return False
         # One that went out under an attempt known here tells nothing new of where money is to go:
