@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import json
 import secrets
 import subprocess
 from collections.abc import Mapping
@@ -27,6 +28,15 @@ FLOAT_CURRENCIES = ("EUR",)
 FLOAT_MINOR_UNITS = 10_000_000
 
 # Seconds instead of minutes and days, so that a story is told while somebody watches.
+# Nobody, with a number that a check of its digits takes.
+SELLER = json.dumps(
+    {
+        "name": "Plateforme SAS",
+        "address": "1 rue de l'Exemple, 75001 Paris",
+        "siren": "123456782",
+        "vat_id": "FR32123456782",
+    }
+)
 QUICK_SETTINGS: dict[str, dict[str, str]] = {
     "funding": {"SETTLE_SECONDS": "1"},
     "payouts": {
@@ -202,6 +212,7 @@ class Suite:
                 "PROVIDER_SECRET_KEY": SANDBOX_KEY,
                 "LEDGER_SIGNING_KEYS": self._ledger_key(),
                 "CLAIM_LINK_SECRETS": hashlib.sha256(f"{self.prefix}links".encode()).hexdigest(),
+                "SELLER": SELLER,
                 "PROVIDER_WEBHOOK_SECRET": secret_file.read_text()
                 if secret_file.exists()
                 else "not-registered-yet",

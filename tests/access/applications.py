@@ -21,6 +21,7 @@ from payouts.consumer import subscriptions
 from payouts.domain.book import Outcome, Verdict
 from payouts.domain.head_signing import day_of
 from payouts.domain.holds import Hold, HoldKind
+from payouts.domain.invoice import Numbers, issue, take_number
 from payouts.domain.postings import refund_requested
 from payouts.domain.refund_request import Wanted
 from payouts.domain.refund_window import RefundWindows
@@ -46,7 +47,7 @@ from servicekit.problems import install_problems
 from services.funding.tests.conftest import TERMS, memory_funding, other_launch, payment
 from services.notifier.tests.builders import memory_notifier, pledges, refunded, settle, update
 from services.notifier.tests.builders import verdict as notifier_verdict
-from services.payouts.tests.builders import CEILINGS, SHARES, a_pledge
+from services.payouts.tests.builders import CEILINGS, SELLER, SHARES, a_charge, a_pledge
 from services.payouts.tests.conftest import FEES, KEYS, LINKS, Payouts, memory_payouts
 from services.updates.tests.conftest import NOW, memory_service
 from sosst_contracts import funding
@@ -128,6 +129,7 @@ async def make_payouts(guard: Guard) -> Application:
     link = await _link(made, claimable)
     hold = Hold("placed", HoldKind.STAFF, "a question", "staff-2", made.clock.now())
     await made.units.run(lambda unit: place_hold(unit, CAMPAIGN, hold, made.clock.now()))
+    number = await _an_invoice(made)
     assert await sign_heads(made.queries, made.signatures, KEYS, made.clock.now())
     made.provider.list_movement("txn_odd", "", "adjustment", "adj_odd", -40)
     await reconcile(made.reconciliation, made.provider, timedelta(0), made.clock.now(), [])
@@ -164,6 +166,7 @@ async def make_payouts(guard: Guard) -> Application:
             "day": day_of(made.clock.now()),
             "place": "0",
             "receivable_id": debt,
+            "number": number,
         },
     )
 
@@ -236,6 +239,14 @@ async def _a_debt(made: Payouts, campaign_id: str) -> str:
         return debt
 
     return await made.units.run(owe)
+
+
+async def _an_invoice(made: Payouts) -> str:
+    """Return the number of an invoice to the campaign's creator."""
+    numbers = take_number(Numbers(f"{SELLER.siren}/F2026"), NOW)
+    invoice = issue(a_charge(), numbers, SELLER, OWNER, 2_000, NOW)
+    await made.units.run(lambda unit: unit.invoices.add(invoice, numbers))
+    return invoice.number
 
 
 async def make_updates(guard: Guard) -> Application:

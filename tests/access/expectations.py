@@ -325,6 +325,9 @@ ROWS = (
     Row("payouts", "GET", "/disputes", STAFF_ONLY),
     Row("payouts", "GET", "/campaigns/{campaign_id}/disputes", OWN_CAMPAIGN_OR_STAFF),
     Row("payouts", "GET", "/campaigns/{campaign_id}/receivables", OWN_CAMPAIGN_OR_STAFF),
+    Row("payouts", "GET", "/campaigns/{campaign_id}/invoices", OWN_CAMPAIGN_OR_STAFF),
+    Row("payouts", "GET", "/campaigns/{campaign_id}/invoices/{number}", OWN_CAMPAIGN_OR_STAFF),
+    Row("payouts", "GET", "/campaigns/{campaign_id}/invoices/{number}/page", OWN_CAMPAIGN_OR_STAFF),
     Row(
         "payouts",
         "POST",

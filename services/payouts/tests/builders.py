@@ -12,8 +12,10 @@ from payouts.domain.dispute import (
     attribute,
     hear,
 )
+from payouts.domain.fees import Fees
 from payouts.domain.funds import ProviderFunds
 from payouts.domain.gate import GateView
+from payouts.domain.invoice import Charge, DocumentKind, Seller
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.receivable import Receivable
@@ -26,6 +28,7 @@ HOUR = timedelta(hours=1)
 SHARES = (2000, 3000, 5000)
 LIMIT = 1_000_000
 CEILINGS = Ceilings(pledge_basis_points=10_000, person_amount=20_000)
+SELLER = Seller("Plateforme & Cie", "1 rue de l'Exemple, Paris", "123456782", "FR32123456782")
 RULES = KeyRules(lease_seconds=60, client_timeout_seconds=30, consistency_seconds=10)
 
 
@@ -92,6 +95,12 @@ def seen_dispute(**changes: object) -> DisputeSeen:
 
 def a_dispute() -> Dispute:
     return attribute(hear(seen_dispute(), NOW), some_money())
+
+
+def a_charge(number: int = 1) -> Charge:
+    """Fees of 0.08 and a tax of 0.02, withheld from the campaign's money."""
+    cause = f"stage-approved/campaign-1/{number}"
+    return Charge(DocumentKind.INVOICE, "campaign-1", cause, "EUR", Fees(5, 3, 2), 10)
 
 
 def a_receivable(amount: int = 5_000) -> Receivable:

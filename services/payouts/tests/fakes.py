@@ -28,6 +28,7 @@ from payouts.domain.dispute import (
 )
 from payouts.domain.head_signing import DaySigned, Head
 from payouts.domain.integrity import STANDING, Compensated, Kept, PledgeSums
+from payouts.domain.invoice import Invoice, Numbers
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Account, Posting
 from payouts.domain.plan import StageKind
@@ -226,6 +227,27 @@ class MemoryReceivables:
             _save(self._receivables, one.receivable_id, one)
 
 
+class MemoryInvoices:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._invoices: dict[str, Invoice] = database.table("invoices")
+        self._numbers: dict[str, Numbers] = database.table("invoice_numbers")
+
+    async def of_campaign(self, campaign_id: str) -> list[Invoice]:
+        ours = [one for one in self._invoices.values() if one.campaign_id == campaign_id]
+        return sorted(ours, key=lambda one: (one.issued_at, one.number))
+
+    async def numbers(self, series: str) -> Numbers:
+        return self._numbers.get(series, Numbers(series))
+
+    async def add(self, invoice: Invoice, numbers: Numbers) -> None:
+        _save(self._numbers, numbers.series, numbers)
+        causes = {one.cause for one in self._invoices.values()}
+        name = f"{invoice.seller.siren}/{invoice.number}"
+        if name in self._invoices or invoice.cause in causes:
+            raise DuplicateKey(f"{invoice.number} or {invoice.cause}")
+        self._invoices[name] = invoice
+
+
 class MemoryStages:
     def __init__(self, database: MemoryDatabase) -> None:
         self._stages: dict[str, Stage] = database.table("stages")
@@ -264,6 +286,9 @@ class MemoryCreators:
         for campaign_id, creator_id in creators.items():
             self._creators.setdefault(campaign_id, creator_id)
 
+    async def of(self, campaign_id: str) -> str | None:
+        return self._creators.get(campaign_id)
+
 
 class MemoryLaunches:
     def __init__(self, database: MemoryDatabase) -> None:
@@ -294,6 +319,7 @@ class MemoryQueries:
         self._cursors: dict[str, str] = database.table("cursors")
         self._disputes: dict[str, Dispute] = database.table("disputes")
         self._receivables: dict[str, Receivable] = database.table("receivables")
+        self._invoices = MemoryInvoices(database)
 
     async def book(self, campaign_id: str) -> Book | None:
         return self._books.get(campaign_id)
@@ -455,6 +481,9 @@ class MemoryQueries:
 
     async def open_receivables(self) -> int:
         return sum(1 for one in self._receivables.values() if one.open)
+
+    async def invoices(self, campaign_id: str) -> list[Invoice]:
+        return await self._invoices.of_campaign(campaign_id)
 
     async def stages(self, campaign_id: str) -> list[Stage]:
         return await self._stages.load(campaign_id)
@@ -706,6 +735,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[Pa
             launches=MemoryLaunches(tables),
             disputes=MemoryDisputes(tables),
             receivables=MemoryReceivables(tables),
+            invoices=MemoryInvoices(tables),
             facts=OutboxFacts(plumbing.outbox, wire.draft),
         )
 

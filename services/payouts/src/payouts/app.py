@@ -17,6 +17,7 @@ from payouts.adapters.mongo_stores import (
     MongoCreators,
     MongoDestinations,
     MongoDisputes,
+    MongoInvoices,
     MongoLaunches,
     MongoPledges,
     MongoReceivables,
@@ -41,12 +42,21 @@ from payouts.handlers.claim_money import AnswerClaims
 from payouts.handlers.disputes import FollowDisputes
 from payouts.handlers.end_runs import EndRuns
 from payouts.handlers.funds import FundsReader, RefuseAutomaticPayouts
+from payouts.handlers.invoices import IssueInvoices
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.recover import RecoverPayouts
 from payouts.handlers.refund_run import run_all
 from payouts.handlers.refunds import refund_lanes
 from payouts.handlers.send_refunds import SendRefunds
-from payouts.handlers.work_kinds import CLAIM, DISPUTE, REFUND, REFUND_RUN, REFUND_RUN_END, STAGE
+from payouts.handlers.work_kinds import (
+    CLAIM,
+    DISPUTE,
+    INVOICE,
+    REFUND,
+    REFUND_RUN,
+    REFUND_RUN_END,
+    STAGE,
+)
 from payouts.http import build_api
 from payouts.ports.sending import Brake
 from payouts.ports.unit import PayoutsUnit
@@ -98,6 +108,7 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> PayoutsUni
         launches=MongoLaunches(database, session),
         disputes=MongoDisputes(database, session),
         receivables=MongoReceivables(database, session),
+        invoices=MongoInvoices(database, session),
         facts=OutboxFacts(plumbing.outbox, wire.draft),
     )
 
@@ -129,6 +140,11 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     runtime.worker(
         CLAIM, claims, concurrency=CLAIM_CONCURRENCY, lease_seconds=settings.lease_seconds
     )
+    invoices = IssueInvoices(
+        runtime.units, settings.seller, settings.invoice_letters, runtime.clock
+    )
+    # One after the other: they all take the next number.
+    runtime.worker(INVOICE, invoices, concurrency=1, lease_seconds=settings.lease_seconds)
     runtime.recover_with(
         RecoverPayouts(
             units=runtime.units,

@@ -1,13 +1,15 @@
 """Every environment variable of payouts."""
 
 from datetime import timedelta
+from typing import Annotated
 
-from pydantic import Field, field_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic import Field, Json, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from payouts.adapters.claim_link_keys import SignedClaimLinks
 from payouts.adapters.ledger_keys import LedgerKeys
 from payouts.domain.claim_money import Ceilings
+from payouts.domain.invoice import Seller
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.refund_window import RefundWindows
 from servicekit.secret_files import SECRET, all_of
@@ -89,6 +91,14 @@ class PayoutsSettings(ServiceSettings):
         2_592_000,
         ge=0,
         description="How long a book must rest, over and unmoved, before it is closed (30 days).",
+    )
+    seller: Annotated[Json[Seller], NoDecode] = Field(
+        description="Who invoices the fees, as JSON: `name`, `address`, `siren`, `vat_id`."
+    )
+    invoice_letters: str = Field(
+        "FA",
+        pattern="^[A-Z]{2}$",
+        description="How the numbers of invoices and of credit notes begin.",
     )
     reconcile_after_seconds: int = Field(
         600, ge=0, description="Age from which cash must stand on both sides, provider and books."

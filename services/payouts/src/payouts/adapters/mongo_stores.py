@@ -13,6 +13,7 @@ from payouts.domain.block import Block, postings_in
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
 from payouts.domain.dispute import Dispute, DisputeState
+from payouts.domain.invoice import Invoice, Numbers
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
@@ -37,6 +38,8 @@ LAUNCHES = Documents(LaunchTerms)
 UNCHECKED: Document = {"unchecked": True}
 DISPUTES = Documents(Dispute)
 RECEIVABLES = Documents(Receivable)
+INVOICES = Documents(Invoice)
+NUMBERS = Documents(Numbers)
 
 
 class Versioned(Protocol):
@@ -326,6 +329,32 @@ class MongoStages:
         await self._stages.save([(stage.stage_id, stage) for stage in stages])
 
 
+class MongoInvoices:
+    """`invoices` by number, and `invoice_numbers`, how far each series is given."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._invoices = database.collection("invoices")
+        numbers = database.collection("invoice_numbers")
+        self._numbers = _VersionedCollection(numbers, session, NUMBERS)
+        self._session = session
+
+    async def of_campaign(self, campaign_id: str) -> list[Invoice]:
+        with sorted_errors():
+            cursor = self._invoices.find({"campaign_id": campaign_id}, session=self._session)
+            rows = await cursor.sort([("issued_at", 1), ("_id", 1)]).to_list(None)
+        return [INVOICES.value(row) for row in rows]
+
+    async def numbers(self, series: str) -> Numbers:
+        found = await self._numbers.load({"_id": series})
+        return found[0] if found else Numbers(series)
+
+    async def add(self, invoice: Invoice, numbers: Numbers) -> None:
+        await self._numbers.save([(numbers.series, numbers)])
+        document = INVOICES.document(f"{invoice.seller.siren}/{invoice.number}", invoice)
+        with sorted_errors():
+            await self._invoices.insert_one(document, session=self._session)
+
+
 class MongoDestinations:
     """`destinations`, one per campaign, guarded by its version."""
 
@@ -364,6 +393,11 @@ class MongoCreators:
         ]
         with sorted_errors():
             await self._creators.bulk_write(writes, ordered=False, session=self._session)
+
+    async def of(self, campaign_id: str) -> str | None:
+        with sorted_errors():
+            row = await self._creators.find_one({"_id": campaign_id}, session=self._session)
+        return row["creator_id"] if row else None
 
 
 class MongoLaunches:

@@ -8,6 +8,7 @@ from payouts.adapters.mongo_stores import (
     BOOKS,
     DESTINATIONS,
     DISPUTES,
+    INVOICES,
     RECEIVABLES,
     REFUNDS,
     STAGES,
@@ -21,6 +22,7 @@ from payouts.domain.closing import DUSTY, RESULT
 from payouts.domain.destination import Destination
 from payouts.domain.dispute import OVER as DECIDED
 from payouts.domain.dispute import Dispute, DisputeState
+from payouts.domain.invoice import Invoice
 from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
 from payouts.domain.quantum import QUANTUM_MAX
@@ -188,6 +190,12 @@ class MongoQueries:
         match = {"state": {"$in": _OWED}}
         groups = await self._groups("receivables", match, None, "$amount")
         return sum(row["count"] for row in groups)
+
+    async def invoices(self, campaign_id: str) -> list[Invoice]:
+        with sorted_errors():
+            cursor = self._database.collection("invoices").find({"campaign_id": campaign_id})
+            rows = await cursor.sort([("issued_at", 1), ("_id", 1)]).to_list(None)
+        return [INVOICES.value(row) for row in rows]
 
     async def stages(self, campaign_id: str) -> list[Stage]:
         with sorted_errors():

@@ -116,6 +116,15 @@ SCHEMA = Schema(
             "disputes", (Index([("campaign_id", 1), ("_id", 1)]), Index([("state", 1), ("_id", 1)]))
         ),
         CollectionSchema("receivables", (Index([("campaign_id", 1)]), Index([("state", 1)]))),
+        CollectionSchema(
+            "invoices",
+            (
+                # One posting has one document.
+                Index([("cause", 1)], unique=True),
+                Index([("campaign_id", 1), ("issued_at", 1), ("_id", 1)]),
+            ),
+        ),
+        CollectionSchema("invoice_numbers"),
         CollectionSchema("stages", (Index([("campaign_id", 1), ("number", 1)], unique=True),)),
         CollectionSchema("destinations"),
         CollectionSchema("creators"),

@@ -6,6 +6,7 @@ from datetime import datetime
 from payouts.domain.book import Book, seal_into
 from payouts.domain.ledger import Posting
 from payouts.domain.receivable import follow, touches
+from payouts.handlers.invoices import ask_for_invoices
 from payouts.ports.unit import PayoutsUnit
 
 
@@ -30,6 +31,7 @@ async def post_all(
     await unit.books.append([block for _, blocks in sealed for block in blocks])
     for book, postings in made:
         await _follow_debts(unit, book, postings, now)
+        await ask_for_invoices(unit, book, postings, now)
     if known:
         await unit.books.claim(known.keys())
     return [moved for moved, _ in sealed]

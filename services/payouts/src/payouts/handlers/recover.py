@@ -70,6 +70,8 @@ class RecoverPayouts(ServiceRecovery):
         "personal links issued after the backup: they open nothing any more; one that was replaced "
         "meanwhile opens again until the next is issued",
         "audit records after the backup",
+        "invoices issued after the backup: give `PAYOUTS_INVOICE_LETTERS` new letters before the "
+        "next start, so that no number means two documents; credit what is invoiced again",
         "daily signatures of the chains' heads after the backup: who noted them can still compare",
     )
 

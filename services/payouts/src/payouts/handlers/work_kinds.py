@@ -13,6 +13,7 @@ REFUND_RUN_END = "refund-run-end"
 STAGE = "stage"
 DISPUTE = "dispute"
 CLAIM = "claim"
+INVOICE = "invoice"
 
 
 def refund_work(refund: Refund, due: datetime) -> WorkItem:

@@ -17,6 +17,7 @@ from payouts.handlers.wake import wake, wake_disputes
 from payouts.http.claim_money import add_claim_money_route
 from payouts.http.claims import add_claim_routes
 from payouts.http.debts import add_debt_routes
+from payouts.http.invoices import add_invoice_routes
 from payouts.http.ledger import add_ledger_routes
 from payouts.http.models import (
     BlockPage,
@@ -168,6 +169,7 @@ def build_api(
     add_reconciliation_routes(api, guard, reconciliation, clock)
     add_ledger_routes(api, guard, queries, signatures, keys)
     add_debt_routes(api, guard, units, queries, clock, creator, unknown=_unknown_campaign)
+    add_invoice_routes(api, guard, queries, creator, unknown=_unknown_campaign)
 
     @api.get("/campaigns/{campaign_id}/blocks", dependencies=[guard.anybody()])
     async def list_blocks(

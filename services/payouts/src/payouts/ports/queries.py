@@ -10,6 +10,7 @@ from payouts.domain.book import Book
 from payouts.domain.book_state import BookState
 from payouts.domain.destination import Destination
 from payouts.domain.dispute import Dispute, DisputeState
+from payouts.domain.invoice import Invoice
 from payouts.domain.plan import StageKind
 from payouts.domain.receivable import Receivable
 from payouts.domain.refund import Refund, RefundState
@@ -127,6 +128,10 @@ class Queries(Protocol):
 
     async def open_receivables(self) -> int:
         """Return how many debts are open, over all campaigns."""
+        ...
+
+    async def invoices(self, campaign_id: str) -> list[Invoice]:
+        """Return the campaign's documents about fees, in the order in which they were issued."""
         ...
 
     async def stages(self, campaign_id: str) -> list[Stage]: ...

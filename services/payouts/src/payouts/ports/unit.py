@@ -9,6 +9,7 @@ from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
 from payouts.domain.dispute import Dispute, DisputeFact
+from payouts.domain.invoice import Invoice, Numbers
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
@@ -166,6 +167,10 @@ class Creators(Protocol):
         """Keep the creator of each campaign; known campaigns stay as they are."""
         ...
 
+    async def of(self, campaign_id: str) -> str | None:
+        """Return who owns the campaign, None for one that nobody told of."""
+        ...
+
 
 class Launches(Protocol):
     """What campaigns promised at their launch, bound to one transaction; the first word holds."""
@@ -175,6 +180,26 @@ class Launches(Protocol):
         ...
 
     async def load(self, campaign_id: str) -> LaunchTerms | None: ...
+
+
+class Invoices(Protocol):
+    """Documents about fees, bound to one transaction; none is ever changed."""
+
+    async def of_campaign(self, campaign_id: str) -> list[Invoice]:
+        """Return the campaign's, in the order in which they were issued."""
+        ...
+
+    async def numbers(self, series: str) -> Numbers:
+        """Return how far a series is given; version 0 for one that nobody began."""
+        ...
+
+    async def add(self, invoice: Invoice, numbers: Numbers) -> None:
+        """Keep the document and its series; all of it or nothing.
+
+        `Conflict` if the number was taken by somebody else since, `DuplicateKey` if the number or
+        the cause has a document.
+        """
+        ...
 
 
 class Facts(Protocol):
@@ -198,4 +223,5 @@ class PayoutsUnit(Unit):
     launches: Launches
     disputes: Disputes
     receivables: Receivables
+    invoices: Invoices
     facts: Facts

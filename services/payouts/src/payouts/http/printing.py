@@ -1,0 +1,109 @@
+"""Pages to print, in French and English: plain tables, every text escaped, nothing loaded."""
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from html import escape
+
+from fastapi.responses import HTMLResponse
+
+from sosst_contracts.money import exponent
+
+
+class Language(StrEnum):
+    FRENCH = "fr"
+    ENGLISH = "en"
+
+
+# Thin spaces that no line breaks at; a comma in French, a point in English.
+_MARKS = {Language.FRENCH: ("\u202f", ","), Language.ENGLISH: (",", ".")}
+_DAYS = {Language.FRENCH: "%d/%m/%Y", Language.ENGLISH: "%Y-%m-%d"}
+
+_STYLE = """
+body { font: 11pt/1.4 sans-serif; margin: 2rem auto; max-width: 45rem; color: #000; }
+h1 { font-size: 16pt; } h2 { font-size: 12pt; margin-top: 1.5rem; }
+table { border-collapse: collapse; width: 100%; }
+th { font-weight: normal; text-align: left; }
+td { text-align: right; font-variant-numeric: tabular-nums; }
+th, td { border-bottom: 1px solid #999; padding: .25rem .5rem; }
+tr.sum th, tr.sum td { font-weight: bold; border-top: 2px solid #000; }
+@page { margin: 2cm; }
+@media print { body { margin: 0; max-width: none; } tr { break-inside: avoid; } }
+"""
+_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+# Whoever opens it has a right to it; no cache and no other page has.
+HEADERS = {
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "Cache-Control": "private, no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A heading, lines of label and value, and whether the last line is their sum."""
+
+    heading: str
+    lines: tuple[tuple[str, str], ...]
+    summed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What is on a page."""
+
+    title: str
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...] = ()
+
+
+def printed(sheet: Sheet, language: Language) -> HTMLResponse:
+    """Return the page, which loads nothing and runs nothing."""
+    body = "".join(map(_table, sheet.tables))
+    notes = "".join(f"<p>{escape(note)}</p>" for note in sheet.notes)
+    title = escape(sheet.title)
+    html = (
+        f'<!doctype html><html lang="{language.value}"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{title}</title>'
+        f"<style>{_STYLE}</style></head><body><h1>{title}</h1>{body}{notes}</body></html>"
+    )
+    return HTMLResponse(html, headers=HEADERS)
+
+
+def _table(table: Table) -> str:
+    rows = "".join(_rows(table))
+    return f"<h2>{escape(table.heading)}</h2><table><tbody>{rows}</tbody></table>"
+
+
+def _rows(table: Table) -> Iterable[str]:
+    for place, (label, value) in enumerate(table.lines, start=1):
+        is_sum = table.summed and place == len(table.lines)
+        kind = ' class="sum"' if is_sum else ""
+        yield f'<tr{kind}><th scope="row">{escape(label)}</th><td>{escape(value)}</td></tr>'
+
+
+def amount_text(amount: int, currency: str, language: Language) -> str:
+    """Return an amount of minor units as people of the language write it."""
+    thousands, point = _MARKS[language]
+    digits = exponent(currency)
+    whole, rest = divmod(abs(amount), 10**digits)
+    text = f"{whole:,}".replace(",", thousands)
+    if digits:
+        text += f"{point}{rest:0{digits}}"
+    return f"{'-' if amount < 0 else ''}{text}\u00a0{currency}"
+
+
+def day_text(at: datetime, language: Language) -> str:
+    """Return the day in UTC, as all days of the books are."""
+    return at.strftime(_DAYS[language])
+
+
+def rate_text(basis_points: int, language: Language) -> str:
+    point = _MARKS[language][1]
+    whole, rest = divmod(basis_points, 100)
+    return f"{whole}{point}{rest:02}\u00a0%" if rest else f"{whole}\u00a0%"
