@@ -49,7 +49,7 @@ BOOK_VALIDATOR = {
 }
 
 SCHEMA = Schema(
-    version=11,
+    version=12,
     collections=(
         CollectionSchema(
             "books",

@@ -242,7 +242,6 @@ def _not_whole(kept: Kept) -> Iterator[Violation]:
     fees = sum(one.covered.total + one.owed.total for one in divided)
     to_backers = pledges.reserved + pledges.returned + pledges.disputed - pledges.over
     to_backers += kept.compensated.beyond_by_campaign
-    left = kept.book.balances.get(Account.BACKER_FUNDS, 0)
     left = kept.book.balances.get(Account.BACKER_FUNDS, 0) + kept.book.life.dust_kept
     if came != left + to_creator + fees + to_backers:
         detail = (
