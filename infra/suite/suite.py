@@ -210,6 +210,8 @@ class Suite:
             environment |= {
                 "PROVIDER_URL": self.sandbox.url,
                 "PROVIDER_SECRET_KEY": SANDBOX_KEY,
+                # The sandbox takes whatever comes.
+                "PROVIDER_REQUESTS_PER_SECOND": "1000",
                 "LEDGER_SIGNING_KEYS": self._ledger_key(),
                 "CLAIM_LINK_SECRETS": hashlib.sha256(f"{self.prefix}links".encode()).hexdigest(),
                 "SELLER": SELLER,

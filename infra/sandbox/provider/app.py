@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from fastapi import FastAPI, Request, Response
 
 from infra.sandbox.provider import control, transitions
-from infra.sandbox.provider.book import PLATFORM, dump
+from infra.sandbox.provider.book import PLATFORM, Session, dump
 from infra.sandbox.provider.calls import Answer, Call
 from infra.sandbox.provider.connections import close_unanswered
 from infra.sandbox.provider.delivery import Deliverer
 from infra.sandbox.provider.errors import ApiError, internal_error
 from infra.sandbox.provider.execution import execute
+from infra.sandbox.provider.limit import Limit
 from infra.sandbox.provider.operations import OPERATIONS, Operation
 from infra.sandbox.provider.parameters import Parameters
 from infra.sandbox.provider.writer import Writer
@@ -30,6 +31,7 @@ def build_app(connection: sqlite3.Connection, seed: int) -> FastAPI:
         app.state.writer = Writer(connection, seed, transitions.run_due)
         app.state.deliverer = Deliverer(app.state.writer)
         app.state.keys_in_use = set()
+        app.state.limit = Limit()
         # The deliverer's poll is also the tick that makes due transitions happen.
         delivering = asyncio.create_task(app.state.deliverer.run())
         yield
@@ -76,7 +78,7 @@ async def _answer(request: Request, operation: Operation) -> Answer:
     call = await _read(request, operation)
     with _key_in_use(request.app.state.keys_in_use, call):
         answer = await control.writer_of(request).submit(
-            lambda session: execute(session, operation, call)
+            lambda session: _taken(request.app.state.limit, session, operation, call)
         )
         deliverer: Deliverer = request.app.state.deliverer
         if answer.early:
@@ -84,6 +86,11 @@ async def _answer(request: Request, operation: Operation) -> Answer:
         elif answer.emitted:
             deliverer.wake()
     return answer
+
+
+def _taken(limit: Limit, session: Session, operation: Operation, call: Call) -> Answer:
+    refusal = limit.refusal(session.settings["requests_per_second"])
+    return refusal or execute(session, operation, call)
 
 
 async def _read(request: Request, operation: Operation) -> Call:

@@ -61,6 +61,8 @@ SETTINGS: dict[str, Any] = {
     "refund_processing_seconds": 0,
     "payout_arrival_seconds": 0,
     "payout_interval": "manual",
+    # 0: as many as come.
+    "requests_per_second": 0,
 }
 
 

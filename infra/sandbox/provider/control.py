@@ -22,6 +22,7 @@ from infra.sandbox.provider.book import Body, Session, dump
 from infra.sandbox.provider.errors import ApiError
 from infra.sandbox.provider.events import EVENT_TYPES
 from infra.sandbox.provider.execution import LATE_TRANSITIONS
+from infra.sandbox.provider.limit import Limit
 from infra.sandbox.provider.operations import OPERATION_NAMES
 from infra.sandbox.provider.parameters import AMOUNT_MAXIMUM
 from infra.sandbox.provider.writer import Writer
@@ -101,6 +102,7 @@ class SettingsChange(Strict):
     refund_processing_seconds: float | None = Field(default=None, ge=0)
     payout_arrival_seconds: float | None = Field(default=None, ge=0)
     payout_interval: Literal["manual", "daily", "weekly", "monthly"] | None = None
+    requests_per_second: float | None = Field(default=None, ge=0)
 
 
 class AccountChange(Strict):
@@ -224,7 +226,13 @@ async def change_account(request: Request, identifier: str, change: AccountChang
 
 @router.get("/book")
 async def read_book(request: Request, charges: bool = True) -> Body:
-    return await _submit(request, lambda session: totals.whole_book(session, with_charges=charges))
+    limit: Limit = request.app.state.limit
+    requests = {"taken": limit.taken, "turned_away": limit.turned_away}
+
+    def work(session: Session) -> Body:
+        return totals.whole_book(session, with_charges=charges) | {"requests": requests}
+
+    return await _submit(request, work)
 
 
 def writer_of(request: Request) -> Writer:

@@ -33,6 +33,7 @@ from payouts.ports.provider import (
     Throttled,
 )
 from servicekit.clock import ManualClock
+from servicekit.pace import Pace
 from services.payouts.tests.builders import LIMIT, NOW, SHARES, a_book, a_pledge
 from services.payouts.tests.fakes import MemoryProvider
 
@@ -133,7 +134,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         yield MemoryWorld(MemoryProvider(clock, cash=FLOAT), clock)
         return
     address = request.getfixturevalue("sandbox_address")
-    provider = StripeProvider(address, "sk_test", timeout_seconds=5)
+    provider = StripeProvider(address, "sk_test", timeout_seconds=5, pace=Pace(1_000))
     async with SandboxClient(address) as client:
         await client.top_up(FLOAT, "EUR")
         yield SandboxWorld(provider, client)
@@ -403,7 +404,9 @@ async def test_a_provider_that_is_away_is_no_exception() -> None:
     """Every method answers that nobody knows."""
     listener = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
-    provider = StripeProvider(f"http://127.0.0.1:{port}", "sk_test", timeout_seconds=1)
+    provider = StripeProvider(
+        f"http://127.0.0.1:{port}", "sk_test", timeout_seconds=1, pace=Pace(1_000)
+    )
     refund = send(request(collect(a_book(), a_pledge()).money, "cause", NOW).refund, NOW)
     stage = a_stage("acct_1")
     ask: Provider = provider
@@ -495,7 +498,7 @@ async def every_movement(world: World) -> list[CashMovement]:
 
 async def test_movements_are_followed_from_the_oldest(sandbox_address: str) -> None:
     """However many there are, and of one second, too: none twice, none left out, in order."""
-    provider = StripeProvider(sandbox_address, "sk_test", timeout_seconds=5)
+    provider = StripeProvider(sandbox_address, "sk_test", timeout_seconds=5, pace=Pace(1_000))
     async with SandboxClient(sandbox_address) as client:
         await client.advance_clock(10)
         await asyncio.gather(*(client.top_up(1, "EUR") for _ in range(210)))

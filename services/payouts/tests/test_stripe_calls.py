@@ -13,6 +13,7 @@ from payouts.domain.book import collect
 from payouts.domain.refund import Refund, request
 from payouts.domain.refund_sending import send
 from payouts.ports.provider import Declined, NoAnswer, Throttled
+from servicekit.pace import Pace
 from services.payouts.tests.builders import NOW, a_book, a_pledge
 
 TIMEOUT_SECONDS = 0.3
@@ -25,7 +26,7 @@ class Stub:
 
     answer: Answers
     heard: list[str] = field(default_factory=list)
-    address: str = ""
+    pace: Pace = field(default_factory=lambda: Pace(1_000))
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -39,7 +40,7 @@ async def answering(answer: Answers) -> AsyncIterator[tuple[StripeProvider, Stub
     stub = Stub(answer)
     server = await asyncio.start_server(stub, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    provider = StripeProvider(f"http://127.0.0.1:{port}", "sk_test_1", TIMEOUT_SECONDS)
+    provider = StripeProvider(f"http://127.0.0.1:{port}", "sk_test_1", TIMEOUT_SECONDS, stub.pace)
     yield provider, stub
     await provider.close()
     server.close()

@@ -146,6 +146,11 @@ WORK_OLDEST = Gauge(
     "Earliest due time among the work; 0 = none. Far in the past: no worker claims it.",
     ["kind"],
 )
+DISPATCHES = Gauge(
+    "sosst_dispatches",
+    "1 = this process sends to the account outside. 0 in all of them: nobody does, look why.",
+    ["account"],
+)
 WORK_LEASE_EXPIRED = Counter(
     "sosst_work_lease_expired_total",
     "Claims of work whose holder had vanished. Expected after a crash, suspicious otherwise.",

@@ -16,6 +16,7 @@ from servicekit.auth import TokenVerifier
 from servicekit.backlog import Backlog
 from servicekit.clock import DatabaseClock
 from servicekit.consume import BatchConsumer, Subscription
+from servicekit.dispatch import Lane
 from servicekit.errors import DependencyAway
 from servicekit.health import Check, Health
 from servicekit.issuer_keys import PublishedKeys
@@ -156,12 +157,16 @@ class Runtime(Generic[U]):
         *,
         concurrency: int,
         lease_seconds: float,
+        lane: Lane | None = None,
     ) -> None:
-        """Perform claimed work (role `work`); woken by every offer of this process."""
+        """Perform claimed work (role `work`); woken by every offer of this process.
+
+        In the lane of a dispatcher where one is given, else as fast as it goes.
+        """
         if "work" not in self._roles:
             return
         worker = Worker(
-            self.work,
+            lane or self.work,
             kind,
             perform,
             self.clock,
@@ -170,6 +175,8 @@ class Runtime(Generic[U]):
             poll_seconds=self.work_poll_seconds,
         )
         self._workers[kind] = worker
+        if lane is not None:
+            lane.wakes(worker.nudge)
         self.when_offered(worker.nudge)
         self._loops.append(Loop(f"work {kind}", worker.run))
 

@@ -59,7 +59,14 @@ PLUMBING_COLLECTIONS: tuple[CollectionSchema, ...] = (
             Index([("key", 1)]),
         ),
     ),
-    CollectionSchema("work", (Index([("kind", 1), ("priority", 1), ("due", 1)]),)),
+    CollectionSchema(
+        "work",
+        (
+            Index([("kind", 1), ("priority", 1), ("due", 1)]),
+            # Whose turn it is: only what a dispatcher claims has a group.
+            Index([("kind", 1), ("group", 1), ("due", 1)], partial={"group": {"$gt": ""}}),
+        ),
+    ),
 )
 
 

@@ -35,7 +35,8 @@ POLL_SECONDS = 0.25
 class WorkItem:
     """Something to do: lower `priority` goes first, then earlier `due`; `payload` is BSON-safe.
 
-    `cause` is why; where it is None, offering the item fills it in.
+    `cause` is why; where it is None, offering the item fills it in. `group` is whose work it is,
+    where a dispatcher gives each group its turn.
     """
 
     id: str
@@ -44,6 +45,7 @@ class WorkItem:
     priority: int = 100
     payload: dict[str, Any] = field(default_factory=dict)
     cause: Cause | None = None
+    group: str = ""
 
     @property
     def things(self) -> Things:
@@ -106,9 +108,24 @@ class WorkQueue(Protocol):
     """The side of the queue that workers poll."""
 
     async def claim(
-        self, kind: str, now: datetime, limit: int, lease_seconds: float
+        self,
+        kind: str,
+        now: datetime,
+        limit: int,
+        lease_seconds: float,
+        *,
+        group: str | None = None,
+        before: int | None = None,
     ) -> list[Claim]:
-        """Take up to `limit` due items, best first; two claimers never hold the same item."""
+        """Take up to `limit` due items, best first; two claimers never hold the same item.
+
+        Of one group only, where one is named (the earliest due first), and of priorities before
+        `before`.
+        """
+        ...
+
+    async def next_group(self, kind: str, now: datetime, after: str) -> str | None:
+        """Return the first group behind `after`, by its name, with due work; None at the end."""
         ...
 
     async def extend(self, claims: Sequence[Claim], until: datetime) -> int:
@@ -187,12 +204,23 @@ class MongoWorkQueue:
         self._items = database.collection("work")
 
     async def claim(
-        self, kind: str, now: datetime, limit: int, lease_seconds: float
+        self,
+        kind: str,
+        now: datetime,
+        limit: int,
+        lease_seconds: float,
+        *,
+        group: str | None = None,
+        before: int | None = None,
     ) -> list[Claim]:
         token = secrets.token_hex(12)
         until = now + timedelta(seconds=lease_seconds)
-        due = {"kind": kind, "due": {"$lte": now}}
+        due: Document = {"kind": kind, "due": {"$lte": now}}
         best = [("priority", 1), ("due", 1)]
+        if group is not None:
+            due["group"], best = group, [("due", 1)]
+        if before is not None:
+            due["priority"] = {"$lt": before}
         with sorted_errors():
             found = await self._items.find(due).sort(best).limit(limit).to_list(None)
             if not found:
@@ -208,6 +236,12 @@ class MongoWorkQueue:
         # What was taken is all due at the end of the lease: the order is that of before.
         mine = {row["_id"]: row for row in taken}
         return [_claim(mine[row["_id"]]) for row in found if row["_id"] in mine]
+
+    async def next_group(self, kind: str, now: datetime, after: str) -> str | None:
+        due = {"kind": kind, "group": {"$gt": after}, "due": {"$lte": now}}
+        with sorted_errors():
+            row = await self._items.find_one(due, {"group": 1}, sort=[("group", 1)])
+        return str(row["group"]) if row else None
 
     async def extend(self, claims: Sequence[Claim], until: datetime) -> int:
         if not claims:
@@ -255,7 +289,7 @@ def _document(item: WorkItem) -> Document:
         "cause": _cause_document(item.cause),
         "token": None,
         "attempt": 0,
-    }
+    } | ({"group": item.group} if item.group else {})
 
 
 def _explained(item: WorkItem, made: Causes) -> WorkItem:
@@ -284,9 +318,8 @@ def _cause(row: Document) -> Cause | None:
 
 
 def _claim(row: Document) -> Claim:
-    item = WorkItem(
-        row["_id"], row["kind"], row["due"], row["priority"], row["payload"], _cause(row)
-    )
+    explained = row["payload"], _cause(row), row.get("group", "")
+    item = WorkItem(row["_id"], row["kind"], row["due"], row["priority"], *explained)
     return Claim(item, row["token"], row["attempt"], row["due"])
 
 
@@ -337,14 +370,26 @@ class MemoryWorkQueue:
         self._items: dict[str, _Held] = database.table("work")
 
     async def claim(
-        self, kind: str, now: datetime, limit: int, lease_seconds: float
+        self,
+        kind: str,
+        now: datetime,
+        limit: int,
+        lease_seconds: float,
+        *,
+        group: str | None = None,
+        before: int | None = None,
     ) -> list[Claim]:
         token = secrets.token_hex(12)
         until = now + timedelta(seconds=lease_seconds)
 
         async def take() -> list[Claim]:
-            due = [h for h in self._items.values() if h.item.kind == kind and h.item.due <= now]
-            due.sort(key=lambda held: (held.item.priority, held.item.due))
+            due = [
+                held
+                for held in self._due(kind, now)
+                if group in (None, held.item.group)
+                and (before is None or held.item.priority < before)
+            ]
+            due.sort(key=lambda h: (h.item.priority if group is None else 0, h.item.due))
             claims = []
             for held in due[:limit]:
                 taken = _Held(replace(held.item, due=until), token, held.attempt + 1)
@@ -353,6 +398,13 @@ class MemoryWorkQueue:
             return claims
 
         return await self._database.transaction(take)
+
+    async def next_group(self, kind: str, now: datetime, after: str) -> str | None:
+        groups = {held.item.group for held in self._due(kind, now)}
+        return min((group for group in groups if group > after), default=None)
+
+    def _due(self, kind: str, now: datetime) -> list[_Held]:
+        return [h for h in self._items.values() if h.item.kind == kind and h.item.due <= now]
 
     async def extend(self, claims: Sequence[Claim], until: datetime) -> int:
         async def lengthen() -> int:

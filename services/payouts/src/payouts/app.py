@@ -52,6 +52,7 @@ from payouts.handlers.work_kinds import (
     CLAIM,
     DISPUTE,
     INVOICE,
+    OF_A_RUN,
     REFUND,
     REFUND_RUN,
     REFUND_RUN_END,
@@ -66,14 +67,17 @@ from payouts.sweeps.cash import FollowCash, Reconcile
 from payouts.sweeps.queues import MeasureFunds, MeasureQueues
 from payouts.sweeps.refunds import ExpireRequests, RemindBackers, ShareWhatCameBack
 from servicekit.command import Command, Context
+from servicekit.dispatch import Dispatcher
+from servicekit.loops import Loop
 from servicekit.mongo import Database, Session
+from servicekit.pace import Pace
 from servicekit.positions import TopicPositions
 from servicekit.process import Process
 from servicekit.runtime import Runtime
 from servicekit.secret_files import first_line
 from servicekit.sweeps import Sweep
 from servicekit.units import Plumbing
-from servicekit.work import Claim
+from servicekit.work import Claim, WorkItem
 
 CASH_SECONDS = 2.0
 MEASURE_SECONDS = 15.0
@@ -88,6 +92,7 @@ STAGE_CONCURRENCY = 4
 RUN_CONCURRENCY = 2
 DISPUTE_CONCURRENCY = 2
 CLAIM_CONCURRENCY = 2
+SPARE_FOR_STAGES = 0.2
 
 
 def begin(settings: PayoutsSettings, roles: Collection[str]) -> Runtime[PayoutsUnit]:
@@ -116,7 +121,8 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> PayoutsUni
 def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Process:
     """Add payouts' own parts to the runtime."""
     queries = MongoQueries(runtime.database)
-    provider = _provider(settings)
+    pace = Pace(settings.provider_requests_per_second)
+    provider = _provider(settings, pace)
     runtime.on_close(provider.close)
     runtime.before_start(RefuseAutomaticPayouts(provider))
     funds = FundsReader(provider, queries)
@@ -128,7 +134,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     refunds = SendRefunds(
         lanes, provider, queries, funds, brake, settings.key_rules(), runtime.clock
     )
-    _work(settings, runtime, refunds, stages)
+    _work(settings, runtime, pace, refunds, stages)
     disputes = FollowDisputes(runtime.units, provider, runtime.clock)
     runtime.worker(
         DISPUTE,
@@ -200,11 +206,12 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     return runtime.process(api)
 
 
-def _provider(settings: PayoutsSettings) -> StripeProvider:
+def _provider(settings: PayoutsSettings, pace: Pace) -> StripeProvider:
     return StripeProvider(
         settings.provider_url,
         first_line(settings.provider_secret_key),
         settings.provider_timeout_seconds,
+        pace,
     )
 
 
@@ -234,6 +241,7 @@ def _stages(
 def _work(
     settings: PayoutsSettings,
     runtime: Runtime[PayoutsUnit],
+    pace: Pace,
     refunds: SendRefunds,
     stages: PayStages,
 ) -> None:
@@ -242,8 +250,28 @@ def _work(
     async def run(claim: Claim) -> None:
         await run_all(runtime.units, claim, runtime.clock.now())
 
-    runtime.worker(REFUND, refunds, concurrency=settings.refund_concurrency, lease_seconds=lease)
-    runtime.worker(STAGE, stages, concurrency=STAGE_CONCURRENCY, lease_seconds=lease)
+    async def offer(item: WorkItem) -> None:
+        await runtime.units.run(lambda unit: unit.plumbing.work.offer([item]))
+
+    dispatcher = Dispatcher("provider", runtime.work, offer, pace, runtime.clock)
+    runtime.loop("work", Loop("dispatch provider", dispatcher.run))
+    # Stages come before refunds: a part of the pace is always free for them.
+    of_stages = dispatcher.lane()
+    of_refunds = dispatcher.lane(spare=SPARE_FOR_STAGES, urgent_before=OF_A_RUN)
+    runtime.worker(
+        STAGE,
+        of_stages.performing(stages),
+        concurrency=STAGE_CONCURRENCY,
+        lease_seconds=lease,
+        lane=of_stages,
+    )
+    runtime.worker(
+        REFUND,
+        of_refunds.performing(refunds),
+        concurrency=settings.refund_concurrency,
+        lease_seconds=lease,
+        lane=of_refunds,
+    )
     runtime.worker(REFUND_RUN, run, concurrency=RUN_CONCURRENCY, lease_seconds=lease)
     ends = EndRuns(runtime.units, runtime.clock)
     runtime.worker(REFUND_RUN_END, ends, concurrency=RUN_CONCURRENCY, lease_seconds=lease)
@@ -267,7 +295,7 @@ async def _verify_ledger(context: Context) -> int:
 async def _reconcile(context: Context) -> int:
     runtime = context.runtime
     settings = cast(PayoutsSettings, runtime.settings)
-    provider = _provider(settings)
+    provider = _provider(settings, Pace(settings.provider_requests_per_second))
     try:
         store = MongoReconciliation(runtime.database)
         patience = timedelta(seconds=settings.reconcile_after_seconds)

@@ -56,6 +56,12 @@ class PayoutsSettings(ServiceSettings):
     provider_timeout_seconds: float = Field(
         8.0, gt=0, description="Time-out of one call; must stay below the lease."
     )
+    provider_requests_per_second: float = Field(
+        80.0,
+        gt=0,
+        description="How many calls a second all instances together send; Stripe takes 100 of a "
+        "live account, 25 of a test account.",
+    )
     provider_consistency_seconds: int = Field(
         5, ge=0, description="How long the provider may take to show what it did."
     )

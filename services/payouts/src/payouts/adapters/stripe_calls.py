@@ -13,6 +13,7 @@ from payouts.adapters.stripe_objects import FINAL_REASONS, Body
 from payouts.metrics import PROVIDER_DURATION, PROVIDER_REQUESTS
 from payouts.ports.provider import Declined, NoAnswer, NotThere, Throttled
 from servicekit import traces
+from servicekit.pace import Pace
 
 log = structlog.get_logger()
 
@@ -20,6 +21,8 @@ PAGE = 100
 RETRY_AFTER_SECONDS = 1.0
 # Our key is refused, not the work: a person must give another one, and nothing is lost till then.
 KEY_REFUSED_SECONDS = 30.0
+# What concerns all calls of the account, and how long it rests where the answer does not say.
+_REST = {429: RETRY_AFTER_SECONDS, 401: KEY_REFUSED_SECONDS}
 UNKNOWN_ACCOUNT = "account_invalid"
 _WITHOUT_FUNDS = frozenset({"balance_insufficient", "insufficient_funds"})
 
@@ -33,25 +36,30 @@ class HttpxTransport(stripe.HTTPClient):
     """Carries the library's calls; its own takes proxies from wherever and has no deadline.
 
     httpx limits each read, so that a call which drips would last for ever: here the whole call
-    has a time-out, and the domain counts on it (`money.md` 6).
+    has a time-out, and the domain counts on it (`money.md` 6). Each call is counted for the pace of
+    the account, which rests as long as any answer asks for.
     """
 
     name = "httpx"
 
-    def __init__(self, timeout_seconds: float) -> None:
+    def __init__(self, timeout_seconds: float, pace: Pace) -> None:
         super().__init__()
         self._timeout_seconds = timeout_seconds
+        self._pace = pace
         self._http = httpx.AsyncClient(timeout=timeout_seconds, trust_env=False)
 
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
+        self._pace.spend()
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 answer = await self._http.request(method, url, headers=headers, content=post_data)
         except (httpx.HTTPError, TimeoutError) as error:
             lost = stripe.APIConnectionError(repr(error))  # type: ignore[no-untyped-call]
             raise lost from error
+        if answer.status_code in _REST:
+            self._pace.pause(_retry_after(answer.headers, _REST[answer.status_code]))
         return answer.content, answer.status_code, answer.headers
 
     async def close_async(self) -> None:
@@ -193,7 +201,7 @@ def _what_it_means(operation: str, error: stripe.StripeError) -> Declined | Thro
     if status == 500:
         return NoAnswer(key_spent=True)
     if status == 429 or code == "idempotency_key_in_use":
-        return Throttled(_retry_after(error))
+        return Throttled(_retry_after(error.headers or {}, RETRY_AFTER_SECONDS))
     if _type_of(error) == "idempotency_error":
         # The key was for another body, which may have been done: only a look-up tells.
         log.error("the key was used for something else", operation=operation, error=str(error))
@@ -225,12 +233,12 @@ def _code_of(error: stripe.StripeError) -> str:
     return str(said.get("code") or said.get("type") or error.http_status)
 
 
-def _retry_after(error: stripe.StripeError) -> float:
+def _retry_after(headers: Mapping[str, str], otherwise: float) -> float:
     try:
-        return float((error.headers or {}).get("Retry-After", RETRY_AFTER_SECONDS))
+        return float(headers.get("Retry-After", otherwise))
     except ValueError:
         # A date is allowed there, too; nobody was seen to send one.
-        return RETRY_AFTER_SECONDS
+        return otherwise
 
 
 def _outcome(status: int) -> str:

@@ -26,6 +26,7 @@ from payouts.ports.provider import (
     ProviderBalance,
     Throttled,
 )
+from servicekit.pace import Pace
 
 
 class StripeProvider:
@@ -34,8 +35,8 @@ class StripeProvider:
     A payment is known by its charge (`ch_…`, `py_…`).
     """
 
-    def __init__(self, address: str, secret_key: str, timeout_seconds: float) -> None:
-        self._transport = calls.HttpxTransport(timeout_seconds)
+    def __init__(self, address: str, secret_key: str, timeout_seconds: float, pace: Pace) -> None:
+        self._transport = calls.HttpxTransport(timeout_seconds, pace)
         self._stripe = stripe.StripeClient(
             secret_key,
             http_client=self._transport,

@@ -15,10 +15,21 @@ DISPUTE = "dispute"
 CLAIM = "claim"
 INVOICE = "invoice"
 
+BY_PEOPLE = 50
+OF_A_RUN = 100
+
 
 def refund_work(refund: Refund, due: datetime) -> WorkItem:
+    """What people did something about comes first, then each campaign in its turn."""
     payload = {"campaign_id": refund.campaign_id, "refund_id": refund.refund_id}
-    return WorkItem(f"{REFUND}/{refund.refund_id}", REFUND, due, payload=payload)
+    return WorkItem(
+        f"{REFUND}/{refund.refund_id}",
+        REFUND,
+        due,
+        BY_PEOPLE if refund.acts else OF_A_RUN,
+        payload,
+        group=refund.campaign_id,
+    )
 
 
 def refund_run_work(campaign_id: str, due: datetime) -> WorkItem:
