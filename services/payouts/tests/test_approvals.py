@@ -113,7 +113,7 @@ async def test_a_submission_that_did_not_see_a_hold_is_not_saved(payouts: Payout
     stage, book = await the(payouts, 2), await the_book(payouts)
     await place(payouts)
     await pay(payouts)
-    assert (await the(payouts, 2)).state is StageState.FAILED
+    assert (await the(payouts, 2)).state is StageState.HELD
     assert len(payouts.provider.transfers) == 1
 
     async def blind(unit: PayoutsUnit) -> None:

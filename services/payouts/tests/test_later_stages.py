@@ -352,3 +352,91 @@ async def test_a_payout_refused_after_its_transfer_goes_on_though_the_destinatio
     assert [(one.account, one.destination_version) for one in stage.attempts] == [("acct_1", 1)] * 2
     assert (payouts.provider.accounts["acct_1"], payouts.provider.accounts["acct_2"]) == (0, 0)
     await payouts.assert_books_true()
+
+
+@pytest.mark.trap(8)
+async def test_a_transfer_refused_before_the_destination_changed_is_approved_anew(
+    payouts: Payouts,
+) -> None:
+    """Nothing had left: the approval falls, all of it is held again, and one approval pays it."""
+    await second_due(payouts)
+    payouts.provider.faults["create_transfer"] = ["decline"]
+    await approve(payouts, 2, 3_000)
+    while (await the(payouts, 2)).state is not StageState.FAILED:
+        await pay(payouts, turns=1)
+    await payouts.give_destination("acct_2")
+    await pay(payouts, turns=4)
+    stage = await the(payouts, 2)
+    assert (stage.state, stage.reason) == (StageState.DUE, "changed-after-approval")
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and book.balances[Account.BACKER_FUNDS] == 8_000
+    await payouts.assert_books_true()
+    await approve(payouts, 2, 3_000, version=2)
+    await pay(payouts)
+    stage = await the(payouts, 2)
+    assert stage.state is StageState.PAID
+    assert [attempt.number for attempt in stage.attempts] == [1, 2]
+    assert stage.attempts[-1].account == "acct_2"
+    assert len(payouts.provider.transfers) == 2
+    await payouts.assert_books_true()
+
+
+async def test_a_first_stage_whose_transfer_was_refused_follows_its_new_destination(
+    payouts: Payouts,
+) -> None:
+    """The verdict approved it, and approves it again for where the money goes now."""
+    payouts.provider.faults["create_transfer"] = ["decline"] * 3
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    await payouts.give_destination()
+    while (await the(payouts, 1)).failures < 3:
+        await pay(payouts, turns=1)
+    await pay(payouts, turns=4)
+    assert (await the(payouts, 1)).state is StageState.FAILED
+    await payouts.give_destination("acct_2")
+    await pay(payouts)
+    stage = await the(payouts, 1)
+    assert stage.state is StageState.PAID and stage.attempts[-1].account == "acct_2"
+    await payouts.assert_books_true()
+
+
+async def test_staff_let_a_stage_go_on_whose_tries_are_used_up(payouts: Payouts) -> None:
+    """A hold takes back what never left, and after it another approval has all its tries."""
+    await second_due(payouts)
+    payouts.provider.faults["create_transfer"] = ["decline"] * 3
+    await approve(payouts, 2, 3_000)
+    while (await the(payouts, 2)).failures < 3:
+        await pay(payouts, turns=1)
+    now = payouts.clock.now()
+    placed = Hold("look", HoldKind.STAFF, "the account is looked at", "staff-1", now)
+    await run(payouts, lambda unit: place_hold(unit, CAMPAIGN, placed, now))
+    assert (await the(payouts, 2)).state is StageState.HELD
+    await payouts.assert_books_true()
+    await run(payouts, lambda unit: release_hold(unit, CAMPAIGN, "look", "staff-1", now))
+    await approve(payouts, 2, 3_000)
+    await pay(payouts)
+    assert (await the(payouts, 2)).state is StageState.PAID
+    assert len(payouts.provider.transfers) == 2
+    await payouts.assert_books_true()
+
+
+async def test_a_stage_that_failed_unsent_is_cancelled_with_what_its_debt_was_set_off(
+    payouts: Payouts,
+) -> None:
+    """Taken back once and approved again, then cancelled: each name in the book is used once."""
+    await second_due(payouts)
+    payouts.provider.faults["create_transfer"] = ["decline"] * 2
+    await approve(payouts, 2, 3_000)
+    while (await the(payouts, 2)).state is not StageState.FAILED:
+        await pay(payouts, turns=1)
+    await payouts.give_destination("acct_2")
+    await pay(payouts, turns=4)
+    await approve(payouts, 2, 3_000, version=2)
+    while (await the(payouts, 2)).state is not StageState.FAILED:
+        await pay(payouts, turns=1)
+    await payouts.hear_cancellation(2)
+    stage = await the(payouts, 2)
+    assert stage.state is StageState.CANCELLED
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and book.balances[Account.BACKER_FUNDS] == 8_000
+    await payouts.assert_books_true()

@@ -24,6 +24,7 @@ from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
 from payouts.domain.stage import StageState
 from payouts.domain.stage_outcome import TransferSeen
 from payouts.domain.stage_recovery import TransferMade
+from payouts.domain.stopping import Stopped
 from payouts.handlers.holds import place_hold, release_hold
 from payouts.handlers.recover import RecoverPayouts
 from payouts.ports.provider import NoAnswer
@@ -398,6 +399,54 @@ async def test_a_later_stage_is_never_paid_twice_after_a_restore(known: str) -> 
     assert len(again.provider.transfers) == 2
     assert (await the(again, 2)).state is (StageState.PAID if was_approved else StageState.APPROVED)
     await again.assert_books_true()
+
+
+@pytest.mark.trap(21)
+@pytest.mark.trap(23)
+@pytest.mark.parametrize("at", ["pledges", "due", "failed", "back"])
+@pytest.mark.parametrize("lived", ["back", "paid"])
+async def test_a_stage_that_was_taken_back_unsent_is_paid_once_after_a_restore(
+    at: str, lived: str
+) -> None:
+    """Refused, taken back, sent elsewhere: the ledger says how often, the provider whether."""
+    payouts = memory_payouts()
+    await payouts.collect(1, 2)
+    backups = {"pledges": back_up(payouts)}
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    backups["due"] = back_up(payouts)
+    payouts.provider.faults["create_transfer"] = ["decline"]
+    await payouts.give_destination()
+    while (await the(payouts, 1)).state is not StageState.FAILED:
+        await pay(payouts, turns=1)
+    backups["failed"] = back_up(payouts)
+    payouts.brake.pulled[CAMPAIGN] = Stopped("staff-1", NOW)
+    await payouts.give_destination("acct_2")
+    await pay(payouts, turns=4)
+    assert (await the(payouts, 1)).taken_back == 1
+    backups["back"] = back_up(payouts)
+    payouts.brake.pulled.clear()
+    if lived == "paid":
+        await pay(payouts)
+        assert (await the(payouts, 1)).state is StageState.PAID
+    ledger, cash = await ledger_of(payouts), payouts.provider.cash
+    payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
+    again = restore(payouts, backups[at])
+    await roll_forward(again, ledger)
+    if at == "pledges":
+        await again.hear_verdict(Outcome.GOAL_MET, 2)
+    again.provider.cash = cash
+    for _ in range(2):
+        await recover(again)
+    if lived == "back" or await again.queries.destination(CAMPAIGN) is None:
+        await again.give_destination("acct_2")
+    await live(again, 60)
+    assert (await the(again, 1)).state is StageState.PAID
+    assert [m.type for m in again.provider.movements].count("transfer") == 1
+    assert len(again.provider.payouts) == 1
+    await again.assert_books_true()
+    await assert_the_ledger_goes_on(again, ledger)
+    book = await again.queries.book(CAMPAIGN)
+    assert book is not None and not book.unclaimed, await again.queries.unclaimed(CAMPAIGN, "", 9)
 
 
 @pytest.mark.parametrize("known", [StageState.DUE, StageState.APPROVED])

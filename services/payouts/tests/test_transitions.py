@@ -83,6 +83,8 @@ ALLOWED: dict[str, set[str]] = {
         "in_transit>failed",
         "paid>failed",
         "failed>submitted",
+        "failed>due",
+        "failed>held",
     },
     "attempt": {
         "intended>transfer_sent",

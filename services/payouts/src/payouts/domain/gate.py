@@ -235,7 +235,7 @@ def _provider_funds(view: GateView) -> Line:
         return Line(name, LineState.WAITING, why, who=Actor.PROVIDER)
     amount = view.stage.planned_amount if view.stage.amount is None else view.stage.sent
     owed = view.book.balances.get(Account.CREATOR_RECEIVABLE, 0)
-    set_off = 0 if view.stage.attempts else min(amount, owed)
+    set_off = 0 if view.stage.is_submitted else min(amount, owed)
     missing = top_up_needed(view.funds, amount - set_off, set_off)
     if not missing:
         return Line(name, LineState.PASSED, "the provider's balance covers it")

@@ -201,14 +201,14 @@ def last_stage_approval_fallen(approval_id: str, divided: LastStage) -> Posting:
     return Posting(made.row, f"stage-approval-fallen/{approval_id}", undone)
 
 
-def stage_submitted(stage_id: str, amount: int, set_off: int = 0) -> Posting:
-    """Row 15, once per stage: later attempts move the same money.
+def stage_submitted(submission_id: str, amount: int, set_off: int = 0) -> Posting:
+    """Row 15, once for all attempts of an approval: later ones move the same money.
 
     `set_off` of it settles the creator's debt instead of being sent.
     """
     return Posting(
         Row.STAGE_SUBMITTED,
-        f"stage-submitted/{stage_id}",
+        f"stage-submitted/{submission_id}",
         _entries(
             (Account.CREATOR_PAYABLE, Account.CREATOR_RECEIVABLE, set_off),
             (Account.PLATFORM_CURRENT, Account.PROVIDER_BALANCE, set_off),
@@ -242,11 +242,11 @@ def stage_reversed(amount: int, balance_transaction: str) -> Posting:
     return _cash(Row.STAGE_REVERSED, balance_transaction, "transfer-reversal", cash, owed)
 
 
-def stage_taken_back(stage_id: str, amount: int, set_off: int = 0) -> Posting:
+def stage_taken_back(submission_id: str, amount: int, set_off: int = 0) -> Posting:
     """Row 15 undone entry by entry: no transfer of it was ever made, so all is owed as before."""
-    made = stage_submitted(stage_id, amount, set_off)
+    made = stage_submitted(submission_id, amount, set_off)
     undone = tuple(Entry(one.credit, one.debit, one.amount) for one in reversed(made.entries))
-    return Posting(made.row, f"stage-taken-back/{stage_id}", undone)
+    return Posting(made.row, f"stage-taken-back/{submission_id}", undone)
 
 
 def stage_cancelled(approval_id: str, amount: int) -> Posting:

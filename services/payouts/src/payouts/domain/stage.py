@@ -67,11 +67,16 @@ TRANSITIONS: dict[StageState, frozenset[StageState]] = {
     ),
     StageState.IN_TRANSIT: frozenset({StageState.PAID, StageState.FAILED}),
     StageState.PAID: frozenset({StageState.FAILED}),
-    StageState.FAILED: frozenset({StageState.SUBMITTED, StageState.CANCELLED}),
+    StageState.FAILED: frozenset(
+        {StageState.SUBMITTED, StageState.DUE, StageState.HELD, StageState.CANCELLED}
+    ),
     StageState.NOTHING_TO_PAY: frozenset(),
     StageState.CANCELLED: frozenset(),
 }
 
+_SUBMITTED = frozenset(
+    {StageState.SUBMITTED, StageState.IN_TRANSIT, StageState.PAID, StageState.FAILED}
+)
 OVER = frozenset({StageState.PAID, StageState.NOTHING_TO_PAY, StageState.CANCELLED})
 
 
@@ -85,7 +90,9 @@ class Stage:
     pays the creator's debt instead of being sent, known from the first attempt on. `failures`
     counts definite failures that used up a try; waiting for funds and a leg that was never made do
     not.
-    `reason` says why the last attempt failed or the approval fell. `version` guards every save.
+    `taken_back` counts how often it was submitted and nothing of it left, each time with a cause of
+    its own in the book. `reason` says why the last attempt failed or the approval fell. `version`
+    guards every save.
     """
 
     campaign_id: str
@@ -107,6 +114,7 @@ class Stage:
     milestone: Milestone | None = None
     divided: LastStage | None = None
     set_off: int = 0
+    taken_back: int = 0
 
     @property
     def stage_id(self) -> str:
@@ -140,6 +148,16 @@ class Stage:
     @property
     def payout_key(self) -> str:
         return f"{self.attempt_id}/payout"
+
+    @property
+    def is_submitted(self) -> bool:
+        """Whether row 15 stands for it."""
+        return self.state in _SUBMITTED
+
+    @property
+    def submission_id(self) -> str:
+        """Names what row 15 posts for it this time."""
+        return f"{self.stage_id}/again-{self.taken_back}" if self.taken_back else self.stage_id
 
     @property
     def attempt(self) -> PayoutAttempt:

@@ -190,13 +190,13 @@ def _owed(stage: Stage) -> tuple[Posting, ...]:
 
 
 def drop_approval(stage: Stage, reason: str) -> StageDecision:
-    """What was approved has changed before it was submitted: due again, nothing owed."""
+    """What was approved has changed before anything of it left: due again, nothing owed."""
     due = _unapproved(stage, StageState.DUE, reason)
     return StageDecision(due, _fallen(stage), (StageDue(due),))
 
 
 def hold(stage: Stage, reason: str, now: datetime) -> StageDecision:
-    """Stand still; an approval that was given falls. What is submitted cannot be held."""
+    """Stand still; an approval that was given falls. What may have left cannot be held."""
     held = _unapproved(stage, StageState.HELD, reason)
     return StageDecision(held, _fallen(stage), (StageHeld(held, reason, now),))
 
@@ -208,17 +208,29 @@ def let_go(stage: Stage, now: datetime) -> StageDecision:
 
 
 def _unapproved(stage: Stage, state: StageState, reason: str) -> Stage:
-    return replace(move(stage, state, reason), approval=None, divided=None)
+    bare = replace(move(stage, state, reason), approval=None, divided=None)
+    if stage.state is not StageState.FAILED:
+        return bare
+    # Another approval begins with all its tries; attempts keep their numbers, which are keys.
+    return replace(bare, set_off=0, failures=0, taken_back=stage.taken_back + 1)
 
 
 def _fallen(stage: Stage) -> tuple[Posting, ...]:
-    if stage.state is not StageState.APPROVED:
-        return ()
+    if stage.state is StageState.FAILED:
+        if any(attempt.transfer_id is not None for attempt in stage.attempts):
+            raise Refused("money-has-left", f"{stage.stage_id} lies on the creator's account")
+        name = stage.submission_id
+        back = postings.stage_taken_back(name, stage.payable, stage.set_off)
+        return (back, _approval_fallen(stage))
+    return (_approval_fallen(stage),) if stage.state is StageState.APPROVED else ()
+
+
+def _approval_fallen(stage: Stage) -> Posting:
     if stage.kind is StageKind.SUPPLEMENT:
-        return (postings.money_back_fallen(stage.approval_id, stage.payable),)
+        return postings.money_back_fallen(stage.approval_id, stage.payable)
     if stage.divided is None:
-        return (postings.stage_approval_fallen(stage.approval_id, stage.payable),)
-    return (postings.last_stage_approval_fallen(stage.approval_id, stage.divided),)
+        return postings.stage_approval_fallen(stage.approval_id, stage.payable)
+    return postings.last_stage_approval_fallen(stage.approval_id, stage.divided)
 
 
 def _needs_milestone(stage: Stage) -> None:

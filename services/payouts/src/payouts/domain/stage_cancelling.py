@@ -38,6 +38,11 @@ def money_has_left(stage: Stage) -> bool:
     return any(attempt.transfer_id is not None for attempt in stage.attempts)
 
 
+def nothing_left(stage: Stage) -> bool:
+    """Whether every try failed before a transfer was made: all of its money is here."""
+    return stage.state is StageState.FAILED and not money_has_left(stage)
+
+
 def money_may_leave(stage: Stage) -> bool:
     """Whether a transfer was asked for whose answer is not definite."""
     return any(attempt.state in _ASKED_FOR for attempt in stage.attempts)
@@ -52,8 +57,8 @@ def _given_back(stage: Stage) -> list[Posting]:
     if stage.state not in _OWED:
         return []
     back = []
-    if stage.attempts:
-        back.append(postings.stage_taken_back(stage.stage_id, stage.payable, stage.set_off))
+    if stage.state is not StageState.APPROVED:
+        back.append(postings.stage_taken_back(stage.submission_id, stage.payable, stage.set_off))
     if stage.divided is None:
         return [*back, postings.stage_cancelled(stage.approval_id, stage.payable)]
     return [*back, postings.last_stage_cancelled(stage.approval_id, stage.divided)]

@@ -58,7 +58,7 @@ def adopt(
     """
     if len(transfers) > 1:
         raise Refused("transferred-twice", f"{stage.stage_id} has {len(transfers)} transfers")
-    if transfers and not stage.attempts and stage.amount is not None:
+    if transfers and not stage.is_submitted and stage.amount is not None:
         stage = set_off(stage, owed, quantum)
     decision = StageDecision(stage)
     for transfer in transfers:
@@ -101,7 +101,7 @@ def _reach(
         before = stage.attempts[-1] if stage.attempts else None
         attempt = payout_attempt.following(before, destination.account, destination.version)
         submitted = replace(move(stage, StageState.SUBMITTED), attempts=(*stage.attempts, attempt))
-        first = (submission(stage),) if not before else ()
+        first = () if stage.is_submitted else (submission(stage),)
         fact = StageSubmitted(submitted, attempt, now)
         decision = decision.then(StageDecision(submitted, first, (fact,)))
     return decision

@@ -60,7 +60,7 @@ def submit(
     owed: int = 0,
     quantum: int = 1,
 ) -> StageDecision:
-    """Begin an attempt, if every line of the gate is passed; row 15 with the first one.
+    """Begin an attempt, if every line of the gate is passed; row 15 with an approval's first one.
 
     `lines` are evaluated inside the transaction that saves the answer. `owed` is the creator's debt
     to the platform: it is set off first, and only the rest is sent, in whole quanta.
@@ -68,14 +68,14 @@ def submit(
     shut = closed(lines)
     if shut:
         raise Refused("gate-closed", ", ".join(line.name for line in shut))
-    before = stage.attempts[-1] if stage.attempts else None
-    if before is None:
+    before, first_time = stage.attempts[-1] if stage.attempts else None, not stage.is_submitted
+    if first_time:
         stage = set_off(stage, owed, quantum)
         if not stage.sent:
             return _all_set_off(stage, now)
     attempt = payout_attempt.following(before, destination.account, destination.version)
     submitted = replace(move(stage, StageState.SUBMITTED), attempts=(*stage.attempts, attempt))
-    first = (submission(stage),) if before is None else ()
+    first = (submission(stage),) if first_time else ()
     return StageDecision(submitted, first, (StageSubmitted(submitted, attempt, now),))
 
 
@@ -86,7 +86,7 @@ def set_off(stage: Stage, owed: int, quantum: int) -> Stage:
 
 def submission(stage: Stage) -> Posting:
     """Return row 15 of this stage."""
-    return postings.stage_submitted(stage.stage_id, stage.payable, stage.set_off)
+    return postings.stage_submitted(stage.submission_id, stage.payable, stage.set_off)
 
 
 def _all_set_off(stage: Stage, now: datetime) -> StageDecision:

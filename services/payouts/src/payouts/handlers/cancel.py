@@ -45,4 +45,4 @@ async def stopped(
 async def _was_submitted(unit: PayoutsUnit, book: Book, stage: Stage) -> bool:
     if not book.unclaimed:
         return False
-    return bool(await unit.books.sealed({f"stage-submitted/{stage.stage_id}"}))
+    return bool(await unit.books.sealed({f"stage-submitted/{stage.submission_id}"}))

@@ -9,6 +9,7 @@ from payouts.domain.holds import Hold, open_holds, place, release
 from payouts.domain.plan import StageKind
 from payouts.domain.stage import Stage, StageDecision, StageState
 from payouts.domain.stage_approval import hold, let_go
+from payouts.domain.stage_cancelling import nothing_left
 from payouts.handlers.posting import post
 from payouts.handlers.wake import wake
 from payouts.ports.unit import PayoutsUnit
@@ -21,7 +22,7 @@ async def place_hold(unit: PayoutsUnit, campaign_id: str, placed: Hold, now: dat
     book = await _book(unit, campaign_id)
     held = replace(book, holds=place(book.holds, placed))
     stages = await unit.stages.load(campaign_id)
-    decisions = [hold(s, placed.reason, now) for s in stages if s.state in _HOLDABLE]
+    decisions = [hold(s, placed.reason, now) for s in stages if _is_holdable(s)]
     return await _save(unit, book, held, stages, decisions, now)
 
 
@@ -34,6 +35,10 @@ async def release_hold(
     stages = await unit.stages.load(campaign_id)
     on = [] if open_holds(released.holds) else [s for s in stages if s.state is StageState.HELD]
     return await _save(unit, book, released, stages, [let_go(s, now) for s in on], now)
+
+
+def _is_holdable(stage: Stage) -> bool:
+    return stage.state in _HOLDABLE or nothing_left(stage)
 
 
 async def _book(unit: PayoutsUnit, campaign_id: str) -> Book:

@@ -18,6 +18,7 @@ from payouts.domain.provider_keys import KeyRules
 from payouts.domain.stage import Stage, StageDecision, StageState
 from payouts.domain.stage_amount import amount_now, check_left
 from payouts.domain.stage_approval import approve_by_verdict, drop_approval, signed_of
+from payouts.domain.stage_cancelling import nothing_left
 from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
 from payouts.domain.stage_sending import StageStep, lose_sight, next_step, resend, send, submit
 from payouts.domain.stopping import Stopped
@@ -275,9 +276,10 @@ class PayStages:
 
 
 def _approval_fell(view: StageView) -> str | None:
-    """Why the approval no longer holds; once submitted it is too late to fall."""
+    """Why the approval no longer holds; once a transfer may be made it is too late to fall."""
     approval, destination = view.stage.approval, view.destination
-    if view.stage.state not in _MAY_FALL or approval is None:
+    may_fall = view.stage.state in _MAY_FALL or nothing_left(view.stage)
+    if not may_fall or approval is None:
         return None
     if destination is None or destination.version != approval.destination_version:
         return "changed-after-approval"

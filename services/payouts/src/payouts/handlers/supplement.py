@@ -36,4 +36,4 @@ async def plan_supplement(
 
 
 def _waits(stage: Stage) -> bool:
-    return stage.state not in OVER and not stage.attempts
+    return stage.state not in OVER and not stage.is_submitted

@@ -8,6 +8,7 @@ from payouts.domain.book import Book
 from payouts.domain.plan import StageKind
 from payouts.domain.stage import StageState
 from payouts.domain.stage_approval import drop_approval
+from payouts.domain.stage_cancelling import nothing_left
 from payouts.handlers.posting import post
 from payouts.handlers.recovery.unclaimed import (
     APPROVED,
@@ -56,8 +57,8 @@ class CountApprovals:
     async def count_taken_back(self, book: Book) -> None:
         """A stage that was submitted, and taken back unsent, moved nothing in the end."""
         for back in await unclaimed(self.queries, book, TAKEN_BACK):
-            causes = (back, f"{SUBMITTED}{back.removeprefix(TAKEN_BACK)}")
-            await self.units.run(partial(claim_what_moved_nothing, book.campaign_id, causes))
+            work = partial(_count_submission, book.campaign_id, back.removeprefix(TAKEN_BACK))
+            await self.units.run(work)
 
     async def _count_one(self, book: Book, fell: str, approval_id: str) -> None:
         stage_id, _, number = approval_id.rpartition("/approval-")
@@ -71,6 +72,18 @@ class CountApprovals:
             causes=causes,
         )
         await self.units.run(work)
+
+
+async def _count_submission(campaign_id: str, submission_id: str, unit: PayoutsUnit) -> None:
+    """Claim both, and count them where the stage goes on: no name in the book is used again."""
+    causes = (f"{TAKEN_BACK}{submission_id}", f"{SUBMITTED}{submission_id}")
+    known = len(await unit.books.sealed(causes)) == len(causes)
+    await claim_what_moved_nothing(campaign_id, causes, unit)
+    stage_id, _, number = submission_id.partition("/again-")
+    stages = [one for one in await unit.stages.load(campaign_id) if one.stage_id == stage_id]
+    counted = [replace(one, taken_back=max(one.taken_back, int(number or 0) + 1)) for one in stages]
+    if known:
+        await unit.stages.save(counted)
 
 
 async def _count_approval(
@@ -87,7 +100,8 @@ async def _count_approval(
     if stage is None:
         return
     book = (await unit.books.load([campaign_id]))[campaign_id]
-    if stage.state is StageState.APPROVED and f"{APPROVED}{stage.approval_id}" == causes[1]:
+    stands = stage.state is StageState.APPROVED or nothing_left(stage)
+    if stands and f"{APPROVED}{stage.approval_id}" == causes[1]:
         if causes[0].startswith(CANCELLED):
             # The cancellation, heard again, has cancelled it, or will.
             return
