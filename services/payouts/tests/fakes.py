@@ -302,6 +302,17 @@ class MemoryLaunches:
         return self._launches.get(campaign_id)
 
 
+class MemoryLendings:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._lendings: dict[str, int] = database.table("lendings")
+
+    async def add(self, currency: str, seen: int) -> bool:
+        if self._lendings.get(currency, 0) != seen:
+            return False
+        self._lendings[currency] = seen + 1
+        return True
+
+
 class MemoryQueries:
     """Also `ports.Ledger`: sums over the same tables."""
 
@@ -320,6 +331,7 @@ class MemoryQueries:
         self._disputes: dict[str, Dispute] = database.table("disputes")
         self._receivables: dict[str, Receivable] = database.table("receivables")
         self._invoices = MemoryInvoices(database)
+        self._lendings: dict[str, int] = database.table("lendings")
 
     async def book(self, campaign_id: str) -> Book | None:
         return self._books.get(campaign_id)
@@ -509,6 +521,9 @@ class MemoryQueries:
 
     async def move_cursor(self, name: str, cursor: str) -> None:
         self._cursors[name] = cursor
+
+    async def lendings(self, currency: str) -> int:
+        return self._lendings.get(currency, 0)
 
     async def booked_and_leaving(self, currency: str) -> tuple[int, int]:
         booked = [b.balances[Account.PROVIDER_BALANCE] for b in self._books.values()]
@@ -736,6 +751,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[Pa
             disputes=MemoryDisputes(tables),
             receivables=MemoryReceivables(tables),
             invoices=MemoryInvoices(tables),
+            lendings=MemoryLendings(tables),
             facts=OutboxFacts(plumbing.outbox, wire.draft),
         )
 

@@ -16,6 +16,7 @@ from payouts.domain.plan import StageKind
 from payouts.domain.refund import Refund, RefundState
 from payouts.domain.refund_request import VALID, Wanted
 from payouts.domain.stage import StageState
+from payouts.handlers.approve_refunds import ApproveRefunds
 from payouts.handlers.refund_requests import (
     Person,
     Shown,
@@ -257,6 +258,61 @@ async def test_an_advance_waits_for_the_platforms_own_money(payouts: Payouts) ->
     payouts.provider.cash = kept
     payouts = payouts.crashed()
     assert (await approved(payouts, refund)).advanced == 2_000
+
+
+async def test_two_processes_do_not_lend_the_same_money(payouts: Payouts) -> None:
+    """Both read the float before either was saved: one of them reads again, and it is not there."""
+    await all_stages_paid(payouts)
+    wanted = [replace(WANTED, request_id=name, advance_max=2_000) for name in ("one", "other")]
+    refunds = [await asked(payouts, one) for one in wanted]
+    payouts.provider.cash = 3_000 + await booked(payouts)
+    payouts.clock.advance(seconds=2)
+    processes = [payouts.crashed() for _ in refunds]
+    answers = await asyncio.gather(
+        *(lends(process, one) for process, one in zip(processes, refunds, strict=True)),
+        return_exceptions=True,
+    )
+    assert [type(one) for one in answers if not isinstance(one, Refused)] == [Refund]
+    assert [one.reason for one in answers if isinstance(one, Refused)] == ["top-up-needed"]
+    assert await balance(payouts, Account.CREATOR_RECEIVABLE) == 2_000
+    await payouts.assert_books_true()
+
+
+async def test_an_old_reading_of_the_float_lends_nothing(payouts: Payouts) -> None:
+    """Who read before another one was saved is told so, whatever the reading said."""
+    await all_stages_paid(payouts)
+    refunds = [
+        await asked(payouts, replace(WANTED, request_id=name, amount=500, advance_max=500))
+        for name in ("one", "other")
+    ]
+    funds, now = await payouts.stages.funds.read_anew("EUR"), payouts.clock.now()
+    first, second = (
+        partial(
+            approve_refund,
+            campaign_id=CAMPAIGN,
+            refund_id=refund.refund_id,
+            shown=Shown(500, "EUR", 500),
+            person=staff(2),
+            funds=funds,
+            ceilings=CEILINGS,
+            now=now,
+        )
+        for refund in refunds
+    )
+    assert (await payouts.units.run(first)).advanced == 500
+    with pytest.raises(Refused) as refused:
+        await payouts.units.run(second)
+    assert refused.value.reason == "float-moved"
+    assert await balance(payouts, Account.CREATOR_RECEIVABLE) == 500
+
+
+async def lends(payouts: Payouts, refund: Refund) -> Refund:
+    """Approve it as the API does, in a process of its own."""
+    approve = ApproveRefunds(
+        payouts.units, payouts.queries, payouts.stages.funds, CEILINGS, payouts.clock
+    )
+    shown = Shown(refund.amount, refund.currency, refund.advance_max)
+    return await approve(CAMPAIGN, refund.refund_id, shown, "staff-2")
 
 
 async def booked(payouts: Payouts) -> int:

@@ -19,6 +19,7 @@ from payouts.adapters.mongo_stores import (
     MongoDisputes,
     MongoInvoices,
     MongoLaunches,
+    MongoLendings,
     MongoPledges,
     MongoReceivables,
     MongoRefunds,
@@ -114,6 +115,7 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> PayoutsUni
         disputes=MongoDisputes(database, session),
         receivables=MongoReceivables(database, session),
         invoices=MongoInvoices(database, session),
+        lendings=MongoLendings(database, session),
         facts=OutboxFacts(plumbing.outbox, wire.draft),
     )
 

@@ -400,6 +400,24 @@ class MongoCreators:
         return row["creator_id"] if row else None
 
 
+class MongoLendings:
+    """`lendings`, one counter for each currency."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._lendings = database.collection("lendings")
+        self._session = session
+
+    async def add(self, currency: str, seen: int) -> bool:
+        with sorted_errors():
+            row = await self._lendings.find_one({"_id": currency}, session=self._session)
+            if (row["count"] if row else 0) != seen:
+                return False
+            await self._lendings.update_one(
+                {"_id": currency}, {"$inc": {"count": 1}}, upsert=True, session=self._session
+            )
+        return True
+
+
 class MongoLaunches:
     """`launches`, one document per campaign."""
 

@@ -240,6 +240,10 @@ class MongoQueries:
         )
         return sum(row["sum"] for row in booked), sum(row["sum"] for row in leaving)
 
+    async def lendings(self, currency: str) -> int:
+        row = await self._one("lendings", {"_id": currency})
+        return row["count"] if row else 0
+
     async def refund_queues(self) -> Mapping[RefundState, Queue]:
         rows = await self._queues("refunds", "$state", "$created_at")
         return {RefundState(row["_id"]): Queue(row["count"], row["oldest"]) for row in rows}

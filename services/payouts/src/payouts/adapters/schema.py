@@ -49,7 +49,7 @@ BOOK_VALIDATOR = {
 }
 
 SCHEMA = Schema(
-    version=12,
+    version=13,
     collections=(
         CollectionSchema(
             "books",
@@ -129,6 +129,7 @@ SCHEMA = Schema(
         CollectionSchema("destinations"),
         CollectionSchema("creators"),
         CollectionSchema("launches"),
+        CollectionSchema("lendings"),
         CollectionSchema("cursors"),
     ),
 )

@@ -9,12 +9,14 @@ class ProviderFunds:
 
     `total` is available and pending; `booked` the sum of `provider_balance` over all books;
     `leaving` what was sent but not yet booked as cash, which may or may not be in `total`.
+    `lendings` counts how often the platform had given of its own before the reading began.
     """
 
     available: int
     total: int
     booked: int
     leaving: int = 0
+    lendings: int = 0
 
     @property
     def platform_float(self) -> int:

@@ -44,11 +44,13 @@ class FundsReader:
 
     async def read_anew(self, currency: str) -> ProviderFunds | None:
         """Return a new reading: what was lent a moment ago is not lent once more."""
+        # First of all: whoever gives after this is seen by who saves what follows from it.
+        lendings = await self._ledger.lendings(currency)
         booked, leaving = await self._ledger.booked_and_leaving(currency)
         balance = await self._provider.balance(currency)
         if balance is None:
             return None
-        funds = ProviderFunds(balance.available, balance.total, booked, leaving)
+        funds = ProviderFunds(balance.available, balance.total, booked, leaving, lendings)
         FLOAT.labels(currency).set(funds.platform_float)
         self._readings[currency] = (time.monotonic(), funds)
         return funds

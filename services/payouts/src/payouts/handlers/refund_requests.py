@@ -95,7 +95,7 @@ async def approve_refund(
         decision = claim_money.approve(refund, view.money, around, person.name, person.creator, now)
     else:
         decision = approve(refund, view.money, view.book, person.name, person.creator, now)
-    _must_cover(_from_float(decision), funds)
+    await _lend(unit, refund.currency, _from_float(decision), funds)
     return await save_refund(unit, view, decision, now)
 
 
@@ -176,11 +176,20 @@ def _from_float(decision: RefundDecision) -> int:
     return sum(entry.amount for entry in entries if (entry.debit, entry.credit) == lent)
 
 
-def _must_cover(lent: int, funds: ProviderFunds | None) -> None:
-    """The platform gives of its own only: its float must cover it (R2)."""
+class FloatMoved(Refused):
+    """Somebody else was given of the platform's own money since it was read."""
+
+    def __init__(self) -> None:
+        super().__init__("float-moved", "the platform's own money was given of meanwhile")
+
+
+async def _lend(unit: PayoutsUnit, currency: str, lent: int, funds: ProviderFunds | None) -> None:
+    """The platform gives of its own only: its float must cover it (R2), and it is given once."""
     if lent == 0:
         return
     if funds is None:
         raise Refused("balance-unknown", "the provider does not say what the platform has there")
     if short := max(0, lent - funds.platform_float):
         raise Refused("top-up-needed", f"the platform's own money there is {short} short")
+    if not await unit.lendings.add(currency, funds.lendings):
+        raise FloatMoved

@@ -10,6 +10,7 @@ from payouts.domain.claim_money import Ceilings
 from payouts.domain.errors import Refused
 from payouts.domain.gate import Line
 from payouts.domain.stage import OVER, Stage
+from payouts.handlers.approve_refunds import ApproveRefunds
 from payouts.handlers.destination import give_destination
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.simulate import Simulate
@@ -156,11 +157,10 @@ def build_api(
         views = [stage_view(stage, await _lines(stages, stage)) for stage in found]
         return StagesView(campaign_id=campaign_id, stages=views)
 
-    add_refund_routes(
-        api, guard, units, queries, stages.funds, ceilings, clock, backer, unknown=_unknown_refund
-    )
+    approve = ApproveRefunds(units, queries, stages.funds, ceilings, clock)
+    add_refund_routes(api, guard, units, queries, approve, clock, backer, unknown=_unknown_refund)
     add_claim_money_route(api, guard, units, queries, ceilings, clock)
-    add_queue_routes(api, guard, units, queries, stages.funds, ceilings, clock, window_warning)
+    add_queue_routes(api, guard, units, queries, approve, clock, window_warning)
     add_claim_routes(api, guard, units, links, public_url, clock, backer)
     owner_or_staff = guard.allow(Role.STAFF, creator, unknown=_unknown_campaign)
     add_simulation_route(api, Simulate(units), clock, owner_or_staff, _unknown_campaign)

@@ -1,19 +1,18 @@
 """Routes over all campaigns: what waits for staff, oldest first, and many of it decided at once."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Query
 
-from payouts.domain.claim_money import Ceilings
 from payouts.domain.errors import Refused
 from payouts.domain.refund import Refund
 from payouts.domain.waiting import QueueName
+from payouts.handlers.approve_refunds import ApproveRefunds
 from payouts.handlers.claimable import try_refund_again
-from payouts.handlers.funds import FundsReader
 from payouts.handlers.queues import Place, page_of, place_in
-from payouts.handlers.refund_requests import Person, Shown, approve_refund, may_need_float
+from payouts.handlers.refund_requests import Shown
 from payouts.http.models import (
     ApproveManyBody,
     ApproveOne,
@@ -37,7 +36,6 @@ from servicekit.units import UnitsOfWork
 
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str, Query(max_length=300, description="`next_cursor` of the page before.")]
-Work = Callable[[PayoutsUnit], Awaitable[Refund]]
 
 
 def add_queue_routes(
@@ -45,8 +43,7 @@ def add_queue_routes(
     guard: Guard,
     units: UnitsOfWork[PayoutsUnit],
     queries: Queries,
-    funds: FundsReader,
-    ceilings: Ceilings,
+    approve: ApproveRefunds,
     clock: Clock,
     warning: timedelta,
 ) -> None:
@@ -58,25 +55,15 @@ def add_queue_routes(
 
     async def approved(one: ApproveOne, caller: Principal) -> ResultView:
         shown = Shown(one.amount, one.currency, one.advance_max)
-        refund = await queries.refund(one.campaign_id, one.refund_id)
-        lends = refund is not None and may_need_float(refund)
-        there = await funds.read_anew(one.currency) if lends else None
-        who, now = Person(caller.subject, await queries.creator(one.campaign_id)), clock.now()
-        return await _result(
-            units,
-            one,
-            lambda unit: approve_refund(
-                unit, one.campaign_id, one.refund_id, shown, who, there, ceilings, now
-            ),
-        )
+        return await _result(one, approve(one.campaign_id, one.refund_id, shown, caller.subject))
 
     async def tried_again(one: RetryOne, caller: Principal) -> ResultView:
         after, by, now = one.after_attempt, caller.subject, clock.now()
-        return await _result(
-            units,
-            one,
-            lambda unit: try_refund_again(unit, one.campaign_id, one.refund_id, after, by, now),
-        )
+
+        async def work(unit: PayoutsUnit) -> Refund:
+            return await try_refund_again(unit, one.campaign_id, one.refund_id, after, by, now)
+
+        return await _result(one, units.run(work))
 
     @api.get("/queues/{name}", dependencies=[by_staff])
     async def read_queue(
@@ -113,13 +100,11 @@ def add_queue_routes(
         return ResultsView(results=[await tried_again(one, caller) for one in body.items])
 
 
-async def _result(
-    units: UnitsOfWork[PayoutsUnit], one: ApproveOne | RetryOne, work: Work
-) -> ResultView:
+async def _result(one: ApproveOne | RetryOne, decided: Awaitable[Refund]) -> ResultView:
     refund: Refund | None = None
     status, problem, detail = 200, None, ""
     try:
-        refund = await units.run(work)
+        refund = await decided
     except Refused as refusal:
         status, problem, detail = status_of(refusal), refusal.reason, refusal.detail
     except (Conflict, DependencyAway) as error:

@@ -6,24 +6,20 @@ from typing import Annotated
 from fastapi import FastAPI, Path
 
 from payouts.domain.acts import OtherMeans, PaymentMethod
-from payouts.domain.claim_money import Ceilings
 from payouts.domain.errors import Refused
-from payouts.domain.funds import ProviderFunds
 from payouts.domain.refund import Refund
 from payouts.domain.refund_request import Wanted
+from payouts.handlers.approve_refunds import ApproveRefunds
 from payouts.handlers.claimable import (
     deny_paid_otherwise,
     tell_paid_otherwise,
     try_refund_again,
 )
-from payouts.handlers.funds import FundsReader
 from payouts.handlers.refund_requests import (
     Person,
     Shown,
-    approve_refund,
     ask_refund,
     cancel_refund,
-    may_need_float,
     reject_refund,
 )
 from payouts.http.models import (
@@ -58,8 +54,7 @@ def add_refund_routes(
     guard: Guard,
     units: UnitsOfWork[PayoutsUnit],
     queries: Queries,
-    funds: FundsReader,
-    ceilings: Ceilings,
+    approve: ApproveRefunds,
     clock: Clock,
     backer: Owner,
     unknown: Callable[[], Problem],
@@ -81,13 +76,6 @@ def add_refund_routes(
 
     async def person(campaign_id: str, caller: Principal) -> Person:
         return Person(caller.subject, await queries.creator(campaign_id))
-
-    async def funds_for(campaign_id: str, refund_id: str) -> ProviderFunds | None:
-        """Only what the platform may have to lend or pay for needs its own money."""
-        refund = await queries.refund(campaign_id, refund_id)
-        if refund is None or not may_need_float(refund):
-            return None
-        return await funds.read_anew(refund.currency)
 
     by_staff = guard.allow(Role.STAFF)
 
@@ -111,13 +99,11 @@ def add_refund_routes(
         caller: Annotated[Principal, by_staff],
     ) -> RefundView:
         """Approve what another person asked for, as it was shown; then it is owed and sent."""
-        shown, now = Shown(**body.model_dump()), clock.now()
-        who, there = await person(campaign_id, caller), await funds_for(campaign_id, refund_id)
-        return await decided(
-            lambda unit: approve_refund(
-                unit, campaign_id, refund_id, shown, who, there, ceilings, now
-            )
-        )
+        shown = Shown(**body.model_dump())
+        try:
+            return refund_view(await approve(campaign_id, refund_id, shown, caller.subject))
+        except Refused as refusal:
+            raise problem_of(refusal) from None
 
     @api.post("/campaigns/{campaign_id}/refunds/{refund_id}/rejection")
     async def post_refund_rejection(

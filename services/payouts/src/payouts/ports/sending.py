@@ -25,6 +25,10 @@ class Ledger(Protocol):
         """Return the sum of `provider_balance`, and what was sent but is not booked as cash."""
         ...
 
+    async def lendings(self, currency: str) -> int:
+        """Return how often the platform has given of its own money so far."""
+        ...
+
 
 class Freshness(Protocol):
     """Whether this service has read what was published before a stage was approved."""

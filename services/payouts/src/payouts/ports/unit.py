@@ -202,6 +202,17 @@ class Invoices(Protocol):
         ...
 
 
+class Lendings(Protocol):
+    """How often the platform gave of its own money, by currency, bound to one transaction."""
+
+    async def add(self, currency: str, seen: int) -> bool:
+        """Count one more; False, and nothing is counted, where somebody gave since `seen`.
+
+        Of two who saw the same at the same time only one is saved.
+        """
+        ...
+
+
 class Facts(Protocol):
     """Where facts go, to be published after the transaction."""
 
@@ -224,4 +235,5 @@ class PayoutsUnit(Unit):
     disputes: Disputes
     receivables: Receivables
     invoices: Invoices
+    lendings: Lendings
     facts: Facts
