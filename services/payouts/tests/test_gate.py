@@ -34,7 +34,9 @@ def the_book(**changes: Any) -> Book:
     return replace(agreed, **changes)
 
 
-DUE = replace(an_approved_stage(), approval=None)
+DUE = replace(an_approved_stage(), approval=None, state=StageState.DUE)
+# 183.33, of which the first stage gets 36.66: 146.67 are left.
+HELD = EMPTY | {Account.BACKER_FUNDS: 18_333}
 SHUT: list[tuple[str, dict[str, Any], LineState, Actor]] = [
     ("verdict_and_pledges", {"book": a_book()}, LineState.WAITING, Actor.PLATFORM),
     (
@@ -51,6 +53,18 @@ SHUT: list[tuple[str, dict[str, Any], LineState, Actor]] = [
         {"book": the_book(balances=EMPTY | {Account.DISPUTED_AT_SCHEME: 367})},
         LineState.BLOCKED,
         Actor.PROVIDER,
+    ),
+    (
+        "refund_blocked",
+        {"stage": DUE, "book": the_book(balances=HELD), "kept_back": 14_668},
+        LineState.BLOCKED,
+        Actor.PROVIDER,
+    ),
+    (
+        "refund_blocked",
+        {"stage": DUE, "book": a_book(), "kept_back": 1},
+        LineState.WAITING,
+        Actor.PLATFORM,
     ),
     ("previous_stages", {"previous": the_stages()[:1]}, LineState.WAITING, Actor.PLATFORM),
     ("destination", {"destination": None}, LineState.BLOCKED, Actor.CREATOR),
@@ -201,6 +215,13 @@ def test_open_chargebacks_within_the_reserve_hold_nothing_up() -> None:
         book = the_book(balances=EMPTY | {Account.DISPUTED_AT_SCHEME: charged_back})
         lines = evaluate(a_view(an_approved_stage(), book, dispute_reserve=reserve))
         assert {line.name: line.state for line in lines}["disputes"] is LineState.PASSED
+
+
+def test_what_waits_for_a_bank_holds_up_only_who_would_take_it() -> None:
+    """To the unit; a stage that was approved has its money apart."""
+    for stage, kept in ((DUE, 14_667), (DUE, 0), (an_approved_stage(), 18_333)):
+        lines = evaluate(a_view(stage, the_book(balances=HELD), kept_back=kept))
+        assert {line.name: line.state for line in lines}["refund_blocked"] is LineState.PASSED
 
 
 def test_a_debt_that_is_set_off_needs_no_top_up() -> None:

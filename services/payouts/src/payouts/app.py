@@ -66,7 +66,7 @@ from payouts.settings import PayoutsSettings
 from payouts.sweeps.books import CheckAllBooks, CheckBooks, CloseBooks, SignHeads
 from payouts.sweeps.cash import FollowCash, Reconcile
 from payouts.sweeps.queues import MeasureFunds, MeasureQueues
-from payouts.sweeps.refunds import ExpireRequests, RemindBackers, ShareWhatCameBack
+from payouts.sweeps.refunds import ExpireRequests, RemindBackers, ShareWhatCameBack, UnblockRefunds
 from servicekit.command import Command, Context
 from servicekit.dispatch import Dispatcher
 from servicekit.loops import Loop
@@ -89,6 +89,7 @@ SIGN_SECONDS = 60.0
 CLOSING_SECONDS = 60.0
 SHARE_SECONDS = 15.0
 REQUESTS_SECONDS = 15.0
+BLOCKED_SECONDS = 60.0
 STAGE_CONCURRENCY = 4
 RUN_CONCURRENCY = 2
 DISPUTE_CONCURRENCY = 2
@@ -185,6 +186,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     runtime.sweep(Sweep("funds", FUNDS_SECONDS, MeasureFunds(queries, funds)))
     expire = ExpireRequests(runtime.units, queries)
     runtime.sweep(Sweep("reminders", REQUESTS_SECONDS, RemindBackers(runtime.units, queries)))
+    runtime.sweep(Sweep("blocked", BLOCKED_SECONDS, UnblockRefunds(runtime.units, queries)))
     runtime.sweep(Sweep("requests", REQUESTS_SECONDS, expire, expire.oldest_due))
     runtime.sweep(
         Sweep("measure", MEASURE_SECONDS, MeasureQueues(queries, settings.window_warning()))

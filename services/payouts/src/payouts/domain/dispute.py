@@ -249,7 +249,7 @@ def _lose(dispute: Dispute, money: PledgeMoney, bearing: Bearing, now: datetime)
         lost=_moved(made, Account.LOSS_COSTS, Account.DISPUTED_AT_SCHEME),
         ended_at=now,
     )
-    gone = lose_to_bank(money, dispute.amount)
+    gone = lose_to_bank(money, dispute.amount, lost.lost)
     return DisputeDecision(lost, gone, (made,), (DisputeLost(lost, now),))
 
 

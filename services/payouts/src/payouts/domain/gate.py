@@ -12,6 +12,7 @@ from enum import StrEnum
 from payouts.domain.approval import VERDICT
 from payouts.domain.book import Agreement, Book, agreement
 from payouts.domain.destination import Destination, DestinationState
+from payouts.domain.errors import Refused
 from payouts.domain.funds import ProviderFunds, top_up_needed
 from payouts.domain.holds import open_holds
 from payouts.domain.ledger import Account
@@ -19,9 +20,20 @@ from payouts.domain.milestone import MilestoneState
 from payouts.domain.plan import StageKind
 from payouts.domain.provider_keys import ATTEMPTS_MAX
 from payouts.domain.stage import OVER, Stage, StageState
+from payouts.domain.stage_amount import amount_now, check_left
 from payouts.domain.stage_cancelling import money_has_left
 from payouts.domain.stopping import Stopped
 from sosst_contracts.money import floor_share
+
+# Nothing of it has been set aside for the creator.
+_UNAPPROVED = frozenset(
+    {
+        StageState.PLANNED,
+        StageState.DUE,
+        StageState.HELD,
+        StageState.AWAITING_SECOND_APPROVAL,
+    }
+)
 
 
 class LineState(StrEnum):
@@ -58,7 +70,8 @@ class GateView:
     `fresh_since` is when our own positions had passed the ends that the input topics had after the
     approval, None while they have not. `approval_limit` is the verdict's, in minor units.
     `stopped` says who has stopped the money, None while it runs. `dispute_reserve` is how much of
-    the base may be charged back and undecided before stages wait, in basis points.
+    the base may be charged back and undecided before stages wait, in basis points. `kept_back` of
+    what the campaign holds waits for banks, for its backers (decision 0025).
     """
 
     book: Book
@@ -72,6 +85,7 @@ class GateView:
     stopped: Stopped | None
     now: datetime
     dispute_reserve: int = 0
+    kept_back: int = 0
 
 
 def evaluate(view: GateView) -> tuple[Line, ...]:
@@ -84,6 +98,7 @@ def evaluate(view: GateView) -> tuple[Line, ...]:
         _holds(view),
         _cancellation(view),
         _disputes(view),
+        _refund_blocked(view),
         _approval(view),
         _attempts(view),
         _provider_funds(view),
@@ -178,6 +193,22 @@ def _disputes(view: GateView) -> Line:
     if charged_back <= reserve:
         return Line(name, LineState.PASSED, why)
     return Line(name, LineState.BLOCKED, why, who=Actor.PROVIDER)
+
+
+def _refund_blocked(view: GateView) -> Line:
+    name, kept = "refund_blocked", view.kept_back
+    if not kept:
+        return Line(name, LineState.PASSED, "no money waits here for a bank's decision")
+    if view.stage.state not in _UNAPPROVED:
+        return Line(name, LineState.PASSED, f"{kept} wait for a bank, and none of this stage")
+    try:
+        check_left(view.book, amount_now(view.book, view.stage, view.previous), kept)
+    except Refused as refusal:
+        if refusal.reason == "refund-blocked":
+            return Line(name, LineState.BLOCKED, refusal.detail, who=Actor.PROVIDER)
+        why = "what it gets is not known yet"
+        return Line(name, LineState.WAITING, why, who=Actor.PLATFORM)
+    return Line(name, LineState.PASSED, f"{kept} wait for a bank, and none of this stage")
 
 
 def _destination(view: GateView) -> Line:

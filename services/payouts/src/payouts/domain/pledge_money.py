@@ -14,7 +14,8 @@ class PledgeMoney:
     `reserved` is in a refund (also a claimable one), `returned` has left for good, `disputed` is
     withdrawn by a chargeback that is not decided; `over` left beyond the pledge. `withdrawn` says
     that its backer took it back before the verdict, so that no fee is taken of it. `charged_back`
-    of what is returned the bank took, not we; `made_good` is how much of a loss by that was none.
+    of what is returned the bank took, not we; `loss` of that was the platform's, and `made_good` is
+    how much of it was none.
     After `refundable_until` the provider no longer returns its payment, None: without end.
     """
 
@@ -33,6 +34,7 @@ class PledgeMoney:
     withdrawn: bool = False
     charged_back: int = 0
     made_good: int = 0
+    loss: int = 0
     refundable_until: datetime | None = None
 
     def __post_init__(self) -> None:
@@ -99,6 +101,15 @@ def charge_back(money: PledgeMoney, amount: int) -> PledgeMoney:
     )
 
 
+def loss_that_was_none(money: PledgeMoney) -> int:
+    """Return how much of the platform's loss is covered after all, once no chargeback is open.
+
+    What left beyond the pledge is a loss; anything more was booked as one while a refund that did
+    not leave in the end still held the pledge's money.
+    """
+    return 0 if money.disputed else max(0, money.loss - money.made_good - money.over)
+
+
 def charged_back_of_own(money: PledgeMoney, amount: int) -> int:
     """Return how much of an open chargeback is this pledge's own, and not over."""
     return amount - min(money.over, amount)
@@ -115,11 +126,15 @@ def win_back(money: PledgeMoney, amount: int) -> PledgeMoney:
     )
 
 
-def lose_to_bank(money: PledgeMoney, amount: int) -> PledgeMoney:
-    """The backer keeps it (with row 12): returned, by the bank instead of by us."""
+def lose_to_bank(money: PledgeMoney, amount: int, loss: int = 0) -> PledgeMoney:
+    """The backer keeps it (with row 12): returned, by the bank instead of by us.
+
+    `loss` of it the platform bears.
+    """
     return replace(
         money,
         disputed=money.disputed - amount,
         returned=money.returned + amount,
         charged_back=money.charged_back + amount,
+        loss=money.loss + loss,
     )

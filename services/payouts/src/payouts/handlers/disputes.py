@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from payouts.domain import postings
 from payouts.domain.book import Book, refunds_are_owed
 from payouts.domain.dispute import (
     Bearing,
@@ -28,7 +29,12 @@ from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.ledger import Account, Posting, fold
 from payouts.domain.owed import owed_cause
 from payouts.domain.plan import StageKind
-from payouts.domain.pledge_money import PledgeMoney, charge_back, charged_back_of_own
+from payouts.domain.pledge_money import (
+    PledgeMoney,
+    charge_back,
+    charged_back_of_own,
+    loss_that_was_none,
+)
 from payouts.domain.refund import (
     Refund,
     RefundDecision,
@@ -286,6 +292,7 @@ class _Step:
 
         `there` is how much of what lies there its blocked refunds may take.
         """
+        freed = 0
         for refund in list(self.refunds.values()):
             if refund.state is not RefundState.BLOCKED:
                 continue
@@ -294,7 +301,10 @@ class _Step:
                 self._step_refund(unblock(refund, self.money, self.now))
             elif self.money.charged_back:
                 self._ask_for_less(refund, there)
+            if self.refunds[refund.refund_id].state is RefundState.CANCELLED:
+                freed += refund.from_campaign
             there -= before - self.available
+        self._make_good(freed)
         cause = owed_cause(self.book, self.money, [r.cause for r in self.refunds.values()])
         left = min(self.money.returnable, self.available)
         if cause is None or not left:
@@ -302,6 +312,13 @@ class _Step:
         if refund_id_of(self.money.pledge_id, cause) in self.refunds:
             cause = self._after(cause)
         self._step_refund(request_part(self.money, left, cause, self.now))
+
+    def _make_good(self, freed: int) -> None:
+        """What a refund had kept, and does not need, pays for what the platform lost meanwhile."""
+        good = min(freed, loss_that_was_none(self.money), self.available)
+        if good:
+            self.postings.append(postings.loss_made_good(self.dispute.dispute_id, good, 0))
+            self.money = replace(self.money, made_good=self.money.made_good + good)
 
     def _ask_for_less(self, refund: Refund, there: int) -> None:
         """The bank gave a part of it out of this money: what is left of it is the backer's."""

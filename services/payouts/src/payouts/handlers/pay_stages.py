@@ -216,6 +216,7 @@ class PayStages:
             stopped=self.brake.stopped(view.stage.campaign_id),
             now=view.now,
             dispute_reserve=self.dispute_reserve_basis_points,
+            kept_back=view.kept_back,
         )
 
     async def _ask(self, claim: Claim, stage: Stage, step: StageStep) -> Outcome:

@@ -9,6 +9,7 @@ from payouts.domain.refund_request import VALID
 from payouts.handlers.claimable import remind_of_refund
 from payouts.handlers.refund_requests import expire_refund
 from payouts.handlers.refund_run import share_what_came_back
+from payouts.handlers.unblock import unblock_refund
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
 from servicekit.units import UnitsOfWork
@@ -48,6 +49,23 @@ class RemindBackers:
         for refund in due:
             await self.units.run(partial(remind_of_refund, refund=refund, now=now))
         return len(due)
+
+
+@dataclass(frozen=True, slots=True)
+class UnblockRefunds:
+    """Asks again for blocked refunds whose bank has decided, once their money is there."""
+
+    units: UnitsOfWork[PayoutsUnit]
+    queries: Queries
+
+    async def __call__(self, now: datetime) -> int:
+        """Look at all of them, most wait for a bank; 0, so that it rests between."""
+        after: tuple[datetime, str] | None = None
+        while page := await self.queries.refund_queue(RefundState.BLOCKED, after, PAGE):
+            for refund in page:
+                await self.units.run(partial(unblock_refund, refund=refund, now=now))
+            after = page[-1].created_at, page[-1].refund_id
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
