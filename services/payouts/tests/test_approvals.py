@@ -344,7 +344,7 @@ async def test_looking_at_the_gate_before_the_approval_makes_no_view_fresh() -> 
     payouts.stages = replace(payouts.stages, freshness=TopicFreshness(positions, payouts.clock))
 
     async def fresh(number: int) -> bool:
-        lines = await payouts.stages.explain(CAMPAIGN, number)
+        _, lines = await payouts.stages.explain(CAMPAIGN, number)
         return next(line for line in lines if line.name == "view_fresh").state == "passed"
 
     await second_due(payouts)

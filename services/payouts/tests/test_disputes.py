@@ -431,7 +431,8 @@ async def test_the_worked_example(payouts: Payouts) -> None:
     name = await opened(payouts, 3, 3_333, FEE)
     await show(payouts, 3)
     await decide(payouts, 3)
-    lines = {line.name: line for line in await payouts.stages.explain(CAMPAIGN, 3)}
+    _, found = await payouts.stages.explain(CAMPAIGN, 3)
+    lines = {line.name: line for line in found}
     assert lines["disputes"].state.value == "blocked"
     await part_back(payouts, 2, 2_000)
     await payouts.work_off(0.2)

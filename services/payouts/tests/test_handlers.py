@@ -339,7 +339,8 @@ async def test_a_refused_leg_is_tried_three_times_and_then_needs_a_person(
     await pay(payouts, 20)
     first = (await payouts.queries.stages(CAMPAIGN))[0]
     assert (first.state, first.failures, len(first.attempts)) == (StageState.FAILED, 3, 3)
-    lines = {line.name: line for line in await payouts.stages.explain(CAMPAIGN, 1)}
+    _, found = await payouts.stages.explain(CAMPAIGN, 1)
+    lines = {line.name: line for line in found}
     assert lines["attempts"].who == "staff" and "refund_declined" in lines["attempts"].why
     assert len(payouts.provider.transfers) == (operation == "create_payout")
     await payouts.assert_books_true()
@@ -449,7 +450,8 @@ async def test_the_gate_names_what_is_missing(payouts: Payouts) -> None:
     await payouts.turn()
 
     async def destination_line() -> tuple[str, str | None]:
-        lines = {line.name: line for line in await payouts.stages.explain(CAMPAIGN, 1)}
+        _, found = await payouts.stages.explain(CAMPAIGN, 1)
+        lines = {line.name: line for line in found}
         return lines["destination"].why, lines["destination"].who
 
     assert await destination_line() == ("no destination is given", "creator")

@@ -133,6 +133,24 @@ async def test_a_later_stage_waits_for_the_one_before(payouts: Payouts) -> None:
     assert len(await payouts.published("stage-due")) == 3
 
 
+async def test_what_is_shown_is_what_can_be_approved_though_money_came_since(
+    payouts: Payouts,
+) -> None:
+    """A late pledge joins a last stage that is due: it is shown with it, and approved as shown."""
+    await second_due(payouts)
+    await approve(payouts, 2, 3_000)
+    await pay(payouts)
+    await show(payouts, 3)
+    due = await decide(payouts, 3)
+    await payouts.collect(3, amount=2_500, counted=False)
+    shown, _ = await payouts.stages.explain(CAMPAIGN, 3)
+    # F and P of 25.00 are 1.25 and 1.03, and the tax of 20 % moves with them.
+    assert (due.payable, shown.payable) == (3_980, 3_980 + 2_500 - 125 - 103 - 46)
+    assert (await approve(payouts, 3, shown.payable)).state is StageState.APPROVED
+    paid, _ = await payouts.stages.explain(CAMPAIGN, 2)
+    assert paid.payable == 3_000, "what is over is shown as it was paid"
+
+
 async def test_a_milestone_is_decided_once_by_somebody_else(payouts: Payouts) -> None:
     """The creator decides nothing; a rejection asks for other evidence; the same again is done."""
     await first_paid(payouts)
@@ -258,7 +276,8 @@ async def test_a_hold_stands_between_approval_and_transfer(payouts: Payouts) -> 
     await pay(payouts)
     assert (await the(payouts, 2)).state is StageState.HELD
     assert len(payouts.provider.transfers) == 1
-    lines = {line.name: line for line in await payouts.stages.explain(CAMPAIGN, 2)}
+    _, found = await payouts.stages.explain(CAMPAIGN, 2)
+    lines = {line.name: line for line in found}
     assert "workshop" in lines["holds"].why and lines["holds"].who == "staff"
     for _ in range(2):
         await run(

@@ -93,7 +93,8 @@ async def test_a_stopped_stage_has_a_line_at_the_gate(payouts: Payouts) -> None:
     await turns(payouts)
     state, _ = await stage_of(payouts)
     assert state is StageState.APPROVED and moved(payouts) == []
-    lines = {line.name: line for line in await payouts.stages.explain(CAMPAIGN, 1)}
+    _, found = await payouts.stages.explain(CAMPAIGN, 1)
+    lines = {line.name: line for line in found}
     assert lines["money_runs"].why == str(STOPPED) and lines["money_runs"].who == "staff"
     assert lines["money_runs"].expected_by == NOW + HOUR
     payouts.brake.pulled.clear()

@@ -1,7 +1,7 @@
 """What a stage gets as things are now, and whether its turn has come (`money.md` 4 and 7)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from payouts.domain.book import Book, fees_due
@@ -46,6 +46,19 @@ def amount_now(book: Book, stage: Stage, previous: Sequence[Stage]) -> AmountNow
 
 def _is_dust(amount: int, rest: int) -> bool:
     return amount == 0 and rest > 0
+
+
+_OPEN = frozenset({StageState.DUE, StageState.HELD, StageState.AWAITING_SECOND_APPROVAL})
+
+
+def shown(book: Book, stage: Stage, previous: Sequence[Stage]) -> Stage:
+    """Return the stage with what an approval would give it now, while it waits for one.
+
+    Whoever approves says what was shown, so what is shown is never what was there before.
+    """
+    if stage.state not in _OPEN:
+        return stage
+    return replace(stage, amount=amount_now(book, stage, previous).amount)
 
 
 def check_left(book: Book, gets: AmountNow, kept_back: int) -> None:

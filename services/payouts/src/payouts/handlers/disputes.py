@@ -47,7 +47,7 @@ from payouts.domain.refund import (
 from payouts.domain.refund_blocking import block_where_charged_back, satisfy, unblock
 from payouts.domain.shares import Entitlement, share_of
 from payouts.domain.stage import Stage, StageDecision, StageFact, StageState
-from payouts.domain.stage_amount import amount_now
+from payouts.domain.stage_amount import shown
 from payouts.domain.stage_approval import drop_approval
 from payouts.handlers.kept_back import kept_back_in
 from payouts.handlers.posting import post
@@ -336,7 +336,8 @@ async def _save(unit: PayoutsUnit, step: _Step) -> None:
     last = next((s for s in step.stages.values() if s.kind is StageKind.LAST), None)
     if last is not None:
         book = replace(book, last_approved=last.divided is not None)
-    stages = [_shown_again(book, stage, step) for stage in step.stages.values()]
+    all_stages = sorted(step.stages.values(), key=lambda one: one.number)
+    stages = [shown(book, one, all_stages[:place]) for place, one in enumerate(all_stages)]
     changed = [one for one in stages if one != step.loaded_stages[one.number]]
     refunds = list(step.refunds.values())
     if book != step.book:
@@ -348,11 +349,3 @@ async def _save(unit: PayoutsUnit, step: _Step) -> None:
     await unit.facts.add(step.facts)
     await wake(unit, [r for r in refunds if r.state is RefundState.REQUESTED], changed, step.now)
     await plan_supplement(unit, book, stages, step.now)
-
-
-def _shown_again(book: Book, stage: Stage, step: _Step) -> Stage:
-    """What waits for an approval is shown with what it gets now."""
-    if stage.state not in (StageState.DUE, StageState.HELD):
-        return stage
-    previous = [one for one in step.stages.values() if one.number < stage.number]
-    return replace(stage, amount=amount_now(book, stage, previous).amount)

@@ -16,7 +16,7 @@ from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.plan import StageKind
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.stage import Stage, StageDecision, StageState
-from payouts.domain.stage_amount import amount_now, check_left
+from payouts.domain.stage_amount import amount_now, check_left, shown
 from payouts.domain.stage_approval import approve_by_verdict, drop_approval, signed_of
 from payouts.domain.stage_cancelling import nothing_left
 from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
@@ -92,13 +92,14 @@ class PayStages:
                 break
         await self._let_go(claim, before)
 
-    async def explain(self, campaign_id: str, number: int) -> tuple[Line, ...]:
-        """Return the gate's lines as they are now, for people who wait for the money."""
+    async def explain(self, campaign_id: str, number: int) -> tuple[Stage, tuple[Line, ...]]:
+        """Return the stage and the gate's lines as they are now, for who waits for the money."""
         now = self.clock.now()
         view = await self.units.run(lambda unit: load_view(unit, campaign_id, number, now))
         funds = await self.funds.read(view.book.currency)
         fresh_since = await self._fresh_since(view.stage)
-        return evaluate(self._gate(view, funds, fresh_since))
+        now_shown = shown(view.book, view.stage, view.previous)
+        return now_shown, evaluate(self._gate(view, funds, fresh_since))
 
     async def _step(self, claim: Claim) -> Stage | None:
         """Take the next step; return the stage after it, None if it has to wait."""

@@ -1,6 +1,6 @@
 """Routes of payouts: destination, money, refunds, stages with their gate, blocks, webhooks."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Annotated
 
@@ -154,7 +154,7 @@ def build_api(
         if await queries.book(campaign_id) is None:
             raise _unknown_campaign()
         found = await queries.stages(campaign_id)
-        views = [stage_view(stage, await _lines(stages, stage)) for stage in found]
+        views = [stage_view(*await _explained(stages, stage)) for stage in found]
         return StagesView(campaign_id=campaign_id, stages=views)
 
     approve = ApproveRefunds(units, queries, stages.funds, ceilings, clock)
@@ -200,10 +200,10 @@ def build_api(
     return api
 
 
-async def _lines(stages: PayStages, stage: Stage) -> list[Line]:
+async def _explained(stages: PayStages, stage: Stage) -> tuple[Stage, Sequence[Line]]:
     if stage.state in OVER:
-        return []
-    return list(await stages.explain(stage.campaign_id, stage.number))
+        return stage, ()
+    return await stages.explain(stage.campaign_id, stage.number)
 
 
 async def _bounded_body(request: Request) -> bytes:

@@ -56,7 +56,7 @@ def add_people_routes(
             raise problem_of(refusal) from None
 
     async def shown(stage: Stage) -> StageView:
-        return stage_view(stage, await stages.explain(stage.campaign_id, stage.number))
+        return stage_view(*await stages.explain(stage.campaign_id, stage.number))
 
     by_creator = guard.allow(creator, unknown=unknown)
     by_staff = guard.allow(Role.STAFF)
