@@ -22,7 +22,6 @@ from infra.native.folders import cache_folder, exclusive
 HERE = Path(__file__).parent
 KAFKA_SUMS = HERE / "kafka-jars.sha256"
 MONGOD_SUMS = HERE / "mongod.sha256"
-TOXIPROXY = HERE / "toxiproxy"
 
 
 def kafka_jars() -> Path:
@@ -36,18 +35,28 @@ def mongod() -> Path:
 
 
 def toxiproxy() -> Path:
-    """The fault proxy, built from the sources that go.sum pins, if need be.
+    """The fault proxy, built from the sources that go.sum pins, if need be."""
+    return _program("toxiproxy", "github.com/Shopify/toxiproxy/v2/cmd/server")
 
-    Go itself refuses other sources. What it makes of them differs from compiler to compiler, so
-    the program's own sum is kept beside it and compared at each use.
+
+def stripe_mock() -> Path:
+    """The server that knows the shapes of the payment provider, built likewise."""
+    return _program("stripe-mock", "github.com/stripe/stripe-mock")
+
+
+def _program(name: str, package: str) -> Path:
+    """Build a program once.
+
+    Go itself refuses other sources than the pinned ones. What it makes of them differs from
+    compiler to compiler, so the program's own sum is kept beside it and compared at each use.
     """
-    pins = b"".join((TOXIPROXY / name).read_bytes() for name in ("go.mod", "go.sum"))
-    folder = cache_folder() / f"toxiproxy-{hashlib.sha256(pins).hexdigest()[:12]}"
+    pins = b"".join((HERE / name / file).read_bytes() for file in ("go.mod", "go.sum"))
+    folder = cache_folder() / f"{name}-{hashlib.sha256(pins).hexdigest()[:12]}"
     with exclusive(cache_folder(), "build"):
         if not _is_as_built(folder):
             shutil.rmtree(folder, ignore_errors=True)
             with tempfile.TemporaryDirectory(dir=cache_folder()) as temporary:
-                _build_toxiproxy(Path(temporary, "toxiproxy")).rename(folder)
+                _build(name, package, Path(temporary, name)).rename(folder)
     return folder / "program" / "server"
 
 
@@ -62,15 +71,15 @@ def _is_as_built(folder: Path) -> bool:
     return True
 
 
-def _build_toxiproxy(target: Path) -> Path:
+def _build(name: str, package: str, target: Path) -> Path:
     prerequisites.ensure(maven=False, go=True)
-    print("building the fault proxy from its pinned sources", file=sys.stderr)
+    print(f"building {name} from its pinned sources", file=sys.stderr)
     program = target / "program" / "server"
     program.parent.mkdir(parents=True)
     command = ["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", str(program)]
     _run(
-        [*command, "github.com/Shopify/toxiproxy/v2/cmd/server"],
-        folder=TOXIPROXY,
+        [*command, package],
+        folder=HERE / name,
         environment=os.environ | {"CGO_ENABLED": "0"},
     )
     built = hashlib.sha256(program.read_bytes()).hexdigest()
