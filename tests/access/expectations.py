@@ -312,6 +312,7 @@ ROWS = (
     ),
     Row("payouts", "GET", "/ledger/signatures", PUBLIC),
     Row("payouts", "GET", "/ledger/signatures/{day}/heads/{place}", PUBLIC),
+    Row("payouts", "GET", "/holdings", STAFF_ONLY),
     Row("payouts", "GET", "/reconciliation/breaks", STAFF_ONLY),
     Row(
         "payouts",

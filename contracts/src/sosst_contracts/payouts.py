@@ -402,6 +402,21 @@ class MilestoneRejected(_Milestone):
     rejected_at: Instant = Field(description="When it was rejected.")
 
 
+class HoldingLimitNear(Event):
+    """Money of a campaign has been held nearly as long as its provider allows."""
+
+    topic: ClassVar = "payouts.stages"
+    name: ClassVar = "holding-limit-near"
+
+    campaign_id: Identifier = Field(description="Campaign whose money it is.")
+    provider: Identifier = Field(description="Provider whose limit it is.")
+    amount: Total = Field(description="What is held of the campaign, minor units.")
+    currency: Currency = Field(description="ISO 4217 currency of the amount.")
+    held_since: Instant = Field(description="When the oldest of it came.")
+    limit_at: Instant = Field(description="Until when the provider lets it lie.")
+    near_at: Instant = Field(description="When four fifths of that time were over.")
+
+
 class LedgerEntry(Part):
     """One amount that moves from the debited to the credited account."""
 

@@ -27,10 +27,11 @@ from payouts.domain.dispute import (
     ProviderDisputeStatus,
 )
 from payouts.domain.head_signing import DaySigned, Head
+from payouts.domain.holding import Holding, Inflow
 from payouts.domain.integrity import STANDING, Compensated, Kept, PledgeSums
 from payouts.domain.invoice import Invoice, Numbers
 from payouts.domain.launch import LaunchTerms
-from payouts.domain.ledger import Account, Posting
+from payouts.domain.ledger import Account, Posting, Row
 from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.postings import Payer
@@ -313,6 +314,20 @@ class MemoryLendings:
         return True
 
 
+class MemoryHoldings:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._holdings: dict[str, Holding] = database.table("holdings")
+
+    async def load(self, campaign_id: str) -> Holding | None:
+        return self._holdings.get(campaign_id)
+
+    async def save(self, holding: Holding) -> None:
+        _save(self._holdings, holding.campaign_id, holding)
+
+    async def remove(self, campaign_id: str) -> None:
+        self._holdings.pop(campaign_id, None)
+
+
 class MemoryQueries:
     """Also `ports.Ledger`: sums over the same tables."""
 
@@ -332,6 +347,7 @@ class MemoryQueries:
         self._receivables: dict[str, Receivable] = database.table("receivables")
         self._invoices = MemoryInvoices(database)
         self._lendings: dict[str, int] = database.table("lendings")
+        self._holdings: dict[str, Holding] = database.table("holdings")
 
     async def book(self, campaign_id: str) -> Book | None:
         return self._books.get(campaign_id)
@@ -490,6 +506,20 @@ class MemoryQueries:
     async def receivables(self, campaign_id: str) -> list[Receivable]:
         ours = [one for one in self._receivables.values() if one.campaign_id == campaign_id]
         return sorted(ours, key=lambda one: (one.arisen_at, one.receivable_id))
+
+    async def inflows(self, campaign_id: str, before: int | None, limit: int) -> list[Inflow]:
+        found = []
+        for (campaign, number), block in sorted(self._blocks.items(), reverse=True):
+            came = [one.entry for one in block.entries if one.row is Row.PLEDGE_COLLECTED]
+            if campaign != campaign_id or not came or (before and number >= before):
+                continue
+            cash = [entry.amount for entry in came if entry.debit is Account.PROVIDER_BALANCE]
+            found.append(Inflow(number, block.sealed_at, sum(cash)))
+        return found[:limit]
+
+    async def holdings_near(self, after: str, limit: int) -> list[Holding]:
+        near = [one for _, one in sorted(self._holdings.items()) if one.told_at is not None]
+        return [one for one in near if one.campaign_id > after][:limit]
 
     async def open_receivables(self) -> int:
         return sum(1 for one in self._receivables.values() if one.open)
@@ -752,6 +782,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[Pa
             receivables=MemoryReceivables(tables),
             invoices=MemoryInvoices(tables),
             lendings=MemoryLendings(tables),
+            holdings=MemoryHoldings(tables),
             facts=OutboxFacts(plumbing.outbox, wire.draft),
         )
 

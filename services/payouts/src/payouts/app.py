@@ -17,6 +17,7 @@ from payouts.adapters.mongo_stores import (
     MongoCreators,
     MongoDestinations,
     MongoDisputes,
+    MongoHoldings,
     MongoInvoices,
     MongoLaunches,
     MongoLendings,
@@ -65,6 +66,7 @@ from payouts.ports.unit import PayoutsUnit
 from payouts.settings import PayoutsSettings
 from payouts.sweeps.books import CheckAllBooks, CheckBooks, CloseBooks, SignHeads
 from payouts.sweeps.cash import FollowCash, Reconcile
+from payouts.sweeps.holdings import MeasureHoldings
 from payouts.sweeps.queues import MeasureFunds, MeasureQueues
 from payouts.sweeps.refunds import ExpireRequests, RemindBackers, ShareWhatCameBack, UnblockRefunds
 from servicekit.command import Command, Context
@@ -83,6 +85,7 @@ from servicekit.work import Claim, WorkItem
 CASH_SECONDS = 2.0
 MEASURE_SECONDS = 15.0
 FUNDS_SECONDS = 60.0
+HOLDINGS_SECONDS = 3_600.0
 RECONCILE_SECONDS = 15.0
 ROUND_SECONDS = 1.0
 SIGN_SECONDS = 60.0
@@ -117,6 +120,7 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> PayoutsUni
         receivables=MongoReceivables(database, session),
         invoices=MongoInvoices(database, session),
         lendings=MongoLendings(database, session),
+        holdings=MongoHoldings(database, session),
         facts=OutboxFacts(plumbing.outbox, wire.draft),
     )
 
@@ -183,6 +187,8 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     runtime.sweep(Sweep("reconcile", RECONCILE_SECONDS, reconcile))
     signatures, keys = MongoHeadSignatures(runtime.database), settings.ledger_keys()
     runtime.sweep(Sweep("signatures", SIGN_SECONDS, SignHeads(queries, signatures, keys)))
+    holdings = MeasureHoldings(runtime.units, queries, settings.holding_limits())
+    runtime.sweep(Sweep("holdings", HOLDINGS_SECONDS, holdings))
     runtime.sweep(Sweep("funds", FUNDS_SECONDS, MeasureFunds(queries, funds)))
     expire = ExpireRequests(runtime.units, queries)
     runtime.sweep(Sweep("reminders", REQUESTS_SECONDS, RemindBackers(runtime.units, queries)))

@@ -46,6 +46,10 @@ WINDOWS_CLOSING = Gauge(
     "sosst_payouts_refund_windows_closing",
     "Refunds that wait while their payment can be returned only days longer. Any: end the wait.",
 )
+HOLD_LIMIT_RATIO = Gauge(
+    "sosst_payouts_hold_limit_ratio",
+    "The oldest money held, as a part of how long its provider lets us. Near 1: see /holdings.",
+)
 RUN_REMAINING = Gauge(
     "sosst_payouts_run_remaining",
     "Refunds that runs have still to create, or that wait to be sent. Not falling: it stalls.",

@@ -9,6 +9,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from payouts.adapters.claim_link_keys import SignedClaimLinks
 from payouts.adapters.ledger_keys import LedgerKeys
 from payouts.domain.claim_money import Ceilings
+from payouts.domain.holding import ANY_PROVIDER, HoldingLimits
 from payouts.domain.invoice import Seller
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.refund_window import RefundWindows
@@ -110,6 +111,11 @@ class PayoutsSettings(ServiceSettings):
         600, ge=0, description="Age from which cash must stand on both sides, provider and books."
     )
 
+    holding_limit_days: str = Field(
+        "*=90",
+        description="Days for which the provider lets money lie, by provider (an account and its "
+        "country), separated by commas; `*` is any other. In the United States two years.",
+    )
     refund_window_days: str = Field(
         "sepa_debit=180,bank_transfer=180",
         description="Days after its capture in which the provider returns a payment, by method, "
@@ -131,6 +137,16 @@ class PayoutsSettings(ServiceSettings):
             client_timeout_seconds=int(self.provider_timeout_seconds) + 1,
             consistency_seconds=self.provider_consistency_seconds,
         )
+
+    @field_validator("holding_limit_days")
+    @classmethod
+    def _are_limits(cls, value: str) -> str:
+        if ANY_PROVIDER not in _windows(value):
+            raise ValueError(f"one of them is for {ANY_PROVIDER}, any other provider")
+        return value
+
+    def holding_limits(self) -> HoldingLimits:
+        return HoldingLimits(_windows(self.holding_limit_days))
 
     @field_validator("refund_window_days")
     @classmethod

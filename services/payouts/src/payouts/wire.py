@@ -11,6 +11,7 @@ from payouts.domain.book import Cancellation, CollectedPledge, Outcome, Verdict
 from payouts.domain.claim_money import CLAIM
 from payouts.domain.dispute import Dispute, DisputeFact, DisputeLost, DisputeOpened, DisputeWon
 from payouts.domain.fees import FeeTerms
+from payouts.domain.holding import HoldingLimitNear
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Account, Entry, Row
 from payouts.domain.milestone import Milestone
@@ -57,7 +58,7 @@ from sosst_contracts import funding, updates
 from sosst_contracts import payouts as events
 from sosst_contracts.codec import Decoded, Draft, decode
 
-Fact = RefundFact | StageFact | DisputeFact | RefundRunFinished
+Fact = RefundFact | StageFact | DisputeFact | RefundRunFinished | HoldingLimitNear
 
 CAMPAIGNS_TOPIC = funding.VerdictReached.topic
 PLEDGES_TOPIC = funding.PledgeCollected.topic
@@ -386,6 +387,17 @@ def _event(fact: Fact) -> tuple[Any, datetime]:
             return events.StageReleased(**_stage(stage), released_at=at), at
         case StageCancelled(stage, at):
             return events.StageCancelled(**_stage(stage), cancelled_at=at), at
+        case HoldingLimitNear(holding, at):
+            near = events.HoldingLimitNear(
+                campaign_id=holding.campaign_id,
+                provider=holding.provider,
+                amount=holding.amount,
+                currency=holding.currency,
+                held_since=holding.held_since,
+                limit_at=holding.limit_at,
+                near_at=at,
+            )
+            return near, at
         case StageNothingToPay(stage, at):
             ended = events.StageNothingToPay(
                 **_stage(stage), ended_at=at, **_fees(stage), set_off=stage.set_off or None

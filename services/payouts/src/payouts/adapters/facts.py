@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 from payouts.domain.block import Block
 from payouts.domain.dispute import DisputeFact
 from payouts.domain.errors import InvariantBroken
+from payouts.domain.holding import HoldingLimitNear
 from payouts.domain.refund import RefundFact
 from payouts.domain.refund_run_end import RefundRunFinished
 from payouts.domain.stage import StageFact
 from servicekit.outbox import Outbox
 from sosst_contracts.codec import Draft
 
-Fact = RefundFact | StageFact | DisputeFact | RefundRunFinished
+Fact = RefundFact | StageFact | DisputeFact | RefundRunFinished | HoldingLimitNear
 
 
 class OutboxFacts:

@@ -13,6 +13,7 @@ from payouts.domain.block import Block, postings_in
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
 from payouts.domain.dispute import Dispute, DisputeState
+from payouts.domain.holding import Holding
 from payouts.domain.invoice import Invoice, Numbers
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Posting
@@ -34,6 +35,7 @@ REFUNDS = Documents(Refund)
 STAGES = Documents(Stage)
 DESTINATIONS = Documents(Destination)
 LAUNCHES = Documents(LaunchTerms)
+HOLDINGS = Documents(Holding)
 # Stands on every book that is saved, until a check finds it right.
 UNCHECKED: Document = {"unchecked": True}
 DISPUTES = Documents(Dispute)
@@ -416,6 +418,26 @@ class MongoLendings:
                 {"_id": currency}, {"$inc": {"count": 1}}, upsert=True, session=self._session
             )
         return True
+
+
+class MongoHoldings:
+    """`holdings`, one document for each campaign whose money is old."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._rows = database.collection("holdings")
+        self._holdings = _VersionedCollection(self._rows, session, HOLDINGS)
+        self._session = session
+
+    async def load(self, campaign_id: str) -> Holding | None:
+        found = await self._holdings.load({"_id": campaign_id})
+        return found[0] if found else None
+
+    async def save(self, holding: Holding) -> None:
+        await self._holdings.save([(holding.campaign_id, holding)])
+
+    async def remove(self, campaign_id: str) -> None:
+        with sorted_errors():
+            await self._rows.delete_one({"_id": campaign_id}, session=self._session)
 
 
 class MongoLaunches:

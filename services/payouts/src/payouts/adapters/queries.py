@@ -8,6 +8,7 @@ from payouts.adapters.mongo_stores import (
     BOOKS,
     DESTINATIONS,
     DISPUTES,
+    HOLDINGS,
     INVOICES,
     RECEIVABLES,
     REFUNDS,
@@ -22,8 +23,9 @@ from payouts.domain.closing import DUSTY, RESULT
 from payouts.domain.destination import Destination
 from payouts.domain.dispute import OVER as DECIDED
 from payouts.domain.dispute import Dispute, DisputeState
+from payouts.domain.holding import Holding, Inflow
 from payouts.domain.invoice import Invoice
-from payouts.domain.ledger import Account
+from payouts.domain.ledger import Account, Row
 from payouts.domain.plan import StageKind
 from payouts.domain.quantum import QUANTUM_MAX
 from payouts.domain.receivable import Receivable, ReceivableState
@@ -185,6 +187,28 @@ class MongoQueries:
             cursor = self._database.collection("receivables").find({"campaign_id": campaign_id})
             rows = await cursor.sort([("arisen_at", 1), ("_id", 1)]).to_list(None)
         return [RECEIVABLES.value(row) for row in rows]
+
+    async def inflows(self, campaign_id: str, before: int | None, limit: int) -> list[Inflow]:
+        collected = {"$eq": ["$$one.row", Row.PLEDGE_COLLECTED.value]}
+        cash = {"$eq": ["$$one.entry.debit", Account.PROVIDER_BALANCE.value]}
+        came = {"$filter": {"input": "$entries", "as": "one", "cond": {"$and": [collected, cash]}}}
+        match: Document = {"campaign_id": campaign_id, "entries.row": Row.PLEDGE_COLLECTED.value}
+        if before is not None:
+            match["number"] = {"$lt": before}
+        stages: list[Document] = [
+            {"$match": match},
+            {"$sort": {"number": -1}},
+            {"$limit": limit},
+            {"$project": {"number": 1, "sealed_at": 1, "came": came}},
+            {"$addFields": {"amount": {"$sum": "$came.entry.amount"}}},
+        ]
+        with sorted_errors():
+            rows = await self._database.collection("blocks").aggregate(stages).to_list(None)
+        return [Inflow(row["number"], row["sealed_at"], row["amount"]) for row in rows]
+
+    async def holdings_near(self, after: str, limit: int) -> list[Holding]:
+        found = await self._page("holdings", {"told_at": {"$ne": None}}, after, limit)
+        return [HOLDINGS.value(row) for row in found]
 
     async def open_receivables(self) -> int:
         match = {"state": {"$in": _OWED}}

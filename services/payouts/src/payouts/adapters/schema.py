@@ -49,7 +49,7 @@ BOOK_VALIDATOR = {
 }
 
 SCHEMA = Schema(
-    version=13,
+    version=14,
     collections=(
         CollectionSchema(
             "books",
@@ -130,6 +130,7 @@ SCHEMA = Schema(
         CollectionSchema("creators"),
         CollectionSchema("launches"),
         CollectionSchema("lendings"),
+        CollectionSchema("holdings"),
         CollectionSchema("cursors"),
     ),
 )

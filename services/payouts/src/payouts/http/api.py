@@ -18,6 +18,7 @@ from payouts.handlers.wake import wake, wake_disputes
 from payouts.http.claim_money import add_claim_money_route
 from payouts.http.claims import add_claim_routes
 from payouts.http.debts import add_debt_routes
+from payouts.http.holdings import add_holding_route
 from payouts.http.invoices import add_invoice_routes
 from payouts.http.ledger import add_ledger_routes
 from payouts.http.models import (
@@ -166,6 +167,7 @@ def build_api(
     add_simulation_route(api, Simulate(units), clock, owner_or_staff, _unknown_campaign)
     add_people_routes(api, guard, units, queries, stages, clock, creator, unknown=_unknown_campaign)
 
+    add_holding_route(api, guard, queries, clock)
     add_reconciliation_routes(api, guard, reconciliation, clock)
     add_ledger_routes(api, guard, queries, signatures, keys)
     add_debt_routes(api, guard, units, queries, clock, creator, unknown=_unknown_campaign)

@@ -10,6 +10,7 @@ from payouts.domain.book import Book
 from payouts.domain.book_state import BookState
 from payouts.domain.destination import Destination
 from payouts.domain.dispute import Dispute, DisputeState
+from payouts.domain.holding import Holding, Inflow
 from payouts.domain.invoice import Invoice
 from payouts.domain.plan import StageKind
 from payouts.domain.receivable import Receivable
@@ -124,6 +125,14 @@ class Queries(Protocol):
 
     async def receivables(self, campaign_id: str) -> list[Receivable]:
         """Return what the campaign's creator owes or owed, in order of its beginning."""
+        ...
+
+    async def inflows(self, campaign_id: str, before: int | None, limit: int) -> list[Inflow]:
+        """Return what came in from backers, by block, the newest before this number first."""
+        ...
+
+    async def holdings_near(self, after: str, limit: int) -> list[Holding]:
+        """Return the holdings that are near their limit."""
         ...
 
     async def open_receivables(self) -> int:

@@ -9,6 +9,7 @@ from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
 from payouts.domain.dispute import Dispute, DisputeFact
+from payouts.domain.holding import Holding, HoldingLimitNear
 from payouts.domain.invoice import Invoice, Numbers
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Posting
@@ -213,11 +214,28 @@ class Lendings(Protocol):
         ...
 
 
+class Holdings(Protocol):
+    """How long campaigns' money has been held, bound to one transaction."""
+
+    async def load(self, campaign_id: str) -> Holding | None: ...
+
+    async def save(self, holding: Holding) -> None:
+        """Insert a new one (version 0) or replace a loaded one; `Conflict` if saved since."""
+        ...
+
+    async def remove(self, campaign_id: str) -> None:
+        """Forget it: nothing of the campaign is old, or held."""
+        ...
+
+
 class Facts(Protocol):
     """Where facts go, to be published after the transaction."""
 
     async def add(
-        self, facts: Sequence[RefundFact | StageFact | DisputeFact | RefundRunFinished]
+        self,
+        facts: Sequence[
+            RefundFact | StageFact | DisputeFact | RefundRunFinished | HoldingLimitNear
+        ],
     ) -> None: ...
 
 
@@ -236,4 +254,5 @@ class PayoutsUnit(Unit):
     receivables: Receivables
     invoices: Invoices
     lendings: Lendings
+    holdings: Holdings
     facts: Facts
