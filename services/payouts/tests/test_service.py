@@ -4,10 +4,10 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from infra.native import Addresses
 from infra.suite import Suite
@@ -22,6 +22,8 @@ from servicekit.publish import KafkaPublisher
 from sosst_contracts import funding, payouts
 from sosst_contracts.codec import Draft, Record
 from sosst_contracts.testing import sample
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CAMPAIGN = "campaign-1"
 REFUNDS = 60
@@ -49,17 +51,25 @@ FAULTS_OF_REFUNDS = (
 FAULTS_OF_WEBHOOKS = ("webhook_lost", "webhook_doubled", "webhook_early")
 
 
-@pytest.fixture
-async def suite(tmp_path: Path, native_stack: Addresses) -> AsyncIterator[Suite]:
-    """The sandbox with its float and everything that payouts needs; no service runs yet."""
-    suite = Suite(tmp_path, native_stack, settings=SETTINGS)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def _surroundings(
+    native_stack: Addresses, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Suite]:
+    suite = Suite(tmp_path_factory.mktemp("service"), native_stack, settings=SETTINGS)
     await suite.start_surroundings("payouts")
     yield suite
     await suite.stop()
     await suite.provider.http.aclose()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
+async def suite(_surroundings: Suite) -> AsyncIterator[Suite]:
+    """The sandbox with its float and everything that payouts needs; no service runs yet."""
+    yield _surroundings
+    await asyncio.to_thread(_surroundings.services["payouts"].stop)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def look(suite: Suite) -> AsyncIterator[Readings]:
     readings = Readings(suite)
     yield readings
@@ -231,6 +241,7 @@ async def test_automatic_payouts_of_the_provider_stop_the_start(suite: Suite) ->
     ended = await asyncio.to_thread(
         subprocess.run, command, capture_output=True, text=True, timeout=120
     )
+    await suite.provider.change_settings(payout_interval="manual")
     assert ended.returncode == 70
     assert "payout schedule is daily, not manual" in ended.stdout + ended.stderr
 
@@ -240,3 +251,4 @@ async def test_an_absent_provider_does_not_stop_the_start(suite: Suite) -> None:
     await asyncio.to_thread(suite.sandbox.stop)
     await asyncio.to_thread(suite.services["payouts"].start)
     assert await asyncio.to_thread(suite.services["payouts"].stop) is None
+    await asyncio.to_thread(suite.sandbox.start)
