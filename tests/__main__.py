@@ -1,56 +1,17 @@
-"""`make test`: every test, in groups, two of them at once: much of the time each of them waits.
+"""`make test`: every test; what those showed that cover rows is kept for `make rows`."""
 
-Each group starts the stacks that its own tests need; groups share nothing but the machine.
-"""
-
-import subprocess
 import sys
-import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
-AT_ONCE = 2
-# The longest first, so that none begins when the others end; a group's last line says how long it
-# took. What uses the same running suite stands together. Together they are every folder of tests,
-# each once: `tests/structure/test_layout.py` says so.
-GROUPS: dict[str, tuple[str, ...]] = {
-    "delivery": ("tests/delivery", "tests/journeys"),
-    "plumbing": ("infra/servicekit", "infra/native", "infra/kafka", "infra/sandbox"),
-    "services": ("services", "contracts/tests", "infra/story", "tests/access", "tests/structure"),
-    "surroundings": (
-        "tests/chaos",
-        "tests/containers",
-        "tests/security",
-        "tests/strangers",
-        "infra/bench",
-        "infra/demo",
-        "infra/docker",
-        "infra/monitoring",
-    ),
-}
+from tests.groups import run_groups
+from tests.rows import run_and_keep
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run all groups with pytest's `arguments`; return the first exit code that is not 0."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        codes = list(pool.map(lambda group: _run(group, arguments), GROUPS))
-    for group, code in zip(GROUPS, codes, strict=True):
-        print(f"{group}: {'passed' if code == 0 else f'failed, exit {code}'}")
-    return next((code for code in codes if code), 0)
-
-
-def _run(group: str, arguments: Sequence[str]) -> int:
-    command = [sys.executable, "-m", "pytest", *arguments, *GROUPS[group]]
-    began = time.monotonic()
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as run:
-        assert run.stdout is not None
-        for line in run.stdout:
-            print(f"{group} | {line}", end="", flush=True)
-        code = run.wait()
-    print(f"{group} | ended after {time.monotonic() - began:.0f} seconds", flush=True)
-    return code
+    if arguments:  # Perhaps not every test: nothing to be shown later as if it were.
+        return run_groups(lambda group: arguments)
+    return run_and_keep("make test")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.__main__ import GROUPS
+from tests.groups import GROUPS
 from tests.structure.repository import ROOT, SERVICES, tracked_files
 
 SERVICE_FILES = (

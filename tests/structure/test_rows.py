@@ -1,12 +1,13 @@
 """`make rows` says what is covered, and cannot say it of what is not."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.rows import ROWS, TRAPS
+from tests.rows import CHANGED, CODES, INTO, Kept, Results, commit_of, keep, last, last_of
 from tests.structure.repository import ROOT
 
 PLANTED = '''
@@ -33,32 +34,86 @@ def test_unmarked():
 '''.replace("NOT_RUN", "pytest.mark." + "skip")  # Else a test of the layout finds it.
 
 
-def rows(folder: Path, source: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m tests.rows` over one planted file."""
+def run(folder: Path, source: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python module over one planted file."""
     planted = folder / "test_planted.py"
     planted.write_text(source)
-    command = [sys.executable, "-m", "tests.rows", f"--rootdir={folder}", str(planted)]
+    command = [sys.executable, "-m", *words, f"--rootdir={folder}", str(planted)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def by_code(text: str) -> dict[str, str]:
+    return {line[:8].strip(): line[9:] for line in text.splitlines() if line[9:]}
+
+
+def assert_each_with_its_result(lines: dict[str, str]) -> None:
+    assert set(CODES) <= set(lines) and len(CODES) == 20 + 25
+    assert lines["row S1"].startswith("passed: 1 test")
+    assert lines["row S2"].startswith("FAILED: 1 test")
+    assert lines["row S3"].startswith("NOT RUN: 1 test")
+    assert lines["row S4"] == "not yet covered"
 
 
 def test_it_prints_every_row_and_trap_with_its_result(tmp_path: Path) -> None:
     """Passed, failed, not run and not yet covered are four different words."""
-    done = rows(tmp_path, PLANTED)
-    lines = {line[:8].strip(): line[9:] for line in done.stdout.splitlines() if line[9:]}
-    assert [f"row {row}" in lines for row in ROWS] == [True] * 20
-    assert [f"trap {trap}" in lines for trap in TRAPS] == [True] * 25
-    assert lines["row S1"].startswith("passed: 1 test")
+    done = run(tmp_path, PLANTED, "tests.rows")
+    assert_each_with_its_result(by_code(done.stdout))
     assert "test_planted.py::test_passes" in done.stdout
-    assert lines["row S2"].startswith("FAILED: 1 test")
-    assert lines["row S3"].startswith("NOT RUN: 1 test")
-    assert lines["row S4"] == "not yet covered"
     assert done.returncode == 1
+
+
+def test_a_run_of_everything_keeps_the_same_results(tmp_path: Path) -> None:
+    """Beside tests that cover nothing, each result is what `make rows` itself would find."""
+    kept = tmp_path / "kept"
+    done = run(tmp_path, PLANTED, "pytest", "-p", "tests.rows", INTO, str(kept))
+    assert "2 failed, 1 passed, 1 skipped" in done.stdout
+    results = Results(**json.loads(kept.read_text()))
+    assert_each_with_its_result(by_code("\n".join(results.lines())))
+
+
+def test_of_several_cases_and_groups_the_worst_is_told() -> None:
+    """One case that failed, or did not run, is not covered by those that passed."""
+    results = Results({"row S1": ["a[1]", "a[2]"]}, {"a[1]": "passed", "a[2]": "passed"})
+    assert by_code("\n".join(results.lines()))["row S1"].startswith("passed: 2 tests")
+    results.add(Results({"row S1": ["b"]}, {}))
+    assert by_code("\n".join(results.lines()))["row S1"].startswith("NOT RUN: 3 tests")
+    results.add(Results({"row S1": ["c"]}, {"c": "FAILED"}))
+    assert by_code("\n".join(results.lines()))["row S1"].startswith("FAILED: 4 tests")
+
+
+def test_results_of_other_files_are_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those of this very commit are, with run, commit and time; of a later one or changes not."""
+    monkeypatch.setenv("SOSST_STATE", str(tmp_path))
+    assert last() is last_of("c1") is None
+    keep(Kept("make test", "c1", "2026-03-01 12:00:00+00:00", Results({"row S1": ["a"]}, {})))
+    found = last_of("c1")
+    assert found is not None and found == last()
+    found.show()
+    printed = capsys.readouterr().out
+    assert "Results of `make test`, which ended 2026-03-01 12:00:00+00:00, at c1" in printed
+    assert "row S1   NOT RUN: 1 test" in printed
+    assert last_of("c2") is None
+    keep(Kept("make test", "c1" + CHANGED, "2026-03-01 12:00:00+00:00", Results()))
+    assert last_of("c1") is last_of("c1" + CHANGED) is None
+
+
+def test_a_commit_is_told_from_changes_on_top(tmp_path: Path) -> None:
+    """A file that is changed or new makes another state of it."""
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for words in (["init", "-q"], [*identity, "commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    clean = commit_of(tmp_path)
+    assert len(clean) == 40
+    (tmp_path / "new").touch()
+    assert commit_of(tmp_path) == clean + CHANGED
 
 
 @pytest.mark.parametrize("mark", ['row("S21")', 'row("s9")', "row(9)", "trap(26)", 'trap("7")'])
 def test_a_mark_that_names_nothing_is_refused(tmp_path: Path, mark: str) -> None:
     """A misspelt row would silently cover nothing."""
     source = f"import pytest\n\n@pytest.mark.{mark}\ndef test_x():\n    pass\n"
-    done = rows(tmp_path, source)
+    done = run(tmp_path, source, "tests.rows")
     assert done.returncode == 4
     assert f"test_x: no such mark: {mark}" in done.stdout + done.stderr
