@@ -13,6 +13,7 @@ import structlog
 from pymongo import MongoClient
 
 from infra.native import Addresses, NativeStack, given_addresses
+from infra.servicekit.tests.lent import LentDatabases
 
 # Beside rich, structlog draws each traceback as a table with every local variable: half a second
 # of a processor for each of the many errors that tests make on purpose.
@@ -69,9 +70,16 @@ def topic_prefix() -> str:
     return f"t-{secrets.token_hex(3)}-"
 
 
+@pytest.fixture(scope="session")
+def databases(native_stack: Addresses) -> Iterator[LentDatabases]:
+    """Migrated databases that tests have one after the other, each of them empty."""
+    with LentDatabases(native_stack.mongodb_uri) as databases:
+        yield databases
+
+
 @pytest.fixture
 def database_name(mongodb_uri: str) -> Iterator[str]:
-    """The name of a database of the test's own, dropped afterwards."""
+    """The name of a database of the test's own, not there yet and dropped afterwards."""
     name = f"t-{secrets.token_hex(6)}"
     yield name
     client: MongoClient[dict[str, Any]]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from infra.kafka import Topic, ensure_topics
+from infra.servicekit.tests.lent import LentDatabases
 from servicekit.clock import ManualClock
 from servicekit.kafka import KafkaConnection
 from servicekit.memory import MemoryDatabase
@@ -69,8 +70,15 @@ async def connection(kafka_bootstrap_servers: str, topic_prefix: str) -> KafkaCo
 
 
 @pytest.fixture
-async def database(mongodb_uri: str, database_name: str) -> AsyncIterator[Database]:
-    """A migrated database of the test's own."""
+async def database(databases: LentDatabases) -> AsyncIterator[Database]:
+    """A database with the plumbing only, empty and the test's own for as long as it runs."""
+    async with databases.lent(Schema(1, ())) as database:
+        yield database
+
+
+@pytest.fixture
+async def new_database(mongodb_uri: str, database_name: str) -> AsyncIterator[Database]:
+    """The database at the test's own `addresses`; nobody has had it before."""
     connected = Database.connect(mongodb_uri, database_name, "servicekit-tests")
     await migrate(connected, Schema(1, ()))
     yield connected

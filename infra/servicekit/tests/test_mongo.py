@@ -1,14 +1,16 @@
 """Transactions on real MongoDB: all or nothing, and every error sorted into what to do."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from pymongo import errors as driver
 
+from infra.servicekit.tests.lent import LentDatabases
 from servicekit.errors import Conflict, DependencyAway, DuplicateKey, Unsaveable
 from servicekit.mongo import CONFLICT_ATTEMPTS, Database, Session, sort_error
-from servicekit.schema import CollectionSchema, Schema, migrate
+from servicekit.schema import CollectionSchema, Schema
 
 LAMPS = Schema(1, (CollectionSchema("lamps", validator={"height": {"$type": "int"}}),))
 
@@ -19,9 +21,9 @@ async def all_ids(database: Database) -> list[Any]:
 
 
 @pytest.fixture
-async def lamps(database: Database) -> Database:
-    await migrate(database, LAMPS)
-    return database
+async def lamps(databases: LentDatabases) -> AsyncIterator[Database]:
+    async with databases.lent(LAMPS) as database:
+        yield database
 
 
 async def test_a_transaction_is_all_or_nothing(lamps: Database) -> None:

@@ -298,12 +298,12 @@ async def recovered(addresses: Mapping[str, str]) -> tuple[int, str, str]:
 
 
 async def test_recover_is_refused_while_another_one_runs(
-    addresses: dict[str, str], database: Database
+    addresses: dict[str, str], new_database: Database
 ) -> None:
     """Exit code 64 and one line that says who; afterwards, and again, it ends with 0."""
     await migrated(addresses)
-    mark, who, now = RecoveryMark(database), Recoverer("sre-1"), datetime.now(UTC)
-    await database.transaction(lambda session: mark.begin(session, now, who))
+    mark, who, now = RecoveryMark(new_database), Recoverer("sre-1"), datetime.now(UTC)
+    await new_database.transaction(lambda session: mark.begin(session, now, who))
     code, output, errors = await recovered(addresses)
     assert code == 64 and errors.startswith("sre-1 recovers since ") and who.place in errors
     await mark.let_go(now, who)

@@ -16,15 +16,17 @@ from servicekit.schema import (
 SCHEMA = Schema(2, (CollectionSchema("lamps", (Index([("height", 1)], unique=True),)),))
 
 
-async def test_migrating_is_repeatable_and_a_dry_run_changes_nothing(database: Database) -> None:
+async def test_migrating_is_repeatable_and_a_dry_run_changes_nothing(
+    new_database: Database,
+) -> None:
     """Only `migrate` makes collections, and a release refuses a database that lacks them."""
-    assert "create collection lamps" in await migrate(database, SCHEMA, dry_run=True)
-    assert "lamps" not in await database.list_collection_names()
+    assert "create collection lamps" in await migrate(new_database, SCHEMA, dry_run=True)
+    assert "lamps" not in await new_database.list_collection_names()
     with pytest.raises(SchemaOutdated):
-        await check_version(database, SCHEMA)
-    await migrate(database, SCHEMA)
-    await migrate(database, SCHEMA)
-    await check_version(database, SCHEMA)
+        await check_version(new_database, SCHEMA)
+    await migrate(new_database, SCHEMA)
+    await migrate(new_database, SCHEMA)
+    await check_version(new_database, SCHEMA)
 
 
 LIT = {"$jsonSchema": {"required": ["height"], "properties": {"height": {"minimum": 1}}}}
@@ -43,21 +45,21 @@ TALLER = Schema(
 )
 
 
-async def test_a_second_migration_of_the_same_changes_nothing(database: Database) -> None:
+async def test_a_second_migration_of_the_same_changes_nothing(new_database: Database) -> None:
     """Not a collection, not an index more, and an older release does not lower the version."""
-    await migrate(database, TALLER)
-    before = await database.collection("lamps").index_information()
-    assert "create collection lamps" not in await migrate(database, TALLER)
-    await migrate(database, SCHEMA)
-    assert await database.collection("lamps").index_information() == before
-    await check_version(database, TALLER)
-    await check_version(database, SCHEMA)
+    await migrate(new_database, TALLER)
+    before = await new_database.collection("lamps").index_information()
+    assert "create collection lamps" not in await migrate(new_database, TALLER)
+    await migrate(new_database, SCHEMA)
+    assert await new_database.collection("lamps").index_information() == before
+    await check_version(new_database, TALLER)
+    await check_version(new_database, SCHEMA)
 
 
-async def test_indexes_and_validators_bite(database: Database) -> None:
+async def test_indexes_and_validators_bite(new_database: Database) -> None:
     """What a migration promises, the database refuses to break."""
-    await migrate(database, TALLER)
-    lamps = database.collection("lamps")
+    await migrate(new_database, TALLER)
+    lamps = new_database.collection("lamps")
     await lamps.insert_one({"height": 1, "owner": "a"})
     await lamps.insert_one({"height": 2, "owner": "a", "lit": True})
     for document, expected in (
@@ -70,8 +72,8 @@ async def test_indexes_and_validators_bite(database: Database) -> None:
             await lamps.insert_one(document)
 
 
-async def test_an_older_database_is_refused_with_the_way_out(database: Database) -> None:
+async def test_an_older_database_is_refused_with_the_way_out(new_database: Database) -> None:
     """The message names both versions and what to run."""
-    await migrate(database, SCHEMA)
+    await migrate(new_database, SCHEMA)
     with pytest.raises(SchemaOutdated, match="schema 2, needed 3: run migrate"):
-        await check_version(database, TALLER)
+        await check_version(new_database, TALLER)

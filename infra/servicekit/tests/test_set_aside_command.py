@@ -44,7 +44,7 @@ async def audited(database: Database) -> Sequence[dict[str, Any]]:
 
 
 async def test_a_fact_is_listed_shown_replayed_and_purged(
-    addresses: dict[str, str], database: Database, publisher: KafkaPublisher
+    addresses: dict[str, str], new_database: Database, publisher: KafkaPublisher
 ) -> None:
     """Given a refused fact and a gap, the key goes on in its order, each act with its record."""
     running = addresses | {"LAMP_REFUSES": "bad"}
@@ -55,7 +55,7 @@ async def test_a_fact_is_listed_shown_replayed_and_purged(
         await publisher.publish([fact(1), fact(2, "bad"), fact(3), fact(5)])
 
         async def kept() -> bool:
-            return await database.collection("set_aside").count_documents({}) == 3
+            return await new_database.collection("set_aside").count_documents({}) == 3
 
         await until("three facts are set aside", kept)
         code, output, _ = await command(running, "list", "--topic", TOPIC, "--reason", "too-dark")
@@ -67,11 +67,11 @@ async def test_a_fact_is_listed_shown_replayed_and_purged(
         assert shown["headers"]["ce_sequence"].endswith("2") and '"bad"' in shown["bytes"]
 
         code, output, _ = await command(running, "replay", refused, *BY)
-        assert code == 0 and await row(database) == (1, True)
+        assert code == 0 and await row(new_database) == (1, True)
         code, output, _ = await command(
             addresses | {"LAMP_REFUSES": "nobody"}, "replay", refused, *BY
         )
-        assert code == 0 and "applied 2" in output and await row(database) == (3, True)
+        assert code == 0 and "applied 2" in output and await row(new_database) == (3, True)
 
         code, _, errors = await command(
             running, "purge", "--missing", "5", "--topic", TOPIC, "--key", "c1", *BY
@@ -86,13 +86,13 @@ async def test_a_fact_is_listed_shown_replayed_and_purged(
         )
 
         async def waits_for_six() -> bool:
-            return await row(database) == (5, True)
+            return await row(new_database) == (5, True)
 
         await until("the key waits for the next refused fact", waits_for_six)
         code, output, _ = await command(running, "purge", f"lamps|{TOPIC}|c1|6", *BY)
-        assert code == 0 and await row(database) == (7, False)
-    assert await database.collection("set_aside").count_documents({}) == 0
-    acts = [(entry["command"], entry["by"], entry["why"]) for entry in await audited(database)]
+        assert code == 0 and await row(new_database) == (7, False)
+    assert await new_database.collection("set_aside").count_documents({}) == 0
+    acts = [(entry["command"], entry["by"], entry["why"]) for entry in await audited(new_database)]
     assert acts == [
         (name, "sre-1", "asked for")
         for name in ("set-aside replay", "set-aside replay", "set-aside purge", "set-aside purge")
@@ -100,7 +100,7 @@ async def test_a_fact_is_listed_shown_replayed_and_purged(
 
 
 async def test_a_gap_is_filled_by_reading_the_topic_again(
-    addresses: dict[str, str], database: Database, publisher: KafkaPublisher
+    addresses: dict[str, str], new_database: Database, publisher: KafkaPublisher
 ) -> None:
     """A fact that stands on the topic and was passed over by the position is found there."""
     reading = addresses | {"LAMP_REFUSES": "nobody"}
@@ -111,7 +111,7 @@ async def test_a_gap_is_filled_by_reading_the_topic_again(
     ) as run:
         code, output, errors = await run.end()
     assert (code, errors) == (0, "") and "applied 3" in output
-    assert await row(database) == (3, False)
+    assert await row(new_database) == (3, False)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ async def until_it_is(run: Lamp, on: int) -> None:
 
 
 async def test_a_switch_acts_in_a_running_process_and_ends_by_itself(
-    addresses: dict[str, str], database: Database
+    addresses: dict[str, str], new_database: Database
 ) -> None:
     """On by one command, seen by the process, off by another or at its end, each on record."""
     await migrated(addresses)
@@ -53,11 +53,11 @@ async def test_a_switch_acts_in_a_running_process_and_ends_by_itself(
         assert code == 0 and f"on until {later.isoformat()}" in output
         await until_it_is(run, 1)
         # Nobody turns it off: its end has come.
-        await MongoSwitches(database).turn_on(Switch(PAUSE, None, "sre-1", "odd", now, now))
+        await MongoSwitches(new_database).turn_on(Switch(PAUSE, None, "sre-1", "odd", now, now))
         await until_it_is(run, 0)
     _, output, _ = await command(addresses, "list")
     assert output.startswith(f"off  {PAUSE}: stops reading")
-    acts = await database.collection("audit").find().sort("at", 1).to_list(None)
+    acts = await new_database.collection("audit").find().sort("at", 1).to_list(None)
     assert [(act["command"], act["by"], act["why"]) for act in acts] == [
         (f"switch {turned}", "sre-1", "looks odd") for turned in ("on", "off", "on")
     ]

@@ -18,11 +18,11 @@ from funding.handlers.launch import launch
 from funding.handlers.payments import Answer, take_payments
 from funding.handlers.settle import settle
 from funding.ports import FundingUnit, Queries
+from infra.servicekit.tests.lent import LentDatabases
 from servicekit.clock import ManualClock
 from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Database
 from servicekit.outbox import MemoryOutbox, MongoOutboxQueue, OutboxQueue
-from servicekit.schema import migrate
 from servicekit.units import MongoUnitsOfWork, UnitsOfWork
 from services.funding.tests.fakes import MemoryQueries, SettableIntake, memory_units
 from sosst_contracts.codec import Decoded, decode
@@ -126,12 +126,10 @@ def other_launch(**changes: object) -> Launch:
 
 
 @pytest.fixture
-async def database(mongodb_uri: str, database_name: str) -> AsyncIterator[Database]:
-    """A migrated database of the test's own."""
-    connected = Database.connect(mongodb_uri, database_name, "funding-tests")
-    await migrate(connected, SCHEMA)
-    yield connected
-    connected.close()
+async def database(databases: LentDatabases) -> AsyncIterator[Database]:
+    """A migrated database, empty and the test's own for as long as it runs."""
+    async with databases.lent(SCHEMA) as database:
+        yield database
 
 
 def mongo_funding(database: Database) -> Funding:

@@ -123,39 +123,38 @@ async def test_both_commit_orders_of_counting_and_deciding(
 
 
 @pytest.mark.trap(22)
-async def test_counting_and_deciding_at_the_same_time(database: Database) -> None:
+@pytest.mark.parametrize("seed", range(6))
+async def test_counting_and_deciding_at_the_same_time(database: Database, seed: int) -> None:
     """Raced many times on real transactions: totals, verdict and standings always agree."""
-    for seed in range(6):
-        await database.drop()
-        mongo = mongo_funding(database)
-        deciding = mongo_funding(database)
-        await mongo.launch()
-        deciding.clock.advance(seconds=SETTLED_SECONDS)
-        await deciding.settle()
-        chance = random.Random(seed)
+    mongo = mongo_funding(database)
+    deciding = mongo_funding(database)
+    await mongo.launch()
+    deciding.clock.advance(seconds=SETTLED_SECONDS)
+    await deciding.settle()
+    chance = random.Random(seed)
 
-        async def pay(number: int, after: float, funding: Funding = mongo) -> None:
-            await asyncio.sleep(after)
-            while True:
-                try:
-                    await funding.pay(payment(number))
+    async def pay(number: int, after: float, funding: Funding = mongo) -> None:
+        await asyncio.sleep(after)
+        while True:
+            try:
+                await funding.pay(payment(number))
+                return
+            except Conflict:
+                continue
+
+    async def decide(after: float, funding: Funding = deciding) -> None:
+        await asyncio.sleep(after)
+        while True:
+            try:
+                if (await funding.settled()).verdict is not None:
                     return
-                except Conflict:
-                    continue
+            except Conflict:
+                pass  # A pledge was faster; the next sweep looks again.
+            funding.clock.advance(seconds=1)
 
-        async def decide(after: float, funding: Funding = deciding) -> None:
-            await asyncio.sleep(after)
-            while True:
-                try:
-                    if (await funding.settled()).verdict is not None:
-                        return
-                except Conflict:
-                    pass  # A pledge was faster; the next sweep looks again.
-                funding.clock.advance(seconds=1)
-
-        tasks = [pay(number, chance.random() * 0.02) for number in range(8)]
-        await asyncio.gather(*tasks, decide(chance.random() * 0.02))
-        await assert_counted_or_late(deciding)
+    tasks = [pay(number, chance.random() * 0.02) for number in range(8)]
+    await asyncio.gather(*tasks, decide(chance.random() * 0.02))
+    await assert_counted_or_late(deciding)
 
 
 async def assert_counted_or_late(funding: Funding) -> None:

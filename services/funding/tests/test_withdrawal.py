@@ -135,39 +135,38 @@ async def test_both_commit_orders_of_withdrawal_and_verdict(
     )
 
 
-async def test_withdrawing_and_deciding_at_the_same_time(database: Database) -> None:
+@pytest.mark.parametrize("seed", range(4))
+async def test_withdrawing_and_deciding_at_the_same_time(database: Database, seed: int) -> None:
     """Raced on real transactions: verdict, totals and pledges always agree."""
-    for seed in range(4):
-        await database.drop()
-        taking, deciding = mongo_funding(database), mongo_funding(database)
-        await taking.launch()
-        await taking.pay(*(payment(number) for number in range(6)))
-        deciding.clock.advance(seconds=SETTLED_SECONDS)
-        await deciding.settle()
-        chance = random.Random(seed)
+    taking, deciding = mongo_funding(database), mongo_funding(database)
+    await taking.launch()
+    await taking.pay(*(payment(number) for number in range(6)))
+    deciding.clock.advance(seconds=SETTLED_SECONDS)
+    await deciding.settle()
+    chance = random.Random(seed)
 
-        async def take(number: int, after: float, funding: Funding = taking) -> None:
-            await asyncio.sleep(after)
-            while True:
-                try:
-                    await funding.withdraw(number)
+    async def take(number: int, after: float, funding: Funding = taking) -> None:
+        await asyncio.sleep(after)
+        while True:
+            try:
+                await funding.withdraw(number)
+                return
+            except Conflict:
+                continue
+
+    async def decide(after: float, funding: Funding = deciding) -> None:
+        await asyncio.sleep(after)
+        while True:
+            try:
+                if (await funding.settled()).verdict is not None:
                     return
-                except Conflict:
-                    continue
+            except Conflict:
+                pass  # A withdrawal was faster; the next sweep looks again.
+            funding.clock.advance(seconds=1)
 
-        async def decide(after: float, funding: Funding = deciding) -> None:
-            await asyncio.sleep(after)
-            while True:
-                try:
-                    if (await funding.settled()).verdict is not None:
-                        return
-                except Conflict:
-                    pass  # A withdrawal was faster; the next sweep looks again.
-                funding.clock.advance(seconds=1)
-
-        tasks = [take(number, chance.random() * 0.02) for number in range(6)]
-        await asyncio.gather(*tasks, decide(chance.random() * 0.02))
-        await assert_taken_back_or_counted(deciding)
+    tasks = [take(number, chance.random() * 0.02) for number in range(6)]
+    await asyncio.gather(*tasks, decide(chance.random() * 0.02))
+    await assert_taken_back_or_counted(deciding)
 
 
 async def assert_taken_back_or_counted(funding: Funding) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from infra.servicekit.tests.lent import LentDatabases
 from notifier.adapters.mongo_stores import MongoAudience
 from notifier.adapters.queries import MongoQueries
 from notifier.adapters.schema import SCHEMA
@@ -13,19 +14,16 @@ from servicekit.clock import ManualClock
 from servicekit.mongo import Database
 from servicekit.outbox import MongoOutboxQueue
 from servicekit.publish import MemoryLog
-from servicekit.schema import migrate
 from servicekit.units import MongoUnitsOfWork
 from servicekit.work import MongoWorkQueue
 from services.notifier.tests.builders import NOW, Notifier, memory_notifier
 
 
 @pytest.fixture
-async def database(mongodb_uri: str, database_name: str) -> AsyncIterator[Database]:
-    """A migrated database of the test's own."""
-    connected = Database.connect(mongodb_uri, database_name, "notifier-tests")
-    await migrate(connected, SCHEMA)
-    yield connected
-    connected.close()
+async def database(databases: LentDatabases) -> AsyncIterator[Database]:
+    """A migrated database, empty and the test's own for as long as it runs."""
+    async with databases.lent(SCHEMA) as database:
+        yield database
 
 
 def mongo_notifier(database: Database) -> Notifier:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 
+from infra.servicekit.tests.lent import LentDatabases
 from payouts.adapters.book_checks import MongoBookChecks
 from payouts.adapters.claim_link_keys import SignedClaimLinks
 from payouts.adapters.head_signatures import MongoHeadSignatures
@@ -44,7 +45,6 @@ from servicekit.errors import DependencyAway, LeaseLost
 from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Database
 from servicekit.outbox import MemoryOutbox, MongoOutboxQueue, OutboxQueue
-from servicekit.schema import migrate
 from servicekit.units import MongoUnitsOfWork, UnitsOfWork
 from servicekit.work import Claim, MemoryWorkQueue, MongoWorkQueue, WorkQueue
 from services.payouts.tests.builders import CEILINGS, LIMIT, NOW, SHARES, a_pledge
@@ -248,12 +248,10 @@ def memory_payouts() -> Payouts:
 
 
 @pytest.fixture
-async def database(mongodb_uri: str, database_name: str) -> AsyncIterator[Database]:
-    """A migrated database of the test's own."""
-    connected = Database.connect(mongodb_uri, database_name, "payouts-tests")
-    await migrate(connected, SCHEMA)
-    yield connected
-    connected.close()
+async def database(databases: LentDatabases) -> AsyncIterator[Database]:
+    """A migrated database, empty and the test's own for as long as it runs."""
+    async with databases.lent(SCHEMA) as database:
+        yield database
 
 
 def mongo_payouts(database: Database) -> Payouts:

@@ -286,13 +286,13 @@ class Command:
 
 
 @pytest.fixture
-def command(mongodb_uri: str, database_name: str, kafka_bootstrap_servers: str) -> Command:
+def command(mongodb_uri: str, database: Database, kafka_bootstrap_servers: str) -> Command:
     required = [n for n, f in PayoutsSettings.model_fields.items() if f.is_required()]
     values = {name: "https://127.0.0.1:1" if "url" in name else "1" for name in required} | {
         "ledger_signing_keys": SEEDS[0],
         "claim_link_secrets": "a secret of the test",
         "mongodb_uri": mongodb_uri,
-        "mongodb_database": database_name,
+        "mongodb_database": database.name,
         "kafka_bootstrap_servers": kafka_bootstrap_servers,
     }
     return Command({f"PAYOUTS_{name.upper()}": value for name, value in values.items()})

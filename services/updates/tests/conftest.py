@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from infra.servicekit.tests.lent import LentDatabases
 from servicekit.clock import ManualClock
 from servicekit.consume import BatchConsumer
 from servicekit.loops import Pulse
@@ -13,7 +14,6 @@ from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Database
 from servicekit.ordering import Incoming
 from servicekit.outbox import MemoryOutbox, MongoOutboxQueue, OutboxQueue
-from servicekit.schema import migrate
 from servicekit.units import MongoUnitsOfWork, UnitsOfWork
 from services.updates.tests.fakes import MemoryQueries, memory_units
 from sosst_contracts.codec import Decoded, Draft, decode
@@ -59,12 +59,10 @@ def memory_service() -> UpdatesService:
 
 
 @pytest.fixture
-async def database(mongodb_uri: str, database_name: str) -> AsyncIterator[Database]:
-    """A migrated database of the test's own."""
-    connected = Database.connect(mongodb_uri, database_name, "updates-tests")
-    await migrate(connected, SCHEMA)
-    yield connected
-    connected.close()
+async def database(databases: LentDatabases) -> AsyncIterator[Database]:
+    """A migrated database, empty and the test's own for as long as it runs."""
+    async with databases.lent(SCHEMA) as database:
+        yield database
 
 
 @pytest.fixture(params=["memory", "mongodb"])
