@@ -12,7 +12,7 @@ from payouts.domain.ledger import Account, check
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import StageState
 from sosst_contracts.funding import PledgeCollected, VerdictReached
-from sosst_contracts.payouts import RefundSucceeded
+from sosst_contracts.payouts import RefundFailed, RefundSucceeded
 from sosst_contracts.updates import UpdatePublished
 from tests.chaos.evidence import Evidence
 from tests.chaos.findings import Finding
@@ -206,6 +206,9 @@ def audiences(history: History) -> dict[str, set[str]]:
                     wanted[cause] = _backers(history, campaign, fact.pledges_sequence)
                 case RefundSucceeded():
                     wanted[f"refund-succeeded/{fact.refund_id}"] = {fact.backer_id}
+                case RefundFailed():
+                    cause = f"refund-failed/{fact.refund_id}:{fact.attempt}"
+                    wanted[cause] = {fact.backer_id}
     return wanted
 
 

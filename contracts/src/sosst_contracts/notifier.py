@@ -24,6 +24,10 @@ NoticeKind = Annotated[
         "pledge-reminder-due",
         "pledge-dropped",
         "campaign-cancelled",
+        "refund-failed",
+        "refund-claimable",
+        "claimable-reminder-due",
+        "refund-paid-otherwise",
     ),
 ]
 
@@ -33,7 +37,7 @@ class BackerNotified(Event):
 
     topic: ClassVar = "notifier.notifications"
     name: ClassVar = "backer-notified"
-    version: ClassVar = "1.1"
+    version: ClassVar = "1.2"
     key_field: ClassVar = "recipient_id"
     about_fields: ClassVar = ("cause",)
     sequenced: ClassVar = False
@@ -64,7 +68,7 @@ class NoticePlanned(_Notice):
     """It is settled who is told."""
 
     name: ClassVar = "notice-planned"
-    version: ClassVar = "1.1"
+    version: ClassVar = "1.2"
 
     planned_at: Instant = Field(description="When it was settled.")
 
@@ -73,7 +77,7 @@ class NoticeCompleted(_Notice):
     """Everybody has an outcome."""
 
     name: ClassVar = "notice-completed"
-    version: ClassVar = "1.1"
+    version: ClassVar = "1.2"
 
     supplements: Count = Field(description="People added after the plan.")
     delivered: Count = Field(description="People told.")

@@ -107,10 +107,13 @@ class RefundFailed(_Refund):
     """An attempt failed, or a refund that had succeeded came back."""
 
     name: ClassVar = "refund-failed"
-    version: ClassVar = "1.1"
+    version: ClassVar = "1.2"
 
     reason: Text = Field(description="The provider's reason code.")
     failed_at: Instant = Field(description="When it failed.")
+    attempt: Count | None = Field(
+        None, description="Number of the attempt, from 1: one that failed is not the next one's."
+    )
 
 
 class RefundClaimable(_Refund):

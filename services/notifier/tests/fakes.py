@@ -7,8 +7,8 @@ from typing import Any
 
 from notifier import wire
 from notifier.adapters.facts import OutboxFacts
-from notifier.domain.cause import Cause, CauseState, Totals
-from notifier.domain.chunk import Chunk, ChunkState, Member
+from notifier.domain.cause import Cause, CauseState, Totals, Withdrawal
+from notifier.domain.chunk import Chunk, ChunkState, Member, withdraw
 from notifier.ports import Departure, InboxEntry, Membership, NotifierUnit
 from servicekit.clock import Clock
 from servicekit.errors import Conflict
@@ -64,7 +64,16 @@ class MemoryChunks:
 
     async def done(self, chunk_ids: Collection[str], at: datetime) -> None:
         for one in chunk_ids:
-            self._chunks[one] = replace(self._chunks[one], state=ChunkState.DONE)
+            if self._chunks[one].state is ChunkState.PENDING:
+                self._chunks[one] = replace(self._chunks[one], state=ChunkState.DONE)
+
+    async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> None:
+        for name, chunk in list(self._chunks.items()):
+            if any(
+                name.startswith(one.beginning) and chunk.told.caused_at <= one.until
+                for one in withdrawals
+            ):
+                self._chunks[name] = withdraw(chunk)
 
     async def totals(self, cause: str) -> Totals:
         return _totals(_planned_for(self._chunks, cause))
@@ -126,7 +135,7 @@ class MemoryQueries:
         entries = [
             InboxEntry(replace(c, recipients=(person_id,)), (c.told.caused_at, c.chunk_id))
             for c in self._chunks.values()
-            if person_id in c.recipients
+            if person_id in c.recipients and c.state is not ChunkState.WITHDRAWN
         ]
         entries.sort(key=lambda entry: entry.place, reverse=True)
         return [e for e in entries if before is None or e.place < before][:limit]

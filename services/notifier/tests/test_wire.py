@@ -13,6 +13,7 @@ from notifier.wire import (
     membership_from,
     planned,
     records_of,
+    withdrawals_from,
 )
 from services.notifier.tests.builders import (
     CAMPAIGN,
@@ -23,7 +24,7 @@ from services.notifier.tests.builders import (
     update,
     verdict,
 )
-from sosst_contracts import funding
+from sosst_contracts import funding, payouts
 from sosst_contracts.codec import Decoded, Draft, Record, decode
 from sosst_contracts.event import Event
 from sosst_contracts.notifier import BackerNotified
@@ -101,6 +102,56 @@ def test_a_backer_is_told_what_becomes_of_an_errored_pledge(event: Event, cause:
     assert heard is not None and heard.told.cause == cause and heard.recipient_id == "backer-1"
     assert heard.told.content["amount"] == 1_999
     assert for_one_from(decoded(Draft(sample(funding.PledgeLastTryDue), NOW).seal(1))) is None
+
+
+SINCE = int(sample(payouts.RefundClaimable).claimable_at.timestamp())
+
+
+@pytest.mark.parametrize(
+    ("event", "cause", "content"),
+    [
+        (sample(payouts.RefundFailed, attempt=2), "refund-failed/rf_1:2", {"reason"}),
+        (sample(payouts.RefundFailed, attempt=None), "refund-failed/rf_1:", {"reason"}),
+        (sample(payouts.RefundClaimable), f"refund-claimable/rf_1:{SINCE}", {"reason"}),
+        (
+            sample(payouts.ClaimableReminderDue, days=30),
+            f"claimable-reminder-due/rf_1:30-{SINCE}",
+            {"days", "claimable_at"},
+        ),
+        (sample(payouts.RefundPaidOtherwise), "refund-paid-otherwise/rf_1", {"method"}),
+    ],
+)
+def test_a_backer_is_told_what_becomes_of_a_refund(
+    event: Event, cause: str, content: set[str]
+) -> None:
+    """Once per attempt, per time that it waits, per reminder; amount and refund, never a link."""
+    heard = for_one_from(decoded(Draft(event, NOW).seal(1)))
+    assert heard is not None and heard.told.cause == cause and heard.recipient_id == "backer-1"
+    said = {"refund_id", "amount", "currency"} | content
+    assert heard.told.content.keys() == said and heard.told.content["refund_id"] == "rf_1"
+
+
+@pytest.mark.parametrize(
+    ("event", "beginnings"),
+    [
+        (one, ["refund-claimable/rf_1:", "claimable-reminder-due/rf_1:"])
+        for one in (
+            sample(payouts.RefundSucceeded),
+            sample(payouts.RefundPaidOtherwise),
+            sample(payouts.RefundBlocked),
+            sample(payouts.RefundRefused),
+        )
+    ]
+    + [
+        (one, ["pledge-reminder-due/pledge-1:"])
+        for one in (sample(funding.PledgeCollected), sample(funding.PledgeDropped))
+    ]
+    + [(one, []) for one in (sample(payouts.RefundFailed), sample(payouts.RefundCreated))],
+)
+def test_what_ends_the_reason_of_reminders(event: Event, beginnings: list[str]) -> None:
+    """Money that arrived is not waited for; a failure ends nothing."""
+    found = withdrawals_from(decoded(Draft(event, NOW).seal(1)))
+    assert [one.beginning for one in found] == beginnings
 
 
 def test_joined_is_the_sequence() -> None:

@@ -8,6 +8,7 @@ from notifier.handlers.hear import (
     take_departures,
     take_for_one,
     take_memberships,
+    take_withdrawals,
 )
 from notifier.handlers.plan import PledgesPosition
 from notifier.ports import NotifierUnit
@@ -24,6 +25,8 @@ def subscriptions(clock: Clock) -> list[Subscription[NotifierUnit]]:
     async def for_one(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:
         heard = [o for fact in facts if (o := wire.for_one_from(fact)) is not None]
         await take_for_one(unit, heard, clock.now())
+        # Behind what arose: a reminder of the same batch may have lost its reason already.
+        await take_withdrawals(unit, [w for fact in facts for w in wire.withdrawals_from(fact)])
         return []
 
     async def pledges(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from notifier.domain.cause import Cause, Totals
+from notifier.domain.cause import Cause, Totals, Withdrawal
 from notifier.domain.chunk import Chunk, Member
 from servicekit.units import Unit
 
@@ -66,6 +66,13 @@ class Chunks(Protocol):
 
     async def done(self, chunk_ids: Collection[str], at: datetime) -> None:
         """Note that everybody in these chunks was told; the same again changes nothing."""
+        ...
+
+    async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> None:
+        """Note that the reason of these reminders is gone; who was not told is not told any more.
+
+        The same again changes nothing. One that is being told meanwhile may still be told.
+        """
         ...
 
     async def totals(self, cause: str) -> Totals:

@@ -5,7 +5,15 @@ import secrets
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from notifier.domain.cause import Cause, CauseKind, Origin, Told, Totals, subject_within
+from notifier.domain.cause import (
+    Cause,
+    CauseKind,
+    Origin,
+    Told,
+    Totals,
+    Withdrawal,
+    subject_within,
+)
 from notifier.domain.chunk import Chunk
 from notifier.domain.notification import NotificationIds
 from notifier.handlers.hear import CampaignWide, ForOne
@@ -114,6 +122,25 @@ def for_one_from(fact: Decoded) -> ForOne | None:
         case payouts.RefundSucceeded():
             kind, subject, at = CauseKind.REFUND_SUCCEEDED, event.refund_id, event.succeeded_at
             content = {"refund_id": event.refund_id}
+        case payouts.RefundFailed():
+            kind, at = CauseKind.REFUND_FAILED, event.failed_at
+            # Told by a release that names no attempt: once for each refund.
+            attempt = str(event.attempt or "")
+            subject = subject_within(event.refund_id, attempt)
+            content = {"refund_id": event.refund_id, "reason": event.reason}
+        case payouts.RefundClaimable():
+            kind, at = CauseKind.REFUND_CLAIMABLE, event.claimable_at
+            subject = subject_within(event.refund_id, _seconds(event.claimable_at))
+            content = {"refund_id": event.refund_id, "reason": event.reason}
+        case payouts.ClaimableReminderDue():
+            kind, at = CauseKind.CLAIMABLE_REMINDER_DUE, event.due_at
+            which = f"{event.days}-{_seconds(event.claimable_at)}"
+            subject = subject_within(event.refund_id, which)
+            since = event.claimable_at.isoformat()
+            content = {"refund_id": event.refund_id, "days": event.days, "claimable_at": since}
+        case payouts.RefundPaidOtherwise():
+            kind, subject, at = CauseKind.REFUND_PAID_OTHERWISE, event.refund_id, event.paid_at
+            content = {"refund_id": event.refund_id, "method": event.method}
         case funding.PledgeErrored():
             kind, subject, at = CauseKind.PLEDGE_ERRORED, event.pledge_id, event.errored_at
             content = {"pledge_id": event.pledge_id, "reason": event.reason}
@@ -129,6 +156,32 @@ def for_one_from(fact: Decoded) -> ForOne | None:
     content |= {"amount": event.amount, "currency": event.currency}
     told = Told(kind, subject, event.campaign_id, at, content, _origin(fact))
     return ForOne(told, event.backer_id)
+
+
+def withdrawals_from(fact: Decoded) -> list[Withdrawal]:
+    """Read which reminders have lost their reason by this fact."""
+    event = fact.event
+    match event:
+        case payouts.RefundSucceeded():
+            until = event.succeeded_at
+        case payouts.RefundPaidOtherwise():
+            until = event.paid_at
+        case payouts.RefundBlocked():
+            until = event.blocked_at
+        case payouts.RefundRefused():
+            until = event.refused_at
+        case funding.PledgeCollected() | funding.PledgeDropped():
+            at = fact.envelope.time
+            return [Withdrawal(CauseKind.PLEDGE_REMINDER_DUE, event.pledge_id, at)]
+        case _:
+            return []
+    kinds = (CauseKind.REFUND_CLAIMABLE, CauseKind.CLAIMABLE_REMINDER_DUE)
+    return [Withdrawal(kind, event.refund_id, until) for kind in kinds]
+
+
+def _seconds(instant: datetime) -> str:
+    """What waits to be claimed once more is told once more: since when it does, names it."""
+    return str(int(instant.timestamp()))
 
 
 def _origin(fact: Decoded) -> Origin:

@@ -328,7 +328,11 @@ def _event(fact: Fact) -> tuple[Any, datetime]:
             )
             return succeeded, at
         case RefundFailed(refund, reason, at):
-            return events.RefundFailed(**_refund(refund), reason=reason, failed_at=at), at
+            failed_attempt = len(refund.attempts) or None
+            failed_refund = events.RefundFailed(
+                **_refund(refund), reason=reason, failed_at=at, attempt=failed_attempt
+            )
+            return failed_refund, at
         case RefundClaimable(refund, reason, at):
             return events.RefundClaimable(**_refund(refund), reason=reason, claimable_at=at), at
         case RefundBlocked(refund, reason, at):

@@ -80,6 +80,7 @@ def chunk_document(chunk: Chunk) -> Document:
         "size": len(chunk.recipients),
         "partition": chunk.partition,
         "state": chunk.state.value,
+        "reason_gone": chunk.reason_gone,
     }
 
 
@@ -90,4 +91,6 @@ def chunk_from(row: Document) -> Chunk:
         recipients=tuple(row["recipients"]),
         partition=row["partition"],
         state=ChunkState(row["state"]),
+        # Documents of a release before this one have none.
+        reason_gone=row.get("reason_gone", False),
     )

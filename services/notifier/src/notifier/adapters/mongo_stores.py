@@ -15,7 +15,7 @@ from notifier.adapters.documents import (
     chunk_document,
     chunk_from,
 )
-from notifier.domain.cause import Cause, Totals
+from notifier.domain.cause import Cause, Totals, Withdrawal
 from notifier.domain.chunk import Chunk, ChunkState, Member, without
 from notifier.ports import Departure, Membership
 from servicekit.errors import Conflict, DuplicateKey
@@ -147,6 +147,19 @@ class MongoChunks:
                 session=self._session,
             )
 
+    async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> None:
+        if not withdrawals:
+            return
+        concerned: Document = {"$or": [_reminders_of(one) for one in withdrawals]}
+        pending = {**concerned, "state": ChunkState.PENDING.value}
+        with sorted_errors():
+            await self._chunks.update_many(
+                pending, {"$set": {"state": ChunkState.WITHDRAWN.value}}, session=self._session
+            )
+            await self._chunks.update_many(
+                concerned, {"$set": {"reason_gone": True}}, session=self._session
+            )
+
     async def totals(self, cause: str) -> Totals:
         with sorted_errors():
             cursor = self._chunks.aggregate(totals_pipeline(cause), session=self._session)
@@ -169,6 +182,12 @@ class MongoCreators:
         ]
         with sorted_errors():
             await self._creators.bulk_write(writes, ordered=False, session=self._session)
+
+
+def _reminders_of(withdrawal: Withdrawal) -> Document:
+    begin = withdrawal.beginning
+    named = {"$gte": begin, "$lt": f"{begin}\uffff"}
+    return {"_id": named, "caused_at": {"$lte": withdrawal.until}}
 
 
 def _planned_for(cause: str) -> Document:

@@ -7,7 +7,7 @@ from pymongo import ReturnDocument
 from notifier.adapters.documents import cause_from, chunk_from
 from notifier.adapters.mongo_stores import totals_from, totals_pipeline
 from notifier.domain.cause import Cause, CauseState, Totals
-from notifier.domain.chunk import Chunk
+from notifier.domain.chunk import Chunk, ChunkState
 from notifier.ports import InboxEntry
 from servicekit.mongo import Database, Document, sorted_errors
 
@@ -26,7 +26,10 @@ class MongoQueries:
     async def inbox(
         self, person_id: str, before: tuple[datetime, str] | None, limit: int
     ) -> list[InboxEntry]:
-        query: Document = {"recipients": person_id}
+        query: Document = {
+            "recipients": person_id,
+            "state": {"$ne": ChunkState.WITHDRAWN.value},
+        }
         if before is not None:
             at, chunk_id = before
             same_instant = {"caused_at": at, "_id": {"$lt": chunk_id}}

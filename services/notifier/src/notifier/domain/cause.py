@@ -14,6 +14,10 @@ class CauseKind(StrEnum):
     CAMPAIGN_CANCELLED = "campaign-cancelled"
     UPDATE_PUBLISHED = "update-published"
     REFUND_SUCCEEDED = "refund-succeeded"
+    REFUND_FAILED = "refund-failed"
+    REFUND_CLAIMABLE = "refund-claimable"
+    CLAIMABLE_REMINDER_DUE = "claimable-reminder-due"
+    REFUND_PAID_OTHERWISE = "refund-paid-otherwise"
     PLEDGE_ERRORED = "pledge-errored"
     PLEDGE_REMINDER_DUE = "pledge-reminder-due"
     PLEDGE_DROPPED = "pledge-dropped"
@@ -38,6 +42,10 @@ NAME_LENGTH_MAX = 200
 # Lower goes first. One person's money goes before news for everybody.
 PRIORITIES: dict[CauseKind, int] = {
     CauseKind.REFUND_SUCCEEDED: 20,
+    CauseKind.REFUND_FAILED: 20,
+    CauseKind.REFUND_CLAIMABLE: 20,
+    CauseKind.CLAIMABLE_REMINDER_DUE: 20,
+    CauseKind.REFUND_PAID_OTHERWISE: 20,
     CauseKind.PLEDGE_ERRORED: 20,
     CauseKind.PLEDGE_REMINDER_DUE: 20,
     CauseKind.PLEDGE_DROPPED: 20,
@@ -82,6 +90,23 @@ class Told:
             return name
         digest = hashlib.blake2b(self.subject.encode(), digest_size=16).hexdigest()
         return f"{self.kind.value}/~{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """The reason of reminders is gone: of those about this thing that arose until then.
+
+    An id that is too long to stand in a cause's name keeps its reminders.
+    """
+
+    kind: CauseKind
+    thing_id: str
+    until: datetime
+
+    @property
+    def beginning(self) -> str:
+        """Return how the names of the causes begin that have lost their reason."""
+        return f"{self.kind.value}/{subject_within(self.thing_id, '')}"
 
 
 def subject_within(campaign_id: str, own_id: str) -> str:

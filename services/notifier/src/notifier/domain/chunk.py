@@ -6,7 +6,7 @@ chunks with the same ids: a plan that was interrupted between two of them loses 
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from notifier.domain.cause import Told
@@ -17,13 +17,15 @@ RECIPIENTS_MAX = 1_000
 class ChunkState(StrEnum):
     PENDING = "pending"
     DONE = "done"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """The durable record that these people are told of this cause.
 
-    `partition` is None for a chunk of one person, which is published beside others.
+    `partition` is None for a chunk of one person, which is published beside others. Withdrawn is
+    one whose reason was gone before anybody was told; where it was told, `reason_gone` says so.
     """
 
     chunk_id: str
@@ -31,6 +33,7 @@ class Chunk:
     recipients: tuple[str, ...]
     partition: int | None
     state: ChunkState = ChunkState.PENDING
+    reason_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,13 @@ class ChunkPlanner:
         recipients = tuple(self._open.pop(partition))
         chunk_id = f"{self._told.cause}|{partition:03}|{ordinal:06}"
         return Chunk(chunk_id, self._told, recipients, partition)
+
+
+def withdraw(chunk: Chunk) -> Chunk:
+    """Return the chunk of a reminder whose reason is gone; whoever was told was told."""
+    told = chunk.state is ChunkState.DONE
+    state = ChunkState.DONE if told else ChunkState.WITHDRAWN
+    return replace(chunk, state=state, reason_gone=True)
 
 
 def chunk_of_one(told: Told, recipient_id: str) -> Chunk:

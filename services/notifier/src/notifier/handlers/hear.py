@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from notifier.domain.cause import PRIORITIES, Cause, Told
+from notifier.domain.cause import PRIORITIES, Cause, Told, Withdrawal
 from notifier.domain.cause import hear as hear_cause
 from notifier.domain.chunk import chunk_of_one
 from notifier.ports import Departure, Membership, NotifierUnit
@@ -63,6 +63,11 @@ async def take_for_one(unit: NotifierUnit, heard: Sequence[ForOne], now: datetim
     await unit.plumbing.work.offer(
         [publish_work(PUBLISH_ONE, chunk.chunk_id, chunk.told, now) for chunk in new]
     )
+
+
+async def take_withdrawals(unit: NotifierUnit, withdrawals: Sequence[Withdrawal]) -> None:
+    """Withdraw reminders whose reason is gone (trap 11)."""
+    await unit.chunks.withdraw(withdrawals)
 
 
 def publish_work(kind: str, chunk_id: str, told: Told, due: datetime) -> WorkItem:

@@ -122,12 +122,12 @@ class PublishChunks:
         ]
 
     def _rendered(self, chunk: Chunk) -> list[Record] | None:
-        """Return the chunk's events, none if it is done, None if it cannot be rendered.
+        """Return the chunk's events, none if nobody is left, None if it cannot be rendered.
 
         One that cannot be rendered is a bug of ours: it stays incomplete, where the metrics show
         it, and keeps nobody else waiting.
         """
-        if chunk.state is ChunkState.DONE:
+        if chunk.state is not ChunkState.PENDING:
             return []
         try:
             return list(self.render(chunk))

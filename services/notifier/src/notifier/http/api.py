@@ -138,6 +138,7 @@ def _notification(
         at=told.caused_at,
         content=dict(told.content),
         read=read_until is not None and told.caused_at <= read_until,
+        reason_gone=entry.chunk.reason_gone,
     )
 
 
@@ -159,18 +160,19 @@ def _notice(cause: Cause, totals: Totals) -> NoticeView:
 
 
 def _notice_of_one(chunk: Chunk) -> NoticeView:
-    told = chunk.state is ChunkState.DONE
+    told, withdrawn = chunk.state is ChunkState.DONE, chunk.state is ChunkState.WITHDRAWN
+    ended = told or withdrawn
     return NoticeView(
         cause=chunk.told.cause,
         kind=chunk.told.kind.value,
         campaign_id=chunk.told.campaign_id,
-        state=CauseState.COMPLETED.value if told else CauseState.PLANNED.value,
+        state=CauseState.COMPLETED.value if ended else CauseState.PLANNED.value,
         pledges_sequence=None,
         audience=len(chunk.recipients),
         supplements=0,
         delivered=len(chunk.recipients) if told else 0,
-        suppressed=0,
+        suppressed=len(chunk.recipients) if withdrawn else 0,
         failed=0,
-        pending=0 if told else len(chunk.recipients),
-        complete=told,
+        pending=0 if ended else len(chunk.recipients),
+        complete=ended,
     )

@@ -18,6 +18,7 @@ class NotificationView(BaseModel):
     at: datetime
     content: dict[str, object]
     read: bool
+    reason_gone: bool = Field(description="Nothing is left to be done about it.")
 
 
 class InboxPage(BaseModel):

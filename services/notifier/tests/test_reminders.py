@@ -1,0 +1,130 @@
+"""Reminders of money that waits: told on their days, withdrawn when their reason is gone."""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.tokens import Caller
+from notifier.http import build_api
+from servicekit.publish import MemoryLog
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    Notifier,
+    event_of,
+    memory_notifier,
+    settle,
+)
+from sosst_contracts.codec import Draft, Record
+from sosst_contracts.event import Event
+from sosst_contracts.notifier import BackerNotified
+from sosst_contracts.payouts import (
+    ClaimableReminderDue,
+    RefundClaimable,
+    RefundPaidOtherwise,
+    RefundSucceeded,
+)
+from sosst_contracts.testing import sample
+
+DAY = timedelta(days=1)
+PERSON = Caller("backer-1", ("backer",))
+OF = {"campaign_id": CAMPAIGN, "refund_id": "rf_1", "backer_id": "backer-1"}
+
+
+def said(event: Event, sequence: int) -> Record:
+    return Draft(event, NOW).seal(sequence)
+
+
+def claimable(sequence: int, day: float = 0, refund: str = "rf_1") -> Record:
+    of = OF | {"refund_id": refund, "claimable_at": NOW + day * DAY}
+    return said(sample(RefundClaimable, **of), sequence)
+
+
+def reminder(sequence: int, days: int, refund: str = "rf_1") -> Record:
+    of = OF | {"refund_id": refund, "days": days, "claimable_at": NOW, "due_at": NOW + days * DAY}
+    return said(sample(ClaimableReminderDue, **of), sequence)
+
+
+def returned(sequence: int, day: float) -> Record:
+    return said(sample(RefundSucceeded, **OF, succeeded_at=NOW + day * DAY), sequence)
+
+
+def paid_otherwise(sequence: int, day: float) -> Record:
+    return said(sample(RefundPaidOtherwise, **OF, paid_at=NOW + day * DAY), sequence)
+
+
+async def inbox(notifier: Notifier) -> list[tuple[str, bool]]:
+    """Kinds and whether their reason is gone, oldest first."""
+    entries = await notifier.queries.inbox("backer-1", None, 50)
+    shown = [(entry.chunk.told.kind.value, entry.chunk.reason_gone) for entry in entries]
+    return shown[::-1]
+
+
+def told(notifier: Notifier) -> list[str]:
+    assert isinstance(notifier.publisher, MemoryLog)
+    events = [event_of(record) for record in notifier.publisher.records]
+    return [event.kind for event in events if isinstance(event, BackerNotified)]
+
+
+@pytest.mark.row("S13")
+async def test_each_reminder_is_told_once_and_again_when_it_waits_again(
+    notifier: Notifier,
+) -> None:
+    """Redelivered it tells nobody twice; a second failure is another reason."""
+    facts = [claimable(1), reminder(2, 7), reminder(3, 30)]
+    await notifier.hear(*facts)
+    await notifier.hear(*facts)
+    await notifier.hear(claimable(4, day=40))
+    await settle(notifier)
+    assert sorted(told(notifier)) == ["claimable-reminder-due"] * 2 + ["refund-claimable"] * 2
+
+
+@pytest.mark.trap(11)
+@pytest.mark.parametrize("end", [returned(3, 8), paid_otherwise(3, 8)])
+async def test_a_reminder_that_nobody_was_told_of_is_not_told_any_more(
+    notifier: Notifier, end: Record
+) -> None:
+    """The money arrived first: the backer hears of that, and of no claim."""
+    await notifier.hear(claimable(1), reminder(2, 7), end)
+    await settle(notifier)
+    (kind,) = told(notifier)
+    assert kind in ("refund-succeeded", "refund-paid-otherwise")
+    assert await inbox(notifier) == [(kind, False)]
+
+
+@pytest.mark.trap(11)
+async def test_what_was_told_is_shown_as_over(notifier: Notifier) -> None:
+    """It stays in the inbox, marked; of another refund, or of later, nothing is touched."""
+    await notifier.hear(claimable(1), reminder(2, 7), reminder(3, 7, refund="rf_10"))
+    await settle(notifier)
+    await notifier.hear(returned(4, 8), claimable(5, day=9))
+    await settle(notifier)
+    assert sorted(await inbox(notifier)) == [
+        ("claimable-reminder-due", False),
+        ("claimable-reminder-due", True),
+        ("refund-claimable", False),
+        ("refund-claimable", True),
+        ("refund-succeeded", False),
+    ]
+    assert len(told(notifier)) == 5
+
+
+async def test_a_withdrawn_notice_is_complete_and_says_so() -> None:
+    """Nobody is missing: one person was suppressed, for a reason."""
+    notifier = memory_notifier()
+    await notifier.hear(reminder(1, 7), returned(2, 8))
+    await settle(notifier)
+    api = build_api(unit_guard(), notifier.queries)
+    transport = httpx.ASGITransport(api)
+    since = int(NOW.timestamp())
+    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as client:
+        staff = bearer(Caller("staff-1", ("staff",)))
+        path = f"/campaigns/{CAMPAIGN}/notices/claimable-reminder-due/rf_1:7-{since}"
+        notice = (await client.get(path, headers=staff)).json()
+        shown = (await client.get("/people/backer-1/inbox", headers=bearer(PERSON))).json()
+    outcomes = {one: notice[one] for one in ("audience", "suppressed", "delivered", "pending")}
+    assert outcomes == {"audience": 1, "suppressed": 1, "delivered": 0, "pending": 0}
+    assert notice["complete"] is True
+    assert [item["reason_gone"] for item in shown["items"]] == [False]
