@@ -306,6 +306,13 @@ ROWS = (
     Row(
         "payouts",
         "GET",
+        "/ledger/fec",
+        STAFF_ONLY,
+        path="/ledger/fec?ending=2025-12-31",
+    ),
+    Row(
+        "payouts",
+        "GET",
         "/ledger/trial-balance",
         STAFF_ONLY,
         path="/ledger/trial-balance?as_of=2026-03-01",

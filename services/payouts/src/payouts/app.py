@@ -30,16 +30,19 @@ from payouts.adapters.queries import MongoQueries
 from payouts.adapters.schema import SCHEMA
 from payouts.adapters.stripe_provider import StripeProvider
 from payouts.commands import (
+    describe_fec,
     describe_queue,
     describe_reconcile,
     describe_trial_balance,
     describe_verify_ledger,
+    perform_fec,
     perform_queue,
     perform_reconcile,
     perform_trial_balance,
     perform_verify_ledger,
 )
 from payouts.consumer import CAMPAIGNS_GROUP, PLEDGES_GROUP, subscriptions
+from payouts.domain.errors import Refused
 from payouts.handlers.claim_money import AnswerClaims
 from payouts.handlers.disputes import FollowDisputes
 from payouts.handlers.end_runs import EndRuns
@@ -69,7 +72,7 @@ from payouts.sweeps.cash import FollowCash, Reconcile
 from payouts.sweeps.holdings import MeasureHoldings
 from payouts.sweeps.queues import MeasureFunds, MeasureQueues
 from payouts.sweeps.refunds import ExpireRequests, RemindBackers, ShareWhatCameBack, UnblockRefunds
-from servicekit.command import Command, Context
+from servicekit.command import Command, CommandRefused, Context
 from servicekit.dispatch import Dispatcher
 from servicekit.loops import Loop
 from servicekit.mongo import Database, Session
@@ -212,6 +215,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
         settings.ceilings(),
         settings.claim_links(),
         settings.public_url,
+        settings.seller.siren,
     )
     return runtime.process(api)
 
@@ -329,7 +333,23 @@ async def _trial_balance(context: Context) -> int:
     return await perform_trial_balance(context.arguments, MongoQueries(context.runtime.database))
 
 
+async def _fec(context: Context) -> int:
+    runtime = context.runtime
+    siren = cast(PayoutsSettings, runtime.settings).seller.siren
+    store = MongoReconciliation(runtime.database)
+    try:
+        return await perform_fec(context.arguments, store, siren, runtime.clock.now())
+    except Refused as refusal:
+        raise CommandRefused(refusal.detail) from None
+
+
 COMMANDS = (
+    Command(
+        "fec",
+        "the entries of a fiscal year as the French tax office wants them",
+        describe_fec,
+        _fec,
+    ),
     Command(
         "queue",
         "list the refunds of all campaigns that wait for somebody, oldest first",

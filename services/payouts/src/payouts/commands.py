@@ -1,13 +1,16 @@
 """What payouts can be asked on the command line beyond what every service can."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from datetime import date, datetime, timedelta
 
 from payouts.domain.claim_link import wishes_other_way
+from payouts.domain.fec import Fec, Year, file_name
 from payouts.domain.reconciliation import suspense
 from payouts.domain.refund import Refund, RefundKind
 from payouts.domain.trial_balance import end_of
 from payouts.domain.waiting import QueueName
+from payouts.handlers.export_fec import check_over, export_fec
 from payouts.handlers.queues import Place, page_of, place_in
 from payouts.handlers.reconcile import reconcile
 from payouts.handlers.sign_heads import read_signed
@@ -113,6 +116,27 @@ async def perform_trial_balance(arguments: Namespace, queries: Queries) -> int:
         if one.debits != one.credits:
             return FINDINGS
     return PROVEN
+
+
+def describe_fec(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--ending", required=True, type=date.fromisoformat, metavar="DAY", help="the year's last"
+    )
+    parser.add_argument("--currency", default="EUR", help="that the seller keeps its books in")
+
+
+async def perform_fec(
+    arguments: Namespace, store: Reconciliation, siren: str, now: datetime
+) -> int:
+    """Print the file, and on the other stream its name and what it leaves out."""
+    fec = Fec(Year(arguments.ending), arguments.currency)
+    check_over(fec, now)
+    async for line in export_fec(store, fec):
+        print(line)
+    print(f"{file_name(siren, fec.year)}: {fec.number} entries", file=sys.stderr)
+    for currency, count in sorted(fec.left_out.items()):
+        print(f"left out: {count} entries in {currency}", file=sys.stderr)
+    return FINDINGS if fec.left_out else PROVEN
 
 
 def describe_reconcile(parser: ArgumentParser) -> None:

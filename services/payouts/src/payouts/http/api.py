@@ -18,6 +18,7 @@ from payouts.handlers.wake import wake, wake_disputes
 from payouts.http.claim_money import add_claim_money_route
 from payouts.http.claims import add_claim_routes
 from payouts.http.debts import add_debt_routes
+from payouts.http.fec import add_fec_route
 from payouts.http.holdings import add_holding_route
 from payouts.http.invoices import add_invoice_routes
 from payouts.http.ledger import add_ledger_routes
@@ -77,6 +78,7 @@ def build_api(
     ceilings: Ceilings,
     links: ClaimLinkKeys,
     public_url: str = "",
+    siren: str = "",
 ) -> FastAPI:
     """Return the application."""
     api = guarded_api("payouts")
@@ -170,6 +172,7 @@ def build_api(
     add_holding_route(api, guard, queries, clock)
     add_reconciliation_routes(api, guard, reconciliation, clock)
     add_ledger_routes(api, guard, queries, signatures, keys)
+    add_fec_route(api, guard, reconciliation, clock, siren)
     add_debt_routes(api, guard, units, queries, clock, creator, unknown=_unknown_campaign)
     add_invoice_routes(api, guard, queries, creator, unknown=_unknown_campaign)
 

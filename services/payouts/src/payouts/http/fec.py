@@ -1,0 +1,50 @@
+"""The route of the file of entries that the French tax office asks for."""
+
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import Annotated
+
+from fastapi import FastAPI, Query
+from fastapi.responses import StreamingResponse
+
+from payouts.domain.errors import Refused
+from payouts.domain.fec import Fec, Year, file_name
+from payouts.handlers.export_fec import check_over, export_fec
+from payouts.http.refusals import problem_of
+from payouts.ports.reconciliation import Reconciliation
+from servicekit.access import Guard
+from servicekit.auth import Role
+from servicekit.clock import Clock
+
+Ending = Annotated[date, Query(description="Last day of the fiscal year, UTC.")]
+Currency = Annotated[str, Query(pattern="^[A-Z]{3}$", description="Of the seller's books.")]
+
+
+def add_fec_route(
+    api: FastAPI, guard: Guard, store: Reconciliation, clock: Clock, siren: str
+) -> None:
+    """Add it."""
+
+    @api.get(
+        "/ledger/fec",
+        dependencies=[guard.allow(Role.STAFF)],
+        response_class=StreamingResponse,
+    )
+    async def read_fec(ending: Ending, currency: Currency = "EUR") -> StreamingResponse:
+        """Give all entries of a fiscal year that is over, in the form of article A47 A-1 LPF."""
+        fec = Fec(Year(ending), currency)
+        try:
+            check_over(fec, clock.now())
+        except Refused as refusal:
+            raise problem_of(refusal) from None
+
+        async def lines() -> AsyncIterator[str]:
+            async for line in export_fec(store, fec):
+                yield f"{line}\n"
+
+        name = file_name(siren, fec.year)
+        headers = {
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "private, no-store",
+        }
+        return StreamingResponse(lines(), media_type="text/plain; charset=utf-8", headers=headers)
