@@ -21,7 +21,7 @@ def test_headers() -> None:
         "ce_source": b"/sosst/funding",
         "ce_time": b"2026-03-01T12:00:00.250000Z",
         "ce_subject": b"campaign-1",
-        "ce_dataschema": b"urn:sosst:event:funding.verdict-reached:1.1",
+        "ce_dataschema": b"urn:sosst:event:funding.verdict-reached:1.2",
         "ce_sequence": b"00000000000000000007",
         "content-type": b"application/json",
     }

@@ -69,6 +69,11 @@ class Terms(Part):
     errored_drop_seconds: Seconds | None = Field(
         None, description="When the pledge is given up, from its failure."
     )
+    dispute_reserve_basis_points: BasisPoints | None = Field(
+        None,
+        description="Share of what is collected that may be charged back and undecided before "
+        "stages wait.",
+    )
 
 
 class Difference(Part):
@@ -84,7 +89,7 @@ class CampaignLaunched(Event):
 
     topic: ClassVar = "funding.campaigns"
     name: ClassVar = "campaign-launched"
-    version: ClassVar = "1.2"
+    version: ClassVar = "1.3"
 
     campaign_id: Identifier = Field(description="Id of the campaign.")
     creator_id: Person = Field(description="Person who owns it.")
@@ -109,7 +114,7 @@ class VerdictReached(Event):
 
     topic: ClassVar = "funding.campaigns"
     name: ClassVar = "verdict-reached"
-    version: ClassVar = "1.1"
+    version: ClassVar = "1.2"
 
     campaign_id: Identifier = Field(description="Id of the campaign.")
     creator_id: Person = Field(description="Person who owns it.")

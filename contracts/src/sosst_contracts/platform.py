@@ -60,6 +60,11 @@ class GivenTerms(Part):
     errored_drop_seconds: Seconds | None = Field(
         None, description="When the pledge is given up, from its failure."
     )
+    dispute_reserve_basis_points: BasisPoints | None = Field(
+        None,
+        description="Share of what is collected that may be charged back and undecided before "
+        "stages wait.",
+    )
 
 
 class CampaignApproved(Event):
@@ -67,7 +72,7 @@ class CampaignApproved(Event):
 
     topic: ClassVar = "platform.campaigns"
     name: ClassVar = "campaign-approved"
-    version: ClassVar = "1.2"
+    version: ClassVar = "1.3"
     sequenced: ClassVar = False
 
     campaign_id: Identifier = Field(description="Id of the campaign.")

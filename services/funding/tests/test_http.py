@@ -115,6 +115,7 @@ async def test_many_callers_of_one_campaign_are_all_answered(client: httpx.Async
         ({"terms": {"errored_reminders_seconds": [2, 1]}}, 422, "invalid-terms"),
         ({"terms": {"errored_reminders_seconds": [1] * 21}}, 422, "invalid-request"),
         ({"terms": {"other_pending_window_seconds": -1}}, 422, "invalid-request"),
+        ({"terms": {"dispute_reserve_basis_points": 10_001}}, 422, "invalid-request"),
         ({"terms": {"colour": 1}}, 422, "invalid-request"),
         ({"relaunch_of": "c9"}, 409, "relaunch-of-unknown"),
         ({"relaunch_of": "c1"}, 409, "relaunch-of-running"),

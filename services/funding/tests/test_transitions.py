@@ -97,6 +97,10 @@ def test_a_pledge_moves_only_as_the_table_says(state: PledgeState, target: Pledg
             {"terms": replace(LAUNCH.terms, other_pending_window_seconds=-1)},
             "invalid-terms",
         ),
+        (
+            {"terms": replace(LAUNCH.terms, dispute_reserve_basis_points=10_001)},
+            "invalid-terms",
+        ),
         ({"terms": replace(LAUNCH.terms, errored_reminders_seconds=(-1,))}, "invalid-terms"),
         ({"terms": replace(LAUNCH.terms, errored_reminders_seconds=(2, 1))}, "invalid-terms"),
         ({"terms": replace(LAUNCH.terms, errored_last_try_seconds=1)}, "invalid-terms"),

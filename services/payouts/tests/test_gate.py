@@ -209,6 +209,24 @@ def test_no_plan_while_the_counts_contradict() -> None:
     assert plan_is_due(the_book(planned=False))
 
 
+@pytest.mark.parametrize(
+    ("term", "state"), [(None, LineState.PASSED), (200, LineState.PASSED), (199, LineState.BLOCKED)]
+)
+def test_the_reserve_is_the_campaigns_own_term(term: int | None, state: LineState) -> None:
+    """What was fixed at launch holds, whatever the setting says by now; an old one has none."""
+    verdict = replace(a_verdict(), reserve_basis_points=term)
+    book = the_book(balances=EMPTY | {Account.DISPUTED_AT_SCHEME: 366}, verdict=verdict)
+    lines = evaluate(a_view(an_approved_stage(), book, dispute_reserve=200))
+    assert {line.name: line.state for line in lines}["disputes"] is state
+
+
+def test_a_verdict_kept_by_the_release_before_is_the_same_verdict() -> None:
+    """It had not heard of the reserve; hearing the fact again is no second verdict."""
+    heard = hear_verdict(a_book(), a_verdict())
+    again = replace(a_verdict(), reserve_basis_points=200)
+    assert hear_verdict(heard, again) == heard
+
+
 def test_open_chargebacks_within_the_reserve_hold_nothing_up() -> None:
     """Up to the reserve to the unit; none at all, whatever the reserve."""
     for charged_back, reserve in ((366, 200), (0, 0)):

@@ -35,6 +35,7 @@ from payouts.domain.stage import (
     make_due,
     supplement,
 )
+from payouts.handlers.verdict import VerdictHeard
 from services.payouts.tests.builders import (
     NOW,
     a_book,
@@ -158,6 +159,18 @@ def test_a_verdict_word_that_is_new_is_unknown(word: str, outcome: Outcome) -> N
     assert isinstance(read, Decoded)
     heard = wire.verdict_from(read)
     assert heard is not None and heard.verdict.outcome is outcome
+
+
+def test_the_reserve_comes_with_the_verdicts_terms() -> None:
+    """A campaign whose terms do not say it has none of its own."""
+    told = sample(funding.VerdictReached)
+    for reserve in (None, 150):
+        terms = told.terms.model_copy(update={"dispute_reserve_basis_points": reserve})
+        read = decode(Draft(told.model_copy(update={"terms": terms}), NOW).seal(2))
+        assert isinstance(read, Decoded)
+        heard = wire.verdict_from(read)
+        assert isinstance(heard, VerdictHeard)
+        assert heard.verdict.reserve_basis_points == reserve
 
 
 def test_other_facts_of_the_topics_are_none_of_ours() -> None:

@@ -24,6 +24,13 @@ class FundingSettings(ServiceSettings):
     processing_fee_basis_points: int = Field(290, description="Standard processing fee.")
     processing_fee_fixed: int = Field(30, description="Standard fixed fee per pledge, minor units.")
     tax_basis_points: int = Field(0, description="Standard tax on fees.")
+    dispute_reserve_basis_points: int = Field(
+        200,
+        ge=0,
+        le=10_000,
+        description="Standard share of what is collected that may be charged back and undecided "
+        "before stages wait.",
+    )
     settle_seconds: int = Field(900, ge=0, description="Standard minimum settle time.")
     pending_window_seconds: int = Field(
         3600, ge=0, description="Standard time that a pending card payment may take."

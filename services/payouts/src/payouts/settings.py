@@ -78,7 +78,8 @@ class PayoutsSettings(ServiceSettings):
         200,
         ge=0,
         le=10_000,
-        description="Share of the base that may be charged back and undecided before stages wait.",
+        description="Share of the base that may be charged back and undecided before stages wait, "
+        "of campaigns that were launched before it was one of their terms.",
     )
     compensation_pledge_basis_points: int = Field(
         10_000,

@@ -150,6 +150,7 @@ def verdict_from(fact: Decoded) -> EndHeard | None:
         pledges_sequence=event.pledges_sequence,
         shares_basis_points=tuple(event.terms.stage_shares_basis_points),
         reached_at=event.reached_at,
+        reserve_basis_points=event.terms.dispute_reserve_basis_points,
     )
     fees = _fee_terms(event.terms)
     return VerdictHeard(event.campaign_id, event.currency, verdict, fees)

@@ -11,6 +11,8 @@ BASIS_POINTS = 10_000
 class Terms:
     """Shares and rates in basis points, the fixed fee in minor units, durations in seconds.
 
+    `dispute_reserve_basis_points` of the base may be charged back and undecided before stages wait.
+
     `pending_window_seconds` is for cards. The `errored_…` times count from a payment's failure.
     """
 
@@ -26,6 +28,7 @@ class Terms:
     errored_reminders_seconds: tuple[int, ...] = (86_400, 259_200, 432_000)
     errored_last_try_seconds: int = 518_400
     errored_drop_seconds: int = 604_800
+    dispute_reserve_basis_points: int = 200
 
 
 def check_terms(terms: Terms) -> None:
@@ -42,6 +45,8 @@ def check_terms(terms: Terms) -> None:
     rates = (terms.platform_fee_basis_points, terms.processing_fee_basis_points)
     if min(*durations, *rates, terms.processing_fee_fixed, terms.tax_basis_points) < 0:
         raise Refused("invalid-terms", "rates, fees and durations cannot be negative")
+    if not 0 <= terms.dispute_reserve_basis_points <= BASIS_POINTS:
+        raise Refused("invalid-terms", "the reserve is a part of what is collected")
     ends = (terms.errored_last_try_seconds, terms.errored_drop_seconds)
     steps = [0, *terms.errored_reminders_seconds, *ends]
     if steps != sorted(steps):

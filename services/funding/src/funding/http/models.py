@@ -51,6 +51,7 @@ class TermsBody(Body):
     errored_reminders_seconds: Annotated[list[Seconds], Field(max_length=20)] | None = None
     errored_last_try_seconds: Seconds | None = None
     errored_drop_seconds: Seconds | None = None
+    dispute_reserve_basis_points: BasisPoints | None = None
 
 
 class LaunchBody(Body):

@@ -53,7 +53,11 @@ class Agreement(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What funding decided, as of `pledges_sequence`; amounts in minor units."""
+    """What funding decided, as of `pledges_sequence`; amounts in minor units.
+
+    `reserve_basis_points` of the base may be charged back and undecided before stages wait; None
+    for a campaign that was launched before it was a term.
+    """
 
     outcome: Outcome
     collected: int
@@ -61,6 +65,7 @@ class Verdict:
     pledges_sequence: int
     shares_basis_points: tuple[int, ...]
     reached_at: datetime
+    reserve_basis_points: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +209,8 @@ def hear_verdict(book: Book, verdict: Verdict, fees: FeeTerms | None = None) -> 
 
     The same again changes nothing; another one raises `Refused`: a verdict falls once.
     """
-    if book.verdict == verdict:
+    # A release before kept it without the reserve.
+    if book.verdict in (verdict, replace(verdict, reserve_basis_points=None)):
         return book
     if book.verdict is not None:
         raise Refused("second-verdict", f"campaign {book.campaign_id} has another verdict already")

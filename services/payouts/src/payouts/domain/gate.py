@@ -70,7 +70,8 @@ class GateView:
     `fresh_since` is when our own positions had passed the ends that the input topics had after the
     approval, None while they have not. `approval_limit` is the verdict's, in minor units.
     `stopped` says who has stopped the money, None while it runs. `dispute_reserve` is how much of
-    the base may be charged back and undecided before stages wait, in basis points. `kept_back` of
+    the base may be charged back and undecided before stages wait, in basis points, where the
+    campaign's terms do not say it. `kept_back` of
     what the campaign holds waits for banks, for its backers (decision 0025).
     """
 
@@ -187,8 +188,8 @@ def _disputes(view: GateView) -> Line:
     charged_back = view.book.balances.get(Account.DISPUTED_AT_SCHEME, 0)
     if not charged_back:
         return Line(name, LineState.PASSED, "no chargeback is undecided")
-    base = verdict.collected if verdict else 0
-    reserve = floor_share(base, view.dispute_reserve)
+    base, term = (verdict.collected, verdict.reserve_basis_points) if verdict else (0, None)
+    reserve = floor_share(base, view.dispute_reserve if term is None else term)
     why = f"{charged_back} is charged back and undecided, the reserve is {reserve}"
     if charged_back <= reserve:
         return Line(name, LineState.PASSED, why)
