@@ -235,6 +235,7 @@ ROWS = (
         what="a personal link that counts",
         natural_key="the refund's id and the choice; trying again also by the last attempt seen",
     ),
+    Row("payouts", "GET", "/ledger/unclaimed", STAFF_ONLY),
     Row("payouts", "GET", "/queues/{name}", STAFF_ONLY, path="/queues/claimable"),
     Row(
         "payouts",

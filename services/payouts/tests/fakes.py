@@ -389,6 +389,10 @@ class MemoryQueries:
         ]
         return sorted(cause for cause in ours if cause.startswith(beginning))[:limit]
 
+    async def books_with_unclaimed(self, after: str, limit: int) -> list[Book]:
+        found = [self._books[one] for one in sorted(self._books) if one > after]
+        return [book for book in found if book.unclaimed][:limit]
+
     async def blocks_waiting(self) -> Mapping[str, int]:
         first: dict[str, int] = {}
         for row in self._outbox.values():

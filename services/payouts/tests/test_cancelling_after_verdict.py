@@ -1,9 +1,11 @@
 """A campaign cancelled after its goal was met: the plan stops, what is left goes back by shares."""
 
 import asyncio
+from argparse import Namespace
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from math import inf
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from payouts import wire
+from payouts.commands import perform_queue
 from payouts.domain.book import Cancellation, Outcome, Verdict
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account
@@ -25,6 +28,7 @@ from payouts.handlers.pay_stages import PayStages, _note
 from payouts.handlers.posting import post
 from payouts.handlers.refund_run import Progress, run_page
 from payouts.handlers.stages import Decide
+from payouts.handlers.unclaimed import unclaimed_ledgers
 from payouts.handlers.verdict import CancellationHeard, VerdictHeard, take_verdicts
 from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
 from payouts.ports.unit import PayoutsUnit
@@ -537,8 +541,10 @@ async def test_a_staff_refund_before_the_end_is_out_of_the_shares(payouts: Payou
     await payouts.assert_books_true()
 
 
-async def test_no_further_run_begins_while_the_ledger_knows_more(payouts: Payouts) -> None:
-    """Behind a restored backup a refund of it may have been made: nobody is paid on a guess."""
+async def test_no_further_run_begins_while_the_ledger_knows_more(
+    payouts: Payouts, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A refund may have been made: nobody is paid on a guess, and a person is told to look."""
     await paid(payouts, 1)
     await payouts.hear_cancellation(3)
     await payouts.work_off()
@@ -548,10 +554,22 @@ async def test_no_further_run_begins_while_the_ledger_knows_more(payouts: Payout
         book = (await unit.books.load([CAMPAIGN]))[CAMPAIGN]
         await unit.books.save([replace(book, unclaimed=1)])
 
+    assert await unclaimed_ledgers(payouts.queries, "", 10) == []
     await payouts.units.run(forget)
     await ShareWhatCameBack(payouts.units, payouts.queries)(payouts.clock.now())
     await payouts.work_off()
     assert payouts.provider.refunded == AFTER_ONE
+    [waiting] = await unclaimed_ledgers(payouts.queries, "", 10)
+    assert (waiting.campaign_id, waiting.postings, waiting.undivided) == (CAMPAIGN, 1, 1_000)
+    assert await unclaimed_ledgers(payouts.queries, CAMPAIGN, 10) == []
+    await MeasureQueues(payouts.queries)(payouts.clock.now())
+    assert REGISTRY.get_sample_value("sosst_payouts_unclaimed_ledgers") == 1
+    await perform_queue(
+        Namespace(name="unclaimed-ledger"), payouts.queries, payouts.clock.now(), timedelta(0)
+    )
+    line, last = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{CAMPAIGN} 1 postings, 1000 EUR are not divided")
+    assert last == "1 campaigns wait in unclaimed-ledger"
 
 
 async def test_how_far_the_runs_are_is_measured(payouts: Payouts) -> None:

@@ -14,6 +14,7 @@ from payouts.handlers.export_fec import check_over, export_fec
 from payouts.handlers.queues import Place, page_of, place_in
 from payouts.handlers.reconcile import reconcile
 from payouts.handlers.sign_heads import read_signed
+from payouts.handlers.unclaimed import unclaimed_ledgers
 from payouts.handlers.verify_ledger import (
     Proof,
     compare_signed,
@@ -27,19 +28,26 @@ from payouts.ports.queries import Queries
 from payouts.ports.reconciliation import Reconciliation
 from servicekit.errors import DependencyAway
 
+UNCLAIMED_LEDGER = "unclaimed-ledger"
 PROVEN = 0
 FINDINGS = 1
 PAGE = 200
 
 
 def describe_queue(parser: ArgumentParser) -> None:
-    parser.add_argument("name", choices=[name.value for name in QueueName])
+    names = [*(name.value for name in QueueName), UNCLAIMED_LEDGER]
+    parser.add_argument("name", choices=names)
 
 
 async def perform_queue(
     arguments: Namespace, queries: Queries, now: datetime, warning: timedelta
 ) -> int:
-    """Print every refund that waits there, oldest first, then how many there are."""
+    """Print every refund that waits there, oldest first, then how many there are.
+
+    Of `unclaimed-ledger` every campaign that a person must look at after a restored backup.
+    """
+    if arguments.name == UNCLAIMED_LEDGER:
+        return await _print_unclaimed(queries)
     name, count = QueueName(arguments.name), 0
     after: Place | None = None
     while page := await page_of(queries, name, after, PAGE, now, warning):
@@ -48,6 +56,18 @@ async def perform_queue(
         after = place_in(name, page[-1])
         count += len(page)
     print(f"{count} refunds wait in {arguments.name}")
+    return PROVEN
+
+
+async def _print_unclaimed(queries: Queries) -> int:
+    after, count = "", 0
+    while page := await unclaimed_ledgers(queries, after, PAGE):
+        for one in page:
+            held = f"{one.undivided} {one.currency} are not divided"
+            print(f"{one.campaign_id} {one.postings} postings, {held}: {', '.join(one.causes)}")
+        after = page[-1].campaign_id
+        count += len(page)
+    print(f"{count} campaigns wait in {UNCLAIMED_LEDGER}")
     return PROVEN
 
 

@@ -42,6 +42,10 @@ AWAITING_FUNDS = Gauge(
     "Refunds that wait for the float. Above 0: top up at the provider, they go on by themselves.",
     ["currency"],
 )
+UNCLAIMED = Gauge(
+    "sosst_payouts_unclaimed_ledgers",
+    "Campaigns whose ledger knows more than a restored database. Any: look at them, one by one.",
+)
 WINDOWS_CLOSING = Gauge(
     "sosst_payouts_refund_windows_closing",
     "Refunds that wait while their payment can be returned only days longer. Any: end the wait.",

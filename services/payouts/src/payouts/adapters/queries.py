@@ -95,6 +95,10 @@ class MongoQueries:
             cursor = self._database.collection("unclaimed_postings").find(query, {"_id": 1})
             return [row["_id"] for row in await cursor.sort("_id", 1).limit(limit).to_list(None)]
 
+    async def books_with_unclaimed(self, after: str, limit: int) -> list[Book]:
+        found = await self._page("books", {"unclaimed": {"$gt": 0}}, after, limit)
+        return [BOOKS.value(row) for row in found]
+
     async def blocks_waiting(self) -> Mapping[str, int]:
         first: dict[str, int] = {}
         with sorted_errors():

@@ -49,13 +49,15 @@ BOOK_VALIDATOR = {
 }
 
 SCHEMA = Schema(
-    version=14,
+    version=15,
     collections=(
         CollectionSchema(
             "books",
             # Only those that were saved since they were found right: the check reads no others.
             (
                 Index([("unchecked", 1), ("_id", 1)], partial={"unchecked": True}),
+                # Only those whose ledger knows more after a restored backup have a place in it.
+                Index([("unclaimed", 1), ("_id", 1)], partial={"unclaimed": {"$gt": 0}}),
                 # What is not closed is few: the rest is looked for there.
                 Index([("life.state", 1), ("_id", 1)]),
             ),

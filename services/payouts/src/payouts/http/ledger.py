@@ -1,5 +1,6 @@
 """Routes over all books: the daily signatures for anyone, the trial balance for staff."""
 
+from dataclasses import asdict
 from datetime import date
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from payouts.domain.head_signing import DaySigned, page_content
 from payouts.domain.trial_balance import TrialBalance, end_of
+from payouts.handlers.unclaimed import unclaimed_ledgers
 from payouts.ports.head_signing import HeadKeys, HeadSignatures
 from payouts.ports.queries import Queries
 from servicekit.access import Guard
@@ -17,6 +19,7 @@ from servicekit.problems import Problem
 Day = Annotated[str, Path(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 Place = Annotated[int, Path(ge=0, le=1_000_000)]
 Limit = Annotated[int, Query(ge=1, le=200)]
+CampaignCursor = Annotated[str, Query(max_length=200, description="The page before's.")]
 Cursor = Annotated[str, Query(max_length=10, description="`next_cursor` of the page before.")]
 
 
@@ -66,6 +69,21 @@ class TrialBalancesView(BaseModel):
     items: list[TrialBalanceView]
 
 
+class UnclaimedView(BaseModel):
+    """What a ledger holds of a campaign and nothing has made again; the first causes of it."""
+
+    campaign_id: str
+    currency: str
+    postings: int
+    causes: list[str]
+    undivided: int = Field(description="What is not divided among its backers meanwhile.")
+
+
+class UnclaimedPage(BaseModel):
+    items: list[UnclaimedView]
+    next_cursor: str | None
+
+
 def add_ledger_routes(
     api: FastAPI, guard: Guard, queries: Queries, signatures: HeadSignatures, keys: HeadKeys
 ) -> None:
@@ -78,6 +96,14 @@ def add_ledger_routes(
         """Show debit and credit of every account over all books."""
         found = await queries.trial_balances(end_of(as_of))
         return TrialBalancesView(as_of=as_of, items=[_trial_balance_view(one) for one in found])
+
+    @api.get("/ledger/unclaimed", dependencies=[guard.allow(Role.STAFF)])
+    async def list_unclaimed(cursor: CampaignCursor = "", limit: Limit = 50) -> UnclaimedPage:
+        """List the campaigns whose ledger knows more than the restored database, for a person."""
+        found = await unclaimed_ledgers(queries, cursor, limit)
+        last = found[-1].campaign_id if len(found) == limit else None
+        items = [UnclaimedView(**asdict(one)) for one in found]
+        return UnclaimedPage(items=items, next_cursor=last)
 
     anybody = guard.anybody()
 

@@ -54,6 +54,10 @@ class Queries(Protocol):
         """Return causes with this beginning that are sealed and unclaimed, in order."""
         ...
 
+    async def books_with_unclaimed(self, after: str, limit: int) -> list[Book]:
+        """Return the books whose ledger holds postings that nothing has made again."""
+        ...
+
     async def blocks_waiting(self) -> Mapping[str, int]:
         """Return by campaign the first block that the relay may not have published yet."""
         ...

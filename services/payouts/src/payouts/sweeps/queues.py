@@ -21,6 +21,7 @@ from payouts.metrics import (
     RUN_REMAINING,
     STAGES,
     TOP_UP,
+    UNCLAIMED,
     WINDOWS_CLOSING,
 )
 from payouts.ports.queries import Queries, Queue
@@ -72,6 +73,7 @@ class MeasureQueues:
         self._measure_runs(await self.queries.still_to_create() + unsent, now)
         closing = await self.queries.windows_closing(now + self.window_warning, None, COUNTED_MAX)
         WINDOWS_CLOSING.set(len(closing))
+        UNCLAIMED.set(len(await self.queries.books_with_unclaimed("", COUNTED_MAX)))
         stages = await self.queries.stage_queues()
         for kind in StageKind:
             for stage in StageState:
