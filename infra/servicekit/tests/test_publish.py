@@ -1,6 +1,7 @@
 """The way out to the topics: one suite on memory and on real Kafka."""
 
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from infra.servicekit.tests.conftest import NOW, connect
 from infra.servicekit.tests.reader import fact
 from servicekit import metrics, publish
 from servicekit.kafka import KafkaConnection
-from servicekit.publish import KafkaPublisher, MemoryLog, Publisher, key_hash, partition_of
+from servicekit.publish import KafkaPublisher, Lot, MemoryLog, Publisher, key_hash, partition_of
 from sosst_contracts.codec import Draft, Record
 from sosst_contracts.payouts import RefundCreated
 from sosst_contracts.testing import sample
@@ -112,6 +113,27 @@ async def test_a_missing_topic_is_nobody_elses_trouble(topics: Topics) -> None:
     await topics.make("payouts.refunds")
     assert await topics.publisher.publish([refund]) == [True]
     assert await topics.read("payouts.refunds") == [refund]
+
+
+async def test_lots_stand_where_their_keys_belong(topics: Topics) -> None:
+    """Cut for as many partitions as there are, for another number, or for none."""
+    count = 3 if isinstance(topics.publisher, KafkaPublisher) else 12
+    sent: Counter[int] = Counter()
+    for partitions in (count, count + 1):
+        mine = [f"c{n}" for n in range(99) if partition_of(f"c{n}".encode(), partitions) == 1]
+        lot, loose = Lot([fact(1, key) for key in mine], 1, partitions), Lot([fact(2, "loose")])
+        assert await topics.publisher.publish_lots([lot, Lot([]), loose]) == [True] * 3
+        sent.update(partition_of(key.encode(), count) for key in (*mine, "loose"))
+    last = {("funding.pledges", partition): sent[partition] - 1 for partition in sent}
+    assert topics.publisher.reached() == last
+
+
+async def test_a_lot_is_acknowledged_whole_or_not(topics: Topics) -> None:
+    """One on a missing topic is not; those before and behind it are."""
+    refunds = Lot([Draft(sample(RefundCreated), NOW).seal(1)], 0, 3)
+    lots = [Lot([fact(1)]), refunds, Lot([fact(2), fact(3)])]
+    assert await topics.publisher.publish_lots(lots) == [True, False, True]
+    assert sequences(await topics.read("funding.pledges"), "k") == [1, 2, 3]
 
 
 async def test_nothing_to_send_is_nothing_sent(topics: Topics) -> None:

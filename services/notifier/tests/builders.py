@@ -83,6 +83,7 @@ class Notifier:
             queue=self.queue,
             publisher=self.publisher,
             render=wire.records_of,
+            partitions=self.partitions,
             clock=self.clock,
         )
 

@@ -101,7 +101,7 @@ async def test_unrenderable_chunk_keeps_nobody_waiting() -> None:
         return records_of(chunk)
 
     publisher = PublishChunks(
-        "publish-chunk", 10, 10, notifier.units, notifier.queue, log, render, notifier.clock
+        "publish-chunk", 10, 10, notifier.units, notifier.queue, log, render, 24, notifier.clock
     )
     await publisher.publish_some()
     totals = await notifier.queries.totals(f"verdict-reached/{CAMPAIGN}")

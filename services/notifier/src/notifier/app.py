@@ -67,24 +67,27 @@ def assemble(settings: NotifierSettings, runtime: Runtime[NotifierUnit]) -> Proc
     )
     lease = settings.lease_seconds
     runtime.worker(PLAN, planner, concurrency=PLANS_AT_ONCE, lease_seconds=lease)
-    _publish(runtime, PUBLISH_CHUNK, settings.chunks_at_once, lease)
-    _publish(runtime, PUBLISH_ONE, ONES_AT_ONCE, lease)
+    _publish(runtime, settings, PUBLISH_CHUNK, settings.chunks_at_once)
+    _publish(runtime, settings, PUBLISH_ONE, ONES_AT_ONCE)
     runtime.sweep(Sweep("close", CLOSE_SECONDS, CloseCauses(runtime.units, queries)))
     return runtime.process(build_api(runtime.guard, queries))
 
 
-def _publish(runtime: Runtime[NotifierUnit], kind: str, at_once: int, lease_seconds: float) -> None:
+def _publish(
+    runtime: Runtime[NotifierUnit], settings: NotifierSettings, kind: str, at_once: int
+) -> None:
     """Add the loop that tells people of one kind of chunk, with a producer of its own."""
     publisher = KafkaPublisher(runtime.connection, compression="gzip")
     runtime.on_close(publisher.close)
     chunks = PublishChunks(
         kind=kind,
         at_once=at_once,
-        lease_seconds=lease_seconds,
+        lease_seconds=settings.lease_seconds,
         units=runtime.units,
         queue=runtime.work,
         publisher=publisher,
         render=wire.records_of,
+        partitions=settings.notifications_partitions,
         clock=runtime.clock,
         poll_seconds=runtime.work_poll_seconds,
     )

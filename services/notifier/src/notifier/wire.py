@@ -1,9 +1,9 @@
 """The only place that knows both a contract's event and this service's words for it."""
 
-import json
 import secrets
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from json.encoder import encode_basestring
 
 from notifier.domain.cause import (
     Cause,
@@ -31,8 +31,6 @@ PLEDGES_TOPIC = funding.PledgeCollected.topic
 REFUNDS_TOPIC = payouts.RefundSucceeded.topic
 POSTS_TOPIC = update_events.UpdatePublished.topic
 NOTIFICATIONS_TOPIC = notifier.BackerNotified.topic
-
-_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 def membership_from(fact: Decoded) -> Membership | None:
@@ -264,7 +262,7 @@ class _Template:
 
 def _json_text(text: str) -> bytes:
     """Return the text as it stands between the quotes of a JSON string."""
-    return _JSON.encode(text)[1:-1].encode()
+    return encode_basestring(text)[1:-1].encode()
 
 
 def planned(cause: Cause) -> Draft:

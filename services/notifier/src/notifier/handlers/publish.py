@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
 
 import structlog
 
@@ -16,7 +15,7 @@ from servicekit import traces
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, DependencyAway, LeaseLost
 from servicekit.loops import Pulse, pause_until_any
-from servicekit.publish import Publisher
+from servicekit.publish import Lot, Publisher
 from servicekit.units import UnitsOfWork
 from servicekit.work import POLL_SECONDS, Claim, WorkQueue
 from sosst_contracts.codec import Record
@@ -42,6 +41,7 @@ class PublishChunks:
     queue: WorkQueue
     publisher: Publisher
     render: Callable[[Chunk], Iterable[Record]]
+    partitions: int
     clock: Clock
     poll_seconds: float = POLL_SECONDS
     _told_of: set[str] = field(default_factory=set)
@@ -111,26 +111,24 @@ class PublishChunks:
 
     async def _tell(self, chunks: Mapping[str, Chunk]) -> list[str]:
         """Publish what is pending; return the ids of the chunks in which everybody is told."""
-        rendered = {chunk_id: self._rendered(chunk) for chunk_id, chunk in chunks.items()}
-        records = [record for some in rendered.values() for record in some or ()]
-        acknowledged = iter(await self.publisher.publish(records))
-        # Every chunk takes its own answers off the iterator, also after a False.
-        return [
-            chunk_id
-            for chunk_id, some in rendered.items()
-            if some is not None and all(list(islice(acknowledged, len(some))))
-        ]
+        lots = {
+            chunk_id: lot
+            for chunk_id, chunk in chunks.items()
+            if (lot := self._rendered(chunk)) is not None
+        }
+        acknowledged = await self.publisher.publish_lots(list(lots.values()))
+        return [chunk_id for chunk_id, told in zip(lots, acknowledged, strict=True) if told]
 
-    def _rendered(self, chunk: Chunk) -> list[Record] | None:
+    def _rendered(self, chunk: Chunk) -> Lot | None:
         """Return the chunk's events, none if nobody is left, None if it cannot be rendered.
 
         One that cannot be rendered is a bug of ours: it stays incomplete, where the metrics show
         it, and keeps nobody else waiting.
         """
         if chunk.state is not ChunkState.PENDING:
-            return []
+            return Lot([])
         try:
-            return list(self.render(chunk))
+            return Lot(list(self.render(chunk)), chunk.partition, self.partitions)
         except ValueError as error:
             log.error("a chunk cannot be rendered", chunk=chunk.chunk_id, error=repr(error))
             return None
