@@ -335,6 +335,20 @@ ROWS = (
     Row("payouts", "GET", "/campaigns/{campaign_id}/disputes", OWN_CAMPAIGN_OR_STAFF),
     Row("payouts", "GET", "/campaigns/{campaign_id}/receivables", OWN_CAMPAIGN_OR_STAFF),
     Row("payouts", "GET", "/campaigns/{campaign_id}/invoices", OWN_CAMPAIGN_OR_STAFF),
+    Row(
+        "payouts",
+        "GET",
+        "/campaigns/{campaign_id}/stages/{stage}/statement",
+        OWN_CAMPAIGN_OR_STAFF,
+        path="/campaigns/{paid}/stages/1/statement",
+    ),
+    Row(
+        "payouts",
+        "GET",
+        "/campaigns/{campaign_id}/stages/{stage}/statement/page",
+        OWN_CAMPAIGN_OR_STAFF,
+        path="/campaigns/{paid}/stages/1/statement/page",
+    ),
     Row("payouts", "GET", "/campaigns/{campaign_id}/invoices/{number}", OWN_CAMPAIGN_OR_STAFF),
     Row("payouts", "GET", "/campaigns/{campaign_id}/invoices/{number}/page", OWN_CAMPAIGN_OR_STAFF),
     Row(

@@ -37,6 +37,7 @@ from payouts.http.queues import add_queue_routes
 from payouts.http.reconciliation import add_reconciliation_routes
 from payouts.http.refunds import add_refund_routes
 from payouts.http.simulation import add_simulation_route
+from payouts.http.statements import add_statement_routes
 from payouts.http.views import (
     block_view,
     destination_view,
@@ -175,6 +176,7 @@ def build_api(
     add_fec_route(api, guard, reconciliation, clock, siren)
     add_debt_routes(api, guard, units, queries, clock, creator, unknown=_unknown_campaign)
     add_invoice_routes(api, guard, queries, creator, unknown=_unknown_campaign)
+    add_statement_routes(api, guard, queries, creator, unknown=_unknown_campaign)
 
     @api.get("/campaigns/{campaign_id}/blocks", dependencies=[guard.anybody()])
     async def list_blocks(
