@@ -204,8 +204,8 @@ async def test_no_stage_takes_what_waits_for_a_bank(payouts: Payouts) -> None:
     await show(payouts, 3)
     await decide(payouts, 3)
     whole = (await the(payouts, 3)).payable
-    lines = {line.name: line for line in await payouts.stages.explain(CAMPAIGN, 3)}
-    line = lines["refund_blocked"]
+    _, found = await payouts.stages.explain(CAMPAIGN, 3)
+    line = {line.name: line for line in found}["refund_blocked"]
     assert (line.state.value, line.who) == ("blocked", "provider")
     with pytest.raises(Refused, match="wait for a bank's decision"):
         await approve(payouts, 3, whole)

@@ -533,45 +533,40 @@ async def test_money_back_after_the_last_stage_is_a_supplement(payouts: Payouts)
     await assert_true(payouts)
 
 
-async def test_a_debt_is_set_off_against_the_next_stage(payouts: Payouts) -> None:
-    """Row 15: the supplement pays the lost chargeback first, only the rest is sent."""
+@pytest.mark.parametrize(
+    ("lost", "state", "set_off", "debt", "left"),
+    [
+        (2_000, StageState.PAID, 2_000, "settled", 0),
+        (3_333, StageState.NOTHING_TO_PAY, 3_333, "settled", 0),
+        (4_000, StageState.NOTHING_TO_PAY, 3_333, "part_settled", 667),
+    ],
+)
+async def test_a_debt_is_set_off_against_the_next_stage(
+    payouts: Payouts, lost: int, state: StageState, set_off: int, debt: str, left: int
+) -> None:
+    """Row 15: the supplement pays the lost chargeback first, only the rest is sent.
+
+    What takes all of it leaves nothing to send: it is over without the provider.
+    """
     payouts.stages = replace(payouts.stages, dispute_reserve_basis_points=10_000)
     await worked_example(payouts)
     await pay(payouts, 8)
     await pay_stage(payouts, 2, 5_499)
     won = await opened(payouts, 3, 3_333)
     await pay_stage(payouts, 3, 7_630 - 3_333)
-    lost = await opened(payouts, 2, 2_000)
-    await decided(payouts, lost, LOST)
-    await decided(payouts, won, WON)
-    await approve(payouts, 4, 3_333, revision=0)
-    await pay(payouts, 8)
-    paid = await the(payouts, 4)
-    assert (paid.state, paid.set_off, paid.sent) == (StageState.PAID, 2_000, 1_333)
-    [debt] = await payouts.queries.receivables(CAMPAIGN)
-    assert (debt.state.value, debt.open) == ("settled", 0)
-    [*_, submitted] = await payouts.published("stage-submitted")
-    assert submitted.model_dump()["set_off"] == 2_000
-    await assert_true(payouts)
-
-
-async def test_a_debt_that_takes_all_of_a_stage_leaves_nothing_to_send(payouts: Payouts) -> None:
-    """It is over without the provider; the rest of the debt stays open."""
-    payouts.stages = replace(payouts.stages, dispute_reserve_basis_points=10_000)
-    await worked_example(payouts)
-    await pay(payouts, 8)
-    await pay_stage(payouts, 2, 5_499)
-    won = await opened(payouts, 3, 3_333)
-    await pay_stage(payouts, 3, 7_630 - 3_333)
-    lost = await opened(payouts, 2, 4_000)
-    await decided(payouts, lost, LOST)
+    name = await opened(payouts, 2, lost)
+    await decided(payouts, name, LOST)
     await decided(payouts, won, WON)
     await approve(payouts, 4, 3_333, revision=0)
     await pay(payouts, 8)
     over = await the(payouts, 4)
-    assert (over.state, over.reason, over.sent) == (StageState.NOTHING_TO_PAY, "set-off", 0)
-    [debt] = await payouts.queries.receivables(CAMPAIGN)
-    assert (debt.state.value, debt.open) == ("part_settled", 667)
+    assert (over.state, over.set_off, over.sent) == (state, set_off, 3_333 - set_off)
+    [owed] = await payouts.queries.receivables(CAMPAIGN)
+    assert (owed.state.value, owed.open) == (debt, left)
+    ended = "stage-submitted" if state is StageState.PAID else "stage-nothing-to-pay"
+    [*_, fact] = await payouts.published(ended)
+    assert fact.model_dump()["set_off"] == set_off
+    assert over.reason == (None if state is StageState.PAID else "set-off")
     await assert_true(payouts)
 
 

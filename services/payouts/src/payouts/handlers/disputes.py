@@ -27,7 +27,7 @@ from payouts.domain.dispute import (
 )
 from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.ledger import Account, Posting, fold
-from payouts.domain.owed import owed_cause
+from payouts.domain.owed import rest_cause
 from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import (
     PledgeMoney,
@@ -45,6 +45,7 @@ from payouts.domain.refund import (
     request_part,
 )
 from payouts.domain.refund_blocking import block_where_charged_back, satisfy, unblock
+from payouts.domain.refund_run_end import AFTER
 from payouts.domain.shares import Entitlement, share_of
 from payouts.domain.stage import Stage, StageDecision, StageFact, StageState
 from payouts.domain.stage_amount import shown
@@ -305,12 +306,11 @@ class _Step:
                 freed += refund.from_campaign
             there -= before - self.available
         self._make_good(freed)
-        cause = owed_cause(self.book, self.money, [r.cause for r in self.refunds.values()])
+        known, after = self.refunds.values(), self.dispute.dispute_id
+        cause = rest_cause(self.book, self.money, known, after)
         left = min(self.money.returnable, self.available)
         if cause is None or not left:
             return
-        if refund_id_of(self.money.pledge_id, cause) in self.refunds:
-            cause = self._after(cause)
         self._step_refund(request_part(self.money, left, cause, self.now))
 
     def _make_good(self, freed: int) -> None:
@@ -324,11 +324,8 @@ class _Step:
         """The bank gave a part of it out of this money: what is left of it is the backer's."""
         self._step_refund(satisfy(refund, self.money, self.now))
         if there and refund.kind is RefundKind.REFUND:
-            cause = self._after(refund.cause)
+            cause = f"{refund.cause}{AFTER}{self.dispute.dispute_id}"
             self._step_refund(request_part(self.money, there, cause, self.now, refund.unpaid))
-
-    def _after(self, cause: str) -> str:
-        return f"{cause}/after-{self.dispute.dispute_id}"
 
 
 async def _save(unit: PayoutsUnit, step: _Step) -> None:

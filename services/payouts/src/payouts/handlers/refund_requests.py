@@ -124,11 +124,10 @@ async def cancel_refund(
     """Take it back, if nothing was sent. Raises `Refused` otherwise."""
     view = await load_refund(unit, campaign_id, refund_id)
     decision = cancel(view.refund, view.money, view.book, person.name, person.creator, reason, now)
-    cancelled = await save_refund(unit, view, decision, now)
+    book = await _save(unit, view, decision, now)
     # What nobody gets back after the last stage is the creator's (row 22).
-    book = (await unit.books.load([campaign_id]))[campaign_id]
     await plan_supplement(unit, book, await unit.stages.load(campaign_id), now)
-    return cancelled
+    return decision.refund
 
 
 async def expire_refund(unit: PayoutsUnit, refund: Refund, now: datetime) -> Refund:
@@ -153,15 +152,25 @@ async def save_refund(
     unit: PayoutsUnit, view: RefundView, decision: RefundDecision, now: datetime
 ) -> Refund:
     """Save what was decided about it, its block and facts, and its work where it is to be sent."""
+    await _save(unit, view, decision, now)
+    return decision.refund
+
+
+async def _save(
+    unit: PayoutsUnit, view: RefundView, decision: RefundDecision, now: datetime
+) -> Book:
+    """Do so, and return the book as it is afterwards."""
+    book = view.book
     if decision.postings:
-        await unit.books.save([await post(unit, view.book, decision.postings, now)])
+        book = await post(unit, view.book, decision.postings, now)
+        await unit.books.save([book])
         await unit.pledges.save([decision.money])
     if decision.refund != view.refund:
         await unit.refunds.save([decision.refund])
     await unit.facts.add(decision.facts)
     if decision.postings and decision.refund.state is RefundState.REQUESTED:
         await wake(unit, [decision.refund], [], now)
-    return decision.refund
+    return book
 
 
 def may_need_float(refund: Refund) -> bool:

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from payouts.domain.book import Book
 from payouts.domain.ledger import Account, Posting, fold
-from payouts.domain.owed import owed_cause
+from payouts.domain.owed import rest_cause
 from payouts.domain.pledge_money import PledgeMoney
-from payouts.domain.refund import Refund, RefundDecision, RefundState, refund_id_of, request_part
+from payouts.domain.refund import Refund, RefundDecision, RefundState, request_part
 from payouts.domain.refund_blocking import SATISFIED
 from payouts.handlers.work_kinds import refund_work
 from payouts.ports.unit import PayoutsUnit
@@ -32,11 +32,9 @@ async def ask_for_the_rest(
     if not satisfied or money.disputed or not left:
         return None
     refunds = await unit.refunds.of_pledge(money.pledge_id)
-    cause = owed_cause(book, money, [refund.cause for refund in refunds])
+    cause = rest_cause(book, money, refunds, ended.refund_id)
     if cause is None:
         return None
-    if refund_id_of(money.pledge_id, cause) in {refund.refund_id for refund in refunds}:
-        cause = f"{cause}/after-{ended.refund_id}"
     rest = request_part(money, left, cause, now)
     await unit.plumbing.work.offer([refund_work(rest.refund, now)])
     return rest
