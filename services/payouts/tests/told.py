@@ -1,0 +1,146 @@
+"""What funding tells of one campaign, as the records of its two topics, and the provider's side."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from payouts import wire
+from servicekit.ordering import Incoming
+from services.payouts.tests.builders import a_pledge
+from services.payouts.tests.conftest import CAMPAIGN
+from services.payouts.tests.fakes import MemoryProvider
+from sosst_contracts import funding
+from sosst_contracts.codec import Draft
+from sosst_contracts.event import Event
+from sosst_contracts.testing import sample
+
+CREATOR = "creator-1"
+MET, MISSED, CANCELLED = "goal_met", "goal_missed", "cancelled"
+TERMS = funding.Terms(
+    stage_shares_basis_points=[2000, 3000, 5000],
+    platform_fee_basis_points=500,
+    processing_fee_basis_points=290,
+    processing_fee_fixed=30,
+    tax_basis_points=2000,
+    settle_seconds=900,
+    pending_window_seconds=3600,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Backed:
+    """A pledge; `withdrawn_by` backer or provider before the verdict, None if it stays.
+
+    What is paid by `sepa_debit` goes back the way it came for two days only.
+    """
+
+    number: int
+    amount: int
+    withdrawn_by: str | None = None
+    method: str | None = None
+
+    @property
+    def payment_reference(self) -> str:
+        return f"ch_{self.number}"
+
+
+@dataclass
+class Told:
+    """Two topics of one campaign; what is in them was published, whoever has read it."""
+
+    provider: MemoryProvider
+    now: datetime
+    pledges: list[Incoming] = field(default_factory=list)
+    campaigns: list[Incoming] = field(default_factory=list)
+    backed: list[Backed] = field(default_factory=list)
+    ending: str | None = None
+
+    def topic(self, name: str) -> list[Incoming]:
+        return self.pledges if name == wire.PLEDGES_TOPIC else self.campaigns
+
+    def launch(self) -> None:
+        launched = sample(funding.CampaignLaunched).model_copy(
+            update={"campaign_id": CAMPAIGN, "creator_id": CREATOR, "terms": TERMS}
+        )
+        self._say(self.campaigns, launched)
+
+    def collect(self, backed: Backed, standing: str = "counted") -> None:
+        """The provider captures it, and funding says so."""
+        pledge = a_pledge(backed.number, backed.amount)
+        self.backed.append(backed)
+        self.provider.cash += pledge.amount - pledge.provider_fee
+        self.provider.charged[pledge.payment_reference] = pledge.amount
+        self.provider.list_movement(
+            pledge.balance_transaction,
+            "",
+            "charge",
+            pledge.payment_reference,
+            pledge.amount,
+            pledge.provider_fee,
+        )
+        collected = funding.PledgeCollected(
+            campaign_id=CAMPAIGN,
+            pledge_id=pledge.pledge_id,
+            backer_id=pledge.backer_id,
+            amount=pledge.amount,
+            currency="EUR",
+            provider="sandbox",
+            payment_reference=pledge.payment_reference,
+            provider_fee=pledge.provider_fee,
+            balance_transaction=pledge.balance_transaction,
+            captured_at=self.now,
+            standing=standing,
+            method=backed.method,
+        )
+        self._say(self.pledges, collected)
+
+    def withdraw(self, backed: Backed) -> None:
+        """Before the verdict its backer takes it back, or the provider has given it back."""
+        returned_in = None
+        if backed.withdrawn_by == "provider":
+            returned_in = self.provider.return_by_itself(backed.payment_reference)
+        withdrawn = funding.PledgeWithdrawn(
+            campaign_id=CAMPAIGN,
+            pledge_id=f"pledge-{backed.number}",
+            backer_id=f"backer-{backed.number}",
+            amount=backed.amount,
+            currency="EUR",
+            provider="sandbox",
+            payment_reference=backed.payment_reference,
+            withdrawn_by=backed.withdrawn_by or "backer",
+            standing="counted",
+            before_verdict=True,
+            return_balance_transaction=returned_in,
+            withdrawn_at=self.now,
+        )
+        self._say(self.pledges, withdrawn)
+
+    def end(self, ending: str) -> None:
+        """Say the verdict, or that the campaign was cancelled before any."""
+        self.ending = ending
+        stays = [one.amount for one in self.backed if one.withdrawn_by is None]
+        figures = {"campaign_id": CAMPAIGN, "creator_id": CREATOR, "currency": "EUR"}
+        figures |= {"collected": sum(stays), "count": len(stays)}
+        figures |= {"pledges_sequence": len(self.pledges)}
+        if ending == CANCELLED:
+            self._cancel(figures | {"after_verdict": False})
+            return
+        reached = sample(funding.VerdictReached).model_copy(
+            update=figures | {"verdict": ending, "terms": TERMS, "reached_at": self.now}
+        )
+        self._say(self.campaigns, reached)
+
+    def cancel_after_all(self) -> None:
+        """Say that staff cancelled it after its goal was met."""
+        figures = {"campaign_id": CAMPAIGN, "creator_id": CREATOR, "currency": "EUR"}
+        sequence = {"pledges_sequence": len(self.pledges), "after_verdict": True}
+        self._cancel(figures | sequence)
+
+    def _cancel(self, figures: dict[str, object]) -> None:
+        cancelled = sample(funding.CampaignCancelled).model_copy(
+            update=figures | {"cancelled_at": self.now}
+        )
+        self._say(self.campaigns, cancelled)
+
+    def _say(self, topic: list[Incoming], event: Event) -> None:
+        sequence = len(topic) + 1
+        topic.append(Incoming(Draft(event, self.now).seal(sequence), 0, sequence))

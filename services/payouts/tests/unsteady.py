@@ -1,0 +1,126 @@
+"""A process of payouts that can stand still at any save: for a while, or for ever."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TypeVar
+
+from payouts.consumer import subscriptions
+from payouts.domain.errors import Refused
+from payouts.domain.funds import ProviderFunds
+from payouts.domain.refund_window import RefundWindows
+from payouts.handlers.funds import FundsReader
+from payouts.handlers.refund_run import run_all
+from payouts.handlers.work_kinds import DISPUTE, REFUND, REFUND_RUN, STAGE
+from payouts.ports.unit import PayoutsUnit
+from payouts.sweeps.cash import FollowCash
+from payouts.sweeps.refunds import ExpireRequests, RemindBackers, ShareWhatCameBack
+from servicekit.consume import BatchConsumer
+from servicekit.errors import Conflict, DependencyAway, LeaseLost
+from servicekit.loops import Pulse
+from servicekit.ordering import Incoming
+from servicekit.units import UnitsOfWork
+from servicekit.work import Claim
+from services.payouts.tests.conftest import Payouts
+
+T = TypeVar("T")
+KINDS = (REFUND_RUN, REFUND, STAGE, DISPUTE)
+PAGE_SIZE = 3
+WINDOWS = RefundWindows({"sepa_debit": 2})
+
+
+class Fate(StrEnum):
+    """What becomes of a process at one of its saves."""
+
+    NOTHING = "nothing"
+    STILL_BEFORE = "still_before"
+    STILL_AFTER = "still_after"
+
+
+@dataclass
+class Unsteady:
+    """Units of work of one process; where its fate says so, all of them stand still.
+
+    A process that nobody wakes has died: what it had saved is there, the rest is not.
+    """
+
+    steady: UnitsOfWork[PayoutsUnit]
+    fates: deque[Fate] = field(default_factory=deque)
+    still: asyncio.Event = field(default_factory=asyncio.Event)
+    awake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, work: Callable[[PayoutsUnit], Awaitable[T]]) -> T:
+        fate = self.fates.popleft() if self.fates else Fate.NOTHING
+        await self._maybe_stand_still(fate is Fate.STILL_BEFORE)
+        result = await self.steady.run(work)
+        await self._maybe_stand_still(fate is Fate.STILL_AFTER)
+        return result
+
+    async def _maybe_stand_still(self, now: bool) -> None:
+        if now:
+            self.still.set()
+        if self.still.is_set():
+            await self.awake.wait()
+
+
+class ReadsAnew(FundsReader):
+    """Reads the balance each time: what is kept for a second of real time is kept for ever here."""
+
+    async def read(self, currency: str) -> ProviderFunds | None:
+        return await self.read_anew(currency)
+
+
+@dataclass
+class Process:
+    """One process: consumers, workers and sweeps over its own unsteady units."""
+
+    payouts: Payouts
+    units: Unsteady = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.units = Unsteady(self.payouts.units)
+        self.payouts = replace(self.payouts, units=self.units, funds_reader=ReadsAnew)
+        clock, queries = self.payouts.clock, self.payouts.queries
+        self.consumers = {
+            one.topic: BatchConsumer(one, self.units, clock, Pulse("tests"))
+            for one in subscriptions(clock, WINDOWS)
+        }
+        self.sweeps = (
+            FollowCash(self.units, queries, self.payouts.provider),
+            ExpireRequests(self.units, queries),
+            RemindBackers(self.units, queries),
+            ShareWhatCameBack(self.units, queries),
+        )
+
+    async def read(self, topic: str, page: list[Incoming]) -> None:
+        await self.consumers[topic].process(page)
+
+    async def work(self, kinds: tuple[str, ...] = KINDS, limit: int = 100) -> None:
+        """Do what is due of these kinds, each kind's items at the same time."""
+        for kind in kinds:
+            claims = await self.payouts.claim(kind, limit)
+            await asyncio.gather(*(self._perform(kind, claim) for claim in claims))
+
+    async def sweep(self) -> None:
+        for sweep in self.sweeps:
+            await sweep(self.payouts.clock.now())
+
+    async def _perform(self, kind: str, claim: Claim) -> None:
+        """As a worker does: what fails is let go of, and tried again later."""
+        try:
+            await self._performers()[kind](claim)
+        except (Refused, LeaseLost, DependencyAway, Conflict):
+            await self.payouts.work.postpone(claim, self.payouts.clock.now())
+
+    def _performers(self) -> dict[str, Callable[[Claim], Awaitable[object]]]:
+        async def run(claim: Claim) -> None:
+            await run_all(self.units, claim, self.payouts.clock.now(), page_size=PAGE_SIZE)
+
+        return {
+            REFUND_RUN: run,
+            REFUND: self.payouts.refunds,
+            STAGE: self.payouts.stages,
+            DISPUTE: self.payouts.disputes,
+        }
