@@ -161,6 +161,24 @@ async def test_a_webhook_wakes_the_work_it_concerns(
 
 
 @pytest.mark.trap(14)
+async def test_a_webhook_that_says_what_the_books_have_wakes_nothing(
+    client: httpx.AsyncClient, known: Payouts
+) -> None:
+    """Each refund's own success comes back as one; of another attempt, or a failure, it wakes."""
+    await known.work_off()
+    (refund, *_) = await known.queries.refunds(CAMPAIGN, "", 1)
+    said = {"id": refund.attempt.provider_refund_id, "status": "succeeded"}
+    news = {"status": "failed"}, {"id": "re_other"}, {"status": None}
+    for change, outcome in (({}, "ignored"), *((one, "woke") for one in news)):
+        about = json.loads(told_of(refund.refund_id))
+        about["data"]["object"] |= said | change
+        body = json.dumps(about).encode()
+        assert (await hear(client, body, signed(body))).json() == {"status": outcome}
+        assert len(await known.claim(REFUND)) == (outcome == "woke")
+        await known.work_off()
+
+
+@pytest.mark.trap(14)
 async def test_a_webhook_of_a_dispute_only_wakes_our_own_look(
     client: httpx.AsyncClient, known: Payouts
 ) -> None:

@@ -286,8 +286,9 @@ async def test_the_balance_must_be_the_sum_of_its_list(payouts: Payouts) -> None
 
     async def violations() -> float:
         payouts.clock.advance(seconds=PATIENCE.total_seconds())
-        while await sweep(payouts.clock.now()):
-            pass
+        for _ in range(4):
+            # It rests behind a small portion, though there may be more of the other side.
+            await sweep(payouts.clock.now())
         return float(kit.INVARIANT_VIOLATIONS.labels(PROVIDER_TOTAL)._value.get())
 
     assert await violations() == 0

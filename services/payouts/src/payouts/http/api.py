@@ -237,7 +237,7 @@ async def _wake(
         refund = await queries.refund(concern.campaign_id, concern.refund_id)
     stages = await queries.stages(concern.campaign_id) if concern.stage is not None else []
     concerned = [stage for stage in stages if stage.number == concern.stage]
-    refunds = [refund] if refund else []
+    refunds = [refund] if refund and not concern.is_known_of(refund) else []
     if not refunds and not concerned:
         return False
     await units.run(lambda unit: wake(unit, refunds, concerned, clock.now()))

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import stripe
 
+from payouts.domain.refund import Refund, RefundState
+
 TOLERANCE_SECONDS = 300
 ID_CHARACTERS_MAX = 200
 
@@ -17,13 +19,20 @@ class SignatureRefused(Exception):
 class Concern:
     """What an event is about, as our own metadata on its object says; None for what it is not.
 
-    A dispute is not ours, so it names itself.
+    A dispute is not ours, so it names itself. `said` is the object's own id and status.
     """
 
     campaign_id: str
     refund_id: str | None
     stage: int | None
     dispute_id: str | None = None
+    said: tuple[object, object] = (None, None)
+
+    def is_known_of(self, refund: Refund) -> bool:
+        """Whether it says of a refund that succeeded just that, so that looking tells nothing."""
+        if refund.state is not RefundState.SUCCEEDED:
+            return False
+        return self.said == (refund.attempt.provider_refund_id, "succeeded")
 
 
 def check_signature(body: bytes, header: str, secrets: list[str]) -> None:
@@ -53,7 +62,8 @@ def concern_of(body: bytes) -> Concern | None:
         refund_id = metadata.get("refund_id")
         if not isinstance(campaign_id, str) or not isinstance(refund_id, str | None):
             return None
-        return Concern(campaign_id, refund_id, int(stage) if stage else None)
+        said = about.get("id"), about.get("status")
+        return Concern(campaign_id, refund_id, int(stage) if stage else None, said=said)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
 

@@ -21,6 +21,9 @@ from servicekit.units import UnitsOfWork
 log = structlog.get_logger()
 
 ACCOUNTS_AT_ONCE = 20
+# What the provider gives at once. Behind less there is nothing yet: to read on without a rest
+# while refunds leave would spend on looking what the provider takes of calls.
+FULL_PAGE = 100
 SUMMED_AGAIN = timedelta(minutes=10)
 PROVIDER_TOTAL = "I3"
 PATIENCE = timedelta(minutes=5)
@@ -41,12 +44,13 @@ class FollowCash:
     _first_seen: dict[str, datetime] = field(default_factory=dict)
 
     async def __call__(self, now: datetime) -> int:
+        """Follow a page; return how many passed where there is more to read, else 0."""
         page = await look_at_cash(self.units, self.queries, self.provider, now)
         self._first_seen = {one: self._first_seen.get(one, now) for one in page.unbooked}
         passed = [one.id for one in takewhile(lambda m: self._may_pass(m.id, now), page.movements)]
         if passed:
             await self.queries.move_cursor(CURSOR, passed[-1])
-        return len(passed)
+        return len(passed) if len(page.movements) >= FULL_PAGE else 0
 
     def _may_pass(self, movement_id: str, now: datetime) -> bool:
         first_seen = self._first_seen.get(movement_id)
@@ -73,7 +77,7 @@ class Reconcile:
     _currencies: set[str] = field(default_factory=set)
 
     async def __call__(self, now: datetime) -> int:
-        """Compare what is old enough; return how much it was, 0 once both sides are read."""
+        """Compare what is old enough; return how much where there is more to read, else 0."""
         self._accounts = self._accounts or await self.store.accounts()
         some = self._accounts[:ACCOUNTS_AT_ONCE]
         turn = await reconcile(self.store, self.provider, self.patience, now, some)
@@ -86,7 +90,8 @@ class Reconcile:
         if turn.caught_up and (self._summed_at is None or now - self._summed_at >= SUMMED_AGAIN):
             await self._sum_up()
             self._summed_at = now
-        return turn.movements + turn.blocks
+        compared = turn.movements + turn.blocks
+        return compared if compared >= FULL_PAGE else 0
 
     def _show(self, breaks: Sequence[Break]) -> None:
         for kind in BreakKind:
