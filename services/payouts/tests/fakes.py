@@ -55,6 +55,7 @@ from payouts.ports.provider import (
     Declined,
     NoAnswer,
     NotThere,
+    PlatformAccount,
     ProviderBalance,
     Throttled,
 )
@@ -959,8 +960,8 @@ class MemoryProvider:
     async def campaign_of(self, movement: CashMovement) -> str | NoAnswer | None:
         return self.campaigns.get(movement.source)
 
-    async def payout_schedule(self) -> str | None:
-        return self.schedule
+    async def platform_account(self) -> PlatformAccount | None:
+        return PlatformAccount("acct_platform", self.schedule) if self.schedule else None
 
     async def find_dispute(self, dispute_id: str) -> DisputeSeen | NotThere | NoAnswer:
         return self.disputes.get(dispute_id, NotThere())

@@ -28,6 +28,7 @@ from payouts.ports.provider import (
     Declined,
     NoAnswer,
     NotThere,
+    PlatformAccount,
     Provider,
     ProviderBalance,
     Throttled,
@@ -397,7 +398,8 @@ async def test_cash_that_left_says_whose_it_was(world: World) -> None:
 
 async def test_the_platforms_payouts_are_manual(world: World) -> None:
     """The start asks for it."""
-    assert await world.provider.payout_schedule() == "manual"
+    account = await world.provider.platform_account()
+    assert account == PlatformAccount("acct_platform", "manual")
 
 
 async def test_a_provider_that_is_away_is_no_exception() -> None:
@@ -427,7 +429,7 @@ async def test_a_provider_that_is_away_is_no_exception() -> None:
     assert await ask.balance("EUR") is None
     assert await ask.movements_after(None) is None
     assert await ask.movements_of("", None) is None
-    assert await ask.payout_schedule() is None
+    assert await ask.platform_account() is None
     listener.close()
     await provider.close()
 

@@ -91,7 +91,7 @@ async def test_what_is_asked_for_is_taken(
         ("payouts.list", lambda p: p.payouts_of(STAGE, ACCOUNT)),
         ("disputes.retrieve", lambda p: p.find_dispute("dp_1")),
         ("accounts.retrieve", lambda p: p.account_problem(ACCOUNT)),
-        ("account.retrieve", lambda p: p.payout_schedule()),
+        ("account.retrieve", lambda p: p.platform_account()),
         ("balance.retrieve", lambda p: p.balance("EUR")),
         ("balance_transactions.list", lambda p: p.movements_after(None)),
         ("balance_transactions.list", lambda p: p.movements_after("txn_1")),

@@ -104,6 +104,8 @@ class Runtime(Generic[U]):
         self.subscriptions: list[Subscription[U]] = []
         self.service_recovery = ServiceRecovery()
         self._recovery = RecoveryGuard(service, self.own_topics, self.recovery_mark)
+        # What `check` asks beside the servers, each with what it says of whom it found there.
+        self.outside_checks: dict[str, Callable[[], Awaitable[str | None]]] = {}
         self._pulses = Pulses()
         self._workers: dict[str, Worker] = {}
         self._nudges: list[Callable[[], None]] = []

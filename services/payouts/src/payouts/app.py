@@ -30,6 +30,7 @@ from payouts.adapters.queries import MongoQueries
 from payouts.adapters.schema import SCHEMA
 from payouts.adapters.stripe_provider import StripeProvider
 from payouts.commands import (
+    describe_account,
     describe_fec,
     describe_queue,
     describe_reconcile,
@@ -105,7 +106,9 @@ SPARE_FOR_STAGES = 0.2
 
 def begin(settings: PayoutsSettings, roles: Collection[str]) -> Runtime[PayoutsUnit]:
     """Open connections; nothing is sent yet."""
-    return Runtime("payouts", settings, SCHEMA, bind, roles)
+    runtime = Runtime("payouts", settings, SCHEMA, bind, roles)
+    runtime.outside_checks["provider"] = lambda: _who_is_asked(settings)
+    return runtime
 
 
 def bind(database: Database, session: Session, plumbing: Plumbing) -> PayoutsUnit:
@@ -227,6 +230,15 @@ def _provider(settings: PayoutsSettings, pace: Pace) -> StripeProvider:
         settings.provider_timeout_seconds,
         pace,
     )
+
+
+async def _who_is_asked(settings: PayoutsSettings) -> str:
+    provider = _provider(settings, Pace(settings.provider_requests_per_second))
+    try:
+        account = await provider.platform_account()
+    finally:
+        await provider.close()
+    return describe_account(account, first_line(settings.provider_secret_key))
 
 
 def _stages(

@@ -23,7 +23,7 @@ from payouts.handlers.verify_ledger import (
 )
 from payouts.ports.head_signing import HeadKeys, HeadSignatures
 from payouts.ports.integrity import LedgerTopic
-from payouts.ports.provider import Provider
+from payouts.ports.provider import PlatformAccount, Provider
 from payouts.ports.queries import Queries
 from payouts.ports.reconciliation import Reconciliation
 from servicekit.errors import DependencyAway
@@ -32,6 +32,17 @@ UNCLAIMED_LEDGER = "unclaimed-ledger"
 PROVEN = 0
 FINDINGS = 1
 PAGE = 200
+
+
+def describe_account(account: PlatformAccount | None, secret_key: str) -> str:
+    """Say whose account `check` found, and whether real money is there."""
+    if account is None:
+        raise DependencyAway("the payment provider does not answer, or refuses our key")
+    mode = "test" if "_test_" in secret_key else "live"
+    payouts = f"{account.payout_schedule} payouts"
+    if account.payout_schedule != "manual":
+        payouts += ": a start is refused until they are manual"
+    return f"ok, account {account.account}, {mode} mode, {payouts}"
 
 
 def describe_queue(parser: ArgumentParser) -> None:

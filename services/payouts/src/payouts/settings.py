@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import Field, Json, field_validator
+from pydantic import Field, Json, ValidationInfo, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from payouts.adapters.claim_link_keys import SignedClaimLinks
@@ -13,7 +13,7 @@ from payouts.domain.holding import ANY_PROVIDER, HoldingLimits
 from payouts.domain.invoice import Seller
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.refund_window import RefundWindows
-from servicekit.secret_files import SECRET, all_of
+from servicekit.secret_files import SECRET, all_of, first_line
 from servicekit.settings import ServiceSettings
 
 
@@ -33,7 +33,9 @@ class PayoutsSettings(ServiceSettings):
 
     provider_url: str = Field(description="Address of the payment provider.")
     provider_secret_key: str = Field(
-        description="Secret key for the provider.", json_schema_extra=SECRET
+        description="Secret key for the provider; a live one is refused in development, a test key "
+        "in production.",
+        json_schema_extra=SECRET,
     )
     provider_webhook_secret: str = Field(
         description="Secrets that may sign webhooks, separated by commas; the first is current.",
@@ -160,6 +162,23 @@ class PayoutsSettings(ServiceSettings):
 
     def window_warning(self) -> timedelta:
         return timedelta(days=self.refund_window_warning_days)
+
+    @field_validator("provider_secret_key")
+    @classmethod
+    def _fits_the_mode(cls, value: str, info: ValidationInfo) -> str:
+        key, mode = first_line(value), info.data.get("mode")
+        if mode == "development" and "_live_" in key:
+            raise ValueError("a live key moves real money: not in development")
+        if mode == "production" and "_test_" in key:
+            raise ValueError("a test key moves no money: not in production")
+        return value
+
+    @field_validator("lease_seconds")
+    @classmethod
+    def _is_longer_than_a_call(cls, value: int, info: ValidationInfo) -> int:
+        if value <= info.data.get("provider_timeout_seconds", 0):
+            raise ValueError("a call could outlive its lease: above PROVIDER_TIMEOUT_SECONDS")
+        return value
 
     @field_validator("ledger_signing_keys")
     @classmethod

@@ -15,14 +15,13 @@ def _describe(parser: ArgumentParser) -> None:
 
 async def _check(context: Context) -> int:
     runtime = context.runtime
-    checks = runtime.ready_checks() | {"kafka": runtime.check_kafka}
+    checks = runtime.ready_checks() | {"kafka": runtime.check_kafka} | runtime.outside_checks
     if runtime.own_topics.names:
         checks["own topics"] = runtime.check_own_topics
     failed = False
     for name, check in checks.items():
         try:
-            await check()
-            print(f"{name}: ok")
+            print(f"{name}: {await check() or 'ok'}")
         except (DependencyAway, SchemaOutdated, RecoverRequired) as error:
             failed = True
             print(f"{name}: {error}")

@@ -23,6 +23,7 @@ from payouts.ports.provider import (
     Declined,
     NoAnswer,
     NotThere,
+    PlatformAccount,
     ProviderBalance,
     Throttled,
 )
@@ -171,12 +172,13 @@ class StripeProvider:
         campaign_id: str | None = (found.get("metadata") or {}).get("campaign_id")
         return campaign_id
 
-    async def payout_schedule(self) -> str | None:
+    async def platform_account(self) -> PlatformAccount | None:
         retrieve = self._stripe.accounts.retrieve_current_async
         found = await calls.read("account.retrieve", retrieve)
         if not isinstance(found, Mapping):
             return None
-        return str(found["settings"]["payouts"]["schedule"]["interval"])
+        schedule = found["settings"]["payouts"]["schedule"]
+        return PlatformAccount(str(found["id"]), str(schedule["interval"]))
 
     async def _refunds(self, refund: Refund, metadata: Mapping[str, str]) -> list[Body] | NoAnswer:
         return await calls.find_all(

@@ -22,8 +22,9 @@ class RefuseAutomaticPayouts:
 
     async def __call__(self) -> None:
         """Return if it is manual, or if nobody answers, which is no reason to stop."""
-        schedule = await self._provider.payout_schedule()
-        if schedule not in (None, "manual"):
+        account = await self._provider.platform_account()
+        if account is not None and account.payout_schedule != "manual":
+            schedule = account.payout_schedule
             raise AutomaticPayouts(f"the provider's payout schedule is {schedule}, not manual")
 
 

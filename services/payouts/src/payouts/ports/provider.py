@@ -49,6 +49,14 @@ class ProviderBalance:
 
 
 @dataclass(frozen=True, slots=True)
+class PlatformAccount:
+    """The account that our key is of, and how its own money is paid out."""
+
+    account: str
+    payout_schedule: str
+
+
+@dataclass(frozen=True, slots=True)
 class CashMovement:
     """A balance transaction: what moved, and the id of the object that it belongs to."""
 
@@ -120,6 +128,6 @@ class Provider(Protocol):
         """Return whose money a refund or transfer of ours moved, None if it does not say."""
         ...
 
-    async def payout_schedule(self) -> str | None:
-        """Return the platform account's own payout schedule, None if there is no answer."""
+    async def platform_account(self) -> PlatformAccount | None:
+        """Return whose account it is that we ask, None if there is no answer."""
         ...
