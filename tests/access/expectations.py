@@ -321,6 +321,17 @@ ROWS = (
     Row("payouts", "GET", "/ledger/signatures", PUBLIC),
     Row("payouts", "GET", "/ledger/signatures/{day}/heads/{place}", PUBLIC),
     Row("payouts", "GET", "/holdings", STAFF_ONLY),
+    Row(
+        "payouts",
+        "PUT",
+        "/campaigns/{campaign_id}/fee-waivers/{waiver_id}",
+        STAFF_ONLY,
+        path="/campaigns/{approvable}/fee-waivers/waiver-1",
+        body={"amount": 10, "reason": "a late payout"},
+        natural_key="campaign, waiver, and who says it; a second person's same word gives it",
+        other=({"amount": 11, "reason": "a late payout"}, 409),
+    ),
+    Row("payouts", "GET", "/campaigns/{campaign_id}/fee-waivers", OWN_CAMPAIGN_OR_STAFF),
     Row("payouts", "GET", "/reconciliation/breaks", STAFF_ONLY),
     Row(
         "payouts",

@@ -14,7 +14,7 @@ from payouts.domain import postings
 from payouts.domain.block import Block, ChainHead, hash_of, postings_in, seal
 from payouts.domain.book_state import BookLife, BookState, move
 from payouts.domain.errors import Refused
-from payouts.domain.fees import Fees, FeeTerms, fees_from, processing_fee
+from payouts.domain.fees import Fees, FeeTerms, fees_from, processing_fee, waive
 from payouts.domain.holds import Hold
 from payouts.domain.ledger import (
     ALWAYS_SHOWN,
@@ -94,6 +94,19 @@ class RefundRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiver:
+    """So much of the platform's fee, without its tax, is given up once a second person says so."""
+
+    waiver_id: str
+    amount: int
+    reason: str
+    by: str
+    at: datetime
+    second_by: str | None = None
+    second_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Book:
     """`version` is the compare-and-set guard of every save.
 
@@ -105,6 +118,9 @@ class Book:
     before any verdict stands in its place. `runs_told` are the causes of the runs of refunds whose
     end was told. `life` says whether the book is closed. `quantum` is what the provider pays out at
     least, in minor units, known from the plan on.
+
+    `waived` of the platform's fee is given up; `waived_back` of it, with tax, had been taken and
+    came back into the campaign's money.
 
     After a restored backup the chain is ahead of the book: its blocks were taken back from the
     topic. `ahead` is what their `unclaimed` postings add to the balances; each is claimed by what
@@ -130,6 +146,9 @@ class Book:
     last_approved: bool = False
     holds: tuple[Hold, ...] = ()
     cancellation: Cancellation | None = None
+    waivers: tuple[Waiver, ...] = ()
+    waived: int = 0
+    waived_back: int = 0
     runs_told: tuple[str, ...] = ()
     quantum: int = 1
     life: BookLife = field(default_factory=BookLife)
@@ -316,7 +335,8 @@ def fees_due(book: Book) -> Fees:
     """Return what is taken of this campaign; raises `Refused` while its terms are not known."""
     if book.fees is None:
         raise Refused("terms-unknown", f"the terms of campaign {book.campaign_id} are not known")
-    return fees_from(book.fee_base, book.processing, book.fees)
+    full = fees_from(book.fee_base, book.processing, book.fees)
+    return waive(full, book.waived, book.fees) if book.waived else full
 
 
 def advance_run(book: Book, last_pledge_id: str | None, page_is_last: bool) -> Book:

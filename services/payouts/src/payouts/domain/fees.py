@@ -62,6 +62,13 @@ def fees_from(collected: int, processing: int, terms: FeeTerms) -> Fees:
     return Fees(platform, processing, half_up_share(platform + processing, terms.tax_basis_points))
 
 
+def waive(fees: Fees, amount: int, terms: FeeTerms) -> Fees:
+    """Return the fees with so much less of the platform's, and the tax on what is left."""
+    platform = max(0, fees.platform - amount)
+    tax = half_up_share(platform + fees.processing, terms.tax_basis_points)
+    return Fees(platform, fees.processing, tax)
+
+
 @dataclass(frozen=True, slots=True)
 class LastStage:
     """How `available` is divided when the last stage is approved (row 14).

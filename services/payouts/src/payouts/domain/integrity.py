@@ -239,7 +239,7 @@ def _not_whole(kept: Kept) -> Iterator[Violation]:
     came = pledges.amount + sum(one.owed.total for one in divided) + kept.advanced + _lost(kept)
     came += kept.compensated.by_platform
     to_creator = sum(s.payable if _was_approved(s) else s.set_off for s in kept.stages)
-    fees = sum(one.covered.total + one.owed.total for one in divided)
+    fees = sum(one.covered.total + one.owed.total for one in divided) - kept.book.waived_back
     to_backers = pledges.reserved + pledges.returned + pledges.disputed - pledges.over
     to_backers += kept.compensated.beyond_by_campaign
     left = kept.book.balances.get(Account.BACKER_FUNDS, 0) + kept.book.life.dust_kept

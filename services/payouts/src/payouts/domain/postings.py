@@ -201,6 +201,27 @@ def last_stage_approval_fallen(approval_id: str, divided: LastStage) -> Posting:
     return Posting(made.row, f"stage-approval-fallen/{approval_id}", undone)
 
 
+def fee_waived(waiver_id: str, platform: int, tax: int, owed: int) -> Posting:
+    """Row 14 undone in part: what the creator owes first, the rest is the campaign's again.
+
+    What comes back into the campaign's money comes out of the float.
+    """
+    debt = min(platform + tax, owed)
+    of_platform = min(platform, debt)
+    of_tax = debt - of_platform
+    return Posting(
+        Row.LAST_STAGE_APPROVED,
+        f"fee-waived/{waiver_id}",
+        _entries(
+            (Account.PLATFORM_FEE_INCOME, Account.CREATOR_RECEIVABLE, of_platform),
+            (Account.TAX_PAYABLE, Account.CREATOR_RECEIVABLE, of_tax),
+            (Account.PLATFORM_FEE_INCOME, Account.BACKER_FUNDS, platform - of_platform),
+            (Account.TAX_PAYABLE, Account.BACKER_FUNDS, tax - of_tax),
+            (Account.PROVIDER_BALANCE, Account.PLATFORM_CURRENT, platform + tax - debt),
+        ),
+    )
+
+
 def stage_submitted(submission_id: str, amount: int, set_off: int = 0) -> Posting:
     """Row 15, once for all attempts of an approval: later ones move the same money.
 

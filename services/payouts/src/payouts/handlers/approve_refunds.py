@@ -8,8 +8,8 @@ from payouts.domain.errors import Refused
 from payouts.domain.funds import ProviderFunds
 from payouts.domain.refund import Refund
 from payouts.handlers.funds import FundsReader
+from payouts.handlers.lending import READINGS_MAX, FloatMoved
 from payouts.handlers.refund_requests import (
-    FloatMoved,
     Person,
     Shown,
     approve_refund,
@@ -19,9 +19,6 @@ from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
 from servicekit.clock import Clock
 from servicekit.units import UnitsOfWork
-
-# So many others may be given of the same money while one approval is saved.
-READINGS_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,8 @@ class RecoverPayouts(ServiceRecovery):
         "again, what nobody had approved must be asked for again",
         "personal links issued after the backup: they open nothing any more; one that was replaced "
         "meanwhile opens again until the next is issued",
+        "fees given up after the backup: two people must say the same again, under the same names, "
+        "before a last stage is approved",
         "audit records after the backup",
         "invoices issued after the backup: give `PAYOUTS_INVOICE_LETTERS` new letters before the "
         "next start, so that no number means two documents; credit what is invoiced again",

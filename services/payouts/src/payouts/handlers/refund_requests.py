@@ -8,7 +8,6 @@ from payouts.domain.book import Book
 from payouts.domain.claim_money import Ceilings, is_of_claim
 from payouts.domain.errors import Refused
 from payouts.domain.funds import ProviderFunds
-from payouts.domain.ledger import Account
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.postings import Payer
 from payouts.domain.refund import Refund, RefundDecision, RefundState
@@ -23,6 +22,7 @@ from payouts.domain.refund_request import (
     requested_id_of,
 )
 from payouts.handlers.around_claim import around_claim
+from payouts.handlers.lending import lend
 from payouts.handlers.posting import post
 from payouts.handlers.supplement import plan_supplement
 from payouts.handlers.wake import wake
@@ -95,7 +95,7 @@ async def approve_refund(
         decision = claim_money.approve(refund, view.money, around, person.name, person.creator, now)
     else:
         decision = approve(refund, view.money, view.book, person.name, person.creator, now)
-    await _lend(unit, refund.currency, _from_float(decision), funds)
+    await lend(unit, refund.currency, decision.postings, funds)
     return await save_refund(unit, view, decision, now)
 
 
@@ -176,29 +176,3 @@ async def _save(
 def may_need_float(refund: Refund) -> bool:
     """Whether the platform's own money may have to cover some of it."""
     return bool(refund.advance_max) or refund.payer is Payer.PLATFORM
-
-
-def _from_float(decision: RefundDecision) -> int:
-    """What becomes the campaign's of the platform's own money there."""
-    entries = [entry for posting in decision.postings for entry in posting.entries]
-    lent = (Account.PROVIDER_BALANCE, Account.PLATFORM_CURRENT)
-    return sum(entry.amount for entry in entries if (entry.debit, entry.credit) == lent)
-
-
-class FloatMoved(Refused):
-    """Somebody else was given of the platform's own money since it was read."""
-
-    def __init__(self) -> None:
-        super().__init__("float-moved", "the platform's own money was given of meanwhile")
-
-
-async def _lend(unit: PayoutsUnit, currency: str, lent: int, funds: ProviderFunds | None) -> None:
-    """The platform gives of its own only: its float must cover it (R2), and it is given once."""
-    if lent == 0:
-        return
-    if funds is None:
-        raise Refused("balance-unknown", "the provider does not say what the platform has there")
-    if short := max(0, lent - funds.platform_float):
-        raise Refused("top-up-needed", f"the platform's own money there is {short} short")
-    if not await unit.lendings.add(currency, funds.lendings):
-        raise FloatMoved

@@ -14,6 +14,7 @@ from payouts.handlers.approve_refunds import ApproveRefunds
 from payouts.handlers.destination import give_destination
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.simulate import Simulate
+from payouts.handlers.waivers import WaiveFees
 from payouts.handlers.wake import wake, wake_disputes
 from payouts.http.claim_money import add_claim_money_route
 from payouts.http.claims import add_claim_routes
@@ -45,6 +46,7 @@ from payouts.http.views import (
     refund_view,
     stage_view,
 )
+from payouts.http.waivers import add_waiver_routes
 from payouts.http.webhooks import SignatureRefused, check_signature, concern_of
 from payouts.metrics import PROVIDER_WEBHOOKS
 from payouts.ports.claim_links import ClaimLinkKeys
@@ -170,6 +172,8 @@ def build_api(
     add_simulation_route(api, Simulate(units), clock, owner_or_staff, _unknown_campaign)
     add_people_routes(api, guard, units, queries, stages, clock, creator, unknown=_unknown_campaign)
 
+    waive = WaiveFees(units, queries, stages.funds, clock)
+    add_waiver_routes(api, guard, waive, owner_or_staff)
     add_holding_route(api, guard, queries, clock)
     add_reconciliation_routes(api, guard, reconciliation, clock)
     add_ledger_routes(api, guard, queries, signatures, keys)
