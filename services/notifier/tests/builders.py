@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from notifier import wire
 from notifier.consumer import PLEDGES, subscriptions
+from notifier.domain.chunk import RECIPIENTS_MAX
 from notifier.handlers.hear import PLAN, PUBLISH_CHUNK, PUBLISH_ONE
-from notifier.handlers.plan import PlanCauses
+from notifier.handlers.plan import CHUNKS_PAGE, PlanCauses
 from notifier.handlers.publish import PublishChunks
 from notifier.ports import Audience, NotifierUnit, Queries
 from notifier.sweeps import CloseCauses
@@ -46,6 +47,8 @@ class Notifier:
     clock: Clock
     partitions: int = 4
     lease_seconds: float = 10
+    recipients_max: int = RECIPIENTS_MAX
+    chunks_page: int = CHUNKS_PAGE
 
     async def hear(self, *records: Record) -> None:
         """Read the records as batches, topic by topic, in the order given."""
@@ -58,7 +61,15 @@ class Notifier:
 
     async def plan(self) -> None:
         """Perform the plans that are due."""
-        planner = PlanCauses(self.units, self.audience, PLEDGES, self.partitions, self.clock)
+        planner = PlanCauses(
+            self.units,
+            self.audience,
+            PLEDGES,
+            self.partitions,
+            self.clock,
+            self.recipients_max,
+            self.chunks_page,
+        )
         for claim in await self.queue.claim(PLAN, self.clock.now(), 10, self.lease_seconds):
             await planner(claim)
 

@@ -59,9 +59,6 @@ class MemoryChunks:
     async def load(self, chunk_ids: Collection[str]) -> dict[str, Chunk]:
         return {one: self._chunks[one] for one in chunk_ids if one in self._chunks}
 
-    async def ids_of(self, cause: str) -> list[str]:
-        return [chunk.chunk_id for chunk in _planned_for(self._chunks, cause)]
-
     async def done(self, chunk_ids: Collection[str], at: datetime) -> None:
         for one in chunk_ids:
             if self._chunks[one].state is ChunkState.PENDING:

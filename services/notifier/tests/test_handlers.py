@@ -2,7 +2,7 @@
 
 import pytest
 
-from notifier.domain.cause import CauseState
+from notifier.domain.cause import CauseState, audience_so_far
 from notifier.wire import records_of
 from servicekit.clock import ManualClock
 from servicekit.memory import MemoryDatabase
@@ -191,6 +191,33 @@ async def test_crash_between_two_chunks(stored: int) -> None:
     assert sorted(backer for _, backer in told(log)) == BACKERS
 
 
+@pytest.mark.trap(24)
+async def test_the_first_page_is_told_while_the_rest_is_cut() -> None:
+    """What adds up meanwhile adds up as far as the plan is; a new plan tells nobody again."""
+    database, clock, log = MemoryDatabase(), ManualClock(NOW), MemoryLog(24)
+    processes = [memory_notifier(database, clock, log) for _ in range(2)]
+    dying, other = processes
+    for process in processes:
+        process.recipients_max, process.chunks_page = 2, 2
+    assert isinstance(dying.audience, MemoryAudience)
+    dying.audience.chunks_until_crash = 4
+    await dying.hear(*pledges(BACKERS), verdict(as_of=20))
+    with pytest.raises(Crashed):
+        await dying.plan()
+    while await other.publish():
+        await other.sweep()
+    [cause] = await other.queries.incomplete(1)
+    totals = await other.queries.totals(cause.name)
+    assert cause.state is CauseState.WAITING and totals.delivered == len(told(log)) > 0
+    assert totals.gap(audience_so_far(cause, totals)) == 0
+    clock.advance(seconds=dying.lease_seconds + 1)
+    await settle(other)
+    assert sorted(backer for _, backer in told(log)) == BACKERS
+    planned, completed = await other.facts()
+    assert isinstance(planned, NoticePlanned) and planned.audience == 20
+    assert isinstance(completed, NoticeCompleted) and completed.delivered == 20
+
+
 async def test_crash_after_sending(notifier: Notifier, log: MemoryLog) -> None:
     """Events that were sent and not noted are sent again with the ids they had."""
     await notifier.hear(*pledges(BACKERS), verdict(as_of=20))
@@ -250,8 +277,8 @@ async def test_sweep_closes_what_a_crash_left_open(notifier: Notifier, log: Memo
     """A cause whose last chunk was noted but which nobody closed is closed by the sweep, once."""
     await notifier.hear(*pledges(BACKERS), verdict(as_of=20))
     await notifier.plan()
-    name = f"verdict-reached/{CAMPAIGN}"
-    ids = await notifier.units.run(lambda unit: unit.chunks.ids_of(name))
+    claims = await notifier.queue.claim("publish-chunk", NOW, 100, 10)
+    ids = [claim.item.payload["chunk_id"] for claim in claims]
     await notifier.units.run(lambda unit: unit.chunks.done(ids, NOW))
     for _ in range(2):
         await notifier.sweep()

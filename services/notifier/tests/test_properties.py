@@ -51,6 +51,8 @@ async def history(
     """Live through the arrivals in two processes; return the ids of each (cause, recipient)."""
     database, clock, log = MemoryDatabase(), ManualClock(NOW), MemoryLog(24)
     processes = [memory_notifier(database, clock, log) for _ in range(2)]
+    for process in processes:  # So that people are told while a plan is made, and made again.
+        process.recipients_max, process.chunks_page = 2, 2
     while arrivals:
         process = order.choice(processes)
         count = order.randint(1, len(arrivals))

@@ -60,10 +60,6 @@ class Chunks(Protocol):
 
     async def load(self, chunk_ids: Collection[str]) -> dict[str, Chunk]: ...
 
-    async def ids_of(self, cause: str) -> list[str]:
-        """Return the ids of all chunks of a planned cause."""
-        ...
-
     async def done(self, chunk_ids: Collection[str], at: datetime) -> None:
         """Note that everybody in these chunks was told; the same again changes nothing."""
         ...

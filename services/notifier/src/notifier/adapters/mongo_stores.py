@@ -134,11 +134,6 @@ class MongoChunks:
             cursor = self._chunks.find({"_id": {"$in": list(chunk_ids)}}, session=self._session)
             return {row["_id"]: chunk_from(row) for row in await cursor.to_list(None)}
 
-    async def ids_of(self, cause: str) -> list[str]:
-        with sorted_errors():
-            cursor = self._chunks.find(_planned_for(cause), {"_id": 1}, session=self._session)
-            return [row["_id"] for row in await cursor.to_list(None)]
-
     async def done(self, chunk_ids: Collection[str], at: datetime) -> None:
         with sorted_errors():
             await self._chunks.update_many(

@@ -156,15 +156,26 @@ class Totals:
     failed: int = 0
     supplements: int = 0
 
+    @property
+    def people(self) -> int:
+        """Return how many have an outcome or wait for theirs."""
+        return self.delivered + self.suppressed + self.failed + self.pending
+
     def gap(self, audience: int) -> int:
         """Return how many of the audience have no outcome and are not pending: 0, or a bug."""
-        told = self.delivered + self.suppressed + self.failed + self.pending
-        return audience + self.supplements - told
+        return audience + self.supplements - self.people
 
 
 def hear(told: Told, pledges_sequence: int, expected: int | None, now: datetime) -> Cause:
     """Take a cause that is told to a whole campaign as of a sequence."""
     return Cause(told, pledges_sequence, expected, CauseState.WAITING, now)
+
+
+def audience_so_far(cause: Cause, totals: Totals) -> int:
+    """Return the audience; while its plan is being made, who stands in chunks already."""
+    if cause.state is CauseState.WAITING:
+        return totals.people - totals.supplements
+    return cause.audience
 
 
 def plan(cause: Cause, audience: int, now: datetime) -> Cause:

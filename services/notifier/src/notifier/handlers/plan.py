@@ -1,24 +1,30 @@
-"""Planning a campaign-wide cause: its audience as of N becomes chunks, then work."""
+"""Planning a campaign-wide cause: its audience as of N becomes chunks, page by page, and work.
 
+A page's people are told while the next one is still cut. The cause is planned, and can only be
+closed, when all of them stand in chunks.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 
 from notifier.domain.cause import Cause, CauseState, plan
-from notifier.domain.chunk import Chunk, ChunkPlanner
+from notifier.domain.chunk import RECIPIENTS_MAX, Chunk, ChunkPlanner
 from notifier.handlers.hear import PUBLISH_CHUNK, publish_work
 from notifier.metrics import CONTRADICTIONS
 from notifier.ports import Audience, NotifierUnit
 from servicekit.clock import Clock
 from servicekit.units import UnitsOfWork
-from servicekit.work import Claim
+from servicekit.work import Claim, WorkItem
 
 log = structlog.get_logger()
 
 AGAIN = timedelta(milliseconds=250)
-# So many chunks are stored with one insert.
-CHUNKS_PAGE = 50
+# So many chunks are stored with one insert, then offered. About one for each partition of the
+# topic, whose chunks become full at about the same member.
+CHUNKS_PAGE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +44,14 @@ class PlanCauses:
     pledges: PledgesPosition
     partitions: int
     clock: Clock
+    recipients_max: int = RECIPIENTS_MAX
+    chunks_page: int = CHUNKS_PAGE
 
     async def __call__(self, claim: Claim) -> None:
         cause = await self._ready_cause(claim)
         if cause is not None:
-            audience = await self._store_chunks(cause)
-            await self._finish(claim, audience)
+            audience, last_page = await self._store_chunks(cause)
+            await self._finish(claim, audience, last_page)
 
     async def _ready_cause(self, claim: Claim) -> Cause | None:
         """Return the cause if our own view has reached its N; else wait, and never guess."""
@@ -60,19 +68,31 @@ class PlanCauses:
 
         return await self.units.run(work)
 
-    async def _store_chunks(self, cause: Cause) -> int:
-        planner = ChunkPlanner(cause.told, self.partitions)
+    async def _store_chunks(self, cause: Cause) -> tuple[int, list[Chunk]]:
+        """Keep all chunks and offer all pages but the last; return it with the audience."""
+        planner = ChunkPlanner(cause.told, self.partitions, self.recipients_max)
         full: list[Chunk] = []
         members = self.audience.members(cause.told.campaign_id, cause.pledges_sequence)
         async for page in members:
             full += planner.feed(page)
-            if len(full) >= CHUNKS_PAGE:
-                await self.audience.store(full)
+            if len(full) >= self.chunks_page:
+                await self._offer(full)
                 full = []
-        await self.audience.store([*full, *planner.rest()])
-        return planner.audience
+        last_page = [*full, *planner.rest()]
+        await self.audience.store(last_page)
+        return planner.audience, last_page
 
-    async def _finish(self, claim: Claim, audience: int) -> None:
+    async def _offer(self, chunks: Sequence[Chunk]) -> None:
+        """Keep a page and have its people told; a chunk that was told before tells nobody again."""
+        await self.audience.store(chunks)
+        work = self._publishing(chunks)
+        await self.units.run(lambda unit: unit.plumbing.work.offer(work))
+
+    def _publishing(self, chunks: Sequence[Chunk]) -> list[WorkItem]:
+        now = self.clock.now()
+        return [publish_work(PUBLISH_CHUNK, one.chunk_id, one.told, now) for one in chunks]
+
+    async def _finish(self, claim: Claim, audience: int, last_page: Sequence[Chunk]) -> None:
         name, now = claim.item.payload["cause"], self.clock.now()
 
         async def work(unit: NotifierUnit) -> None:
@@ -84,10 +104,7 @@ class PlanCauses:
                     log.error("audience differs", cause=name, ours=audience, told=cause.expected)
                 await unit.causes.save([planned])
                 await unit.facts.planned(planned)
-                chunk_ids = await unit.chunks.ids_of(name)
-                await unit.plumbing.work.offer(
-                    [publish_work(PUBLISH_CHUNK, one, cause.told, now) for one in chunk_ids]
-                )
+                await unit.plumbing.work.offer(self._publishing(last_page))
             await unit.plumbing.work.finish([claim])
 
         await self.units.run(work)

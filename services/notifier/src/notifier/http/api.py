@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import FastAPI, Path, Query
 
-from notifier.domain.cause import Cause, CauseKind, CauseState, Totals
+from notifier.domain.cause import Cause, CauseKind, CauseState, Totals, audience_so_far
 from notifier.domain.chunk import Chunk, ChunkState
 from notifier.domain.notification import notification_id
 from notifier.http.models import (
@@ -149,7 +149,7 @@ def _notice(cause: Cause, totals: Totals) -> NoticeView:
         campaign_id=cause.told.campaign_id,
         state=cause.state.value,
         pledges_sequence=cause.pledges_sequence,
-        audience=cause.audience,
+        audience=audience_so_far(cause, totals),
         supplements=totals.supplements,
         delivered=totals.delivered,
         suppressed=totals.suppressed,
