@@ -82,6 +82,23 @@ async def test_one_person_races_to_be_both(payouts: Payouts) -> None:
     assert (await the(payouts, 2)).state is StageState.AWAITING_SECOND_APPROVAL
 
 
+async def test_one_person_in_both_roles_is_refused_with_the_reason(payouts: Payouts) -> None:
+    """Who gave the first half does not give the second, nor who decided about the milestone."""
+    await second_due(payouts)
+    assert await reason(approve(payouts, 2, 3_000, by="staff-1", limit=1)) == "same-person"
+    await approve(payouts, 2, 3_000, limit=1)
+    assert await reason(approve(payouts, 2, 3_000, limit=1)) == "same-person"
+    assert (await the(payouts, 2)).state is StageState.AWAITING_SECOND_APPROVAL
+    await approve(payouts, 2, 3_000, by="staff-3", limit=1)
+    assert (await the(payouts, 2)).state is StageState.APPROVED
+
+
+async def reason(attempt: Awaitable[object]) -> str:
+    with pytest.raises(Refused) as refused:
+        await attempt
+    return refused.value.reason
+
+
 async def test_opposite_decisions_race(payouts: Payouts) -> None:
     """A milestone is approved or rejected, by one of the two, and told once."""
     await first_paid(payouts)

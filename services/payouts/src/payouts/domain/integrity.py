@@ -14,6 +14,7 @@ from payouts.domain.dispute import Dispute, DisputeState
 from payouts.domain.ledger import CASH, HELD, SIDES, Account, Side
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import Stage, StageState
+from payouts.domain.stage_cancelling import money_has_left
 
 
 class Invariant(StrEnum):
@@ -229,8 +230,7 @@ def _open(kept: Kept) -> list[Dispute]:
 
 def _lies_with_creator(stage: Stage) -> bool:
     """Whether the first leg is made and the bank has not confirmed the second."""
-    transferred = bool(stage.attempts) and stage.attempt.transfer_id is not None
-    return transferred and stage.state is not StageState.PAID
+    return money_has_left(stage) and stage.state is not StageState.PAID
 
 
 def _not_whole(kept: Kept) -> Iterator[Violation]:
