@@ -35,6 +35,9 @@ OPTIONS = [
     *("--wiredTigerEngineConfigString", "log=(file_max=16MB,prealloc=false)"),
     *("--setParameter", "diagnosticDataCollectionEnabled=false"),
     *("--setParameter", "ttlMonitorSleepSecs=5"),
+    # What was deleted is kept for readers of the past, 5 minutes by default; where tests empty
+    # the same collections again and again, every look would walk over all of it.
+    *("--setParameter", "minSnapshotHistoryWindowInSeconds=5"),
     *("--setParameter", "transactionLifetimeLimitSeconds=10"),
     *("--setParameter", "enableTestCommands=1"),
     # A primary told to stop would wait 15 s for its clients to look elsewhere.
