@@ -9,11 +9,11 @@ import pytest
 from payouts.consumer import subscriptions
 from payouts.domain.acts import OtherMeans, PaymentMethod
 from payouts.domain.book import Outcome
-from payouts.domain.claim_money import COUNTED, ClaimMoney
+from payouts.domain.claim_money import COUNTED, ClaimMoney, refunded_of
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account
 from payouts.domain.postings import Payer
-from payouts.domain.refund import Refund, RefundKind, RefundState
+from payouts.domain.refund import Refund, RefundKind, RefundState, request
 from payouts.domain.refund_window import RefundWindows
 from payouts.handlers.check_books import check_whole
 from payouts.handlers.claim_money import ask_claim_money
@@ -22,7 +22,7 @@ from payouts.handlers.refund_requests import Person
 from servicekit.consume import BatchConsumer
 from servicekit.loops import Pulse
 from servicekit.ordering import Incoming
-from services.payouts.tests.builders import CEILINGS
+from services.payouts.tests.builders import CEILINGS, NOW, some_money
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
 from services.payouts.tests.test_disputes import LOST, WON, decided, opened
 from services.payouts.tests.test_later_stages import CREATOR, first_paid
@@ -177,6 +177,52 @@ async def test_a_part_of_a_pledge_for_a_claim_needs_two_people(payouts: Payouts)
     (end,) = await payouts.published("refund-succeeded")
     assert end.model_dump()["kind"] == "refund"
     await payouts.assert_books_true()
+
+
+@pytest.mark.parametrize("cash_left", [False, True])
+async def test_nothing_is_given_on_top_of_a_full_refund(payouts: Payouts, cash_left: bool) -> None:
+    """Who gets all of the pledge back is owed no reward, from when it is owed and not only sent."""
+    await first_paid(payouts)
+    whole = replace(PART, amount=5_000)
+    await approved(payouts, await claim_given(payouts, whole))
+    if cash_left:
+        await payouts.work_off()
+    assert await reason_of(claim_given(payouts, BY_CAMPAIGN)) == "fully-returned"
+    assert await reason_of(claim_given(payouts, BY_PLATFORM)) == "fully-returned"
+    await payouts.work_off()
+    assert payouts.provider.refunded == {"ch_1": 5_000}
+    await payouts.assert_books_true()
+
+
+async def test_what_was_given_beside_a_pledge_is_none_of_it_back() -> None:
+    """A part and a compensation that come to the pledge together leave its backer the reward."""
+    payouts = memory_payouts()
+    await first_paid(payouts)
+    await approved(payouts, await claim_given(payouts, replace(PART, amount=4_000)))
+    await claim_given(payouts, BY_CAMPAIGN)
+    await payouts.work_off()
+    assert payouts.provider.refunded == {"ch_1": 5_000}
+    more = await claim_given(payouts, replace(BY_CAMPAIGN, claim_id="more"), staff(2))
+    assert more.beyond
+    await payouts.assert_books_true()
+
+
+def test_a_full_refund_that_waits_for_its_money_is_owed_all_the_same() -> None:
+    """It holds nothing while it is blocked; what is given beside it would be given on top."""
+    money = some_money()
+    refund = replace(request(money, "asked", NOW).refund, state=RefundState.BLOCKED)
+    assert refunded_of(money, []) == 0
+    assert refunded_of(money, [refund]) == money.amount
+
+
+async def test_nothing_is_given_for_a_withdrawn_pledge() -> None:
+    """Its backer left before the verdict and is owed no reward."""
+    payouts = memory_payouts()
+    await payouts.collect(1, 2, 3)
+    await payouts.withdraw(3, 4)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2, sequence=4)
+    of_withdrawn = replace(BY_CAMPAIGN, pledge_id="pledge-3")
+    assert await reason_of(claim_given(payouts, of_withdrawn)) == "fully-returned"
 
 
 async def test_each_ceiling_refuses_with_its_reason(payouts: Payouts) -> None:

@@ -37,6 +37,8 @@ BEYOND = "beyond-pledge"
 # Over this time what one person gives of a campaign counts together.
 COUNTED = timedelta(days=30)
 _NEVER_GIVEN = frozenset({RefundState.REFUSED, RefundState.CANCELLED})
+# Nothing of the pledge's money is set aside for it.
+_HOLDS_NOTHING = _NEVER_GIVEN | {RefundState.AWAITING_APPROVAL, RefundState.BLOCKED}
 _WHOLE = 10_000
 
 
@@ -64,12 +66,14 @@ class Ceilings:
 class Around:
     """What a claim's money is measured by, read inside its transaction; amounts in minor units.
 
-    `held` is what the campaign has for it, without what lies there for others. `of_pledge` and
-    `by_person` are compensations so far.
+    `held` is what the campaign has for it, without what lies there for others. `refunded` is what
+    of the pledge itself went back, or is owed back. `of_pledge` and `by_person` are compensations
+    so far.
     """
 
     book: Book
     held: int
+    refunded: int
     of_pledge: int
     by_person: int
     ceilings: Ceilings
@@ -99,6 +103,21 @@ def given_of(refunds: Iterable[Refund], besides: str) -> int:
         and refund.state not in _NEVER_GIVEN
         and refund.refund_id != besides
     )
+
+
+def refunded_of(money: PledgeMoney, refunds: Iterable[Refund]) -> int:
+    """Return what of a pledge went back or is owed back, by us or its bank, of all its refunds.
+
+    Compensations are given beside it, also those that go out of its payment.
+    """
+    refunded = money.returned + money.reserved
+    for refund in refunds:
+        if refund.kind is RefundKind.REFUND and refund.state is RefundState.BLOCKED:
+            refunded += refund.amount
+        beside = refund.kind is RefundKind.COMPENSATION and not refund.beyond
+        if beside and refund.state not in _HOLDS_NOTHING:
+            refunded -= refund.amount
+    return refunded
 
 
 def asked(wanted: ClaimMoney, money: PledgeMoney, by: str, now: datetime) -> Refund:
@@ -206,7 +225,7 @@ def _check(refund: Refund, money: PledgeMoney, around: Around) -> None:
         raise Refused("campaign-ended", "what the campaign held is divided among its backers")
     if money.disputed:
         raise Refused("disputed", f"pledge {money.pledge_id} is disputed")
-    if money.fully_returned:
+    if money.withdrawn or around.refunded >= money.amount:
         raise Refused("fully-returned", f"nothing of pledge {money.pledge_id} is left to claim for")
     if refund.kind is RefundKind.REFUND:
         if refund.payer is Payer.PLATFORM:

@@ -169,7 +169,7 @@ async def _give(
     ceilings: Ceilings,
     now: datetime,
 ) -> Refund:
-    around = await around_claim(unit, refund, person.name, ceilings, now)
+    around = await around_claim(unit, refund, money, person.name, ceilings, now)
     decision = give(refund, money, around, person.creator, now)
     if decision.refund == refund:
         await unit.refunds.save([refund])
