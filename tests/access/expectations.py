@@ -304,6 +304,15 @@ ROWS = (
         path="/campaigns/{campaign_id}/holds/{placed}",
         natural_key="campaign and the hold's id",
     ),
+    Row("payouts", "GET", "/ledger/periods", STAFF_ONLY),
+    Row(
+        "payouts",
+        "POST",
+        "/ledger/periods/{month}/closings",
+        STAFF_ONLY,
+        path="/ledger/periods/2026-01/closings",
+        natural_key="the month and who says it; another person's word of the same balance ends it",
+    ),
     Row(
         "payouts",
         "GET",

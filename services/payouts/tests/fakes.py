@@ -32,6 +32,7 @@ from payouts.domain.integrity import STANDING, Compensated, Kept, PledgeSums
 from payouts.domain.invoice import Invoice, Numbers
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Account, Posting, Row
+from payouts.domain.period import Period
 from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.postings import Payer
@@ -250,6 +251,24 @@ class MemoryInvoices:
         self._invoices[name] = invoice
 
 
+class MemoryPeriods:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._periods: dict[str, Period] = database.table("periods")
+
+    async def load(self, month: str) -> Period | None:
+        return self._periods.get(month)
+
+    async def last_closed(self) -> Period | None:
+        closed = [one for one in self.every() if one.closed_at is not None]
+        return closed[-1] if closed else None
+
+    def every(self) -> list[Period]:
+        return [self._periods[month] for month in sorted(self._periods)]
+
+    async def save(self, period: Period) -> None:
+        _save(self._periods, period.month, period)
+
+
 class MemoryStages:
     def __init__(self, database: MemoryDatabase) -> None:
         self._stages: dict[str, Stage] = database.table("stages")
@@ -347,6 +366,7 @@ class MemoryQueries:
         self._disputes: dict[str, Dispute] = database.table("disputes")
         self._receivables: dict[str, Receivable] = database.table("receivables")
         self._invoices = MemoryInvoices(database)
+        self._periods = MemoryPeriods(database)
         self._lendings: dict[str, int] = database.table("lendings")
         self._holdings: dict[str, Holding] = database.table("holdings")
 
@@ -528,6 +548,9 @@ class MemoryQueries:
 
     async def open_receivables(self) -> int:
         return sum(1 for one in self._receivables.values() if one.open)
+
+    async def periods(self) -> list[Period]:
+        return self._periods.every()
 
     async def invoices(self, campaign_id: str) -> list[Invoice]:
         return await self._invoices.of_campaign(campaign_id)
@@ -786,6 +809,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[Pa
             disputes=MemoryDisputes(tables),
             receivables=MemoryReceivables(tables),
             invoices=MemoryInvoices(tables),
+            periods=MemoryPeriods(tables),
             lendings=MemoryLendings(tables),
             holdings=MemoryHoldings(tables),
             facts=OutboxFacts(plumbing.outbox, wire.draft),

@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -18,6 +18,7 @@ from payouts.domain.errors import Refused
 from payouts.domain.fec import CHART, FIELDS, PROFIT, WORDS, Fec, Year, file_name
 from payouts.domain.ledger import EMPTY, SIDES, Account, Row, Side
 from payouts.domain.postings import pledge_collected
+from payouts.domain.reconciliation import Movement
 from payouts.domain.trial_balance import end_of
 from payouts.handlers.export_fec import check_over, export_fec
 from payouts.handlers.pledges import PledgeHeard, take_pledges
@@ -146,6 +147,18 @@ async def test_what_is_not_of_the_sellers_currency_is_left_out_and_named(
         await perform_fec(arguments, payouts.reconciliation, "123456782", NOW)
 
 
+async def test_a_late_fact_is_booked_today_and_keeps_its_own_date(payouts: Payouts) -> None:
+    """The piece has the day of the provider's movement, the entry the day on which it is booked."""
+    await payouts.collect(1)
+    at = NOW - timedelta(days=3)
+    moved = Movement("txn_1", "", "charge", "ch_1", 5_000, 30, "EUR", at)
+    await payouts.reconciliation.keep_movements([moved])
+    lines = await exported(payouts)
+    assert {(line["EcritureDate"], line["PieceDate"], line["ValidDate"]) for line in lines} == {
+        ("20260301", "20260226", "20260301")
+    }
+
+
 async def test_pages_are_read_as_lines_are_taken(payouts: Payouts) -> None:
     """A year of any size is never held at once: the second page is asked for when it is due."""
     await payouts.collect(1)
@@ -159,6 +172,9 @@ async def test_pages_are_read_as_lines_are_taken(payouts: Payouts) -> None:
             asked.append(after)
             return [block] if len(asked) < 3 else []
 
+        async def movements(self, ids: Collection[str]) -> dict[str, Movement]:
+            return {}
+
     lines = export_fec(Store(), Fec(YEAR, "EUR"))  # type: ignore[arg-type]
     for _ in range(3):
         await anext(lines)
@@ -169,7 +185,7 @@ async def test_pages_are_read_as_lines_are_taken(payouts: Payouts) -> None:
 def test_a_cause_from_outside_breaks_no_line() -> None:
     """Tabs, ends of lines and bars become spaces."""
     (posting,) = postings_in(a_block("txn\t1|\r\n"))
-    (line, *_) = Fec(YEAR, "EUR").take(a_block(posting.balance_transaction or ""))
+    (line, *_) = Fec(YEAR, "EUR").take(a_block(posting.balance_transaction or ""), {})
     assert line.count("\t") == 17 and "|" not in line and "\n" not in line and "\r" not in line
 
 

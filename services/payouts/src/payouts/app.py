@@ -21,6 +21,7 @@ from payouts.adapters.mongo_stores import (
     MongoInvoices,
     MongoLaunches,
     MongoLendings,
+    MongoPeriods,
     MongoPledges,
     MongoReceivables,
     MongoRefunds,
@@ -68,7 +69,7 @@ from payouts.http import build_api
 from payouts.ports.sending import Brake
 from payouts.ports.unit import PayoutsUnit
 from payouts.settings import PayoutsSettings
-from payouts.sweeps.books import CheckAllBooks, CheckBooks, CloseBooks, SignHeads
+from payouts.sweeps.books import CheckAllBooks, CheckBooks, CheckPeriods, CloseBooks, SignHeads
 from payouts.sweeps.cash import FollowCash, Reconcile
 from payouts.sweeps.holdings import MeasureHoldings
 from payouts.sweeps.queues import MeasureFunds, MeasureQueues
@@ -94,6 +95,7 @@ RECONCILE_SECONDS = 15.0
 ROUND_SECONDS = 1.0
 SIGN_SECONDS = 60.0
 CLOSING_SECONDS = 60.0
+PERIODS_SECONDS = 3_600.0
 SHARE_SECONDS = 15.0
 REQUESTS_SECONDS = 15.0
 BLOCKED_SECONDS = 60.0
@@ -125,6 +127,7 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> PayoutsUni
         disputes=MongoDisputes(database, session),
         receivables=MongoReceivables(database, session),
         invoices=MongoInvoices(database, session),
+        periods=MongoPeriods(database, session),
         lendings=MongoLendings(database, session),
         holdings=MongoHoldings(database, session),
         facts=OutboxFacts(plumbing.outbox, wire.draft),
@@ -183,6 +186,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     checks = MongoBookChecks(runtime.database)
     runtime.sweep(Sweep("books", settings.books_check_seconds, CheckBooks(queries, checks)))
     runtime.sweep(Sweep("all-books", ROUND_SECONDS, CheckAllBooks(queries, checks)))
+    runtime.sweep(Sweep("periods", PERIODS_SECONDS, CheckPeriods(queries)))
     rest = timedelta(seconds=settings.closing_seconds)
     close = CloseBooks(runtime.units, queries, checks, rest)
     runtime.sweep(Sweep("closings", CLOSING_SECONDS, close))

@@ -17,6 +17,7 @@ from payouts.domain.holding import Holding
 from payouts.domain.invoice import Invoice, Numbers
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Posting
+from payouts.domain.period import Period
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.receivable import Receivable
 from payouts.domain.refund import UNANSWERED, Refund, RefundKind, RefundState
@@ -41,6 +42,7 @@ UNCHECKED: Document = {"unchecked": True}
 DISPUTES = Documents(Dispute)
 RECEIVABLES = Documents(Receivable)
 INVOICES = Documents(Invoice)
+PERIODS = Documents(Period)
 NUMBERS = Documents(Numbers)
 
 
@@ -355,6 +357,25 @@ class MongoInvoices:
         document = INVOICES.document(f"{invoice.seller.siren}/{invoice.number}", invoice)
         with sorted_errors():
             await self._invoices.insert_one(document, session=self._session)
+
+
+class MongoPeriods:
+    """`periods`, by the month's name."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._periods = _VersionedCollection(database.collection("periods"), session, PERIODS)
+
+    async def load(self, month: str) -> Period | None:
+        found = await self._periods.load({"_id": month})
+        return found[0] if found else None
+
+    async def last_closed(self) -> Period | None:
+        # Twelve a year.
+        found = await self._periods.load({"closed_at": {"$ne": None}})
+        return found[-1] if found else None
+
+    async def save(self, period: Period) -> None:
+        await self._periods.save([(period.month, period)])
 
 
 class MongoDestinations:

@@ -10,6 +10,7 @@ from payouts.adapters.mongo_stores import (
     DISPUTES,
     HOLDINGS,
     INVOICES,
+    PERIODS,
     RECEIVABLES,
     REFUNDS,
     STAGES,
@@ -26,6 +27,7 @@ from payouts.domain.dispute import Dispute, DisputeState
 from payouts.domain.holding import Holding, Inflow
 from payouts.domain.invoice import Invoice
 from payouts.domain.ledger import Account, Row
+from payouts.domain.period import Period
 from payouts.domain.plan import StageKind
 from payouts.domain.quantum import QUANTUM_MAX
 from payouts.domain.receivable import Receivable, ReceivableState
@@ -218,6 +220,11 @@ class MongoQueries:
         match = {"state": {"$in": _OWED}}
         groups = await self._groups("receivables", match, None, "$amount")
         return sum(row["count"] for row in groups)
+
+    async def periods(self) -> list[Period]:
+        with sorted_errors():
+            rows = await self._database.collection("periods").find({}).sort("_id", 1).to_list(None)
+        return [PERIODS.value(row) for row in rows]
 
     async def invoices(self, campaign_id: str) -> list[Invoice]:
         with sorted_errors():

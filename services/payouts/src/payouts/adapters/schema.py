@@ -127,6 +127,7 @@ SCHEMA = Schema(
             ),
         ),
         CollectionSchema("invoice_numbers"),
+        CollectionSchema("periods"),
         CollectionSchema("stages", (Index([("campaign_id", 1), ("number", 1)], unique=True),)),
         CollectionSchema("destinations"),
         CollectionSchema("creators"),

@@ -134,8 +134,11 @@ class Fec:
     def header(self) -> str:
         return SEPARATOR.join(FIELDS)
 
-    def take(self, block: Block) -> Iterator[str]:
-        """Return the lines of a block; those before the year only move its opening."""
+    def take(self, block: Block, dated: Mapping[str, datetime]) -> Iterator[str]:
+        """Return the lines of a block; those before the year only move its opening.
+
+        `dated` says of balance transactions when they were at the provider.
+        """
         if block.currency != self.currency:
             self.left_out[block.currency] += len(block.entries)
             return
@@ -149,7 +152,7 @@ class Fec:
         for one in entries:
             if one.line == 1:
                 self.number += 1
-            yield from self._lines(block, one)
+            yield from self._lines(block, one, dated)
 
     def open(self) -> Iterator[str]:
         """Return the opening entry, once: every account but those of results, which it sums up."""
@@ -162,11 +165,14 @@ class Fec:
         self.number += 1
         day = _day(self.year.begins)
         for account, balance in sorted(found.items()):
-            yield self._line(OPENING, day, account, "", "AN", "À nouveau", balance)
+            yield self._line(OPENING, day, account, "", ("AN", day), "À nouveau", balance)
 
-    def _lines(self, block: Block, sealed: SealedEntry) -> Iterator[str]:
+    def _lines(
+        self, block: Block, sealed: SealedEntry, dated: Mapping[str, datetime]
+    ) -> Iterator[str]:
         day, journal = _day(block.sealed_at), _journal(sealed)
         piece = sealed.balance_transaction or sealed.cause
+        own = _day(dated[piece]) if piece in dated else day
         words = f"{WORDS[sealed.row]} {block.campaign_id}"
         for account, amount in (
             (sealed.entry.debit, sealed.entry.amount),
@@ -174,7 +180,7 @@ class Fec:
         ):
             number = CHART[account]
             whose = block.campaign_id if number[0][:2] in ("41", "46") else ""
-            yield self._line(journal, day, number, whose, piece, words, amount)
+            yield self._line(journal, day, number, whose, (piece, own), words, amount)
 
     def _line(
         self,
@@ -182,7 +188,7 @@ class Fec:
         day: str,
         account: tuple[str, str],
         whose: str,
-        piece: str,
+        piece: tuple[str, str],
         words: str,
         amount: int,
     ) -> str:
@@ -196,8 +202,7 @@ class Fec:
             *account,
             whose,
             f"Campagne {whose}" if whose else "",
-            piece,
-            day,
+            *piece,
             words,
             debit,
             credit,

@@ -22,8 +22,12 @@ async def export_fec(store: Reconciliation, fec: Fec) -> AsyncIterator[str]:
     until = fec.year.ends - timedelta(milliseconds=1)
     after: BlockPlace | None = None
     while blocks := await store.blocks_sealed(after, until, PAGE):
+        moved = await store.movements(
+            {one.balance_transaction or "" for block in blocks for one in block.entries}
+        )
+        dated = {name: one.created_at for name, one in moved.items()}
         for block in blocks:
-            for line in fec.take(block):
+            for line in fec.take(block, dated):
                 yield line
         last = blocks[-1]
         after = BlockPlace(last.sealed_at, last.campaign_id, last.number)

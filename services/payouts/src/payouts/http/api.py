@@ -34,6 +34,7 @@ from payouts.http.models import (
     StagesView,
 )
 from payouts.http.people import add_people_routes
+from payouts.http.periods import add_period_routes
 from payouts.http.queues import add_queue_routes
 from payouts.http.reconciliation import add_reconciliation_routes
 from payouts.http.refunds import add_refund_routes
@@ -177,6 +178,7 @@ def build_api(
     add_holding_route(api, guard, queries, clock)
     add_reconciliation_routes(api, guard, reconciliation, clock)
     add_ledger_routes(api, guard, queries, signatures, keys)
+    add_period_routes(api, guard, units, queries, clock)
     add_fec_route(api, guard, reconciliation, clock, siren)
     add_debt_routes(api, guard, units, queries, clock, creator, unknown=_unknown_campaign)
     add_invoice_routes(api, guard, queries, creator, unknown=_unknown_campaign)

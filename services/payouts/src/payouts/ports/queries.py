@@ -12,6 +12,7 @@ from payouts.domain.destination import Destination
 from payouts.domain.dispute import Dispute, DisputeState
 from payouts.domain.holding import Holding, Inflow
 from payouts.domain.invoice import Invoice
+from payouts.domain.period import Period
 from payouts.domain.plan import StageKind
 from payouts.domain.receivable import Receivable
 from payouts.domain.refund import Refund, RefundState
@@ -141,6 +142,10 @@ class Queries(Protocol):
 
     async def open_receivables(self) -> int:
         """Return how many debts are open, over all campaigns."""
+        ...
+
+    async def periods(self) -> list[Period]:
+        """Return the months that are closed or proposed to be, in their order."""
         ...
 
     async def invoices(self, campaign_id: str) -> list[Invoice]:

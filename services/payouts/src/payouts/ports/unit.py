@@ -13,6 +13,7 @@ from payouts.domain.holding import Holding, HoldingLimitNear
 from payouts.domain.invoice import Invoice, Numbers
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Posting
+from payouts.domain.period import Period
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.receivable import Receivable
 from payouts.domain.refund import Refund, RefundFact, RefundState
@@ -228,6 +229,20 @@ class Holdings(Protocol):
         ...
 
 
+class Periods(Protocol):
+    """Months of the books, bound to one transaction."""
+
+    async def load(self, month: str) -> Period | None: ...
+
+    async def last_closed(self) -> Period | None:
+        """Return the latest month that two people closed."""
+        ...
+
+    async def save(self, period: Period) -> None:
+        """Insert a new one (version 0) or replace a loaded one; `Conflict` if saved since."""
+        ...
+
+
 class Facts(Protocol):
     """Where facts go, to be published after the transaction."""
 
@@ -253,6 +268,7 @@ class PayoutsUnit(Unit):
     disputes: Disputes
     receivables: Receivables
     invoices: Invoices
+    periods: Periods
     lendings: Lendings
     holdings: Holdings
     facts: Facts

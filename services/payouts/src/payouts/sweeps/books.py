@@ -11,6 +11,7 @@ from payouts.domain.head_signing import is_due
 from payouts.domain.integrity import Invariant, Violation
 from payouts.handlers.check_books import ROUND, check_changed, check_round
 from payouts.handlers.close_books import close_if_over
+from payouts.handlers.periods import moved_period
 from payouts.handlers.sign_heads import sign_heads
 from payouts.metrics import BOOKS, BOOKS_ROUND, HEADS_SIGNED
 from payouts.ports.head_signing import HeadKeys, HeadSignatures
@@ -24,6 +25,7 @@ log = structlog.get_logger()
 
 PAGE = 100
 BOOKS_AT_ONCE = 10
+PERIOD = "period"
 
 
 @dataclass(slots=True)
@@ -99,6 +101,21 @@ class CloseBooks:
             after = books[-1].campaign_id
         for state, count in (await self.queries.book_states()).items():
             BOOKS.labels(state.value).set(count)
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPeriods:
+    """Says whether the last closed month still has the balance that two people closed."""
+
+    queries: Queries
+
+    async def __call__(self, now: datetime) -> int:
+        """Publish it; 0, so that it rests between."""
+        moved = await moved_period(self.queries)
+        if moved is not None:
+            log.error("a closed month has moved", month=moved.month)
+        kit.INVARIANT_VIOLATIONS.labels(PERIOD).set(int(moved is not None))
         return 0
 
 
