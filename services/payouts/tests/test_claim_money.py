@@ -19,11 +19,13 @@ from payouts.handlers.check_books import check_whole
 from payouts.handlers.claim_money import ask_claim_money
 from payouts.handlers.claimable import tell_paid_otherwise, try_refund_again
 from payouts.handlers.refund_requests import Person
+from payouts.ports.unit import PayoutsUnit
 from servicekit.consume import BatchConsumer
 from servicekit.loops import Pulse
+from servicekit.mongo import Database
 from servicekit.ordering import Incoming
 from services.payouts.tests.builders import CEILINGS, NOW, some_money
-from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
+from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts, mongo_payouts
 from services.payouts.tests.test_disputes import LOST, WON, decided, opened
 from services.payouts.tests.test_later_stages import CREATOR, first_paid
 from services.payouts.tests.test_staff_refunds import (
@@ -252,6 +254,46 @@ async def test_two_at_once_do_not_pass_one_ceiling_together(payouts: Payouts) ->
     )
     assert [a.reason for a in answers if isinstance(a, Refused)] == ["above-person-ceiling"]
     assert await balance(payouts, Account.BACKER_FUNDS) == 80_000 - 15_000
+    await payouts.assert_books_true()
+
+
+async def test_two_requests_at_once_do_not_pass_one_ceiling_together(database: Database) -> None:
+    """What waits for a second person counts from the start, also for who looked before."""
+    payouts = mongo_payouts(database)
+    await first_paid(payouts, amount=50_000)
+    each = replace(BY_PLATFORM, amount=15_000)
+    other = replace(each, claim_id="other", pledge_id="pledge-2")
+    now, asked_meanwhile = payouts.clock.now(), False
+
+    async def ask_after_looking(unit: PayoutsUnit) -> Refund:
+        nonlocal asked_meanwhile
+        await unit.books.load([CAMPAIGN])
+        if not asked_meanwhile:
+            asked_meanwhile = True
+            await claim_given(payouts, each)
+        return await ask_claim_money(unit, CAMPAIGN, other, staff(1), CEILINGS, now)
+
+    assert await reason_of(payouts.units.run(ask_after_looking)) == "above-person-ceiling"
+    assert len(await payouts.queries.refunds(CAMPAIGN, "", 10)) == 1
+
+
+async def test_at_the_approval_who_asked_is_measured_too(payouts: Payouts) -> None:
+    """The ceiling may be lower by then: a second person lifts nobody above it."""
+    await first_paid(payouts, amount=50_000)
+    each = replace(BY_PLATFORM, amount=15_000)
+    other = replace(each, claim_id="other", pledge_id="pledge-2")
+    now, high = payouts.clock.now(), replace(CEILINGS, person_amount=30_000)
+    refunds = [
+        await payouts.units.run(
+            lambda unit, one=one: ask_claim_money(  # type: ignore[misc]
+                unit, CAMPAIGN, one, staff(1), high, now
+            )
+        )
+        for one in (each, other)
+    ]
+    above = await approved(payouts, refunds[0], staff(2))
+    assert (above.state, above.reason) == (RefundState.REFUSED, "above-person-ceiling")
+    assert (await approved(payouts, refunds[1], staff(3))).state is RefundState.REQUESTED
     await payouts.assert_books_true()
 
 

@@ -67,8 +67,8 @@ class Around:
     """What a claim's money is measured by, read inside its transaction; amounts in minor units.
 
     `held` is what the campaign has for it, without what lies there for others. `refunded` is what
-    of the pledge itself went back, or is owed back. `of_pledge` and `by_person` are compensations
-    so far.
+    of the pledge itself went back, or is owed back. `of_pledge` are compensations so far,
+    `by_person` those of who gave most of the people who give this one.
     """
 
     book: Book

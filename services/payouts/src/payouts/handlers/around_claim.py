@@ -1,5 +1,6 @@
 """What a claim's money is measured by, read in the transaction that gives it."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from payouts.domain.claim_money import COUNTED, Around, Ceilings, given_of, refunded_of
@@ -14,24 +15,24 @@ async def around_claim(
     unit: PayoutsUnit,
     refund: Refund,
     money: PledgeMoney,
-    person: str,
+    people: Collection[str],
     ceilings: Ceilings,
     now: datetime,
 ) -> Around:
-    """Return it for this person.
+    """Return it for the people who give it: the one of them who gave most is measured.
 
-    Who gives something saves the book: two who give at once meet there, and one looks again.
+    Who asks for something or gives it saves the book: two at once meet there, one looks again.
     """
     campaign_id, besides = refund.campaign_id, refund.refund_id
     book = (await unit.books.load([campaign_id]))[campaign_id]
     kept = sum((await kept_back_in(unit, campaign_id)).values())
-    by_person = await unit.refunds.compensations(campaign_id, person, now - COUNTED)
+    given = [await unit.refunds.compensations(campaign_id, one, now - COUNTED) for one in people]
     of_pledge = await unit.refunds.of_pledge(refund.pledge_id)
     return Around(
         book=book,
         held=max(0, book.balances[Account.BACKER_FUNDS] - kept),
         refunded=refunded_of(money, of_pledge),
         of_pledge=given_of(of_pledge, besides),
-        by_person=given_of(by_person, besides),
+        by_person=max(given_of(one, besides) for one in given),
         ceilings=ceilings,
     )

@@ -169,10 +169,12 @@ async def _give(
     ceilings: Ceilings,
     now: datetime,
 ) -> Refund:
-    around = await around_claim(unit, refund, money, person.name, ceilings, now)
+    around = await around_claim(unit, refund, money, {person.name}, ceilings, now)
     decision = give(refund, money, around, person.creator, now)
     if decision.refund == refund:
         await unit.refunds.save([refund])
+        # What waits for a second person counts already: who asks meanwhile looks again.
+        await unit.books.save([around.book])
     else:
         await save_refund(unit, RefundView(refund, money, around.book), decision, now)
     return decision.refund

@@ -91,7 +91,8 @@ async def approve_refund(
     if shown != Shown(refund.amount, refund.currency, refund.advance_max):
         raise Refused("request-changed", f"the refund is {refund.amount} {refund.currency}")
     if is_of_claim(refund):
-        around = await around_claim(unit, refund, view.money, person.name, ceilings, now)
+        people = {refund.acts[0].by, person.name}
+        around = await around_claim(unit, refund, view.money, people, ceilings, now)
         decision = claim_money.approve(refund, view.money, around, person.name, person.creator, now)
     else:
         decision = approve(refund, view.money, view.book, person.name, person.creator, now)
