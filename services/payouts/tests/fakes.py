@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from payouts import wire
 from payouts.adapters.facts import OutboxFacts, OutboxLedger
+from payouts.domain.acts import GIVING
 from payouts.domain.block import Block, postings_in
 from payouts.domain.book import Book
 from payouts.domain.book_state import BookState
@@ -195,7 +196,9 @@ class MemoryRefunds:
             refund
             for refund in self._refunds.values()
             if (refund.campaign_id, refund.kind) == (campaign_id, RefundKind.COMPENSATION)
-            and any(act.by == person and act.at >= since for act in refund.acts)
+            and any(
+                act.by == person and act.at >= since and act.kind in GIVING for act in refund.acts
+            )
         ]
 
     async def blocked(self, campaign_id: str) -> list[Refund]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from payouts.consumer import subscriptions
-from payouts.domain.acts import OtherMeans, PaymentMethod
+from payouts.domain.acts import ActKind, OtherMeans, PaymentMethod
 from payouts.domain.book import Outcome
 from payouts.domain.claim_money import COUNTED, ClaimMoney, refunded_of
 from payouts.domain.errors import Refused
@@ -16,6 +16,7 @@ from payouts.domain.postings import Payer
 from payouts.domain.refund import Refund, RefundKind, RefundState, request
 from payouts.domain.refund_window import RefundWindows
 from payouts.handlers.check_books import check_whole
+from payouts.handlers.claim_links import issue_claim_link
 from payouts.handlers.claim_money import ask_claim_money
 from payouts.handlers.claimable import tell_paid_otherwise, try_refund_again
 from payouts.handlers.refund_requests import Person
@@ -295,6 +296,23 @@ async def test_at_the_approval_who_asked_is_measured_too(payouts: Payouts) -> No
     assert (above.state, above.reason) == (RefundState.REFUSED, "above-person-ceiling")
     assert (await approved(payouts, refunds[1], staff(3))).state is RefundState.REQUESTED
     await payouts.assert_books_true()
+
+
+async def test_who_issues_a_link_for_it_has_given_nothing(payouts: Payouts) -> None:
+    """Only who asked or approved is measured: helping a backer to the money uses no ceiling."""
+    await first_paid(payouts, amount=50_000)
+    payouts.provider.faults["create_refund"] = ["decline"] * 9
+    refund = await claim_given(payouts, replace(BY_CAMPAIGN, amount=15_000))
+    await payouts.work_off(2)
+    now = payouts.clock.now()
+    await payouts.units.run(
+        lambda unit: issue_claim_link(unit, CAMPAIGN, refund.refund_id, 1, "staff-2", now)
+    )
+    assert ActKind.LINK_ISSUED in [act.kind for act in (await current(payouts, refund)).acts]
+    other = replace(BY_CAMPAIGN, claim_id="other", pledge_id="pledge-2", amount=15_000)
+    await claim_given(payouts, other, staff(2))
+    more = replace(other, claim_id="more", amount=5_001)
+    assert await reason_of(claim_given(payouts, more, staff(1))) == "above-person-ceiling"
 
 
 async def test_what_cannot_be_given_is_refused_with_its_reason(payouts: Payouts) -> None:

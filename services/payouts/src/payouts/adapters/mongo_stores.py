@@ -9,6 +9,7 @@ from pymongo import InsertOne, ReplaceOne, UpdateOne
 
 from payouts.adapters.documents import Document, Documents
 from payouts.adapters.facts import OutboxLedger
+from payouts.domain.acts import GIVING
 from payouts.domain.block import Block, postings_in
 from payouts.domain.book import Book
 from payouts.domain.destination import Destination
@@ -273,7 +274,9 @@ class MongoRefunds:
         query = {
             "campaign_id": campaign_id,
             "kind": RefundKind.COMPENSATION.value,
-            "acts": {"$elemMatch": {"by": person, "at": {"$gte": since}}},
+            "acts": {
+                "$elemMatch": {"by": person, "at": {"$gte": since}, "kind": {"$in": sorted(GIVING)}}
+            },
         }
         return await self._refunds.load(query)
 

@@ -18,6 +18,10 @@ class ActKind(StrEnum):
     WISHED_OTHER_WAY = "wished_other_way"
 
 
+# Who did one of these gave it; what comes afterwards only helps it to arrive, or ends it.
+GIVING = frozenset({ActKind.ASKED, ActKind.APPROVED})
+
+
 class PaymentMethod(StrEnum):
     """A way outside the provider."""
 

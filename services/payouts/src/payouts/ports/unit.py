@@ -106,7 +106,7 @@ class Refunds(Protocol):
         ...
 
     async def compensations(self, campaign_id: str, person: str, since: datetime) -> list[Refund]:
-        """Return the campaign's compensations about which this person did something since."""
+        """Return the campaign's compensations that this person asked for or approved since."""
         ...
 
     async def blocked(self, campaign_id: str) -> list[Refund]:
