@@ -65,7 +65,7 @@ async def test_stages_are_whole_and_dust_is_the_platforms_at_the_end(payouts: Pa
 
 async def _ask_for_a_supplement(unit: PayoutsUnit, book: Book) -> None:
     stages = await unit.stages.load(CAMPAIGN)
-    await plan_supplement(unit, book, stages, stages[-1].paid_at or stages[-1].due_at)  # type: ignore[arg-type]
+    await plan_supplement(unit, book, stages, 0, stages[-1].paid_at or stages[-1].due_at)  # type: ignore[arg-type]
 
 
 async def test_less_than_a_quantum_is_nothing_to_pay_for_that_reason(payouts: Payouts) -> None:

@@ -10,6 +10,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from payouts.domain.book import Outcome
+from payouts.domain.closing import outstanding
+from payouts.domain.dispute import ProviderDisputeStatus
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
@@ -31,6 +33,7 @@ from payouts.sweeps.refunds import ExpireRequests
 from services.payouts.tests.builders import CEILINGS, LIMIT
 from services.payouts.tests.conftest import CAMPAIGN, Payouts
 from services.payouts.tests.fakes import ProcessDied
+from services.payouts.tests.test_disputes import LOST, WON, decided, opened
 from services.payouts.tests.test_later_stages import (
     CREATOR,
     approve,
@@ -426,6 +429,40 @@ async def test_what_is_taken_back_after_the_last_stage_is_a_supplement(payouts: 
     supplement = await the(payouts, 4)
     assert (supplement.kind, supplement.state) == (StageKind.SUPPLEMENT, StageState.DUE)
     assert supplement.amount == 2_000
+    await payouts.assert_books_true()
+
+
+async def test_a_supplement_whose_money_is_spent_ends_by_itself(payouts: Payouts) -> None:
+    """A chargeback took what was there for it: nobody has to approve nothing."""
+    await last_milestone_approved(payouts)
+    refund = await approved(payouts, await asked(payouts))
+    await approve(payouts, 3, 5_000 - 1_020 - 2_000, limit=LIMIT)
+    await cancelled(payouts, refund)
+    await pay(payouts)
+    await decided(payouts, await opened(payouts, 2, 5_000), LOST)
+    await pay(payouts)
+    supplement = await the(payouts, 4)
+    assert (supplement.state, supplement.amount) == (StageState.NOTHING_TO_PAY, 0)
+    await payouts.assert_books_true()
+
+
+@pytest.mark.parametrize("verdict", [WON, LOST])
+async def test_what_waits_for_a_bank_is_no_supplement(
+    payouts: Payouts, verdict: ProviderDisputeStatus
+) -> None:
+    """Row 22: a late pledge's refund is blocked; its money is not the creator's."""
+    await all_stages_paid(payouts)
+    await payouts.collect(3, counted=False)
+    dispute = await opened(payouts, 3, 2_000)
+    assert len(await payouts.queries.stages(CAMPAIGN)) == 3
+    await decided(payouts, dispute, verdict)
+    await payouts.work_off()
+    assert len(await payouts.queries.stages(CAMPAIGN)) == 3
+    went, waits = payouts.provider.refunded, await balance(payouts, Account.CLAIMABLE)
+    # Of a payment that its bank took the provider returns no more: the rest is claimable.
+    assert (went, waits) == (({"ch_3": 5_000}, 0) if verdict is WON else ({}, 3_000))
+    kept = await payouts.checks.kept(CAMPAIGN)
+    assert (outstanding(kept) == []) == (verdict is WON)
     await payouts.assert_books_true()
 
 

@@ -69,6 +69,19 @@ def check_left(book: Book, gets: AmountNow, kept_back: int) -> None:
         raise Refused("refund-blocked", f"{kept_back} of what is there wait for a bank's decision")
 
 
+def end_where_nothing_is_left(
+    book: Book, stage: Stage, previous: Sequence[Stage], now: datetime
+) -> StageDecision:
+    """End a stage that is due by itself once what was there for it is spent otherwise.
+
+    For supplements: nobody would approve nothing, and the book would stay open for it.
+    """
+    gets = amount_now(book, stage, previous)
+    if gets.amount:
+        return StageDecision(stage)
+    return nothing_to_pay(stage, now, DUST if gets.dust else None)
+
+
 def become_due(
     book: Book, stage: Stage, previous: Sequence[Stage], now: datetime
 ) -> StageDecision | None:

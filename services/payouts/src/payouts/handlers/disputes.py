@@ -26,6 +26,7 @@ from payouts.domain.dispute import (
     opens,
 )
 from payouts.domain.errors import InvariantBroken, Refused
+from payouts.domain.kept_back import kept_back
 from payouts.domain.ledger import Account, Posting, fold
 from payouts.domain.owed import rest_cause
 from payouts.domain.plan import StageKind
@@ -201,6 +202,12 @@ class _Step:
         return max(0, there - self.kept_for_others)
 
     @property
+    def kept_back(self) -> int:
+        """What lies there for blocked refunds, of this pledge and of others."""
+        own = kept_back(self.refunds.values(), [self.dispute]).get(self.money.pledge_id, 0)
+        return self.kept_for_others + max(0, own - self.reserved_beside)
+
+    @property
     def dividing(self) -> bool:
         run = self.book.run
         return run is not None and run.division is not None and not run.finished
@@ -345,4 +352,4 @@ async def _save(unit: PayoutsUnit, step: _Step) -> None:
     await unit.stages.save(changed)
     await unit.facts.add(step.facts)
     await wake(unit, [r for r in refunds if r.state is RefundState.REQUESTED], changed, step.now)
-    await plan_supplement(unit, book, stages, step.now)
+    await plan_supplement(unit, book, stages, step.kept_back, step.now)

@@ -16,7 +16,12 @@ from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.plan import StageKind
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.stage import Stage, StageDecision, StageState
-from payouts.domain.stage_amount import amount_now, check_left, shown
+from payouts.domain.stage_amount import (
+    amount_now,
+    check_left,
+    end_where_nothing_is_left,
+    shown,
+)
 from payouts.domain.stage_approval import approve_by_verdict, drop_approval, signed_of
 from payouts.domain.stage_cancelling import nothing_left
 from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
@@ -159,6 +164,8 @@ class PayStages:
         await self.units.run(save)
 
     def _approve(self, view: StageView) -> StageDecision:
+        if view.stage.kind is StageKind.SUPPLEMENT:
+            return end_where_nothing_is_left(view.book, view.stage, view.previous, view.now)
         first = view.stage.kind is StageKind.FIRST
         if not first or view.book.cancellation is not None:
             return StageDecision(view.stage)

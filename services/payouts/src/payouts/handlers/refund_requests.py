@@ -22,6 +22,7 @@ from payouts.domain.refund_request import (
     requested_id_of,
 )
 from payouts.handlers.around_claim import around_claim
+from payouts.handlers.kept_back import kept_back_in
 from payouts.handlers.lending import lend
 from payouts.handlers.posting import post
 from payouts.handlers.supplement import plan_supplement
@@ -127,7 +128,8 @@ async def cancel_refund(
     decision = cancel(view.refund, view.money, view.book, person.name, person.creator, reason, now)
     book = await _save(unit, view, decision, now)
     # What nobody gets back after the last stage is the creator's (row 22).
-    await plan_supplement(unit, book, await unit.stages.load(campaign_id), now)
+    stages, kept = await unit.stages.load(campaign_id), await kept_back_in(unit, campaign_id)
+    await plan_supplement(unit, book, stages, sum(kept.values()), now)
     return decision.refund
 
 

@@ -13,16 +13,19 @@ from payouts.ports.unit import PayoutsUnit
 
 
 async def plan_supplement(
-    unit: PayoutsUnit, book: Book, stages: Sequence[Stage], now: datetime
+    unit: PayoutsUnit, book: Book, stages: Sequence[Stage], kept_back: int, now: datetime
 ) -> None:
     """Plan one where there is money and none waits yet; it is due once all before it are over.
+
+    What is kept back for blocked refunds did not come back to the creator.
 
     Call it with all stages, after whatever may bring money back; it is approved and paid as any.
     """
     if book.cancellation is not None:
         # It is divided among the backers instead.
         return
-    if not book.last_approved or book.balances[Account.BACKER_FUNDS] < book.quantum:
+    free = book.balances[Account.BACKER_FUNDS] - kept_back
+    if not book.last_approved or free < book.quantum:
         # Nothing, or dust.
         return
     if any(one.kind is StageKind.SUPPLEMENT and _waits(one) for one in stages):

@@ -11,6 +11,7 @@ from payouts.domain.funds import ProviderFunds
 from payouts.domain.waiver import say
 from payouts.handlers.approvals import concern_of
 from payouts.handlers.funds import FundsReader
+from payouts.handlers.kept_back import kept_back_in
 from payouts.handlers.lending import READINGS_MAX, FloatMoved, lend
 from payouts.handlers.posting import post
 from payouts.handlers.supplement import plan_supplement
@@ -73,5 +74,6 @@ async def waive_fee(
         moved = await post(unit, moved, [decision.posting], now)
     if moved != book:
         await unit.books.save([moved])
-        await plan_supplement(unit, moved, stages, now)
+        kept = sum((await kept_back_in(unit, campaign_id)).values())
+        await plan_supplement(unit, moved, stages, kept, now)
     return decision.waiver
