@@ -120,6 +120,29 @@ async def test_a_credit_note_waits_for_its_invoice(payouts: Payouts) -> None:
     ]
 
 
+async def test_a_credit_note_corrects_the_invoice_of_its_own_approval(payouts: Payouts) -> None:
+    """Two approvals fell, and the first credit note was claimed before any invoice was issued."""
+    await last_approved(payouts)
+    await payouts.give_destination("acct_2")
+    await pay(payouts, turns=3)
+    await payouts.collect(3, counted=False)  # Late, so the second approval has greater fees.
+    await approve(payouts, 3, 10_000 - 1_530, version=2)
+    await payouts.give_destination("acct_1")
+    await pay(payouts, turns=3)
+    claims = sorted(await payouts.claim(INVOICE), key=lambda one: one.item.payload["document"])
+    for claim in claims:
+        await issuer(payouts)(claim)
+    payouts.clock.advance(seconds=5)
+    documents = {one.cause: one for one in await issue_all(payouts)}
+    notes = [one for one in documents.values() if one.kind is DocumentKind.CREDIT_NOTE]
+    assert len(notes) == 2
+    for note in notes:
+        corrected = documents[note.cause.replace("stage-approval-fallen/", "stage-approved/")]
+        assert (note.corrects, note.fees) == (corrected.number, corrected.fees)
+    assert await incomes(payouts) == Fees(0, 0, 0)
+    assert (await payouts.work.backlog(INVOICE)).items == 0
+
+
 async def test_who_lost_the_claim_takes_no_number(payouts: Payouts) -> None:
     """It died between, or stood still: the document and its number come with the claim or not."""
     await last_approved(payouts)

@@ -12,7 +12,12 @@ from enum import StrEnum
 from payouts.domain.errors import InvariantBroken
 from payouts.domain.fees import Fees
 from payouts.domain.ledger import Account, Posting, Row
-from payouts.domain.postings import DUST_KEPT
+from payouts.domain.postings import (
+    APPROVAL_FALLEN,
+    DUST_KEPT,
+    STAGE_APPROVED,
+    STAGE_CANCELLED,
+)
 
 FEES = (Account.PLATFORM_FEE_INCOME, Account.PROCESSING_FEE_INCOME, Account.TAX_PAYABLE)
 
@@ -166,11 +171,17 @@ def issue(
 
 
 def corrected_by(charge: Charge, issued: Sequence[Invoice]) -> str | None:
-    """Return the number of the last invoice of which so much is left; None for none yet.
+    """Return the number of the invoice that a credit note corrects; None while it is not issued.
 
-    A second approval is given after the first one fell, so that is the one in force.
+    What undoes an approval corrects the invoice of that very approval: several may have fallen, and
+    two processes issue their documents in any order. What is waived corrects the last invoice of
+    which so much is left.
     """
     invoices = [one for one in issued if one.kind is DocumentKind.INVOICE]
+    deed, _, approval_id = charge.cause.partition("/")
+    if f"{deed}/" in (APPROVAL_FALLEN, STAGE_CANCELLED):
+        undone = STAGE_APPROVED + approval_id
+        return next((one.number for one in invoices if one.cause == undone), None)
     open_ = [one for one in invoices if _left(one, issued) >= charge.fees.total]
     return open_[-1].number if open_ else None
 

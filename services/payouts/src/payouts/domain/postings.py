@@ -6,6 +6,11 @@ from enum import StrEnum
 from payouts.domain.fees import Fees, LastStage
 from payouts.domain.ledger import Account, Balances, Entry, Posting, Row
 
+# How the causes of postings begin that belong to one approval of a stage, named by its id.
+STAGE_APPROVED = "stage-approved/"
+APPROVAL_FALLEN = "stage-approval-fallen/"
+STAGE_CANCELLED = "stage-cancelled/"
+
 
 class Payer(StrEnum):
     """Who bears a compensation (row 20)."""
@@ -166,13 +171,13 @@ def loss_made_good(refund_id: str, amount: int, blocks: int) -> Posting:
 def stage_approved(approval_id: str, amount: int) -> Posting:
     """Row 13: an approved stage is owed to the creator."""
     entry = Entry(Account.BACKER_FUNDS, Account.CREATOR_PAYABLE, amount)
-    return Posting(Row.STAGE_APPROVED, f"stage-approved/{approval_id}", (entry,))
+    return Posting(Row.STAGE_APPROVED, STAGE_APPROVED + approval_id, (entry,))
 
 
 def stage_approval_fallen(approval_id: str, amount: int) -> Posting:
     """Row 13 undone, before anything was submitted: an approval that fell owes nothing."""
     entry = Entry(Account.CREATOR_PAYABLE, Account.BACKER_FUNDS, amount)
-    return Posting(Row.STAGE_APPROVED, f"stage-approval-fallen/{approval_id}", (entry,))
+    return Posting(Row.STAGE_APPROVED, APPROVAL_FALLEN + approval_id, (entry,))
 
 
 def last_stage_approved(approval_id: str, divided: LastStage) -> Posting:
@@ -184,7 +189,7 @@ def last_stage_approved(approval_id: str, divided: LastStage) -> Posting:
     covered, owed = divided.covered, divided.owed
     return Posting(
         Row.LAST_STAGE_APPROVED,
-        f"stage-approved/{approval_id}",
+        STAGE_APPROVED + approval_id,
         _entries(
             *_fees(Account.BACKER_FUNDS, covered),
             (Account.PLATFORM_CURRENT, Account.PROVIDER_BALANCE, covered.total),
@@ -198,7 +203,7 @@ def last_stage_approval_fallen(approval_id: str, divided: LastStage) -> Posting:
     """Row 14 undone entry by entry, before anything was submitted."""
     made = last_stage_approved(approval_id, divided)
     undone = tuple(Entry(one.credit, one.debit, one.amount) for one in reversed(made.entries))
-    return Posting(made.row, f"stage-approval-fallen/{approval_id}", undone)
+    return Posting(made.row, APPROVAL_FALLEN + approval_id, undone)
 
 
 def fee_waived(waiver_id: str, platform: int, tax: int, owed: int) -> Posting:
@@ -273,13 +278,13 @@ def stage_taken_back(submission_id: str, amount: int, set_off: int = 0) -> Posti
 def stage_cancelled(approval_id: str, amount: int) -> Posting:
     """Row 19: what was approved and never sent belongs to the backers again."""
     entry = Entry(Account.CREATOR_PAYABLE, Account.BACKER_FUNDS, amount)
-    return Posting(Row.STAGE_CANCELLED, f"stage-cancelled/{approval_id}", (entry,))
+    return Posting(Row.STAGE_CANCELLED, STAGE_CANCELLED + approval_id, (entry,))
 
 
 def last_stage_cancelled(approval_id: str, divided: LastStage) -> Posting:
     """Row 19 for the last stage: no fee is taken, so row 14 is undone entry by entry."""
     undone = last_stage_approval_fallen(approval_id, divided).entries
-    return Posting(Row.STAGE_CANCELLED, f"stage-cancelled/{approval_id}", undone)
+    return Posting(Row.STAGE_CANCELLED, STAGE_CANCELLED + approval_id, undone)
 
 
 def compensation(
@@ -323,13 +328,13 @@ def debt_written_off(debt_id: str, amount: int) -> Posting:
 def money_back(approval_id: str, amount: int) -> Posting:
     """Row 22: what came back after the last stage is owed to the creator as a supplement."""
     entry = Entry(Account.BACKER_FUNDS, Account.CREATOR_PAYABLE, amount)
-    return Posting(Row.MONEY_BACK, f"stage-approved/{approval_id}", (entry,))
+    return Posting(Row.MONEY_BACK, STAGE_APPROVED + approval_id, (entry,))
 
 
 def money_back_fallen(approval_id: str, amount: int) -> Posting:
     """Row 22 undone, before anything was submitted."""
     entry = Entry(Account.CREATOR_PAYABLE, Account.BACKER_FUNDS, amount)
-    return Posting(Row.MONEY_BACK, f"stage-approval-fallen/{approval_id}", (entry,))
+    return Posting(Row.MONEY_BACK, APPROVAL_FALLEN + approval_id, (entry,))
 
 
 def dust_kept(campaign_id: str, block: int, amount: int) -> Posting:

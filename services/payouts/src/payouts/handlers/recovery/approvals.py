@@ -6,14 +6,12 @@ from functools import partial
 
 from payouts.domain.book import Book
 from payouts.domain.plan import StageKind
+from payouts.domain.postings import APPROVAL_FALLEN, STAGE_APPROVED, STAGE_CANCELLED
 from payouts.domain.stage import StageState
 from payouts.domain.stage_approval import drop_approval
 from payouts.domain.stage_cancelling import nothing_left
 from payouts.handlers.posting import post
 from payouts.handlers.recovery.unclaimed import (
-    APPROVED,
-    CANCELLED,
-    FALLEN,
     SUBMITTED,
     TAKEN_BACK,
     claim_what_moved_nothing,
@@ -50,7 +48,7 @@ class CountApprovals:
         One that the backup still has falls once more; one whose stage was cancelled is found
         again by the cancellation, or falls with it.
         """
-        for beginning in (FALLEN, CANCELLED):
+        for beginning in (APPROVAL_FALLEN, STAGE_CANCELLED):
             for fell in await unclaimed(self.queries, book, beginning):
                 await self._count_one(book, fell, fell.removeprefix(beginning))
 
@@ -62,7 +60,7 @@ class CountApprovals:
 
     async def _count_one(self, book: Book, fell: str, approval_id: str) -> None:
         stage_id, _, number = approval_id.rpartition("/approval-")
-        causes = (fell, f"{APPROVED}{approval_id}")
+        causes = (fell, f"{STAGE_APPROVED}{approval_id}")
         work = partial(
             _count_approval,
             book.campaign_id,
@@ -101,8 +99,8 @@ async def _count_approval(
         return
     book = (await unit.books.load([campaign_id]))[campaign_id]
     stands = stage.state is StageState.APPROVED or nothing_left(stage)
-    if stands and f"{APPROVED}{stage.approval_id}" == causes[1]:
-        if causes[0].startswith(CANCELLED):
+    if stands and f"{STAGE_APPROVED}{stage.approval_id}" == causes[1]:
+        if causes[0].startswith(STAGE_CANCELLED):
             # The cancellation, heard again, has cancelled it, or will.
             return
         decision = drop_approval(stage, "fell-before-restore")

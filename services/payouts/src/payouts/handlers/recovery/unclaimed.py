@@ -8,9 +8,6 @@ from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
 
 # How the causes of postings begin that no reading of topics or provider brings back.
-FALLEN = "stage-approval-fallen/"
-APPROVED = "stage-approved/"
-CANCELLED = "stage-cancelled/"
 TAKEN_BACK = "stage-taken-back/"
 SUBMITTED = "stage-submitted/"
 CLAIMABLE = "refund-claimable/"
