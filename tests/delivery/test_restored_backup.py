@@ -57,9 +57,9 @@ async def test_a_restored_database_refuses_to_run_and_then_repeats_nothing(
     """Told, refunded and paid after the backup: none of it again, and no sequence used twice."""
     world, payouts = own_world, own_world.suite.services["payouts"]
     missed, met = backers("missed", PLEDGES), backers("met", PLEDGES)
-    await world.launch("missed", goal=10_000_000, open_seconds=9)
-    await world.launch("met", goal=sum(row.amount for row in met), open_seconds=9)
-    await asyncio.gather(world.checkout.pay("missed", missed), world.checkout.pay("met", met))
+    goal = sum(row.amount for row in met)
+    await world.launch_paid("missed", missed, goal=10_000_000, open_seconds=9)
+    await world.launch_paid("met", met, goal=goal, open_seconds=9)
     await asyncio.gather(world.counted("missed", missed), world.counted("met", met))
     await world.everything_read()
     await asyncio.to_thread(payouts.stop)

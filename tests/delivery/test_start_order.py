@@ -28,8 +28,7 @@ async def test_readers_start_before_makers_and_before_the_topics(
             await asyncio.to_thread(suite.services[name].start)
         await suite.make_topics()
         rows = backers("order", 12)
-        await world.launch("order", goal=10_000_000, open_seconds=6)
-        await world.checkout.pay("order", rows)
+        await world.launch_paid("order", rows, goal=10_000_000, open_seconds=6)
         await assert_all_as_if_nothing_happened(world, "order", rows)
     finally:
         await world.checkout.close()

@@ -45,8 +45,7 @@ async def test_payments_before_their_launch_and_everything_twice(world: World) -
 async def test_a_republished_history_pays_and_tells_nobody_again(world: World) -> None:
     """Every record of every topic, twice and shuffled, after the story is over."""
     rows = backers("again", 20)
-    await world.launch("again", goal=10_000_000, open_seconds=3)
-    await world.checkout.pay("again", rows)
+    await world.launch_paid("again", rows, goal=10_000_000, open_seconds=3)
     await assert_all_as_if_nothing_happened(world, "again", rows)
     before = await provider_book(world)
 
@@ -66,8 +65,7 @@ async def test_services_that_come_late_catch_up(world: World) -> None:
     for service in absent:
         service.stop()
     try:
-        await world.launch("latecomers", goal=10_000_000, open_seconds=3)
-        await world.checkout.pay("latecomers", rows)
+        await world.launch_paid("latecomers", rows, goal=10_000_000, open_seconds=3)
         await world.verdict("latecomers")
     finally:
         for service in absent:

@@ -46,8 +46,7 @@ async def test_a_token_that_does_not_count_opens_no_service(world: World) -> Non
 async def test_people_see_what_is_theirs(world: World) -> None:
     """Creator, backer and strangers each get their own part of one campaign's story."""
     rows = backers("doors", 3)
-    await world.launch("doors", goal=10_000_000, open_seconds=3)
-    await world.checkout.pay("doors", rows)
+    await world.launch_paid("doors", rows, goal=10_000_000, open_seconds=3)
     await world.refunded("doors", rows)
     await world.told("doors", "verdict-reached", "doors")
     (refund, *_) = await world.look.pages("payouts", "/campaigns/doors/refunds", caller=CREATOR)

@@ -28,8 +28,7 @@ def rows(name: str) -> list[PledgeRow]:
 
 async def second_stage_due(world: World, name: str) -> Callable[[], Awaitable[int]]:
     """Given a paid first stage and a due second one; return what approves it."""
-    await world.launch(name, goal=sum(EXAMPLE.values()), open_seconds=4)
-    await world.checkout.pay(name, rows(name))
+    await world.launch_paid(name, rows(name), goal=sum(EXAMPLE.values()), open_seconds=4)
     account = await world.suite.provider.create_account()
     await world.give_destination(name, account["id"])
     await world.stage_is(name, 1, "paid")

@@ -11,8 +11,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def test_a_missed_goal_returns_every_pledge_in_full(world: World) -> None:
     """Given a campaign that misses its goal, when the deadline passes, everybody gets all back."""
     rows = backers("missed", 60)
-    await world.launch("missed", goal=10_000_000, open_seconds=4)
-    await world.checkout.pay("missed", rows)
+    await world.launch_paid("missed", rows, goal=10_000_000, open_seconds=4)
 
     verdict = await world.verdict("missed")
     await world.refunded("missed", rows)
@@ -30,8 +29,7 @@ async def test_a_met_goal_pays_the_first_stage_and_explains_the_second(world: Wo
     """Given a met goal and a verified account, stage one is paid and stage two says why not."""
     rows = backers("met", 60)
     total = sum(row.amount for row in rows)
-    await world.launch("met", goal=total, open_seconds=4)
-    await world.checkout.pay("met", rows)
+    await world.launch_paid("met", rows, goal=total, open_seconds=4)
     account = await world.suite.provider.create_account()
     await world.give_destination("met", account["id"])
 
@@ -69,8 +67,7 @@ async def test_a_payment_after_a_missed_goal_goes_back_by_itself(world: World) -
 async def test_the_public_total_of_a_failed_campaign_stays(world: World) -> None:
     """Given all refunds are done, raised is still what was pledged, and held is nothing."""
     rows = backers("total", 10)
-    await world.launch("total", goal=10_000_000, open_seconds=3)
-    await world.checkout.pay("total", rows)
+    await world.launch_paid("total", rows, goal=10_000_000, open_seconds=3)
     await world.refunded("total", rows)
     await world.told("total", "verdict-reached", "total")
 

@@ -51,8 +51,7 @@ async def test_a_chargeback_of_a_pledge_in_refund_pays_nobody_twice(world: World
     rows = backers("taken", 8)
     who = ("--campaign", "taken", "--by", "sre-1", "--why", "looks odd")
     await switch(world, "on", "stop-money", "--unknown-campaign", *who)
-    await world.launch("taken", goal=10_000_000, open_seconds=3)
-    await world.checkout.pay("taken", rows)
+    await world.launch_paid("taken", rows, goal=10_000_000, open_seconds=3)
     await world.verdict("taken")
     await refunds_are(world, "taken", {"requested": len(rows)})
     provider = world.suite.provider
@@ -93,8 +92,7 @@ async def test_money_that_a_bank_gives_back_after_the_last_stage_is_paid_too(wor
     total = sum(row.amount for row in rows)
     taken = rows[0].amount
     assert taken <= total * 200 // 10_000
-    await world.launch("returned", goal=total, open_seconds=10)
-    await world.checkout.pay("returned", rows)
+    await world.launch_paid("returned", rows, goal=total, open_seconds=10)
     account = (await world.suite.provider.create_account())["id"]
     await world.give_destination("returned", account)
     first = int(str((await world.stage_is("returned", 1, "paid"))["amount"]))

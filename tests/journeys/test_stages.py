@@ -50,8 +50,7 @@ async def test_three_stages_pay_20_30_and_50_percent_without_the_fees(world: Wor
     """Given a met goal, stages follow from verdict and milestones; fees come out of the last."""
     rows = backers("staged", 40)
     total = sum(row.amount for row in rows)
-    await world.launch("staged", goal=total, open_seconds=4)
-    await world.checkout.pay("staged", rows)
+    await world.launch_paid("staged", rows, goal=total, open_seconds=4)
     account = await world.suite.provider.create_account()
     await world.give_destination("staged", account["id"])
     first = int(str((await world.stage_is("staged", 1, "paid"))["amount"]))
@@ -77,8 +76,7 @@ async def test_a_hold_stops_a_stage_until_it_is_let_go(world: World) -> None:
     """Given a hold before the verdict, the first stage waits and says why; then it is paid."""
     rows = backers("held", 10)
     total = sum(row.amount for row in rows)
-    await world.launch("held", goal=total, open_seconds=4)
-    await world.checkout.pay("held", rows)
+    await world.launch_paid("held", rows, goal=total, open_seconds=4)
     await world.counted("held", rows)
     account = await world.suite.provider.create_account()
     path = "/campaigns/held/holds/question"

@@ -28,8 +28,7 @@ async def test_stopped_money_waits_says_why_and_goes_on(world: World) -> None:
     with pytest.raises(AssertionError, match="payouts has not heard of a campaign stopped"):
         await switch(world, "on", "stop-money", *who)
     await switch(world, "on", "stop-money", "--unknown-campaign", *who)
-    await world.launch("stopped", goal=10_000_000, open_seconds=3)
-    await world.checkout.pay("stopped", rows)
+    await world.launch_paid("stopped", rows, goal=10_000_000, open_seconds=3)
     await world.verdict("stopped")
 
     async def all_say_why() -> bool:

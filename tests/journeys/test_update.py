@@ -34,8 +34,7 @@ async def test_an_update_is_told_to_every_backer_once(world: World) -> None:
     """Given backers, when a creator publishes from two tabs, each of them is told once."""
     rows = backers("told", 50)
     people = {row.backer_id for row in rows}
-    await world.launch("told", goal=1_000, open_seconds=3)
-    await world.checkout.pay("told", rows)
+    await world.launch_paid("told", rows, goal=1_000, open_seconds=3)
     await world.verdict("told")
     path = await drafted(world, "told", "u1")
 
@@ -81,8 +80,7 @@ async def test_everybody_is_told_of_the_verdict_and_of_their_refund(world: World
     """Given a missed goal, each backer is told the verdict and the end of each own refund."""
     rows = backers("notice", 20)
     people = sorted({row.backer_id for row in rows})
-    await world.launch("notice", goal=10_000_000, open_seconds=3)
-    await world.checkout.pay("notice", rows)
+    await world.launch_paid("notice", rows, goal=10_000_000, open_seconds=3)
     await world.refunded("notice", rows)
     refunds = await world.look.pages("payouts", "/campaigns/notice/refunds")
 

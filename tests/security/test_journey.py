@@ -1,7 +1,5 @@
 """Both triggers on servers that ask who one is: each service may do all that it needs."""
 
-import asyncio
-
 import pytest
 
 from tests.world import World, backers
@@ -16,11 +14,8 @@ async def test_a_missed_and_a_met_campaign_end_with_the_right_figures(
     world = secured_world
     missed, met = backers("secured-missed", 20), backers("secured-met", 20)
     total = sum(row.amount for row in met)
-    await world.launch("secured-missed", goal=10_000_000, open_seconds=5)
-    await world.launch("secured-met", goal=total, open_seconds=5)
-    await asyncio.gather(
-        world.checkout.pay("secured-missed", missed), world.checkout.pay("secured-met", met)
-    )
+    await world.launch_paid("secured-missed", missed, goal=10_000_000, open_seconds=5)
+    await world.launch_paid("secured-met", met, goal=total, open_seconds=5)
     account = await world.suite.provider.create_account()
     await world.give_destination("secured-met", account["id"])
 

@@ -52,9 +52,8 @@ class Lived:
 async def lived(world: World) -> Lived:
     """A missed campaign is refunded, a met one has its first stage paid, everybody is told."""
     missed, met = backers(MISSED, 30), backers(MET, 30)
-    await world.launch(MISSED, goal=10_000_000, open_seconds=4)
-    await world.launch(MET, goal=1_000, open_seconds=4)
-    await asyncio.gather(world.checkout.pay(MISSED, missed), world.checkout.pay(MET, met))
+    await world.launch_paid(MISSED, missed, goal=10_000_000, open_seconds=4)
+    await world.launch_paid(MET, met, goal=1_000, open_seconds=4)
     account = await world.suite.provider.create_account()
     await world.give_destination(MET, account["id"])
     await world.refunded(MISSED, missed)
