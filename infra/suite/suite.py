@@ -30,7 +30,6 @@ SANDBOX_KEY = "sk_test_suite"
 FLOAT_CURRENCIES = ("EUR",)
 FLOAT_MINOR_UNITS = 10_000_000
 
-# Seconds instead of minutes and days, so that a story is told while somebody watches.
 # Nobody, with a number that a check of its digits takes.
 SELLER = json.dumps(
     {
@@ -40,6 +39,7 @@ SELLER = json.dumps(
         "vat_id": "FR32123456782",
     }
 )
+# Seconds instead of minutes and days, so that a story is told while somebody watches.
 QUICK_SETTINGS: dict[str, dict[str, str]] = {
     "funding": {"SETTLE_SECONDS": "1"},
     "payouts": {

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,7 +30,7 @@ from servicekit.mongo import Database, sorted_errors
 from servicekit.outbox import MemoryOutbox
 from servicekit.publish import KafkaPublisher
 from servicekit.work import MemoryWorkQueue
-from services.payouts.tests.builders import NOW
+from services.payouts.tests.builders import NOW, SELLER
 from services.payouts.tests.conftest import CAMPAIGN, KEYS, SEEDS, Payouts, mongo_payouts
 from services.payouts.tests.fakes import (
     MemoryBookChecks,
@@ -291,6 +291,7 @@ def command(mongodb_uri: str, database: Database, kafka_bootstrap_servers: str) 
     values = {name: "https://127.0.0.1:1" if "url" in name else "1" for name in required} | {
         "ledger_signing_keys": SEEDS[0],
         "claim_link_secrets": "a secret of the test",
+        "seller": json.dumps(asdict(SELLER)),
         "mongodb_uri": mongodb_uri,
         "mongodb_database": database.name,
         "kafka_bootstrap_servers": kafka_bootstrap_servers,
