@@ -55,11 +55,13 @@ from payouts.ports.integrity import Round
 from payouts.ports.provider import (
     CashMovement,
     Declined,
+    MadeBefore,
     NoAnswer,
     NotThere,
     PlatformAccount,
     ProviderBalance,
     Throttled,
+    found_among,
 )
 from payouts.ports.queries import Queue
 from payouts.ports.reconciliation import BlockPlace
@@ -856,7 +858,7 @@ class MemoryProvider:
 
     `faults` maps an operation to what happens at its next calls: `timeout_after`, `error_before`,
     `error_after`, `rate_limited`, `decline`, `pending`, in order; `crash_before` and `crash_after`
-    the call end the process that makes it.
+    the call end the process that makes it. `list_lags`: what was made is in no list yet.
     """
 
     clock: Clock
@@ -879,16 +881,18 @@ class MemoryProvider:
     disputes: dict[str, DisputeSeen] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
     gates: dict[str, "Gate"] = field(default_factory=dict)
+    list_lags: bool = False
     _keys: dict[str, tuple[datetime, Answer]] = field(default_factory=dict)
 
-    async def create_refund(self, refund: Refund) -> RefundSeen | Declined | Throttled | NoAnswer:
+    async def create_refund(
+        self, refund: Refund
+    ) -> RefundSeen | MadeBefore | Declined | Throttled | NoAnswer:
         def make() -> RefundSeen | Declined:
             if self._charged_back(refund.payment_reference):
                 return Declined("charge_disputed", retryable=True)
             returned = self.refunded.get(refund.payment_reference, 0)
             if returned + refund.amount > self.charged.get(refund.payment_reference, refund.amount):
-                refused = Declined("charge_already_refunded", retryable=False)
-                return self.refunds.get(refund.attempt_id, refused)
+                return Declined("charge_already_refunded", retryable=False)
             if self.cash < refund.amount:
                 return SHORT
             name = f"re_{len(self.refunds)}"
@@ -905,10 +909,22 @@ class MemoryProvider:
             self.refunds[refund.attempt_id] = seen
             return seen
 
-        return self._do("create_refund", refund.attempt_id, make)
+        answer = self._do("create_refund", refund.attempt_id, make)
+        if not isinstance(answer, Declined):
+            return answer
+        already = answer.reason == "charge_already_refunded"
+        if not already and refund.attempt.number == 1:
+            return answer
+        found = await self.find_refund(refund)
+        if isinstance(found, MadeBefore):
+            return replace(found, refused=True)
+        if isinstance(found, NotThere):
+            return NoAnswer() if already and refund.attempt.number > 1 else answer
+        return found
 
-    async def find_refund(self, refund: Refund) -> RefundSeen | NotThere | NoAnswer:
-        return self.refunds.get(refund.attempt_id, NotThere())
+    async def find_refund(self, refund: Refund) -> RefundSeen | MadeBefore | NotThere | NoAnswer:
+        found = await self.refunds_of(refund)
+        return found if isinstance(found, NoAnswer) else found_among(found, refund)
 
     async def create_transfer(self, stage: Stage) -> TransferSeen | Declined | Throttled | NoAnswer:
         def make() -> TransferSeen | Declined:
@@ -950,6 +966,8 @@ class MemoryProvider:
         return self.payouts.get(stage.attempt_id, NotThere())
 
     async def refunds_of(self, refund: Refund) -> list[RefundSeen] | NoAnswer:
+        if self.list_lags:
+            return []
         return [r for name, r in self.refunds.items() if _attempt_of(name) == refund.refund_id]
 
     async def transfers_of(self, stage: Stage) -> list[TransferMade] | NoAnswer:

@@ -89,6 +89,25 @@ async def test_three_refusals_make_it_claimable(payouts: Payouts) -> None:
     await payouts.assert_books_true()
 
 
+@pytest.mark.trap(21)
+@pytest.mark.parametrize("looks", [1, 5], ids=["listed at once", "listed late"])
+async def test_already_refunded_by_an_attempt_that_was_absent_is_never_claimable(
+    payouts: Payouts, looks: int
+) -> None:
+    """It was made, its answer is an error for ever, and the provider's list came too late."""
+    payouts.provider.faults["create_refund"] = ["error_after"]
+    payouts.provider.list_lags = True
+    await payouts.collect(1)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 1)
+    while len([call for call in payouts.provider.calls if call[0] == "create_refund"]) <= looks:
+        await payouts.turn()
+        payouts.clock.advance(seconds=30)
+        assert not await payouts.published("refund-claimable")
+    payouts.provider.list_lags = False
+    await payouts.work_off()
+    await assert_all_returned(payouts, 1)
+
+
 @pytest.mark.trap(7)
 @pytest.mark.trap(15)
 async def test_a_refund_that_comes_back_is_found_without_a_webhook(payouts: Payouts) -> None:

@@ -26,6 +26,7 @@ from payouts.domain.stage_sending import submit
 from payouts.ports.provider import (
     CashMovement,
     Declined,
+    MadeBefore,
     NoAnswer,
     NotThere,
     PlatformAccount,
@@ -295,6 +296,19 @@ async def test_a_forgotten_key_does_not_return_the_money_twice(world: World) -> 
     refused = await world.provider.create_refund(other)
     assert isinstance(refused, Declined) and not refused.retryable
     assert await available(world) == before
+
+
+async def test_already_refunded_by_an_earlier_attempt_is_told(world: World) -> None:
+    """The later one is refused, what the earlier one made is found; a foreign one is not."""
+    refund = await a_refund(world)
+    later = next_attempt(refund)
+    assert await world.provider.find_refund(later) == NotThere()
+    seen = await world.provider.create_refund(refund)
+    assert isinstance(seen, RefundSeen)
+    assert await world.provider.find_refund(later) == MadeBefore(seen, refused=False)
+    assert await world.provider.create_refund(later) == MadeBefore(seen, refused=True)
+    foreign = replace(later, refund_id="rf_of_somebody_else_" + later.refund_id)
+    assert await world.provider.create_refund(foreign) == NoAnswer(), "a person must look"
 
 
 async def test_the_two_legs_of_a_stage(world: World) -> None:

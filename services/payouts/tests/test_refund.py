@@ -22,6 +22,7 @@ from payouts.domain.refund_outcome import (
     ProviderRefundStatus,
     RefundSeen,
     find_absent,
+    follow_earlier,
     observe,
     refuse,
     refuse_for_funds,
@@ -168,6 +169,35 @@ def test_an_abandoned_attempt_that_wakes_up_is_loud() -> None:
         with pytest.raises(Refused) as refused:
             observe(later, money, seen(ProviderRefundStatus.SUCCEEDED), NOW + HOUR)
         assert refused.value.reason == "abandoned-attempt-woke"
+
+
+@pytest.mark.trap(21)
+def test_a_refusal_because_of_an_earlier_attempt_makes_that_one_the_refund() -> None:
+    """Its cash is booked once, its late failure is followed, and the next number is a new one."""
+    refund, money = a_sent()
+    later = send(find_absent(refund, money, RULES, NOW + HOUR).refund, NOW + HOUR)
+    earlier = seen(ProviderRefundStatus.SUCCEEDED)
+    waits = follow_earlier(later, money, earlier, RULES, NOW + HOUR, refused=False)
+    assert waits == RefundDecision(later, money), "the later one may be on its way"
+    paid = follow_earlier(later, money, earlier, RULES, NOW + HOUR, refused=True)
+    assert paid.refund.state is RefundState.SUCCEEDED and paid.refund.attempt.number == 1
+    assert [posting.row for posting in paid.postings] == [Row.REFUND_CASH_LEFT]
+    back = seen(ProviderRefundStatus.FAILED, failure_balance_transaction="txn_back", reason="late")
+    failed = observe(paid.refund, paid.money, back, NOW + HOUR)
+    assert failed.refund.state is RefundState.FAILED
+    assert send(failed.refund, NOW + HOUR).attempt.number == 3
+
+
+def test_an_earlier_attempt_without_cash_is_waited_for() -> None:
+    """Pending for funds there: nothing is owed again before it has failed."""
+    refund, money = a_sent()
+    later = send(find_absent(refund, money, RULES, NOW + HOUR).refund, NOW + HOUR)
+    pending = seen(ProviderRefundStatus.PENDING, balance_transaction=None)
+    waits = follow_earlier(later, money, pending, RULES, NOW + HOUR, refused=True)
+    assert waits.refund.state is RefundState.SUBMITTED and waits.postings == ()
+    moved = replace(pending, balance_transaction="txn_out")
+    out = follow_earlier(waits.refund, waits.money, moved, RULES, NOW + HOUR, refused=True)
+    assert out.refund.state is RefundState.PENDING and out.refund.attempt.cash_is_out
 
 
 def test_foreign_refunds_are_not_ours() -> None:

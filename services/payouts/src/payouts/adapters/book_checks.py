@@ -31,18 +31,20 @@ _REFUNDED = {"$subtract": ["$returned", {"$ifNull": ["$charged_back", 0]}]}
 _SUMS = {part: {"$sum": f"${part}"} for part in _PARTS} | {
     "refunded": {"$sum": {"$cond": ["$withdrawn", 0, _REFUNDED]}}
 }
-# A refund's cash has left while its last attempt says so, and not that it came back; or another
-# way, which two people have said.
-_LAST = {"$last": "$attempts"}
+# A refund's cash has left while one of its attempts says so, and not that it came back (an earlier
+# one may turn out to have made it); or another way, which two people have said.
 _LEFT_BY_ATTEMPT = {
-    "$let": {
-        "vars": {"last": _LAST},
-        "in": {
-            "$and": [
-                {"$gt": ["$$last.balance_transaction", None]},
-                {"$not": [{"$gt": ["$$last.failure_balance_transaction", None]}]},
-            ]
-        },
+    "$anyElementTrue": {
+        "$map": {
+            "input": {"$ifNull": ["$attempts", []]},
+            "as": "one",
+            "in": {
+                "$and": [
+                    {"$gt": ["$$one.balance_transaction", None]},
+                    {"$not": [{"$gt": ["$$one.failure_balance_transaction", None]}]},
+                ]
+            },
+        }
     }
 }
 _PAID_OTHERWISE = {"$eq": ["$state", RefundState.PAID_BY_OTHER_MEANS.value]}

@@ -5,8 +5,10 @@ development sandbox speaks the same subset, so this is what runs in front of it,
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import stripe
+import structlog
 
 from payouts.adapters import stripe_calls as calls
 from payouts.adapters import stripe_objects as objects
@@ -21,13 +23,19 @@ from payouts.domain.stage_recovery import TransferMade
 from payouts.ports.provider import (
     CashMovement,
     Declined,
+    MadeBefore,
     NoAnswer,
     NotThere,
     PlatformAccount,
     ProviderBalance,
     Throttled,
+    found_among,
 )
 from servicekit.pace import Pace
+
+log = structlog.get_logger()
+
+ALREADY_REFUNDED = "charge_already_refunded"
 
 
 class StripeProvider:
@@ -48,7 +56,9 @@ class StripeProvider:
     async def close(self) -> None:
         await self._transport.close_async()
 
-    async def create_refund(self, refund: Refund) -> RefundSeen | Declined | Throttled | NoAnswer:
+    async def create_refund(
+        self, refund: Refund
+    ) -> RefundSeen | MadeBefore | Declined | Throttled | NoAnswer:
         wanted: stripe.params.RefundCreateParams = {
             "charge": refund.payment_reference,
             "amount": refund.amount,
@@ -62,17 +72,13 @@ class StripeProvider:
         answer = await calls.create(
             "refunds.create", self._stripe.refunds.create_async, wanted, refund.attempt_id
         )
-        if isinstance(answer, Declined) and answer.reason == "charge_already_refunded":
-            # Success only if the refund found is ours.
-            found = await self.find_refund(refund)
-            return answer if isinstance(found, NotThere) else found
-        return objects.refund_seen(answer) if isinstance(answer, Mapping) else answer
+        if isinstance(answer, Mapping):
+            return objects.refund_seen(answer)
+        return await self._declined(refund, answer) if isinstance(answer, Declined) else answer
 
-    async def find_refund(self, refund: Refund) -> RefundSeen | NotThere | NoAnswer:
-        found = await self._refunds(refund, {"attempt_id": refund.attempt_id})
-        if isinstance(found, NoAnswer):
-            return found
-        return objects.refund_seen(found[0]) if found else NotThere()
+    async def find_refund(self, refund: Refund) -> RefundSeen | MadeBefore | NotThere | NoAnswer:
+        found = await self.refunds_of(refund)
+        return found if isinstance(found, NoAnswer) else found_among(found, refund)
 
     async def refunds_of(self, refund: Refund) -> list[RefundSeen] | NoAnswer:
         found = await self._refunds(refund, {"refund_id": refund.refund_id})
@@ -179,6 +185,23 @@ class StripeProvider:
             return None
         schedule = found["settings"]["payouts"]["schedule"]
         return PlatformAccount(str(found["id"]), str(schedule["interval"]))
+
+    async def _declined(
+        self, refund: Refund, answer: Declined
+    ) -> RefundSeen | MadeBefore | Declined | NoAnswer:
+        """Believe a refusal only if no attempt of ours is what it comes from."""
+        already = answer.reason == ALREADY_REFUNDED
+        if not already and len(refund.attempts) == 1:
+            return answer
+        found = await self.find_refund(refund)
+        if not isinstance(found, NotThere):
+            return replace(found, refused=True) if isinstance(found, MadeBefore) else found
+        if already and len(refund.attempts) > 1:
+            # By an attempt that was absent when it was looked up, or by somebody else: as long as
+            # the list does not say, the money is neither owed again nor gone.
+            log.error("already refunded, and no refund of ours is listed", refund=refund.refund_id)
+            return NoAnswer()
+        return answer
 
     async def _refunds(self, refund: Refund, metadata: Mapping[str, str]) -> list[Body] | NoAnswer:
         return await calls.find_all(

@@ -189,10 +189,10 @@ class Refund:
 
     @property
     def attempt(self) -> RefundAttempt:
-        """The last attempt; raises `Refused` before the first."""
+        """The attempt whose cash is out, else the last; raises `Refused` before the first."""
         if not self.attempts:
             raise Refused("never-sent", f"refund {self.refund_id} was never sent")
-        return self.attempts[-1]
+        return next((one for one in self.attempts if one.cash_is_out), self.attempts[-1])
 
     def is_refundable(self, now: datetime) -> bool:
         """Whether the provider still returns its payment the way it came."""

@@ -48,6 +48,13 @@ class RefundSeen:
     reason: str | None = None
     retryable: bool = True
 
+    @property
+    def holds_money(self) -> bool:
+        """Whether the backer has it, or may get it."""
+        if self.status is not ProviderRefundStatus.FAILED:
+            return True
+        return self.balance_transaction is not None and self.failure_balance_transaction is None
+
 
 _EXPECTING = frozenset({RefundState.SUBMITTED, RefundState.UNKNOWN, RefundState.PENDING})
 _UNANSWERED = frozenset({RefundState.SUBMITTED, RefundState.UNKNOWN})
@@ -60,10 +67,40 @@ def observe(refund: Refund, money: PledgeMoney, seen: RefundSeen, now: datetime)
     (`abandoned-attempt-woke`): a second payment of the same refund, which pages somebody.
     """
     attempt = _attempt_of(refund, seen)
-    decision = _follow_cash(RefundDecision(refund, money), attempt, seen)
+    expected = attempt.number == refund.attempt.number and refund.state in _EXPECTING
+    decision = _follow_cash(RefundDecision(refund, money), attempt, seen, expected=expected)
     if attempt.number != refund.attempt.number:
         return decision
     return _follow_status(decision, seen, now)
+
+
+def follow_earlier(
+    refund: Refund,
+    money: PledgeMoney,
+    seen: RefundSeen,
+    rules: KeyRules,
+    now: datetime,
+    *,
+    refused: bool,
+) -> RefundDecision:
+    """An attempt that was found absent has made the refund after all, and this one has not.
+
+    That one is the refund then, and nothing is owed again. Before this attempt's own absence
+    counts nothing follows, unless it was refused definitely.
+    """
+    if not _is_open(refund):
+        return observe(refund, money, seen, now)
+    if not refused and not absence_counts(refund.attempt.last_sent_at, now, rules):
+        return RefundDecision(refund, money)
+    attempt = _attempt_of(refund, seen)
+    decision = _follow_cash(RefundDecision(refund, money), attempt, seen, expected=True)
+    if decision.refund.attempt.number != attempt.number:
+        # Its cash has not left yet: it is looked at again until it has, or until it has failed.
+        return decision
+    followed = _follow_status(decision, seen, now)
+    if followed.refund.state not in _UNANSWERED:
+        return followed
+    return replace(followed, refund=_wait(followed.refund, seen.reason or "processing"))
 
 
 def refuse(
@@ -111,10 +148,10 @@ def _attempt_of(refund: Refund, seen: RefundSeen) -> RefundAttempt:
 
 
 def _follow_cash(
-    decision: RefundDecision, attempt: RefundAttempt, seen: RefundSeen
+    decision: RefundDecision, attempt: RefundAttempt, seen: RefundSeen, *, expected: bool
 ) -> RefundDecision:
     left = attempt.balance_transaction is None and seen.balance_transaction is not None
-    if left and not _expects(decision.refund, attempt):
+    if left and not expected:
         raise Refused(
             "abandoned-attempt-woke",
             f"attempt {attempt.number} of {decision.refund.refund_id} moved cash after its end",
@@ -131,10 +168,6 @@ def _follow_cash(
     if noted.failure_balance_transaction and (left or attempt.cash_is_out):
         decision = _cash_back(decision, noted.failure_balance_transaction)
     return replace(decision, refund=_with_attempt(decision.refund, noted))
-
-
-def _expects(refund: Refund, attempt: RefundAttempt) -> bool:
-    return attempt.number == refund.attempt.number and refund.state in _EXPECTING
 
 
 def _with_attempt(refund: Refund, attempt: RefundAttempt) -> Refund:

@@ -15,6 +15,7 @@ from payouts.domain.refund_outcome import (
     ProviderRefundStatus,
     RefundSeen,
     find_absent,
+    follow_earlier,
     observe,
     refuse,
     refuse_for_funds,
@@ -32,7 +33,14 @@ from payouts.domain.refund_window import close_window
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.refunds import Decide, RefundLanes, RefundStepItem
 from payouts.metrics import REFUND_TRANSITIONS, STOPPED_FOR_A_PERSON
-from payouts.ports.provider import Declined, NoAnswer, NotThere, Provider, Throttled
+from payouts.ports.provider import (
+    Declined,
+    MadeBefore,
+    NoAnswer,
+    NotThere,
+    Provider,
+    Throttled,
+)
 from payouts.ports.queries import Queries
 from payouts.ports.sending import Brake
 from servicekit.clock import Clock
@@ -41,7 +49,7 @@ from servicekit.work import Claim
 
 log = structlog.get_logger()
 
-Outcome = RefundSeen | Declined | Throttled | NoAnswer | NotThere
+Outcome = RefundSeen | MadeBefore | Declined | Throttled | NoAnswer | NotThere
 AGAIN = timedelta(seconds=1)
 AGAIN_MAX = timedelta(seconds=60)
 FUNDS_AGAIN = timedelta(seconds=2)
@@ -182,6 +190,8 @@ def _following(outcome: Outcome, rules: KeyRules, now: datetime) -> Decide:
         match outcome:
             case RefundSeen():
                 return observe(refund, money, outcome, now)
+            case MadeBefore(seen, refused):
+                return follow_earlier(refund, money, seen, rules, now, refused=refused)
             case Declined(reason, _, True):
                 return refuse_for_funds(refund, money, reason)
             case Declined(reason, retryable, False):

@@ -1,5 +1,6 @@
 """The payment provider: what may be asked of it, and each way in which it may answer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +42,18 @@ class NotThere:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeBefore:
+    """Of this attempt there is nothing, but an earlier one of the same refund had made it.
+
+    `refused`: this attempt was refused definitely; else a look-up did not find it, which counts
+    only when nothing can still arrive.
+    """
+
+    seen: RefundSeen
+    refused: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderBalance:
     """The platform's balance in one currency, minor units."""
 
@@ -72,12 +85,18 @@ class Provider(Protocol):
     (`money.md` 6). The client's time-out is shorter than any lease and it never retries by itself.
     """
 
-    async def create_refund(self, refund: Refund) -> RefundSeen | Declined | Throttled | NoAnswer:
-        """Ask for the refund under its attempt's key."""
+    async def create_refund(
+        self, refund: Refund
+    ) -> RefundSeen | MadeBefore | Declined | Throttled | NoAnswer:
+        """Ask for the refund under its attempt's key.
+
+        A later attempt is `Declined` only if no earlier one holds money; where the provider has
+        refunded already and lists nothing of ours yet, there is no answer.
+        """
         ...
 
-    async def find_refund(self, refund: Refund) -> RefundSeen | NotThere | NoAnswer:
-        """Look the current attempt up by its charge and `metadata.attempt_id`."""
+    async def find_refund(self, refund: Refund) -> RefundSeen | MadeBefore | NotThere | NoAnswer:
+        """Look the current attempt up by its charge, then those before it."""
         ...
 
     async def create_transfer(self, stage: Stage) -> TransferSeen | Declined | Throttled | NoAnswer:
@@ -131,3 +150,13 @@ class Provider(Protocol):
     async def platform_account(self) -> PlatformAccount | None:
         """Return whose account it is that we ask, None if there is no answer."""
         ...
+
+
+def found_among(listed: Sequence[RefundSeen], refund: Refund) -> RefundSeen | MadeBefore | NotThere:
+    """Return what all that the provider lists of a refund says of its current attempt."""
+    by_number = {one.attempt: one for one in listed}
+    current = refund.attempt.number
+    if current in by_number:
+        return by_number[current]
+    made = [one for number, one in by_number.items() if number < current and one.holds_money]
+    return MadeBefore(made[0], refused=False) if made else NotThere()
