@@ -74,9 +74,13 @@ def test_nothing_begins_while_the_account_rests() -> None:
     pace.pause(7)
     pace.pause(1)
     watch.seconds = 6.9
+    assert not pace.may_ask()
+    pace.promise(1)
+    with pace.promised():
+        assert pace.may_ask()
     assert pace.room() == 0 and pace.wait_seconds() == pytest.approx(0.1)
     watch.seconds = 7.0
-    assert pace.room() == 20
+    assert pace.room() == 20 and pace.may_ask()
 
 
 def test_spare_tokens_are_left_to_others_and_cost_no_pace() -> None:

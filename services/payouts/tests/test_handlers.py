@@ -13,15 +13,16 @@ from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import StageState
-from payouts.handlers.funds import AutomaticPayouts, RefuseAutomaticPayouts
+from payouts.handlers.funds import AutomaticPayouts, FundsReader, RefuseAutomaticPayouts
 from payouts.handlers.refund_run import Progress, run_page
 from payouts.handlers.wake import CURSOR
 from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
-from payouts.ports.provider import CashMovement
+from payouts.ports.provider import CashMovement, ProviderBalance
 from payouts.sweeps.cash import PATIENCE
 from payouts.sweeps.queues import MeasureQueues
 from servicekit.errors import LeaseLost
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
+from services.payouts.tests.fakes import MemoryProvider
 
 FAULTS = ("timeout_after", "error_before", "error_after", "rate_limited", "decline")
 
@@ -540,3 +541,21 @@ async def assert_survives(
         await payouts.assert_books_true()
     await payouts.work_off()
     await assert_all_returned(payouts, 5)
+
+
+async def test_a_balance_is_read_once_for_all_who_ask_at_once(payouts: Payouts) -> None:
+    """Also where no answer comes; whoever comes later has the answer of a moment ago."""
+    asked = 0
+
+    class Slow(MemoryProvider):
+        async def balance(self, currency: str) -> ProviderBalance | None:
+            nonlocal asked
+            asked += 1
+            await asyncio.sleep(0)
+            return None if asked == 1 else ProviderBalance(5, 5)
+
+    reader = FundsReader(Slow(payouts.clock), payouts.queries)
+    assert await asyncio.gather(*(reader.read("EUR") for _ in range(16))) == [None] * 16
+    found = await asyncio.gather(*(reader.read("EUR") for _ in range(16)))
+    assert {one.available for one in found if one} == {5} and asked == 2
+    assert await reader.read("EUR") == found[0] and asked == 2

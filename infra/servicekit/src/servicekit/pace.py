@@ -61,6 +61,10 @@ class Pace:
             self._tokens -= 1
             self._fulfil(promise)
 
+    def may_ask(self) -> bool:
+        """Whether a request may leave: while the account rests only that of work that had begun."""
+        return _promise.get() is not None or self._monotonic() >= self._paused_until
+
     def pause(self, seconds: float) -> None:
         """Let nothing begin for so long: the account asks for it."""
         self._paused_until = max(self._paused_until, self._monotonic() + seconds)

@@ -18,6 +18,7 @@ from servicekit.pace import Pace
 log = structlog.get_logger()
 
 PAGE = 100
+FIRST_STEP_SECONDS = 60
 RETRY_AFTER_SECONDS = 1.0
 # Our key is refused, not the work: a person must give another one, and nothing is lost till then.
 KEY_REFUSED_SECONDS = 30.0
@@ -51,19 +52,24 @@ class HttpxTransport(stripe.HTTPClient):
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
+        if method == "get" and not self._pace.may_ask():
+            raise _lost("the account rests, and this can wait")
         self._pace.spend()
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 answer = await self._http.request(method, url, headers=headers, content=post_data)
         except (httpx.HTTPError, TimeoutError) as error:
-            lost = stripe.APIConnectionError(repr(error))  # type: ignore[no-untyped-call]
-            raise lost from error
+            raise _lost(repr(error)) from error
         if answer.status_code in _REST:
             self._pace.pause(_retry_after(answer.headers, _REST[answer.status_code]))
         return answer.content, answer.status_code, answer.headers
 
     async def close_async(self) -> None:
         await self._http.aclose()
+
+
+def _lost(why: str) -> stripe.APIConnectionError:
+    return stripe.APIConnectionError(why)  # type: ignore[no-untyped-call]
 
 
 async def create(
@@ -125,21 +131,25 @@ async def find_all(
 async def oldest_page(operation: str, call: Call, account: str = "") -> Body | NoAnswer:
     """Read the page from which `ending_before` goes on to everything; lists begin at the newest.
 
-    Halving the time finds it in some thirty calls at most, however long the list is.
+    Ever longer steps back, then halving what is left, find it in a few calls where the list is
+    young and in some forty where it is years old.
     """
     page = await read_page(operation, call, {}, account)
     if isinstance(page, NoAnswer) or not page["has_more"]:
         return page
     nothing_before, something_at = 0, int(page["data"][-1]["created"])
+    step = FIRST_STEP_SECONDS
     while nothing_before < something_at:
-        middle = (nothing_before + something_at) // 2
-        page = await read_page(operation, call, {"created": {"lte": middle}}, account)
+        back = something_at - step
+        halfway = (nothing_before + something_at) // 2
+        until = max(halfway, back)
+        page = await read_page(operation, call, {"created": {"lte": until}}, account)
         if isinstance(page, NoAnswer):
             return page
         if not page["data"]:
-            nothing_before = middle + 1
+            nothing_before = until + 1
         elif page["has_more"]:
-            something_at = int(page["data"][-1]["created"])
+            something_at, step = int(page["data"][-1]["created"]), step * 2
         else:
             return page
     return await _last_page(operation, call, {"created": {"lte": something_at}}, account)

@@ -52,6 +52,7 @@ class StripeProvider:
             base_addresses={"api": address},
             max_network_retries=0,
         ).v1
+        self._oldest: dict[str, Body] = {}
 
     async def close(self) -> None:
         await self._transport.close_async()
@@ -227,11 +228,17 @@ class StripeProvider:
         """Read the oldest page behind the cursor, oldest first."""
         operation = "balance_transactions.list"
         listed = self._stripe.balance_transactions.list_async
-        if cursor is None:
+        if cursor is None and account not in self._oldest:
             page = await calls.oldest_page(operation, listed, account)
-        else:
-            page = await calls.read_page(operation, listed, {"ending_before": cursor}, account)
-        return None if isinstance(page, NoAnswer) else list(reversed(page["data"]))
+            if not isinstance(page, NoAnswer) and page["data"]:
+                # It stays the oldest: who asks again before anything is old enough to be passed
+                # does not search again.
+                self._oldest[account] = page["data"][-1]
+            return None if isinstance(page, NoAnswer) else list(reversed(page["data"]))
+        first = [] if cursor else [self._oldest[account]]
+        before = {"ending_before": cursor or first[0]["id"]}
+        page = await calls.read_page(operation, listed, before, account)
+        return None if isinstance(page, NoAnswer) else [*first, *reversed(page["data"])]
 
 
 def _stage_of(stage: Stage) -> dict[str, str]:

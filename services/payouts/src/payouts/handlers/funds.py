@@ -1,5 +1,6 @@
 """The provider's balance against what the books hold there, read at most once a second."""
 
+import asyncio
 import time
 
 from payouts.domain.funds import ProviderFunds
@@ -35,13 +36,21 @@ class FundsReader:
         self._provider = provider
         self._ledger = ledger
         self._readings: dict[str, tuple[float, ProviderFunds]] = {}
+        self._on_their_way: dict[str, asyncio.Task[ProviderFunds | None]] = {}
 
     async def read(self, currency: str) -> ProviderFunds | None:
         """Return the reading, None if the provider does not answer."""
         read_at, funds = self._readings.get(currency, (0.0, None))
         if funds is not None and time.monotonic() - read_at < FRESH_SECONDS:
             return funds
-        return await self.read_anew(currency)
+        # Whoever comes while it is read waits for that answer: a call each, when a reading grows
+        # old under a whole run, would be more than the provider takes.
+        reading = self._on_their_way.get(currency)
+        if reading is None:
+            reading = asyncio.create_task(self.read_anew(currency))
+            self._on_their_way[currency] = reading
+            reading.add_done_callback(lambda _: self._on_their_way.pop(currency))
+        return await asyncio.shield(reading)
 
     async def read_anew(self, currency: str) -> ProviderFunds | None:
         """Return a new reading: what was lent a moment ago is not lent once more."""

@@ -44,13 +44,13 @@ class FollowCash:
     _first_seen: dict[str, datetime] = field(default_factory=dict)
 
     async def __call__(self, now: datetime) -> int:
-        """Follow a page; return how many passed where there is more to read, else 0."""
+        """Follow a page; return how many passed if all of a full one did, else 0."""
         page = await look_at_cash(self.units, self.queries, self.provider, now)
         self._first_seen = {one: self._first_seen.get(one, now) for one in page.unbooked}
         passed = [one.id for one in takewhile(lambda m: self._may_pass(m.id, now), page.movements)]
         if passed:
             await self.queries.move_cursor(CURSOR, passed[-1])
-        return len(passed) if len(page.movements) >= FULL_PAGE else 0
+        return len(passed) if len(passed) >= FULL_PAGE else 0
 
     def _may_pass(self, movement_id: str, now: datetime) -> bool:
         first_seen = self._first_seen.get(movement_id)
