@@ -30,6 +30,7 @@ class Limit:
             self.turned_away += 1
             error = ApiError(429, "rate_limit", "Too many requests.")
             return Answer(error.status, error.body(), RETRY_AFTER)
-        self._left -= 1
+        # What came while there was no limit is not held against who comes under one.
+        self._left = max(0.0, self._left - 1)
         self.taken += 1
         return None

@@ -8,6 +8,8 @@ def test_no_more_are_taken_than_the_limit_gives() -> None:
     """A second's worth at once, then as many a second, whatever comes."""
     now = [0.0]
     limit = Limit(lambda: now[0])
+    assert all(limit.refusal(0) is None for _ in range(500))
+    limit.taken = 0
     for _ in range(1_000):
         limit.refusal(20)
         now[0] += 0.01
