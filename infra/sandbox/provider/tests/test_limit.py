@@ -13,7 +13,7 @@ def test_no_more_are_taken_than_the_limit_gives() -> None:
     for _ in range(1_000):
         limit.refusal(20)
         now[0] += 0.01
-    assert 200 <= limit.taken <= 221 and limit.taken + limit.turned_away == 1_000
+    assert 195 <= limit.taken <= 221 and limit.taken + limit.turned_away == 1_000
     assert limit.refusal(0) is None
 
 
