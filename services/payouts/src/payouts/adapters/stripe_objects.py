@@ -26,8 +26,15 @@ FINAL_REASONS = frozenset(
     }
 )
 
-_REFUND_STATUSES = {status.value: status for status in ProviderRefundStatus}
-_PAYOUT_STATUSES = {status.value: status for status in ProviderPayoutStatus}
+# What was cancelled there did not arrive: its cash comes back as that of a failed one.
+CANCELED = "canceled"
+CANCELLED_BY_PROVIDER = "cancelled-by-provider"
+_REFUND_STATUSES = {status.value: status for status in ProviderRefundStatus} | {
+    CANCELED: ProviderRefundStatus.FAILED
+}
+_PAYOUT_STATUSES = {status.value: status for status in ProviderPayoutStatus} | {
+    CANCELED: ProviderPayoutStatus.FAILED
+}
 # Anything else is open: evidence is asked for, or looked at.
 _DISPUTE_STATUSES = {
     "warning_needs_response": ProviderDisputeStatus.INQUIRY,
@@ -43,7 +50,7 @@ _BY_CATEGORY = frozenset({"refund", "refund_failure", "dispute", "dispute_revers
 
 
 def refund_seen(body: Body) -> RefundSeen:
-    reason = body.get("failure_reason") or body.get("pending_reason")
+    reason = body.get("failure_reason") or _cancelled(body) or body.get("pending_reason")
     return RefundSeen(
         attempt=int(body["metadata"]["attempt"]),
         provider_refund_id=body["id"],
@@ -90,7 +97,7 @@ def payout_seen(body: Body) -> PayoutSeen:
         status=_PAYOUT_STATUSES.get(body["status"], ProviderPayoutStatus.IN_TRANSIT),
         balance_transaction=body.get("balance_transaction"),
         failure_balance_transaction=body.get("failure_balance_transaction"),
-        reason=body.get("failure_code"),
+        reason=body.get("failure_code") or _cancelled(body),
     )
 
 
@@ -114,6 +121,10 @@ def movement(body: Body, account: str) -> Movement:
         currency=body["currency"].upper(),
         created_at=datetime.fromtimestamp(int(body["created"]), UTC),
     )
+
+
+def _cancelled(body: Body) -> str | None:
+    return CANCELLED_BY_PROVIDER if body["status"] == CANCELED else None
 
 
 def _kind_of(body: Body) -> str:

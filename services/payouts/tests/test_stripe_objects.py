@@ -1,0 +1,49 @@
+"""What Stripe calls cancelled ends as what failed does: nothing stands still for ever."""
+
+import pytest
+
+from payouts.adapters.stripe_objects import payout_seen, refund_seen
+from payouts.domain.ledger import Row
+from payouts.domain.payout_attempt import AttemptState
+from payouts.domain.refund import RefundState, request
+from payouts.domain.refund_outcome import observe
+from payouts.domain.refund_sending import RefundStep, next_step, send
+from payouts.domain.stage import StageState
+from payouts.domain.stage_outcome import TransferSeen, observe_payout, observe_transfer
+from payouts.domain.stage_sending import StageStep, submit
+from payouts.domain.stage_sending import next_step as next_stage_step
+from payouts.domain.stage_sending import send as send_stage
+from services.payouts.tests.builders import NOW, a_destination, a_sent_stage, some_money
+
+
+@pytest.mark.parametrize("cash", ["txn_out", None], ids=["cash left", "no cash"])
+def test_a_cancelled_refund_is_tried_again(cash: str | None) -> None:
+    """Whether its cash had left for it and is back, or never moved."""
+    asked = request(some_money(), "verdict-reached/campaign-1", NOW)
+    body = {"id": "re_1", "status": "requires_action", "metadata": {"attempt": "1"}}
+    waiting = observe(
+        send(asked.refund, NOW), asked.money, refund_seen(body | {"balance_transaction": cash}), NOW
+    )
+    assert waiting.refund.state is RefundState.PENDING
+    back = {"failure_balance_transaction": cash and "txn_back"}
+    over = body | {"status": "canceled", "balance_transaction": cash} | back
+    ended = observe(waiting.refund, waiting.money, refund_seen(over), NOW)
+    assert (ended.refund.state, ended.refund.reason) == (
+        RefundState.FAILED,
+        "cancelled-by-provider",
+    )
+    assert [one.row for one in ended.postings] == ([Row.REFUND_CASH_BACK] if cash else [])
+    assert next_step(ended.refund, NOW) is RefundStep.SEND
+
+
+def test_a_cancelled_payout_is_sent_again_without_a_second_transfer() -> None:
+    """The money is on the creator's account there already."""
+    sent = observe_transfer(a_sent_stage(), TransferSeen(1, "tr_1", "txn_1")).stage
+    body = {"id": "po_1", "status": "pending", "metadata": {"attempt": "1"}}
+    going = observe_payout(send_stage(sent, NOW), payout_seen(body), NOW).stage
+    assert going.state is StageState.IN_TRANSIT
+    ended = observe_payout(going, payout_seen(body | {"status": "canceled"}), NOW).stage
+    assert (ended.state, ended.attempt.state) == (StageState.FAILED, AttemptState.FAILED)
+    assert ended.reason == "cancelled-by-provider"
+    again = submit(ended, (), a_destination(), NOW).stage
+    assert next_stage_step(again, NOW) is StageStep.SEND_PAYOUT
