@@ -11,6 +11,11 @@ from sosst_contracts.money import UnknownCurrency, exponent
 
 # Any integer reader of JSON can hold it (`events.md` rule 7).
 LARGEST_GOAL = 2**53 - 1
+# What the payment provider counts otherwise than ISO 4217 (docs.stripe.com/currencies): ISK and
+# UGX in hundredths, MGA in whole ones. Our amounts would move a hundredth or the hundredfold there.
+COUNTED_OTHERWISE = frozenset({"ISK", "UGX", "MGA"})
+# Of three decimal digits it wants the last one to be 0, which a share of a pledge need not be.
+DIGITS_MAX = 2
 
 
 class CampaignState(StrEnum):
@@ -151,9 +156,12 @@ def launch_campaign(launch: Launch, now: datetime) -> Campaign:
     if not 0 < launch.goal <= LARGEST_GOAL:
         raise Refused("invalid-goal", f"the goal must be above zero and at most {LARGEST_GOAL}")
     try:
-        exponent(launch.currency)
+        digits = exponent(launch.currency)
     except UnknownCurrency as error:
         raise Refused("unknown-currency", str(error)) from None
+    if launch.currency in COUNTED_OTHERWISE or digits > DIGITS_MAX:
+        detail = f"the payment provider does not count {launch.currency} as we do"
+        raise Refused("currency-counted-otherwise", detail)
     try:
         ZoneInfo(launch.zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):

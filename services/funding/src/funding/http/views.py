@@ -35,6 +35,7 @@ _INVALID = {
     "unknown-zone",
     "duplicate-reward",
     "unknown-currency",
+    "currency-counted-otherwise",
     "invalid-amount",
     "capture-incomplete",
     "return-incomplete",
