@@ -22,8 +22,8 @@ from payouts.handlers.claim_links import (
     try_again_by_link,
     wish_other_way_by_link,
 )
-from payouts.http.claim_page import amount_text
 from payouts.http.claim_words import WORDS
+from payouts.http.printing import Language, amount_text
 from payouts.ports.claim_links import LinkName
 from servicekit.problems import install_problems
 from services.payouts.tests.builders import NOW, SHARES
@@ -348,5 +348,5 @@ def test_amounts_are_written_as_people_write_them(
     amount: int, currency: str, french: str, english: str
 ) -> None:
     """By the currency's own digits, in the language's own marks."""
-    assert amount_text(amount, currency, "fr") == french
-    assert amount_text(amount, currency, "en") == english
+    assert amount_text(amount, currency, Language.FRENCH) == french
+    assert amount_text(amount, currency, Language.ENGLISH) == english

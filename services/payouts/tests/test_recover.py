@@ -664,6 +664,23 @@ async def _charged_back(
 REFUNDS = "payouts.refunds"
 
 
+async def recovered_with_what_was_told(payouts: Payouts, backup: Backup) -> Payouts:
+    """Bring the backup back by the ledger and what the topic of refunds says, and live on."""
+    ledger, cash = await ledger_of(payouts), payouts.provider.cash
+    told = [r.record for r in await payouts.outbox.page(10_000) if r.record.topic == REFUNDS]
+    payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
+    again = restore(payouts, backup)
+    again.provider.cash = cash
+    await roll_forward(again, ledger)
+    facts = [Unexplained(record, CAMPAIGN, at, "") for at, record in numbered(told)]
+    for _ in range(2):  # It may have died in between.
+        await recovery_of(again).roll_forward(facts)
+        lines = await recover(again)
+        assert not [line for line in lines if "a person" in line or "wait to be" in line], lines
+    await live(again, 5)
+    return again
+
+
 @pytest.mark.trap(23)
 @pytest.mark.parametrize("saved", ["nothing", "asked"])
 @pytest.mark.parametrize("lived", ["unsent", "sent", "taken_back"])
@@ -681,18 +698,8 @@ async def test_what_two_people_approved_after_the_backup_is_paid_once(
         await cancelled(payouts, refund)
     elif lived == "sent":
         await live(payouts, 3)
-    ledger, cash = await ledger_of(payouts), payouts.provider.cash
-    told = [r.record for r in await payouts.outbox.page(10_000) if r.record.topic == REFUNDS]
-    payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
-    again = restore(payouts, backup)
-    again.provider.cash = cash
-    await roll_forward(again, ledger)
-    facts = [Unexplained(record, CAMPAIGN, at, "") for at, record in numbered(told)]
-    for _ in range(2):  # It may have died in between.
-        await recovery_of(again).roll_forward(facts)
-        lines = await recover(again)
-        assert not [line for line in lines if "a person" in line or "wait to be" in line], lines
-    await live(again, 5)
+    ledger = await ledger_of(payouts)
+    again = await recovered_with_what_was_told(payouts, backup)
     back = 0 if lived == "taken_back" else 2_000
     assert again.provider.refunded.get("ch_1", 0) == back
     (known,) = await again.queries.refunds(CAMPAIGN, "", 10)
@@ -726,18 +733,8 @@ async def test_what_was_given_for_a_claim_after_the_backup_is_given_once(
         await cancelled(payouts, refund)
     elif lived == "sent":
         await live(payouts, 3)
-    ledger, cash = await ledger_of(payouts), payouts.provider.cash
-    told = [r.record for r in await payouts.outbox.page(10_000) if r.record.topic == REFUNDS]
-    payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
-    again = restore(payouts, backup)
-    again.provider.cash = cash
-    await roll_forward(again, ledger)
-    facts = [Unexplained(record, CAMPAIGN, at, "") for at, record in numbered(told)]
-    for _ in range(2):  # It may have died in between.
-        await recovery_of(again).roll_forward(facts)
-        lines = await recover(again)
-        assert not [line for line in lines if "a person" in line or "wait to be" in line], lines
-    await live(again, 5)
+    ledger = await ledger_of(payouts)
+    again = await recovered_with_what_was_told(payouts, backup)
     sent = wanted.amount if lived in ("unsent", "sent") or wanted.amount == 500 else 0
     assert again.provider.refunded.get("ch_1", 0) - before == sent
     known = await again.queries.refund(CAMPAIGN, refund.refund_id)

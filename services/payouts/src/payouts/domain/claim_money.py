@@ -24,6 +24,7 @@ from payouts.domain.refund import (
     RefundKind,
     RefundState,
     did,
+    made_of,
     move,
     noted,
     owed_posting,
@@ -122,23 +123,11 @@ def refunded_of(money: PledgeMoney, refunds: Iterable[Refund]) -> int:
 
 def asked(wanted: ClaimMoney, money: PledgeMoney, by: str, now: datetime) -> Refund:
     """Return what is asked for, before anybody has looked whether it can be given."""
-    return Refund(
-        refund_id=claim_refund_id(money.campaign_id, wanted.claim_id),
-        campaign_id=money.campaign_id,
-        pledge_id=money.pledge_id,
-        backer_id=money.backer_id,
-        amount=wanted.amount,
-        currency=money.currency,
-        provider=money.provider,
-        payment_reference=money.payment_reference,
-        cause=claim_cause(wanted.claim_id),
-        state=RefundState.AWAITING_APPROVAL,
-        created_at=now,
-        acts=(Act(ActKind.ASKED, by, now, wanted.reason),),
-        kind=wanted.kind,
-        payer=wanted.payer,
-        refundable_until=money.refundable_until,
-    )
+    name = claim_refund_id(money.campaign_id, wanted.claim_id)
+    cause, state = claim_cause(wanted.claim_id), RefundState.AWAITING_APPROVAL
+    new = made_of(money, name, wanted.amount, cause, state, now)
+    act = Act(ActKind.ASKED, by, now, wanted.reason)
+    return replace(new, acts=(act,), kind=wanted.kind, payer=wanted.payer)
 
 
 def asked_again(known: Refund, wanted: ClaimMoney) -> Refund:

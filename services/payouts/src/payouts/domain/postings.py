@@ -202,8 +202,7 @@ def last_stage_approved(approval_id: str, divided: LastStage) -> Posting:
 def last_stage_approval_fallen(approval_id: str, divided: LastStage) -> Posting:
     """Row 14 undone entry by entry, before anything was submitted."""
     made = last_stage_approved(approval_id, divided)
-    undone = tuple(Entry(one.credit, one.debit, one.amount) for one in reversed(made.entries))
-    return Posting(made.row, APPROVAL_FALLEN + approval_id, undone)
+    return _undone(made, APPROVAL_FALLEN + approval_id)
 
 
 def fee_waived(waiver_id: str, platform: int, tax: int, owed: int) -> Posting:
@@ -271,8 +270,7 @@ def stage_reversed(amount: int, balance_transaction: str) -> Posting:
 def stage_taken_back(submission_id: str, amount: int, set_off: int = 0) -> Posting:
     """Row 15 undone entry by entry: no transfer of it was ever made, so all is owed as before."""
     made = stage_submitted(submission_id, amount, set_off)
-    undone = tuple(Entry(one.credit, one.debit, one.amount) for one in reversed(made.entries))
-    return Posting(made.row, f"stage-taken-back/{submission_id}", undone)
+    return _undone(made, f"stage-taken-back/{submission_id}")
 
 
 def stage_cancelled(approval_id: str, amount: int) -> Posting:
@@ -309,8 +307,7 @@ def compensation(
 def compensation_taken_back(refund_id: str, amount: int, payer: Payer, blocks: int = 0) -> Posting:
     """Row 20 undone entry by entry, before anything was sent: it is the payer's again."""
     made = compensation(refund_id, amount, payer, claimable=False)
-    undone = tuple(Entry(one.credit, one.debit, one.amount) for one in reversed(made.entries))
-    return Posting(made.row, f"refund-cancelled/{refund_id}{_again(blocks)}", undone)
+    return _undone(made, f"refund-cancelled/{refund_id}{_again(blocks)}")
 
 
 def debt_settled(debt_id: str, amount: int) -> Posting:
@@ -397,6 +394,12 @@ def _again(blocks: int) -> str:
 def _entries(*moves: tuple[Account, Account, int]) -> tuple[Entry, ...]:
     """Return the entries of a row, without those that move nothing."""
     return tuple(Entry(debit, credit, amount) for debit, credit, amount in moves if amount)
+
+
+def _undone(made: Posting, cause: str) -> Posting:
+    """Return what takes it back entry by entry, under a cause of its own."""
+    entries = tuple(Entry(one.credit, one.debit, one.amount) for one in reversed(made.entries))
+    return Posting(made.row, cause, entries)
 
 
 def _cash(row: Row, balance_transaction: str, leg: str, *entries: Entry) -> Posting:

@@ -335,6 +335,26 @@ def taken_back_posting(refund: Refund, name: str, repaid: int = 0, blocks: int =
     return postings.compensation_taken_back(name, refund.amount, refund.payer, blocks)
 
 
+def made_of(
+    money: PledgeMoney, refund_id: str, amount: int, cause: str, state: RefundState, now: datetime
+) -> Refund:
+    """Return a new refund of this pledge's payment; the amount in minor units."""
+    return Refund(
+        refund_id=refund_id,
+        campaign_id=money.campaign_id,
+        pledge_id=money.pledge_id,
+        backer_id=money.backer_id,
+        amount=amount,
+        currency=money.currency,
+        provider=money.provider,
+        payment_reference=money.payment_reference,
+        cause=cause,
+        state=state,
+        created_at=now,
+        refundable_until=money.refundable_until,
+    )
+
+
 def request(money: PledgeMoney, cause: str, now: datetime) -> RefundDecision:
     """Ask for all that can be returned of a pledge (row 3); `Refused` when there is nothing."""
     return request_part(money, money.returnable, cause, now)
@@ -345,21 +365,9 @@ def request_part(
 ) -> RefundDecision:
     """Ask for a part of what can be returned of a pledge (row 3)."""
     reserved = reserve(money, amount)
-    refund = Refund(
-        refund_id=refund_id_of(money.pledge_id, cause),
-        campaign_id=money.campaign_id,
-        pledge_id=money.pledge_id,
-        backer_id=money.backer_id,
-        amount=amount,
-        currency=money.currency,
-        provider=money.provider,
-        payment_reference=money.payment_reference,
-        cause=cause,
-        state=RefundState.REQUESTED,
-        created_at=now,
-        unpaid=unpaid,
-        refundable_until=money.refundable_until,
-    )
+    refund_id = refund_id_of(money.pledge_id, cause)
+    made = made_of(money, refund_id, amount, cause, RefundState.REQUESTED, now)
+    refund = replace(made, unpaid=unpaid)
     posting = postings.refund_requested(refund.refund_id, amount)
     return RefundDecision(refund, reserved, (posting,), (RefundCreated(refund),))
 

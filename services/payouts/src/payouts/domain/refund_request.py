@@ -21,6 +21,7 @@ from payouts.domain.refund import (
     RefundRefused,
     RefundState,
     did,
+    made_of,
     move,
     noted,
     refund_id_of,
@@ -71,22 +72,11 @@ def ask(
     """Take what the first person asks for; raises `Refused` where it could not be given now."""
     check_person(by, money, creator)
     _check(money, book, wanted.amount, wanted.advance_max)
-    return Refund(
-        refund_id=requested_id_of(money.campaign_id, wanted.request_id),
-        campaign_id=money.campaign_id,
-        pledge_id=money.pledge_id,
-        backer_id=money.backer_id,
-        amount=wanted.amount,
-        currency=money.currency,
-        provider=money.provider,
-        payment_reference=money.payment_reference,
-        cause=cause_of(wanted.request_id),
-        state=RefundState.AWAITING_APPROVAL,
-        created_at=now,
-        acts=(Act(ActKind.ASKED, by, now, wanted.reason),),
-        advance_max=wanted.advance_max,
-        refundable_until=money.refundable_until,
-    )
+    name = requested_id_of(money.campaign_id, wanted.request_id)
+    cause, state = cause_of(wanted.request_id), RefundState.AWAITING_APPROVAL
+    asked = made_of(money, name, wanted.amount, cause, state, now)
+    act = Act(ActKind.ASKED, by, now, wanted.reason)
+    return replace(asked, acts=(act,), advance_max=wanted.advance_max)
 
 
 def asked_again(known: Refund, wanted: Wanted) -> Refund:

@@ -12,8 +12,8 @@ from payouts.domain.claim_link import wishes_other_way
 from payouts.domain.refund import Refund, RefundKind, RefundState
 from payouts.handlers.claim_links import OpenedClaim
 from payouts.http.claim_words import WORDS, Words, said
+from payouts.http.printing import Language, amount_text
 from servicekit.pages import LANGUAGES, STYLE, Page
-from sosst_contracts.money import exponent
 
 PATH = "/claims"
 _TEMPLATES = Environment(
@@ -80,7 +80,7 @@ def _shown(opened: OpenedClaim, words: Words, language: str, now: datetime) -> C
     refund = opened.refund
     waits = refund.state is RefundState.CLAIMABLE and refund.other_means is None
     return ClaimShown(
-        amount=amount_text(refund.amount, refund.currency, language),
+        amount=amount_text(refund.amount, refund.currency, Language(language)),
         campaign=opened.title or refund.campaign_id,
         cause=_cause(refund, words),
         state=said(words, "state", refund.state.value),
@@ -104,13 +104,3 @@ def _reference(refund: Refund) -> str:
     if refund.state is not RefundState.SUCCEEDED:
         return ""
     return refund.attempt.provider_refund_id or ""
-
-
-def amount_text(amount: int, currency: str, language: str) -> str:
-    """Return an amount as it is written in the language, with its currency."""
-    digits = exponent(currency)
-    whole, rest = divmod(amount, 10**digits)
-    text = f"{whole:,}{f'.{rest:0{digits}d}' if digits else ''}"
-    if language == "fr":
-        text = text.replace(",", "\u202f").replace(".", ",")
-    return f"{text}\u00a0{currency}"

@@ -14,7 +14,7 @@ from payouts.http.printing import (
     Language,
     Sheet,
     Table,
-    amount_text,
+    amounts_table,
     day_text,
     printed,
     rate_text,
@@ -219,16 +219,10 @@ def _services(invoice: Invoice, language: Language) -> Table:
         (f"{words['tax']} {rate}", fees.tax),
         (words["total"], fees.total),
     )
-    lines = tuple(
-        (label, amount_text(amount, invoice.currency, language)) for label, amount in amounts
-    )
-    return Table(words["fees"], lines, summed=True)
+    return amounts_table(words["fees"], amounts, invoice.currency, language)
 
 
 def _payment(invoice: Invoice, language: Language) -> Table:
     words = WORDS[language]
     amounts = (words["withheld"], invoice.withheld), (words["due"], invoice.due)
-    lines = tuple(
-        (label, amount_text(amount, invoice.currency, language)) for label, amount in amounts
-    )
-    return Table(words["payment"], lines, summed=True)
+    return amounts_table(words["payment"], amounts, invoice.currency, language)

@@ -62,6 +62,19 @@ class Sheet:
     notes: tuple[str, ...] = ()
 
 
+def amounts_table(
+    heading: str,
+    lines: Iterable[tuple[str, int]],
+    currency: str,
+    language: Language,
+    *,
+    summed: bool = True,
+) -> Table:
+    """Return a table of labels and amounts of minor units."""
+    shown = ((label, amount_text(amount, currency, language)) for label, amount in lines)
+    return Table(heading, tuple(shown), summed)
+
+
 def printed(sheet: Sheet, language: Language) -> HTMLResponse:
     """Return the page, which loads nothing and runs nothing."""
     body = "".join(map(_table, sheet.tables))

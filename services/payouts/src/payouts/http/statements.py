@@ -17,6 +17,7 @@ from payouts.http.printing import (
     Sheet,
     Table,
     amount_text,
+    amounts_table,
     day_text,
     printed,
     rate_text,
@@ -207,8 +208,8 @@ def statement_sheet(stage: Stage, statement: Statement, language: Language) -> S
     words, fees = WORDS[language], statement.fees
 
     def table(heading: str, *lines: tuple[str, int], summed: bool = True) -> Table:
-        shown = ((words[n], amount_text(one, stage.currency, language)) for n, one in lines)
-        return Table(words[heading], tuple(shown), summed)
+        named = ((words[name], amount) for name, amount in lines)
+        return amounts_table(words[heading], named, stage.currency, language, summed=summed)
 
     funds = table(
         "funds",
