@@ -503,7 +503,7 @@ class Machine(RuleBasedStateMachine):
         destination = self.run(self.payouts.queries.destination(CAMPAIGN))
         version = destination.version if destination else 0
         revision = stage.milestone.revision if stage.milestone else 0
-        shown, _ = self.run(self.processes[0].payouts.stages.explain(CAMPAIGN, stage.number))
+        shown, _ = self.run(self.payouts.stages.explain(CAMPAIGN, stage.number))
         asked = Asked(shown.amount or 0, "EUR", version, revision, by)
         concerned = self.run(concern_of(self.payouts.queries, CAMPAIGN, by))
         now = self.clock.now()
