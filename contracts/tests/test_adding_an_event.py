@@ -12,6 +12,8 @@ import pytest
 from contracts.tools.folders import HERE
 
 REPOSITORY = HERE.root.parent
+# Offenders against every check are shown to it once: one event more is none of them.
+UNCONCERNED = (Path(__file__).name, "test_checks_bite.py")
 BLOCK = re.compile(r"^```(\w+) ([\w-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -43,10 +45,8 @@ def test_the_description_is_enough(repository: Path) -> None:
     assert f"wrote {frozen}" in written
     assert (repository / "contracts" / frozen).exists()
     assert f"### {name}" in (repository / "contracts" / "EVENTS.md").read_text()
-    tests = "contracts/tests"
-    _run(
-        repository, sys.executable, "-m", "pytest", tests, f"--ignore={tests}/{Path(__file__).name}"
-    )
+    left_out = [f"--ignore=contracts/tests/{name}" for name in UNCONCERNED]
+    _run(repository, sys.executable, "-m", "pytest", "contracts/tests", *left_out)
 
 
 def test_a_forgotten_step_is_told(repository: Path) -> None:

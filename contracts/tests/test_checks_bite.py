@@ -139,9 +139,9 @@ def example_with(**changes: object) -> Callable[[Folders], None]:
     return plant
 
 
-def topic_with(**changes: object) -> Callable[[Folders], None]:
+def topic_with(topic: str = "funding.pledges", **changes: object) -> Callable[[Folders], None]:
     def plant(copy: Folders) -> None:
-        path = copy.topics / "funding.pledges.yaml"
+        path = copy.topics / f"{topic}.yaml"
         fields = yaml.safe_load(path.read_text()) | changes
         path.write_text(yaml.safe_dump({k: v for k, v in fields.items() if v is not None}))
 
@@ -185,8 +185,17 @@ FILES: list[tuple[str, str, Callable[[Folders], None]]] = [
     ("order", "disagree about a gap-free sequence", topic_with(ordering="none")),
     ("retention", "are kept for ever", topic_with(retention_ms=1000)),
     ("personal data", "names people", topic_with(personal_data="none")),
+    ("forgetting", "what a record without a value means", topic_with(cleanup="compact")),
+    ("people", "not restricted and compacted", topic_with("platform.people", audience="company")),
+    ("told of nothing", "is told and is no event", topic_with(told={"pledge-lost": ["backer"]})),
+    ("told to somebody", "known are", topic_with(told={"pledge-placed": ["everybody"]})),
     ("kind of group", "neither projection nor reaction", topic_with(consumers=reader(kind="x"))),
     ("name of group", "not named for its", topic_with(consumers=reader(group="payouts"))),
+    (
+        "word glued to a group",
+        "not named for its",
+        topic_with(consumers=reader(group="payouts-funding-pledges2")),
+    ),
     ("group twice", "stands twice", topic_with(consumers=reader() * 2)),
 ]
 

@@ -15,12 +15,14 @@ from sosst_contracts.codec import (
     VALUE_BYTES_MAX,
     Decoded,
     Draft,
+    Erased,
     OversizedEvent,
     Record,
     UnknownMajor,
     UnknownType,
     Unusable,
     decode,
+    tombstone,
 )
 from sosst_contracts.event import Event
 from sosst_contracts.registry import REGISTRY
@@ -189,6 +191,15 @@ def test_readers_ignore_new_fields_and_map_new_words_to_unknown() -> None:
     read = decode(with_value(record_of(sample(PLEDGE)), brand_new=1, standing="frozen"))
     assert isinstance(read, Decoded)
     assert isinstance(read.event, PLEDGE) and read.event.standing == "unknown"
+
+
+def test_a_record_without_a_value_erases_its_key_where_the_topic_is_compacted() -> None:
+    """No header is needed; on any other topic it is unusable, and cannot be made."""
+    assert decode(tombstone(platform.PersonDescribed, "anna")) == Erased("anna")
+    bare = Record(PLEDGE.topic, b"campaign-1", None, ())
+    assert isinstance(decode(bare), Unusable)
+    with pytest.raises(ValueError, match="not compacted"):
+        tombstone(PLEDGE, "campaign-1")
 
 
 def test_deeply_nested_json_is_refused_and_not_a_crash() -> None:

@@ -162,7 +162,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(event_type=st.sampled_from(REGISTRY.event_types), data=st.data())
 def test_any_json_in_any_field(event_type: type[Event], data: st.DataObject) -> None:
     """Whatever JSON stands in a field of any event, there is an answer."""
@@ -172,7 +172,7 @@ def test_any_json_in_any_field(event_type: type[Event], data: st.DataObject) -> 
     _answered(replace(record, value=value))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     name=st.sampled_from(NAMES),
     value=st.none() | st.binary(max_size=60) | st.datetimes().map(lambda t: t.isoformat().encode()),

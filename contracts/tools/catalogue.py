@@ -1,12 +1,12 @@
 """EVENTS.md: the catalogue for people, with a picture of who reads whom."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from contracts.tools.examples import examples_of
 from contracts.tools.folders import Folders
 from contracts.tools.schemas import Schema, schema_of
-from contracts.tools.topic_files import TopicFile, read_topic_files
+from contracts.tools.topic_files import TOLD, TopicFile, read_topic_files
 from sosst_contracts.event import Event
 from sosst_contracts.registry import Registry
 
@@ -54,22 +54,25 @@ def _topic_part(folders: Folders, one: TopicFile, registry: Registry) -> list[st
     parts = ["", f"## {one.name}", "", fields["description"], ""]
     parts += [
         f"Owner {fields['owner']} · audience {fields['audience']} · key `{fields['key']}` · "
-        f"{fields['partitions']} partitions · kept {_kept(fields['retention_ms'])}",
+        f"{fields['partitions']} partitions · kept {_kept(fields)}",
         "",
         f"Order: {fields['ordering']}. Personal data: {fields['personal_data']}. "
         f"Readers: {', '.join(readers) or 'none in the suite'}. "
         f"Dead-letter topic: {fields['dead_letter']}.",
     ]
     for event in registry.on_topic(one.name):
-        parts += _event_part(folders, event)
+        parts += _event_part(folders, event, fields["told"].get(event.name, ()))
     return parts
 
 
-def _kept(retention_ms: int) -> str:
+def _kept(fields: dict[str, Any]) -> str:
+    retention_ms = fields["retention_ms"]
+    if fields["cleanup"] == "compact":
+        return "the latest of each key"
     return "for ever" if retention_ms == -1 else f"{retention_ms // MILLISECONDS_OF_A_DAY} days"
 
 
-def _event_part(folders: Folders, event: type[Event]) -> list[str]:
+def _event_part(folders: Folders, event: type[Event], told: Iterable[str]) -> list[str]:
     schema = schema_of(event)
     name = f"{event.owner()}.{event.name}"
     versions = ", ".join(_versions(folders, name) | {event.version: None})
@@ -77,6 +80,8 @@ def _event_part(folders: Folders, event: type[Event]) -> list[str]:
     parts += [
         f"`{event.type_name()}` · versions {versions} · "
         f"[`{event.schema_id()}`](schemas/{name}/{event.version}.json)",
+        "",
+        f"Told to: {'; '.join(TOLD[word] for word in told) or 'nobody'}.",
         "",
         "| field | type | | meaning |",
         "|---|---|---|---|",

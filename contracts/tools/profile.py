@@ -16,8 +16,9 @@ FORBIDDEN = {
     "const": "vocabularies are open: x-extensible-enum",
 }
 
-# What people are called in events is a pseudonym; addresses and names have no place in them.
-LEVELS = ("none", "pseudonym")
+# What people are called in events is a pseudonym; addresses and names have their place on one
+# topic that can forget them, and nowhere else.
+LEVELS = ("none", "pseudonym", "personal")
 
 
 def faults_of(schema: Schema) -> list[str]:

@@ -156,6 +156,13 @@ class UnknownMajor:
     type: str
 
 
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """A tombstone: what a compacted topic said of this key is to be forgotten."""
+
+    key: str
+
+
 class _Refusal(Exception):
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason)
@@ -163,7 +170,14 @@ class _Refusal(Exception):
         self.detail = detail
 
 
-def decode(record: Record) -> Decoded | Unusable | UnknownType | UnknownMajor:
+def tombstone(event_type: type[Event], key: str) -> Record:
+    """Return the record that erases a key of a compacted topic; any other topic: `ValueError`."""
+    if not event_type.compacted:
+        raise ValueError(f"{event_type.topic} is not compacted, nothing on it can be erased")
+    return Record(event_type.topic, key.encode(), None, ())
+
+
+def decode(record: Record) -> Decoded | Erased | Unusable | UnknownType | UnknownMajor:
     """Read a record; never raises, whatever the bytes are."""
     headers = dict(record.headers)
     try:
@@ -175,8 +189,10 @@ def decode(record: Record) -> Decoded | Unusable | UnknownType | UnknownMajor:
 
 def _decode(
     record: Record, headers: dict[str, bytes | None]
-) -> Decoded | UnknownType | UnknownMajor:
+) -> Decoded | Erased | UnknownType | UnknownMajor:
     key = _key(record)
+    if record.value is None and REGISTRY.is_compacted(record.topic):
+        return Erased(key)  # Whoever erases need not say anything else: no header is asked for.
     if (version := _header(headers, "ce_specversion")) != SPECIFICATION_VERSION:
         raise _Refusal("malformed-header", f"ce_specversion is not 1.0 ({len(version)} characters)")
     type_name = _header(headers, "ce_type")

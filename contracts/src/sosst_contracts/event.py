@@ -37,7 +37,8 @@ class Event(Part):
     `topic`, `name` and `version` ("major.minor") are the contract. `key_field` names the field
     that is the record's key. `sequenced` says whether facts carry a gap-free number per key.
     `about_fields` name the things within the key that a fact is about: two facts that share one
-    are told apart from their neighbours of the same key by it (decision 0015).
+    are told apart from their neighbours of the same key by it (decision 0015). On a `compacted`
+    topic the latest fact of a key says everything, and a record without a value erases it.
     """
 
     topic: ClassVar[str]
@@ -46,6 +47,7 @@ class Event(Part):
     key_field: ClassVar[str] = "campaign_id"
     sequenced: ClassVar[bool] = True
     about_fields: ClassVar[tuple[str, ...]] = ()
+    compacted: ClassVar[bool] = False
 
     @classmethod
     @cache
@@ -139,6 +141,12 @@ def _of_a_whole(shares: list[int]) -> list[int]:
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 # People are named by person id only; the schema says so for those who must know where they are.
 Person = Annotated[Identifier, Field(json_schema_extra={"x-personal-data": "pseudonym"})]
+# What says who or where a person is; only on restricted topics that can forget it.
+PersonalText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=320),
+    Field(json_schema_extra={"x-personal-data": "personal"}),
+]
 Text = Annotated[str, StringConstraints(max_length=1_000)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=140)]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]

@@ -38,6 +38,8 @@ __all__ = [
     "PledgeReminderDue",
     "PledgeWithdrawn",
     "Reward",
+    "TeamChanged",
+    "TeamMember",
     "Terms",
     "VerdictReached",
 ]
@@ -153,6 +155,29 @@ class CampaignCancelled(Event):
         description="Last sequence of funding.pledges that the cancellation knows (as of N)."
     )
     cancelled_at: Instant = Field(description="When it was cancelled.")
+
+
+class TeamMember(Part):
+    """One person of a team, and what they may do on the campaign."""
+
+    person_id: Person = Field(description="Person who works on the campaign.")
+    roles: list[Annotated[str, Vocabulary("owner", "editor", "fulfilment", "moderator")]] = Field(
+        min_length=1, description="What they may: owner money, team and all of the others'."
+    )
+
+
+class TeamChanged(Event):
+    """Who works on a campaign from now on: everybody, the owner first."""
+
+    topic: ClassVar = "funding.campaigns"
+    name: ClassVar = "team-changed"
+
+    campaign_id: Identifier = Field(description="Id of the campaign.")
+    members: list[TeamMember] = Field(
+        min_length=1, description="The whole team; who is not named is not in it any more."
+    )
+    changed_by: Person = Field(description="Person who changed it.")
+    changed_at: Instant = Field(description="When it was changed.")
 
 
 class _Pledge(Event):
@@ -271,4 +296,4 @@ PledgeEvent = (
     | PledgeDropped
     | PledgeWithdrawn
 )
-FundingEvent = CampaignLaunched | VerdictReached | CampaignCancelled | PledgeEvent
+FundingEvent = CampaignLaunched | VerdictReached | CampaignCancelled | TeamChanged | PledgeEvent

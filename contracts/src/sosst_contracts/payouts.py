@@ -96,11 +96,15 @@ class RefundSucceeded(_Refund):
     """The provider returned the money."""
 
     name: ClassVar = "refund-succeeded"
-    version: ClassVar = "1.1"
+    version: ClassVar = "1.2"
 
     fully_refunded: bool = Field(description="Whether nothing of the pledge is left.")
     method: RefundMethod = Field(description="Way the money took.")
     succeeded_at: Instant = Field(description="When the provider confirmed it.")
+    came_back: Count | None = Field(
+        None,
+        description="How often its money had come back before; absent where it never had.",
+    )
 
 
 class RefundFailed(_Refund):

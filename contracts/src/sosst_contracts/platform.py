@@ -13,6 +13,7 @@ from sosst_contracts.event import (
     Instant,
     Part,
     Person,
+    PersonalText,
     Seconds,
     StageShares,
     Text,
@@ -162,3 +163,31 @@ class CancellationOrdered(Event):
     by: Person = Field(description="Person who ordered it.")
     reason: Text = Field(description="Why, as it is told to its backers.")
     ordered_at: Instant = Field(description="When it was ordered.")
+
+
+PersonRole = Annotated[str, Vocabulary("backer", "creator", "follower", "staff")]
+
+
+class PersonDescribed(Event):
+    """Who a person is and how they are reached; the latest says everything.
+
+    A record without a value erases the person: whoever reads must forget what was said.
+    """
+
+    topic: ClassVar = "platform.people"
+    name: ClassVar = "person-described"
+    key_field: ClassVar = "person_id"
+    sequenced: ClassVar = False
+    compacted: ClassVar = True
+
+    person_id: Person = Field(description="Id of the person, a pseudonym everywhere else.")
+    address: PersonalText | None = Field(None, description="E-mail address, absent if unknown.")
+    display_name: PersonalText | None = Field(None, description="How the person wants to be named.")
+    language: Identifier = Field(description="BCP 47 tag of the language to write in.")
+    zone: Identifier = Field(description="IANA zone that the person lives in.")
+    roles: list[PersonRole] = Field(
+        max_length=10, description="What the person is on the platform; staff are told of queues."
+    )
+    described_at: Instant = Field(
+        description="When it became so; an earlier description never replaces a later one."
+    )

@@ -23,6 +23,10 @@ class Registry:
     def on_topic(self, topic: str) -> list[type[Event]]:
         return [event_type for event_type in self.event_types if event_type.topic == topic]
 
+    def is_compacted(self, topic: str) -> bool:
+        """Return whether a record without a value erases its key there."""
+        return any(event_type.compacted for event_type in self.on_topic(topic))
+
     def event_type(self, topic: str, type_name: str) -> type[Event] | None:
         """Return the event of this wire name on this topic, None if there is none."""
         return self._by_type.get((topic, type_name))

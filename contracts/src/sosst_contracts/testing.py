@@ -40,6 +40,7 @@ _VALUES: dict[str, Any] = {
     "count": 250,
     "creator_id": "creator-1",
     "currency": "EUR",
+    "date": "2026-08-01",
     "delivered": 240,
     "destination_version": 1,
     "entries": [
@@ -59,7 +60,9 @@ _VALUES: dict[str, Any] = {
     "fully_refunded": True,
     "goal": 100000,
     "late_by_seconds": 2,
+    "new": "2026-09-15",
     "notification_id": "019a2b3c4d5e6f708192a3b4c5d6e7f8",
+    "old": "2026-08-01",
     "payment_reference": "ch_1",
     "pledge_id": "pledge-1",
     "pledges_sequence": 500,
@@ -131,15 +134,16 @@ def _true_hash(values: dict[str, Any]) -> str:
 
 
 def _value(event_type: type[Event], name: str, schema: dict[str, Any]) -> Any:
-    if name == "kind" and event_type.topic in _KINDS:
-        return _KINDS[event_type.topic]
+    usual = _KINDS.get(event_type.topic) if name == "kind" else None
+    if usual is not None and not _has_other_words(schema["properties"][name], usual):
+        return usual
     if name in _VALUES and not _has_other_words(schema["properties"][name], _VALUES[name]):
         return _VALUES[name]
     return _made_up(name, schema["properties"][name], schema.get("$defs", {}))
 
 
 def _has_other_words(node: dict[str, Any], usual: Any) -> bool:
-    """Whether a topic has a vocabulary where the others have free text."""
+    """Whether a topic, or one event of it, has a vocabulary without the usual word."""
     return "x-extensible-enum" in node and usual not in node["x-extensible-enum"]
 
 
@@ -158,7 +162,13 @@ def _made_up(name: str, node: dict[str, Any], definitions: dict[str, Any]) -> An
             return [_made_up(name, node["items"], definitions)] * node.get("minItems", 1)
         case "object":
             return {
-                field: _VALUES.get(field, _made_up(field, node["properties"][field], definitions))
+                field: _part(field, node["properties"][field], definitions)
                 for field in node.get("required", ())
             }
     return True
+
+
+def _part(name: str, node: dict[str, Any], definitions: dict[str, Any]) -> Any:
+    if name in _VALUES and not _has_other_words(node, _VALUES[name]):
+        return _VALUES[name]
+    return _made_up(name, node, definitions)
