@@ -5,7 +5,7 @@ from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import (
@@ -157,6 +157,25 @@ async def test_no_body_is_read_beyond_the_largest(api: FastAPI) -> None:
     for body in (endless(), b"x" * (BODY_BYTES_MAX + 1)):
         answer = await ask(api, "POST", "/lamps", headers, content=body)
         assert (answer.status_code, answer.json()["type"]) == (413, "/problems/too-large")
+
+
+async def test_a_route_may_declare_how_much_it_takes() -> None:
+    """A stream beyond the common limit is read where the route says so, and no byte beyond that."""
+    app, guard = guarded_api("lamp"), unit_guard()
+    install_problems(app)
+    large = guard.allow(Role.SERVICE, body_bytes_max=2 * BODY_BYTES_MAX)
+
+    @app.put("/films", dependencies=[large])
+    async def film(request: Request) -> int:
+        return sum([len(chunk) async for chunk in request.stream()])
+
+    async def sent(chunks: int) -> AsyncIterator[bytes]:
+        for _ in range(chunks):
+            yield bytes(BODY_BYTES_MAX // 4)
+
+    taken = await ask(app, "PUT", "/films", bearer(SERVICE), content=sent(8))
+    assert taken.json() == 2 * BODY_BYTES_MAX
+    assert (await ask(app, "PUT", "/films", bearer(SERVICE), content=sent(9))).status_code == 413
 
 
 async def test_without_any_key_of_the_issuer_it_is_503() -> None:

@@ -144,6 +144,36 @@ async def test_a_lane_before_others_always_finds_room(plumbed: Plumbed) -> None:
     assert len(await before.claim("stage", plumbed.clock.now(), 9, 30)) == 5
 
 
+async def test_a_lane_that_leaves_tokens_to_others_begins_a_handful(plumbed: Plumbed) -> None:
+    """Until there is one it asks nobody, and is woken when there is; free hands may be fewer."""
+    await offer(plumbed, "run", 300)
+    watch = Stopwatch()
+    dispatcher = dispatcher_of(plumbed, Pace(80, watch))
+    await dispatcher.hold()
+    woken = asyncio.Event()
+    lane = dispatcher.lane(spare=0.2, urgent_before=URGENT)
+    lane.wakes(woken.set)
+    assert len(await taken(lane, plumbed, 100)) == 16
+    watch.seconds += 9 / 80
+    assert await taken(lane, plumbed, 100) == []
+    await asyncio.wait_for(woken.wait(), 60)
+    assert len(await taken(lane, plumbed, 3)) == 3
+    watch.seconds += 4 / 80
+    assert len(await taken(lane, plumbed, 100)) == 10
+
+
+async def test_a_group_that_is_alone_gets_all_the_room(plumbed: Plumbed) -> None:
+    """One question finds that nobody shares; the next one who comes has its turn at once."""
+    await offer(plumbed, "alone", 60)
+    dispatcher = dispatcher_of(plumbed, Pace(1_000))
+    await dispatcher.hold()
+    lane = dispatcher.lane(urgent_before=URGENT)
+    assert await taken(lane, plumbed, 20) == ["alone"] * 20
+    await offer(plumbed, "second", 6)
+    order = await taken(lane, plumbed, 16)
+    assert Counter(order[: 2 * SLICE]) == {"alone": SLICE, "second": SLICE}
+
+
 @asynccontextmanager
 async def dispatching(
     plumbed: Plumbed, pace: Pace, asked: Callable[[Claim], None]

@@ -30,6 +30,25 @@ async def test_a_group_is_what_gathered_during_the_previous_save() -> None:
     assert groups == [[0], [1, 2, 3], [4, 5]]
 
 
+async def test_a_lane_that_gathers_waits_for_its_group() -> None:
+    """Whoever comes within the moment joins; a full group waits for nobody."""
+    groups: list[list[int]] = []
+
+    async def save(_: str, items: Sequence[int]) -> list[int]:
+        groups.append(list(items))
+        return list(items)
+
+    lanes: Lanes[int, int] = Lanes(save, gather_seconds=0.5)
+    first = asyncio.create_task(lanes.submit("k", 1))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    await asyncio.gather(first, lanes.submit("k", 2))
+    full: Lanes[int, int] = Lanes(save, group_items_max=2, gather_seconds=3600)
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(full.submit("k", number) for number in (3, 4)))
+    assert groups == [[1, 2], [3, 4]]
+
+
 async def test_one_bad_item_does_not_take_its_neighbours_with_it() -> None:
     """A group that cannot be saved is tried item by item; each gets its own answer."""
 

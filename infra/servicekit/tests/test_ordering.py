@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.ordering import Arrival, Incoming, KeyPlan, Outcome, plan_key
@@ -78,7 +78,6 @@ def test_an_unknown_type_is_skipped_and_its_sequence_advances() -> None:
     assert [a.sequence for a in plan.skip] == [1] and sequences(plan) == [2]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.integers(1, 12), max_size=8), max_size=12),
     st.sets(st.integers(1, 12), max_size=3),

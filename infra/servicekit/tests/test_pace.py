@@ -43,6 +43,24 @@ def test_hungry_work_gets_nearly_all_and_never_more(per_second: float, step: flo
     assert 0.9 * 100 * per_second <= begun <= 100 * per_second + pace.gathered_most
 
 
+def test_tokens_come_while_work_prepares_its_first_request() -> None:
+    """What it waits for costs no pace, and never more than as much again gathers for it."""
+    watch = Stopwatch()
+    pace = Pace(80, watch)
+    pace.promise(10)
+    watch.seconds += 10 / 80
+    assert pace.room() == 20
+    pace.promise(20)
+    watch.seconds += 100
+    assert pace.room() == 10
+    for _ in range(30):
+        with pace.promised():
+            pace.spend()
+    assert pace.room() == 10
+    watch.seconds += 100
+    assert pace.room() == 20
+
+
 def test_a_token_is_kept_until_the_request_leaves_or_the_work_ends() -> None:
     """Whoever looks meanwhile does not see it; what asks nothing gives it back."""
     watch = Stopwatch()

@@ -294,7 +294,7 @@ async def test_an_unknown_major_stops_reading_and_not_the_process(desk: Desk) ->
     """The metric says so, the loop stays alive, the position stays before the record."""
     newer = retyped(fact(2), "sosst.funding.pledge-placed.v2")
     await desk.publish(fact(1), newer, fact(3))
-    stopped = metrics.CONSUMER_STOPPED.labels(TOPIC, "unknown-major")
+    stopped = metrics.CONSUMER_STOPPED.labels(GROUP, TOPIC, "unknown-major")
 
     async def told() -> bool:
         return bool(stopped._value.get() == 1)

@@ -38,6 +38,31 @@ async def test_a_sweep_goes_on_until_nothing_is_due_and_outlives_its_dependencie
     assert handled == [500, 20]
 
 
+async def test_a_sweep_that_is_seldom_due_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs once an hour beats in between: its process would be killed every minute."""
+    monkeypatch.setattr("servicekit.sweeps.BEAT_SECONDS_MAX", 0.01)
+    stopping, turned = asyncio.Event(), asyncio.Event()
+
+    class CountedPulse(Pulse):
+        beats = 0
+
+        def beat(self) -> None:
+            self.beats += 1
+            if self.beats == 5:
+                turned.set()
+
+    async def run(_: datetime) -> int:
+        return 0
+
+    pulse = CountedPulse("sweep")
+    sweeping = asyncio.create_task(
+        run_sweep(Sweep("hourly", 3_600.0, run), ManualClock(NOW), pulse, stopping)
+    )
+    await asyncio.wait_for(turned.wait(), 30)
+    stopping.set()
+    await asyncio.wait_for(sweeping, 30)
+
+
 async def test_what_is_due_and_not_handled_is_seen_from_outside() -> None:
     """The metric shows the earliest due time, and 0 once nothing is due."""
     stopping, oldest = asyncio.Event(), iter([NOW, None])

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message
 
 from servicekit.auth import Principal, Role, TokenVerifier, forbidden
+from servicekit.descriptions import PROBLEMS
 from servicekit.problems import Problem
 
 Ids = Mapping[str, str]
@@ -60,8 +61,9 @@ class Access:
     elsewhere finds no caller and fails.
     """
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, body_bytes_max: int = BODY_BYTES_MAX) -> None:
         self.rule = rule
+        self.body_bytes_max = body_bytes_max
 
     async def admit(self, request: Request) -> Principal | None:
         """Return who is calling, None for nobody, or raise the problem that says why not."""
@@ -92,8 +94,10 @@ class _Anybody(_Open):
 
 
 class _Allowed(Access):
-    def __init__(self, rule: Rule, verifier: TokenVerifier, unknown: Unknown | None) -> None:
-        super().__init__(rule)
+    def __init__(
+        self, rule: Rule, verifier: TokenVerifier, unknown: Unknown | None, body_bytes_max: int
+    ) -> None:
+        super().__init__(rule, body_bytes_max)
         self._verifier = verifier
         self._unknown = unknown
 
@@ -123,11 +127,19 @@ class Guard:
     def __init__(self, verifier: TokenVerifier) -> None:
         self._verifier = verifier
 
-    def allow(self, *grounds: Role | Owner, unknown: Unknown | None = None) -> Any:
-        """Let in holders of these roles, and owners; `unknown` is what other owners are told."""
+    def allow(
+        self,
+        *grounds: Role | Owner,
+        unknown: Unknown | None = None,
+        body_bytes_max: int = BODY_BYTES_MAX,
+    ) -> Any:
+        """Let in holders of these roles, and owners; `unknown` is what other owners are told.
+
+        A route that reads its body as a stream may say how much of it may come.
+        """
         roles = frozenset(ground for ground in grounds if isinstance(ground, Role))
         owners = tuple(ground for ground in grounds if isinstance(ground, Owner))
-        return Depends(_Allowed(Rule(roles, owners), self._verifier, unknown))
+        return Depends(_Allowed(Rule(roles, owners), self._verifier, unknown, body_bytes_max))
 
     def anybody(self, more: str = "") -> Any:
         """Let in everybody; `more` says what the route shows to whom beyond that."""
@@ -146,21 +158,22 @@ class _AskedFirst(APIRoute):
         handle = super().get_route_handler()
 
         async def asked_first(request: Request) -> Response:
-            request.state.caller = await access_of(self).admit(request)
-            return await handle(_bounded(request))
+            access = access_of(self)
+            request.state.caller = await access.admit(request)
+            return await handle(_bounded(request, access.body_bytes_max))
 
         return asked_first
 
 
-def _bounded(request: Request) -> Request:
-    """Return the request with a body that ends in 413 where it is larger than any we know."""
+def _bounded(request: Request, bytes_max: int) -> Request:
+    """Return the request with a body that ends in 413 where it is larger than its route takes."""
     received = 0
 
     async def receive() -> Message:
         nonlocal received
         message = await request.receive()
         received += len(message.get("body", b""))
-        if received > BODY_BYTES_MAX:
+        if received > bytes_max:
             raise HTTPException(413, "The body is too large")
         return message
 
@@ -169,7 +182,7 @@ def _bounded(request: Request) -> Request:
 
 def guarded_api(title: str) -> FastAPI:
     """Return an application whose routes ask who is calling before they read a bounded body."""
-    api = FastAPI(title=title, version="0.1.0")
+    api = FastAPI(title=title, version="0.1.0", responses=PROBLEMS)
     api.router.route_class = _AskedFirst
     return api
 

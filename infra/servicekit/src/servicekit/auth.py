@@ -51,6 +51,41 @@ class _Verified:
     expires: int
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What a token says, and by which key that is proved."""
+
+    key_id: str
+    key: jwt.PyJWK
+    claims: Mapping[str, Any]
+
+
+async def read_signed(token: str, issuer: str, audience: str, keys: IssuerKeys) -> Signed:
+    """Return what a token of this issuer for this audience says, to a subject, until an instant.
+
+    Raises a 401 problem for any other, or `DependencyAway` while no key is known.
+    """
+    algorithm, key_id = _signed_how(token)
+    key = await keys.find(key_id)
+    if key is None:
+        raise refused("token-unknown-key", "no key of the issuer has this id (any more)")
+    if key.algorithm_name != algorithm:
+        raise refused("token-algorithm", "the key is for another algorithm")
+    try:
+        claims = jwt.decode(
+            token,
+            key,
+            algorithms=[key.algorithm_name],
+            audience=audience,
+            issuer=issuer,
+            leeway=LEEWAY_SECONDS,
+            options={"require": ["exp", "iss", "aud", "sub"]},
+        )
+    except jwt.InvalidTokenError as error:
+        raise _refusal_of(error) from None
+    return Signed(key_id, key, claims)
+
+
 class TokenVerifier:
     """Turns the header `Authorization` into a principal.
 
@@ -90,29 +125,9 @@ class TokenVerifier:
         return await self._keys.find(known.key_id) is known.key
 
     async def _verify(self, token: str) -> _Verified:
-        algorithm, key_id = _signed_how(token)
-        key = await self._keys.find(key_id)
-        if key is None:
-            raise refused("token-unknown-key", "no key of the issuer has this id (any more)")
-        if key.algorithm_name != algorithm:
-            raise refused("token-algorithm", "the key is for another algorithm")
-        claims = self._claims(token, key)
-        return _Verified(key_id, key, _principal(claims), int(claims["exp"]))
-
-    def _claims(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
-        try:
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                key,
-                algorithms=[key.algorithm_name],
-                audience=self._audience,
-                issuer=self._issuer,
-                leeway=LEEWAY_SECONDS,
-                options={"require": ["exp", "iss", "aud", "sub"]},
-            )
-        except jwt.InvalidTokenError as error:
-            raise _refusal_of(error) from None
-        return claims
+        signed = await read_signed(token, self._issuer, self._audience, self._keys)
+        principal = _principal(signed.claims)
+        return _Verified(signed.key_id, signed.key, principal, int(signed.claims["exp"]))
 
 
 def refused(name: str, why: str) -> Problem:

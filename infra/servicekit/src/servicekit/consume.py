@@ -16,11 +16,19 @@ from servicekit import causes, metrics, traces
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, ConsumerStopped, DependencyAway
 from servicekit.loops import Pulse
-from servicekit.ordering import Arrival, Incoming, Kept, KeyPlan, plan_key
-from servicekit.set_aside import SetAsideFact
+from servicekit.ordering import Arrival, Incoming, Kept, KeyPlan, Outcome, plan_key
+from servicekit.set_aside import Search, SetAsideFact
 from servicekit.streams import Move
 from servicekit.units import U, UnitsOfWork
-from sosst_contracts.codec import Decoded, Record, UnknownMajor, UnknownType, Unusable, decode
+from sosst_contracts.codec import (
+    Decoded,
+    Erased,
+    Record,
+    UnknownMajor,
+    UnknownType,
+    Unusable,
+    decode,
+)
 
 log = structlog.get_logger()
 
@@ -50,13 +58,16 @@ class Subscription(Generic[U]):
     """One topic read by one group.
 
     `handle` runs inside the unit of work with new facts only, in order within each key, skips
-    the types it does not want, and returns the facts that it refuses.
+    the types it does not want, and returns the facts that it refuses. With `erase` the topic is a
+    compacted one: of each key only the latest record counts, and where that is a tombstone its
+    key is erased, never refused: a save that fails is tried until it holds.
     """
 
     topic: str
     group: str
     sequenced: bool
     handle: Callable[[U, Sequence[Decoded]], Awaitable[Sequence[Refusal]]]
+    erase: Callable[[U, Sequence[str]], Awaitable[None]] | None = None
 
 
 class _Refused(Exception):
@@ -74,6 +85,7 @@ class _Plan:
     parked: dict[str, SetAsideFact] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
     loose: list[Arrival] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
     keep: list[Kept] = field(default_factory=list)
     skipped: int = 0
 
@@ -255,12 +267,13 @@ class BatchConsumer(Generic[U]):
                 refusals = await self.subscription.handle(unit, handed)
             if refusals:
                 raise _Refused(refusals)
+        await self._erase(unit, plan.erased)
         fresh = await self._keep(unit, plan, refused)
         await unit.plumbing.streams.advance(
             self.subscription.group, self.subscription.topic, plan.moves
         )
         return Counter(
-            applied=len(facts) + len(accepted),
+            applied=len(facts) + len(accepted) + len(plan.erased),
             repeated=sum(len(key.repeat) for key in plan.keys.values()),
             skipped=plan.skipped + sum(len(key.skip) for key in plan.keys.values()),
             set_aside=len(fresh),
@@ -268,12 +281,24 @@ class BatchConsumer(Generic[U]):
             refused=sum(1 for one in fresh if one.reason != "gap"),
         )
 
+    async def _erase(self, unit: U, keys: Sequence[str]) -> None:
+        """Erase what is known of these keys, also what of theirs could not be used."""
+        if self.subscription.erase is None or not keys:
+            return
+        await self.subscription.erase(unit, keys)
+        for key in keys:
+            wanted = Search(topic=self.subscription.topic, key=key)
+            kept = await unit.plumbing.set_aside.search(wanted, "", RETRYABLE_PAGE)
+            await unit.plumbing.set_aside.remove([fact.id for fact in kept])
+
     async def _plan(
         self, unit: U, arrivals: Sequence[Arrival], refused: Mapping[str, Refusal]
     ) -> _Plan:
         plan = _Plan()
         keyed: dict[str, list[Arrival]] = defaultdict(list)
-        for arrival in arrivals:
+        latest = _latest(arrivals) if self.subscription.erase is not None else arrivals
+        plan.skipped = len(arrivals) - len(latest)
+        for arrival in latest:
             self._sort(arrival, refused, keyed, plan)
         topic, group = self.subscription.topic, self.subscription.group
         rows = await unit.plumbing.streams.load(group, topic, keyed)
@@ -300,6 +325,8 @@ class BatchConsumer(Generic[U]):
             keyed[arrival.key or ""].append(_override(arrival, refused))
         elif isinstance(outcome, Unusable):
             plan.keep.append(Kept(arrival, outcome.reason, outcome.detail))
+        elif isinstance(outcome, Erased):
+            plan.erased.append(outcome.key)
         elif isinstance(outcome, UnknownType):
             plan.skipped += 1
         elif self.subscription.sequenced:
@@ -372,10 +399,18 @@ class BatchConsumer(Generic[U]):
         self._refusals_in_a_row += outcomes["refused"]
 
 
-def _arrival(
-    incoming: Incoming, outcome: Decoded | Unusable | UnknownType, parked_id: str | None
-) -> Arrival:
-    sequence = outcome.envelope.sequence if isinstance(outcome, Decoded) else outcome.sequence
+def _latest(arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Leave out what a later record of the same key says anew; what cannot be used stays."""
+    said = (Decoded, Erased)
+    last = {a.key: a for a in arrivals if isinstance(a.outcome, said)}
+    return [a for a in arrivals if not isinstance(a.outcome, said) or last[a.key] is a]
+
+
+def _arrival(incoming: Incoming, outcome: Outcome, parked_id: str | None) -> Arrival:
+    if isinstance(outcome, Decoded):
+        sequence = outcome.envelope.sequence
+    else:
+        sequence = None if isinstance(outcome, Erased) else outcome.sequence
     return Arrival(incoming, outcome, outcome.key, sequence, parked_id)
 
 

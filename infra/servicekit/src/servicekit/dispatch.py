@@ -26,6 +26,10 @@ KIND = "dispatch"
 LEASE_SECONDS = 5.0
 # What one group gets before the next one has its turn.
 SLICE = 4
+# A lane that leaves tokens to others waits until so many seconds' tokens are there: what is begun
+# together is read and saved together, and one by one each costs as much as a handful (decision
+# 0039). Half of what gathers at most, so that none is lost meanwhile.
+HANDFUL_SECONDS = 0.125
 
 Offer = Callable[[WorkItem], Awaitable[None]]
 
@@ -95,10 +99,13 @@ class Dispatcher:
     def lane(self, *, spare: float = 0.0, urgent_before: int | None = None) -> "Lane":
         """Return a queue whose items are claimed by the dispatcher only, at its pace.
 
-        `spare` is the part of the tokens that it leaves to other lanes. Where `urgent_before` is
-        given, items of priorities before it come first, and the others by turns of their groups.
+        `spare` is the part of the tokens that it leaves to other lanes; such a lane begins a
+        handful at a time. Where `urgent_before` is given, items of priorities before it come first,
+        and the others by turns of their groups.
         """
-        return Lane(self, self._queue, spare * self.pace.gathered_most, urgent_before)
+        handful = int(self.pace.per_second * HANDFUL_SECONDS) if spare else 1
+        left = spare * self.pace.gathered_most
+        return Lane(self, self._queue, left, max(1, handful), urgent_before)
 
     def when_it_dispatches(self, wake: Callable[[], None]) -> None:
         """Call this when this process begins to dispatch."""
@@ -109,12 +116,18 @@ class Lane:
     """A `WorkQueue` that gives only what may begin now."""
 
     def __init__(
-        self, dispatcher: Dispatcher, queue: WorkQueue, spare: float, urgent_before: int | None
+        self,
+        dispatcher: Dispatcher,
+        queue: WorkQueue,
+        spare: float,
+        handful: int,
+        urgent_before: int | None,
     ) -> None:
         self._dispatcher = dispatcher
         self._pace = dispatcher.pace
         self._queue = queue
         self._spare = spare
+        self._handful = handful
         self._urgent_before = urgent_before
         self._had_its_turn = ""
         self._wake: Callable[[], None] = _nobody
@@ -148,9 +161,10 @@ class Lane:
     ) -> list[Claim]:
         if not self._dispatcher.dispatches:
             return []
+        wanted = min(limit, self._handful)
         room = min(limit, self._pace.room(self._spare))
-        if room == 0:
-            self._wake_later()
+        if room < wanted or room == 0:
+            self._wake_later(max(1, wanted))
             return []
         # Kept before the first wait: another lane looks at the same tokens.
         self._pace.promise(room)
@@ -179,8 +193,14 @@ class Lane:
         claims = await self._queue.claim(kind, now, room, lease_seconds, before=before)
         if before is None:
             return claims
-        while len(claims) < room and (group := await self._next_turn(kind, now)):
-            share = min(SLICE, room - len(claims))
+        while len(claims) < room:
+            last, group = self._had_its_turn, await self._next_turn(kind, now)
+            if group is None:
+                break
+            share = room - len(claims)
+            if group != last:
+                # Behind the one that had its turn stands another one; alone it would be the same.
+                share = min(SLICE, share)
             taken = await self._queue.claim(kind, now, share, lease_seconds, group=group)
             if not taken:
                 break
@@ -198,10 +218,10 @@ class Lane:
         self._had_its_turn = group or ""
         return group
 
-    def _wake_later(self) -> None:
+    def _wake_later(self, room: int) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
-        wait = self._pace.wait_seconds(self._spare)
+        wait = self._pace.wait_seconds(self._spare + room - 1)
         self._alarm = asyncio.get_running_loop().call_later(wait, self._wake)
 
 

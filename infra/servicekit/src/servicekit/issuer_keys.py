@@ -51,6 +51,7 @@ class PublishedKeys:
 
     A fetch that fails changes nothing: what is known is used until it is `kept_seconds_max` old,
     then, as before the first fetch, nobody's token can be judged and `DependencyAway` is raised.
+    One set of keys of a process is `measured`: the age of those of the platform's issuer.
     """
 
     def __init__(
@@ -61,12 +62,14 @@ class PublishedKeys:
         kept_seconds_max: float = KEPT_SECONDS_MAX,
         fetch_pause_seconds: float = FETCH_PAUSE_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
+        measured: bool = True,
     ) -> None:
         self._url = url
         self._refresh_seconds = refresh_seconds
         self._kept_seconds_max = kept_seconds_max
         self._fetch_pause_seconds = fetch_pause_seconds
         self._monotonic = monotonic
+        self._measured = measured
         self._keys: Mapping[str, jwt.PyJWK] = {}
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
@@ -99,7 +102,8 @@ class PublishedKeys:
             return False
         self._fetched_at = self._monotonic()
         metrics.ISSUER_KEY_FETCHES.labels("fetched").inc()
-        metrics.ISSUER_KEYS_FETCHED.set(time.time())
+        if self._measured:
+            metrics.ISSUER_KEYS_FETCHED.set(time.time())
         return True
 
     async def _fetch_unless_just_tried(self) -> None:

@@ -1,7 +1,9 @@
 """Group commit: single commands on one key share transactions instead of fighting for them.
 
 A group is whatever gathered during the previous save (`architecture.md` 2.4): no timer, no wait
-when the lane is idle. Measured against one transaction per command: `stack.md` 5a.
+when the lane is idle. Measured against one transaction per command: `stack.md` 5a. Where nobody
+waits for an answer and items come at a pace, a lane may wait a moment for its group (decision
+0039).
 """
 
 import asyncio
@@ -38,12 +40,20 @@ class Lanes(Generic[Item, Answer]):
     If `save` raises, a group of one gets the error; a larger group is tried again item by item,
     so that one item that can never be saved does not take its neighbours with it. An absent
     dependency is everybody's at once: asking it again for each would keep them all waiting.
-    The group is saved because of all that its items were submitted for.
+    The group is saved because of all that its items were submitted for. `gather_seconds` is how
+    long a group that is not full waits for others to join it.
     """
 
-    def __init__(self, save: Save[Item, Answer], group_items_max: int = 100) -> None:
+    def __init__(
+        self,
+        save: Save[Item, Answer],
+        group_items_max: int = 100,
+        *,
+        gather_seconds: float = 0.0,
+    ) -> None:
         self._save = save
         self._group_items_max = group_items_max
+        self._gather_seconds = gather_seconds
         self._waiting: dict[str, deque[_Waiting[Item, Answer]]] = {}
         self._turns: set[asyncio.Task[None]] = set()
 
@@ -71,6 +81,8 @@ class Lanes(Generic[Item, Answer]):
             # Lets callers of the same turn of the loop join the first group.
             await asyncio.sleep(0)
             while lane:
+                if self._gather_seconds and len(lane) < self._group_items_max:
+                    await asyncio.sleep(self._gather_seconds)
                 size = min(len(lane), self._group_items_max)
                 group = [lane.popleft() for _ in range(size)]
                 metrics.LANE_BATCH_ITEMS.observe(size)

@@ -34,44 +34,44 @@ CONSUMER_RECORDS = Counter(
 CONSUMER_BATCH_DURATION = Histogram(
     "sosst_consumer_batch_duration_seconds",
     "From a batch read to its save. Growing: MongoDB is slow or keys conflict.",
-    ["topic"],
+    ["group", "topic"],
     buckets=_LATENCY,
 )
 CONSUMER_EVENT_AGE = Histogram(
     "sosst_consumer_event_age_seconds",
     "From ce_time to saved here, for the newest fact of a batch. Promise: 10 s for 99 %.",
-    ["topic"],
+    ["group", "topic"],
     buckets=_LATENCY,
 )
 CONSUMER_LAG = Gauge(
     "sosst_consumer_lag_records",
     "Records not yet read, over own partitions. Growing: add instances or look at batch duration.",
-    ["topic"],
+    ["group", "topic"],
 )
 CONSUMER_PARTITIONS = Gauge(
     "sosst_consumer_partitions",
     "Partitions this instance reads. 0 on every instance: nobody reads the topic.",
-    ["topic"],
+    ["group", "topic"],
 )
 CONSUMER_PROGRESS = Gauge(
     "sosst_consumer_progress_timestamp_seconds",
     "When a batch was last saved; 0 = never. Old with lag above 0: the consumer is stalled.",
-    ["topic"],
+    ["group", "topic"],
 )
 CONSUMER_REBALANCES = Counter(
     "sosst_consumer_rebalances_total",
     "Times partitions were taken away. Many without a deploy: instances die or are too slow.",
-    ["topic"],
+    ["group", "topic"],
 )
 CONSUMER_COMMIT_FAILURES = Counter(
     "sosst_consumer_commit_failures_total",
     "Positions not committed; what was saved is read again and dropped. Many: look at Kafka.",
-    ["topic"],
+    ["group", "topic"],
 )
 CONSUMER_LAG_SECONDS = Gauge(
     "sosst_consumer_lag_seconds",
     "Since when there was always something left to read; 0 = all read. Promise: 10 s for 99 %.",
-    ["topic"],
+    ["group", "topic"],
 )
 CONSUMER_GAP_KEYS = Gauge(
     "sosst_consumer_gap_keys",
@@ -80,7 +80,7 @@ CONSUMER_GAP_KEYS = Gauge(
 CONSUMER_STOPPED = Gauge(
     "sosst_consumer_stopped",
     "1 where this instance refuses to read on. Deploy a reader that knows the major.",
-    ["topic", "reason"],
+    ["group", "topic", "reason"],
 )
 TOPIC_MISSING = Gauge(
     "sosst_consumer_topic_missing",

@@ -115,8 +115,9 @@ def sorted_errors() -> Iterator[None]:
 class Database:
     """One service's database, with majority reads, journalled majority writes and transactions."""
 
-    def __init__(self, client: "AsyncIOMotorClient[Document]", name: str) -> None:
+    def __init__(self, client: "AsyncIOMotorClient[Document]", name: str, prefix: str = "") -> None:
         self._client = client
+        self._prefix = prefix
         self.name = name
         self._database = client.get_database(
             name,
@@ -144,14 +145,22 @@ class Database:
         )
         return cls(client, name)
 
+    def beside(self, prefix: str) -> "Database":
+        """Return a place in the same database where every collection's name begins like this.
+
+        The same stores work there on documents of its own, until they take the place of others.
+        """
+        return Database(self._client, self.name, prefix)
+
     def collection(self, name: str) -> Collection:
-        return self._database[name]
+        return self._database[self._prefix + name]
 
     async def list_collection_names(self) -> list[str]:
-        return await self._database.list_collection_names()
+        names = await self._database.list_collection_names()
+        return [one.removeprefix(self._prefix) for one in names if one.startswith(self._prefix)]
 
     async def create_collection(self, name: str) -> None:
-        await self._database.create_collection(name)
+        await self._database.create_collection(self._prefix + name)
 
     async def command(self, name: str, value: Any = 1, **options: Any) -> Document:
         with sorted_errors():
@@ -168,8 +177,13 @@ class Database:
         return local_time.replace(tzinfo=UTC)
 
     async def drop(self) -> None:
+        """Drop the whole database, or all of what is beside it under the prefix."""
         with sorted_errors():
-            await self._client.drop_database(self.name)
+            if not self._prefix:
+                await self._client.drop_database(self.name)
+                return
+            for name in await self.list_collection_names():
+                await self.collection(name).drop()
 
     def close(self) -> None:
         self._client.close()

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from servicekit.streams import StreamRow
-from sosst_contracts.codec import Decoded, Record, UnknownType, Unusable
+from sosst_contracts.codec import Decoded, Erased, Record, UnknownType, Unusable
 
-Outcome = Decoded | Unusable | UnknownType
+Outcome = Decoded | Erased | Unusable | UnknownType
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-# A quarter of a second's tokens gather at most: after a rest the account is not overrun.
+# A quarter of a second's tokens gather at most: after a rest the account is not overrun. As many
+# again may be kept for work that was begun and has not asked yet: what it waits for before its
+# first request costs no pace.
 GATHERED_SECONDS = 0.25
 GATHERED_LEAST = 2.0
 
@@ -92,6 +94,6 @@ class Pace:
     def _count(self) -> float:
         now = self._monotonic()
         grown = self._tokens + (now - self._counted_at) * self.per_second
-        self._tokens = min(self.gathered_most, grown)
+        self._tokens = min(self.gathered_most + min(self._promised, self.gathered_most), grown)
         self._counted_at = now
         return now

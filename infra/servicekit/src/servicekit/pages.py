@@ -2,10 +2,15 @@
 
 import base64
 import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 LANGUAGES = ("fr", "en")
+FRAME = Path(__file__).parent / "templates"
 # It stands in the page itself; the policy names its hash, so no other style is applied.
 STYLE = (
     "body{font:1rem/1.5 system-ui,sans-serif;max-width:42rem;margin:2rem auto;padding:0 1rem;"
@@ -13,26 +18,87 @@ STYLE = (
     "dd{margin:0}.note{border-left:.3rem solid #0b5cad;padding:.5rem 1rem;background:#eef4fb}"
     "button{font:inherit;padding:.6rem 1rem;border:2px solid #0b5cad;background:#0b5cad;"
     "color:#fff;border-radius:.3rem}button:focus-visible,a:focus-visible{outline:3px solid #f5a623}"
-    "nav{text-align:right}"
+    "nav{text-align:right}label,legend{font-weight:600}fieldset{border:0;padding:0;margin:1rem 0}"
+    "textarea,select,input[type=number]{font:inherit;display:block;margin:.25rem 0 .75rem}"
+    "textarea{width:100%;box-sizing:border-box}input[type=radio]+label,input[type=checkbox]+label"
+    "{font-weight:400}section{border-top:1px solid #ccc;margin-top:1.5rem}"
+    "nav button{background:none;border:0;color:#0b5cad;text-decoration:underline;padding:0}"
 )
-_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-SAFE = {
-    "Content-Security-Policy": "default-src 'none'; "
-    f"style-src 'sha256-{_HASH}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex, nofollow",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-    "Vary": "Accept-Language",
-}
+
+
+def safe_headers(style: str, *, form_action: str) -> dict[str, str]:
+    """Return what lets a browser apply this style and send forms there, and do nothing else."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return {
+        "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{digest}'; "
+        f"form-action {form_action}; base-uri 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "X-Robots-Tag": "noindex, nofollow",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cache-Control": "private, no-store",
+    }
+
+
+SAFE = safe_headers(STYLE, form_action="'self'") | {"Vary": "Accept-Language"}
 
 
 class Page(HTMLResponse):
-    """An answer that a browser shows and does nothing else with."""
+    """An answer that a browser shows and does nothing else with.
 
-    def __init__(self, html: str, language: str, status: int = 200) -> None:
-        super().__init__(html, status, SAFE | {"Content-Language": language})
+    Its forms go where it came from, and to `form_target` (an origin) where one is named. FastAPI
+    describes a route by the default of its `status_code`.
+    """
+
+    def __init__(
+        self, html: str, language: str, status_code: int = 200, form_target: str = ""
+    ) -> None:
+        safe = safe_headers(STYLE, form_action=f"'self' {form_target}".rstrip())
+        super().__init__(html, status_code, SAFE | safe | {"Content-Language": language})
+
+
+class PageTemplates:
+    """A service's templates of pages; each fills the `body` of the frame that all pages share."""
+
+    def __init__(self, folder: Path) -> None:
+        self._templates = Environment(
+            loader=FileSystemLoader([folder, FRAME]),
+            autoescape=select_autoescape(default=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def page(
+        self,
+        template: str,
+        language: str,
+        words: Mapping[str, str],
+        address: Callable[[str], str],
+        *,
+        note: str = "",
+        status: int = 200,
+        form_target: str = "",
+        **shown: object,
+    ) -> Page:
+        """Show a template in a language; `address` is where the page stands in each of them.
+
+        `words` have at least `title`, `other_language` and `other_language_label`. Whatever is
+        shown is escaped. `form_target` is another origin that its forms may be sent to.
+        """
+        (other,) = (one for one in LANGUAGES if one != language)
+        html = self._templates.get_template(template).render(
+            language=language,
+            words=words,
+            # Ours, and without anything to escape; the policy knows its hash.
+            style=Markup(STYLE),
+            note=note,
+            address=address(language),
+            other_address=address(other),
+            other_language=other,
+            **shown,
+        )
+        return Page(html, language, status, form_target)
 
 
 def language_of(asked: str, accepted: str) -> str:

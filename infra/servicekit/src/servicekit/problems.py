@@ -1,8 +1,8 @@
 """Errors over HTTP: RFC 9457 problem+json with a stable `type` for every refusal."""
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -17,6 +17,7 @@ from servicekit.errors import Conflict, DependencyAway, Unsaveable
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
+Refused = TypeVar("Refused", bound=Exception)
 
 
 class Problem(Exception):
@@ -61,6 +62,18 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(Conflict, _busy)
     app.add_exception_handler(Unsaveable, _unsaveable)
     app.add_exception_handler(Exception, _unexpected)
+
+
+def answer_refusals(
+    app: FastAPI, refused: type[Refused], problem_of: Callable[[Refused], Problem]
+) -> None:
+    """Answer what the rules refuse, so that no route has to say it."""
+
+    async def answer(_: Request, refusal: Exception) -> Response:
+        assert isinstance(refusal, refused)
+        return problem_of(refusal).response()
+
+    app.add_exception_handler(refused, answer)
 
 
 async def _problem(_: Request, error: Exception) -> Response:

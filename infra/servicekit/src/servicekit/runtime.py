@@ -124,13 +124,13 @@ class Runtime(Generic[U]):
             self._loops.append(Loop("issuer keys", keys.run))
 
     def subscribe(self, subscription: Subscription[U]) -> None:
-        """Read one topic (role `consume`)."""
+        """Read one topic as one group (role `consume`); other groups may read the same one."""
         self.subscriptions.append(subscription)
         switch = pause_of(subscription.topic)
         self.switches.declare(Known(switch, f"stops reading {subscription.topic}"))
         if "consume" not in self._roles:
             return
-        name = f"consume {subscription.topic}"
+        name = f"consume {subscription.topic} as {subscription.group}"
 
         async def run(pulse: Pulse, stopping: asyncio.Event) -> None:
             consumer = BatchConsumer(subscription, self.units, self.clock, pulse)

@@ -95,7 +95,7 @@ async def _apply(database: Database, wanted: CollectionSchema, *, dry_run: bool)
         if not dry_run:
             await database.command(
                 "collMod",
-                wanted.name,
+                database.collection(wanted.name).name,
                 validator=wanted.validator,
                 validationLevel="strict",
                 validationAction="error",

@@ -61,6 +61,8 @@ class TopicSubscriber(Generic[U]):
     ) -> None:
         self._consumer = consumer
         self._topic = consumer.subscription.topic
+        # Two groups of a process may read one topic, each at its own pace.
+        self._labels = (consumer.subscription.group, self._topic)
         self._connection = connection
         self._instance_id = instance_id
         self._topic_retry_seconds = topic_retry_seconds
@@ -72,9 +74,9 @@ class TopicSubscriber(Generic[U]):
 
     async def run(self, pulse: Pulse, stopping: asyncio.Event) -> None:
         """Wait for the topic, then read it until `stopping`; leave the group in order."""
-        metrics.CONSUMER_PROGRESS.labels(self._topic).set(0)
+        metrics.CONSUMER_PROGRESS.labels(*self._labels).set(0)
         for reason in STOP_REASONS:
-            metrics.CONSUMER_STOPPED.labels(self._topic, reason).set(0)
+            metrics.CONSUMER_STOPPED.labels(*self._labels, reason).set(0)
         while self._stopped is None and not stopping.is_set():
             try:
                 await self._read(pulse, stopping)
@@ -151,7 +153,7 @@ class TopicSubscriber(Generic[U]):
             max_partition_fetch_bytes=PARTITION_BYTES_MAX,
             rebalance_timeout_ms=REBALANCE_TIMEOUT_SECONDS * 1_000,
             session_timeout_ms=10_000,
-            listener=_DrainBeforeRevoke(self._topic, self._in_hand),
+            listener=_DrainBeforeRevoke(self._labels, self._in_hand),
             parser=_parse,
             decoder=_body,
         )
@@ -172,16 +174,16 @@ class TopicSubscriber(Generic[U]):
                 log.exception("consumer failed", topic=self._topic)
                 self._stop(ConsumerStopped("failed", repr(error)))
             else:
-                metrics.CONSUMER_BATCH_DURATION.labels(self._topic).observe(
+                metrics.CONSUMER_BATCH_DURATION.labels(*self._labels).observe(
                     time.monotonic() - began
                 )
-                metrics.CONSUMER_PROGRESS.labels(self._topic).set_to_current_time()
-                _observe_age(self._topic, records)
+                metrics.CONSUMER_PROGRESS.labels(*self._labels).set_to_current_time()
+                _observe_age(self._labels, records)
                 await self._commit(records)
 
     def _stop(self, error: ConsumerStopped) -> None:
         self._stopped = error
-        metrics.CONSUMER_STOPPED.labels(self._topic, error.reason).set(1)
+        metrics.CONSUMER_STOPPED.labels(*self._labels, error.reason).set(1)
         log.error("consumer stopped", topic=self._topic, reason=error.reason, error=str(error))
 
     async def _commit(self, records: Records) -> None:
@@ -193,7 +195,7 @@ class TopicSubscriber(Generic[U]):
             async with asyncio.timeout(10):
                 await self._kafka.commit(offsets)
         except (KafkaError, IllegalStateError, TimeoutError) as error:
-            metrics.CONSUMER_COMMIT_FAILURES.labels(self._topic).inc()
+            metrics.CONSUMER_COMMIT_FAILURES.labels(*self._labels).inc()
             log.warning("position not committed", topic=self._topic, error=repr(error))
 
     async def _watch(self, subscriber: Any, pulse: Pulse, stopping: asyncio.Event) -> None:
@@ -234,31 +236,31 @@ class TopicSubscriber(Generic[U]):
             state = consumer._subscription.subscription.assignment.state_value(partition)
             if end is not None and state is not None and state.has_valid_position:
                 lag += max(0, end - state.position)
-        metrics.CONSUMER_LAG.labels(self._topic).set(lag)
+        metrics.CONSUMER_LAG.labels(*self._labels).set(lag)
         now = time.monotonic()
         self._all_read_at = self._all_read_at if lag else now
-        metrics.CONSUMER_LAG_SECONDS.labels(self._topic).set(now - self._all_read_at)
-        metrics.CONSUMER_PARTITIONS.labels(self._topic).set(len(assigned))
+        metrics.CONSUMER_LAG_SECONDS.labels(*self._labels).set(now - self._all_read_at)
+        metrics.CONSUMER_PARTITIONS.labels(*self._labels).set(len(assigned))
 
 
 class _DrainBeforeRevoke(ConsumerRebalanceListener):  # type: ignore[misc]
     """Lets the batch in hand finish before its partitions go to somebody else."""
 
-    def __init__(self, topic: str, in_hand: asyncio.Lock) -> None:
-        self._topic = topic
+    def __init__(self, labels: tuple[str, str], in_hand: asyncio.Lock) -> None:
+        self._labels = labels
         self._in_hand = in_hand
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         if not revoked:
             return
-        metrics.CONSUMER_REBALANCES.labels(self._topic).inc()
+        metrics.CONSUMER_REBALANCES.labels(*self._labels).inc()
         try:
             async with asyncio.timeout(REBALANCE_TIMEOUT_SECONDS - 10):
                 async with self._in_hand:
                     pass
         except TimeoutError:
             # The streams rows fence what this batch may still try to save.
-            log.warning("partitions left in the middle of a batch", topic=self._topic)
+            log.warning("partitions left in the middle of a batch", topic=self._labels[1])
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         pass
@@ -285,6 +287,6 @@ def _incoming(record: "ConsumerRecord[bytes, bytes]", topic: str) -> Incoming:
     return Incoming(logical, record.partition, record.offset)
 
 
-def _observe_age(topic: str, records: Records) -> None:
+def _observe_age(labels: tuple[str, str], records: Records) -> None:
     newest = max(record.timestamp for record in records)
-    metrics.CONSUMER_EVENT_AGE.labels(topic).observe(max(0.0, time.time() - newest / 1_000))
+    metrics.CONSUMER_EVENT_AGE.labels(*labels).observe(max(0.0, time.time() - newest / 1_000))

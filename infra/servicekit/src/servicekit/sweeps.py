@@ -14,6 +14,9 @@ from servicekit.loops import Pulse, pause
 
 log = structlog.get_logger()
 
+# Far below the time after which a loop without a sign of life counts as stuck.
+BEAT_SECONDS_MAX = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
@@ -47,7 +50,16 @@ async def run_sweep(sweep: Sweep, clock: Clock, pulse: Pulse, stopping: asyncio.
         except (DependencyAway, Conflict) as error:
             log.warning("sweep repeated later", sweep=sweep.name, error=repr(error))
         if not handled:
-            await pause(stopping, sweep.every_seconds)
+            await _rest(sweep.every_seconds, pulse, stopping)
+
+
+async def _rest(seconds: float, pulse: Pulse, stopping: asyncio.Event) -> None:
+    """Pause, and show signs of life meanwhile: a sweep that is seldom due is not stuck."""
+    left = seconds
+    while left > 0 and not stopping.is_set():
+        pulse.beat()
+        await pause(stopping, min(left, BEAT_SECONDS_MAX))
+        left -= BEAT_SECONDS_MAX
 
 
 async def _measure(sweep: Sweep) -> datetime | None:
