@@ -10,6 +10,7 @@ from funding.adapters.facts import OutboxFacts
 from funding.domain.campaign import Campaign, CampaignState
 from funding.domain.held import Held
 from funding.domain.pledge import PaymentMethod, Pledge, PledgeState
+from funding.domain.team import Team
 from funding.ports import FundingUnit
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, DependencyAway, DuplicateKey
@@ -79,6 +80,20 @@ class MemoryHeld:
         self._held.pop(campaign_id, None)
 
 
+class MemoryTeams:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._teams: dict[str, Team] = database.table("teams")
+
+    async def load(self, campaign_id: str) -> Team | None:
+        return self._teams.get(campaign_id)
+
+    async def save(self, team: Team) -> None:
+        known = self._teams.get(team.campaign_id)
+        if (known.version if known else 0) != team.version:
+            raise Conflict("the team was saved by somebody else")
+        self._teams[team.campaign_id] = replace(team, version=team.version + 1)
+
+
 def _reference(pledge: Pledge) -> tuple[str, str]:
     return pledge.payment.provider, pledge.payment.payment_reference
 
@@ -87,6 +102,7 @@ class MemoryQueries:
     def __init__(self, database: MemoryDatabase) -> None:
         self._campaigns: dict[str, Campaign] = database.table("campaigns")
         self._pledges: dict[str, Pledge] = database.table("pledges")
+        self._teams: dict[str, Team] = database.table("teams")
 
     async def due(self, now: datetime, limit: int) -> list[str]:
         due = [c for c in self._campaigns.values() if c.next_due and c.next_due <= now]
@@ -116,6 +132,9 @@ class MemoryQueries:
 
     async def campaigns(self, after: str, limit: int) -> list[Campaign]:
         return [self._campaigns[one] for one in sorted(self._campaigns) if one > after][:limit]
+
+    async def team(self, campaign_id: str) -> Team | None:
+        return self._teams.get(campaign_id)
 
     async def pledge(self, campaign_id: str, pledge_id: str) -> Pledge | None:
         found = self._pledges.get(pledge_id)
@@ -156,6 +175,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[Fu
             campaigns=MemoryCampaigns(tables),
             pledges=MemoryPledges(tables),
             held=MemoryHeld(tables),
+            teams=MemoryTeams(tables),
             facts=OutboxFacts(plumbing.outbox, wire.draft, wire.PLEDGES_TOPIC),
         )
 

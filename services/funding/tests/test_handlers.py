@@ -171,7 +171,7 @@ async def assert_counted_or_late(funding: Funding) -> None:
 FACTS = st.tuples(st.integers(1, 4), st.sampled_from(PaymentStatus), st.booleans())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.lists(FACTS, max_size=5), max_size=8), st.integers(0, 8))
 def test_totals_are_the_sum_over_the_pledges(
     batches: list[list[tuple[int, PaymentStatus, bool]]], verdict_after: int

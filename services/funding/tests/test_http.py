@@ -117,6 +117,8 @@ async def test_many_callers_of_one_campaign_are_all_answered(client: httpx.Async
         ({"terms": {"other_pending_window_seconds": -1}}, 422, "invalid-request"),
         ({"terms": {"dispute_reserve_basis_points": 10_001}}, 422, "invalid-request"),
         ({"terms": {"colour": 1}}, 422, "invalid-request"),
+        ({"smallest_pledge": 1}, 422, "smallest-pledge-too-small"),
+        ({"smallest_pledge": 0}, 422, "invalid-request"),
         ({"relaunch_of": "c9"}, 409, "relaunch-of-unknown"),
         ({"relaunch_of": "c1"}, 409, "relaunch-of-running"),
         ({"surprise": 1}, 422, "invalid-request"),
@@ -282,3 +284,24 @@ async def test_a_creator_launches_no_campaign_for_another(client: httpx.AsyncCli
         "role-missing",
     )
     assert problem(await client.get("/campaigns/c2")) == (404, "campaign-unknown")
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"stage_shares_basis_points": [10_000, 0, 0], "platform_fee_basis_points": 0},
+        {"platform_fee_basis_points": 0},
+        {"dispute_reserve_basis_points": 10_000},
+    ],
+)
+async def test_a_creator_names_no_terms(client: httpx.AsyncClient, terms: dict[str, Any]) -> None:
+    """Nobody takes all of the money with the first stage, or for nothing, by saying so."""
+    headers, named = bearer(creator("creator-1")), LAUNCH | {"terms": terms}
+    assert problem(await client.put("/campaigns/c2", json=named, headers=headers)) == (
+        403,
+        "role-missing",
+    )
+    assert problem(await client.get("/campaigns/c2")) == (404, "campaign-unknown")
+    launched = await client.put("/campaigns/c2", json=LAUNCH | {"terms": {}}, headers=headers)
+    shares = launched.json()["terms"]["stage_shares_basis_points"]
+    assert shares == list(TERMS.stage_shares_basis_points)

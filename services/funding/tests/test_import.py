@@ -213,7 +213,7 @@ async def test_own_columns_may_be_named() -> None:
     assert isinstance(found.read, Payment) and found.read.money.amount == 600
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(1, 900_000_000), st.sampled_from([("EUR", 2), ("JPY", 0), ("KWD", 3)]))
 def test_every_amount_is_read_to_the_unit(amount: int, currency: tuple[str, int]) -> None:
     """As a person writes it, in currencies of none, two and three decimals."""

@@ -1,5 +1,6 @@
 """One suite for the stores: the fakes and the real ones keep the same promises."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,7 +9,15 @@ import pytest
 from funding.domain.campaign import Campaign, launch_campaign
 from funding.domain.pledge import PaymentMethod, PaymentStatus, Pledge, PledgeState
 from servicekit.errors import Conflict, DuplicateKey
-from services.funding.tests.conftest import LAUNCH, NOW, Funding, other_launch, payment
+from servicekit.mongo import Database
+from services.funding.tests.conftest import (
+    LAUNCH,
+    NOW,
+    Funding,
+    mongo_funding,
+    other_launch,
+    payment,
+)
 
 CAMPAIGN = launch_campaign(LAUNCH, NOW)
 
@@ -97,3 +106,28 @@ async def test_due_campaigns_and_pages_come_in_order(funding: Funding) -> None:
     await save(funding, *(pledge(number) for number in range(5)))
     names = [one.pledge_id for one in await funding.queries.pledges("c1", "p1", 2)]
     assert names == ["p2", "p3"]
+
+
+async def plans_of(database: Database, read: Callable[[], Awaitable[object]]) -> set[str]:
+    """Return how MongoDB found what was read: IXSCAN by an index, COLLSCAN by reading all."""
+    await database.command("profile", 2)
+    await read()
+    await database.command("profile", 0)
+    seen = await database.collection("system.profile").find({"op": "query"}).to_list(None)
+    return {one["planSummary"].split(" ")[0] for one in seen}
+
+
+async def test_what_is_due_is_found_by_its_index(database: Database) -> None:
+    """A sweep asks every second: it never reads all campaigns or pledges; a scan is told apart."""
+    queries = mongo_funding(database).queries
+
+    async def look() -> None:
+        await queries.due(NOW, 10)
+        await queries.oldest_due()
+        await queries.due_pledges(NOW, 10)
+        await queries.oldest_due_pledge()
+
+    assert await plans_of(database, look) == {"IXSCAN"}
+    pledges = database.collection("pledges")
+    without_type = pledges.find({"next_due": {"$lte": NOW}})
+    assert "COLLSCAN" in await plans_of(database, lambda: without_type.to_list(None))

@@ -16,6 +16,7 @@ from funding.domain.pledge import (
     take_payment,
 )
 from funding.domain.pledge import move as move_pledge
+from funding.domain.terms import Terms, check_smallest_pledge
 from services.funding.tests.conftest import LAUNCH, NOW, other_launch, payment
 
 LIVE = launch_campaign(LAUNCH, NOW)
@@ -80,6 +81,30 @@ def test_a_pledge_moves_only_as_the_table_says(state: PledgeState, target: Pledg
     else:
         with pytest.raises(Refused, match="does not become"):
             move_pledge(pledge, target)
+
+
+FIXED = replace(
+    LAUNCH.terms,
+    stage_shares_basis_points=(2_000, 3_000, 5_000),
+    platform_fee_basis_points=500,
+    processing_fee_basis_points=290,
+    processing_fee_fixed=30,
+    tax_basis_points=0,
+)
+LATE = replace(FIXED, stage_shares_basis_points=(4_000, 4_000, 2_000))
+
+
+@pytest.mark.trap(4)
+@pytest.mark.parametrize(
+    ("terms", "least"),
+    [(FIXED, 71), (replace(FIXED, tax_basis_points=2_000), 89), (LATE, 241)],
+)
+def test_the_smallest_pledge_pays_its_own_fees(terms: Terms, least: int) -> None:
+    """5 % + (2.9 % + 0.30): below half of it, and within what its last stage gets."""
+    check_smallest_pledge(terms, least)
+    with pytest.raises(Refused) as refused:
+        check_smallest_pledge(terms, least - 1)
+    assert refused.value.reason == "smallest-pledge-too-small"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from funding import wire
 from funding.adapters.facts import OutboxFacts
 from funding.adapters.intake import NoIntake
-from funding.adapters.mongo_stores import MongoCampaigns, MongoHeld, MongoPledges
+from funding.adapters.mongo_stores import MongoCampaigns, MongoHeld, MongoPledges, MongoTeams
 from funding.adapters.queries import MongoQueries
 from funding.adapters.schema import SCHEMA
 from funding.commands import describe_import, describe_release, perform_import, perform_release
@@ -40,6 +40,7 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> FundingUni
         campaigns=MongoCampaigns(database, session),
         pledges=MongoPledges(database, session),
         held=MongoHeld(database, session),
+        teams=MongoTeams(database, session),
         facts=OutboxFacts(plumbing.outbox, wire.draft, wire.PLEDGES_TOPIC),
     )
 

@@ -9,6 +9,7 @@ from funding.domain.campaign import Campaign
 from funding.domain.facts import Fact
 from funding.domain.held import Held
 from funding.domain.pledge import PaymentMethod, Pledge
+from funding.domain.team import Team
 from servicekit.units import Unit
 
 
@@ -67,6 +68,16 @@ class HeldCampaigns(Protocol):
         ...
 
 
+class Teams(Protocol):
+    """Teams of campaigns, bound to one transaction."""
+
+    async def load(self, campaign_id: str) -> Team | None: ...
+
+    async def save(self, team: Team) -> None:
+        """Insert (version 0) or replace the loaded one; `Conflict` if it was saved since."""
+        ...
+
+
 class Facts(Protocol):
     """Where facts go, to be published after the transaction."""
 
@@ -90,6 +101,7 @@ class FundingUnit(Unit):
     campaigns: Campaigns
     pledges: Pledges
     held: HeldCampaigns
+    teams: Teams
     facts: Facts
 
 
@@ -138,6 +150,8 @@ class Queries(Protocol):
     async def campaign(self, campaign_id: str) -> Campaign | None: ...
 
     async def campaigns(self, after: str, limit: int) -> list[Campaign]: ...
+
+    async def team(self, campaign_id: str) -> Team | None: ...
 
     async def pledge(self, campaign_id: str, pledge_id: str) -> Pledge | None: ...
 

@@ -24,6 +24,7 @@ from funding.domain.facts import (
     PledgePlaced,
     PledgeReminderDue,
     PledgeWithdrawn,
+    TeamChanged,
     VerdictReached,
 )
 from funding.domain.pledge import (
@@ -37,6 +38,7 @@ from funding.domain.pledge import (
     WithdrawnBy,
 )
 from funding.domain.relaunch import Difference
+from funding.domain.team import Team, TeamRole
 from funding.domain.terms import Terms
 from funding.handlers.recover import (
     Cancelled,
@@ -46,6 +48,7 @@ from funding.handlers.recover import (
     Launched,
     Paid,
     Stepped,
+    TeamSet,
     Withdrawn,
 )
 from servicekit.own_topics import Unexplained
@@ -190,6 +193,8 @@ def _event(fact: Fact) -> tuple[events.FundingEvent, datetime]:
             return _verdict(campaign)
         case CampaignCancelled(campaign):
             return _cancelled(campaign)
+        case TeamChanged(owner, team):
+            return _team(owner, team)
         case PledgePlaced(payment, placed_at):
             placed = events.PledgePlaced(
                 **_pledge(payment),
@@ -321,6 +326,21 @@ def _cancelled(campaign: Campaign) -> tuple[events.CampaignCancelled, datetime]:
     return event, cancellation.cancelled_at
 
 
+def _team(owner: str, team: Team) -> tuple[events.TeamChanged, datetime]:
+    assert team.changed_at is not None
+    everybody = {owner: frozenset({TeamRole.OWNER})} | dict(sorted(team.roles.items()))
+    event = events.TeamChanged(
+        campaign_id=team.campaign_id,
+        members=[
+            events.TeamMember(person_id=person, roles=[role.value for role in sorted(roles)])
+            for person, roles in everybody.items()
+        ],
+        changed_by=team.changed_by,
+        changed_at=team.changed_at,
+    )
+    return event, team.changed_at
+
+
 def cancellation_from(event: platform.CancellationOrdered) -> CancelCampaign:
     """Read what the platform's staff ordered."""
     return CancelCampaign(
@@ -380,6 +400,8 @@ def _happened(event: Event, sequence: int) -> Happened | None:
                     cancelled_at=to_the_millisecond(event.cancelled_at),
                 )
             )
+        case events.TeamChanged():
+            return TeamSet(_team_back(event))
         case events.PledgePlaced():
             method = _method(event.method)
             pending = _payment(event, PaymentStatus.PENDING, event.placed_at, method=method)
@@ -412,3 +434,14 @@ def _happened(event: Event, sequence: int) -> Happened | None:
 
 def _terms_back(terms: events.Terms) -> Terms:
     return _terms_of(terms.model_dump(exclude_none=True))
+
+
+def _team_back(event: events.TeamChanged) -> Team:
+    roles = {m.person_id: frozenset(TeamRole(role) for role in m.roles) for m in event.members}
+    beside = {person: given - {TeamRole.OWNER} for person, given in roles.items()}
+    return Team(
+        campaign_id=event.campaign_id,
+        roles={person: given for person, given in beside.items() if given},
+        changed_by=event.changed_by,
+        changed_at=to_the_millisecond(event.changed_at),
+    )

@@ -24,6 +24,7 @@ from funding.domain.pledge import (
     Withdrawal,
     WithdrawnBy,
 )
+from funding.domain.team import Team, TeamRole
 from funding.domain.terms import Terms
 from sosst_contracts.money import Money
 
@@ -66,6 +67,27 @@ def campaign_from(row: Document) -> Campaign:
 
 def _verdict_from(row: Document | None) -> Verdict | None:
     return Verdict(**row | {"outcome": CampaignState(row["outcome"])}) if row else None
+
+
+def team_document(team: Team) -> Document:
+    return {
+        "_id": team.campaign_id,
+        "version": team.version,
+        # A person's id may hold a dot, which MongoDB reads as a path in a field's name.
+        "members": [
+            {"person_id": person, "roles": sorted(roles)} for person, roles in team.roles.items()
+        ],
+        "changed_by": team.changed_by,
+        "changed_at": team.changed_at,
+    }
+
+
+def team_from(row: Document) -> Team:
+    roles = {
+        one["person_id"]: frozenset(TeamRole(role) for role in one["roles"])
+        for one in row["members"]
+    }
+    return Team(row["_id"], roles, row["changed_by"], row["changed_at"], row["version"])
 
 
 def held_document(held: Held) -> Document:

@@ -14,10 +14,13 @@ from funding.adapters.documents import (
     held_from,
     pledge_document,
     pledge_from,
+    team_document,
+    team_from,
 )
 from funding.domain.campaign import Campaign
 from funding.domain.held import Held
 from funding.domain.pledge import PaymentMethod, Pledge, PledgeState
+from funding.domain.team import Team
 from servicekit.errors import Conflict
 from servicekit.mongo import Database, Session, sorted_errors
 
@@ -128,6 +131,30 @@ class MongoHeld:
     async def remove(self, campaign_id: str) -> None:
         with sorted_errors():
             await self._held.delete_one({"_id": campaign_id}, session=self._session)
+
+
+class MongoTeams:
+    """The collection `teams`, one document per campaign."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._teams = database.collection("teams")
+        self._session = session
+
+    async def load(self, campaign_id: str) -> Team | None:
+        with sorted_errors():
+            row = await self._teams.find_one({"_id": campaign_id}, session=self._session)
+        return team_from(row) if row else None
+
+    async def save(self, team: Team) -> None:
+        document = team_document(replace(team, version=team.version + 1))
+        with sorted_errors():
+            if team.version == 0:
+                await self._teams.insert_one(document, session=self._session)
+                return
+            mine = {"_id": team.campaign_id, "version": team.version}
+            result = await self._teams.replace_one(mine, document, session=self._session)
+        if result.matched_count != 1:
+            raise Conflict("the team was saved by somebody else")
 
 
 def reference_field(provider: str, payment_reference: str) -> dict[str, str]:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from funding.adapters.documents import campaign_from, pledge_from
+from funding.adapters.documents import campaign_from, pledge_from, team_from
 from funding.domain.campaign import Campaign, CampaignState
 from funding.domain.pledge import Pledge
-from servicekit.mongo import Database, sorted_errors
+from funding.domain.team import Team
+from servicekit.mongo import Database, Document, sorted_errors
 
 
 class MongoQueries:
@@ -15,10 +16,11 @@ class MongoQueries:
     def __init__(self, database: Database) -> None:
         self._campaigns = database.collection("campaigns")
         self._pledges = database.collection("pledges")
+        self._teams = database.collection("teams")
 
     async def due(self, now: datetime, limit: int) -> list[str]:
         with sorted_errors():
-            cursor = self._campaigns.find({"next_due": {"$lte": now}}, {"_id": 1})
+            cursor = self._campaigns.find(_due_by(now), {"_id": 1})
             rows = await cursor.sort("next_due", 1).limit(limit).to_list(None)
         return [row["_id"] for row in rows]
 
@@ -30,7 +32,7 @@ class MongoQueries:
 
     async def due_pledges(self, now: datetime, limit: int) -> list[str]:
         with sorted_errors():
-            cursor = self._pledges.find({"next_due": {"$lte": now}}, {"_id": 1})
+            cursor = self._pledges.find(_due_by(now), {"_id": 1})
             rows = await cursor.sort("next_due", 1).limit(limit).to_list(None)
         return [row["_id"] for row in rows]
 
@@ -63,6 +65,11 @@ class MongoQueries:
             cursor = self._campaigns.find({"_id": {"$gt": after}}).sort("_id", 1).limit(limit)
             return [campaign_from(row) for row in await cursor.to_list(None)]
 
+    async def team(self, campaign_id: str) -> Team | None:
+        with sorted_errors():
+            row = await self._teams.find_one({"_id": campaign_id})
+        return team_from(row) if row else None
+
     async def pledge(self, campaign_id: str, pledge_id: str) -> Pledge | None:
         with sorted_errors():
             row = await self._pledges.find_one({"_id": pledge_id, "campaign_id": campaign_id})
@@ -73,3 +80,8 @@ class MongoQueries:
         with sorted_errors():
             cursor = self._pledges.find(page).sort("_id", 1).limit(limit)
             return [pledge_from(row) for row in await cursor.to_list(None)]
+
+
+def _due_by(now: datetime) -> Document:
+    """Return the filter; without the type MongoDB does not take the index, which names it."""
+    return {"next_due": {"$type": "date", "$lte": now}}

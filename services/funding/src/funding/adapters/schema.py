@@ -3,7 +3,7 @@
 from servicekit.schema import CollectionSchema, Index, Schema
 
 SCHEMA = Schema(
-    version=4,
+    version=5,
     collections=(
         CollectionSchema(
             "campaigns",
@@ -22,5 +22,6 @@ SCHEMA = Schema(
             ),
         ),
         CollectionSchema("held"),
+        CollectionSchema("teams"),
     ),
 )

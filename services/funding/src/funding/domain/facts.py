@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from funding.domain.campaign import Campaign
     from funding.domain.pledge import DropReason, Payment, Standing, Withdrawal
     from funding.domain.relaunch import Difference
+    from funding.domain.team import Team
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,14 @@ class VerdictReached:
 @dataclass(frozen=True, slots=True)
 class CampaignCancelled:
     campaign: Campaign
+
+
+@dataclass(frozen=True, slots=True)
+class TeamChanged:
+    """The team as it is from now on, beside the owner."""
+
+    owner: str
+    team: Team
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,7 @@ Fact = (
     CampaignLaunched
     | VerdictReached
     | CampaignCancelled
+    | TeamChanged
     | PledgePlaced
     | PledgeCollected
     | PledgeErrored

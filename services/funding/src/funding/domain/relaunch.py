@@ -19,7 +19,7 @@ class Difference:
 def check_relaunch(old: Campaign | None, launch: Launch) -> None:
     """Refuse to relaunch what another creator owns, what still runs, and what met its goal.
 
-    What was refunded in full after a met goal may not be either: payouts knows that, we do not.
+    What was refunded in full after a met goal may not be either (decision 0035).
     """
     if old is None:
         raise Refused("relaunch-of-unknown", f"no campaign {launch.relaunch_of!r} to relaunch")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from funding.domain.errors import Refused
+from sosst_contracts.money import floor_share, half_up_share
 
 BASIS_POINTS = 10_000
 
@@ -56,3 +57,19 @@ def check_terms(terms: Terms) -> None:
         raise Refused("fees-too-high", "fees with tax reach half of what is collected")
     if with_tax > shares[-1] * BASIS_POINTS:
         raise Refused("fees-too-high", "fees with tax are more than the last stage gets")
+
+
+def check_smallest_pledge(terms: Terms, amount: int) -> None:
+    """Refuse terms by which a campaign of such pledges only would not pay its own fees.
+
+    The fixed fee of each weighs the more, the smaller it is. The fees must stay below half, and
+    within what the last stage gets (`money.md` 4).
+    """
+    platform = floor_share(amount, terms.platform_fee_basis_points)
+    share = half_up_share(amount, terms.processing_fee_basis_points)
+    before_tax = platform + share + terms.processing_fee_fixed
+    fees = before_tax + half_up_share(before_tax, terms.tax_basis_points)
+    last = amount - sum(floor_share(amount, one) for one in terms.stage_shares_basis_points[:-1])
+    if 2 * fees >= amount or fees > last:
+        detail = f"a smallest pledge of {amount} has fees of {fees}, and a last stage of {last}"
+        raise Refused("smallest-pledge-too-small", detail)

@@ -34,6 +34,7 @@ from funding.domain.pledge import (
     withdraw,
 )
 from funding.domain.settling import begin_settling, decide
+from funding.domain.team import Team
 from funding.ports import FundingUnit
 from servicekit.clock import Clock
 from servicekit.errors import DuplicateKey
@@ -91,8 +92,13 @@ class Cancelled:
     cancellation: Cancellation
 
 
+@dataclass(frozen=True, slots=True)
+class TeamSet:
+    team: Team
+
+
 Pledged = Paid | Stepped | Dropped | Withdrawn
-Happened = Launched | Pledged | Decided | Cancelled
+Happened = Launched | Pledged | Decided | Cancelled | TeamSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +157,10 @@ async def roll_forward(
         await unit.campaigns.add(fold.campaign)
     elif fold.campaign != known:
         await unit.campaigns.save([fold.campaign])
+    if fold.team is not None:
+        known_team = await unit.teams.load(campaign_id)
+        version = known_team.version if known_team else 0
+        await unit.teams.save(replace(fold.team, version=version))
     return fold.campaign
 
 
@@ -163,7 +173,7 @@ def in_order(happened: Iterable[Happened]) -> list[Happened]:
 
     def place(one: Happened) -> tuple[int, int]:
         match one:
-            case Launched():
+            case Launched() | TeamSet():
                 return -1, 0
             case Decided(verdict):
                 return verdict.pledges_sequence, 1
@@ -182,6 +192,7 @@ class _Fold:
         self.campaign = campaign
         self.changed: dict[str, Pledge] = {}
         self._pledges = pledges
+        self.team: Team | None = None
 
     def take(self, one: Happened) -> None:
         if isinstance(one, Launched):
@@ -189,7 +200,9 @@ class _Fold:
             return
         if self.campaign is None:
             raise Refused("never-launched", "a fact stands before the campaign's launch")
-        if isinstance(one, Decided):
+        if isinstance(one, TeamSet):
+            self.team = one.team
+        elif isinstance(one, Decided):
             self.campaign = _decided(self.campaign, one.verdict)
         elif isinstance(one, Cancelled):
             self.campaign = _cancelled(self.campaign, one.cancellation)

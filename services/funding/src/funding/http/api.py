@@ -28,13 +28,14 @@ from funding.http.models import (
     PledgePage,
     PledgeView,
 )
+from funding.http.refusals import problem_of
+from funding.http.teams import add_team_routes
 from funding.http.views import (
     campaign_view,
     import_view,
     launch_from,
     payment_from,
     pledge_view,
-    problem,
 )
 from funding.metrics import PLEDGES
 from funding.ports import FundingUnit, Intake, Queries
@@ -44,7 +45,7 @@ from servicekit.auth import Principal, Role, forbidden
 from servicekit.causes import about
 from servicekit.clock import Clock
 from servicekit.lanes import Lanes
-from servicekit.problems import Problem
+from servicekit.problems import Problem, answer_refusals
 from servicekit.units import UnitsOfWork
 
 CampaignId = Annotated[Identifier, Path()]
@@ -65,6 +66,7 @@ def build_api(
 ) -> FastAPI:
     """Return the application; payments by HTTP share the lane of their campaign."""
     api = guarded_api("funding")
+    answer_refusals(api, Refused, problem_of)
 
     async def save_group(_: str, payments: Sequence[Told]) -> Sequence[Answer]:
         return await units.run(lambda unit: take_payments(unit, payments))
@@ -74,20 +76,20 @@ def build_api(
     backer = Owner("backer whose pledge it is", Role.BACKER, _owns_pledge(queries))
     launcher = guard.allow(Role.SERVICE, Role.STAFF, NAMED_CREATOR)
 
-    @api.put("/campaigns/{campaign_id}", status_code=201)
+    @api.put("/campaigns/{campaign_id}", status_code=201, responses={200: {"model": CampaignView}})
     async def launch_campaign(
         caller: Annotated[Principal, launcher],
         campaign_id: CampaignId,
         body: LaunchBody,
         response: Response,
     ) -> CampaignView:
-        """Launch a campaign. The same request again answers 200; another one under this id 409."""
-        _check_speaks_for(caller, body.creator_id)
-        try:
-            command = launch_from(campaign_id, body, standard)
-            campaign, new = await units.run(lambda unit: _launch(unit, command, clock))
-        except Refused as refusal:
-            raise problem(refusal) from None
+        """Launch a campaign. The same request again answers 200; another one under this id 409.
+
+        Its terms are the platform's: a creator leaves them out, and has its standard.
+        """
+        _check_speaks_for(caller, body)
+        command = launch_from(campaign_id, body, standard)
+        campaign, new = await units.run(lambda unit: _launch(unit, command, clock))
         response.status_code = 201 if new else 200
         return campaign_view(campaign)
 
@@ -117,9 +119,9 @@ def build_api(
             payment = payment_from(campaign_id, body)
             with about(pledge_id=payment.pledge_id):
                 answer = await lanes.submit(campaign_id, payment)
-        except Refused as refusal:
+        except Refused:
             PLEDGES.labels("refused").inc()
-            raise problem(refusal) from None
+            raise
         PLEDGES.labels("taken").inc()
         assert not isinstance(answer, Refused)
         return pledge_view(answer)
@@ -138,10 +140,7 @@ def build_api(
         at = to_the_millisecond(clock.now())
         as_staff = Role.STAFF in caller.roles
         command = CancelCampaign(campaign_id, caller.subject, body.reason, as_staff, at)
-        try:
-            campaign = await units.run(lambda unit: cancel_campaign(unit, command))
-        except Refused as refusal:
-            raise problem(refusal) from None
+        campaign = await units.run(lambda unit: cancel_campaign(unit, command))
         return campaign_view(campaign)
 
     @api.post(
@@ -155,12 +154,9 @@ def build_api(
 
         Nothing of a file with a refused row is written unless `with_errors`. Again is the same.
         """
-        try:
-            form = format_of(body.format, body.columns)
-            command = ImportPledges(campaign_id, body.csv, form, not dry_run, body.with_errors)
-            return import_view(await import_pledges(units, command))
-        except Refused as refusal:
-            raise problem(refusal) from None
+        form = format_of(body.format, body.columns)
+        command = ImportPledges(campaign_id, body.csv, form, not dry_run, body.with_errors)
+        return import_view(await import_pledges(units, command))
 
     @api.get(
         "/campaigns/{campaign_id}/pledges",
@@ -193,15 +189,13 @@ def build_api(
     )
     async def withdraw_pledge(campaign_id: CampaignId, pledge_id: PledgeId) -> PledgeView:
         """Take a collected pledge back until the deadline; payouts returns all of its money."""
-        try:
-            with about(pledge_id=pledge_id):
-                command = WithdrawPledge(campaign_id, pledge_id, to_the_millisecond(clock.now()))
-                answer = await lanes.submit(campaign_id, command)
-        except Refused as refusal:
-            raise problem(refusal) from None
+        with about(pledge_id=pledge_id):
+            command = WithdrawPledge(campaign_id, pledge_id, to_the_millisecond(clock.now()))
+            answer = await lanes.submit(campaign_id, command)
         assert not isinstance(answer, Refused)
         return pledge_view(answer)
 
+    add_team_routes(api, guard, creator, units, queries, clock)
     return api
 
 
@@ -213,9 +207,14 @@ async def _checked_with_the_body(caller: Principal, _: Ids) -> bool:
 NAMED_CREATOR = Owner("creator whom the body names", Role.CREATOR, _checked_with_the_body)
 
 
-def _check_speaks_for(caller: Principal, creator_id: str) -> None:
-    if not caller.roles & {Role.SERVICE, Role.STAFF} and caller.subject != creator_id:
+def _check_speaks_for(caller: Principal, body: LaunchBody) -> None:
+    if caller.roles & {Role.SERVICE, Role.STAFF}:
+        return
+    if caller.subject != body.creator_id:
         raise forbidden("a creator launches campaigns of their own")
+    if body.terms.model_fields_set:
+        # Whoever names fees and shares could take all of the money at once, and pay for nothing.
+        raise forbidden("the platform and its staff name terms")
 
 
 def _sees_settling(caller: Principal | None, campaign: Campaign) -> bool:

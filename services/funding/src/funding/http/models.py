@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
+from funding.domain.team import MEMBERS_MAX
 from servicekit.instants import Instant
 from sosst_contracts.money import MAXIMUM_AMOUNT
 
@@ -63,6 +64,13 @@ class LaunchBody(Body):
     rewards: Annotated[list[RewardBody], Field(max_length=200)] = []
     terms: TermsBody = TermsBody()
     relaunch_of: Identifier | None = None
+    smallest_pledge: Annotated[
+        Amount | None,
+        Field(
+            description="The least that the checkout takes, minor units of the goal's currency: "
+            "the launch is refused where its last stage cannot pay the fees of it. It is not kept."
+        ),
+    ] = None
 
 
 class PaymentBody(Body):
@@ -142,6 +150,28 @@ class CancellationView(BaseModel):
     count: int
     pledges_sequence: int
     cancelled_at: datetime
+
+
+class MemberBody(Body):
+    """A person of the team; the owner is the creator and is not given."""
+
+    person_id: Identifier
+    roles: Annotated[
+        list[Literal["owner", "editor", "fulfilment", "moderator"]],
+        Field(min_length=1, max_length=4),
+    ]
+
+
+class TeamBody(Body):
+    """Everybody who works on the campaign beside its owner."""
+
+    members: Annotated[list[MemberBody], Field(max_length=MEMBERS_MAX)]
+
+
+class TeamView(BaseModel):
+    campaign_id: str
+    members: list[MemberBody]
+    changed_at: datetime | None
 
 
 class LineView(BaseModel):

@@ -6,7 +6,7 @@ from funding.domain.campaign import Campaign, Cancellation, Launch, Reward
 from funding.domain.errors import Refused
 from funding.domain.pledge import Capture, Payment, PaymentMethod, PaymentStatus, Pledge
 from funding.domain.settling import SettlingLine
-from funding.domain.terms import Terms
+from funding.domain.terms import Terms, check_smallest_pledge
 from funding.handlers.import_pledges import Imported
 from funding.http.models import (
     CampaignView,
@@ -24,40 +24,14 @@ from funding.http.models import (
     VerdictView,
 )
 from funding.wire import terms_from, to_the_millisecond
-from servicekit.problems import Problem
 from sosst_contracts import money
-
-_NOT_FOUND = {"campaign-unknown", "pledge-unknown"}
-_INVALID = {
-    "invalid-terms",
-    "fees-too-high",
-    "invalid-goal",
-    "unknown-zone",
-    "duplicate-reward",
-    "unknown-currency",
-    "currency-counted-otherwise",
-    "invalid-amount",
-    "capture-incomplete",
-    "return-incomplete",
-    "deadline-passed",
-    "reason-missing",
-    "unknown-field",
-    "contact-column",
-    "unreadable-file",
-    "column-twice",
-    "column-missing",
-    "row-count",
-}
-
-
-def problem(refusal: Refused) -> Problem:
-    """Turn a refusal of the rules into the answer for the caller."""
-    status = 404 if refusal.reason in _NOT_FOUND else 422 if refusal.reason in _INVALID else 409
-    return Problem(status, refusal.reason, "Refused by the rules of funding", refusal.detail)
 
 
 def launch_from(campaign_id: str, body: LaunchBody, standard: Terms) -> Launch:
     given = body.terms.model_dump(exclude_none=True)
+    terms = terms_from(given, standard)
+    if body.smallest_pledge is not None:
+        check_smallest_pledge(terms, body.smallest_pledge)
     return Launch(
         campaign_id=campaign_id,
         creator_id=body.creator_id,
@@ -67,7 +41,7 @@ def launch_from(campaign_id: str, body: LaunchBody, standard: Terms) -> Launch:
         deadline=to_the_millisecond(body.deadline),
         zone=body.zone,
         rewards=tuple(Reward(r.reward_id, r.title) for r in body.rewards),
-        terms=terms_from(given, standard),
+        terms=terms,
         relaunch_of=body.relaunch_of,
     )
 
