@@ -16,7 +16,7 @@ from payouts.adapters.mongo_reconciliation import MongoReconciliation
 from payouts.adapters.queries import MongoQueries
 from payouts.adapters.schema import SCHEMA
 from payouts.app import bind
-from payouts.domain.book import Cancellation, Outcome, Verdict
+from payouts.domain.book import Cancellation, CollectedPledge, Outcome, Verdict
 from payouts.domain.errors import Refused
 from payouts.domain.fees import FeeTerms
 from payouts.domain.integrity import Invariant
@@ -31,7 +31,7 @@ from payouts.handlers.funds import FundsReader
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.pledges import PledgeHeard, take_pledges
 from payouts.handlers.refund_run import run_all
-from payouts.handlers.refunds import refund_lanes
+from payouts.handlers.refunds import refund_lanes, refund_readings
 from payouts.handlers.send_refunds import SendRefunds
 from payouts.handlers.verdict import CancellationHeard, VerdictHeard, take_verdicts
 from payouts.handlers.work_kinds import CLAIM, DISPUTE, REFUND, REFUND_RUN, REFUND_RUN_END, STAGE
@@ -107,7 +107,7 @@ class Payouts:
         self.stages = PayStages(
             units=self.units,
             provider=self.provider,
-            funds=self.funds_reader(self.provider, self.queries),
+            funds=self.funds_reader(self.provider, self.queries, self.reconciliation),
             freshness=AlwaysFresh(self.clock),
             brake=self.brake,
             rules=RULES,
@@ -120,10 +120,11 @@ class Payouts:
 
     def _refund_worker(self) -> SendRefunds:
         return SendRefunds(
-            lanes=refund_lanes(self.units, self.clock.now),
+            notes=refund_lanes(self.units, self.clock.now),
+            outcomes=refund_lanes(self.units, self.clock.now),
             provider=self.provider,
-            queries=self.queries,
-            funds=self.funds_reader(self.provider, self.queries),
+            readings=refund_readings(self.queries),
+            funds=self.funds_reader(self.provider, self.queries, self.reconciliation),
             brake=self.brake,
             rules=RULES,
             clock=self.clock,
@@ -140,15 +141,20 @@ class Payouts:
         pledges = [
             replace(a_pledge(number, amount, counted), refundable_until=until) for number in numbers
         ]
+        self.capture(pledges)
+        return await self.hear_collected(dict(zip(numbers, pledges, strict=True)))
+
+    def capture(self, pledges: list[CollectedPledge]) -> None:
+        """The provider takes the payments; nobody has heard of them yet."""
         self.provider.cash += sum(p.amount - p.provider_fee for p in pledges)
         self.provider.charged |= {p.payment_reference: p.amount for p in pledges}
         for one in pledges:
             name, charge = one.balance_transaction, one.payment_reference
             self.provider.list_movement(name, "", "charge", charge, one.amount, one.provider_fee)
-        heard = [
-            PledgeHeard(CAMPAIGN, "EUR", number, pledge)
-            for number, pledge in zip(numbers, pledges, strict=True)
-        ]
+
+    async def hear_collected(self, pledges: dict[int, CollectedPledge]) -> dict[int, Refused]:
+        """Hear of captured pledges, by their sequence."""
+        heard = [PledgeHeard(CAMPAIGN, "EUR", number, pledge) for number, pledge in pledges.items()]
         return await self.units.run(lambda unit: take_pledges(unit, heard, self.clock.now()))
 
     async def withdraw(
@@ -189,9 +195,17 @@ class Payouts:
                 break
             self.clock.advance(seconds=30)
 
+    async def live(self, seconds: int) -> None:
+        """Let the time pass and do what is due, looking ever more seldom, as workers do."""
+        passed = 0
+        while passed < seconds:
+            await self.turn()
+            pause = min(max(30, passed // 2), seconds - passed)
+            self.clock.advance(seconds=pause)
+            passed += pause
+
     async def turn(self) -> None:
         """Do what is due now; what fails is tried again later, as a worker does."""
-
         await self.turn_run_only()
         performers: dict[str, Callable[[Claim], Awaitable[None]]] = {
             REFUND: self.refunds,

@@ -51,6 +51,7 @@ from payouts.domain.stage_recovery import TransferMade
 from payouts.domain.stopping import Stopped
 from payouts.domain.trial_balance import TrialBalance
 from payouts.domain.withdrawal import WITHDRAWAL
+from payouts.handlers.work_kinds import CLAIM as CLAIM_WORK
 from payouts.ports.integrity import Round
 from payouts.ports.provider import (
     CashMovement,
@@ -332,11 +333,11 @@ class MemoryLendings:
     def __init__(self, database: MemoryDatabase) -> None:
         self._lendings: dict[str, int] = database.table("lendings")
 
-    async def add(self, currency: str, seen: int) -> bool:
-        if self._lendings.get(currency, 0) != seen:
-            return False
-        self._lendings[currency] = seen + 1
-        return True
+    async def count(self, currency: str) -> int:
+        return self._lendings.get(currency, 0)
+
+    async def add(self, currency: str) -> None:
+        self._lendings[currency] = self._lendings.get(currency, 0) + 1
 
 
 class MemoryHoldings:
@@ -374,6 +375,7 @@ class MemoryQueries:
         self._periods = MemoryPeriods(database)
         self._lendings: dict[str, int] = database.table("lendings")
         self._holdings: dict[str, Holding] = database.table("holdings")
+        self._work: dict[str, Any] = database.table("work")
 
     async def book(self, campaign_id: str) -> Book | None:
         return self._books.get(campaign_id)
@@ -418,6 +420,11 @@ class MemoryQueries:
     async def books_with_unclaimed(self, after: str, limit: int) -> list[Book]:
         found = [self._books[one] for one in sorted(self._books) if one > after]
         return [book for book in found if book.unclaimed][:limit]
+
+    async def claims_waiting(self) -> list[datetime]:
+        claims = [one for one in self._work.values() if one.item.kind == CLAIM_WORK and one.attempt]
+        heard = [one.item.payload["heard_at"] for one in claims]
+        return [at for at in heard if at is not None]
 
     async def blocks_waiting(self) -> Mapping[str, int]:
         first: dict[str, int] = {}
@@ -513,6 +520,9 @@ class MemoryQueries:
             if (amounts := [r.amount for r in waiting if r.currency == currency])
         }
 
+    async def refunds_named(self, refund_ids: Collection[str]) -> dict[str, Refund]:
+        return {one: self._refunds[one] for one in refund_ids if one in self._refunds}
+
     async def refunds_of_provider(self, provider_refund_ids: Collection[str]) -> list[Refund]:
         def of_provider(refund: Refund) -> bool:
             return any(a.provider_refund_id in provider_refund_ids for a in refund.attempts)
@@ -546,6 +556,10 @@ class MemoryQueries:
             cash = [entry.amount for entry in came if entry.debit is Account.PROVIDER_BALANCE]
             found.append(Inflow(number, block.sealed_at, sum(cash)))
         return found[:limit]
+
+    async def providers(self, campaign_id: str) -> list[str]:
+        ours = [one for one in self._pledges.values() if one.campaign_id == campaign_id]
+        return sorted({one.provider for one in ours})
 
     async def holdings_near(self, after: str, limit: int) -> list[Holding]:
         near = [one for _, one in sorted(self._holdings.items()) if one.told_at is not None]

@@ -1,8 +1,9 @@
 """Everything that can happen to a campaign's money, in any order, over the real handlers.
 
 Facts are read from topics as consumers read them, twice, late and shuffled; people act and say it
-twice; the provider fails in each of its ways; banks take back and give back; processes stand still
-at a save, die there or wake up much later. After every step the books are proven as production
+twice; creators declare emergencies, answer them or fall silent; the provider fails in each of its
+ways; banks take back and give back; processes stand still at a save, die there or wake up much
+later. After every step the books are proven as production
 proves them, and the provider's list agrees with every entry of cash. At the end everything that is
 open is brought to its end by those whose turn it is, and the books are closed to zero.
 """
@@ -12,18 +13,18 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import ClassVar, TypeVar
 
-from hypothesis import event
+from hypothesis import currently_in_test_context, event
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from payouts import wire
-from payouts.consumer import CAMPAIGNS_GROUP, PLEDGES_GROUP
+from payouts.consumer import CAMPAIGNS_GROUP, PLEDGES_GROUP, POSTS_GROUP
 from payouts.domain.acts import OtherMeans, PaymentMethod
 from payouts.domain.book import Book
 from payouts.domain.claim_money import ClaimMoney
 from payouts.domain.dispute import ProviderDisputeStatus
 from payouts.domain.errors import Refused
-from payouts.domain.holds import Hold, HoldKind, open_holds
+from payouts.domain.holds import Hold, HoldKind, open_holds, waits_for_plan
 from payouts.domain.ledger import EMPTY, Account, Row, fold, post
 from payouts.domain.milestone import MilestoneState
 from payouts.domain.plan import StageKind
@@ -56,19 +57,25 @@ from payouts.handlers.refund_requests import (
     cancel_refund,
     reject_refund,
 )
+from payouts.handlers.retries import try_stage_again
 from payouts.handlers.wake import wake, wake_disputes
 from payouts.metrics import STOPPED_FOR_A_PERSON
 from payouts.ports.unit import PayoutsUnit
+from servicekit.errors import DependencyAway
 from services.payouts.tests.builders import CEILINGS, LIMIT
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
-from services.payouts.tests.told import CANCELLED, CREATOR, MET, MISSED, Backed, Told
+from services.payouts.tests.told import CANCELLED, CREATOR, MET, MISSED, Backed, Post, Told
 from services.payouts.tests.unsteady import KINDS, Fate, Process
 
 T = TypeVar("T")
 Command = Callable[[PayoutsUnit], Awaitable[object]]
 CASH = 1_000_000
 STAFF = ("staff-1", "staff-2", "staff-3")
-TOPICS = {wire.PLEDGES_TOPIC: PLEDGES_GROUP, wire.CAMPAIGNS_TOPIC: CAMPAIGNS_GROUP}
+TOPICS = {
+    wire.PLEDGES_TOPIC: PLEDGES_GROUP,
+    wire.CAMPAIGNS_TOPIC: CAMPAIGNS_GROUP,
+    wire.POSTS_TOPIC: POSTS_GROUP,
+}
 OPERATIONS = ("create_refund", "create_transfer", "create_payout")
 FAULTS = (
     "timeout_after",
@@ -121,6 +128,8 @@ class Machine(RuleBasedStateMachine):
         self.put_in = 0
         self.number = 0
         self.stopped = stopped_for_a_person()
+        self.held: set[str] = set()
+        self.attempts: dict[str, int] = {}
 
     def make(self) -> Payouts:
         return memory_payouts()
@@ -157,7 +166,8 @@ class Machine(RuleBasedStateMachine):
         try:
             self.run(self.payouts.units.run(act))
         except Refused as refused:
-            event(f"{name}: {refused.reason}")
+            if currently_in_test_context():
+                event(f"{name}: {refused.reason}")
             return False
         self.taken[name] = self.taken.get(name, 0) + 1
         if again:
@@ -189,12 +199,13 @@ class Machine(RuleBasedStateMachine):
         data=st.data(),
         ending=st.sampled_from([MET, MET, MISSED, CANCELLED]),
         begun=st.integers(0, 4),
+        posts=st.sampled_from([[], [], [Post.EMERGENCY], [Post.SILENCE, Post.RAISED]]),
     )
-    def fund(self, data: st.DataObject, ending: str, begun: int) -> None:
+    def fund(self, data: st.DataObject, ending: str, begun: int, posts: list[Post]) -> None:
         """Pledges in time, some of them taken back, and the verdict over the others.
 
         `begun` is how far all of it has gone well before anything happens: nothing is read yet,
-        all is read, or as many stages are paid.
+        all is read, or as many stages are paid. Half of the campaigns are in trouble then.
         """
         self.told.launch()
         for amount in data.draw(st.lists(AMOUNTS, min_size=1, max_size=4)):
@@ -210,6 +221,10 @@ class Machine(RuleBasedStateMachine):
         if ending == MET:
             for _ in range(begun - 1):
                 self.bring_stages_on()
+        for said in posts:
+            self.told.post(said)
+        if begun:
+            self.read_everything()
 
     def next(self) -> int:
         self.number += 1
@@ -226,6 +241,11 @@ class Machine(RuleBasedStateMachine):
         if sure:
             self.told.cancel_after_all()
 
+    @precondition(lambda self: len(self.told.posts) < 12)
+    @rule(post=st.sampled_from(list(Post)))
+    def somebody_posts(self, post: Post) -> None:
+        self.told.post(post)
+
     @rule(
         topic=st.sampled_from(list(TOPICS)),
         count=st.integers(1, 8),
@@ -239,10 +259,15 @@ class Machine(RuleBasedStateMachine):
         offsets = list(range(len(facts)))[max(0, start - back) : start + count]
         if data.draw(st.booleans()) and len(offsets) > 1:
             offsets = data.draw(st.permutations(offsets))
-        self.places[topic] = min(len(facts), start + count)
         page = [facts[offset] for offset in offsets]
-        if page:
+        if not page:
+            return
+        try:
             self.let(place, lambda process: process.read(topic, page))
+        except DependencyAway:
+            # Nothing of it is saved, and it is read again: what it needs is not read yet.
+            return
+        self.places[topic] = min(len(facts), start + count)
 
     # What processes do.
 
@@ -404,7 +429,7 @@ class Machine(RuleBasedStateMachine):
     def decide_refund(self, refund: Refund, word: str, who: Person, again: bool) -> None:
         name, now = refund.refund_id, self.clock.now()
         shown = Shown(refund.amount, refund.currency, refund.advance_max)
-        funds = self.run(self.processes[0].payouts.stages.funds.read_anew("EUR"))
+        funds = self.run(self.processes[0].payouts.stages.funds.read_to_lend("EUR"))
         acts: dict[str, Command] = {
             "approve": lambda u: approve_refund(
                 u, CAMPAIGN, name, shown, who, funds, CEILINGS, now
@@ -513,6 +538,17 @@ class Machine(RuleBasedStateMachine):
             again,
         )
 
+    @precondition(lambda self: any(one.failures for one in self.stages()))
+    @rule(data=st.data())
+    def try_a_stage_again(self, data: st.DataObject) -> None:
+        self.try_again(data.draw(some(self.stages())), data.draw(some(list(STAFF))))
+
+    def try_again(self, stage: Stage, by: str) -> None:
+        number, seen, now = stage.number, len(stage.attempts), self.clock.now()
+        self.command(
+            "stage again", lambda u: try_stage_again(u, CAMPAIGN, number, seen, by, now), True
+        )
+
     @precondition(lambda self: self.book() is not None)
     @rule(name=st.sampled_from(["hold-1", "hold-2"]), again=st.booleans())
     def place_a_hold(self, name: str, again: bool) -> None:
@@ -521,10 +557,14 @@ class Machine(RuleBasedStateMachine):
         self.command("hold", lambda u: place_hold(u, CAMPAIGN, placed, now), again)
 
     @precondition(lambda self: self.holding())
-    @rule(again=st.booleans())
-    def release_a_hold(self, again: bool) -> None:
-        name, now = self.holding()[0], self.clock.now()
-        self.command("release", lambda u: release_hold(u, CAMPAIGN, name, STAFF[1], now), again)
+    @rule(data=st.data(), again=st.booleans())
+    def release_a_hold(self, data: st.DataObject, again: bool) -> None:
+        """Of staff's, of silence, or of an emergency, which is refused until it is answered."""
+        self.release(data.draw(some(self.holding())), again)
+
+    def release(self, name: str, again: bool = False) -> None:
+        act, now = f"release {name.partition(':')[0].rstrip('-12')}", self.clock.now()
+        self.command(act, lambda u: release_hold(u, CAMPAIGN, name, STAFF[1], now), again)
 
     def holding(self) -> list[str]:
         book = self.book()
@@ -562,6 +602,7 @@ class Machine(RuleBasedStateMachine):
         self.books_are_true()
         self.cash_is_the_providers()
         self.nothing_is_paid_twice()
+        self.nothing_leaves_while_held()
         self.nobody_must_look()
 
     def books_are_true(self) -> None:
@@ -618,6 +659,21 @@ class Machine(RuleBasedStateMachine):
         returned = [k for k, seen in self.provider.refunds.items() if seen.status is not failed]
         assert max(per_intent(returned).values(), default=0) <= 1
 
+    def nothing_leaves_while_held(self) -> None:
+        """No attempt begins under a hold, none is lifted unanswered, and none outlasts its hold."""
+        book, stages = self.book(), self.stages()
+        holds = book.holds if book else ()
+        held = {one.hold_id for one in open_holds(holds)}
+        attempts = {one.stage_id: len(one.attempts) for one in stages}
+        if held & self.held:
+            assert all(self.attempts.get(one, 0) == count for one, count in attempts.items()), (
+                held,
+                attempts,
+            )
+        self.held, self.attempts = held, attempts
+        assert [one for one in holds if not one.open and waits_for_plan(one)] == []
+        assert held or all(one.state is not StageState.HELD for one in stages)
+
     def nobody_must_look(self) -> None:
         """No work stopped for a person, and no fact was refused: what waits, waits for others."""
         assert stopped_for_a_person() == self.stopped
@@ -645,6 +701,8 @@ class Machine(RuleBasedStateMachine):
 
     def finish(self) -> None:
         """Whoever's turn it is acts, until nothing is open; then the books are closed."""
+        while self.told.unanswered:
+            self.told.post(Post.RECOVERY_PLAN)
         self.read_everything()
         self.provider.faults.clear()
         self.payouts.brake.pulled.clear()
@@ -673,8 +731,8 @@ class Machine(RuleBasedStateMachine):
             self.provider.settle(attempt_id)
         self.every_webhook_arrives()
         self.turns(6)
-        while self.holding():
-            self.release_a_hold(again=False)
+        for name in self.holding():
+            self.release(name)
         for refund in self.refunds(RefundState.AWAITING_APPROVAL):
             self.decide_refund(refund, "cancel", Person(STAFF[0], CREATOR), again=False)
         for refund in self.refunds(RefundState.CLAIMABLE):
@@ -703,11 +761,17 @@ class Machine(RuleBasedStateMachine):
                 if stage.milestone is None or stage.milestone.state is MilestoneState.REJECTED:
                     self.milestone(stage.number, "show", CREATOR, "d")
                 self.milestone(stage.number, "decide", STAFF[2], "d")
-            if stage.state is StageState.DUE:
-                self.approve(stage, STAFF[0], LIMIT)
-            if stage.state is StageState.AWAITING_SECOND_APPROVAL:
-                self.approve(stage, STAFF[1], LIMIT)
+            self.somebody_approves(stage.number)
+            self.try_again(stage, STAFF[0])
         self.turns(6)
+
+    def somebody_approves(self, number: int) -> None:
+        """Whoever of the staff still may: one of them may have approved the milestone."""
+        waits = (StageState.DUE, StageState.AWAITING_SECOND_APPROVAL)
+        for name in STAFF:
+            stage = self.stages()[number - 1]
+            if stage.state in waits:
+                self.approve(stage, name, LIMIT)
 
     def turns(self, count: int) -> None:
         for _ in range(count):

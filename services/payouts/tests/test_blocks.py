@@ -1,6 +1,7 @@
 """The chain of blocks: canonical bytes, sealing, and what verification finds."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import rfc8785
@@ -52,6 +53,18 @@ def test_the_contract_adds_up_as_the_ledger_does() -> None:
     ):
         assert {account for account, own in SIDES.items() if own is side} == published_accounts
     assert set(HELD) == set(HELD_ACCOUNTS) and set(CASH_ACCOUNTS) == CASH
+
+
+def test_no_block_is_earlier_than_the_one_before() -> None:
+    """A process whose clock is behind seals next: the chain's times never go back."""
+    made = [postings.pledge_collected(5, 1, "txn_1")]
+    (ahead,) = seal("c", "EUR", ChainHead(), EMPTY, made, NOW + timedelta(seconds=2))
+    made = [postings.pledge_collected(5, 1, "txn_2")]
+    (behind,) = seal("c", "EUR", ahead.head, ahead.balances, made, NOW)
+    assert behind.sealed_at == ahead.sealed_at
+    made = [postings.pledge_collected(5, 1, "txn_3")]
+    (after,) = seal("c", "EUR", behind.head, behind.balances, made, NOW + timedelta(seconds=9))
+    assert after.sealed_at == NOW + timedelta(seconds=9)
 
 
 def chain(pledges: int = 4) -> tuple[Block, ...]:

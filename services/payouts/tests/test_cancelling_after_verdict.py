@@ -356,7 +356,7 @@ async def test_both_commit_orders_of_cancelling_and_sending(
 
 
 @pytest.mark.trap(2)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     amounts=st.lists(st.integers(1, 900_000_000), min_size=1, max_size=12),
     left=st.integers(0, 10_000),
@@ -370,7 +370,7 @@ def test_page_by_page_is_what_all_at_once_is(amounts: list[int], left: int) -> N
 
 
 @pytest.mark.trap(2)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     amounts=st.lists(st.integers(1, 5_000), min_size=1, max_size=8),
     page_size=st.sampled_from([1, 2, 500]),

@@ -209,7 +209,7 @@ async def test_the_page_says_in_the_readers_language_what_is_owed_and_why(
     assert "&lt;script&gt;" in page.text and "<script" not in page.text
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
-    headers = {"referrer-policy": "no-referrer", "cache-control": "no-store"}
+    headers = {"referrer-policy": "no-referrer", "cache-control": "private, no-store"}
     assert headers.items() <= dict(page.headers).items()
     assert not re.findall(r"(?:src|href)=\"(?!/claims\?)", page.text), "nothing of anybody else"
     (other,) = re.findall(r'<a href="([^"]+)"', page.text)
@@ -289,6 +289,17 @@ async def test_a_form_that_the_page_did_not_send(
     answer = await choose(client, url, **form)
     assert answer.status_code == status
     assert status == 413 or WORDS["fr"]["refused"].replace("'", "&#39;") in answer.text
+    assert (await the_refund(known)).state is RefundState.CLAIMABLE
+
+
+async def test_a_form_that_the_page_has_not_is_refused(
+    client: httpx.AsyncClient, known: Payouts
+) -> None:
+    """More fields than it has, or a number of thousands of digits: a page says no, not a crash."""
+    url = await link_of(client, known)
+    many = {f"field{number}": "x" for number in range(9)}
+    for form in (many, {"wish": "again", "after_attempt": "9" * 4_000}, {}):
+        assert (await choose(client, url, **form)).status_code in (409, 413)
     assert (await the_refund(known)).state is RefundState.CLAIMABLE
 
 

@@ -19,16 +19,22 @@ from payouts.handlers.check_books import check_whole
 from payouts.handlers.claim_links import issue_claim_link
 from payouts.handlers.claim_money import ask_claim_money
 from payouts.handlers.claimable import tell_paid_otherwise, try_refund_again
+from payouts.handlers.funds import NEW_PAGES_MAX, PAGE
 from payouts.handlers.refund_requests import Person
 from payouts.ports.unit import PayoutsUnit
+from payouts.sweeps.books import CheckBooks
+from payouts.sweeps.refunds import UnblockRefunds
+from payouts.wire import CLAIMS_TOPIC
 from servicekit.consume import BatchConsumer
 from servicekit.loops import Pulse
+from servicekit.metrics import AS_OF_WAITING, AS_OF_WAITING_OLDEST
 from servicekit.mongo import Database
 from servicekit.ordering import Incoming
 from services.payouts.tests.builders import CEILINGS, NOW, some_money
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts, mongo_payouts
 from services.payouts.tests.test_disputes import LOST, WON, decided, opened
 from services.payouts.tests.test_later_stages import CREATOR, first_paid
+from services.payouts.tests.test_reconciliation import compared
 from services.payouts.tests.test_staff_refunds import (
     all_stages_paid,
     approved,
@@ -63,9 +69,14 @@ async def reason_of(attempt: Awaitable[object]) -> str:
 
 
 async def told(payouts: Payouts, *facts: ClaimMoneyRequested, first: int = 1) -> None:
-    """Hear these facts of the claims' topic, and do what they ask for."""
+    """Hear whose campaign it is and these facts of the claims' topic, and do what they ask for."""
     await payouts.units.run(lambda unit: unit.creators.add({CAMPAIGN: CREATOR}))
-    claims = subscriptions(payouts.clock, RefundWindows())[-1]
+    await claims_heard(payouts, *facts, first=first)
+
+
+async def claims_heard(payouts: Payouts, *facts: ClaimMoneyRequested, first: int = 1) -> None:
+    read = subscriptions(payouts.clock, RefundWindows())
+    (claims,) = [one for one in read if one.topic == CLAIMS_TOPIC]
     reader = BatchConsumer(claims, payouts.units, payouts.clock, Pulse("claims"))
     now = payouts.clock.now()
     records = [Draft(fact, now).seal(first + n) for n, fact in enumerate(facts)]
@@ -397,10 +408,66 @@ async def test_a_chargeback_meets_an_unsent_compensation(
     await payouts.assert_books_true()
     payouts.brake.pulled.clear()
     await decided(payouts, dispute, verdict)  # type: ignore[arg-type]
+    await UnblockRefunds(payouts.units, payouts.queries, payouts.stages.funds)(payouts.clock.now())
     await payouts.work_off()
     ended = (await current(payouts, refund)).state
     assert ended is (RefundState.SUCCEEDED if verdict is WON else RefundState.CANCELLED)
     assert payouts.provider.refunded == ({"ch_1": 1_000} if verdict is WON else {})
+    await payouts.assert_books_true()
+
+
+@pytest.mark.trap(3)
+async def test_after_a_won_chargeback_the_platform_gives_only_what_it_has_there(
+    payouts: Payouts,
+) -> None:
+    """R2: its compensation stays blocked until the top-up, and is counted as given then."""
+    await first_paid(payouts)
+    await payouts.brake.stop(CAMPAIGN, "staff-9", "a look")
+    refund = await approved(payouts, await claim_given(payouts, BY_PLATFORM))
+    dispute = await opened(payouts)
+    payouts.brake.pulled.clear()
+    await decided(payouts, dispute, WON)
+    own = payouts.provider.cash - await balance(payouts, Account.PROVIDER_BALANCE)
+    payouts.provider.put_in(999 - own)
+    sweep = UnblockRefunds(payouts.units, payouts.queries, payouts.stages.funds)
+    for _ in range(2):
+        await sweep(payouts.clock.now())
+        waits = await current(payouts, refund)
+        assert (waits.state, waits.reason) == (RefundState.BLOCKED, "top-up-needed")
+    payouts.provider.put_in(1)
+    before = await payouts.stages.funds.read_to_lend("EUR")
+    await sweep(payouts.clock.now())
+    after = await payouts.stages.funds.read_to_lend("EUR")
+    assert before is not None and after is not None and after.lendings > before.lendings
+    await payouts.work_off()
+    assert payouts.provider.refunded == {"ch_1": 1_000}
+    await payouts.assert_books_true()
+
+
+async def test_while_more_is_new_at_the_provider_than_is_compared_nothing_is_lent() -> None:
+    """2 000 movements behind, a blocked refund says what it waits for, and goes on by itself."""
+    payouts = memory_payouts()
+    await first_paid(payouts)
+    await payouts.brake.stop(CAMPAIGN, "staff-9", "a look")
+    refund = await approved(payouts, await claim_given(payouts, BY_PLATFORM))
+    dispute = await opened(payouts)
+    payouts.brake.pulled.clear()
+    await decided(payouts, dispute, WON)
+    for number in range(NEW_PAGES_MAX * PAGE):
+        payouts.provider.list_movement(f"txn_own_{number}", "", "topup", f"tu_{number}", 1)
+    sweep = UnblockRefunds(payouts.units, payouts.queries, payouts.stages.funds)
+    await sweep(payouts.clock.now())
+    waits = await current(payouts, refund)
+    assert (waits.state, waits.reason) == (RefundState.BLOCKED, "balance-unknown")
+    other = await claim_given(payouts, replace(BY_PLATFORM, claim_id="claim-3"))
+    assert await reason_of(approved(payouts, other)) == "balance-unknown"
+    await compared(payouts)
+    await sweep(payouts.clock.now())
+    goes_on = await current(payouts, refund)
+    assert (goes_on.state, goes_on.reason) == (RefundState.REQUESTED, None)
+    await approved(payouts, other)
+    await payouts.work_off()
+    assert payouts.provider.refunded == {"ch_1": 2_000}
     await payouts.assert_books_true()
 
 
@@ -484,6 +551,43 @@ async def test_a_claim_waits_until_our_view_is_that_of_who_decided() -> None:
     await payouts.turn()
     await payouts.work_off()
     assert payouts.provider.refunded == {"ch_1": 1_000}
+
+
+async def test_a_claim_waits_for_the_verdict_and_for_whose_campaign_it_is() -> None:
+    """All pledges are here, but the other topic is read later: nothing is refused for good."""
+    payouts = memory_payouts()
+    await payouts.collect(1, 2)
+    await claims_heard(payouts, fact(claim_id="early", kind="refund"))
+    assert await payouts.queries.refunds(CAMPAIGN, "", 10) == []
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    payouts.clock.advance(seconds=120)
+    await payouts.turn()
+    # Nobody knows yet that it is the creator who says so.
+    assert await payouts.queries.refunds(CAMPAIGN, "", 10) == []
+    await payouts.units.run(lambda unit: unit.creators.add({CAMPAIGN: CREATOR}))
+    payouts.clock.advance(seconds=120)
+    await payouts.turn()
+    await payouts.work_off()
+    assert payouts.provider.refunded == {"ch_1": 1_000}
+    assert await payouts.published("refund-refused") == []
+
+
+async def test_a_claim_whose_pledges_never_come_is_alarmed(payouts: Payouts) -> None:
+    """It waits as long as it takes, and is measured since when, until it is answered."""
+    check = CheckBooks(payouts.queries, payouts.checks)
+    await first_paid(payouts)
+    heard = payouts.clock.now()
+    await told(payouts, fact(claim_id="behind", pledges_sequence=3))
+    payouts.clock.advance(seconds=600)
+    await payouts.turn()
+    await check(payouts.clock.now())
+    assert AS_OF_WAITING._value.get() == 1
+    assert AS_OF_WAITING_OLDEST._value.get() == heard.timestamp()
+    await payouts.collect(3, counted=False)
+    payouts.clock.advance(seconds=60)
+    await payouts.turn()
+    await check(payouts.clock.now())
+    assert AS_OF_WAITING._value.get() == AS_OF_WAITING_OLDEST._value.get() == 0
 
 
 async def test_a_claim_that_asks_for_something_else_is_for_a_person() -> None:

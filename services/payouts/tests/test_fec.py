@@ -235,6 +235,9 @@ async def test_staff_fetch_it_over_http() -> None:
         early = await client.get("/ledger/fec", params=asked, headers=staff)
         payouts.clock.advance(seconds=366 * 86_400)
         answer = await client.get("/ledger/fec", params=asked, headers=staff)
+        other = await client.get("/ledger/fec", params=asked | {"currency": "USD"}, headers=staff)
     assert early.status_code == 409 and early.json()["type"].endswith("year-not-over")
     assert answer.headers["Content-Disposition"].endswith('FEC20261231.txt"')
     assert len(answer.text.splitlines()) == 5
+    assert "Left-Out-Currencies" not in answer.headers
+    assert other.headers["Left-Out-Currencies"] == "EUR"

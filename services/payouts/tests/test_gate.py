@@ -12,6 +12,7 @@ from payouts.domain.destination import give, refuse
 from payouts.domain.errors import Refused
 from payouts.domain.funds import ProviderFunds
 from payouts.domain.gate import Actor, LineState, closed, evaluate
+from payouts.domain.holds import Hold, HoldKind
 from payouts.domain.ledger import EMPTY, Account
 from payouts.domain.stage import StageState, make_due, move
 from payouts.domain.stage_sending import submit
@@ -37,6 +38,8 @@ def the_book(**changes: Any) -> Book:
 DUE = replace(an_approved_stage(), approval=None, state=StageState.DUE)
 # 183.33, of which the first stage gets 36.66: 146.67 are left.
 HELD = EMPTY | {Account.BACKER_FUNDS: 18_333}
+EMERGENCY = Hold("emergency:3", HoldKind.EMERGENCY, "a fire", "creator-1", NOW, about="fire")
+SILENCE = Hold("silence:4", HoldKind.SILENCE, "nothing was published", "the silence watch", NOW)
 SHUT: list[tuple[str, dict[str, Any], LineState, Actor]] = [
     ("verdict_and_pledges", {"book": a_book()}, LineState.WAITING, Actor.PLATFORM),
     (
@@ -107,6 +110,14 @@ SHUT: list[tuple[str, dict[str, Any], LineState, Actor]] = [
         LineState.BLOCKED,
         Actor.STAFF,
     ),
+    ("emergency", {"book": the_book(holds=(EMERGENCY,))}, LineState.BLOCKED, Actor.CREATOR),
+    (
+        "emergency",
+        {"book": the_book(holds=(replace(EMERGENCY, answered_by="update plan"),))},
+        LineState.BLOCKED,
+        Actor.STAFF,
+    ),
+    ("silence", {"book": the_book(holds=(SILENCE,))}, LineState.BLOCKED, Actor.CREATOR),
     ("view_fresh", {"fresh_since": None}, LineState.WAITING, Actor.PLATFORM),
     ("cooling_off", {"cooling_off_seconds": 1}, LineState.WAITING, Actor.PLATFORM),
     ("money_runs", {"stopped": Stopped("sre-1", NOW)}, LineState.BLOCKED, Actor.STAFF),
@@ -139,6 +150,7 @@ def test_the_second_stage_explains_itself() -> None:
     lines = closed(evaluate(a_view(the_stages()[1], the_book())))
     milestone = next(line for line in lines if line.name == "milestone")
     assert (milestone.state, milestone.who) == (LineState.BLOCKED, Actor.CREATOR)
+    assert "no evidence is submitted" in milestone.why
 
 
 def test_cooling_off_says_when() -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
@@ -118,11 +118,11 @@ async def test_a_refund_that_comes_back_is_found_without_a_webhook(payouts: Payo
     await payouts.work_off()
     (refund,) = await payouts.queries.refunds(CAMPAIGN, "", 10)
     payouts.provider.fail_later(refund)
-    for _ in range(20):
-        await payouts.turn()
-        payouts.clock.advance(seconds=30)
+    await payouts.live(600)
     await assert_all_returned(payouts, 1)
     assert len(await payouts.published("refund-failed")) == 1
+    told = [fact.model_dump()["came_back"] for fact in await payouts.published("refund-succeeded")]
+    assert told == [None, 1]
     assert await payouts.queries.cursor(CURSOR) == payouts.provider.movements[-1].id
 
 
@@ -138,9 +138,7 @@ async def test_a_refund_that_comes_back_before_its_answer_is_known_is_found(
     (refund,) = await payouts.queries.refunds(CAMPAIGN, "", 10)
     assert refund.state is RefundState.UNKNOWN
     payouts.provider.fail_later(refund)
-    for _ in range(20):
-        await payouts.turn()
-        payouts.clock.advance(seconds=30)
+    await payouts.live(600)
     await assert_all_returned(payouts, 1)
     assert len(await payouts.published("refund-failed")) == 1
 
@@ -325,9 +323,7 @@ async def test_a_met_goal_pays_the_first_stage_once(payouts: Payouts) -> None:
 
 
 async def pay(payouts: Payouts, turns: int = 30) -> None:
-    for _ in range(turns):
-        await payouts.turn()
-        payouts.clock.advance(seconds=30)
+    await payouts.live(turns * 30)
 
 
 @pytest.mark.parametrize("operation", ["create_transfer", "create_payout"])
@@ -500,7 +496,7 @@ async def test_automatic_payouts_of_the_provider_refuse_the_start(
         await guard()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(
     st.lists(st.sampled_from([*FAULTS, None]), max_size=12),
     st.permutations(["verdict", "first", "second", "late"]),
@@ -554,7 +550,7 @@ async def test_a_balance_is_read_once_for_all_who_ask_at_once(payouts: Payouts) 
             await asyncio.sleep(0)
             return None if asked == 1 else ProviderBalance(5, 5)
 
-    reader = FundsReader(Slow(payouts.clock), payouts.queries)
+    reader = FundsReader(Slow(payouts.clock), payouts.queries, payouts.reconciliation)
     assert await asyncio.gather(*(reader.read("EUR") for _ in range(16))) == [None] * 16
     found = await asyncio.gather(*(reader.read("EUR") for _ in range(16)))
     assert {one.available for one in found if one} == {5} and asked == 2

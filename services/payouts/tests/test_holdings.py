@@ -1,5 +1,6 @@
 """How long money is held: the oldest that is still there, told once before the provider's limit."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from prometheus_client import REGISTRY
 from payouts.domain.book import Outcome
 from payouts.domain.holding import HoldingLimits, Inflow, oldest_held
 from payouts.sweeps.holdings import MeasureHoldings
-from services.payouts.tests.builders import NOW
+from services.payouts.tests.builders import NOW, a_pledge
 from services.payouts.tests.conftest import CAMPAIGN, Payouts
 
 DAY = timedelta(days=1)
@@ -85,3 +86,15 @@ async def test_each_provider_has_its_own_limit(payouts: Payouts) -> None:
     assert await payouts.published("holding-limit-near") == []
     await look(payouts, HoldingLimits({"*": 90, "another": 730}))(payouts.clock.now())
     assert len(await payouts.published("holding-limit-near")) == 1
+
+
+async def test_of_several_providers_the_strictest_counts(payouts: Payouts) -> None:
+    """What is left may be the money that lies with either, whichever pledge came first."""
+    pledges = {1: a_pledge(1), 2: replace(a_pledge(2), provider="another")}
+    payouts.capture(list(pledges.values()))
+    await payouts.hear_collected(pledges)
+    payouts.clock.advance(seconds=73 * 86_400)
+    await look(payouts, HoldingLimits({"*": 90, "sandbox": 730}))(payouts.clock.now())
+    (told,) = await payouts.published("holding-limit-near")
+    said = told.model_dump()
+    assert (said["provider"], said["limit_at"]) == ("another", NOW + 90 * DAY)

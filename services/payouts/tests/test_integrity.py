@@ -42,9 +42,7 @@ async def a_life(payouts: Payouts) -> None:
     await payouts.withdraw(3, 4)
     await payouts.hear_verdict(Outcome.GOAL_MET, 2, sequence=4)
     await payouts.give_destination()
-    for _ in range(20):
-        await payouts.turn()
-        payouts.clock.advance(seconds=30)
+    await payouts.live(600)
 
 
 async def sweep(payouts: Payouts) -> Mapping[str, int]:

@@ -43,9 +43,7 @@ async def first_paid(payouts: Payouts, *, amount: int = 5_000) -> None:
 
 
 async def pay(payouts: Payouts, turns: int = 20) -> None:
-    for _ in range(turns):
-        await payouts.turn()
-        payouts.clock.advance(seconds=30)
+    await payouts.live(turns * 30)
 
 
 async def show(payouts: Payouts, number: int, evidence: str = EVIDENCE) -> Stage:

@@ -260,7 +260,7 @@ class Books(RuleBasedStateMachine):
         assert len({a.transfer_id for a in self.stage.attempts} - {None}) <= 1
 
 
-Books.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+Books.TestCase.settings = settings(max_examples=150, stateful_step_count=50)
 TestBooks = Books.TestCase
 
 

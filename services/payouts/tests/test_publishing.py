@@ -49,9 +49,7 @@ async def test_every_step_of_a_stage_publishes_its_blocks(payouts: Payouts) -> N
     await payouts.collect(1, 2, 3, 4)
     await payouts.give_destination()
     await payouts.hear_verdict(Outcome.GOAL_MET, 4)
-    for _ in range(20):
-        await payouts.turn()
-        payouts.clock.advance(seconds=30)
+    await payouts.live(600)
     assert await payouts.published("stage-paid")
     kept = await payouts.queries.blocks(CAMPAIGN, 0, 1_000)
     records = await ledger_of(payouts)

@@ -46,16 +46,14 @@ async def a_life(payouts: Payouts) -> None:
     await payouts.withdraw(3, 4)
     await payouts.hear_verdict(Outcome.GOAL_MET, 2, sequence=4)
     await payouts.give_destination()
-    for _ in range(20):
-        await payouts.turn()
-        payouts.clock.advance(seconds=30)
+    await payouts.live(600)
 
 
 async def compared(payouts: Payouts) -> tuple[Break, ...]:
     """Let everything become old enough, compare it all, and return what is open."""
     payouts.clock.advance(seconds=PATIENCE.total_seconds())
     store, provider = payouts.reconciliation, payouts.provider
-    for _ in range(20):
+    for _ in range(40):
         accounts = await store.accounts()
         turn = await reconcile(store, provider, PATIENCE, payouts.clock.now(), accounts)
         if turn.caught_up:
@@ -328,11 +326,15 @@ async def test_the_top_up_is_named(payouts: Payouts) -> None:
     payouts.provider.cash = 1_000
     for _ in range(3):
         await payouts.turn()
-    measure = MeasureFunds(payouts.queries, FundsReader(payouts.provider, payouts.queries))
+    measure = MeasureFunds(
+        payouts.queries, FundsReader(payouts.provider, payouts.queries, payouts.reconciliation)
+    )
     await measure(payouts.clock.now())
     assert value("top_up_minor_units", currency="EUR") == 10_000 - 1_000
     payouts.provider.cash = 10_000
-    fresh = MeasureFunds(payouts.queries, FundsReader(payouts.provider, payouts.queries))
+    fresh = MeasureFunds(
+        payouts.queries, FundsReader(payouts.provider, payouts.queries, payouts.reconciliation)
+    )
     await fresh(payouts.clock.now())
     assert value("top_up_minor_units", currency="EUR") == 0
 

@@ -27,13 +27,27 @@ from payouts.domain.stage_recovery import TransferMade
 from payouts.domain.stopping import Stopped
 from payouts.handlers.holds import place_hold, release_hold
 from payouts.handlers.recover import RecoverPayouts
+from payouts.handlers.refund_requests import reject_refund
 from payouts.ports.provider import NoAnswer
 from servicekit.errors import DependencyAway
 from servicekit.memory import MemoryDatabase
 from servicekit.own_topics import Unexplained
-from services.payouts.tests.builders import NOW, a_destination, an_approved_stage, some_money
+from services.payouts.tests.builders import (
+    CEILINGS,
+    NOW,
+    a_destination,
+    an_approved_stage,
+    some_money,
+)
 from services.payouts.tests.conftest import CAMPAIGN, RULES, Payouts, memory_payouts
-from services.payouts.tests.test_claim_money import BY_CAMPAIGN, BY_PLATFORM, PART, claim_given
+from services.payouts.tests.test_claim_money import (
+    BY_CAMPAIGN,
+    BY_PLATFORM,
+    PART,
+    claim_given,
+    fact,
+)
+from services.payouts.tests.test_claim_money import told as claim_told
 from services.payouts.tests.test_claimable import claimable, told, tried
 from services.payouts.tests.test_later_stages import (
     approve,
@@ -45,7 +59,7 @@ from services.payouts.tests.test_later_stages import (
     the,
 )
 from services.payouts.tests.test_publishing import ledger_of
-from services.payouts.tests.test_staff_refunds import approved, asked, cancelled
+from services.payouts.tests.test_staff_refunds import approved, asked, cancelled, staff
 from sosst_contracts.chain import Chains
 from sosst_contracts.codec import Record, attribution
 from sosst_contracts.payouts import StageHeld
@@ -110,6 +124,7 @@ def recovery_of(payouts: Payouts) -> RecoverPayouts:
         read=wire.blocks_from,
         read_holds=wire.held_from,
         read_asked=wire.asked_from,
+        read_refused=wire.refused_from,
         read_ends=wire.ends_from,
         rules=RULES,
         clock=payouts.clock,
@@ -179,7 +194,7 @@ async def restored(
 
 
 @pytest.mark.trap(23)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     faults=Faults,
     heard=Heard,
@@ -225,7 +240,7 @@ def test_refunds_are_taken_over_from_the_provider(
 
 @pytest.mark.trap(21)
 @pytest.mark.trap(23)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     transfers=Faults,
     legs=Faults,
@@ -607,7 +622,7 @@ Moments = st.integers(0, 4)
 
 @pytest.mark.trap(3)
 @pytest.mark.trap(23)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     outcome=st.sampled_from([Outcome.GOAL_MISSED, Outcome.GOAL_MET]),
     opens=Moments,
@@ -741,6 +756,38 @@ async def test_what_was_given_for_a_claim_after_the_backup_is_given_once(
     assert known is not None and (known.kind, known.payer) == (wanted.kind, wanted.payer)
     assert known.beyond is refund.beyond
     await assert_the_ledger_goes_on(again, ledger)
+    await again.assert_books_true()
+
+
+@pytest.mark.trap(23)
+@pytest.mark.parametrize("saved", ["nothing", "asked"])
+async def test_a_claim_that_was_refused_after_the_backup_stays_refused(saved: str) -> None:
+    """Its backer was told so: what would be given for it now, or approved, is given to nobody."""
+    payouts = memory_payouts()
+    await first_paid(payouts)
+    claim = fact(claim_id="claim-2", payer="platform", decided_by="staff-1")
+    backup = back_up(payouts)
+    if saved == "nothing":
+        strict = replace(CEILINGS, person_amount=1)
+        payouts.claims = replace(payouts.claims, ceilings=strict)
+        await claim_told(payouts, claim)
+    else:
+        await claim_told(payouts, claim)
+        backup = back_up(payouts)
+        (waits,) = await payouts.queries.refunds(CAMPAIGN, "", 10)
+        now = payouts.clock.now()
+        await payouts.units.run(
+            lambda unit: reject_refund(unit, CAMPAIGN, waits.refund_id, "no", staff(2), now)
+        )
+    assert len(await payouts.published("refund-refused")) == 1
+    again = await recovered_with_what_was_told(payouts, backup)
+    await claim_told(again, claim, first=2)
+    (known,) = await again.queries.refunds(CAMPAIGN, "", 10)
+    assert known.state is RefundState.REFUSED and known.reason
+    assert (await again.work.backlog("claim")).items == 0
+    assert await again.published("refund-refused") == []
+    with pytest.raises(Refused):
+        await approved(again, known, staff(3))
     await again.assert_books_true()
 
 

@@ -156,7 +156,7 @@ async def test_the_first_word_about_a_launch_holds(payouts: Payouts) -> None:
     assert await payouts.units.run(lambda unit: unit.launches.load("campaign-2")) is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(amounts=st.lists(st.integers(1, 5_000), min_size=1, max_size=7), stages=st.booleans())
 def test_what_is_shown_is_what_is_paid(amounts: Sequence[int], stages: bool) -> None:
     """Random books, before and after the first stage: the same function, to the unit."""

@@ -30,7 +30,7 @@ from payouts.handlers.refund_requests import (
 from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps.queues import MeasureQueues
 from payouts.sweeps.refunds import ExpireRequests
-from services.payouts.tests.builders import CEILINGS, LIMIT
+from services.payouts.tests.builders import CEILINGS, LIMIT, a_pledge
 from services.payouts.tests.conftest import CAMPAIGN, Payouts
 from services.payouts.tests.fakes import ProcessDied
 from services.payouts.tests.test_disputes import LOST, WON, decided, opened
@@ -43,6 +43,7 @@ from services.payouts.tests.test_later_stages import (
     show,
     the,
 )
+from services.payouts.tests.test_reconciliation import compared
 
 WANTED = Wanted("request-1", "pledge-1", 2_000, "a broken lamp")
 
@@ -58,7 +59,7 @@ async def asked(payouts: Payouts, wanted: Wanted = WANTED, by: Person | None = N
 
 async def approved(payouts: Payouts, refund: Refund, by: Person | None = None) -> Refund:
     shown = Shown(refund.amount, refund.currency, refund.advance_max)
-    funds = await payouts.stages.funds.read_anew("EUR")
+    funds = await payouts.stages.funds.read_to_lend("EUR")
     now, who = payouts.clock.now(), by or staff(2)
     return await payouts.units.run(
         lambda unit: approve_refund(
@@ -263,6 +264,31 @@ async def test_an_advance_waits_for_the_platforms_own_money(payouts: Payouts) ->
     assert (await approved(payouts, refund)).advanced == 2_000
 
 
+async def test_a_payment_that_no_book_has_yet_is_not_lent(payouts: Payouts) -> None:
+    """It was captured before its fact is here: in the provider's total, and somebody's pledge.
+
+    Neither while it is new, nor once the reconciliation holds it in suspense; its book frees none.
+    """
+    await all_stages_paid(payouts)
+    refund = await asked(payouts, replace(WANTED, advance_max=2_000))
+    float_before = payouts.provider.cash - await booked(payouts)
+    payouts.provider.put_in(-float_before)
+    late = a_pledge(9, counted=False)
+    payouts.capture([late])
+    with pytest.raises(Refused, match="2000 short"):
+        await approved(payouts, refund)
+    await compared(payouts)
+    # The suspense is of the whole payment: the provider's fee of it is the platform's.
+    with pytest.raises(Refused, match="2030 short"):
+        await approved(payouts, refund)
+    await payouts.hear_collected({9: late})
+    await compared(payouts)
+    with pytest.raises(Refused, match="2030 short"):
+        await approved(payouts, refund)
+    payouts.provider.put_in(2_030)
+    assert (await approved(payouts, refund)).advanced == 2_000
+
+
 async def test_two_processes_do_not_lend_the_same_money(payouts: Payouts) -> None:
     """Both read the float before either was saved: one of them reads again, and it is not there."""
     await all_stages_paid(payouts)
@@ -288,7 +314,7 @@ async def test_an_old_reading_of_the_float_lends_nothing(payouts: Payouts) -> No
         await asked(payouts, replace(WANTED, request_id=name, amount=500, advance_max=500))
         for name in ("one", "other")
     ]
-    funds, now = await payouts.stages.funds.read_anew("EUR"), payouts.clock.now()
+    funds, now = await payouts.stages.funds.read_to_lend("EUR"), payouts.clock.now()
     first, second = (
         partial(
             approve_refund,
@@ -443,6 +469,21 @@ async def test_a_supplement_whose_money_is_spent_ends_by_itself(payouts: Payouts
     await pay(payouts)
     supplement = await the(payouts, 4)
     assert (supplement.state, supplement.amount) == (StageState.NOTHING_TO_PAY, 0)
+    await payouts.assert_books_true()
+
+
+async def test_what_waits_for_a_bank_is_not_given_to_another_backer(payouts: Payouts) -> None:
+    """A blocked refund's money lies there for its own backer; more than the rest would be lent."""
+    await last_milestone_approved(payouts)
+    await payouts.brake.stop(CAMPAIGN, "staff-9", "a look")
+    await approved(payouts, await asked(payouts))
+    await opened(payouts, 1, 500)
+    # Of 50.00 the bank has 5.00, and 15.00 more are the blocked refund's.
+    other = replace(WANTED, request_id="other", pledge_id="pledge-2", amount=3_001)
+    with pytest.raises(Refused, match="1 less"):
+        await asked(payouts, other)
+    lent = await asked(payouts, replace(other, advance_max=1))
+    assert (await approved(payouts, lent)).advanced == 1
     await payouts.assert_books_true()
 
 

@@ -11,9 +11,11 @@ from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import Caller
 from payouts.domain import postings
 from payouts.domain.block import Block, ChainHead, seal
+from payouts.domain.book import Outcome
 from payouts.domain.errors import InvariantBroken
 from payouts.domain.fees import Fees
 from payouts.domain.ledger import EMPTY, Account, Posting
+from payouts.domain.stage import StageState
 from payouts.domain.statement import Statement, StatementOf
 from payouts.handlers.statements import statement_of
 from payouts.http.printing import Language
@@ -126,6 +128,28 @@ async def test_a_block_that_is_not_what_it_says_makes_no_statement() -> None:
     made.take(replace(block, balances=dict(EMPTY)))
     with pytest.raises(InvariantBroken, match="add up"):
         made.made()
+
+
+async def test_what_is_paid_is_told_as_paid_though_clocks_differ() -> None:
+    """Another process, ahead by two seconds, sealed the block before: neither is hidden by it."""
+    payouts = memory_payouts()
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    await payouts.give_destination()
+    late = 3
+    while (await the(payouts, 1)).state is not StageState.PAID:
+        payouts.clock.advance(seconds=2)
+        await payouts.collect(late, counted=False)
+        payouts.clock.advance(seconds=-2)
+        await payouts.turn()
+        payouts.clock.advance(seconds=1)
+        late += 1
+    (first, *_) = await statements(payouts)
+    assert (first.paid, first.waiting) == (2_000, 0)
+    blocks = await payouts.queries.blocks(CAMPAIGN, 0, 100)
+    assert first.head == blocks[-1].head
+    times = [block.sealed_at for block in blocks]
+    assert times == sorted(times)
 
 
 def test_both_languages_have_every_word() -> None:

@@ -1,12 +1,17 @@
 """The operators' brake: no call that moves money leaves while it is pulled, and nothing breaks."""
 
+from datetime import datetime
+
 import pytest
 
 from payouts.adapters.brake import STOP_MONEY, SwitchedBrake
 from payouts.domain.book import Outcome
-from payouts.domain.refund import RefundState
+from payouts.domain.refund import Refund, RefundState
+from payouts.domain.refund_sending import send
 from payouts.domain.stage import StageState
 from payouts.domain.stopping import Stopped
+from payouts.handlers import pay_stages, send_refunds
+from payouts.handlers.pay_stages import StageDecision, StageView
 from servicekit.mongo import Database
 from servicekit.switches import Switches
 from services.payouts.tests.builders import HOUR, NOW
@@ -79,6 +84,27 @@ async def test_what_is_in_hand_is_looked_up_and_not_sent_again(
     await payouts.assert_books_true()
 
 
+async def test_a_refund_whose_note_stood_still_while_money_was_stopped_is_not_sent(
+    payouts: Payouts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The brake counts when the call leaves; what was noted is sent afterwards."""
+
+    def noted(refund: Refund, now: datetime) -> Refund:
+        payouts.brake.pulled[None] = STOPPED
+        return send(refund, now)
+
+    monkeypatch.setattr(send_refunds, "send", noted)
+    await payouts.collect(1)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 1)
+    await turns(payouts)
+    assert moved(payouts) == []
+    monkeypatch.undo()
+    payouts.brake.pulled.clear()
+    await payouts.work_off()
+    assert moved(payouts) == ["create_refund"] and payouts.provider.refunded == {"ch_1": 5_000}
+    await payouts.assert_books_true()
+
+
 async def stage_of(payouts: Payouts) -> tuple[StageState, str | None]:
     stage = (await payouts.queries.stages(CAMPAIGN))[0]
     return stage.state, stage.reason
@@ -124,6 +150,31 @@ async def test_a_leg_in_hand_is_looked_up_and_the_next_waits(
     await turns(payouts, 30)
     assert await stage_of(payouts) == (StageState.PAID, None)
     assert len(payouts.provider.transfers) == len(payouts.provider.payouts) == 1
+    await payouts.assert_books_true()
+
+
+async def test_a_leg_whose_note_stood_still_while_money_was_stopped_is_not_sent(
+    payouts: Payouts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same for a stage: the reason stands there, and each leg is made once afterwards."""
+    note = pay_stages._note
+
+    def noted(view: StageView) -> StageDecision:
+        payouts.brake.pulled[None] = STOPPED
+        return note(view)
+
+    monkeypatch.setattr(pay_stages, "_note", noted)
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    await payouts.give_destination()
+    await turns(payouts)
+    assert moved(payouts) == []
+    assert await stage_of(payouts) == (StageState.SUBMITTED, str(STOPPED))
+    monkeypatch.undo()
+    payouts.brake.pulled.clear()
+    await turns(payouts, 30)
+    assert await stage_of(payouts) == (StageState.PAID, None)
+    assert moved(payouts) == ["create_transfer", "create_payout"]
     await payouts.assert_books_true()
 
 

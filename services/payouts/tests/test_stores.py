@@ -93,6 +93,20 @@ async def test_a_refund_is_inserted_once(payouts: Payouts) -> None:
     assert await payouts.queries.refund("campaign-2", refund.refund_id) is None
 
 
+async def test_refunds_are_read_by_their_ids_at_once(payouts: Payouts) -> None:
+    """Those that exist; nobody's name is no error, and no names are no question."""
+    refunds = [
+        request(collect(a_book(), a_pledge(number)).money, "cause", NOW).refund
+        for number in (1, 2, 3)
+    ]
+    await payouts.units.run(lambda unit: unit.refunds.save(refunds))
+    names = [one.refund_id for one in refunds[:2]]
+    assert await payouts.queries.refunds_named([*names, "rf_nobody"]) == {
+        one.refund_id: replace(one, version=1) for one in refunds[:2]
+    }
+    assert await payouts.queries.refunds_named([]) == {}
+
+
 async def test_pledges_page_in_order_behind_the_cursor(payouts: Payouts) -> None:
     """The refund run's pages leave nothing out and repeat nothing."""
     money = [collect(a_book(), a_pledge(number)).money for number in (3, 1, 2)]

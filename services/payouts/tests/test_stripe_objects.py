@@ -2,7 +2,8 @@
 
 import pytest
 
-from payouts.adapters.stripe_objects import payout_seen, refund_seen
+from payouts.adapters.stripe_objects import payout_seen, refund_seen, transfer_seen
+from payouts.domain.errors import Refused
 from payouts.domain.ledger import Row
 from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.refund import RefundState, request
@@ -34,6 +35,22 @@ def test_a_cancelled_refund_is_tried_again(cash: str | None) -> None:
     )
     assert [one.row for one in ended.postings] == ([Row.REFUND_CASH_BACK] if cash else [])
     assert next_step(ended.refund, NOW) is RefundStep.SEND
+
+
+def test_another_amount_than_was_asked_for_is_for_a_person() -> None:
+    """Nothing is booked of it: its unit is not ours, or it is not what we asked for."""
+    asked = request(some_money(), "verdict-reached/campaign-1", NOW)
+    body = {"id": "x_1", "metadata": {"attempt": "1"}, "balance_transaction": "txn", "status": "ok"}
+    sent, other = send(asked.refund, NOW), body | {"amount": 50}
+    with pytest.raises(Refused, match="x_1 is 50, asked for was 5000"):
+        observe(sent, asked.money, refund_seen(other), NOW)
+    assert observe(sent, asked.money, refund_seen(body | {"amount": 5_000}), NOW).postings
+    stage = a_sent_stage()
+    with pytest.raises(Refused, match="x_1 is 50, asked for was 3666"):
+        observe_transfer(stage, transfer_seen(other))
+    moved = observe_transfer(stage, transfer_seen(body | {"amount": 3_666})).stage
+    with pytest.raises(Refused, match="x_1 is 50, asked for was 3666"):
+        observe_payout(send_stage(moved, NOW), payout_seen(other), NOW)
 
 
 def test_a_cancelled_payout_is_sent_again_without_a_second_transfer() -> None:

@@ -85,6 +85,7 @@ ALLOWED: dict[str, set[str]] = {
         "failed>submitted",
         "failed>due",
         "failed>held",
+        "failed>nothing_to_pay",
     },
     "attempt": {
         "intended>transfer_sent",

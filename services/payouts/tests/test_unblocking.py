@@ -60,7 +60,7 @@ async def win_with_nothing_there(payouts: Payouts, name: str) -> None:
 async def test_it_waits_for_its_money_and_then_goes_on(payouts: Payouts) -> None:
     """Looked at again and again: nothing while too little is there, and once when it is."""
     name = await blocked(payouts)
-    sweep = UnblockRefunds(payouts.units, payouts.queries)
+    sweep = UnblockRefunds(payouts.units, payouts.queries, payouts.stages.funds)
     await sweep(payouts.clock.now())
     assert (await refunds_of(payouts))[0].state is RefundState.BLOCKED, "the bank has not decided"
     await win_with_nothing_there(payouts, name)

@@ -1,6 +1,7 @@
 """Fees that two people give up: before the last stage less is taken, afterwards it comes back."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -9,12 +10,15 @@ from payouts.domain.book import Book, Waiver
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
+from payouts.domain.receivable import EndKind, Proposed
 from payouts.domain.stage import StageState
 from payouts.handlers.waivers import WaiveFees
 from payouts.handlers.work_kinds import INVOICE
 from services.payouts.tests.builders import LIMIT
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
+from services.payouts.tests.test_disputes import LOST, decided, opened
 from services.payouts.tests.test_later_stages import CREATOR, approve, first_paid, pay, the
+from services.payouts.tests.test_receivables import end
 from services.payouts.tests.test_staff_refunds import all_stages_paid, last_milestone_approved
 
 NAME, WHY = "waiver-1", "we paid late"
@@ -76,6 +80,37 @@ async def test_after_the_last_stage_it_comes_back_as_a_supplement(payouts: Payou
     await payouts.assert_books_true()
 
 
+@pytest.mark.parametrize("falls", [False, True])
+async def test_what_comes_back_while_a_supplement_is_approved_is_another_one(
+    payouts: Payouts, falls: bool
+) -> None:
+    """Its amount is signed: the rest waits behind it, or goes with it where the approval falls."""
+    await all_stages_paid(payouts)
+    for number in (1, 2):
+        await said(payouts, number)
+    await approve(payouts, 4, 240, revision=0, by="staff-3", limit=LIMIT)
+    for number in (1, 2):
+        await said(payouts, number, 100, "waiver-2")
+    assert [(await the(payouts, n)).state for n in (4, 5)] == [
+        StageState.APPROVED,
+        StageState.PLANNED,
+    ]
+    if falls:
+        await payouts.give_destination("acct_2")
+        await payouts.turn()
+        await approve(payouts, 4, 360, revision=0, by="staff-3", version=2, limit=LIMIT)
+    await pay(payouts, 8)
+    if falls:
+        assert (await the(payouts, 5)).state is StageState.NOTHING_TO_PAY
+    else:
+        await approve(payouts, 5, 120, revision=0, by="staff-3", limit=LIMIT)
+        await pay(payouts, 8)
+        assert (await the(payouts, 5)).state is StageState.PAID
+    assert (await the(payouts, 4)).state is StageState.PAID
+    assert (await the_book(payouts)).balances[Account.BACKER_FUNDS] == 0
+    await payouts.assert_books_true()
+
+
 async def test_two_people_say_it_and_each_only_once(payouts: Payouts) -> None:
     """One person is never both, whoever has an interest neither; a week later it begins anew."""
     await first_paid(payouts)
@@ -107,6 +142,22 @@ async def test_no_more_is_given_up_than_the_fee(payouts: Payouts) -> None:
     )
     assert [a.reason for a in answers if isinstance(a, Refused)] == ["above-fee"]
     assert (await the_book(payouts)).waived == 300
+
+
+async def test_a_fee_that_was_written_off_is_not_paid_out_by_a_waiver(payouts: Payouts) -> None:
+    """The creator never paid it: giving it up once more would send them the platform's money."""
+    await last_milestone_approved(payouts)
+    await decided(payouts, await opened(payouts, 2, 4_000), LOST)
+    await approve(payouts, 3, 0, limit=LIMIT)
+    [debt] = await payouts.queries.receivables(CAMPAIGN)
+    assert debt.open == 20
+    await said(payouts, 1)
+    written_off = Proposed(EndKind.WRITTEN_OFF, 20, "gone", "staff-1", payouts.clock.now())
+    for name in ("staff-1", "staff-2"):
+        await end(payouts, debt, replace(written_off, by=name))
+    assert await refused(payouts, 2) == "fee-written-off"
+    assert (await the_book(payouts)).balances[Account.BACKER_FUNDS] == 0
+    await payouts.assert_books_true()
 
 
 async def test_while_an_approval_may_still_fall_nothing_is_given_up() -> None:

@@ -1,14 +1,15 @@
-"""What funding tells of one campaign, as the records of its two topics, and the provider's side."""
+"""What others tell of one campaign, as the records of three topics, and the provider's side."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from payouts import wire
 from servicekit.ordering import Incoming
 from services.payouts.tests.builders import a_pledge
 from services.payouts.tests.conftest import CAMPAIGN
 from services.payouts.tests.fakes import MemoryProvider
-from sosst_contracts import funding
+from sosst_contracts import funding, updates
 from sosst_contracts.codec import Draft
 from sosst_contracts.event import Event
 from sosst_contracts.testing import sample
@@ -24,6 +25,17 @@ TERMS = funding.Terms(
     settle_seconds=900,
     pending_window_seconds=3600,
 )
+
+
+class Post(StrEnum):
+    """What its creator publishes, what staff make of it, and what the silence watch says."""
+
+    EMERGENCY = "emergency"
+    RECOVERY_PLAN = "recovery_plan"
+    NEWS = "news"
+    RAISED = "raised"
+    LOWERED = "lowered"
+    SILENCE = "silence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +57,23 @@ class Backed:
 
 @dataclass
 class Told:
-    """Two topics of one campaign; what is in them was published, whoever has read it."""
+    """Three topics of one campaign; what is in them was published, whoever has read it."""
 
     provider: MemoryProvider
     now: datetime
     pledges: list[Incoming] = field(default_factory=list)
     campaigns: list[Incoming] = field(default_factory=list)
+    posts: list[Incoming] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
     backed: list[Backed] = field(default_factory=list)
     ending: str | None = None
 
     def topic(self, name: str) -> list[Incoming]:
-        return self.pledges if name == wire.PLEDGES_TOPIC else self.campaigns
+        return {
+            wire.PLEDGES_TOPIC: self.pledges,
+            wire.CAMPAIGNS_TOPIC: self.campaigns,
+            wire.POSTS_TOPIC: self.posts,
+        }[name]
 
     def launch(self) -> None:
         launched = sample(funding.CampaignLaunched).model_copy(
@@ -134,6 +152,36 @@ class Told:
         figures = {"campaign_id": CAMPAIGN, "creator_id": CREATOR, "currency": "EUR"}
         sequence = {"pledges_sequence": len(self.pledges), "after_verdict": True}
         self._cancel(figures | sequence)
+
+    def post(self, post: Post) -> None:
+        """Publish it; what answers an emergency is about the oldest that nothing has answered."""
+        name = f"update-{len(self.posts) + 1}"
+        match post:
+            case Post.EMERGENCY:
+                self._publish(name, kind="emergency", severity="critical")
+                self.unanswered.append(name)
+            case Post.RECOVERY_PLAN:
+                about = self.unanswered.pop(0) if self.unanswered else "update-0"
+                self._publish(name, kind="recovery_plan", answers=about, dates="unchanged")
+            case Post.NEWS:
+                self._publish(name, kind="news")
+            case Post.RAISED:
+                self._grade(name, kind="emergency", severity="serious")
+                self.unanswered.append(name)
+            case Post.LOWERED:
+                about = self.unanswered.pop(0) if self.unanswered else "update-0"
+                self._grade(about, kind="delay_notice")
+            case Post.SILENCE:
+                step = {"campaign_id": CAMPAIGN, "step": "stage_held"}
+                self._say(self.posts, sample(updates.SilenceStepReached, **step))
+
+    def _publish(self, name: str, **parts: object) -> None:
+        about = {"campaign_id": CAMPAIGN, "update_id": name}
+        self._say(self.posts, sample(updates.UpdatePublished, **about, **parts))
+
+    def _grade(self, name: str, **grade: object) -> None:
+        about = {"campaign_id": CAMPAIGN, "update_id": name, "by": "staff-9", "reason": "so it is"}
+        self._say(self.posts, sample(updates.ProblemGraded, **about, **grade))
 
     def _cancel(self, figures: dict[str, object]) -> None:
         cancelled = sample(funding.CampaignCancelled).model_copy(

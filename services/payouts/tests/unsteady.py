@@ -16,7 +16,7 @@ from payouts.handlers.refund_run import run_all
 from payouts.handlers.work_kinds import DISPUTE, REFUND, REFUND_RUN, STAGE
 from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps.cash import FollowCash
-from payouts.sweeps.refunds import ExpireRequests, RemindBackers, ShareWhatCameBack
+from payouts.sweeps.refunds import ExpireRequests, RemindBackers, ShareWhatCameBack, UnblockRefunds
 from servicekit.consume import BatchConsumer
 from servicekit.errors import Conflict, DependencyAway, LeaseLost
 from servicekit.loops import Pulse
@@ -69,7 +69,7 @@ class ReadsAnew(FundsReader):
     """Reads the balance each time: what is kept for a second of real time is kept for ever here."""
 
     async def read(self, currency: str) -> ProviderFunds | None:
-        return await self.read_anew(currency)
+        return await self._read(currency)
 
 
 @dataclass
@@ -92,6 +92,7 @@ class Process:
             ExpireRequests(self.units, queries),
             RemindBackers(self.units, queries),
             ShareWhatCameBack(self.units, queries),
+            UnblockRefunds(self.units, queries, self.payouts.stages.funds),
         )
 
     async def read(self, topic: str, page: list[Incoming]) -> None:

@@ -43,7 +43,7 @@ from payouts.commands import (
     perform_trial_balance,
     perform_verify_ledger,
 )
-from payouts.consumer import CAMPAIGNS_GROUP, PLEDGES_GROUP, subscriptions
+from payouts.consumer import INPUTS, subscriptions
 from payouts.domain.errors import Refused
 from payouts.handlers.claim_money import AnswerClaims
 from payouts.handlers.disputes import FollowDisputes
@@ -53,7 +53,7 @@ from payouts.handlers.invoices import IssueInvoices
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.recover import RecoverPayouts
 from payouts.handlers.refund_run import run_all
-from payouts.handlers.refunds import refund_lanes
+from payouts.handlers.refunds import refund_lanes, refund_readings
 from payouts.handlers.send_refunds import SendRefunds
 from payouts.handlers.work_kinds import (
     CLAIM,
@@ -66,6 +66,7 @@ from payouts.handlers.work_kinds import (
     STAGE,
 )
 from payouts.http import build_api
+from payouts.metrics import THRESHOLD
 from payouts.ports.sending import Brake
 from payouts.ports.unit import PayoutsUnit
 from payouts.settings import PayoutsSettings
@@ -104,6 +105,8 @@ RUN_CONCURRENCY = 2
 DISPUTE_CONCURRENCY = 2
 CLAIM_CONCURRENCY = 2
 SPARE_FOR_STAGES = 0.2
+# Answers to calls that left together come within so long, and nobody waits for their being saved.
+GATHER_SECONDS = 0.1
 
 
 def begin(settings: PayoutsSettings, roles: Collection[str]) -> Runtime[PayoutsUnit]:
@@ -136,19 +139,27 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> PayoutsUni
 
 def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Process:
     """Add payouts' own parts to the runtime."""
+    for name, value in settings.thresholds().items():
+        THRESHOLD.labels(name).set(value)
     queries = MongoQueries(runtime.database)
     pace = Pace(settings.provider_requests_per_second)
     provider = _provider(settings, pace)
     runtime.on_close(provider.close)
     runtime.before_start(RefuseAutomaticPayouts(provider))
-    funds = FundsReader(provider, queries)
+    funds = FundsReader(provider, queries, MongoReconciliation(runtime.database))
     brake = SwitchedBrake(runtime.switches, queries)
     stages = _stages(settings, runtime, provider, funds, brake)
     for subscription in subscriptions(runtime.clock, settings.refund_windows()):
         runtime.subscribe(subscription)
-    lanes = refund_lanes(runtime.units, runtime.clock.now)
     refunds = SendRefunds(
-        lanes, provider, queries, funds, brake, settings.key_rules(), runtime.clock
+        refund_lanes(runtime.units, runtime.clock.now),
+        refund_lanes(runtime.units, runtime.clock.now, gather_seconds=GATHER_SECONDS),
+        provider,
+        refund_readings(queries),
+        funds,
+        brake,
+        settings.key_rules(),
+        runtime.clock,
     )
     _work(settings, runtime, pace, refunds, stages)
     disputes = FollowDisputes(runtime.units, provider, runtime.clock)
@@ -177,6 +188,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
             read=wire.blocks_from,
             read_holds=wire.held_from,
             read_asked=wire.asked_from,
+            read_refused=wire.refused_from,
             read_ends=wire.ends_from,
             rules=settings.key_rules(),
             clock=runtime.clock,
@@ -202,7 +214,7 @@ def assemble(settings: PayoutsSettings, runtime: Runtime[PayoutsUnit]) -> Proces
     runtime.sweep(Sweep("funds", FUNDS_SECONDS, MeasureFunds(queries, funds)))
     expire = ExpireRequests(runtime.units, queries)
     runtime.sweep(Sweep("reminders", REQUESTS_SECONDS, RemindBackers(runtime.units, queries)))
-    runtime.sweep(Sweep("blocked", BLOCKED_SECONDS, UnblockRefunds(runtime.units, queries)))
+    runtime.sweep(Sweep("blocked", BLOCKED_SECONDS, UnblockRefunds(runtime.units, queries, funds)))
     runtime.sweep(Sweep("requests", REQUESTS_SECONDS, expire, expire.oldest_due))
     runtime.sweep(
         Sweep("measure", MEASURE_SECONDS, MeasureQueues(queries, settings.window_warning()))
@@ -252,8 +264,7 @@ def _stages(
     funds: FundsReader,
     brake: Brake,
 ) -> PayStages:
-    inputs = ((wire.CAMPAIGNS_TOPIC, CAMPAIGNS_GROUP), (wire.PLEDGES_TOPIC, PLEDGES_GROUP))
-    positions = [TopicPositions(runtime.connection, topic, group) for topic, group in inputs]
+    positions = [TopicPositions(runtime.connection, topic, group) for topic, group in INPUTS]
     return PayStages(
         units=runtime.units,
         provider=provider,

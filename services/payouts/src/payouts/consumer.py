@@ -1,4 +1,4 @@
-"""What payouts reads: verdicts, pledges, claims. All groups react, so they are never reset."""
+"""What payouts reads: verdicts, pledges, posts, claims, evidence. All react, none is ever reset."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -7,7 +7,9 @@ from typing import TypeVar
 from payouts import wire
 from payouts.domain.errors import Refused
 from payouts.domain.refund_window import RefundWindows
+from payouts.handlers.brakes import take_brakes
 from payouts.handlers.claim_money import hear_claims
+from payouts.handlers.milestones import hear_evidence
 from payouts.handlers.pledges import take_pledges
 from payouts.handlers.verdict import EndHeard, take_verdicts
 from payouts.ports.unit import PayoutsUnit
@@ -17,7 +19,19 @@ from sosst_contracts.codec import Decoded
 
 CAMPAIGNS_GROUP = "payouts-funding-campaigns"
 PLEDGES_GROUP = "payouts-funding-pledges"
+POSTS_GROUP = "payouts-updates-posts"
 CLAIMS_GROUP = "payouts-updates-claims"
+PLANS_GROUP = "payouts-updates-plans"
+
+# What must be read as far as it went at an approval before money leaves: an end, a withdrawal, an
+# emergency, other evidence, with which an approval falls. A claim's money is another decision,
+# which takes what is left.
+INPUTS = (
+    (wire.CAMPAIGNS_TOPIC, CAMPAIGNS_GROUP),
+    (wire.PLEDGES_TOPIC, PLEDGES_GROUP),
+    (wire.POSTS_TOPIC, POSTS_GROUP),
+    (wire.PLANS_TOPIC, PLANS_GROUP),
+)
 
 
 Heard = TypeVar("Heard")
@@ -37,14 +51,24 @@ def subscriptions(clock: Clock, windows: RefundWindows) -> list[Subscription[Pay
         read, heard = _read(facts, partial(wire.pledge_from, windows=windows))
         return _refusals(read, await take_pledges(unit, heard, clock.now()))
 
+    async def posts(unit: PayoutsUnit, facts: Sequence[Decoded]) -> list[Refusal]:
+        await take_brakes(unit, [b for fact in facts for b in wire.brakes_from(fact)], clock.now())
+        return []
+
     async def claims(unit: PayoutsUnit, facts: Sequence[Decoded]) -> list[Refusal]:
         read, heard = _read(facts, wire.claim_from)
         return _refusals(read, await hear_claims(unit, heard, clock.now()))
 
+    async def plans(unit: PayoutsUnit, facts: Sequence[Decoded]) -> list[Refusal]:
+        read, heard = _read(facts, wire.evidence_from)
+        return _refusals(read, await hear_evidence(unit, heard, clock.now()))
+
     return [
         Subscription(wire.CAMPAIGNS_TOPIC, CAMPAIGNS_GROUP, sequenced=True, handle=campaigns),
         Subscription(wire.PLEDGES_TOPIC, PLEDGES_GROUP, sequenced=True, handle=pledges),
+        Subscription(wire.POSTS_TOPIC, POSTS_GROUP, sequenced=True, handle=posts),
         Subscription(wire.CLAIMS_TOPIC, CLAIMS_GROUP, sequenced=True, handle=claims),
+        Subscription(wire.PLANS_TOPIC, PLANS_GROUP, sequenced=True, handle=plans),
     ]
 
 

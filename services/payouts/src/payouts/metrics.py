@@ -37,6 +37,11 @@ APPROVALS_WAITING = Gauge(
     "sosst_payouts_approvals_waiting",
     "Refunds and stages that wait for a second person. Growing: staff must look at the queue.",
 )
+THRESHOLD = Gauge(
+    "sosst_payouts_threshold",
+    "Thresholds in force, by setting. Changed: find out who agreed to it beside who did it.",
+    ["kind"],
+)
 AWAITING_FUNDS = Gauge(
     "sosst_payouts_awaiting_funds_items",
     "Refunds that wait for the float. Above 0: top up at the provider, they go on by themselves.",

@@ -69,7 +69,7 @@ class PayoutsSettings(ServiceSettings):
         5, ge=0, description="How long the provider may take to show what it did."
     )
     lease_seconds: int = Field(30, gt=0, description="How long claimed work is ours.")
-    refund_concurrency: int = Field(16, gt=0, description="Refunds in hand at the same time.")
+    refund_concurrency: int = Field(64, gt=0, description="Refunds in hand at the same time.")
     approval_limit: int = Field(
         1_000_000, ge=0, description="Largest stage that the verdict approves, minor units."
     )
@@ -128,6 +128,16 @@ class PayoutsSettings(ServiceSettings):
     refund_window_warning_days: int = Field(
         14, ge=0, description="Days before that end from which a refund that waits is in a queue."
     )
+
+    def thresholds(self) -> dict[str, int]:
+        """Return what needs a second person, and how long one may object (decision 0037)."""
+        return {
+            "approval_limit": self.approval_limit,
+            "cooling_off_seconds": self.cooling_off_seconds,
+            "dispute_reserve_basis_points": self.dispute_reserve_basis_points,
+            "compensation_pledge_basis_points": self.compensation_pledge_basis_points,
+            "compensation_person_limit": self.compensation_person_limit,
+        }
 
     def ceilings(self) -> Ceilings:
         """Return how much compensations may come to."""

@@ -28,6 +28,7 @@ from payouts.domain.refund import (
     RefundRefused,
     RefundState,
     RefundSucceeded,
+    move,
 )
 from payouts.domain.refund_request import STAFF_REFUND
 from payouts.domain.refund_run_end import RefundRunFinished
@@ -50,7 +51,9 @@ from payouts.domain.stage import (
     StageSubmitted,
 )
 from payouts.domain.withdrawal import WithdrawnPledge
+from payouts.handlers.brakes import Answered, Brake, Declared, Silent, Spoken
 from payouts.handlers.claim_money import ClaimHeard
+from payouts.handlers.milestones import EvidenceHeard
 from payouts.handlers.pledges import PledgeHeard
 from payouts.handlers.verdict import CancellationHeard, EndHeard, VerdictHeard
 from servicekit.own_topics import Unexplained
@@ -62,7 +65,9 @@ Fact = RefundFact | StageFact | DisputeFact | RefundRunFinished | HoldingLimitNe
 
 CAMPAIGNS_TOPIC = funding.VerdictReached.topic
 PLEDGES_TOPIC = funding.PledgeCollected.topic
+POSTS_TOPIC = updates.UpdatePublished.topic
 CLAIMS_TOPIC = updates.ClaimMoneyRequested.topic
+PLANS_TOPIC = updates.MilestoneSubmitted.topic
 LEDGER_TOPIC = events.BlockSealed.topic
 
 
@@ -239,10 +244,28 @@ def asked_from(told: Sequence[Unexplained]) -> list[Refund]:
         for fact in facts
         if isinstance(fact, Decoded) and isinstance(fact.event, events.RefundCreated)
     ]
-    return [_asked(event) for event in created if event.cause.startswith((STAFF_REFUND, CLAIM))]
+    return [
+        _asked(event, event.created_at)
+        for event in created
+        if event.cause.startswith((STAFF_REFUND, CLAIM))
+    ]
 
 
-def _asked(event: events.RefundCreated) -> Refund:
+def refused_from(told: Sequence[Unexplained]) -> list[Refund]:
+    """Read which refunds that people or claims had asked for were refused, and never owed."""
+    said = [
+        fact.event for fact in (decode(one.record) for one in told) if isinstance(fact, Decoded)
+    ]
+    owed = {event.refund_id for event in said if isinstance(event, events.RefundCreated)}
+    refused = [event for event in said if isinstance(event, events.RefundRefused)]
+    return [
+        move(_asked(event, event.refused_at), RefundState.REFUSED, event.reason)
+        for event in refused
+        if event.refund_id not in owed and event.cause.startswith((STAFF_REFUND, CLAIM))
+    ]
+
+
+def _asked(event: events.RefundCreated | events.RefundRefused, at: datetime) -> Refund:
     """What a pledge's payment says of it is filled in when it is owed again."""
     return Refund(
         refund_id=event.refund_id,
@@ -255,8 +278,8 @@ def _asked(event: events.RefundCreated) -> Refund:
         payment_reference="",
         cause=event.cause,
         state=RefundState.AWAITING_APPROVAL,
-        created_at=event.created_at,
-        acts=(Act(ActKind.ASKED, "recover", event.created_at, "found on payouts.refunds"),),
+        created_at=at,
+        acts=(Act(ActKind.ASKED, "recover", at, "found on payouts.refunds"),),
         kind=_kind_of(event.kind),
     )
 
@@ -284,6 +307,43 @@ def claim_from(fact: Decoded) -> ClaimHeard | None:
         decided_by=event.decided_by,
         pledges_sequence=event.pledges_sequence,
     )
+
+
+def evidence_from(fact: Decoded) -> EvidenceHeard | None:
+    """Read evidence that a creator submitted, None for any other fact of the plans' topic."""
+    event = fact.event
+    if not isinstance(event, updates.MilestoneSubmitted):
+        return None
+    about = (event.campaign_id, event.stage, event.evidence)
+    return EvidenceHeard(*about, event.submitted_by, event.submitted_at)
+
+
+def brakes_from(fact: Decoded) -> list[Brake]:
+    """Read what holds stages or lets them go, none for any other fact of the posts' topic."""
+    sequence = fact.envelope.sequence or 0
+    match fact.event:
+        case updates.UpdatePublished(author_id="suite"):
+            # The platform's own notice: its creator is as silent as before.
+            return []
+        case updates.UpdatePublished() as event:
+            found: list[Brake] = [Spoken(event.campaign_id, event.update_id)]
+            if event.kind == "emergency":
+                about, by, at = event.update_id, event.author_id, event.published_at
+                reason = f"a {event.severity} emergency"
+                found.append(Declared(event.campaign_id, about, sequence, reason, by, at))
+            if event.kind == "recovery_plan" and event.answers is not None:
+                plan = f"update {event.update_id}"
+                found.append(Answered(event.campaign_id, event.answers, plan))
+            return found
+        case updates.ProblemGraded(kind="emergency") as event:
+            about, by, at = event.update_id, event.by, event.graded_at
+            return [Declared(event.campaign_id, about, sequence, event.reason, by, at)]
+        case updates.ProblemGraded() as event:
+            return [Answered(event.campaign_id, event.update_id, f"{event.by}: {event.reason}")]
+        case updates.SilenceStepReached(step="stage_held") as event:
+            return [Silent(event.campaign_id, sequence, event.since, event.reached_at)]
+        case _:
+            return []
 
 
 def _block_from(event: events.BlockSealed) -> Block:
@@ -326,6 +386,7 @@ def _event(fact: Fact) -> tuple[Any, datetime]:
                 fully_refunded=fully_refunded,
                 method="original_payment",
                 succeeded_at=at,
+                came_back=refund.came_back or None,
             )
             return succeeded, at
         case RefundFailed(refund, reason, at):

@@ -433,15 +433,16 @@ class MongoLendings:
         self._lendings = database.collection("lendings")
         self._session = session
 
-    async def add(self, currency: str, seen: int) -> bool:
+    async def count(self, currency: str) -> int:
         with sorted_errors():
             row = await self._lendings.find_one({"_id": currency}, session=self._session)
-            if (row["count"] if row else 0) != seen:
-                return False
+        return row["count"] if row else 0
+
+    async def add(self, currency: str) -> None:
+        with sorted_errors():
             await self._lendings.update_one(
                 {"_id": currency}, {"$inc": {"count": 1}}, upsert=True, session=self._session
             )
-        return True
 
 
 class MongoHoldings:

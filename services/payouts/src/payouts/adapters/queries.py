@@ -35,6 +35,7 @@ from payouts.domain.refund import Refund, RefundState
 from payouts.domain.refund_window import WAITS
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.trial_balance import TrialBalance
+from payouts.handlers.work_kinds import CLAIM
 from payouts.ports.queries import Queue
 from servicekit.mongo import Database, Document, sorted_errors
 from servicekit.outbox import rows_of
@@ -101,6 +102,12 @@ class MongoQueries:
         found = await self._page("books", {"unclaimed": {"$gt": 0}}, after, limit)
         return [BOOKS.value(row) for row in found]
 
+    async def claims_waiting(self) -> list[datetime]:
+        looked_at = {"kind": CLAIM, "attempt": {"$gt": 0}, "payload.heard_at": {"$ne": None}}
+        with sorted_errors():
+            found = self._database.collection("work").find(looked_at, {"payload.heard_at": 1})
+            return [row["payload"]["heard_at"] for row in await found.to_list(None)]
+
     async def blocks_waiting(self) -> Mapping[str, int]:
         first: dict[str, int] = {}
         with sorted_errors():
@@ -114,6 +121,14 @@ class MongoQueries:
     async def refund(self, campaign_id: str, refund_id: str) -> Refund | None:
         row = await self._one("refunds", {"_id": refund_id, "campaign_id": campaign_id})
         return REFUNDS.value(row) if row else None
+
+    async def refunds_named(self, refund_ids: Collection[str]) -> dict[str, Refund]:
+        if not refund_ids:
+            return {}
+        query = {"_id": {"$in": list(refund_ids)}}
+        with sorted_errors():
+            rows = await self._database.collection("refunds").find(query).to_list(None)
+        return {row["_id"]: REFUNDS.value(row) for row in rows}
 
     async def refunds(self, campaign_id: str, after: str, limit: int) -> list[Refund]:
         found = await self._page("refunds", {"campaign_id": campaign_id}, after, limit)
@@ -211,6 +226,11 @@ class MongoQueries:
         with sorted_errors():
             rows = await self._database.collection("blocks").aggregate(stages).to_list(None)
         return [Inflow(row["number"], row["sealed_at"], row["amount"]) for row in rows]
+
+    async def providers(self, campaign_id: str) -> list[str]:
+        pledges = self._database.collection("pledge_money")
+        with sorted_errors():
+            return await pledges.distinct("provider", {"campaign_id": campaign_id})
 
     async def holdings_near(self, after: str, limit: int) -> list[Holding]:
         found = await self._page("holdings", {"told_at": {"$ne": None}}, after, limit)

@@ -1,11 +1,12 @@
-"""Calls to Stripe by its own library: carried by httpx, sorted into what the port promises."""
+"""Calls to Stripe by its own library: carried by aiohttp, sorted into what the port promises."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import httpx
+import aiohttp
 import stripe
 import structlog
 
@@ -33,21 +34,21 @@ Call = Callable[[Any, stripe.RequestOptions], Awaitable[Any]]
 stripe.enable_telemetry = False
 
 
-class HttpxTransport(stripe.HTTPClient):
+class AiohttpTransport(stripe.HTTPClient):
     """Carries the library's calls; its own takes proxies from wherever and has no deadline.
 
-    httpx limits each read, so that a call which drips would last for ever: here the whole call
-    has a time-out, and the domain counts on it (`money.md` 6). Each call is counted for the pace of
-    the account, which rests as long as any answer asks for.
+    The whole call has a time-out, also one that drips, and the domain counts on it (`money.md` 6):
+    aiohttp's own would be rounded up. Each call is counted for the pace of the account, which rests
+    as long as any answer asks for.
     """
 
-    name = "httpx"
+    name = "aiohttp"
 
     def __init__(self, timeout_seconds: float, pace: Pace) -> None:
         super().__init__()
         self._timeout_seconds = timeout_seconds
         self._pace = pace
-        self._http = httpx.AsyncClient(timeout=timeout_seconds, trust_env=False)
+        self._session: aiohttp.ClientSession | None = None
 
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
@@ -56,16 +57,34 @@ class HttpxTransport(stripe.HTTPClient):
             raise _lost("the account rests, and this can wait")
         self._pace.spend()
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                answer = await self._http.request(method, url, headers=headers, content=post_data)
-        except (httpx.HTTPError, TimeoutError) as error:
+            async with (
+                asyncio.timeout(self._timeout_seconds),
+                self._http.request(
+                    method, url, headers=headers, data=post_data, allow_redirects=False
+                ) as answer,
+            ):
+                content = await answer.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _lost(repr(error)) from error
-        if answer.status_code in _REST:
-            self._pace.pause(_retry_after(answer.headers, _REST[answer.status_code]))
-        return answer.content, answer.status_code, answer.headers
+        if answer.status in _REST:
+            self._pace.pause(_retry_after(answer.headers, _REST[answer.status]))
+        return content, answer.status, answer.headers
+
+    @property
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            # Not at the start: it belongs to the loop that it is made in.
+            trusted = ssl.create_default_context(cafile=stripe.ca_bundle_path)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=trusted),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            )
+        return self._session
 
     async def close_async(self) -> None:
-        await self._http.aclose()
+        if self._session is not None:
+            await self._session.close()
 
 
 def _lost(why: str) -> stripe.APIConnectionError:

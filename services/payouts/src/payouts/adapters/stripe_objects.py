@@ -59,6 +59,7 @@ def refund_seen(body: Body) -> RefundSeen:
         failure_balance_transaction=body.get("failure_balance_transaction"),
         reason=reason,
         retryable=reason not in FINAL_REASONS,
+        amount=body.get("amount"),
     )
 
 
@@ -83,6 +84,7 @@ def transfer_seen(body: Body) -> TransferSeen:
         attempt=int(body["metadata"]["attempt"]),
         transfer_id=body["id"],
         balance_transaction=body["balance_transaction"],
+        amount=body.get("amount"),
     )
 
 
@@ -98,6 +100,7 @@ def payout_seen(body: Body) -> PayoutSeen:
         balance_transaction=body.get("balance_transaction"),
         failure_balance_transaction=body.get("failure_balance_transaction"),
         reason=body.get("failure_code") or _cancelled(body),
+        amount=body.get("amount"),
     )
 
 

@@ -45,7 +45,7 @@ class StripeProvider:
     """
 
     def __init__(self, address: str, secret_key: str, timeout_seconds: float, pace: Pace) -> None:
-        self._transport = calls.HttpxTransport(timeout_seconds, pace)
+        self._transport = calls.AiohttpTransport(timeout_seconds, pace)
         self._stripe = stripe.StripeClient(
             secret_key,
             http_client=self._transport,

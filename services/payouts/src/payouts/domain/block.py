@@ -6,7 +6,7 @@ How a block is hashed is published with the contracts, because anybody may check
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from payouts.domain.errors import Refused
@@ -23,11 +23,15 @@ ENTRY_BYTES = 176
 
 @dataclass(frozen=True, slots=True)
 class ChainHead:
-    """Where the chain ends: number and hash of the last block, number of the last entry."""
+    """Where the chain ends: number and hash of the last block, number of the last entry.
+
+    `sealed_at` is the last block's, None before the first, and in books of a release before.
+    """
 
     block: int = 0
     hash: str = GENESIS_HASH
     entry: int = 0
+    sealed_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,8 @@ class Block:
 
     @property
     def head(self) -> ChainHead:
-        return ChainHead(self.number, self.hash, self.first_entry + len(self.entries) - 1)
+        last_entry = self.first_entry + len(self.entries) - 1
+        return ChainHead(self.number, self.hash, last_entry, self.sealed_at)
 
 
 def seal(
@@ -75,9 +80,12 @@ def seal(
     """Post everything and return the blocks that say so, in order, none for no postings.
 
     A posting is never split between two blocks. Raises `Refused` where an account would be short:
-    then nothing of the group is posted.
+    then nothing of the group is posted. No block is earlier than the one before it, though the
+    clock of who seals it is behind.
     """
     blocks: list[Block] = []
+    if head.sealed_at is not None:
+        sealed_at = max(sealed_at, head.sealed_at)
     for group in _groups(postings):
         entries = tuple(_number(group, head.entry + 1))
         for posting in group:

@@ -131,9 +131,13 @@ def asked(wanted: ClaimMoney, money: PledgeMoney, by: str, now: datetime) -> Ref
 
 
 def asked_again(known: Refund, wanted: ClaimMoney) -> Refund:
-    """Return what is known of this claim; raises `Refused` where something else was asked."""
-    same = (known.pledge_id, known.kind, known.amount, known.payer)
-    if same != (wanted.pledge_id, wanted.kind, wanted.amount, wanted.payer):
+    """Return what is known of this claim; raises `Refused` where something else was asked.
+
+    A refusal stands whoever was to pay: one that a recovery found does not say who.
+    """
+    same = (known.pledge_id, known.kind, known.amount)
+    other_payer = known.payer is not wanted.payer and known.state is not RefundState.REFUSED
+    if same != (wanted.pledge_id, wanted.kind, wanted.amount) or other_payer:
         what = f"{known.kind} of {known.amount} of pledge {known.pledge_id} by the {known.payer}"
         raise Refused("request-known", f"claim {wanted.claim_id} asks for a {what} already")
     return known

@@ -10,6 +10,7 @@ class ProviderFunds:
     `total` is available and pending; `booked` the sum of `provider_balance` over all books;
     `leaving` what was sent but not yet booked as cash, which may or may not be in `total`.
     `lendings` counts how often the platform had given of its own before the reading began.
+    `unbooked` is what came in and no book has yet: somebody's pledge whose fact is on its way.
     """
 
     available: int
@@ -17,11 +18,12 @@ class ProviderFunds:
     booked: int
     leaving: int = 0
     lendings: int = 0
+    unbooked: int = 0
 
     @property
     def platform_float(self) -> int:
         """The platform's own money there, beside the campaigns'; below zero: fees ate theirs."""
-        return self.total - self.booked + self.leaving
+        return self.total - self.booked + self.leaving - self.unbooked
 
 
 def top_up_needed(funds: ProviderFunds, amount: int, set_off: int = 0) -> int:

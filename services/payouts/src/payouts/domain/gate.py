@@ -14,26 +14,16 @@ from payouts.domain.book import Agreement, Book, agreement
 from payouts.domain.destination import Destination, DestinationState
 from payouts.domain.errors import Refused
 from payouts.domain.funds import ProviderFunds, top_up_needed
-from payouts.domain.holds import open_holds
+from payouts.domain.holds import HoldKind, open_holds, waits_for_plan
 from payouts.domain.ledger import Account
 from payouts.domain.milestone import MilestoneState
 from payouts.domain.plan import StageKind
 from payouts.domain.provider_keys import ATTEMPTS_MAX
-from payouts.domain.stage import OVER, Stage, StageState
+from payouts.domain.stage import OVER, UNAPPROVED, Stage, StageState
 from payouts.domain.stage_amount import amount_now, check_left
-from payouts.domain.stage_cancelling import money_has_left
+from payouts.domain.stage_cancelling import money_has_left, nothing_left
 from payouts.domain.stopping import Stopped
 from sosst_contracts.money import floor_share
-
-# Nothing of it has been set aside for the creator.
-_UNAPPROVED = frozenset(
-    {
-        StageState.PLANNED,
-        StageState.DUE,
-        StageState.HELD,
-        StageState.AWAITING_SECOND_APPROVAL,
-    }
-)
 
 
 class LineState(StrEnum):
@@ -97,6 +87,8 @@ def evaluate(view: GateView) -> tuple[Line, ...]:
         _milestone(view),
         _destination(view),
         _holds(view),
+        _emergency(view),
+        _silence(view),
         _cancellation(view),
         _disputes(view),
         _refund_blocked(view),
@@ -151,7 +143,7 @@ def _milestone(view: GateView) -> Line:
         return Line(name, LineState.PASSED, "it is money that came back after the last stage")
     milestone = view.stage.milestone
     if milestone is None:
-        why = "no milestone with evidence is approved for this stage"
+        why = "no evidence is submitted for the milestone of this stage"
         return Line(name, LineState.BLOCKED, why, who=Actor.CREATOR)
     revision = f"revision {milestone.revision} of the evidence"
     if milestone.state is MilestoneState.APPROVED:
@@ -165,11 +157,35 @@ def _milestone(view: GateView) -> Line:
 
 
 def _holds(view: GateView) -> Line:
-    name, holding = "holds", open_holds(view.book.holds)
+    name, holding = "holds", open_holds(view.book.holds, HoldKind.STAFF)
     if not holding:
         return Line(name, LineState.PASSED, "nobody holds it")
     why = "; ".join(f"held by {hold.by}: {hold.reason}" for hold in holding)
     return Line(name, LineState.BLOCKED, why, holding[0].since, Actor.STAFF)
+
+
+def _emergency(view: GateView) -> Line:
+    name, holding = "emergency", open_holds(view.book.holds, HoldKind.EMERGENCY)
+    if not holding:
+        return Line(name, LineState.PASSED, "no emergency holds it")
+    waiting = [hold for hold in holding if waits_for_plan(hold)]
+    if waiting:
+        names = ", ".join(str(hold.about) for hold in waiting)
+        why = f"held by the emergency {names}: its recovery plan must be published first"
+        return Line(name, LineState.BLOCKED, why, waiting[0].since, Actor.CREATOR)
+    why = "; ".join(
+        f"held by the emergency {hold.about}, answered by {hold.answered_by}: staff may lift it"
+        for hold in holding
+    )
+    return Line(name, LineState.BLOCKED, why, holding[0].since, Actor.STAFF)
+
+
+def _silence(view: GateView) -> Line:
+    name, holding = "silence", open_holds(view.book.holds, HoldKind.SILENCE)
+    if not holding:
+        return Line(name, LineState.PASSED, "the creator is heard of")
+    why = f"{holding[0].reason}: the next update lifts it"
+    return Line(name, LineState.BLOCKED, why, holding[0].since, Actor.CREATOR)
 
 
 def _cancellation(view: GateView) -> Line:
@@ -200,7 +216,7 @@ def _refund_blocked(view: GateView) -> Line:
     name, kept = "refund_blocked", view.kept_back
     if not kept:
         return Line(name, LineState.PASSED, "no money waits here for a bank's decision")
-    if view.stage.state not in _UNAPPROVED:
+    if view.stage.state not in UNAPPROVED:
         return Line(name, LineState.PASSED, f"{kept} wait for a bank, and none of this stage")
     try:
         check_left(view.book, amount_now(view.book, view.stage, view.previous), kept)
@@ -267,7 +283,8 @@ def _provider_funds(view: GateView) -> Line:
         return Line(name, LineState.WAITING, why, who=Actor.PROVIDER)
     amount = view.stage.planned_amount if view.stage.amount is None else view.stage.sent
     owed = view.book.balances.get(Account.CREATOR_RECEIVABLE, 0)
-    set_off = 0 if view.stage.is_submitted else min(amount, owed)
+    lies_here = not view.stage.is_submitted or nothing_left(view.stage)
+    set_off = min(amount, owed) if lies_here else 0
     missing = top_up_needed(view.funds, amount - set_off, set_off)
     if not missing:
         return Line(name, LineState.PASSED, "the provider's balance covers it")

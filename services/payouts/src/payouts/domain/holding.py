@@ -4,7 +4,7 @@ What came first leaves first: the oldest money that is still there is as old as 
 which the later ones together reach what is held.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -21,6 +21,10 @@ class HoldingLimits:
 
     def of(self, provider: str) -> timedelta:
         return timedelta(days=self.days.get(provider, self.days[ANY_PROVIDER]))
+
+    def strictest(self, providers: Collection[str]) -> str:
+        """Return the provider that lets money lie for the shortest time."""
+        return min(sorted(providers), key=self.of)
 
     @property
     def shortest(self) -> timedelta:
@@ -40,6 +44,7 @@ class Inflow:
 class Holding:
     """What is held of a campaign, since when the oldest of it, and until when it may be.
 
+    `provider` is the strictest of those through which its money came: what is left may be theirs.
     `told_at` is when staff were told that the limit is near, None while it is not.
     """
 

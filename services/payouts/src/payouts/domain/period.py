@@ -61,8 +61,9 @@ def close(
     """Take one person's word that a month may be closed, or close it with a second one's.
 
     `last` is the month that was closed last, None for none. The same person's same word again
-    changes nothing. Raises `Refused` for a month that is not over, is not the next one, or whose
-    balance moved since the first person saw it: then that person looks again.
+    changes nothing. Of a balance that moved since, nobody has said anything yet: whoever says it
+    now is the first one, so that no month waits for somebody who is away. Raises `Refused` for a
+    month that is not over, or is not the next one.
     """
     if known is not None and known.closed_by is not None:
         return known
@@ -70,11 +71,9 @@ def close(
         raise Refused("month-not-over", f"{month} is not over")
     if last is not None and month != after(last):
         raise Refused("not-the-next-month", f"after {last} comes {after(last)}")
-    if known is None or (known.digest != digest and known.proposed_by == by):
+    if known is None or known.digest != digest:
         version = known.version if known else 0
         return Period(month, digest, by, now, version=version)
-    if known.digest != digest:
-        raise Refused("books-moved", f"{month} has another balance than {known.proposed_by} saw")
     if known.proposed_by == by:
         return known
     return replace(known, closed_by=by, closed_at=now)

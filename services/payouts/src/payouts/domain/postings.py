@@ -8,6 +8,7 @@ from payouts.domain.ledger import Account, Balances, Entry, Posting, Row
 
 # How the causes of postings begin that belong to one approval of a stage, named by its id.
 STAGE_APPROVED = "stage-approved/"
+STAGE_TAKEN_BACK = "stage-taken-back/"
 APPROVAL_FALLEN = "stage-approval-fallen/"
 STAGE_CANCELLED = "stage-cancelled/"
 
@@ -270,7 +271,7 @@ def stage_reversed(amount: int, balance_transaction: str) -> Posting:
 def stage_taken_back(submission_id: str, amount: int, set_off: int = 0) -> Posting:
     """Row 15 undone entry by entry: no transfer of it was ever made, so all is owed as before."""
     made = stage_submitted(submission_id, amount, set_off)
-    return _undone(made, f"stage-taken-back/{submission_id}")
+    return _undone(made, STAGE_TAKEN_BACK + submission_id)
 
 
 def stage_cancelled(approval_id: str, amount: int) -> Posting:

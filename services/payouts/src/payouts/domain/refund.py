@@ -203,6 +203,11 @@ class Refund:
         """The provider's key, which is also the `metadata.attempt_id` to look it up by."""
         return f"{self.refund_id}/{self.attempt.number}"
 
+    @property
+    def came_back(self) -> int:
+        """How often its cash had left and came back."""
+        return sum(one.failure_balance_transaction is not None for one in self.attempts)
+
 
 @dataclass(frozen=True, slots=True)
 class RefundCreated:

@@ -37,7 +37,8 @@ class ProviderRefundStatus(StrEnum):
 class RefundSeen:
     """A refund as the provider shows it now; `attempt` is the number in its metadata.
 
-    `reason` says why it is pending or failed; `retryable` whether another try can help.
+    `reason` says why it is pending or failed; `retryable` whether another try can help. `amount`
+    is in the provider's units, None where it does not say.
     """
 
     attempt: int
@@ -47,6 +48,7 @@ class RefundSeen:
     failure_balance_transaction: str | None = None
     reason: str | None = None
     retryable: bool = True
+    amount: int | None = None
 
     @property
     def holds_money(self) -> bool:
@@ -137,6 +139,9 @@ def _is_open(refund: Refund) -> bool:
 def _attempt_of(refund: Refund, seen: RefundSeen) -> RefundAttempt:
     if not 1 <= seen.attempt <= len(refund.attempts):
         raise Refused("unknown-attempt", f"{refund.refund_id} has no attempt {seen.attempt}")
+    if seen.amount not in (None, refund.amount):
+        detail = f"{seen.provider_refund_id} is {seen.amount}, asked for was {refund.amount}"
+        raise Refused("other-amount", detail)
     attempt = refund.attempts[seen.attempt - 1]
     if attempt.provider_refund_id not in (None, seen.provider_refund_id):
         raise Refused("foreign-refund", f"{seen.provider_refund_id} is not this attempt's refund")

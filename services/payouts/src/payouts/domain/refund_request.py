@@ -67,11 +67,20 @@ def by_staff(refund_id: str) -> str:
 
 
 def ask(
-    wanted: Wanted, money: PledgeMoney, book: Book, by: str, creator: str | None, now: datetime
+    wanted: Wanted,
+    money: PledgeMoney,
+    book: Book,
+    by: str,
+    creator: str | None,
+    now: datetime,
+    kept_back: int = 0,
 ) -> Refund:
-    """Take what the first person asks for; raises `Refused` where it could not be given now."""
+    """Take what the first person asks for; raises `Refused` where it could not be given now.
+
+    `kept_back` of what the campaign holds waits for banks, for other refunds.
+    """
     check_person(by, money, creator)
-    _check(money, book, wanted.amount, wanted.advance_max)
+    _check(money, book, wanted.amount, wanted.advance_max, kept_back)
     name = requested_id_of(money.campaign_id, wanted.request_id)
     cause, state = cause_of(wanted.request_id), RefundState.AWAITING_APPROVAL
     asked = made_of(money, name, wanted.amount, cause, state, now)
@@ -90,7 +99,13 @@ def asked_again(known: Refund, wanted: Wanted) -> Refund:
 
 
 def approve(
-    refund: Refund, money: PledgeMoney, book: Book, by: str, creator: str | None, now: datetime
+    refund: Refund,
+    money: PledgeMoney,
+    book: Book,
+    by: str,
+    creator: str | None,
+    now: datetime,
+    kept_back: int = 0,
 ) -> RefundDecision:
     """Owe it, as the second person, with row 3; the same person's approval again changes nothing.
 
@@ -103,10 +118,10 @@ def approve(
     if is_expired(refund, now):
         return refuse(refund, money, EXPIRED, now)
     try:
-        _check(money, book, refund.amount, refund.advance_max)
+        _check(money, book, refund.amount, refund.advance_max, kept_back)
     except Refused as refusal:
         return refuse(refund, money, refusal.reason, now)
-    lent = lent_of(refund, book)
+    lent = _short(book, refund.amount, kept_back)
     with_act = noted(refund, Act(ActKind.APPROVED, by, now))
     owed = replace(move(with_act, RefundState.REQUESTED), created_at=now, advanced=lent)
     posting = postings.refund_requested(owed.refund_id, owed.amount - lent, lent)
@@ -180,9 +195,9 @@ def is_expired(refund: Refund, now: datetime) -> bool:
     return waits and now >= refund.acts[0].at + VALID
 
 
-def lent_of(refund: Refund, book: Book) -> int:
-    """Return what the platform would lend for it now: what the campaign's own money is short of."""
-    return max(0, refund.amount - book.balances[Account.BACKER_FUNDS])
+def _short(book: Book, amount: int, kept_back: int) -> int:
+    """Return by how much the campaign's own money is short of it, which the platform would lend."""
+    return max(0, amount - max(0, book.balances[Account.BACKER_FUNDS] - kept_back))
 
 
 def check_person(by: str, money: PledgeMoney, creator: str | None) -> None:
@@ -207,14 +222,14 @@ def refuse(refund: Refund, money: PledgeMoney, reason: str, now: datetime) -> Re
     return RefundDecision(refused, money, facts=(RefundRefused(refused, reason, now),))
 
 
-def _check(money: PledgeMoney, book: Book, amount: int, advance_max: int) -> None:
+def _check(money: PledgeMoney, book: Book, amount: int, advance_max: int, kept_back: int) -> None:
     """Raise `Refused` unless the pledge has it, and the campaign holds it or it may be lent."""
     if book.run is not None and not book.run.finished:
         # What it takes may be divided already, or be about to go back to its backer anyway.
         raise Refused("run-unfinished", "the refunds of the whole campaign are being made")
     reserve(money, amount)
-    short = amount - book.balances[Account.BACKER_FUNDS]
-    if short <= 0:
+    short = _short(book, amount, kept_back)
+    if not short:
         return
     if advance_max and not book.planned:
         raise Refused("no-advance", "only a creator who is paid in stages can owe an advance")

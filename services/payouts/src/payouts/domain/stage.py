@@ -68,7 +68,13 @@ TRANSITIONS: dict[StageState, frozenset[StageState]] = {
     StageState.IN_TRANSIT: frozenset({StageState.PAID, StageState.FAILED}),
     StageState.PAID: frozenset({StageState.FAILED}),
     StageState.FAILED: frozenset(
-        {StageState.SUBMITTED, StageState.DUE, StageState.HELD, StageState.CANCELLED}
+        {
+            StageState.SUBMITTED,
+            StageState.DUE,
+            StageState.HELD,
+            StageState.NOTHING_TO_PAY,
+            StageState.CANCELLED,
+        }
     ),
     StageState.NOTHING_TO_PAY: frozenset(),
     StageState.CANCELLED: frozenset(),
@@ -77,7 +83,25 @@ TRANSITIONS: dict[StageState, frozenset[StageState]] = {
 _SUBMITTED = frozenset(
     {StageState.SUBMITTED, StageState.IN_TRANSIT, StageState.PAID, StageState.FAILED}
 )
+# Nothing of it has been set aside for the creator.
+UNAPPROVED = frozenset(
+    {
+        StageState.PLANNED,
+        StageState.DUE,
+        StageState.HELD,
+        StageState.AWAITING_SECOND_APPROVAL,
+    }
+)
 OVER = frozenset({StageState.PAID, StageState.NOTHING_TO_PAY, StageState.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class TriedAgain:
+    """Staff had it tried again after this attempt, whose failure had used up its tries."""
+
+    after_attempt: int
+    by: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +115,8 @@ class Stage:
     counts definite failures that used up a try; waiting for funds and a leg that was never made do
     not.
     `taken_back` counts how often it was submitted and nothing of it left, each time with a cause of
-    its own in the book. `reason` says why the last attempt failed or the approval fell. `version`
-    guards every save.
+    its own in the book. `tried_again` is what staff did once its tries were used up. `reason` says
+    why the last attempt failed or the approval fell. `version` guards every save.
     """
 
     campaign_id: str
@@ -115,6 +139,7 @@ class Stage:
     divided: LastStage | None = None
     set_off: int = 0
     taken_back: int = 0
+    tried_again: tuple[TriedAgain, ...] = ()
 
     @property
     def stage_id(self) -> str:

@@ -24,16 +24,23 @@ class ProviderPayoutStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TransferSeen:
-    """A transfer as the provider shows it now; `attempt` is the number in its metadata."""
+    """A transfer as the provider shows it now; `attempt` is the number in its metadata.
+
+    `amount` is in the provider's units, None where it does not say.
+    """
 
     attempt: int
     transfer_id: str
     balance_transaction: str
+    amount: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PayoutSeen:
-    """A payout as the provider shows it now; its cash moves on the connected account."""
+    """A payout as the provider shows it now; its cash moves on the connected account.
+
+    `amount` is in the provider's units, None where it does not say.
+    """
 
     attempt: int
     payout_id: str
@@ -41,6 +48,7 @@ class PayoutSeen:
     balance_transaction: str | None = None
     failure_balance_transaction: str | None = None
     reason: str | None = None
+    amount: int | None = None
 
 
 _TRANSFER_OPEN = frozenset({AttemptState.TRANSFER_SENT, AttemptState.TRANSFER_UNKNOWN})
@@ -50,6 +58,7 @@ _PAYOUT_OPEN = frozenset({AttemptState.PAYOUT_SENT, AttemptState.PAYOUT_UNKNOWN}
 def observe_transfer(stage: Stage, seen: TransferSeen) -> StageDecision:
     """Fold a transfer in (row 16, first leg); a second one for this stage is refused loudly."""
     attempt = _attempt_of(stage, seen.attempt)
+    _check_amount(stage, seen.amount, seen.transfer_id)
     if attempt.transfer_id == seen.transfer_id:
         return StageDecision(stage)
     if not _is_current(stage, attempt) or attempt.state not in _TRANSFER_OPEN:
@@ -66,6 +75,7 @@ def observe_transfer(stage: Stage, seen: TransferSeen) -> StageDecision:
 def observe_payout(stage: Stage, seen: PayoutSeen, now: datetime) -> StageDecision:
     """Fold a payout in: in transit, confirmed by the bank (row 16), failed, bounced (row 17)."""
     attempt = _attempt_of(stage, seen.attempt)
+    _check_amount(stage, seen.amount, seen.payout_id)
     if attempt.payout_id not in (None, seen.payout_id):
         raise Refused("foreign-payout", f"{seen.payout_id} is not this attempt's payout")
     if attempt.state in _PAYOUT_OPEN:
@@ -109,6 +119,11 @@ def _attempt_of(stage: Stage, number: int) -> PayoutAttempt:
     if not 1 <= number <= len(stage.attempts):
         raise Refused("unknown-attempt", f"{stage.stage_id} has no attempt {number}")
     return stage.attempts[number - 1]
+
+
+def _check_amount(stage: Stage, amount: int | None, name: str) -> None:
+    if amount not in (None, stage.sent):
+        raise Refused("other-amount", f"{name} is {amount}, asked for was {stage.sent}")
 
 
 def _is_current(stage: Stage, attempt: PayoutAttempt) -> bool:

@@ -14,7 +14,7 @@ from payouts.domain.errors import Refused
 from payouts.domain.gate import Line, closed
 from payouts.domain.ledger import Posting
 from payouts.domain.payout_attempt import AttemptState, PayoutAttempt
-from payouts.domain.provider_keys import may_resend
+from payouts.domain.provider_keys import ATTEMPTS_MAX, may_resend
 from payouts.domain.quantum import floor_to
 from payouts.domain.stage import (
     Stage,
@@ -22,8 +22,10 @@ from payouts.domain.stage import (
     StageNothingToPay,
     StageState,
     StageSubmitted,
+    TriedAgain,
     move,
 )
+from payouts.domain.stage_cancelling import nothing_left
 
 
 class StageStep(StrEnum):
@@ -63,20 +65,32 @@ def submit(
     """Begin an attempt, if every line of the gate is passed; row 15 with an approval's first one.
 
     `lines` are evaluated inside the transaction that saves the answer. `owed` is the creator's debt
-    to the platform: it is set off first, and only the rest is sent, in whole quanta.
+    to the platform: it is set off first, and only the rest is sent, in whole quanta. A debt that
+    arose while nothing of the stage could leave is set off before its next attempt.
     """
     shut = closed(lines)
     if shut:
         raise Refused("gate-closed", ", ".join(line.name for line in shut))
-    before, first_time = stage.attempts[-1] if stage.attempts else None, not stage.is_submitted
-    if first_time:
-        stage = set_off(stage, owed, quantum)
-        if not stage.sent:
-            return _all_set_off(stage, now)
+    before = stage.attempts[-1] if stage.attempts else None
+    first, stage = _settle_debt(stage, owed, quantum)
+    if not stage.sent:
+        return _all_set_off(stage, first, now)
     attempt = payout_attempt.following(before, destination.account, destination.version)
     submitted = replace(move(stage, StageState.SUBMITTED), attempts=(*stage.attempts, attempt))
-    first = (submission(stage),) if first_time else ()
     return StageDecision(submitted, first, (StageSubmitted(submitted, attempt, now),))
+
+
+def _settle_debt(stage: Stage, owed: int, quantum: int) -> tuple[tuple[Posting, ...], Stage]:
+    """Return row 15 where it is posted now, and the stage with what is set off."""
+    if not stage.is_submitted:
+        stage = set_off(stage, owed, quantum)
+        return (submission(stage),), stage
+    all_of_it = set_off(stage, stage.set_off + owed, quantum)
+    if not nothing_left(stage) or all_of_it.set_off == stage.set_off:
+        return (), stage
+    back = postings.stage_taken_back(stage.submission_id, stage.payable, stage.set_off)
+    again = replace(all_of_it, taken_back=stage.taken_back + 1)
+    return (back, submission(again)), again
 
 
 def set_off(stage: Stage, owed: int, quantum: int) -> Stage:
@@ -89,10 +103,28 @@ def submission(stage: Stage) -> Posting:
     return postings.stage_submitted(stage.submission_id, stage.payable, stage.set_off)
 
 
-def _all_set_off(stage: Stage, now: datetime) -> StageDecision:
+def _all_set_off(stage: Stage, posted: tuple[Posting, ...], now: datetime) -> StageDecision:
     """The debt takes all of it: it is over, and nothing is sent."""
     over = move(stage, StageState.NOTHING_TO_PAY, "set-off")
-    return StageDecision(over, (submission(stage),), (StageNothingToPay(over, now),))
+    return StageDecision(over, posted, (StageNothingToPay(over, now),))
+
+
+def try_again(stage: Stage, after_attempt: int, by: str, now: datetime) -> Stage:
+    """Give a stage its tries back, as staff wish once its creator's account takes money again.
+
+    `after_attempt` is the last attempt that the person saw: a wish that is told twice is one.
+    Raises `Refused` for what goes on by itself, and what has not failed.
+    """
+    if after_attempt > len(stage.attempts):
+        raise Refused("attempt-unknown", f"there were {len(stage.attempts)} attempts")
+    if any(one.after_attempt == after_attempt for one in stage.tried_again):
+        return stage
+    used_up = stage.state is StageState.FAILED and stage.failures >= ATTEMPTS_MAX
+    if not used_up or after_attempt < len(stage.attempts):
+        detail = f"a {stage.state} stage after {stage.failures} failures needs no wish"
+        raise Refused("not-used-up", detail)
+    wish = TriedAgain(after_attempt, by, now)
+    return replace(stage, failures=0, tried_again=(*stage.tried_again, wish))
 
 
 def next_step(stage: Stage, now: datetime) -> StageStep:

@@ -2,10 +2,11 @@
 
 Returns never reduce a fee; only a waiver does. Before the last stage is approved less is taken.
 Afterwards it is row 14 undone in part: first for what the creator owes, the rest comes back into
-the campaign's money and is paid as a supplement.
+the campaign's money and is paid as a supplement. What two people wrote off of a fee was given up
+by that: the creator never paid it, so nothing of it comes back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,8 +16,12 @@ from payouts.domain.book import Book, Waiver, fees_due
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account, Posting
 from payouts.domain.plan import StageKind
+from payouts.domain.receivable import Receivable
 from payouts.domain.stage import OVER, Stage
 from payouts.domain.stage_cancelling import money_has_left
+
+# How the causes of debts begin that are fees: not paid, or paid by a set-off that was taken back.
+_OF_FEES = (postings.STAGE_APPROVED, postings.STAGE_TAKEN_BACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +34,17 @@ class WaiverDecision:
 
 
 def say(
-    book: Book, stages: Sequence[Stage], said: Waiver, concerned: Concerned, now: datetime
+    book: Book,
+    stages: Sequence[Stage],
+    debts: Iterable[Receivable],
+    said: Waiver,
+    concerned: Concerned,
+    now: datetime,
 ) -> WaiverDecision:
     """Take the first person's word, or waive it with the second's; the same again changes nothing.
 
-    Raises `Refused` for who has an interest, and for more than there is to waive.
+    `debts` are the campaign's. Raises `Refused` for who has an interest, for more than there is to
+    waive, and for a fee of which anything is written off.
     """
     known = {one.waiver_id: one for one in book.waivers}.get(said.waiver_id)
     if known is not None and (known.amount, known.reason) != (said.amount, said.reason):
@@ -45,6 +56,8 @@ def say(
     check_person(said.by, concerned)
     taken = _is_taken(book, stages)
     _check_amount(book, said.amount, taken)
+    if lost := sum(one.written_off for one in debts if one.cause.startswith(_OF_FEES)):
+        raise Refused("fee-written-off", f"{lost} of the fees are written off, and given up by it")
     if known is None or _expired(known, now):
         return WaiverDecision(_with(book, said), said)
     given = replace(known, second_by=said.by, second_at=now)

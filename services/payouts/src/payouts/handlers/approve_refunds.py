@@ -56,4 +56,4 @@ class ApproveRefunds:
         refund = await self.queries.refund(campaign_id, refund_id)
         if refund is None or not may_need_float(refund):
             return None
-        return await self.funds.read_anew(refund.currency)
+        return await self.funds.read_to_lend(refund.currency)

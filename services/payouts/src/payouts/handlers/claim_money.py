@@ -1,10 +1,11 @@
 """A claim's money is asked for, by staff or by the claim's own fact, and answered exactly once."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
+from payouts.domain.book import Book
 from payouts.domain.claim_money import (
     Ceilings,
     ClaimMoney,
@@ -36,7 +37,10 @@ AGAIN_MAX = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class ClaimHeard:
-    """What the fact of a claim says: words of the wire, and as of which N of the pledges."""
+    """What the fact of a claim says: words of the wire, and as of which N of the pledges.
+
+    `heard_at` is when it was first read; claims that a release before offered do not say it.
+    """
 
     campaign_id: str
     claim_id: str
@@ -49,6 +53,7 @@ class ClaimHeard:
     reason: str
     decided_by: str
     pledges_sequence: int
+    heard_at: datetime | None = None
 
     def wanted(self) -> ClaimMoney:
         """Return it in our own words; `ValueError` for a word that we do not know."""
@@ -73,13 +78,18 @@ async def hear_claims(
         except ValueError as error:
             refused[place] = Refused("word-unknown", str(error))
         else:
-            await unit.plumbing.work.offer([claim_work(one.claim_id, asdict(one), now)])
+            payload = asdict(replace(one, heard_at=now))
+            await unit.plumbing.work.offer([claim_work(one.claim_id, payload, now)])
     return refused
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerClaims:
-    """Performs work of the kind `claim`: once our view is that of who decided, it is answered."""
+    """Performs work of the kind `claim`: once our view is that of who decided, it is answered.
+
+    Each topic is read at its own pace: the claim may be heard before the verdict, and before whose
+    campaign it is. A refusal is for good, so it waits for both.
+    """
 
     units: UnitsOfWork[PayoutsUnit]
     queries: Queries
@@ -92,7 +102,7 @@ class AnswerClaims:
 
         async def work(unit: PayoutsUnit) -> Refund | None:
             book = (await unit.books.load([heard.campaign_id])).get(heard.campaign_id)
-            if book is None or book.pledges_sequence < heard.pledges_sequence:
+            if not _is_known(book, heard) or person.creator is None:
                 pause = min(AGAIN_MAX, AGAIN * (1 << min(claim.attempt, 6)))
                 await unit.plumbing.work.postpone(claim, now + pause)
                 return None
@@ -109,6 +119,13 @@ class AnswerClaims:
             return
         if answer is not None:
             CLAIM_MONEY.labels(answer.state.value).inc()
+
+
+def _is_known(book: Book | None, heard: ClaimHeard) -> bool:
+    """Whether our view is that of who decided: rewards are claimed after the verdict."""
+    if book is None or book.verdict is None:
+        return False
+    return book.pledges_sequence >= heard.pledges_sequence
 
 
 async def ask_claim_money(

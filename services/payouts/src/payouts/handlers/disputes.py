@@ -36,6 +36,7 @@ from payouts.domain.pledge_money import (
     charged_back_of_own,
     loss_that_was_none,
 )
+from payouts.domain.postings import Payer
 from payouts.domain.refund import (
     Refund,
     RefundDecision,
@@ -51,6 +52,7 @@ from payouts.domain.shares import Entitlement, share_of
 from payouts.domain.stage import Stage, StageDecision, StageFact, StageState
 from payouts.domain.stage_amount import shown
 from payouts.domain.stage_approval import drop_approval
+from payouts.domain.stage_cancelling import nothing_left
 from payouts.handlers.kept_back import kept_back_in
 from payouts.handlers.posting import post
 from payouts.handlers.supplement import plan_supplement
@@ -281,7 +283,7 @@ class _Step:
     def _drop_approvals(self, why: str) -> None:
         """What was approved and not yet sent is another amount now; the last ones fall first."""
         for stage in reversed(self.stages.values()):
-            if stage.state in _UNSENT:
+            if stage.state in _UNSENT or nothing_left(stage):
                 self._step_stage(drop_approval(stage, why))
 
     def _step_stage(self, decision: StageDecision) -> None:
@@ -302,7 +304,7 @@ class _Step:
         """
         freed = 0
         for refund in list(self.refunds.values()):
-            if refund.state is not RefundState.BLOCKED:
+            if refund.state is not RefundState.BLOCKED or self._platform_pays(refund):
                 continue
             before = self.available
             if self.money.returnable < refund.amount or refund.from_campaign <= there:
@@ -315,10 +317,16 @@ class _Step:
         self._make_good(freed)
         known, after = self.refunds.values(), self.dispute.dispute_id
         cause = rest_cause(self.book, self.money, known, after)
-        left = min(self.money.returnable, self.available)
-        if cause is None or not left:
+        beside = sum(one.amount for one in known if self._platform_pays(one))
+        left = min(self.money.returnable - beside, self.available)
+        if cause is None or left <= 0:
             return
         self._step_refund(request_part(self.money, left, cause, self.now))
+
+    def _platform_pays(self, refund: Refund) -> bool:
+        """Whether it goes on only once the platform's own money covers it (`handlers.unblock`)."""
+        waits = refund.state is RefundState.BLOCKED and refund.payer is Payer.PLATFORM
+        return waits and self.money.returnable >= refund.amount
 
     def _make_good(self, freed: int) -> None:
         """What a refund had kept, and does not need, pays for what the platform lost meanwhile."""

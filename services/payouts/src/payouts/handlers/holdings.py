@@ -37,11 +37,11 @@ async def look_at_holding(
     since = oldest_held(await _inflows(queries, book.campaign_id, held), held)
     if since is None:
         return 0.0
+    provider = limits.strictest(await queries.providers(book.campaign_id))
+    limit_at = since + limits.of(provider)
+    seen = Holding(book.campaign_id, book.currency, provider, held, since, limit_at)
 
     async def work(unit: PayoutsUnit) -> float:
-        pledge = (await unit.pledges.page(book.campaign_id, None, 1))[0]
-        limit_at = since + limits.of(pledge.provider)
-        seen = Holding(book.campaign_id, book.currency, pledge.provider, held, since, limit_at)
         known = await unit.holdings.load(book.campaign_id)
         kept, is_news = look(known, seen, now)
         if kept != known:

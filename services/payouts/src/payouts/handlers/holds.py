@@ -29,7 +29,13 @@ async def place_hold(unit: PayoutsUnit, campaign_id: str, placed: Hold, now: dat
 async def release_hold(
     unit: PayoutsUnit, campaign_id: str, hold_id: str, by: str, now: datetime
 ) -> Book:
-    """Let it go; with the last open one, the stages go on from where an approval is needed."""
+    """Let it go; with the last open one, the stages go on from where an approval is needed.
+
+    Raises `Refused` for the creator, who may be of the staff: a brake on one's own money is no
+    brake.
+    """
+    if by == await unit.creators.of(campaign_id):
+        raise Refused("creator-releases", "the creator lets go of no hold of the own campaign")
     book = await _book(unit, campaign_id)
     released = replace(book, holds=release(book.holds, hold_id, by, now))
     stages = await unit.stages.load(campaign_id)

@@ -24,16 +24,23 @@ async def lend(
 ) -> None:
     """Refuse the postings where the float does not cover what they take of it (R2).
 
-    `funds` is None where the provider does not say what is there. Raises `FloatMoved` for an old
-    reading.
+    `funds` is None where it is not known what is there: the provider does not answer, or more is
+    new there than the reconciliation has compared. Raises `FloatMoved` for an old reading. Whoever
+    posts them is counted there, also who asks nobody: a bank, or a set-off that is taken back.
     """
-    entries = [entry for posting in postings for entry in posting.entries]
-    lent = sum(entry.amount for entry in entries if (entry.debit, entry.credit) == _LENT)
+    lent = lent_in(postings)
     if lent == 0:
         return
     if funds is None:
-        raise Refused("balance-unknown", "the provider does not say what the platform has there")
+        why = "the provider does not answer, or more is new there than was compared with the books"
+        raise Refused("balance-unknown", f"what the platform has there is not known now: {why}")
     if short := max(0, lent - funds.platform_float):
         raise Refused("top-up-needed", f"the platform's own money there is {short} short")
-    if not await unit.lendings.add(currency, funds.lendings):
+    if await unit.lendings.count(currency) != funds.lendings:
         raise FloatMoved
+
+
+def lent_in(postings: Iterable[Posting]) -> int:
+    """Return how much of the platform's own money they give to a campaign."""
+    entries = [entry for posting in postings for entry in posting.entries]
+    return sum(entry.amount for entry in entries if (entry.debit, entry.credit) == _LENT)

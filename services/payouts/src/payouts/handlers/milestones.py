@@ -1,8 +1,10 @@
 """Evidence for a milestone comes in, and somebody else decides about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from payouts.domain.errors import Refused
 from payouts.domain.stage import Stage, StageDecision
 from payouts.domain.stage_amount import become_due
 from payouts.domain.stage_approval import approve_milestone, reject_milestone, submit_milestone
@@ -20,6 +22,20 @@ class MilestoneDecision:
     rejected_because: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class EvidenceHeard:
+    """The hash of what a creator shows for a stage's milestone."""
+
+    campaign_id: str
+    stage: int
+    evidence: str
+    by: str
+    at: datetime
+
+
+_TOO_LATE = frozenset({"milestone-approved", "stage-cancelled"})
+
+
 async def take_evidence(
     unit: PayoutsUnit, campaign_id: str, number: int, evidence: str, by: str, now: datetime
 ) -> Stage:
@@ -28,6 +44,24 @@ async def take_evidence(
     decision = submit_milestone(view.stage, evidence, by, now)
     await save_decision(unit, view, decision)
     return decision.stage
+
+
+async def hear_evidence(
+    unit: PayoutsUnit, heard: Sequence[EvidenceHeard], now: datetime
+) -> dict[int, Refused]:
+    """Take what was submitted in updates; return what cannot be taken, by its place.
+
+    What comes too late, behind an approval or a cancellation, changes nothing and waits for nobody.
+    """
+    refused = {}
+    for place, one in enumerate(heard):
+        about = (one.campaign_id, one.stage, one.evidence, one.by)
+        try:
+            await take_evidence(unit, *about, now)
+        except Refused as refusal:
+            if refusal.reason not in _TOO_LATE:
+                refused[place] = refusal
+    return refused
 
 
 async def decide_milestone(

@@ -123,14 +123,18 @@ class PayStages:
         step = next_step(stage, self.clock.now())
         if step is StageStep.REST and stage.state is not StageState.PAID:
             return None
-        stopped = self.brake.stopped(stage.campaign_id) if step in _SENDING else None
-        if stopped is not None:
-            return await self._stand_still(claim, step, stopped)
         if step in _SENDING:
+            stopped = self.brake.stopped(stage.campaign_id)
+            if stopped is not None:
+                return await self._stand_still(claim, step, stopped)
             stage = await self._save(claim, _note)
             step = _call_now(stage, step)
             if step is StageStep.REST:
                 return stage
+            # The note may have stood still meanwhile.
+            stopped = self.brake.stopped(stage.campaign_id)
+            if stopped is not None:
+                return await self._stand_still(claim, step, stopped)
         return await self._fold(claim, await self._ask(claim, stage, step))
 
     async def _stand_still(self, claim: Claim, step: StageStep, stopped: Stopped) -> Stage | None:

@@ -7,6 +7,7 @@ from payouts.domain.book import Book, seal_into
 from payouts.domain.ledger import Posting
 from payouts.domain.receivable import follow, touches
 from payouts.handlers.invoices import ask_for_invoices
+from payouts.handlers.lending import lent_in
 from payouts.ports.unit import PayoutsUnit
 
 
@@ -29,6 +30,8 @@ async def post_all(
     known = await unit.books.sealed(asked) if asked else {}
     sealed = [seal_into(book, postings, now, known) for book, postings in made]
     await unit.books.append([block for _, blocks in sealed for block in blocks])
+    for currency in sorted({book.currency for book, postings in made if lent_in(postings)}):
+        await unit.lendings.add(currency)
     for book, postings in made:
         await _follow_debts(unit, book, postings, now)
         await ask_for_invoices(unit, book, postings, now)

@@ -55,6 +55,7 @@ class RecoverPayouts(ServiceRecovery):
     read: Callable[[Sequence[Unexplained]], Mapping[str, Sequence[Block]]]
     read_holds: Callable[[Sequence[Unexplained]], Mapping[str, str]]
     read_asked: Callable[[Sequence[Unexplained]], Sequence[Refund]]
+    read_refused: Callable[[Sequence[Unexplained]], Sequence[Refund]]
     read_ends: Callable[[Sequence[Unexplained]], Sequence[RefundRunFinished]]
     rules: KeyRules
     clock: Clock
@@ -83,6 +84,7 @@ class RecoverPayouts(ServiceRecovery):
         ledger = TakeLedgerBack(self.units, self.queries)
         lines = await ledger.take_back(self.read(unexplained))
         await staff.remember(self.read_asked(unexplained))
+        await staff.remember_refusals(self.read_refused(unexplained))
         for end in self.read_ends(unexplained):
             await self.units.run(partial(remember_end, end=end))
         return lines + await staff.stop_what_was_held(self.read_holds(unexplained))

@@ -67,7 +67,8 @@ async def ask_refund(
     if money is None or money.campaign_id != campaign_id:
         raise Refused("pledge-unknown", f"campaign {campaign_id} has no pledge {wanted.pledge_id}")
     book = (await unit.books.load([campaign_id]))[campaign_id]
-    asked = ask(wanted, money, book, person.name, person.creator, now)
+    kept = sum((await kept_back_in(unit, campaign_id)).values())
+    asked = ask(wanted, money, book, person.name, person.creator, now, kept)
     await unit.refunds.save([asked])
     return asked
 
@@ -96,7 +97,8 @@ async def approve_refund(
         around = await around_claim(unit, refund, view.money, people, ceilings, now)
         decision = claim_money.approve(refund, view.money, around, person.name, person.creator, now)
     else:
-        decision = approve(refund, view.money, view.book, person.name, person.creator, now)
+        kept = sum((await kept_back_in(unit, campaign_id)).values())
+        decision = approve(refund, view.money, view.book, person.name, person.creator, now, kept)
     await lend(unit, refund.currency, decision.postings, funds)
     return await save_refund(unit, view, decision, now)
 

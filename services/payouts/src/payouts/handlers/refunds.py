@@ -1,7 +1,8 @@
 """Driving refunds: a note before each call, the outcome after it, in groups per campaign.
 
-A group is whatever gathered while the last one was saved (`money.md` 1, R5): one transaction and
-one block for up to a hundred refunds of a campaign.
+A group is whatever gathered while the last one was saved (`money.md` 1, R5), and in a moment
+before: one transaction and one block for up to a hundred refunds of a campaign. What is begun
+together is read together.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import RESTING, Refund, RefundDecision
 from payouts.handlers.posting import post
 from payouts.handlers.rest_owed import ask_for_the_rest
+from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
 from servicekit.lanes import Lanes
 from servicekit.units import UnitsOfWork
@@ -41,9 +43,12 @@ class RefundStepItem:
 
 
 RefundLanes = Lanes[RefundStepItem, RefundDecision]
+RefundReadings = Lanes[str, Refund | None]
 
 
-def refund_lanes(units: UnitsOfWork[PayoutsUnit], now: Callable[[], datetime]) -> RefundLanes:
+def refund_lanes(
+    units: UnitsOfWork[PayoutsUnit], now: Callable[[], datetime], *, gather_seconds: float = 0.0
+) -> RefundLanes:
     """Return lanes keyed by campaign; each answers with the decision that was saved."""
 
     async def save(
@@ -51,7 +56,18 @@ def refund_lanes(units: UnitsOfWork[PayoutsUnit], now: Callable[[], datetime]) -
     ) -> Sequence[RefundDecision | Exception]:
         return await units.run(lambda unit: _save_group(unit, campaign_id, items, now()))
 
-    return Lanes(save)
+    return Lanes(save, gather_seconds=gather_seconds)
+
+
+def refund_readings(queries: Queries) -> RefundReadings:
+    """Return lanes keyed by campaign that read its refunds, as they are when asked for."""
+
+    async def read(campaign_id: str, refund_ids: Sequence[str]) -> list[Refund | None]:
+        named = await queries.refunds_named(set(refund_ids))
+        ours = {name: one for name, one in named.items() if one.campaign_id == campaign_id}
+        return [ours.get(one) for one in refund_ids]
+
+    return Lanes(read)
 
 
 async def _save_group(

@@ -25,11 +25,12 @@ async def ask_for_the_rest(
 
     `made` are the postings that are sealed with it. While a chargeback is open, its end asks.
     """
-    satisfied = (ended.state, ended.reason) == (RefundState.CANCELLED, SATISFIED)
+    if (ended.state, ended.reason) != (RefundState.CANCELLED, SATISFIED):
+        return None
     entries = [entry for posting in made for entry in posting.entries]
     available = max(0, fold(book.balances, entries)[Account.BACKER_FUNDS])
     left = min(money.returnable, available)
-    if not satisfied or money.disputed or not left:
+    if money.disputed or not left:
         return None
     refunds = await unit.refunds.of_pledge(money.pledge_id)
     cause = rest_cause(book, money, refunds, ended.refund_id)

@@ -9,7 +9,7 @@ from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.funds import top_up_needed
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.provider_keys import KeyRules
-from payouts.domain.refund import Refund, RefundDecision, RefundState
+from payouts.domain.refund import RESTING, Refund, RefundDecision, RefundState
 from payouts.domain.refund_blocking import block_where_charged_back
 from payouts.domain.refund_outcome import (
     ProviderRefundStatus,
@@ -31,7 +31,7 @@ from payouts.domain.refund_sending import (
 )
 from payouts.domain.refund_window import close_window
 from payouts.handlers.funds import FundsReader
-from payouts.handlers.refunds import Decide, RefundLanes, RefundStepItem
+from payouts.handlers.refunds import Decide, RefundLanes, RefundReadings, RefundStepItem
 from payouts.metrics import REFUND_TRANSITIONS, STOPPED_FOR_A_PERSON
 from payouts.ports.provider import (
     Declined,
@@ -41,7 +41,6 @@ from payouts.ports.provider import (
     Provider,
     Throttled,
 )
-from payouts.ports.queries import Queries
 from payouts.ports.sending import Brake
 from servicekit.clock import Clock
 from servicekit.errors import LeaseLost
@@ -60,9 +59,10 @@ STOPPED_AGAIN = timedelta(seconds=2)
 class SendRefunds:
     """Performs work of the kind `refund`."""
 
-    lanes: RefundLanes
+    notes: RefundLanes
+    outcomes: RefundLanes
     provider: Provider
-    queries: Queries
+    readings: RefundReadings
     funds: FundsReader
     brake: Brake
     rules: KeyRules
@@ -70,7 +70,7 @@ class SendRefunds:
 
     async def __call__(self, claim: Claim) -> None:
         payload = claim.item.payload
-        refund = await self.queries.refund(payload["campaign_id"], payload["refund_id"])
+        refund = await self.readings.submit(payload["campaign_id"], payload["refund_id"])
         if refund is None:
             raise LookupError(f"no refund {payload['refund_id']}")
         step = next_step(refund, self.clock.now())
@@ -86,6 +86,12 @@ class SendRefunds:
             return
         if step in (RefundStep.SEND, RefundStep.RESEND):
             refund = await self._note(claim)
+            if refund.state in RESTING:
+                return
+            if self.brake.stopped(refund.campaign_id) is not None:
+                # The note may have stood still meanwhile; what it says is looked up next.
+                await self._submit(claim, _unchanged, self.clock.now() + STOPPED_AGAIN)
+                return
         if refund.attempts and next_step(refund, self.clock.now()) is not RefundStep.SEND:
             await self._fold(claim, await self._ask(claim, refund, step))
         else:
@@ -154,7 +160,8 @@ class SendRefunds:
                 return RefundDecision(resend(current, now), money)
             return RefundDecision(current, money)
 
-        return (await self._submit(claim, decide, None)).refund
+        # Its call waits for this, so it does not wait for outcomes to gather.
+        return (await self._submit(claim, decide, None, self.notes)).refund
 
     async def _ask(self, claim: Claim, refund: Refund, step: RefundStep) -> Outcome:
         if self.clock.now() >= claim.lease_until:
@@ -172,11 +179,15 @@ class SendRefunds:
             REFUND_TRANSITIONS.labels(fact.refund.state.value).inc()
 
     async def _submit(
-        self, claim: Claim, decide: Decide, again_at: datetime | None
+        self,
+        claim: Claim,
+        decide: Decide,
+        again_at: datetime | None,
+        lanes: RefundLanes | None = None,
     ) -> RefundDecision:
         item = RefundStepItem(claim, decide, again_at)
         try:
-            return await self.lanes.submit(claim.item.payload["campaign_id"], item)
+            return await (lanes or self.outcomes).submit(claim.item.payload["campaign_id"], item)
         except (Refused, InvariantBroken) as error:
             STOPPED_FOR_A_PERSON.labels("refund").inc()
             log.error("a person must look", refund=item.refund_id, error=str(error))

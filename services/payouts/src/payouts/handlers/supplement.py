@@ -6,7 +6,7 @@ from datetime import datetime
 from payouts.domain.book import Book
 from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
-from payouts.domain.stage import OVER, Stage, supplement
+from payouts.domain.stage import UNAPPROVED, Stage, supplement
 from payouts.domain.stage_amount import become_due
 from payouts.handlers.work_kinds import stage_work
 from payouts.ports.unit import PayoutsUnit
@@ -15,7 +15,7 @@ from payouts.ports.unit import PayoutsUnit
 async def plan_supplement(
     unit: PayoutsUnit, book: Book, stages: Sequence[Stage], kept_back: int, now: datetime
 ) -> None:
-    """Plan one where there is money and none waits yet; it is due once all before it are over.
+    """Plan one where there is money and none takes it yet; it is due once all before it are over.
 
     What is kept back for blocked refunds did not come back to the creator.
 
@@ -28,7 +28,7 @@ async def plan_supplement(
     if not book.last_approved or free < book.quantum:
         # Nothing, or dust.
         return
-    if any(one.kind is StageKind.SUPPLEMENT and _waits(one) for one in stages):
+    if any(one.kind is StageKind.SUPPLEMENT and _takes_more(one) for one in stages):
         return
     planned = supplement(book.campaign_id, len(stages) + 1, book.currency)
     due = become_due(book, planned, stages, now)
@@ -38,5 +38,6 @@ async def plan_supplement(
         await unit.plumbing.work.offer([stage_work(due.stage, now)])
 
 
-def _waits(stage: Stage) -> bool:
-    return stage.state not in OVER and not stage.is_submitted
+def _takes_more(stage: Stage) -> bool:
+    """Whether it gets all that is there when it is approved; what is approved is a fixed amount."""
+    return stage.state in UNAPPROVED

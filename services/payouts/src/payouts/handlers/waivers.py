@@ -40,7 +40,7 @@ class WaiveFees:
         concerned, now = await concern_of(self.queries, campaign_id, by), self.clock.now()
         said = Waiver(waiver_id, amount, reason, by, now)
         for _ in range(READINGS_MAX):
-            funds = await self.funds.read_anew(book.currency) if book.last_approved else None
+            funds = await self.funds.read_to_lend(book.currency) if book.last_approved else None
             work = partial(
                 waive_fee,
                 campaign_id=campaign_id,
@@ -67,7 +67,8 @@ async def waive_fee(
     """Keep what is said; with the second person's word the fee is less, or comes back."""
     book: Book = (await unit.books.load([campaign_id]))[campaign_id]
     stages = await unit.stages.load(campaign_id)
-    decision = say(book, stages, said, concerned, now)
+    debts = await unit.receivables.load(campaign_id)
+    decision = say(book, stages, debts.values(), said, concerned, now)
     moved = decision.book
     if decision.posting is not None:
         await lend(unit, book.currency, [decision.posting], funds)

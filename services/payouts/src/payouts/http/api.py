@@ -15,7 +15,6 @@ from payouts.handlers.destination import give_destination
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.simulate import Simulate
 from payouts.handlers.waivers import WaiveFees
-from payouts.handlers.wake import wake, wake_disputes
 from payouts.http.claim_money import add_claim_money_route
 from payouts.http.claims import add_claim_routes
 from payouts.http.debts import add_debt_routes
@@ -38,6 +37,7 @@ from payouts.http.periods import add_period_routes
 from payouts.http.queues import add_queue_routes
 from payouts.http.reconciliation import add_reconciliation_routes
 from payouts.http.refunds import add_refund_routes
+from payouts.http.refusals import problem_of
 from payouts.http.simulation import add_simulation_route
 from payouts.http.statements import add_statement_routes
 from payouts.http.views import (
@@ -48,7 +48,7 @@ from payouts.http.views import (
     stage_view,
 )
 from payouts.http.waivers import add_waiver_routes
-from payouts.http.webhooks import SignatureRefused, check_signature, concern_of
+from payouts.http.webhooks import SignatureRefused, Wakes, check_signature, concern_of
 from payouts.metrics import PROVIDER_WEBHOOKS
 from payouts.ports.claim_links import ClaimLinkKeys
 from payouts.ports.head_signing import HeadKeys, HeadSignatures
@@ -59,7 +59,7 @@ from servicekit.access import Guard, Ids, Owner, guarded_api
 from servicekit.auth import Principal, Role
 from servicekit.causes import because_of
 from servicekit.clock import Clock
-from servicekit.problems import Problem
+from servicekit.problems import Problem, answer_refusals
 from servicekit.units import UnitsOfWork
 
 CampaignId = Annotated[Identifier, Path()]
@@ -86,6 +86,8 @@ def build_api(
 ) -> FastAPI:
     """Return the application."""
     api = guarded_api("payouts")
+    answer_refusals(api, Refused, problem_of)
+    wakes = Wakes(units, queries, clock)
     creator = Owner("creator of the campaign", Role.CREATOR, _owns_campaign(queries))
     backer = Owner("backer whose refund it is", Role.BACKER, _owns_refund(queries))
 
@@ -95,14 +97,11 @@ def build_api(
     )
     async def put_destination(campaign_id: CampaignId, body: DestinationBody) -> DestinationView:
         """Say where the money goes; the same again is the same version, anything else the next."""
-        try:
-            destination = await units.run(
-                lambda unit: give_destination(
-                    unit, campaign_id, body.provider, body.account, clock.now()
-                )
+        destination = await units.run(
+            lambda unit: give_destination(
+                unit, campaign_id, body.provider, body.account, clock.now()
             )
-        except Refused as refusal:
-            raise Problem(422, refusal.reason, "Refused", refusal.detail) from None
+        )
         return destination_view(destination)
 
     @api.get(
@@ -170,7 +169,7 @@ def build_api(
     add_queue_routes(api, guard, units, queries, approve, clock, window_warning)
     add_claim_routes(api, guard, units, links, public_url, clock, backer)
     owner_or_staff = guard.allow(Role.STAFF, creator, unknown=_unknown_campaign)
-    add_simulation_route(api, Simulate(units), clock, owner_or_staff, _unknown_campaign)
+    add_simulation_route(api, Simulate(units), clock, owner_or_staff)
     add_people_routes(api, guard, units, queries, stages, clock, creator, unknown=_unknown_campaign)
 
     waive = WaiveFees(units, queries, stages.funds, clock)
@@ -179,7 +178,7 @@ def build_api(
     add_reconciliation_routes(api, guard, reconciliation, clock)
     add_ledger_routes(api, guard, queries, signatures, keys)
     add_period_routes(api, guard, units, queries, clock)
-    add_fec_route(api, guard, reconciliation, clock, siren)
+    add_fec_route(api, guard, reconciliation, queries, clock, siren)
     add_debt_routes(api, guard, units, queries, clock, creator, unknown=_unknown_campaign)
     add_invoice_routes(api, guard, queries, creator, unknown=_unknown_campaign)
     add_statement_routes(api, guard, queries, creator, unknown=_unknown_campaign)
@@ -205,8 +204,9 @@ def build_api(
             PROVIDER_WEBHOOKS.labels("refused").inc()
             raise Problem(401, "signature-refused", "Not signed", str(refusal)) from None
         # It only wakes: what follows belongs to the story of the refund or stage, not to the call.
+        concern = concern_of(body)
         with because_of([]):
-            woke = await _wake(units, queries, body, clock)
+            woke = concern is not None and await wakes.hear(concern)
         PROVIDER_WEBHOOKS.labels("woke" if woke else "ignored").inc()
         return {"status": "woke" if woke else "ignored"}
 
@@ -226,28 +226,6 @@ async def _bounded_body(request: Request) -> bytes:
         if len(body) > WEBHOOK_BYTES_MAX:
             raise Problem(413, "too-large", "The body is too large")
     return body
-
-
-async def _wake(
-    units: UnitsOfWork[PayoutsUnit], queries: Queries, body: bytes, clock: Clock
-) -> bool:
-    concern = concern_of(body)
-    if concern is None:
-        return False
-    if concern.dispute_id is not None:
-        named = [concern.dispute_id]
-        await units.run(lambda unit: wake_disputes(unit, named, clock.now()))
-        return True
-    refund = None
-    if concern.refund_id is not None:
-        refund = await queries.refund(concern.campaign_id, concern.refund_id)
-    stages = await queries.stages(concern.campaign_id) if concern.stage is not None else []
-    concerned = [stage for stage in stages if stage.number == concern.stage]
-    refunds = [refund] if refund and not concern.is_known_of(refund) else []
-    if not refunds and not concerned:
-        return False
-    await units.run(lambda unit: wake(unit, refunds, concerned, clock.now()))
-    return True
 
 
 def _owns_campaign(queries: Queries) -> Callable[[Principal, Ids], Awaitable[bool]]:

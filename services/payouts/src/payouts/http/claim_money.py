@@ -5,13 +5,11 @@ from typing import Annotated
 from fastapi import FastAPI, Path
 
 from payouts.domain.claim_money import Ceilings, ClaimMoney
-from payouts.domain.errors import Refused
 from payouts.domain.postings import Payer
 from payouts.domain.refund import Refund, RefundKind
 from payouts.handlers.claim_money import ask_claim_money
 from payouts.handlers.refund_requests import Person
 from payouts.http.models import ClaimMoneyBody, Identifier, RefundView, RequestIdentifier
-from payouts.http.refusals import problem_of
 from payouts.http.views import refund_view
 from payouts.metrics import CLAIM_MONEY
 from payouts.ports.queries import Queries
@@ -56,11 +54,8 @@ def add_claim_money_route(
             return await ask_claim_money(unit, campaign_id, wanted, who, ceilings, now)
 
         try:
-            try:
-                refund = await units.run(ask)
-            except DuplicateKey:  # The same claim at the same time was faster.
-                refund = await units.run(ask)
-        except Refused as refusal:
-            raise problem_of(refusal) from None
+            refund = await units.run(ask)
+        except DuplicateKey:  # The same claim at the same time was faster.
+            refund = await units.run(ask)
         CLAIM_MONEY.labels(refund.state.value).inc()
         return refund_view(refund)

@@ -5,24 +5,15 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
-
 from payouts.domain.claim_link import wishes_other_way
 from payouts.domain.refund import Refund, RefundKind, RefundState
 from payouts.handlers.claim_links import OpenedClaim
 from payouts.http.claim_words import WORDS, Words, said
 from payouts.http.printing import Language, amount_text
-from servicekit.pages import LANGUAGES, STYLE, Page
+from servicekit.pages import Page, PageTemplates
 
 PATH = "/claims"
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=select_autoescape(default=True),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_TEMPLATES = PageTemplates(Path(__file__).parent / "templates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +52,15 @@ def refused_page(link: str, language: str, reason: str, status: int) -> Page:
 
 
 def _page(link: str, language: str, note: str, claim: ClaimShown | None, status: int) -> Page:
-    (other,) = (one for one in LANGUAGES if one != language)
-    html = _TEMPLATES.get_template("claim.html").render(
-        language=language,
-        words=WORDS[language],
-        # Ours, and without anything to escape; the policy knows its hash.
-        style=Markup(STYLE),
+    return _TEMPLATES.page(
+        "claim.html",
+        language,
+        WORDS[language],
+        lambda one: address_of(link, one),
         note=note,
+        status=status,
         claim=claim,
-        address=address_of(link, language),
-        other_address=address_of(link, other),
-        other_language=other,
     )
-    return Page(html, language, status)
 
 
 def _shown(opened: OpenedClaim, words: Words, language: str, now: datetime) -> ClaimShown:

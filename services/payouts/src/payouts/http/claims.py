@@ -16,12 +16,12 @@ from payouts.handlers.claim_links import (
 from payouts.http.claim_page import PATH, address_of, claim_page, refused_page
 from payouts.http.claim_words import WORDS
 from payouts.http.models import ClaimLinkView, Identifier, Number
-from payouts.http.refusals import problem_of
 from payouts.ports.claim_links import ClaimLinkKeys, LinkName
 from payouts.ports.unit import PayoutsUnit
 from servicekit.access import Guard, Owner
 from servicekit.auth import Principal, Role
 from servicekit.clock import Clock
+from servicekit.descriptions import PAGES
 from servicekit.pages import SAFE, Page, language_of
 from servicekit.problems import Problem
 from servicekit.units import UnitsOfWork
@@ -64,19 +64,16 @@ def add_claim_routes(
     ) -> ClaimLinkView:
         """Issue the next personal link of a claimable refund; the one before opens nothing then."""
         by, now = caller.subject, clock.now()
-        try:
-            refund = await units.run(
-                lambda unit: issue_claim_link(unit, campaign_id, refund_id, number, by, now)
-            )
-        except Refused as refusal:
-            raise problem_of(refusal) from None
+        refund = await units.run(
+            lambda unit: issue_claim_link(unit, campaign_id, refund_id, number, by, now)
+        )
         link = refund.claim_link
         assert link is not None
         text = keys.sign(LinkName(campaign_id, refund_id, link.number, link.issued_at))
         url = f"{public_url.rstrip('/')}{address_of(text)}"
         return ClaimLinkView(url=url, number=link.number, expires_at=link.expires_at)
 
-    @api.get(PATH, dependencies=[guard.proven_by(PROOF)], response_class=Page)
+    @api.get(PATH, dependencies=[guard.proven_by(PROOF)], response_class=Page, responses=PAGES)
     async def read_claim(
         request: Request, link: LinkText = "", lang: Language = "", note: Note = ""
     ) -> Response:
@@ -87,7 +84,12 @@ def add_claim_routes(
             return refused_page(link, language, "link-unknown", 404)
         return await shown(name, link, language, note if note.startswith("note_") else "")
 
-    @api.post(PATH, dependencies=[guard.proven_by(PROOF)], response_class=Page)
+    @api.post(
+        PATH,
+        dependencies=[guard.proven_by(PROOF)],
+        response_class=Page,
+        responses=PAGES | {303: {"description": "Taken: the page is shown again."}},
+    )
     async def post_claim(request: Request, link: LinkText = "", lang: Language = "") -> Response:
         """Take the backer's choice, then show the page again; the same choice again is one."""
         language = _language(request, lang)
@@ -124,7 +126,10 @@ async def _form(request: Request) -> dict[str, str]:
         body += part
         if len(body) > FORM_BYTES_MAX:
             raise Problem(413, "too-large", "The body is too large")
-    fields = parse_qs(body.decode("ascii", "replace"), max_num_fields=5)
+    try:
+        fields = parse_qs(body.decode("ascii", "replace"), max_num_fields=5)
+    except ValueError:
+        return {}  # More fields than the page has: it was not sent by it.
     return {name: values[0] for name, values in fields.items()}
 
 

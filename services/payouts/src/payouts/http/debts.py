@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import FastAPI, Path, Query
 
 from payouts.domain.dispute import Dispute
-from payouts.domain.errors import Refused
 from payouts.domain.receivable import EndKind, Proposed, Receivable
 from payouts.handlers.approvals import concern_of
 from payouts.handlers.receivables import end_receivable
@@ -19,7 +18,6 @@ from payouts.http.models import (
     ReceivablesView,
     ReceivableView,
 )
-from payouts.http.refusals import problem_of
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
 from servicekit.access import Guard, Owner
@@ -84,14 +82,9 @@ def add_debt_routes(
         concerned, now = await concern_of(queries, campaign_id, caller.subject), clock.now()
         kind = EndKind(body.kind)
         proposed = Proposed(kind, body.amount, body.reason, caller.subject, now)
-        try:
-            ended = await units.run(
-                lambda unit: end_receivable(
-                    unit, campaign_id, receivable_id, proposed, concerned, now
-                )
-            )
-        except Refused as refusal:
-            raise problem_of(refusal) from None
+        ended = await units.run(
+            lambda unit: end_receivable(unit, campaign_id, receivable_id, proposed, concerned, now)
+        )
         return _receivable(ended)
 
 

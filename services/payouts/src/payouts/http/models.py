@@ -308,7 +308,7 @@ class RefundApprovalBody(BaseModel):
 
 
 class TryAgainBody(BaseModel):
-    """After which attempt: the number of attempts that the refund showed."""
+    """After which attempt: the number of attempts that the refund or stage showed."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -399,6 +399,8 @@ class HoldBody(BaseModel):
 
 
 class HoldView(BaseModel):
+    """`about` is the update that is an emergency, `answered_by` what lets staff lift that one."""
+
     hold_id: str
     kind: str
     reason: str
@@ -406,6 +408,8 @@ class HoldView(BaseModel):
     since: datetime
     released_by: str | None
     released_at: datetime | None
+    about: str | None
+    answered_by: str | None
 
 
 class HoldsView(BaseModel):

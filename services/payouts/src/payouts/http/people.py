@@ -1,17 +1,17 @@
-"""Routes by which people decide about stages: evidence, milestones, approvals, holds."""
+"""Routes by which people decide about stages: evidence, milestones, approvals, retries, holds."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 from fastapi import FastAPI, Path
 
-from payouts.domain.errors import Refused
 from payouts.domain.holds import Hold, HoldKind
 from payouts.domain.stage import Stage
 from payouts.handlers.approvals import Asked, approve_stage, concern_of
 from payouts.handlers.holds import place_hold, release_hold
 from payouts.handlers.milestones import MilestoneDecision, decide_milestone, take_evidence
 from payouts.handlers.pay_stages import PayStages
+from payouts.handlers.retries import try_stage_again
 from payouts.http.models import (
     ApprovalBody,
     EvidenceBody,
@@ -20,8 +20,8 @@ from payouts.http.models import (
     Identifier,
     MilestoneBody,
     StageView,
+    TryAgainBody,
 )
-from payouts.http.refusals import problem_of
 from payouts.http.views import holds_view, stage_view
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
@@ -50,10 +50,7 @@ def add_people_routes(
     """Add them; `unknown` is what is said of a campaign that is not the caller's."""
 
     async def decided(work: Callable[[PayoutsUnit], Awaitable[Answer]]) -> Answer:
-        try:
-            return await units.run(work)
-        except Refused as refusal:
-            raise problem_of(refusal) from None
+        return await units.run(work)
 
     async def shown(stage: Stage) -> StageView:
         return stage_view(*await stages.explain(stage.campaign_id, stage.number))
@@ -108,6 +105,27 @@ def add_people_routes(
                 lambda unit: approve_stage(unit, campaign_id, stage, asked, concerned, limit, now)
             )
         )
+
+    @api.post("/campaigns/{campaign_id}/stages/{stage}/retry")
+    async def post_stage_retry(
+        campaign_id: CampaignId,
+        stage: StageNumber,
+        body: TryAgainBody,
+        caller: Annotated[Principal, by_staff],
+    ) -> StageView:
+        """Have a stage tried again whose tries are used up, after the last attempt shown."""
+        after, by, now = body.after_attempt, caller.subject, clock.now()
+        return await shown(
+            await decided(lambda unit: try_stage_again(unit, campaign_id, stage, after, by, now))
+        )
+
+    @api.get("/campaigns/{campaign_id}/holds", dependencies=[guard.allow(Role.STAFF)])
+    async def list_holds(campaign_id: CampaignId) -> HoldsView:
+        """List what holds the campaign's stages, or has held them."""
+        book = await queries.book(campaign_id)
+        if book is None:
+            raise unknown()
+        return holds_view(book)
 
     @api.put("/campaigns/{campaign_id}/holds/{hold_id}")
     async def put_hold(

@@ -6,10 +6,8 @@ from typing import Annotated
 from fastapi import FastAPI, Path
 from pydantic import BaseModel, Field
 
-from payouts.domain.errors import Refused
 from payouts.domain.period import Period
 from payouts.handlers.periods import close_period
-from payouts.http.refusals import problem_of
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
 from servicekit.access import Guard
@@ -47,10 +45,7 @@ def add_period_routes(
     @api.post("/ledger/periods/{month}/closings")
     async def post_closing(month: Month, caller: Annotated[Principal, by_staff]) -> PeriodView:
         """Say that a month may be closed; a second person's word of the same balance closes it."""
-        try:
-            period = await close_period(units, queries, month, caller.subject, clock.now())
-        except Refused as refusal:
-            raise problem_of(refusal) from None
+        period = await close_period(units, queries, month, caller.subject, clock.now())
         return _view(period)
 
 

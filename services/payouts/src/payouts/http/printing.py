@@ -1,7 +1,5 @@
 """Pages to print, in French and English: plain tables, every text escaped, nothing loaded."""
 
-import base64
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +8,7 @@ from html import escape
 
 from fastapi.responses import HTMLResponse
 
+from servicekit.pages import safe_headers
 from sosst_contracts.money import exponent
 
 
@@ -33,15 +32,8 @@ tr.sum th, tr.sum td { font-weight: bold; border-top: 2px solid #000; }
 @page { margin: 2cm; }
 @media print { body { margin: 0; max-width: none; } tr { break-inside: avoid; } }
 """
-_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 # Whoever opens it has a right to it; no cache and no other page has.
-HEADERS = {
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
-    "Cache-Control": "private, no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+HEADERS = safe_headers(_STYLE, form_action="'none'")
 
 
 @dataclass(frozen=True, slots=True)

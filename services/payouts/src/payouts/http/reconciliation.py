@@ -6,11 +6,9 @@ from typing import Annotated, Literal, Self
 from fastapi import FastAPI, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from payouts.domain.errors import Refused
 from payouts.domain.reconciliation import Break, Saying, Verdict
 from payouts.handlers.reconcile import say_of_break
 from payouts.http.models import Identifier, Reason
-from payouts.http.refusals import problem_of
 from payouts.ports.reconciliation import Reconciliation
 from servicekit.access import Guard
 from servicekit.auth import Principal, Role
@@ -100,8 +98,6 @@ def add_reconciliation_routes(
         saying = Saying(verdict, body.reason, caller.subject, now, body.campaign_id)
         try:
             return _break_view(await say_of_break(reconciliation, break_id, saying), now)
-        except Refused as refusal:
-            raise problem_of(refusal) from None
         except Conflict:
             detail = "somebody else said something of this break at the same time"
             raise Problem(409, "said-meanwhile", "Read it again", detail) from None

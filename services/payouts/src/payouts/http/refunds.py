@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import FastAPI, Path
 
 from payouts.domain.acts import OtherMeans, PaymentMethod
-from payouts.domain.errors import Refused
 from payouts.domain.refund import Refund
 from payouts.domain.refund_request import Wanted
 from payouts.handlers.approve_refunds import ApproveRefunds
@@ -33,7 +32,6 @@ from payouts.http.models import (
     TryAgainBody,
     WhyBody,
 )
-from payouts.http.refusals import problem_of
 from payouts.http.views import acts_view, refund_view
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
@@ -66,12 +64,9 @@ def add_refund_routes(
 
     async def decided(work: Callable[[PayoutsUnit], Awaitable[Refund]]) -> RefundView:
         try:
-            try:
-                refund = await units.run(work)
-            except DuplicateKey:  # The same request at the same time was faster.
-                refund = await units.run(work)
-        except Refused as refusal:
-            raise problem_of(refusal) from None
+            refund = await units.run(work)
+        except DuplicateKey:  # The same request at the same time was faster.
+            refund = await units.run(work)
         return refund_view(refund)
 
     async def person(campaign_id: str, caller: Principal) -> Person:
@@ -100,10 +95,7 @@ def add_refund_routes(
     ) -> RefundView:
         """Approve what another person asked for, as it was shown; then it is owed and sent."""
         shown = Shown(**body.model_dump())
-        try:
-            return refund_view(await approve(campaign_id, refund_id, shown, caller.subject))
-        except Refused as refusal:
-            raise problem_of(refusal) from None
+        return refund_view(await approve(campaign_id, refund_id, shown, caller.subject))
 
     @api.post("/campaigns/{campaign_id}/refunds/{refund_id}/rejection")
     async def post_refund_rejection(

@@ -1,13 +1,11 @@
 """The route of the simulator: who would get what, if the campaign stopped now."""
 
-from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Query
 from fastapi.params import Depends
 
 from payouts.domain.book import Book
-from payouts.domain.errors import Refused
 from payouts.domain.simulation import DryDeadline
 from payouts.handlers.simulate import Simulate, SimulatedPage
 from payouts.http.models import (
@@ -19,21 +17,14 @@ from payouts.http.models import (
     SimulationView,
 )
 from servicekit.clock import Clock
-from servicekit.problems import Problem
 
 CampaignId = Annotated[Identifier, Path()]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str, Query(max_length=200, description="`next_cursor` of the page before.")]
 
 
-def add_simulation_route(
-    api: FastAPI,
-    simulate: Simulate,
-    clock: Clock,
-    allowed: Depends,
-    unknown: Callable[[], Problem],
-) -> None:
-    """Add it; `allowed` says who may ask, `unknown` what is said of a campaign nobody knows."""
+def add_simulation_route(api: FastAPI, simulate: Simulate, clock: Clock, allowed: Depends) -> None:
+    """Add it; `allowed` says who may ask."""
 
     @api.get("/campaigns/{campaign_id}/simulation", dependencies=[allowed])
     async def read_simulation(
@@ -43,10 +34,7 @@ def add_simulation_route(
 
         Before the verdict also what the deadline would do with the pledges counted by now.
         """
-        try:
-            return _view(await simulate(campaign_id, cursor, limit, clock.now()), limit)
-        except Refused:
-            raise unknown() from None
+        return _view(await simulate(campaign_id, cursor, limit, clock.now()), limit)
 
 
 def _view(page: SimulatedPage, limit: int) -> SimulationView:

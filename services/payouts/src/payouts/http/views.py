@@ -148,6 +148,8 @@ def _hold(hold: Hold) -> HoldView:
         since=hold.since,
         released_by=hold.released_by,
         released_at=hold.released_at,
+        about=hold.about,
+        answered_by=hold.answered_by,
     )
 
 

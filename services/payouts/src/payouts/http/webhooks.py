@@ -1,13 +1,26 @@
-"""Signed webhooks of the provider: is it really the provider, and what does it concern."""
+"""Signed webhooks of the provider: is it really the provider, and what does it concern.
+
+Each refund of a run brings one, at the pace at which they leave. What comes within a moment is
+looked at together, and by then most of it is known: our own answers were saved meanwhile.
+"""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import stripe
 
 from payouts.domain.refund import Refund, RefundState
+from payouts.domain.stage import Stage
+from payouts.handlers.wake import wake, wake_disputes
+from payouts.ports.queries import Queries
+from payouts.ports.unit import PayoutsUnit
+from servicekit.clock import Clock
+from servicekit.lanes import Lanes
+from servicekit.units import UnitsOfWork
 
 TOLERANCE_SECONDS = 300
+GATHER_SECONDS = 0.25
 ID_CHARACTERS_MAX = 200
 
 
@@ -33,6 +46,60 @@ class Concern:
         if refund.state is not RefundState.SUCCEEDED:
             return False
         return self.said == (refund.attempt.provider_refund_id, "succeeded")
+
+
+class Wakes:
+    """Wakes the work that webhooks concern, that of many at once."""
+
+    def __init__(self, units: UnitsOfWork[PayoutsUnit], queries: Queries, clock: Clock) -> None:
+        self._units = units
+        self._queries = queries
+        self._clock = clock
+        self._lanes: Lanes[Concern, bool] = Lanes(self._wake, gather_seconds=GATHER_SECONDS)
+
+    async def hear(self, concern: Concern) -> bool:
+        """Return, once it is saved, whether something was woken: what is known of wakes nothing."""
+        return await self._lanes.submit("", concern)
+
+    async def _wake(self, _: str, concerns: Sequence[Concern]) -> list[bool]:
+        refunds = await self._refunds(concerns)
+        stages = await self._stages(concerns)
+        disputes = {one.dispute_id for one in concerns if one.dispute_id is not None}
+        woken = [
+            one.dispute_id is not None
+            or one.refund_id in refunds
+            or (one.campaign_id, one.stage) in stages
+            for one in concerns
+        ]
+        if any(woken):
+            now = self._clock.now()
+
+            async def save(unit: PayoutsUnit) -> None:
+                await wake(unit, list(refunds.values()), list(stages.values()), now)
+                await wake_disputes(unit, sorted(disputes), now)
+
+            await self._units.run(save)
+        return woken
+
+    async def _refunds(self, concerns: Sequence[Concern]) -> dict[str | None, Refund]:
+        named = {one.refund_id for one in concerns if one.refund_id is not None}
+        found = await self._queries.refunds_named(named)
+        news: dict[str | None, Refund] = {}
+        for one in concerns:
+            refund = found.get(one.refund_id or "")
+            ours = refund is not None and refund.campaign_id == one.campaign_id
+            if refund is not None and ours and not one.is_known_of(refund):
+                news[refund.refund_id] = refund
+        return news
+
+    async def _stages(self, concerns: Sequence[Concern]) -> dict[tuple[str, int | None], Stage]:
+        campaigns = {one.campaign_id for one in concerns if one.stage is not None}
+        wanted = {(one.campaign_id, one.stage) for one in concerns}
+        stages = [stage for one in sorted(campaigns) for stage in await self._queries.stages(one)]
+        by_name: dict[tuple[str, int | None], Stage] = {
+            (stage.campaign_id, stage.number): stage for stage in stages
+        }
+        return {name: stage for name, stage in by_name.items() if name in wanted}
 
 
 def check_signature(body: bytes, header: str, secrets: list[str]) -> None:

@@ -59,11 +59,19 @@ class Queries(Protocol):
         """Return the books whose ledger holds postings that nothing has made again."""
         ...
 
+    async def claims_waiting(self) -> list[datetime]:
+        """Return when each claim was heard that was looked at and could not be answered yet."""
+        ...
+
     async def blocks_waiting(self) -> Mapping[str, int]:
         """Return by campaign the first block that the relay may not have published yet."""
         ...
 
     async def refund(self, campaign_id: str, refund_id: str) -> Refund | None: ...
+
+    async def refunds_named(self, refund_ids: Collection[str]) -> dict[str, Refund]:
+        """Return those that exist, by id, whatever campaign they are of."""
+        ...
 
     async def refunds(self, campaign_id: str, after: str, limit: int) -> list[Refund]: ...
 
@@ -134,6 +142,10 @@ class Queries(Protocol):
 
     async def inflows(self, campaign_id: str, before: int | None, limit: int) -> list[Inflow]:
         """Return what came in from backers, by block, the newest before this number first."""
+        ...
+
+    async def providers(self, campaign_id: str) -> list[str]:
+        """Return through whom the campaign's pledges came, each once."""
         ...
 
     async def holdings_near(self, after: str, limit: int) -> list[Holding]:

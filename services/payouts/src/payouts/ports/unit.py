@@ -207,11 +207,12 @@ class Invoices(Protocol):
 class Lendings(Protocol):
     """How often the platform gave of its own money, by currency, bound to one transaction."""
 
-    async def add(self, currency: str, seen: int) -> bool:
-        """Count one more; False, and nothing is counted, where somebody gave since `seen`.
+    async def count(self, currency: str) -> int:
+        """Return how often, before this transaction."""
+        ...
 
-        Of two who saw the same at the same time only one is saved.
-        """
+    async def add(self, currency: str) -> None:
+        """Count one more; of two who counted at the same time only one is saved."""
         ...
 
 

@@ -41,7 +41,7 @@ class CheckBooks:
     async def __call__(self, now: datetime) -> int:
         """Publish how many books violate what; 0, so that it rests between."""
         wrong = dict.fromkeys(Invariant, 0)
-        waiting: list[datetime] = []
+        waiting = await self.queries.claims_waiting()
         after = ""
         while books := await self.checks.changed(after, PAGE):
             for book in books:

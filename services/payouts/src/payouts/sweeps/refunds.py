@@ -4,15 +4,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from payouts.domain.refund import RefundState
+import structlog
+
+from payouts.domain.errors import Refused
+from payouts.domain.postings import Payer
+from payouts.domain.refund import Refund, RefundState
 from payouts.domain.refund_request import VALID
 from payouts.handlers.claimable import remind_of_refund
+from payouts.handlers.funds import FundsReader
 from payouts.handlers.refund_requests import expire_refund
 from payouts.handlers.refund_run import share_what_came_back
-from payouts.handlers.unblock import unblock_refund
+from payouts.handlers.unblock import note_why_blocked, unblock_refund
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
 from servicekit.units import UnitsOfWork
+
+log = structlog.get_logger()
 
 PAGE = 100
 
@@ -53,19 +60,35 @@ class RemindBackers:
 
 @dataclass(frozen=True, slots=True)
 class UnblockRefunds:
-    """Asks again for blocked refunds whose bank has decided, once their money is there."""
+    """Asks again for blocked refunds whose bank has decided, once their money is there.
+
+    What the platform pays goes on here only, once its own money at the provider covers it.
+    """
 
     units: UnitsOfWork[PayoutsUnit]
     queries: Queries
+    funds: FundsReader
 
     async def __call__(self, now: datetime) -> int:
         """Look at all of them, most wait for a bank; 0, so that it rests between."""
         after: tuple[datetime, str] | None = None
         while page := await self.queries.refund_queue(RefundState.BLOCKED, after, PAGE):
             for refund in page:
-                await self.units.run(partial(unblock_refund, refund=refund, now=now))
+                await self._look(refund, now)
             after = page[-1].created_at, page[-1].refund_id
         return 0
+
+    async def _look(self, refund: Refund, now: datetime) -> None:
+        funds = None
+        if refund.payer is Payer.PLATFORM:
+            funds = await self.funds.read_to_lend(refund.currency)
+        unblock = partial(unblock_refund, refund=refund, funds=funds, now=now)
+        try:
+            await self.units.run(unblock)
+        except Refused as refusal:
+            log.info("stays blocked", refund=refund.refund_id, why=str(refusal))
+            why = partial(note_why_blocked, refund=refund, reason=refusal.reason)
+            await self.units.run(why)
 
 
 @dataclass(frozen=True, slots=True)

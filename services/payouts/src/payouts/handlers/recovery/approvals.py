@@ -6,14 +6,18 @@ from functools import partial
 
 from payouts.domain.book import Book
 from payouts.domain.plan import StageKind
-from payouts.domain.postings import APPROVAL_FALLEN, STAGE_APPROVED, STAGE_CANCELLED
-from payouts.domain.stage import StageState
+from payouts.domain.postings import (
+    APPROVAL_FALLEN,
+    STAGE_APPROVED,
+    STAGE_CANCELLED,
+    STAGE_TAKEN_BACK,
+)
+from payouts.domain.stage import UNAPPROVED, StageState
 from payouts.domain.stage_approval import drop_approval
 from payouts.domain.stage_cancelling import nothing_left
 from payouts.handlers.posting import post
 from payouts.handlers.recovery.unclaimed import (
     SUBMITTED,
-    TAKEN_BACK,
     claim_what_moved_nothing,
     unclaimed,
 )
@@ -23,15 +27,7 @@ from servicekit.clock import Clock
 from servicekit.units import UnitsOfWork
 
 # Where nothing is owed to the creator for the stage.
-_UNAPPROVED = frozenset(
-    {
-        StageState.PLANNED,
-        StageState.DUE,
-        StageState.AWAITING_SECOND_APPROVAL,
-        StageState.HELD,
-        StageState.CANCELLED,
-    }
-)
+_NOT_OWED = UNAPPROVED | {StageState.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +50,8 @@ class CountApprovals:
 
     async def count_taken_back(self, book: Book) -> None:
         """A stage that was submitted, and taken back unsent, moved nothing in the end."""
-        for back in await unclaimed(self.queries, book, TAKEN_BACK):
-            work = partial(_count_submission, book.campaign_id, back.removeprefix(TAKEN_BACK))
+        for back in await unclaimed(self.queries, book, STAGE_TAKEN_BACK):
+            work = partial(_count_submission, book.campaign_id, back.removeprefix(STAGE_TAKEN_BACK))
             await self.units.run(work)
 
     async def _count_one(self, book: Book, fell: str, approval_id: str) -> None:
@@ -74,7 +70,7 @@ class CountApprovals:
 
 async def _count_submission(campaign_id: str, submission_id: str, unit: PayoutsUnit) -> None:
     """Claim both, and count them where the stage goes on: no name in the book is used again."""
-    causes = (f"{TAKEN_BACK}{submission_id}", f"{SUBMITTED}{submission_id}")
+    causes = (f"{STAGE_TAKEN_BACK}{submission_id}", f"{SUBMITTED}{submission_id}")
     known = len(await unit.books.sealed(causes)) == len(causes)
     await claim_what_moved_nothing(campaign_id, causes, unit)
     stage_id, _, number = submission_id.partition("/again-")
@@ -110,7 +106,7 @@ async def _count_approval(
         await unit.books.save([book])
         await unit.stages.save([decision.stage])
         return
-    if len(sealed) != len(causes) or stage.state not in _UNAPPROVED:
+    if len(sealed) != len(causes) or stage.state not in _NOT_OWED:
         return
     await claim_what_moved_nothing(campaign_id, causes, unit)
     await unit.stages.save([replace(stage, approvals=max(stage.approvals, int(number)))])

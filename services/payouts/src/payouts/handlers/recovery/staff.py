@@ -7,7 +7,7 @@ from functools import partial
 
 from payouts.domain import refund_recovery
 from payouts.domain.errors import InvariantBroken, Refused
-from payouts.domain.refund import Refund, RefundState
+from payouts.domain.refund import Refund, RefundState, move
 from payouts.domain.refund_request import by_staff
 from payouts.handlers.recovery.refund_decisions import save_refunds
 from payouts.handlers.recovery.unclaimed import COMPENSATION, REFUND_CANCELLED
@@ -36,6 +36,22 @@ class RestoreStaffDecisions:
         async def work(unit: PayoutsUnit) -> None:
             known = await unit.refunds.load({refund.refund_id for refund in asked})
             await unit.refunds.save([refund for refund in asked if refund.refund_id not in known])
+
+        await self.units.run(work)
+
+    async def remember_refusals(self, refused: Sequence[Refund]) -> None:
+        """Who was told no after the backup is not paid now: what waits here was decided there."""
+
+        async def work(unit: PayoutsUnit) -> None:
+            known = await unit.refunds.load({refund.refund_id for refund in refused})
+            waiting = [one for one in known.values() if one.state is RefundState.AWAITING_APPROVAL]
+            reasons = {refund.refund_id: refund.reason for refund in refused}
+            await unit.refunds.save(
+                [
+                    *(refund for refund in refused if refund.refund_id not in known),
+                    *(move(one, RefundState.REFUSED, reasons[one.refund_id]) for one in waiting),
+                ]
+            )
 
         await self.units.run(work)
 

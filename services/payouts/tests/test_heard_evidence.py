@@ -1,0 +1,51 @@
+"""Evidence that a creator submits in updates is taken as by HTTP; what comes too late is not."""
+
+import pytest
+
+from payouts.consumer import PLANS_GROUP
+from payouts.domain.milestone import MilestoneState
+from payouts.domain.stage import StageState
+from payouts.handlers.milestones import MilestoneDecision, decide_milestone, take_evidence
+from payouts.wire import PLANS_TOPIC
+from services.payouts.tests.conftest import Payouts
+from services.payouts.tests.test_brakes import hear
+from services.payouts.tests.test_later_stages import CAMPAIGN, CREATOR, first_paid, run, the
+from sosst_contracts import updates
+from sosst_contracts.testing import sample
+
+FIRST, SECOND = "a" * 64, "b" * 64
+
+
+def submitted(evidence: str, stage: int = 2) -> updates.MilestoneSubmitted:
+    about = {"campaign_id": CAMPAIGN, "stage": stage, "submitted_by": CREATOR}
+    return sample(updates.MilestoneSubmitted, evidence=evidence, **about)
+
+
+@pytest.mark.row("S9")
+async def test_evidence_by_topic_and_by_http_is_one(payouts: Payouts) -> None:
+    """The same is one revision by whichever way it comes; staff decide, and the stage is due."""
+    await first_paid(payouts)
+    now = payouts.clock.now()
+    await run(payouts, lambda unit: take_evidence(unit, CAMPAIGN, 2, FIRST, CREATOR, now))
+    await hear(payouts, submitted(FIRST), submitted(SECOND), topic=PLANS_TOPIC)
+    milestone = (await the(payouts, 2)).milestone
+    assert milestone is not None and (milestone.revision, milestone.evidence) == (2, SECOND)
+    decision = MilestoneDecision(2, "staff-2")
+    await run(payouts, lambda unit: decide_milestone(unit, CAMPAIGN, 2, decision, CREATOR, now))
+    assert (await the(payouts, 2)).state is StageState.DUE
+    await hear(payouts, submitted("c" * 64), topic=PLANS_TOPIC, first=3)
+    milestone = (await the(payouts, 2)).milestone
+    assert milestone is not None
+    assert (milestone.state, milestone.evidence) == (MilestoneState.APPROVED, SECOND)
+
+
+async def test_evidence_for_a_stage_that_is_not_there_is_set_aside(payouts: Payouts) -> None:
+    """Somebody looks at it: updates submits none before a stage is paid."""
+    await hear(payouts, submitted(FIRST), topic=PLANS_TOPIC)
+    kept = await run(payouts, lambda unit: unit.stages.load(CAMPAIGN))
+    assert kept == []
+    rows = await run(
+        payouts,
+        lambda unit: unit.plumbing.streams.load(PLANS_GROUP, PLANS_TOPIC, [CAMPAIGN]),
+    )
+    assert rows[CAMPAIGN].waiting

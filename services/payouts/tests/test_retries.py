@@ -1,0 +1,72 @@
+"""A stage that the creator's bank sent back again and again goes on once staff say so."""
+
+import pytest
+
+from payouts.domain.errors import Refused
+from payouts.domain.ledger import Account
+from payouts.domain.stage import Stage, StageState
+from payouts.handlers.retries import try_stage_again
+from services.payouts.tests.conftest import CAMPAIGN, Payouts
+from services.payouts.tests.test_later_stages import first_paid, pay, the
+
+
+async def tried_again(payouts: Payouts, after: int, by: str = "staff-1") -> Stage:
+    now = payouts.clock.now()
+    return await payouts.units.run(lambda unit: try_stage_again(unit, CAMPAIGN, 1, after, by, now))
+
+
+async def refused(payouts: Payouts, after: int) -> str:
+    with pytest.raises(Refused) as found:
+        await tried_again(payouts, after)
+    return found.value.reason
+
+
+async def bounced(payouts: Payouts, failures: int) -> None:
+    """The bank confirms each payout and sends it back."""
+    for _ in range(100):
+        stage = await the(payouts, 1)
+        if stage.failures == failures:
+            return
+        if stage.state is StageState.PAID:
+            payouts.provider.bounce(stage)
+            payouts.clock.advance(seconds=3_600)
+        await pay(payouts, 1)
+    raise AssertionError("it never failed so often")
+
+
+@pytest.mark.trap(7)
+async def test_what_a_bank_sent_back_three_times_is_paid_once_staff_say_so(
+    payouts: Payouts,
+) -> None:
+    """Its transfer was made, so its approval cannot fall: only another payout brings it there."""
+    await first_paid(payouts)
+    await bounced(payouts, 3)
+    await pay(payouts)
+    stage = await the(payouts, 1)
+    assert (stage.state, len(stage.attempts)) == (StageState.FAILED, 3)
+    assert payouts.provider.accounts["acct_1"] == stage.sent
+    for by in ("staff-1", "staff-2"):
+        await tried_again(payouts, 3, by)
+    await pay(payouts)
+    paid = await the(payouts, 1)
+    assert (paid.state, len(paid.attempts)) == (StageState.PAID, 4)
+    assert [(one.after_attempt, one.by) for one in paid.tried_again] == [(3, "staff-1")]
+    assert await tried_again(payouts, 3) == paid
+    assert payouts.provider.accounts["acct_1"] == 0
+    assert len(payouts.provider.transfers) == 1
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and not book.balances[Account.PAYOUTS_IN_FLIGHT]
+    await payouts.assert_books_true()
+
+
+async def test_what_goes_on_by_itself_is_not_tried_again_by_hand(payouts: Payouts) -> None:
+    """Neither while tries are left, nor what was never sent, nor after an attempt not seen."""
+    await first_paid(payouts)
+    assert await refused(payouts, 1) == "not-used-up"
+    assert await refused(payouts, 2) == "attempt-unknown"
+    await bounced(payouts, 3)
+    assert await refused(payouts, 2) == "not-used-up"
+    with pytest.raises(Refused, match="has no stage"):
+        await payouts.units.run(
+            lambda unit: try_stage_again(unit, CAMPAIGN, 9, 0, "staff-1", payouts.clock.now())
+        )
