@@ -1,28 +1,49 @@
 """Updates' stores in memory; `test_stores.py` holds them and the real ones to one suite."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
 
 from servicekit.clock import Clock
-from servicekit.errors import Conflict, DuplicateKey
+from servicekit.errors import DuplicateKey
 from servicekit.memory import MemoryDatabase
 from servicekit.units import MemoryUnitsOfWork, Plumbing
+from services.updates.tests.fakes_claims import MemoryClaims, MemoryPledges
+from services.updates.tests.fakes_codes import MemoryCodes
+from services.updates.tests.fakes_comments import MemoryComments
+from services.updates.tests.fakes_follow_ups import (
+    MemoryAskers,
+    MemoryFollowUpQueries,
+    MemoryFollowUps,
+)
+from services.updates.tests.fakes_media import MemoryMediaRows
+from services.updates.tests.fakes_milestones import MemoryMilestones
+from services.updates.tests.fakes_plans import MemoryPlans
+from services.updates.tests.fakes_project_parts import MemoryProjectParts
+from services.updates.tests.fakes_questionnaires import (
+    MemoryAddressExports,
+    MemoryQuestionnaires,
+    MemoryRewardReplies,
+)
+from services.updates.tests.fakes_reports import MemoryReports
+from services.updates.tests.fakes_saving import save_versioned
+from services.updates.tests.fakes_surveys import (
+    MemoryAnswers,
+    MemoryAskedBackers,
+    MemorySurveys,
+)
+from services.updates.tests.fakes_tracking import (
+    MemoryOwedRewards,
+    MemoryRewardTrackings,
+    MemoryTrackings,
+)
+from services.updates.tests.fakes_view import MemoryViewGate
 from updates import wire
 from updates.adapters.facts import OutboxFacts
+from updates.domain.correction import Revision
 from updates.domain.project import Project
-from updates.domain.update import Update, UpdateState, Visibility
-from updates.ports import UpdatesUnit
-
-V = TypeVar("V", Project, Update)
-
-
-def _save(table: dict[str, V], key: str, value: V) -> None:
-    known = table.get(key)
-    if (known.version if known else 0) != value.version:
-        raise Conflict("a document was saved by somebody else")
-    table[key] = replace(value, version=value.version + 1)
+from updates.domain.sight import EVERYTHING, Sight
+from updates.domain.update import Update, UpdateState
+from updates.ports.unit import Holding, Joined, UpdatesUnit
 
 
 class MemoryProjects:
@@ -34,24 +55,26 @@ class MemoryProjects:
 
     async def save(self, projects: Sequence[Project]) -> None:
         for project in projects:
-            _save(self._projects, project.campaign_id, project)
+            save_versioned(self._projects, project.campaign_id, project)
 
 
 class MemoryBackers:
     def __init__(self, database: MemoryDatabase) -> None:
-        self._backers: dict[tuple[str, str], int] = database.table("backers")
+        self._backers: dict[tuple[str, str], Holding] = database.table("backers")
+        self._joined: dict[tuple[str, str], int] = database.table("joined")
 
-    async def known(self, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    async def known(self, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], Holding]:
         return {pair: self._backers[pair] for pair in pairs if pair in self._backers}
 
-    async def hold(self, pledges: Mapping[tuple[str, str], int]) -> None:
+    async def hold(self, pledges: Mapping[tuple[str, str], Holding]) -> None:
         self._backers.update(pledges)
 
-    async def add(self, joined: Sequence[tuple[str, str, int]]) -> None:
-        for campaign_id, backer_id, _ in joined:
-            if (campaign_id, backer_id) in self._backers:
-                raise DuplicateKey(backer_id)
-            self._backers[campaign_id, backer_id] = 1
+    async def add(self, joined: Mapping[tuple[str, str], Joined]) -> None:
+        for pair, one in joined.items():
+            if pair in self._backers:
+                raise DuplicateKey(pair[1])
+            self._backers[pair] = one.holding
+            self._joined[pair] = one.sequence
 
 
 class MemoryReturns:
@@ -77,14 +100,28 @@ class MemoryUpdates:
         return self._updates.get(f"{campaign_id}|{update}")
 
     async def save(self, update: Update) -> None:
-        _save(self._updates, f"{update.campaign_id}|{update.update_id}", update)
+        save_versioned(self._updates, f"{update.campaign_id}|{update.update_id}", update)
 
 
-class MemoryQueries:
+class MemoryRevisions:
     def __init__(self, database: MemoryDatabase) -> None:
+        self._revisions: dict[tuple[str, str, int], Revision] = database.table("revisions")
+
+    async def add(self, revision: Revision) -> None:
+        name = (revision.campaign_id, revision.update_id, revision.number)
+        if name in self._revisions:
+            raise DuplicateKey(str(name))
+        self._revisions[name] = revision
+
+
+class MemoryQueries(MemoryFollowUpQueries, MemoryProjectParts):
+    def __init__(self, database: MemoryDatabase) -> None:
+        MemoryFollowUpQueries.__init__(self, database)
+        MemoryProjectParts.__init__(self, database)
         self._projects: dict[str, Project] = database.table("projects")
         self._updates: dict[str, Update] = database.table("updates")
-        self._backers: dict[tuple[str, str], int] = database.table("backers")
+        self._backers: dict[tuple[str, str], Holding] = database.table("backers")
+        self._revisions: dict[tuple[str, str, int], Revision] = database.table("revisions")
 
     async def project(self, campaign_id: str) -> Project | None:
         return self._projects.get(campaign_id)
@@ -92,26 +129,65 @@ class MemoryQueries:
     async def update(self, campaign_id: str, update: str) -> Update | None:
         return self._updates.get(f"{campaign_id}|{update}")
 
-    async def backs(self, campaign_id: str, person_id: str) -> bool:
-        return (campaign_id, person_id) in self._backers
+    async def rewards_of(self, campaign_id: str, person_id: str) -> frozenset[str] | None:
+        holding = self._backers.get((campaign_id, person_id))
+        return None if holding is None else frozenset(holding) - {""}
+
+    async def revisions(
+        self, campaign_id: str, update: str, before: int | None, limit: int, *, corrections: bool
+    ) -> list[Revision]:
+        found = [
+            one
+            for name, one in sorted(self._revisions.items(), reverse=True)
+            if name[:2] == (campaign_id, update) and (one.correction or not corrections)
+        ]
+        return [one for one in found if before is None or one.number < before][:limit]
 
     async def published(
         self,
         campaign_id: str,
         before: tuple[datetime, str] | None,
         limit: int,
-        visible: Collection[Visibility],
+        sight: Sight,
     ) -> list[Update]:
         found = [
             (one.published_at, one.update_id, one)
             for one in self._updates.values()
             if one.campaign_id == campaign_id
             and one.state is UpdateState.PUBLISHED
-            and one.content.visibility in visible
+            and sight.shows(one.content)
+            and (sight == EVERYTHING or not one.hidden)
             and one.published_at is not None
         ]
-        places = sorted(found, key=lambda place: place[:2], reverse=True)
-        return [one for at, name, one in places if before is None or (at, name) < before][:limit]
+        return _behind(found, before, limit)
+
+    async def drafts(
+        self, campaign_id: str, before: tuple[datetime, str] | None, limit: int
+    ) -> list[Update]:
+        waiting = {UpdateState.DRAFT, UpdateState.SCHEDULED}
+        found = [
+            (one.drafted_at, one.update_id, one)
+            for one in self._updates.values()
+            if one.campaign_id == campaign_id and one.state in waiting
+        ]
+        return _behind(found, before, limit)
+
+    async def due_updates(self, now: datetime, limit: int) -> list[tuple[str, str]]:
+        return [(one.campaign_id, one.update_id) for at, one in self._dues() if at <= now][:limit]
+
+    async def oldest_due_update(self) -> datetime | None:
+        return next((at for at, _ in self._dues()), None)
+
+    def _dues(self) -> list[tuple[datetime, Update]]:
+        dues = [(one.schedule.next_due, one) for one in self._updates.values() if one.schedule]
+        return sorted(dues, key=lambda due: due[0])
+
+
+def _behind(
+    found: list[tuple[datetime, str, Update]], before: tuple[datetime, str] | None, limit: int
+) -> list[Update]:
+    places = sorted(found, key=lambda place: place[:2], reverse=True)
+    return [one for at, name, one in places if before is None or (at, name) < before][:limit]
 
 
 def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[UpdatesUnit]:
@@ -124,6 +200,27 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[Up
             backers=MemoryBackers(tables),
             returns=MemoryReturns(tables),
             updates=MemoryUpdates(tables),
+            pledges=MemoryPledges(tables),
+            claims=MemoryClaims(tables),
+            follow_ups=MemoryFollowUps(tables),
+            askers=MemoryAskers(tables),
+            surveys=MemorySurveys(tables),
+            answers=MemoryAnswers(tables),
+            asked=MemoryAskedBackers(tables),
+            plans=MemoryPlans(tables),
+            revisions=MemoryRevisions(tables),
+            comments=MemoryComments(tables),
+            reports=MemoryReports(tables),
+            view=MemoryViewGate(tables),
+            questionnaires=MemoryQuestionnaires(tables),
+            replies=MemoryRewardReplies(tables),
+            exports=MemoryAddressExports(tables),
+            trackings=MemoryTrackings(tables),
+            rewards=MemoryRewardTrackings(tables),
+            owed=MemoryOwedRewards(tables),
+            milestones=MemoryMilestones(tables),
+            codes=MemoryCodes(tables),
+            media=MemoryMediaRows(tables),
             facts=OutboxFacts(plumbing.outbox, wire.draft),
         )
 

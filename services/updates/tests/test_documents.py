@@ -1,8 +1,13 @@
 """What the README says of settings and states is what the code has."""
 
+from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 
+import pytest
+
 from servicekit.settings import settings_table
+from updates.domain import claim, hiding, media, milestone, report, survey, tracking
 from updates.domain.update import TRANSITIONS
 from updates.settings import UpdatesSettings
 
@@ -20,8 +25,23 @@ def test_the_settings_table_is_fresh() -> None:
     assert between("settings") == settings_table(UpdatesSettings)
 
 
-def test_the_states_are_those_of_the_transition_table() -> None:
-    """The diagram is made from the table."""
-    moves = [f"  {a.value} --> {b.value}" for a, targets in TRANSITIONS.items() for b in targets]
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("states", TRANSITIONS),
+        ("hiding states", hiding.TRANSITIONS),
+        ("report states", report.TRANSITIONS),
+        ("media states", media.TRANSITIONS),
+        ("claim states", claim.TRANSITIONS),
+        ("survey states", survey.TRANSITIONS),
+        ("tracking states", tracking.TRANSITIONS),
+        ("evidence states", milestone.TRANSITIONS),
+    ],
+)
+def test_the_states_are_those_of_the_transition_table(
+    name: str, table: Mapping[StrEnum, frozenset[StrEnum]]
+) -> None:
+    """Each diagram is made from its table."""
+    moves = [f"  {a.value} --> {b.value}" for a, targets in table.items() for b in targets]
     lines = ["```mermaid", "stateDiagram-v2", *sorted(moves), "```"]
-    assert between("states") == "\n".join(lines) + "\n"
+    assert between(name) == "\n".join(lines) + "\n"

@@ -11,13 +11,14 @@ from sosst_contracts.testing import sample
 from sosst_contracts.updates import UpdatePublished
 from updates.consumer import PLEDGES
 from updates.domain.errors import Refused
-from updates.domain.update import Content, Update, UpdateKind, UpdateText, Visibility
+from updates.domain.kinds import ProgressReport
+from updates.domain.update import Content, Update, UpdateText, Visibility
 from updates.handlers.publish import publish_update, write_draft
 
 CAMPAIGN = "campaign-1"
 CONTENT = Content(
     "creator-1",
-    UpdateKind.PROGRESS_REPORT,
+    ProgressReport(),
     Visibility.PUBLIC,
     (UpdateText("fr", "Bonjour", "Tout avance."),),
 )
@@ -119,6 +120,28 @@ async def test_an_end_without_the_goal_refuses_the_draft_and_its_publication(
             await attempt
         assert refused.value.reason == reason
     assert await service.published() == []
+
+
+async def test_backers_are_counted_by_reward_as_they_hold_it_now(service: UpdatesService) -> None:
+    """A person once for each reward, whatever the number of pledges; who left is not counted."""
+    await service.hear((sample(funding.CampaignLaunched), 1))
+    chosen = [("anna", "lamp"), ("anna", "lamp"), ("anna", "desk"), ("ben", "lamp"), ("cleo", None)]
+    for number, (person, reward) in enumerate(chosen, start=1):
+        pledge = {"pledge_id": f"p{number}", "backer_id": person, "reward_id": reward}
+        await service.hear((sample(funding.PledgeCollected, **pledge), number))
+    counts = []
+    for sequence, number in ((6, 4), (7, 1), (8, 2)):
+        person, reward = chosen[number - 1]
+        pledge = {"pledge_id": f"p{number}", "backer_id": person, "reward_id": reward}
+        await service.hear((sample(funding.PledgeWithdrawn, **pledge), sequence))
+        project = await service.queries.project(CAMPAIGN)
+        assert project is not None
+        counts.append(({k: v for k, v in project.backers_by_reward.items() if v}, project.backers))
+    assert counts == [
+        ({"lamp": 1, "desk": 1, "": 1}, 2),
+        ({"lamp": 1, "desk": 1, "": 1}, 2),
+        ({"desk": 1, "": 1}, 2),
+    ]
 
 
 FACTS: list[tuple[Event, int]] = [

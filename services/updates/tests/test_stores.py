@@ -1,5 +1,6 @@
 """One suite for the stores: the fakes and the real ones keep the same promises."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,16 +8,23 @@ import pytest
 from servicekit.errors import Conflict, DuplicateKey
 from servicekit.mongo import Database
 from services.updates.tests.conftest import NOW, UpdatesService
+from services.updates.tests.contents import content_of
+from updates.adapters.documents import update_document, update_from
+from updates.adapters.queries import published_to
+from updates.domain.correction import Change, Revision
+from updates.domain.kinds import ProgressReport, UpdateKind
 from updates.domain.project import AsOf, Project, placed
+from updates.domain.sight import EVERYTHING, STRANGER, Sight
 from updates.domain.update import (
     Audience,
     Content,
+    Schedule,
     Update,
-    UpdateKind,
     UpdateState,
     UpdateText,
     Visibility,
 )
+from updates.ports.unit import Joined
 
 
 def update(
@@ -26,7 +34,7 @@ def update(
     visibility: Visibility = Visibility.PUBLIC,
 ) -> Update:
     text = UpdateText("fr", name, "Oui.")
-    content = Content("creator-1", UpdateKind.PROGRESS_REPORT, visibility, (text,))
+    content = Content("creator-1", ProgressReport(), visibility, (text,))
     at = NOW + timedelta(minutes=minutes)
     return Update("campaign-1", name, content, state, NOW, Audience(1, 1), at)
 
@@ -36,14 +44,33 @@ async def test_a_project_comes_back_and_is_guarded_by_its_version(
 ) -> None:
     """What is saved is loaded equal; a save over somebody else's later one fails."""
     new = Project("campaign-1", as_of={"funding.pledges": AsOf(3, NOW)}, paid_stages={"1": 5})
+    new = replace(new, team={"e.ve": frozenset({"editor"})})
     await service.units.run(lambda unit: unit.projects.save([new]))
     loaded = await service.queries.project("campaign-1")
-    assert loaded is not None and loaded.as_of == new.as_of and loaded.paid_stages == {"1": 5}
+    assert loaded is not None and loaded.team == new.team
+    assert loaded.as_of == new.as_of and loaded.paid_stages == {"1": 5}
     await service.units.run(lambda unit: unit.projects.save([placed(loaded, 7)]))
     with pytest.raises(Conflict):
         await service.units.run(lambda unit: unit.projects.save([placed(loaded, 7)]))
     found = await service.queries.project("campaign-1")
     assert found is not None and found.figures.raised == 7
+
+
+@pytest.mark.parametrize("kind", UpdateKind)
+async def test_an_update_of_each_kind_comes_back_as_it_was(
+    service: UpdatesService, kind: UpdateKind
+) -> None:
+    """Parts, sections, instants, days and what it resolves."""
+    made = Update("campaign-1", "u1", content_of(kind, resolves=("u0",)), UpdateState.DRAFT, NOW)
+    await service.units.run(lambda unit: unit.updates.save(made))
+    assert await service.queries.update("campaign-1", "u1") == replace(made, version=1)
+
+
+def test_an_update_from_before_there_were_kinds_is_a_progress_report() -> None:
+    """A document without parts, sections and problems."""
+    row = update_document(update("u1"))
+    del row["parts"], row["resolves"], row["texts"][0]["sections"]
+    assert update_from(row) == update("u1")
 
 
 async def test_an_update_cannot_be_inserted_twice(service: UpdatesService) -> None:
@@ -55,16 +82,18 @@ async def test_an_update_cannot_be_inserted_twice(service: UpdatesService) -> No
 
 async def test_a_backer_joins_a_campaign_once(service: UpdatesService) -> None:
     """The guard of the count refuses the same person twice, and knows people per campaign."""
-    await service.units.run(lambda unit: unit.backers.add([("c1", "anna", 1), ("c2", "anna", 1)]))
-    asked = {("c1", "anna"), ("c1", "ben"), ("c2", "anna")}
+    anna, elsewhere = ("c1", "anna"), ("c2", "anna")
+    first = {anna: Joined(1, {"lamp": 1, "": 1}), elsewhere: Joined(1, {"": 1})}
+    await service.units.run(lambda unit: unit.backers.add(first))
+    asked = {anna, ("c1", "ben"), elsewhere}
     known = await service.units.run(lambda unit: unit.backers.known(asked))
-    assert known == {("c1", "anna"): 1, ("c2", "anna"): 1}
-    await service.units.run(lambda unit: unit.backers.hold({("c1", "anna"): 0}))
+    assert known == {anna: {"lamp": 1, "": 1}, elsewhere: {"": 1}}
+    await service.units.run(lambda unit: unit.backers.hold({anna: {"lamp": 0, "": 0}}))
     known = await service.units.run(lambda unit: unit.backers.known(asked))
-    assert known == {("c1", "anna"): 0, ("c2", "anna"): 1}
-    assert await service.queries.backs("c1", "anna"), "who withdrew had backed it"
+    assert known == {anna: {"lamp": 0, "": 0}, elsewhere: {"": 1}}
+    assert await service.queries.rewards_of(*anna) == {"lamp"}, "who withdrew had chosen it"
     with pytest.raises(DuplicateKey):
-        await service.units.run(lambda unit: unit.backers.add([("c1", "anna", 9)]))
+        await service.units.run(lambda unit: unit.backers.add({anna: Joined(9, {"": 1})}))
 
 
 async def test_returns_are_known_until_they_are_removed(service: UpdatesService) -> None:
@@ -84,7 +113,7 @@ async def test_pages_of_published_updates_are_whole_and_newest_first(
         await service.units.run(lambda unit, one=one: unit.updates.save(one))
     names: list[str] = []
     before = None
-    while page := await service.queries.published("campaign-1", before, 2, Visibility):
+    while page := await service.queries.published("campaign-1", before, 2, EVERYTHING):
         names += [one.update_id for one in page]
         assert page[-1].published_at is not None
         before = (page[-1].published_at, page[-1].update_id)
@@ -93,29 +122,113 @@ async def test_pages_of_published_updates_are_whole_and_newest_first(
 
 async def test_a_page_holds_what_is_visible_and_is_still_full(service: UpdatesService) -> None:
     """What is left out takes no place on the page, so that its length betrays nothing."""
+    readers = [(Visibility.PUBLIC, ()), (Visibility.BACKERS, ()), (Visibility.REWARDS, ("lamp",))]
     for number in range(6):
-        visibility = Visibility.BACKERS if number % 2 else Visibility.PUBLIC
+        visibility, rewards = readers[number % 3]
         one = update(f"u{number}", number, visibility=visibility)
+        one = replace(one, content=replace(one.content, rewards=rewards))
         await service.units.run(lambda unit, one=one: unit.updates.save(one))
-    for visible, names in (
-        ({Visibility.PUBLIC}, ["u4", "u2"]),
-        (set(Visibility), ["u5", "u4"]),
+    for sight, names in (
+        (STRANGER, ["u3", "u0"]),
+        (Sight(inside=True), ["u4", "u3"]),
+        (Sight(inside=True, rewards=frozenset({"other"})), ["u4", "u3"]),
+        (Sight(inside=True, rewards=frozenset({"lamp", "other"})), ["u5", "u4"]),
+        (EVERYTHING, ["u5", "u4"]),
     ):
-        page = await service.queries.published("campaign-1", None, 2, visible)
+        page = await service.queries.published("campaign-1", None, 2, sight)
         assert [one.update_id for one in page] == names
 
 
 async def test_who_backs_what_is_known_per_campaign(service: UpdatesService) -> None:
     """Somebody who backs one campaign is nobody in another."""
-    await service.units.run(lambda unit: unit.backers.add([("c1", "anna", 1)]))
+    anna = {("c1", "anna"): Joined(1, {"": 1})}
+    await service.units.run(lambda unit: unit.backers.add(anna))
     asked = [("c1", "anna"), ("c2", "anna"), ("c1", "ben")]
-    assert [await service.queries.backs(*one) for one in asked] == [True, False, False]
+    assert [await service.queries.rewards_of(*one) for one in asked] == [frozenset(), None, None]
 
 
-async def test_a_page_reads_the_index_only_as_far_as_it_is_long(database: Database) -> None:
-    """The list's query stands on its index, so its cost does not grow with the depth."""
-    query = {"campaign_id": "campaign-1", "state": "published"}
-    find = {"find": "updates", "filter": query, "sort": {"published_at": -1, "update_id": -1}}
+async def test_what_was_said_before_is_kept_once_and_read_latest_first(
+    service: UpdatesService,
+) -> None:
+    """A number is taken once; corrections may be read alone, or with the edits before them."""
+    said = [
+        Revision(
+            "c1", "u1", n, update("u1").content, NOW, "creator-1", "why", n > 2, (Change.DATE,)
+        )
+        for n in range(1, 5)
+    ]
+    for one in said:
+        await service.units.run(lambda unit, one=one: unit.revisions.add(one))
+    with pytest.raises(DuplicateKey):
+        await service.units.run(lambda unit: unit.revisions.add(said[0]))
+    read = service.queries.revisions
+    assert await read("c1", "u1", None, 3, corrections=False) == said[:0:-1]
+    assert await read("c1", "u1", 2, 3, corrections=False) == said[:1]
+    assert await read("c1", "u1", None, 9, corrections=True) == said[:1:-1]
+    assert await read("c1", "u2", None, 9, corrections=False) == []
+
+
+async def test_what_waits_is_listed_and_what_is_due_comes_first(service: UpdatesService) -> None:
+    """Drafts and scheduled updates by pages, the youngest first; the sweep's list by its time."""
+    for number, state in enumerate(UpdateState):
+        one = replace(update(state.value, state=state), drafted_at=NOW + timedelta(hours=number))
+        if state is not UpdateState.PUBLISHED:
+            one = replace(one, published_at=None, audience=None)
+        await service.units.run(lambda unit, one=one: unit.updates.save(one))
+    for name, minutes in (("later", 2), ("sooner", 1)):
+        at = NOW + timedelta(minutes=minutes)
+        one = replace(update(name, state=UpdateState.SCHEDULED), schedule=Schedule(at, at))
+        one = replace(one, campaign_id="campaign-2", published_at=None)
+        await service.units.run(lambda unit, one=one: unit.updates.save(one))
+    first = await service.queries.drafts("campaign-1", None, 1)
+    assert [one.update_id for one in first] == ["scheduled"]
+    behind = await service.queries.drafts("campaign-1", (first[0].drafted_at, "scheduled"), 9)
+    assert [one.update_id for one in behind] == ["draft"]
+    assert await service.queries.oldest_due_update() == NOW + timedelta(minutes=1)
+    due = await service.queries.due_updates(NOW + timedelta(minutes=2), 9)
+    assert due == [("campaign-2", "sooner"), ("campaign-2", "later")]
+    assert await service.queries.due_updates(NOW, 9) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "by"),
+    [
+        ({"campaign_id": "campaign-1", "state": "published"}, "published_at"),
+        (
+            {
+                "campaign_id": "campaign-1",
+                "published_at": None,
+                "state": {"$in": ["draft", "scheduled"]},
+            },
+            "drafted_at",
+        ),
+        ({"schedule.next_due": {"$type": "date", "$lte": NOW}}, "schedule.next_due"),
+    ],
+    ids=("published", "drafts", "due"),
+)
+async def test_a_page_reads_the_index_only_as_far_as_it_is_long(
+    database: Database, query: dict[str, object], by: str
+) -> None:
+    """Each list's query stands on its index, so its cost does not grow with the depth."""
+    sort = {by: 1} if by.startswith("schedule") else {by: -1, "update_id": -1}
+    find = {"find": "updates", "filter": query, "sort": sort}
     plan = await database.command("explain", find | {"limit": 2}, verbosity="queryPlanner")
     winning = str(plan["queryPlanner"]["winningPlan"])
     assert "IXSCAN" in winning and "SORT'" not in winning
+
+
+@pytest.mark.parametrize("sight", [STRANGER, EVERYTHING], ids=("stranger", "team"))
+async def test_a_deep_page_of_a_thousand_updates_costs_what_the_first_does(
+    database: Database, sight: Sight
+) -> None:
+    """Whatever stands in front of it is not read; the query is the one that lists are made by."""
+    told = [update(f"{number:04}", number // 3) for number in range(1_000)]
+    await database.collection("updates").insert_many([update_document(one) for one in told])
+    for depth in (None, 900, 500, 60):
+        place = None if depth is None else (NOW + timedelta(minutes=depth // 3), f"{depth:04}")
+        query = published_to("campaign-1", place, sight)
+        newest = {"published_at": -1, "update_id": -1}
+        find = {"find": "updates", "filter": query, "sort": newest, "limit": 50}
+        plan = await database.command("explain", find, verbosity="executionStats")
+        stats = plan["executionStats"]
+        assert stats["nReturned"] == 50 and stats["totalKeysExamined"] <= 60, depth

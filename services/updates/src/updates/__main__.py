@@ -3,7 +3,7 @@
 import sys
 
 from servicekit.command import main
-from updates.app import assemble, begin
+from updates.app import COMMANDS, assemble, begin
 from updates.settings import UpdatesSettings
 
-sys.exit(main(UpdatesSettings, begin, assemble))
+sys.exit(main(UpdatesSettings, begin, assemble, COMMANDS))

@@ -1,11 +1,219 @@
 """Every environment variable of updates."""
 
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from servicekit.settings import ServiceSettings
+from servicekit.secret_files import SECRET, all_of, first_line
+from servicekit.settings import LISTED, ServiceSettings
+from updates.adapters.media_links import SignedMediaLinks
+from updates.adapters.media_objects import StoredObjects, object_store
+from updates.adapters.reply_sealer import AesReplySealer
+from updates.domain.claim_turns import Patience
+from updates.domain.follow_up import FollowUpTerms
+from updates.domain.questionnaire import QuestionnaireTerms
+from updates.domain.tracking import TrackingTerms
+from updates.handlers.questionnaires import QuestionnaireDesk
+
+DAY = 86_400.0
 
 
 class UpdatesSettings(ServiceSettings):
     """Variables are named `UPDATES_` and the field in capitals."""
 
     model_config = SettingsConfigDict(env_prefix="UPDATES_")
+
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/]+)?$",
+        description="Where people read the platform (https://host), before the links in feeds.",
+    )
+    link_token_jwks_url: str = Field(
+        "",
+        pattern=r"^$|^https?://",
+        description="Where `notifier` publishes the keys that sign tokens of personal links "
+        "(JWKS); empty: such links open nothing here.",
+    )
+    claim_answer_seconds: float = Field(
+        7 * DAY, gt=0, description="Time for a claim's next answer; a silent creator's is staff's."
+    )
+    claim_escalated_seconds: float = Field(
+        3 * DAY, gt=0, description="Time for an escalated claim: the creator's, then staff's."
+    )
+    claim_replacement_seconds: float = Field(
+        30 * DAY, gt=0, description="Time to send a replacement that was agreed on."
+    )
+    claim_money_seconds: float = Field(
+        14 * DAY, gt=0, description="Time for payouts to answer a claim's request before an alarm."
+    )
+    claim_window_seconds: float = Field(
+        60 * DAY, gt=0, description="How long after its receipt a reward's faults may be claimed."
+    )
+
+    reply_keys: str = Field(
+        "",
+        json_schema_extra=SECRET,
+        description="Keys that seal replies to questionnaires, at least 32 characters each, "
+        "separated by commas; the first seals, all open. Empty: no questionnaires.",
+    )
+    platform_collects_addresses: bool = Field(
+        False, description="The platform asks for addresses itself: questionnaires never do."
+    )
+    last_notice_seconds: float = Field(
+        2 * DAY, gt=0, description="Time to change a reply after its backer's last notice."
+    )
+    questionnaire_look_seconds: float = Field(
+        DAY / 4, gt=0, description="Pause between two looks for backers who are to be asked."
+    )
+    replies_erased_seconds: float = Field(
+        180 * DAY, gt=0, description="How long after the delivery a reply is erased."
+    )
+
+    @field_validator("reply_keys")
+    @classmethod
+    def _make_sealer(cls, value: str) -> str:
+        if value:
+            AesReplySealer(all_of(value))
+        return value
+
+    @field_validator("link_token_jwks_url")
+    @classmethod
+    def _are_fetched_safely(cls, url: str, info: ValidationInfo) -> str:
+        if url and not url.startswith("https://") and info.data.get("mode") != "development":
+            raise ValueError("keys must come by https in production")
+        return url
+
+    def questionnaire_desk(self) -> QuestionnaireDesk:
+        """Return by what questionnaires are asked, and what seals replies to them."""
+        keys = all_of(self.reply_keys)
+        terms = QuestionnaireTerms(
+            notice=timedelta(seconds=self.last_notice_seconds),
+            look=timedelta(seconds=self.questionnaire_look_seconds),
+            erased_after=timedelta(seconds=self.replies_erased_seconds),
+            platform_collects=self.platform_collects_addresses,
+        )
+        return QuestionnaireDesk(AesReplySealer(keys) if keys else None, terms)
+
+    def patience(self) -> Patience:
+        """Return how long each turn of a claim may take."""
+        return Patience(
+            answer=timedelta(seconds=self.claim_answer_seconds),
+            escalated=timedelta(seconds=self.claim_escalated_seconds),
+            replacement=timedelta(seconds=self.claim_replacement_seconds),
+            money=timedelta(seconds=self.claim_money_seconds),
+            window=timedelta(seconds=self.claim_window_seconds),
+        )
+
+    recovery_plan_seconds: int = Field(
+        604_800, ge=0, description="Time in which an emergency is answered by a recovery plan."
+    )
+    recovery_reminders_seconds: Annotated[tuple[int, ...], *LISTED] = Field(
+        (345_600, 518_400),
+        max_length=20,
+        description="Times of reminders of it, after the emergency.",
+    )
+    failure_letter_seconds: Annotated[tuple[int, ...], *LISTED] = Field(
+        (0, 259_200, 604_800, 1_209_600),
+        min_length=1,
+        max_length=20,
+        description="Times at which a failure letter is asked for, after the end; after the last "
+        "the page says that no reasons were given.",
+    )
+    silence_seconds: Annotated[tuple[int, int, int, int], *LISTED] = Field(
+        (2_592_000, 3_196_800, 5_184_000, 5_788_800),
+        description="Silence after which the creator is reminded, backers may ask, the next stage "
+        "is held, and staff are told.",
+    )
+
+    media_store: str = Field(
+        "",
+        description="Where files of updates are kept: `file:///folder` (of one instance, or shared "
+        "by all) or `s3://bucket/prefix`; empty: no files are taken.",
+    )
+    media_s3_endpoint: str = Field("", description="Of an S3 that is not Amazon's.")
+    media_s3_region: str = Field("", description="Region of the bucket.")
+    media_s3_access_key_id: str = Field(
+        "", description="As whom; empty: as the machine.", json_schema_extra=SECRET
+    )
+    media_s3_secret_access_key: str = Field(
+        "", description="That key's secret.", json_schema_extra=SECRET
+    )
+    media_link_secrets: str = Field(
+        "",
+        description="Sign links to files for backers only, of at least 16 characters each; "
+        "the first signs, all verify. Needed where files are taken.",
+        json_schema_extra=SECRET,
+        validate_default=True,
+    )
+    media_link_seconds: int = Field(
+        3_600, ge=60, le=86_400, description="How long such a link is good for."
+    )
+    media_scanner: str = Field(
+        "",
+        pattern=r"^(/.+|[^/:]+:\d+)?$",
+        description="clamd, as `host:port` or the path of its socket; empty: nothing is scanned.",
+    )
+
+    @field_validator("media_store")
+    @classmethod
+    def _is_a_store(cls, store: str) -> str:
+        if store and not store.startswith(("file:///", "s3://")):
+            raise ValueError("a store is file:///folder or s3://bucket/prefix")
+        return store
+
+    @field_validator("media_link_secrets")
+    @classmethod
+    def _sign_links(cls, secrets: str, info: ValidationInfo) -> str:
+        if info.data.get("media_store"):
+            SignedMediaLinks(all_of(secrets), 60)
+        return secrets
+
+    def media_links(self) -> SignedMediaLinks:
+        """Return what signs links to files."""
+        return SignedMediaLinks(all_of(self.media_link_secrets), self.media_link_seconds)
+
+    def media_objects(self) -> StoredObjects:
+        """Return where files are kept; makes the folder, where it is one."""
+        s3 = {
+            "endpoint": self.media_s3_endpoint,
+            "region": self.media_s3_region,
+            "access_key_id": first_line(self.media_s3_access_key_id),
+            "secret_access_key": first_line(self.media_s3_secret_access_key),
+        }
+        return StoredObjects(object_store(self.media_store, s3))
+
+    def follow_up_terms(self) -> FollowUpTerms:
+        """Return when what is owed in words is asked for."""
+        return FollowUpTerms(
+            plan_reminders=_after(self.recovery_reminders_seconds),
+            plan=timedelta(seconds=self.recovery_plan_seconds),
+            failure_letter=_after(self.failure_letter_seconds),
+            silence=_after(self.silence_seconds),
+        )
+
+    receipt_undo_seconds: float = Field(
+        14 * DAY, gt=0, description="How long a backer may take back that a reward came."
+    )
+    receipt_question_seconds: float = Field(
+        14 * DAY, gt=0, description="How long after a reward was sent its backer is asked for it."
+    )
+    delivery_notice_seconds: float = Field(
+        2 * DAY,
+        gt=0,
+        description="Time for a notice of a reward that is sent unannounced, before the "
+        "platform's own.",
+    )
+
+    def tracking_terms(self) -> TrackingTerms:
+        """Return the times by which rewards on their way are asked about."""
+        return TrackingTerms(
+            undo=timedelta(seconds=self.receipt_undo_seconds),
+            question=timedelta(seconds=self.receipt_question_seconds),
+            notice=timedelta(seconds=self.delivery_notice_seconds),
+        )
+
+
+def _after(seconds: tuple[int, ...]) -> tuple[timedelta, ...]:
+    return tuple(timedelta(seconds=number) for number in seconds)

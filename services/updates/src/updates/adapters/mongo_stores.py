@@ -12,17 +12,22 @@ from servicekit.mongo import Database, Session, sorted_errors
 from updates.adapters.documents import (
     Document,
     backer_id,
+    holding_document,
+    holding_from,
     project_document,
     project_from,
+    revision_document,
     update_document,
     update_from,
     update_id,
 )
+from updates.domain.correction import Revision
 from updates.domain.project import Project
 from updates.domain.update import Update
+from updates.ports.unit import Holding, Joined
 
 
-async def _save_versioned(
+async def save_versioned(
     collection: MongoCollection, session: Session, documents: Sequence[Document]
 ) -> None:
     """Insert documents of version 1, replace those behind later ones; `Conflict` if moved on."""
@@ -57,7 +62,7 @@ class MongoProjects:
 
     async def save(self, projects: Sequence[Project]) -> None:
         saved = [replace(project, version=project.version + 1) for project in projects]
-        await _save_versioned(
+        await save_versioned(
             self._projects, self._session, [project_document(one) for one in saved]
         )
 
@@ -69,35 +74,35 @@ class MongoBackers:
         self._backers = database.collection("backers")
         self._session = session
 
-    async def known(self, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    async def known(self, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], Holding]:
         if not pairs:
             return {}
         ids = {backer_id(campaign, backer): (campaign, backer) for campaign, backer in pairs}
         wanted = {"_id": {"$in": list(ids)}}
         with sorted_errors():
-            cursor = self._backers.find(wanted, {"pledges": 1}, session=self._session)
+            fields = {"pledges": 1, "held": 1}
+            cursor = self._backers.find(wanted, fields, session=self._session)
             rows = await cursor.to_list(None)
-        # How many is newer than some backers, who then count as holding one.
-        return {ids[row["_id"]]: row.get("pledges", 1) for row in rows}
+        return {ids[row["_id"]]: holding_from(row) for row in rows}
 
-    async def add(self, joined: Sequence[tuple[str, str, int]]) -> None:
+    async def add(self, joined: Mapping[tuple[str, str], Joined]) -> None:
         documents = [
             {
-                "_id": backer_id(campaign, backer),
-                "campaign_id": campaign,
-                "joined": sequence,
-                "pledges": 1,
+                "_id": backer_id(*pair),
+                "campaign_id": pair[0],
+                "joined": one.sequence,
+                **holding_document(one.holding),
             }
-            for campaign, backer, sequence in joined
+            for pair, one in joined.items()
         ]
         await _insert(self._backers, self._session, documents)
 
-    async def hold(self, pledges: Mapping[tuple[str, str], int]) -> None:
+    async def hold(self, pledges: Mapping[tuple[str, str], Holding]) -> None:
         if not pledges:
             return
         writes = [
-            UpdateOne({"_id": backer_id(*pair)}, {"$set": {"pledges": count}})
-            for pair, count in pledges.items()
+            UpdateOne({"_id": backer_id(*pair)}, {"$set": holding_document(holding)})
+            for pair, holding in pledges.items()
         ]
         with sorted_errors():
             await self._backers.bulk_write(writes, ordered=False, session=self._session)
@@ -154,4 +159,15 @@ class MongoUpdates:
 
     async def save(self, update: Update) -> None:
         saved = replace(update, version=update.version + 1)
-        await _save_versioned(self._updates, self._session, [update_document(saved)])
+        await save_versioned(self._updates, self._session, [update_document(saved)])
+
+
+class MongoRevisions:
+    """The collection `revisions`, one document per wording that was replaced."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._revisions = database.collection("revisions")
+        self._session = session
+
+    async def add(self, revision: Revision) -> None:
+        await _insert(self._revisions, self._session, [revision_document(revision)])

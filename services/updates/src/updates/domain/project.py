@@ -9,7 +9,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from updates.domain.errors import Refused
+from updates.domain.stage_seen import (
+    MilestoneSeen,
+    Stages,
+    StageSeen,
+    milestone_decided,
+    stage_moved,
+)
 
 
 class Verdict(StrEnum):
@@ -17,6 +23,12 @@ class Verdict(StrEnum):
     GOAL_MISSED = "goal_missed"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
+
+
+class DisputeStanding(StrEnum):
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +48,8 @@ class Figures:
     """Minor units. *raised* and *collected* are funding's, the others are payouts'.
 
     `fees` are what the platform takes of the campaign's money with the last stage, tax included.
-    `charged_back` is what banks took of it for backers, decided or not.
+    `charged_back` is what banks took of it for backers, decided or not. `refunds` counts those that
+    `refunded` sums up.
     """
 
     raised: int = 0
@@ -46,6 +59,7 @@ class Figures:
     paid: int = 0
     fees: int = 0
     charged_back: int = 0
+    refunds: int = 0
 
     @property
     def held(self) -> int:
@@ -66,8 +80,9 @@ class Project:
     """One campaign's view; `backers` counts distinct people with a collected pledge.
 
     `paid_stages` holds the amount of each stage that is paid, so that one that bounces is taken
-    out again, `charged_back` likewise what each dispute takes. `version` is the compare-and-set
-    guard of every save.
+    out again, `charged_back` likewise what each dispute takes. `team` says which roles each person
+    has who works on the campaign, `backers_by_reward` how many hold a pledge with each ("" is
+    without one). `version` is the compare-and-set guard of every save.
     """
 
     campaign_id: str
@@ -79,25 +94,24 @@ class Project:
     as_of: Mapping[str, AsOf] = field(default_factory=dict)
     version: int = 0
     charged_back: Mapping[str, int] = field(default_factory=dict)
-
-
-def check_may_publish(project: Project | None) -> Project:
-    """Return the project, or raise `Refused`: what ended without its goal reports nothing."""
-    if project is None or project.profile is None:
-        raise Refused("campaign-unknown", "there is no such campaign")
-    if project.verdict is Verdict.GOAL_MISSED:
-        raise Refused("campaign-missed", "the goal was missed, there is no progress to report")
-    if project.verdict is Verdict.CANCELLED:
-        raise Refused("campaign-cancelled", "it was cancelled, there is no progress to report")
-    return project
+    team: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    decided_at: datetime | None = None
+    backers_by_reward: Mapping[str, int] = field(default_factory=dict)
+    stages: Stages = ()
+    disputes: Mapping[str, DisputeStanding] = field(default_factory=dict)
 
 
 def launched(project: Project, profile: Profile) -> Project:
     return replace(project, profile=profile)
 
 
-def decided(project: Project, verdict: Verdict) -> Project:
-    return replace(project, verdict=verdict)
+def staffed(project: Project, team: Mapping[str, frozenset[str]]) -> Project:
+    """These people work on the campaign, and nobody else."""
+    return replace(project, team=team)
+
+
+def decided(project: Project, verdict: Verdict, at: datetime) -> Project:
+    return replace(project, verdict=verdict, decided_at=at)
 
 
 def placed(project: Project, amount: int) -> Project:
@@ -118,6 +132,14 @@ def collected(project: Project, amount: int, *, new_backer: bool) -> Project:
     return replace(moved, backers=project.backers + int(new_backer))
 
 
+def holds_more(project: Project, reward_id: str, backers: int) -> Project:
+    """So many more backers hold a pledge with this reward ("" is without one)."""
+    if not backers:
+        return project
+    count = project.backers_by_reward.get(reward_id, 0) + backers
+    return replace(project, backers_by_reward={**project.backers_by_reward, reward_id: count})
+
+
 def withdrawn(
     project: Project, amount: int, *, before_verdict: bool, uncollected: bool, last_pledge: bool
 ) -> Project:
@@ -136,12 +158,14 @@ def withdrawn(
 
 
 def refunded(project: Project, amount: int) -> Project:
-    return _figures(project, refunded=project.figures.refunded + amount)
+    figures = project.figures
+    return _figures(project, refunded=figures.refunded + amount, refunds=figures.refunds + 1)
 
 
 def refund_came_back(project: Project, amount: int) -> Project:
     """A refund that had succeeded failed after all."""
-    return _figures(project, refunded=project.figures.refunded - amount)
+    figures = project.figures
+    return _figures(project, refunded=figures.refunded - amount, refunds=figures.refunds - 1)
 
 
 def stage_paid(project: Project, stage: int, amount: int) -> Project:
@@ -164,6 +188,25 @@ def charged_back(project: Project, dispute_id: str, amount: int) -> Project:
     taken = {**project.charged_back, dispute_id: amount}
     moved = _figures(project, charged_back=sum(taken.values()))
     return replace(moved, charged_back=taken)
+
+
+def shows_stage(project: Project, stage: StageSeen) -> Project:
+    return replace(project, stages=stage_moved(project.stages, stage))
+
+
+def plans_stages(project: Project, stages: Stages) -> Project:
+    """What is planned is shown until something is known of it."""
+    for stage in stages:
+        project = shows_stage(project, stage)
+    return project
+
+
+def shows_milestone(project: Project, number: int, milestone: MilestoneSeen) -> Project:
+    return replace(project, stages=milestone_decided(project.stages, number, milestone))
+
+
+def shows_dispute(project: Project, dispute_id: str, standing: DisputeStanding) -> Project:
+    return replace(project, disputes={**project.disputes, dispute_id: standing})
 
 
 def known_until(project: Project, topic: str, as_of: AsOf) -> Project:

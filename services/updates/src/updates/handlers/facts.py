@@ -1,14 +1,22 @@
 """Facts of other services, in the words of this one; `wire.py` makes them."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from updates.domain.project import Profile, Verdict
+from updates.domain.project import Profile, Project, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Launched:
     profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class TeamChanged:
+    """Everybody who works on the campaign, with the words for what they may."""
+
+    roles: Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +38,11 @@ class Unplaced:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
+    """`reward_id` is empty for a pledge without a reward."""
+
     backer_id: str
     amount: int
+    reward_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,7 @@ class Withdrawn:
     amount: int
     before_verdict: bool
     uncollected: bool
+    reward_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +96,7 @@ class FeesTaken:
 
 Said = (
     Launched
+    | TeamChanged
     | Decided
     | Placed
     | Unplaced
@@ -102,7 +115,8 @@ Said = (
 class Heard:
     """One fact: which topic and campaign, its sequence and time, and what it said.
 
-    `said` is None for a fact that changes no figure; it still moves the topic's as-of.
+    `said` is None for a fact that changes no figure; it still moves the topic's as-of. `shown` is
+    what it makes of the view beside figures.
     """
 
     topic: str
@@ -110,3 +124,4 @@ class Heard:
     sequence: int
     at: datetime
     said: Said | None
+    shown: Callable[[Project], Project] | None = None

@@ -1,6 +1,7 @@
 """Facts of other services move the project view, a batch of them in one save."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from updates.domain import project as view
 from updates.domain.project import AsOf, Project
@@ -16,10 +17,11 @@ from updates.handlers.facts import (
     RefundSucceeded,
     StageFailed,
     StagePaid,
+    TeamChanged,
     Unplaced,
     Withdrawn,
 )
-from updates.ports import UpdatesUnit
+from updates.ports.unit import Holding, Joined, UpdatesUnit
 
 
 async def project_facts(unit: UpdatesUnit, heard: Sequence[Heard]) -> None:
@@ -46,25 +48,34 @@ async def project_facts(unit: UpdatesUnit, heard: Sequence[Heard]) -> None:
     await unit.projects.save(list(fold.projects.values()))
 
 
+class _Held(NamedTuple):
+    """How many pledges a backer holds: with the reward of the fact, and of all."""
+
+    of_reward: int
+    of_all: int
+
+
 class _Fold:
     """What is known so far, moved on by each fact of the batch."""
 
     def __init__(
         self,
         projects: dict[str, Project],
-        backers: dict[tuple[str, str], int],
+        backers: dict[tuple[str, str], Holding],
         returned: set[str],
     ) -> None:
         self.projects = projects
-        self.joined: list[tuple[str, str, int]] = []
+        self.joined: dict[tuple[str, str], Joined] = {}
         self.known_returns = frozenset(returned)
         self.returned = set(returned)
-        self.held: dict[tuple[str, str], int] = {}
+        self.held: dict[tuple[str, str], Holding] = {}
         self._backers = dict(backers)
 
     def take(self, heard: Heard) -> None:
         project = self.projects.get(heard.campaign_id) or Project(heard.campaign_id)
         project = self._moved(project, heard)
+        if heard.shown is not None:
+            project = heard.shown(project)
         as_of = AsOf(heard.sequence, heard.at)
         self.projects[heard.campaign_id] = view.known_until(project, heard.topic, as_of)
 
@@ -72,21 +83,27 @@ class _Fold:
         match heard.said:
             case Launched(profile):
                 return view.launched(project, profile)
+            case TeamChanged(roles):
+                return view.staffed(project, roles)
             case Decided(verdict):
-                return view.decided(project, verdict)
+                return view.decided(project, verdict, heard.at)
             case Placed(amount):
                 return view.placed(project, amount)
             case Unplaced(amount):
                 return view.unplaced(project, amount)
-            case Collected(backer_id, amount):
-                return view.collected(project, amount, new_backer=self._joins(heard, backer_id))
-            case Withdrawn(backer_id, amount, before_verdict, uncollected):
+            case Collected(backer_id, amount, reward_id):
+                moved = self._hold(heard, backer_id, reward_id, 1)
+                project = view.holds_more(project, reward_id, int(moved.of_reward == 1))
+                return view.collected(project, amount, new_backer=moved.of_all == 1)
+            case Withdrawn(backer_id, amount, before_verdict, uncollected, reward_id):
+                moved = self._hold(heard, backer_id, reward_id, -1)
+                project = view.holds_more(project, reward_id, -int(moved.of_reward == 0))
                 return view.withdrawn(
                     project,
                     amount,
                     before_verdict=before_verdict,
                     uncollected=uncollected,
-                    last_pledge=self._leaves(heard, backer_id),
+                    last_pledge=moved.of_all == 0,
                 )
             case RefundSucceeded(refund_id, amount) if refund_id not in self.returned:
                 self.returned.add(refund_id)
@@ -104,17 +121,17 @@ class _Fold:
                 return view.charged_back(project, dispute_id, amount)
         return project
 
-    def _joins(self, heard: Heard, backer_id: str) -> bool:
+    def _hold(self, heard: Heard, backer_id: str, reward_id: str, more: int) -> _Held:
+        """Note one pledge more or less of a backer; return how many are held then."""
         pair = (heard.campaign_id, backer_id)
-        if pair not in self._backers:
-            self.joined.append((*pair, heard.sequence))
-            self._backers[pair] = 1
-            return True
-        return self._hold(pair, 1) == 1
-
-    def _leaves(self, heard: Heard, backer_id: str) -> bool:
-        return self._hold((heard.campaign_id, backer_id), -1) == 0
-
-    def _hold(self, pair: tuple[str, str], more: int) -> int:
-        self._backers[pair] = self.held[pair] = self._backers[pair] + more
-        return self._backers[pair]
+        before = self._backers.get(pair)
+        if before is None:
+            self.joined[pair] = Joined(heard.sequence, {})
+            before = {}
+        after = {**before, reward_id: before.get(reward_id, 0) + more}
+        self._backers[pair] = after
+        if pair in self.joined:
+            self.joined[pair] = Joined(self.joined[pair].sequence, after)
+        else:
+            self.held[pair] = after
+        return _Held(after[reward_id], sum(after.values()))

@@ -1,12 +1,31 @@
 """Drafting and publishing: double click, retry and two tabs are one update."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from updates.domain.emergency import check_confirmed, form_expired
 from updates.domain.errors import Refused
-from updates.domain.project import Project, check_may_publish
-from updates.domain.update import Audience, Content, Update, UpdateState, draft, publish
-from updates.ports import UpdatesUnit
+from updates.domain.kinds import UpdateKind
+from updates.domain.phases import check_may_publish
+from updates.domain.project import Project
+from updates.domain.update import (
+    Audience,
+    Content,
+    Update,
+    UpdatePublished,
+    UpdateState,
+    check_edition,
+    draft,
+    publish,
+    withdraw,
+)
+from updates.handlers.follow_up import follow_publication
+from updates.handlers.media import attach_media, check_media_publishable
+from updates.handlers.plans import move_with_update
+from updates.handlers.survey_answered import check_survey
+from updates.handlers.tracking import follow_notice
+from updates.ports.unit import UpdatesUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +37,25 @@ class PledgesPosition:
 
 
 async def write_draft(
-    unit: UpdatesUnit, campaign_id: str, update_id: str, content: Content, now: datetime
+    unit: UpdatesUnit,
+    campaign_id: str,
+    update_id: str,
+    content: Content,
+    now: datetime,
+    edition: int | None = None,
 ) -> Update:
     """Write or rewrite a draft of a launched campaign."""
-    await _project(unit, campaign_id)
+    await _project(unit, campaign_id, content.kind)
     known = await unit.updates.load(campaign_id, update_id)
-    update = draft(known, campaign_id, update_id, content, now)
-    if update != known:
-        await unit.updates.save(update)
-    return update
+    update = draft(known, campaign_id, update_id, content, now, edition)
+    if form_expired(update, now):
+        update = replace(update, drafted_at=now)
+    if update == known:
+        return update
+    before = known.content.attachments if known else ()
+    place = f"updates/{update_id}"
+    await attach_media(unit, campaign_id, place, before, content.attachments, now)
+    return await saved(unit, update)
 
 
 async def publish_update(
@@ -35,18 +64,53 @@ async def publish_update(
     campaign_id: str,
     update_id: str,
     now: datetime,
+    edition: int | None = None,
+    confirmed: Collection[str] = (),
 ) -> Update:
-    """Publish the draft, told to every backer as of now; published already is the same answer."""
-    update = await unit.updates.load(campaign_id, update_id)
-    if update is None:
-        raise Refused("update-unknown", "there is no such draft")
+    """Publish the draft, told to every backer as of now; published already is the same answer.
+
+    An emergency must be `confirmed` by the names of its effects.
+    """
+    update = await known_update(unit, campaign_id, update_id)
     if update.state is UpdateState.PUBLISHED:
         return update
-    project = await _project(unit, campaign_id)
+    check_edition(update, edition)
+    project = await _project(unit, campaign_id, update.content.kind)
+    check_confirmed(update, confirmed, now)
+    await check_survey(unit, update)
+    await check_media_publishable(unit, campaign_id, update.content.attachments)
     published = publish(update, await audience_of(unit, pledges, project), now)
-    await unit.updates.save(published)
-    await unit.facts.published(published)
-    return published
+    await unit.facts.add([UpdatePublished(published)])
+    await follow_publication(unit, published)
+    await move_with_update(unit, published, now)
+    await follow_notice(unit, published)
+    return await saved(unit, published)
+
+
+async def withdraw_draft(
+    unit: UpdatesUnit, campaign_id: str, update_id: str, edition: int | None = None
+) -> Update:
+    """Take back what was not published, whatever became of the campaign."""
+    update = await known_update(unit, campaign_id, update_id)
+    withdrawn = withdraw(update)
+    if withdrawn == update:
+        return update
+    check_edition(update, edition)
+    return await saved(unit, withdrawn)
+
+
+async def known_update(unit: UpdatesUnit, campaign_id: str, update_id: str) -> Update:
+    """Return the update, or raise `Refused` where there is none."""
+    update = await unit.updates.load(campaign_id, update_id)
+    if update is None:
+        raise Refused("update-unknown", "there is no such update")
+    return update
+
+
+async def saved(unit: UpdatesUnit, update: Update) -> Update:
+    """Save the update and return it as it is loaded next."""
+    await unit.updates.save(update)
+    return replace(update, version=update.version + 1)
 
 
 async def audience_of(unit: UpdatesUnit, pledges: PledgesPosition, project: Project) -> Audience:
@@ -54,10 +118,11 @@ async def audience_of(unit: UpdatesUnit, pledges: PledgesPosition, project: Proj
 
     Both are read in one transaction: the count is moved in the same one as the sequence.
     """
+    await unit.view.pass_through()
     key = project.campaign_id
     rows = await unit.plumbing.streams.load(pledges.group, pledges.topic, [key])
     return Audience(rows[key].last_sequence, project.backers)
 
 
-async def _project(unit: UpdatesUnit, campaign_id: str) -> Project:
-    return check_may_publish((await unit.projects.load([campaign_id])).get(campaign_id))
+async def _project(unit: UpdatesUnit, campaign_id: str, kind: UpdateKind) -> Project:
+    return check_may_publish((await unit.projects.load([campaign_id])).get(campaign_id), kind)

@@ -1,13 +1,8 @@
-"""The only place that knows both a contract's event and this service's words for it."""
+"""Other services' events in this one's words."""
 
-from collections.abc import Sequence
-
-from servicekit.own_topics import Unexplained
 from sosst_contracts import funding, payouts
-from sosst_contracts import updates as events
-from sosst_contracts.codec import Decoded, Draft, decode
+from sosst_contracts.codec import Decoded
 from updates.domain.project import Profile, Verdict
-from updates.domain.update import Audience, Update, UpdateText, Visibility, excerpt
 from updates.handlers.facts import (
     ChargedBack,
     Collected,
@@ -21,10 +16,11 @@ from updates.handlers.facts import (
     Said,
     StageFailed,
     StagePaid,
+    TeamChanged,
     Unplaced,
     Withdrawn,
 )
-from updates.handlers.recover import Published
+from updates.wire.shown import shown_by
 
 CAMPAIGNS_TOPIC = funding.CampaignLaunched.topic
 PLEDGES_TOPIC = funding.PledgeCollected.topic
@@ -42,6 +38,7 @@ def heard_from(fact: Decoded) -> Heard:
         sequence=envelope.sequence or 0,
         at=envelope.time,
         said=_said(fact),
+        shown=shown_by(fact.event),
     )
 
 
@@ -49,6 +46,8 @@ def _said(fact: Decoded) -> Said | None:
     match fact.event:
         case funding.CampaignLaunched() as event:
             return Launched(_profile(event))
+        case funding.TeamChanged(members=members):
+            return TeamChanged({one.person_id: frozenset(one.roles) for one in members})
         case funding.VerdictReached(verdict=word):
             verdicts = {verdict.value: verdict for verdict in Verdict}
             return Decided(verdicts.get(word, Verdict.UNKNOWN))
@@ -56,13 +55,19 @@ def _said(fact: Decoded) -> Said | None:
             return Decided(Verdict.CANCELLED)
         case funding.PledgePlaced(amount=amount):
             return Placed(amount)
-        case funding.PledgeCollected(backer_id=backer_id, amount=amount):
-            return Collected(backer_id, amount)
+        case funding.PledgeCollected(backer_id=backer_id, amount=amount, reward_id=reward_id):
+            return Collected(backer_id, amount, reward_id or "")
         case funding.PledgeDropped(amount=amount, before_verdict=True):
             return Unplaced(amount)
         case funding.PledgeWithdrawn() as event:
             uncollected = event.before_verdict or event.standing == "late"
-            return Withdrawn(event.backer_id, event.amount, event.before_verdict, uncollected)
+            return Withdrawn(
+                event.backer_id,
+                event.amount,
+                event.before_verdict,
+                uncollected,
+                event.reward_id or "",
+            )
         case payouts.RefundSucceeded(refund_id=refund_id, amount=amount):
             return RefundSucceeded(refund_id, amount)
         case payouts.RefundPaidOtherwise(refund_id=refund_id, amount=amount):
@@ -106,46 +111,4 @@ def _profile(event: funding.CampaignLaunched) -> Profile:
         goal=event.goal,
         deadline=event.deadline,
         launched_at=event.launched_at,
-    )
-
-
-def draft(update: Update) -> Draft:
-    """Turn a published update into the event that says it, ready for the outbox."""
-    assert update.audience is not None and update.published_at is not None
-    content = update.content
-    event = events.UpdatePublished(
-        campaign_id=update.campaign_id,
-        update_id=update.update_id,
-        author_id=content.author_id,
-        kind=content.kind.value,
-        visibility=content.visibility.value,
-        texts=[_text(text, content.visibility) for text in content.texts],
-        url=update.url,
-        pledges_sequence=update.audience.pledges_sequence,
-        audience_count=update.audience.count,
-        published_at=update.published_at,
-    )
-    return Draft(event=event, occurred_at=update.published_at)
-
-
-def _text(text: UpdateText, visibility: Visibility) -> events.UpdateText:
-    return events.UpdateText(
-        language=text.language, title=text.title, excerpt=excerpt(text, visibility)
-    )
-
-
-def published_from(unexplained: Sequence[Unexplained]) -> list[Published]:
-    """Read our own facts back into publications; `draft` the other way."""
-    found = [decode(one.record) for one in unexplained]
-    told = [one.event for one in found if isinstance(one, Decoded)]
-    return [_published(event) for event in told if isinstance(event, events.UpdatePublished)]
-
-
-def _published(event: events.UpdatePublished) -> Published:
-    return Published(
-        campaign_id=event.campaign_id,
-        update_id=event.update_id,
-        audience=Audience(event.pledges_sequence, event.audience_count),
-        at=event.published_at,
-        says=lambda update: draft(update).event == event,
     )

@@ -1,0 +1,137 @@
+"""Objects in a local folder or on S3, by one library."""
+
+import io
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, ObjectStore, S3Store
+
+from servicekit.errors import DependencyAway
+from updates.ports.media import Kept, Part
+
+if TYPE_CHECKING:  # Names that are nowhere but in its types.
+    from obstore import GetOptions, GetResult, ReadableFile
+
+# Of an object on its way there are two of these in memory, and two more while it is read.
+PART_BYTES = 5 * 1024 * 1024
+CHUNK_BYTES = 64 * 1024
+TIMEOUT = "20s"
+
+
+def object_store(url: str, s3: Mapping[str, str]) -> ObjectStore:
+    """Return the store of an address: `file:///folder` or `s3://bucket/prefix`."""
+    parts = urlsplit(url)
+    if parts.scheme == "file" and not parts.netloc:
+        return LocalStore(Path(unquote(parts.path)), mkdir=True)
+    if parts.scheme == "s3" and parts.netloc:
+        plain = {"allow_http": s3.get("endpoint", "").startswith("http://"), "timeout": TIMEOUT}
+        given = {name: value for name, value in s3.items() if value}
+        prefix = parts.path.strip("/") or None
+        return S3Store(parts.netloc, prefix=prefix, config=given, client_options=plain)  # type: ignore[arg-type]
+    raise ValueError("a store is file:///folder or s3://bucket/prefix")
+
+
+class StoredObjects:
+    """`ports.MediaObjects` over a store."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    async def put(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+        sender = _Sender(chunks)
+        try:
+            with _sorted_errors():
+                await obstore.put_async(
+                    self._store, key, sender.read(), chunk_size=PART_BYTES, max_concurrency=1
+                )
+        except (DependencyAway, FileNotFoundError) as error:
+            raise sender.error or DependencyAway(f"object store: {error}") from None
+
+    async def get(self, key: str, start: int = 0, end: int | None = None) -> Part | None:
+        wanted: GetOptions = {"range": {"offset": start} if end is None else (start, end)}
+        try:
+            with _sorted_errors():
+                found = await obstore.get_async(self._store, key, options=wanted)
+        except FileNotFoundError:
+            return None
+        return Part(*found.range, found.meta["size"], _chunks(found))
+
+    def open(self, key: str) -> BinaryIO:
+        with _sorted_errors():
+            return io.BufferedReader(_Opened(obstore.open_reader(self._store, key)))
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            try:
+                with _sorted_errors():
+                    await obstore.delete_async(self._store, key)
+            except FileNotFoundError:
+                pass  # Another one was faster, or it was never there.
+
+    async def under(self, folder: str) -> list[Kept]:
+        with _sorted_errors():
+            return [
+                Kept(one["path"], one["size"], one["last_modified"])
+                async for metas in obstore.list(self._store, folder)
+                for one in metas
+            ]
+
+
+class _Sender:
+    """What is sent, and what it raised: a line that is cut is no store that is away."""
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+        self.error: Exception | None = None
+
+    async def read(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._chunks:
+                yield chunk
+        except Exception as error:
+            self.error = error
+            raise
+
+
+class _Opened(io.RawIOBase):
+    """The library's reader as Python has files."""
+
+    def __init__(self, reader: "ReadableFile") -> None:
+        self._reader = reader
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self._reader.seek(offset, whence)
+
+    def readinto(self, buffer: Any, /) -> int:
+        with _sorted_errors():
+            data = self._reader.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+async def _chunks(found: "GetResult") -> AsyncIterator[bytes]:
+    with _sorted_errors():
+        async for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
+            yield bytes(chunk)
+
+
+@contextmanager
+def _sorted_errors() -> Iterator[None]:
+    """Tell a store that is away from an object that is not there."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (BaseError, OSError) as error:
+        raise DependencyAway(f"object store: {error}") from None

@@ -1,0 +1,72 @@
+"""What campaigns owe in words, in MongoDB."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from servicekit.mongo import Database, Session, sorted_errors
+from updates.adapters.follow_up_documents import follow_up_document, follow_up_from
+from updates.adapters.mongo_stores import save_versioned
+from updates.domain.follow_up import FollowUp
+
+
+class MongoFollowUps:
+    """The collection `follow_ups`."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._follow_ups = database.collection("follow_ups")
+        self._session = session
+
+    async def load(self, campaign_ids: Collection[str]) -> dict[str, FollowUp]:
+        wanted = {"_id": {"$in": list(campaign_ids)}}
+        with sorted_errors():
+            rows = await self._follow_ups.find(wanted, session=self._session).to_list(None)
+        return {row["_id"]: follow_up_from(row) for row in rows}
+
+    async def save(self, follow_ups: Sequence[FollowUp]) -> None:
+        saved = [replace(one, version=one.version + 1) for one in follow_ups]
+        documents = [follow_up_document(one) for one in saved]
+        await save_versioned(self._follow_ups, self._session, documents)
+
+
+class MongoAskers:
+    """The collection `askers`, one document per silence and person."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._askers = database.collection("askers")
+        self._session = session
+
+    async def add(self, campaign_id: str, since: datetime, person_id: str) -> bool:
+        row = {"_id": f"{campaign_id}|{since.isoformat()}|{person_id}"}
+        with sorted_errors():
+            # Looked for first: an insert that is refused would end the transaction.
+            if await self._askers.find_one(row, session=self._session) is not None:
+                return False
+            await self._askers.insert_one(row, session=self._session)
+        return True
+
+
+class MongoFollowUpQueries:
+    """`ports.FollowUpQueries` over the same collection."""
+
+    def __init__(self, database: Database) -> None:
+        self._follow_ups = database.collection("follow_ups")
+
+    async def follow_up(self, campaign_id: str) -> FollowUp | None:
+        with sorted_errors():
+            row = await self._follow_ups.find_one({"_id": campaign_id})
+        return follow_up_from(row) if row else None
+
+    async def due_follow_ups(self, now: datetime, limit: int) -> list[str]:
+        with sorted_errors():
+            # The index names the type: without it here, MongoDB reads the whole collection.
+            due = {"next_due": {"$type": "date", "$lte": now}}
+            cursor = self._follow_ups.find(due, {"_id": 1})
+            rows = await cursor.sort([("next_due", 1)]).limit(limit).to_list(None)
+        return [row["_id"] for row in rows]
+
+    async def oldest_due_follow_up(self) -> datetime | None:
+        with sorted_errors():
+            cursor = self._follow_ups.find({"next_due": {"$type": "date"}}, {"next_due": 1})
+            rows = await cursor.sort([("next_due", 1)]).limit(1).to_list(None)
+        return rows[0]["next_due"] if rows else None

@@ -1,0 +1,14 @@
+"""Cells of CSV files that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+
+_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def inert(cell: str) -> str:
+    """Return the cell with an apostrophe before whatever a spreadsheet would compute."""
+    text = cell.replace("\x00", "")
+    return f"'{text}" if text.lstrip(" ").startswith(_BEGINNINGS) else text
+
+
+def meant(cell: str) -> str:
+    """Return what stood there before it was made inert; any other cell is as it is."""
+    return cell[1:] if cell.startswith("'") and inert(cell[1:]) == cell else cell

@@ -1,0 +1,59 @@
+"""When a creator is asked about a promised day: 30 and 7 days before it, and on it.
+
+A question is for the morning of the campaign's own zone. One whose time was over when the day was
+promised is never asked.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+DAYS_BEFORE = (30, 7, 0)
+MORNING = time(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One that is due since `at`; `asked` is what counts as asked from now on."""
+
+    days_before: int
+    at: datetime
+    asked: frozenset[int]
+
+
+def asked_at(day: date, days_before: int, zone: str) -> datetime:
+    """Return the instant of a question, in UTC."""
+    local = datetime.combine(day - timedelta(days=days_before), MORNING, ZoneInfo(zone))
+    return local.astimezone(UTC)
+
+
+def next_question(
+    day: date, asked: Collection[int], promised_at: datetime, zone: str
+) -> datetime | None:
+    """Return when the next question falls due; None where all were asked, or never will be."""
+    left = _left(day, asked, promised_at, zone)
+    return min((at for _, at in left), default=None)
+
+
+def question_due(
+    day: date, asked: Collection[int], promised_at: datetime, zone: str, now: datetime
+) -> Question | None:
+    """Return the nearest question that is due; those before it count as asked with it."""
+    due = [(days, at) for days, at in _left(day, asked, promised_at, zone) if at <= now]
+    if not due:
+        return None
+    nearest, at = min(due)
+    return Question(nearest, at, frozenset(asked) | {days for days, _ in due})
+
+
+def today_in(zone: str, now: datetime) -> date:
+    """Return the day that it is in a zone."""
+    return now.astimezone(ZoneInfo(zone)).date()
+
+
+def _left(
+    day: date, asked: Collection[int], promised_at: datetime, zone: str
+) -> list[tuple[int, datetime]]:
+    times = [(days, asked_at(day, days, zone)) for days in DAYS_BEFORE if days not in asked]
+    return [(days, at) for days, at in times if at > promised_at]

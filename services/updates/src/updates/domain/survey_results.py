@@ -1,0 +1,74 @@
+"""What a survey's answers come to: counts and words by question, hidden while they are few."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from updates.domain.survey import Question, QuestionKind, Survey, Values
+
+# With fewer answers somebody who knows the backers could tell who said what.
+FEWEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer; `person` is known of a named survey only, `key` is then the same.
+
+    Of an anonymous one the key is made of a secret that its writer alone holds (0031).
+    """
+
+    key: str
+    values: Values
+    person: str | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """One question's answers; `hidden` while they are too few to be shown."""
+
+    question: Question
+    answers: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    words: list[str] = field(default_factory=list)
+    hidden: bool = False
+
+    @property
+    def mean(self) -> float | None:
+        """Return the mean of a scale."""
+        if self.question.kind is not QuestionKind.SCALE or not self.answers:
+            return None
+        return sum(int(value) * count for value, count in self.counts.items()) / self.answers
+
+    @property
+    def rows(self) -> list[tuple[str, int]]:
+        """Return each option or step with how many chose it, in the order of the question."""
+        question = self.question
+        if question.kind is QuestionKind.SCALE:
+            steps = [str(step) for step in range(question.low, question.high + 1)]
+            return [(step, self.counts[step]) for step in steps]
+        return [(option, self.counts[option]) for option in question.options]
+
+
+def tallies(survey: Survey, answers: Iterable[Answer]) -> list[Tally]:
+    """Add up all answers, a tally for each question in its order."""
+    found = {one.question_id: Tally(one) for one in survey.form.questions}
+    for answer in answers:
+        for question_id, value in answer.values.items():
+            tally = found[question_id]
+            tally.answers += 1
+            if tally.question.kind is QuestionKind.TEXT:
+                tally.words.append(str(value))
+            else:
+                tally.counts.update(value if isinstance(value, tuple) else (str(value),))
+    return [_shown(survey, tally) for tally in found.values()]
+
+
+def may_show_rows(survey: Survey, answers: int) -> bool:
+    """Whether whole answers may be shown, one below the other."""
+    return survey.form.named or answers >= FEWEST
+
+
+def _shown(survey: Survey, tally: Tally) -> Tally:
+    if survey.form.named or tally.answers >= FEWEST:
+        return tally
+    return Tally(tally.question, tally.answers, hidden=True)

@@ -1,0 +1,34 @@
+"""The clock moves what a campaign owes in words: reminders, terms that end, steps of silence."""
+
+from datetime import datetime
+
+from updates.domain.errors import Refused
+from updates.domain.follow_up import FollowUpTerms, take_time
+from updates.domain.update import Audience
+from updates.handlers.follow_up import load_follow_up
+from updates.handlers.publish import PledgesPosition, audience_of
+from updates.ports.unit import UpdatesUnit
+
+
+async def follow(
+    unit: UpdatesUnit,
+    pledges: PledgesPosition,
+    terms: FollowUpTerms,
+    campaign_id: str,
+    now: datetime,
+) -> int:
+    """Take the steps of a campaign that are due; return how many facts came of it."""
+    before = await load_follow_up(unit, campaign_id)
+    if before.next_due is None or before.next_due > now:
+        return 0
+    moved, facts = take_time(before, await _audience(unit, pledges, campaign_id), terms, now)
+    await unit.follow_ups.save([moved])
+    await unit.facts.add(facts)
+    return len(facts)
+
+
+async def _audience(unit: UpdatesUnit, pledges: PledgesPosition, campaign_id: str) -> Audience:
+    project = (await unit.projects.load([campaign_id])).get(campaign_id)
+    if project is None:
+        raise Refused("campaign-unknown", "there is no such campaign")
+    return await audience_of(unit, pledges, project)

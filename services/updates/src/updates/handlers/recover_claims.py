@@ -1,0 +1,100 @@
+"""Claims and surveys after a restored backup, brought on by their own facts, silently."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from servicekit.units import UnitsOfWork
+from updates.domain.claim import Claim, Subject
+from updates.domain.survey import Reminding, Survey, SurveyState, close, open_survey
+from updates.domain.update import Audience
+from updates.ports.unit import UpdatesUnit
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimTold:
+    """One fact of a claim; `bring` moves what is known, or makes it anew from its subject."""
+
+    campaign_id: str
+    claim_id: str
+    pledge_id: str
+    backer_id: str
+    bring: Callable[[Claim | None, Subject | None], Claim | None]
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyTold:
+    """One fact of a survey: opened to an audience, a reminder's number, or closed."""
+
+    campaign_id: str
+    survey_id: str
+    at: datetime
+    opened: Audience | None = None
+    reminder: int = 0
+    closed: bool = False
+
+
+async def claims_again(units: UnitsOfWork[UpdatesUnit], told: Sequence[ClaimTold]) -> list[str]:
+    """Bring each claim to where its facts have it; return a line for each."""
+    by_claim: dict[tuple[str, str], list[ClaimTold]] = {}
+    for one in told:
+        by_claim.setdefault((one.campaign_id, one.claim_id), []).append(one)
+    return [await units.run(partial(_claim_again, told=facts)) for facts in by_claim.values()]
+
+
+async def _claim_again(unit: UpdatesUnit, told: Sequence[ClaimTold]) -> str:
+    first = told[0]
+    name = f"claim {first.claim_id} of {first.campaign_id}"
+    known = claim = await unit.claims.load(first.campaign_id, first.claim_id)
+    subject = await _subject(unit, first)
+    for one in told:
+        claim = one.bring(claim, subject)
+    if claim is None:
+        return f"{name}: its backer must open it again under another id; the pledge is not known"
+    if claim != known:
+        await unit.claims.save(claim)
+    return f"{name}: {claim.state}; what was written in it since the backup is lost"
+
+
+async def _subject(unit: UpdatesUnit, told: ClaimTold) -> Subject | None:
+    place = (told.campaign_id, told.pledge_id)
+    pledge = (await unit.pledges.load([place])).get(place)
+    if pledge is None or pledge.promise is None:
+        return None
+    promise = pledge.promise
+    return Subject(
+        pledge.pledge_id,
+        promise.backer_id,
+        promise.reward_id,
+        None,
+        promise.amount,
+        promise.currency,
+    )
+
+
+async def surveys_again(units: UnitsOfWork[UpdatesUnit], told: Sequence[SurveyTold]) -> list[str]:
+    """Bring each survey to where its facts have it; return a line for each fact."""
+    return [await units.run(partial(_survey_again, told=one)) for one in told]
+
+
+async def _survey_again(unit: UpdatesUnit, told: SurveyTold) -> str:
+    name = f"survey {told.survey_id} of {told.campaign_id}"
+    known = await unit.surveys.load(told.campaign_id, told.survey_id)
+    if known is None:
+        return f"{name}: its creator must write and open it again; nobody is told again"
+    survey = _brought(known, told)
+    if survey != known:
+        await unit.surveys.save(survey)
+    return f"{name}: {survey.state}; answers given since the backup are lost"
+
+
+def _brought(survey: Survey, told: SurveyTold) -> Survey:
+    if told.opened is not None and survey.state is SurveyState.DRAFT:
+        return open_survey(survey, told.opened, told.at)
+    if told.closed and survey.state is SurveyState.OPEN:
+        return close(survey, 0, told.at)[0]
+    if told.reminder > survey.reminding.number and survey.state is SurveyState.OPEN:
+        # Looked at by the sweep at once, which finds that this reminder was told.
+        return replace(survey, reminding=Reminding(told.reminder), next_due=told.at)
+    return survey

@@ -1,0 +1,41 @@
+"""What is kept of what campaigns owe their backers in words."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from updates.domain.follow_up import FollowUp
+
+
+class FollowUps(Protocol):
+    """One per campaign, bound to one transaction."""
+
+    async def load(self, campaign_ids: Collection[str]) -> dict[str, FollowUp]:
+        """Return those that are there."""
+        ...
+
+    async def save(self, follow_ups: Sequence[FollowUp]) -> None:
+        """Insert new ones (version 0) or replace loaded ones; `Conflict` if saved since."""
+        ...
+
+
+class Askers(Protocol):
+    """Who has asked during which silence, bound to one transaction; shown to nobody."""
+
+    async def add(self, campaign_id: str, since: datetime, person_id: str) -> bool:
+        """Keep that the person has asked; return False where it was kept before."""
+        ...
+
+
+class FollowUpQueries(Protocol):
+    """Reads outside a transaction."""
+
+    async def follow_up(self, campaign_id: str) -> FollowUp | None: ...
+
+    async def due_follow_ups(self, now: datetime, limit: int) -> list[str]:
+        """Return campaigns of which something is due by now, the longest overdue first."""
+        ...
+
+    async def oldest_due_follow_up(self) -> datetime | None:
+        """Return when the first of them is due, None if nothing is."""
+        ...

@@ -1,0 +1,1 @@
+"""Timed work of updates, a module for each subject."""

@@ -1,0 +1,53 @@
+"""Creators are asked about promises whose day is near; how many are past is measured."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from servicekit.errors import Conflict
+from servicekit.units import UnitsOfWork
+from updates.handlers.plans import ask_about_due
+from updates.metrics import PROMISE_MOVES, PROMISES
+from updates.ports.plans import PlanQueries
+from updates.ports.unit import UpdatesUnit
+
+PAGE = 100
+# So long after midnight in UTC a day ends where it ends last.
+LAST_ZONE = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class AskAboutPromises:
+    """Asks what is due in each plan, also what fell due while nothing ran."""
+
+    units: UnitsOfWork[UpdatesUnit]
+    queries: PlanQueries
+
+    async def __call__(self, now: datetime) -> int:
+        """Return how many questions were asked; another instance may be faster for any plan."""
+        return sum([await self._ask(one, now) for one in await self.queries.due_plans(now, PAGE)])
+
+    async def oldest_due(self) -> datetime | None:
+        """Return when the first of them is due."""
+        return await self.queries.oldest_due_plan()
+
+    async def _ask(self, campaign_id: str, now: datetime) -> int:
+        try:
+            return await self.units.run(lambda unit: ask_about_due(unit, campaign_id, now))
+        except Conflict:
+            return 0  # Somebody asked, moved or answered meanwhile; the next look sees.
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurePromises:
+    """Says how many promised days lie ahead and are past, and how many were moved."""
+
+    queries: PlanQueries
+
+    async def __call__(self, now: datetime) -> int:
+        """Count them; 0, so that it rests between."""
+        counts = await self.queries.promises((now - LAST_ZONE).date())
+        PROMISES.labels("ahead").set(counts.ahead)
+        PROMISES.labels("past").set(counts.past)
+        PROMISE_MOVES.labels("earlier").set(counts.earlier)
+        PROMISE_MOVES.labels("later").set(counts.later)
+        return 0

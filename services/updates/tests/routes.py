@@ -1,0 +1,51 @@
+"""The routes of updates over a service's stores, asked as a caller asks them."""
+
+import httpx
+from fastapi import FastAPI
+
+from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.tokens import Caller
+from servicekit.access import Guard
+from servicekit.link_tokens import LinkTokenVerifier
+from servicekit.problems import install_problems
+from services.updates.tests.conftest import DESK, QUESTIONS, UpdatesService
+from updates.consumer import PLEDGES
+from updates.handlers.questionnaires import QuestionnaireDesk
+from updates.http import build_api
+from updates.http.media import MediaShelf
+
+
+def api_of(
+    service: UpdatesService,
+    *,
+    guard: Guard | None = None,
+    questions: QuestionnaireDesk = QUESTIONS,
+    media: MediaShelf | None = None,
+    links: LinkTokenVerifier | None = None,
+) -> FastAPI:
+    """Return all routes; without a place for files there are none for files."""
+    api = build_api(
+        guard or unit_guard(),
+        service.units,
+        service.queries,
+        service.clock,
+        PLEDGES,
+        service.claims,
+        DESK,
+        service.surveys,
+        service.comments,
+        service.reports,
+        service.questionnaires,
+        questions,
+        media=media,
+        links=links,
+    )
+    install_problems(api)
+    return api
+
+
+def client_of(api: FastAPI, caller: Caller | None = None) -> httpx.AsyncClient:
+    """Return a client of the routes, who is this caller wherever no other is named."""
+    headers = {} if caller is None else bearer(caller)
+    transport = httpx.ASGITransport(api)
+    return httpx.AsyncClient(transport=transport, base_url="http://updates", headers=headers)

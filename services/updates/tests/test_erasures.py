@@ -1,0 +1,180 @@
+"""People who were erased: what they said here before is gone, and nothing brings it back."""
+
+from datetime import timedelta
+
+import pytest
+
+from infra.sandbox.issuer.testing import bearer
+from servicekit.mongo import Database
+from services.updates.tests.conftest import (
+    NOW,
+    QUESTIONS,
+    SEALER,
+    UpdatesService,
+    memory_service,
+    mongodb_over,
+)
+from services.updates.tests.routes import api_of, client_of
+from services.updates.tests.test_comments import comment, say
+from services.updates.tests.test_handlers import CONTENT, publish, write
+from services.updates.tests.test_questionnaires import (
+    ANNA,
+    BODY,
+    CAMPAIGN,
+    CANARY,
+    MINE,
+    OWNER,
+    QUESTIONNAIRE,
+    REPLY,
+    asked,
+    done,
+    last_notice,
+    met,
+    says,
+    sweep,
+)
+from services.updates.tests.test_recover import recover
+from services.updates.tests.test_tracking_handlers import REWARD
+from sosst_contracts.notifier import PersonErased
+from updates.domain.comment import Comment
+from updates.domain.delivery_plan import Step
+from updates.domain.reward_reply import RewardReply
+from updates.handlers.questionnaires import ExportedReply, seal_again, take_export
+
+LATER = NOW + timedelta(hours=1)
+
+
+def erased(person_id: str = "anna", number: int = 1) -> tuple[PersonErased, int]:
+    return PersonErased(person_id=person_id, erased_at=NOW + timedelta(minutes=number)), number
+
+
+async def reply_of(service: UpdatesService, person: str = "anna") -> RewardReply:
+    place = (CAMPAIGN, f"p-{person}")
+    return (await service.units.run(lambda unit: unit.replies.load([place])))[place]
+
+
+async def comments(service: UpdatesService) -> dict[str, Comment]:
+    found = await service.comments.comments(CAMPAIGN, "u1", None, 10)
+    return {one.comment_id: one for one in found}
+
+
+async def exported(service: UpdatesService, name: str) -> list[ExportedReply]:
+    about = (CAMPAIGN, REWARD, name, "sender-1", service.clock.now())
+    return (await service.units.run(lambda unit: take_export(unit, QUESTIONS, *about))).rows
+
+
+async def test_an_erased_person_leaves_neither_address_nor_words(service: UpdatesService) -> None:
+    """Others' stay, as does what the team said; whoever comes back later is not erased again."""
+    await met(service)
+    await asked(service)
+    for person in ("anna", "ben"):
+        await says(service, person)
+    await write(service, CONTENT)
+    await publish(service)
+    for said in (
+        comment("c1"),
+        comment("c2", author="ben"),
+        comment("c3", by_team=True, written_at=NOW),
+    ):
+        await say(service, said)
+    await done(service, Step.START)
+    assert [row.reply.pledge_id for row in await exported(service, "e1")] == ["p-anna", "p-ben"]
+    await service.hear(erased())
+    gone = await reply_of(service)
+    assert gone.sealed is None and gone.replied_at is None and gone.asked_at is None
+    assert (await reply_of(service, "ben")).sealed is not None
+    # The export of before is on record, with its pledges, and says nothing of hers any more.
+    assert [row.words is None for row in await exported(service, "e1")] == [True, False]
+    assert [row.reply.pledge_id for row in await exported(service, "e2")] == ["p-ben"]
+    left = await comments(service)
+    assert (left["c1"].text, left["c1"].readable) == ("", False)
+    assert left["c2"].readable and left["c3"].text
+    # Described again by the platform she replies anew; what was heard is heard from zero.
+    service.clock.advance(hours=1)
+    again = await says(service)
+    await service.hear(erased())
+    assert (await reply_of(service)).replied_at == again.replied_at == LATER
+    await service.hear(erased(number=2))
+    assert (await reply_of(service)).sealed is not None
+
+
+async def test_nothing_that_is_done_to_replies_brings_one_back(service: UpdatesService) -> None:
+    """Sealed again, asked again, noticed, swept: what was erased stays so."""
+    await met(service)
+    await asked(service)
+    await says(service)
+    await service.hear(erased())
+    await sweep(service)
+    await last_notice(service)
+    await sweep(service)
+    page = await service.questionnaires.sealed_otherwise("another key", None, 10)
+    assert page == [] and await service.units.run(lambda unit: seal_again(unit, SEALER, page)) == 0
+    assert (await reply_of(service)).sealed is None
+
+
+@pytest.mark.trap(23)
+async def test_a_restored_backup_forgets_again_whom_it_knows_again() -> None:
+    """What notifier told is read again behind the backup; `recover` writes no words."""
+    lived, restored = memory_service(), memory_service()
+    for service in (lived, restored):
+        await met(service)
+        await asked(service)
+        await says(service)
+    await lived.hear(erased())
+    await sweep(lived)
+    await recover(restored, lived)
+    await restored.hear(erased())
+    assert (await reply_of(restored)).sealed is None
+
+
+async def test_no_sealed_word_of_an_erased_person_is_left_in_the_database(
+    database: Database,
+) -> None:
+    """Not under another name either: no document holds the box, or the comment."""
+    service = mongodb_over(database)
+    await met(service)
+    await asked(service)
+    box = (await says(service)).sealed
+    await write(service, CONTENT)
+    await publish(service)
+    await say(service, comment("c1"))
+    assert box is not None and await _holding(database, box.box, "Bravo") == {
+        "reward_replies",
+        "comments",
+    }
+    await service.hear(erased())
+    assert await _holding(database, box.box, "Bravo") == set()
+
+
+async def _holding(database: Database, box: bytes, words: str) -> set[str]:
+    names = ("reward_replies", "comments", "outbox", "audit", "set_aside")
+    found = set()
+    for name in names:
+        rows = await database.collection(name).find({}).to_list(None)
+        if any(str(box) in str(row) or words in str(row) for row in rows):
+            found.add(name)
+    return found
+
+
+async def test_a_backer_takes_a_reply_back_until_it_is_locked() -> None:
+    """Nothing of it is left, twice is once, it may be given anew; nobody else takes it back."""
+    service = memory_service()
+    await met(service)
+    async with client_of(api_of(service)) as http:
+        await http.put(QUESTIONNAIRE, json=BODY, headers=bearer(OWNER))
+        await http.put(MINE, json=REPLY, headers=bearer(ANNA))
+        assert (await http.delete(MINE, headers=bearer(OWNER))).status_code in (403, 404)
+        assert CANARY in (await http.get(MINE, headers=bearer(ANNA))).text
+        for _ in range(2):
+            taken = await http.delete(MINE, headers=bearer(ANNA))
+            assert (taken.status_code, taken.json()["choices"]) == (200, None)
+            assert taken.headers["cache-control"] == "no-store"
+        assert (await reply_of(service)).sealed is None
+        again = await http.put(MINE, json=REPLY, headers=bearer(ANNA))
+        assert again.status_code == 200
+        await http.post(f"{QUESTIONNAIRE}/last-notice", headers=bearer(OWNER))
+        await sweep(service)
+        service.clock.advance(hours=49)
+        locked = await http.delete(MINE, headers=bearer(ANNA))
+        assert (locked.status_code, locked.json()["type"]) == (409, "/problems/reply-locked")
+        assert (await reply_of(service)).sealed is not None
