@@ -2,27 +2,45 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from notifier import wire
+from fastapi import FastAPI
+
+from notifier.adapters.webhook_secrets import DerivedWebhookSecrets
 from notifier.consumer import PLEDGES, subscriptions
 from notifier.domain.chunk import RECIPIENTS_MAX
-from notifier.handlers.hear import PLAN, PUBLISH_CHUNK, PUBLISH_ONE
+from notifier.handlers.address import AddressChunks
+from notifier.handlers.cut import CutCauses
+from notifier.handlers.email_work import EMAIL, begin_emails
+from notifier.handlers.hear import ADDRESS, PLAN, PUBLISH_CHUNK, PUBLISH_ONE
 from notifier.handlers.plan import CHUNKS_PAGE, PlanCauses
 from notifier.handlers.publish import PublishChunks
-from notifier.ports import Audience, NotifierUnit, Queries
+from notifier.handlers.replay import REPLAY, ReplayCauses
+from notifier.handlers.send_emails import SendEmails
+from notifier.handlers.would_be_told import WouldBeTold
+from notifier.http import MailRoutes, build_api
+from notifier.http.own_pages import OwnPages
+from notifier.http.webhooks import Webhooks
+from notifier.ports.queries import Queries
+from notifier.ports.unit import Audience, NotifierUnit
+from notifier.ports.webhooks import EndpointQueries
 from notifier.sweeps import CloseCauses
+from notifier.wire import told
+from notifier.wire.webhooks import FEED_TOPICS, FEED_TYPES
+from servicekit.access import Guard
 from servicekit.clock import Clock, ManualClock
 from servicekit.consume import BatchConsumer
 from servicekit.loops import Pulse
 from servicekit.memory import MemoryDatabase
 from servicekit.ordering import Incoming
 from servicekit.outbox import MemoryOutbox, OutboxQueue
+from servicekit.problems import install_problems
 from servicekit.publish import MemoryLog, Publisher
 from servicekit.units import UnitsOfWork
 from servicekit.work import MemoryWorkQueue, WorkQueue
 from services.notifier.tests.fakes import MemoryAudience, MemoryQueries, memory_units
+from services.notifier.tests.fakes_webhooks import MemoryEndpointQueries, MemoryFeed
 from sosst_contracts.codec import Decoded, Draft, Record, decode
 from sosst_contracts.event import Event
 from sosst_contracts.funding import PledgeCollected, PledgeWithdrawn, VerdictReached
@@ -32,6 +50,7 @@ from sosst_contracts.updates import UpdatePublished
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CAMPAIGN = "campaign-1"
+WEBHOOK_SECRETS = DerivedWebhookSecrets(["k" * 32])
 
 
 @dataclass(slots=True)
@@ -45,14 +64,32 @@ class Notifier:
     outbox: OutboxQueue
     publisher: Publisher
     clock: Clock
+    endpoints: EndpointQueries
+    feed: MemoryFeed = field(default_factory=lambda: MemoryFeed(FEED_TOPICS))
     partitions: int = 4
     lease_seconds: float = 10
     recipients_max: int = RECIPIENTS_MAX
     chunks_page: int = CHUNKS_PAGE
+    # Set by who tries the channel e-mail; without it no work for it is offered.
+    emails: SendEmails | None = None
+
+    @property
+    def cut(self) -> CutCauses:
+        return CutCauses(self.audience, self.partitions, self.recipients_max)
+
+    def api(
+        self, guard: Guard, mail: MailRoutes | None = None, own_pages: OwnPages | None = None
+    ) -> FastAPI:
+        """Return the application over these parts."""
+        webhooks = Webhooks(self.endpoints, self.feed, WEBHOOK_SECRETS, FEED_TYPES)
+        dry = WouldBeTold(self.units, self.cut, PLEDGES, self.clock, mail is not None)
+        api = build_api(guard, self.units, self.queries, self.clock, webhooks, mail, dry, own_pages)
+        install_problems(api)
+        return api
 
     async def hear(self, *records: Record) -> None:
         """Read the records as batches, topic by topic, in the order given."""
-        for subscription in subscriptions(self.clock):
+        for subscription in subscriptions(self.clock, self.partitions):
             mine = [
                 Incoming(r, 0, i) for i, r in enumerate(records) if r.topic == subscription.topic
             ]
@@ -61,22 +98,36 @@ class Notifier:
 
     async def plan(self) -> None:
         """Perform the plans that are due."""
-        planner = PlanCauses(
-            self.units,
-            self.audience,
-            PLEDGES,
-            self.partitions,
-            self.clock,
-            self.recipients_max,
-            self.chunks_page,
-        )
+        planner = PlanCauses(self.units, self.cut, PLEDGES, self.clock, self.chunks_page)
         for claim in await self.queue.claim(PLAN, self.clock.now(), 10, self.lease_seconds):
             await planner(claim)
+
+    async def replay(self) -> None:
+        """Perform the replays that are due."""
+        replays = ReplayCauses(
+            self.units, self.queries, self.cut, self.clock, self.emails is not None
+        )
+        for claim in await self.queue.claim(REPLAY, self.clock.now(), 10, self.lease_seconds):
+            await replays(claim)
+
+    async def address(self) -> None:
+        """Find out who has the roles that are told."""
+        finding = AddressChunks(self.units, self.clock)
+        for claim in await self.queue.claim(ADDRESS, self.clock.now(), 10, self.lease_seconds):
+            await finding(claim)
 
     async def publish(self) -> bool:
         """Publish one group of each kind of chunk."""
         worked = [await self._chunks(kind).publish_some() for kind in (PUBLISH_CHUNK, PUBLISH_ONE)]
         return any(worked)
+
+    async def write(self, claims: int = 10) -> int:
+        """Send one slice of each chunk that is due; return of how many."""
+        assert self.emails is not None
+        found = await self.queue.claim(EMAIL, self.clock.now(), claims, self.lease_seconds)
+        for claim in found:
+            await self.emails(claim)
+        return len(found)
 
     async def sweep(self) -> None:
         await CloseCauses(self.units, self.queries)(self.clock.now())
@@ -93,9 +144,10 @@ class Notifier:
             units=self.units,
             queue=self.queue,
             publisher=self.publisher,
-            render=wire.records_of,
+            render=told.records_of,
             partitions=self.partitions,
             clock=self.clock,
+            follow=begin_emails if self.emails else None,
         )
 
 
@@ -114,6 +166,7 @@ def memory_notifier(
         outbox=MemoryOutbox(database, clock),
         publisher=log or MemoryLog(24),
         clock=clock,
+        endpoints=MemoryEndpointQueries(database),
     )
 
 
@@ -121,6 +174,7 @@ async def settle(notifier: Notifier) -> None:
     """Let every piece of work that can be done be done."""
     for _ in range(50):
         await notifier.plan()
+        await notifier.address()
         worked = await notifier.publish()
         await notifier.sweep()
         if not worked and not await notifier.queries.incomplete(1):
@@ -132,8 +186,16 @@ async def settle(notifier: Notifier) -> None:
 
 
 def collected(sequence: int, backer: str, campaign: str = CAMPAIGN, **changes: object) -> Record:
-    """A collected pledge of this backer at this place of the campaign's pledges."""
-    values = {"campaign_id": campaign, "backer_id": backer, "pledge_id": f"pledge-{sequence}"}
+    """A collected pledge of this backer at this place of the campaign's pledges.
+
+    Its money came after whatever is told, unless a test says otherwise.
+    """
+    values = {
+        "campaign_id": campaign,
+        "backer_id": backer,
+        "pledge_id": f"pledge-{sequence}",
+        "captured_at": NOW + timedelta(hours=1),
+    }
     return Draft(sample(PledgeCollected, **(values | changes)), NOW).seal(sequence)
 
 
@@ -153,7 +215,12 @@ def verdict(as_of: int, sequence: int = 1, campaign: str = CAMPAIGN) -> Record:
 
 
 def update(
-    as_of: int, count: int, sequence: int = 1, campaign: str = CAMPAIGN, update_id: str = "update-1"
+    as_of: int,
+    count: int,
+    sequence: int = 1,
+    campaign: str = CAMPAIGN,
+    update_id: str = "update-1",
+    **changes: object,
 ) -> Record:
     event = sample(
         UpdatePublished,
@@ -162,6 +229,7 @@ def update(
         pledges_sequence=as_of,
         audience_count=count,
         published_at=NOW,
+        **changes,
     )
     return Draft(event, NOW).seal(sequence)
 
@@ -172,6 +240,7 @@ def refunded(backer: str, sequence: int, refund: str | None = None) -> Record:
         campaign_id=CAMPAIGN,
         backer_id=backer,
         refund_id=refund or f"refund-{sequence}",
+        fully_refunded=False,
         succeeded_at=NOW + timedelta(seconds=sequence),
     )
     return Draft(event, NOW).seal(sequence)

@@ -6,10 +6,11 @@ import pytest
 
 from infra.servicekit.tests.lent import LentDatabases
 from notifier.adapters.mongo_stores import MongoAudience
+from notifier.adapters.mongo_webhooks import MongoEndpointQueries
 from notifier.adapters.queries import MongoQueries
 from notifier.adapters.schema import SCHEMA
 from notifier.app import bind
-from notifier.ports import NotifierUnit
+from notifier.ports.unit import NotifierUnit
 from servicekit.clock import ManualClock
 from servicekit.mongo import Database
 from servicekit.outbox import MongoOutboxQueue
@@ -40,6 +41,7 @@ def mongo_notifier(database: Database) -> Notifier:
         outbox=MongoOutboxQueue(database),
         publisher=MemoryLog(24),
         clock=clock,
+        endpoints=MongoEndpointQueries(database),
     )
 
 

@@ -2,18 +2,58 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from notifier import wire
 from notifier.adapters.facts import OutboxFacts
-from notifier.domain.cause import Cause, CauseState, Totals, Withdrawal
-from notifier.domain.chunk import Chunk, ChunkState, Member, withdraw
-from notifier.ports import Departure, InboxEntry, Membership, NotifierUnit
+from notifier.domain.audience import Consent, Ending
+from notifier.domain.cause import Cause, CauseState, Told, Totals, Withdrawal
+from notifier.domain.chunk import (
+    ENDED,
+    Chunk,
+    ChunkState,
+    Member,
+    forget,
+    totals_of,
+    withdraw,
+)
+from notifier.domain.delivery import Channel, Delivery
+from notifier.domain.kind import ToldAs, is_emergency
+from notifier.domain.person import Person
+from notifier.domain.suppression import Suppression, address_digest
+from notifier.ports.audience import Returned
+from notifier.ports.queries import InboxEntry, OpenCauses, RoleTotals
+from notifier.ports.unit import Departure, Membership, NotifierUnit
+from notifier.wire import told
+from notifier.wire.erasures import erased
 from servicekit.clock import Clock
 from servicekit.errors import Conflict
 from servicekit.memory import MemoryDatabase
 from servicekit.units import MemoryUnitsOfWork, Plumbing
+from services.notifier.tests.fakes_audience import (
+    MemoryConsents,
+    MemoryEndings,
+    MemoryReturnedPledges,
+)
+from services.notifier.tests.fakes_email import (
+    MemoryDeliveries,
+    MemoryEmailQueries,
+    MemoryMailed,
+    MemorySuppressions,
+    MemoryTitles,
+    MemoryUnsubscriptions,
+)
+from services.notifier.tests.fakes_follows import MemoryFollows
+from services.notifier.tests.fakes_hidden_updates import MemoryHiddenUpdates
+from services.notifier.tests.fakes_people import MemoryPeople, MemoryReaders
+from services.notifier.tests.fakes_personal_links import MemoryRevocations
+from services.notifier.tests.fakes_preferences import MemoryPreferences
+from services.notifier.tests.fakes_replays import MemoryReplays
+from services.notifier.tests.fakes_unreached import (
+    MemoryUnreachedMessages,
+    MemoryUnreachedQueries,
+)
+from services.notifier.tests.fakes_webhooks import MemoryWebhookEndpoints
 
 PAGE = 2
 
@@ -27,6 +67,22 @@ class MemoryMemberships:
         for one in memberships:
             self._memberships.setdefault((one.campaign_id, one.pledge_id), one)
 
+    async def already(self, campaign_id: str, backer_id: str, until: int) -> bool:
+        mine = [m for m in self._memberships.values() if m.backer_id == backer_id]
+        return any(m.campaign_id == campaign_id and m.joined <= until for m in mine)
+
+    async def behind(
+        self, campaign_id: str, sequence: int, captured_until: datetime
+    ) -> list[Membership]:
+        joined = [m for m in self._memberships.values() if m.campaign_id == campaign_id]
+        return [
+            one
+            for one in joined
+            if one.joined > sequence
+            and one.captured_at is not None
+            and one.captured_at <= captured_until
+        ]
+
     async def leave(self, departures: Sequence[Departure]) -> None:
         for one in departures:
             self._departures.setdefault((one.campaign_id, one.pledge_id), one)
@@ -38,6 +94,10 @@ class MemoryCauses:
 
     async def load(self, names: Collection[str]) -> dict[str, Cause]:
         return {name: self._causes[name] for name in names if name in self._causes}
+
+    async def of_campaigns(self, campaign_ids: Collection[str], since: datetime) -> list[Cause]:
+        mine = [c for c in self._causes.values() if c.told.campaign_id in campaign_ids]
+        return [cause for cause in mine if cause.heard_at >= since]
 
     async def save(self, causes: Sequence[Cause]) -> None:
         for cause in causes:
@@ -64,6 +124,13 @@ class MemoryChunks:
             if self._chunks[one].state is ChunkState.PENDING:
                 self._chunks[one] = replace(self._chunks[one], state=ChunkState.DONE)
 
+    async def told_of(self, told: Told, people: Collection[str]) -> set[str]:
+        mine = [c for c in self._chunks.values() if c.told.cause == told.cause]
+        return {one for chunk in mine for one in chunk.recipients} & set(people)
+
+    async def address(self, chunk: Chunk) -> None:
+        self._chunks[chunk.chunk_id] = chunk
+
     async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> None:
         for name, chunk in list(self._chunks.items()):
             if any(
@@ -72,17 +139,37 @@ class MemoryChunks:
             ):
                 self._chunks[name] = withdraw(chunk)
 
+    async def forget(self, recipients: Collection[str]) -> None:
+        for name, chunk in list(self._chunks.items()):
+            if chunk.partition is None and set(recipients) & set(chunk.recipients):
+                told = replace(chunk.told, content={})
+                self._chunks[name] = replace(chunk, told=told)
+
+    async def shed(self, chunk_ids: Collection[str]) -> None:
+        for name in chunk_ids:
+            if self._chunks[name].state in ENDED:
+                self._chunks[name] = forget(self._chunks[name])
+
     async def totals(self, cause: str) -> Totals:
-        return _totals(_planned_for(self._chunks, cause))
+        return totals_of(_planned_for(self._chunks, cause))
 
 
 class MemoryCreators:
     def __init__(self, database: MemoryDatabase) -> None:
         self._creators: dict[str, str] = database.table("creators")
+        self._teams: dict[str, Sequence[str]] = database.table("teams")
 
     async def add(self, creators: Mapping[str, str]) -> None:
         for campaign_id, creator_id in creators.items():
             self._creators.setdefault(campaign_id, creator_id)
+
+    async def set_teams(self, teams: Mapping[str, Sequence[str]]) -> None:
+        known = {one: members for one, members in teams.items() if one in self._creators}
+        self._teams.update(known)
+
+    async def team(self, campaign_id: str) -> list[str] | None:
+        creator = self._creators.get(campaign_id)
+        return None if creator is None else [creator, *self._teams.get(campaign_id, ())]
 
 
 class MemoryAudience:
@@ -92,6 +179,9 @@ class MemoryAudience:
         self._memberships: dict[Any, Membership] = database.table("memberships")
         self._departures: dict[Any, Departure] = database.table("departures")
         self._chunks: dict[str, Chunk] = database.table("chunks")
+        self._endings: dict[str, Ending] = database.table("endings")
+        self._returned: dict[tuple[str, str], Returned] = database.table("returned")
+        self._consents = MemoryConsents(database)
         self.chunks_until_crash: int | None = None
 
     async def members(self, campaign_id: str, until: int) -> AsyncIterator[list[Member]]:
@@ -106,6 +196,27 @@ class MemoryAudience:
         for begin in range(0, len(found), PAGE):
             yield found[begin : begin + PAGE]
 
+    async def ending(self, campaign_id: str) -> Ending | None:
+        return self._endings.get(campaign_id)
+
+    async def refunded(self, campaign_id: str, until: int) -> set[str]:
+        back = {place for place, one in self._returned.items() if not one.again}
+        mine = [
+            ((m.campaign_id, m.pledge_id) in back, m.backer_id)
+            for m in self._memberships.values()
+            if m.campaign_id == campaign_id and m.joined <= until
+        ]
+        return {who for _, who in mine} - {who for returned, who in mine if not returned}
+
+    async def consenting(self, campaign_id: str, choices: Collection[Consent]) -> set[str]:
+        return set(await self._consents.among(campaign_id, choices))
+
+    async def with_rewards(
+        self, campaign_id: str, until: int, rewards: Collection[str]
+    ) -> set[str]:
+        mine = [m for m in self._memberships.values() if m.campaign_id == campaign_id]
+        return {m.backer_id for m in mine if m.joined <= until and m.reward_id in rewards}
+
     async def store(self, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:
             if self.chunks_until_crash is not None:
@@ -119,12 +230,22 @@ class Crashed(BaseException):
     """Stands for kill -9: no handler may catch it."""
 
 
-class MemoryQueries:
+class MemoryQueries(MemoryUnreachedQueries):
     def __init__(self, database: MemoryDatabase) -> None:
+        super().__init__(database)
         self._causes: dict[str, Cause] = database.table("causes")
         self._chunks: dict[str, Chunk] = database.table("chunks")
+        self._email = MemoryEmailQueries(database)
+        self._deliveries = MemoryDeliveries(database)
         self._readers: dict[str, datetime] = database.table("readers")
+        self._people: dict[str, Person] = database.table("people")
+        self._hidden: dict[tuple[str, str], datetime] = database.table("hidden")
+        self._suppressions: dict[str, Suppression] = database.table("suppressions")
         self._creators: dict[str, str] = database.table("creators")
+        self._hidden_updates = MemoryHiddenUpdates(database)
+
+    async def updates_hidden(self, updates: Collection[str]) -> set[str]:
+        return await self._hidden_updates.among(updates)
 
     async def inbox(
         self, person_id: str, before: tuple[datetime, str] | None, limit: int
@@ -132,10 +253,42 @@ class MemoryQueries:
         entries = [
             InboxEntry(replace(c, recipients=(person_id,)), (c.told.caused_at, c.chunk_id))
             for c in self._chunks.values()
-            if person_id in c.recipients and c.state is not ChunkState.WITHDRAWN
+            if person_id in c.recipients
+            and person_id not in c.suppressed
+            and c.state is not ChunkState.WITHDRAWN
         ]
         entries.sort(key=lambda entry: entry.place, reverse=True)
         return [e for e in entries if before is None or e.place < before][:limit]
+
+    async def told_at(self, person_id: str, at: datetime) -> list[Chunk]:
+        entries = await self.inbox(person_id, None, len(self._chunks))
+        return [
+            one.chunk
+            for one in entries
+            if at <= one.chunk.told.caused_at < at + timedelta(milliseconds=1)
+        ]
+
+    async def unread(self, person_id: str, after: datetime | None, most: int) -> int:
+        told = await self.inbox(person_id, None, len(self._chunks))
+        later = [one for one in told if after is None or one.chunk.told.caused_at > after]
+        hidden = [at for (who, _), at in self._hidden.items() if who == person_id]
+        gone = [at for at in hidden if after is None or at > after]
+        return min(most, len(later) - len(gone))
+
+    async def hide(self, person_id: str, notification_id: str, at: datetime) -> None:
+        self._hidden[person_id, notification_id] = at
+
+    async def unhide(self, person_id: str, notification_id: str) -> None:
+        self._hidden.pop((person_id, notification_id), None)
+
+    async def hidden_among(self, person_id: str, notification_ids: Collection[str]) -> set[str]:
+        return {one for one in notification_ids if (person_id, one) in self._hidden}
+
+    async def suppression(self, person_id: str) -> Suppression | None:
+        person = self._people.get(person_id)
+        if person is None or not person.address:
+            return None
+        return self._suppressions.get(address_digest(person.address))
 
     async def read_until(self, person_id: str) -> datetime | None:
         return self._readers.get(person_id)
@@ -144,9 +297,12 @@ class MemoryQueries:
         self._readers[person_id] = max(until, self._readers.get(person_id, until))
         return self._readers[person_id]
 
-    async def causes(self, campaign_id: str) -> list[Cause]:
-        found = [c for c in self._causes.values() if c.told.campaign_id == campaign_id]
-        return sorted(found, key=lambda cause: cause.heard_at, reverse=True)
+    async def causes(
+        self, campaign_id: str, before: tuple[datetime, str] | None = None, limit: int = 200
+    ) -> list[Cause]:
+        mine = [c for c in self._causes.values() if c.told.campaign_id == campaign_id]
+        found = [cause for cause in mine if before is None or _age(cause) < before]
+        return sorted(found, key=_age, reverse=True)[:limit]
 
     async def cause(self, name: str) -> Cause | None:
         return self._causes.get(name)
@@ -154,26 +310,73 @@ class MemoryQueries:
     async def chunk(self, chunk_id: str) -> Chunk | None:
         return self._chunks.get(chunk_id)
 
+    async def unplanned(self, cause: str) -> list[Chunk]:
+        mine = [c for c in self._chunks.values() if c.told.cause == cause and c.partition is None]
+        return sorted(mine, key=lambda chunk: chunk.chunk_id)
+
     async def totals(self, cause: str) -> Totals:
-        return _totals(_planned_for(self._chunks, cause))
+        return totals_of(_planned_for(self._chunks, cause))
+
+    async def totals_of(self, causes: Collection[str]) -> dict[str, Totals]:
+        return {name: await self.totals(name) for name in causes}
+
+    async def role_totals(self, causes: Collection[str]) -> dict[str, list[RoleTotals]]:
+        return {name: self._role_totals(name) for name in causes}
+
+    def _role_totals(self, cause: str) -> list[RoleTotals]:
+        beside = [c for c in self._chunks.values() if c.told.cause == cause]
+        found = {role: [c for c in beside if c.role is role] for role in ToldAs}
+        return [
+            RoleTotals(role, totals_of(mine), all(one.state in ENDED for one in mine))
+            for role, mine in sorted(found.items())
+            if mine and role is not ToldAs.BACKER
+        ]
+
+    async def channel_totals(self, channel: Channel, cause: str) -> Totals | None:
+        return await self._email.totals(channel, cause)
+
+    async def queued(self, channel: Channel) -> dict[int, int]:
+        return await self._email.queued(channel)
+
+    async def chunks_of(self, cause: str, after: str, limit: int) -> list[Chunk]:
+        found = sorted(name for name, one in self._chunks.items() if one.told.cause == cause)
+        return [self._chunks[name] for name in found if name > after][:limit]
+
+    async def deliveries(self, channel: Channel, chunk_ids: Collection[str]) -> dict[str, Delivery]:
+        return await self._deliveries.load(channel, chunk_ids)
+
+    async def old_chunks(
+        self, until: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Chunk]:
+        ended = [c for c in self._chunks.values() if c.recipients and c.state in ENDED]
+        places = sorted((c.told.caused_at, c.chunk_id) for c in ended)
+        found = [p for p in places if p[0] <= until and (after is None or p > after)]
+        return [self._chunks[chunk_id] for _, chunk_id in found[:limit]]
 
     async def creator(self, campaign_id: str) -> str | None:
         return self._creators.get(campaign_id)
 
-    async def incomplete(self, limit: int) -> list[Cause]:
-        found = [c for c in self._causes.values() if c.state is not CauseState.COMPLETED]
-        return sorted(found, key=lambda cause: cause.heard_at)[:limit]
+    async def incomplete(self, limit: int, after: Cause | None = None) -> list[Cause]:
+        found = sorted(self._open(), key=_age)
+        return [c for c in found if after is None or _age(c) > _age(after)][:limit]
+
+    async def open_causes(self) -> list[OpenCauses]:
+        groups: dict[tuple[CauseState, bool], list[datetime]] = {}
+        for cause in self._open():
+            mine = groups.setdefault((cause.state, is_emergency(cause.told)), [])
+            mine.append(cause.heard_at)
+        return [OpenCauses(*group, len(heard), min(heard)) for group, heard in groups.items()]
+
+    def _open(self) -> list[Cause]:
+        return [c for c in self._causes.values() if c.state is not CauseState.COMPLETED]
+
+
+def _age(cause: Cause) -> tuple[datetime, str]:
+    return cause.heard_at, cause.name
 
 
 def _planned_for(chunks: dict[str, Chunk], cause: str) -> list[Chunk]:
     return [c for c in chunks.values() if c.told.cause == cause and c.partition is not None]
-
-
-def _totals(chunks: Sequence[Chunk]) -> Totals:
-    people = dict.fromkeys(ChunkState, 0)
-    for chunk in chunks:
-        people[chunk.state] += len(chunk.recipients)
-    return Totals(delivered=people[ChunkState.DONE], pending=people[ChunkState.PENDING])
 
 
 def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[NotifierUnit]:
@@ -186,7 +389,24 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[No
             causes=MemoryCauses(database),
             chunks=MemoryChunks(database),
             creators=MemoryCreators(database),
-            facts=OutboxFacts(plumbing.outbox, wire.planned, wire.completed),
+            people=MemoryPeople(database),
+            endings=MemoryEndings(database),
+            returned=MemoryReturnedPledges(database),
+            consents=MemoryConsents(database),
+            follows=MemoryFollows(database),
+            revocations=MemoryRevocations(database),
+            preferences=MemoryPreferences(database),
+            readers=MemoryReaders(database),
+            titles=MemoryTitles(database),
+            deliveries=MemoryDeliveries(database),
+            suppressions=MemorySuppressions(database),
+            unsubscriptions=MemoryUnsubscriptions(database),
+            mailed=MemoryMailed(database),
+            hidden_updates=MemoryHiddenUpdates(database),
+            facts=OutboxFacts(plumbing.outbox, told.planned, told.completed, erased),
+            endpoints=MemoryWebhookEndpoints(database),
+            replays=MemoryReplays(database),
+            unreached=MemoryUnreachedMessages(database),
         )
 
     return MemoryUnitsOfWork(database, clock, bind)

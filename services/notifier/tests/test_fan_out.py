@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from infra.kafka import ensure_topics, read_topics
 from notifier.domain.notification import notification_id
-from notifier.wire import records_of
+from notifier.wire.told import records_of
 from servicekit.kafka import KafkaConnection
 from servicekit.mongo import Database
 from servicekit.publish import KafkaPublisher

@@ -3,7 +3,7 @@
 import pytest
 
 from notifier.domain.cause import CauseState, audience_so_far
-from notifier.wire import records_of
+from notifier.wire.told import records_of
 from servicekit.clock import ManualClock
 from servicekit.memory import MemoryDatabase
 from servicekit.publish import MemoryLog

@@ -7,8 +7,6 @@ import pytest
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import Caller, backer
-from notifier.http import build_api
-from servicekit.problems import install_problems
 from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
@@ -32,8 +30,7 @@ def notifier() -> Notifier:
 
 @pytest.fixture
 async def client(notifier: Notifier) -> AsyncIterator[httpx.AsyncClient]:
-    api = build_api(unit_guard(), notifier.queries)
-    install_problems(api)
+    api = notifier.api(unit_guard())
     transport = httpx.ASGITransport(app=api)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://notifier", headers=bearer(READER)

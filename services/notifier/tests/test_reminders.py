@@ -1,5 +1,6 @@
 """Reminders of money that waits: told on their days, withdrawn when their reason is gone."""
 
+from collections import Counter
 from datetime import timedelta
 
 import httpx
@@ -7,7 +8,6 @@ import pytest
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import Caller
-from notifier.http import build_api
 from servicekit.publish import MemoryLog
 from services.notifier.tests.builders import (
     CAMPAIGN,
@@ -23,6 +23,7 @@ from sosst_contracts.notifier import BackerNotified
 from sosst_contracts.payouts import (
     ClaimableReminderDue,
     RefundClaimable,
+    RefundFailed,
     RefundPaidOtherwise,
     RefundSucceeded,
 )
@@ -47,8 +48,9 @@ def reminder(sequence: int, days: int, refund: str = "rf_1") -> Record:
     return said(sample(ClaimableReminderDue, **of), sequence)
 
 
-def returned(sequence: int, day: float) -> Record:
-    return said(sample(RefundSucceeded, **OF, succeeded_at=NOW + day * DAY), sequence)
+def returned(sequence: int, day: float, came_back: int | None = None) -> Record:
+    at = NOW + day * DAY
+    return said(sample(RefundSucceeded, **OF, succeeded_at=at, came_back=came_back), sequence)
 
 
 def paid_otherwise(sequence: int, day: float) -> Record:
@@ -94,6 +96,20 @@ async def test_a_reminder_that_nobody_was_told_of_is_not_told_any_more(
     assert await inbox(notifier) == [(kind, False)]
 
 
+@pytest.mark.trap(15)
+async def test_a_refund_that_came_back_and_arrived_after_all_is_told_again(
+    notifier: Notifier,
+) -> None:
+    """Else the last word was that it failed; each of the three is told once."""
+    first, again = returned(1, 0), returned(3, 5, came_back=1)
+    failed = said(sample(RefundFailed, **OF, attempt=1, failed_at=NOW + 3 * DAY), 2)
+    for _ in range(2):
+        await notifier.hear(first, failed, again)
+        await settle(notifier)
+    # Heard at once they go out at once, in any order.
+    assert Counter(told(notifier)) == {"refund-succeeded": 2, "refund-failed": 1}
+
+
 @pytest.mark.trap(11)
 async def test_what_was_told_is_shown_as_over(notifier: Notifier) -> None:
     """It stays in the inbox, marked; of another refund, or of later, nothing is touched."""
@@ -116,7 +132,7 @@ async def test_a_withdrawn_notice_is_complete_and_says_so() -> None:
     notifier = memory_notifier()
     await notifier.hear(reminder(1, 7), returned(2, 8))
     await settle(notifier)
-    api = build_api(unit_guard(), notifier.queries)
+    api = notifier.api(unit_guard())
     transport = httpx.ASGITransport(api)
     since = int(NOW.timestamp())
     async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as client:

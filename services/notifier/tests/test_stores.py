@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 
 from notifier.adapters.documents import chunk_document
+from notifier.adapters.queries import NEWEST, inbox_query
 from notifier.domain.cause import Cause, CauseKind, CauseState, Origin, Told, Totals, hear, plan
 from notifier.domain.chunk import Chunk, ChunkState, Member
-from notifier.ports import Departure, Membership
+from notifier.ports.unit import Departure, Membership
 from servicekit.errors import Conflict
 from servicekit.mongo import Database
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier
@@ -178,3 +179,23 @@ async def test_the_creator_of_a_campaign_is_who_was_told_first(notifier: Notifie
     assert await notifier.queries.creator(CAMPAIGN) == "anna"
     assert await notifier.queries.creator("campaign-2") == "ben"
     assert await notifier.queries.creator("campaign-3") is None
+
+
+async def test_a_page_of_a_long_inbox_reads_a_page(database: Database) -> None:
+    """Of a reader's ten thousand notifications the index leads to the newest fifty, unsorted."""
+    told = [
+        replace(TOLD, subject=f"c{number}", caused_at=NOW + timedelta(seconds=number))
+        for number in range(10_000)
+    ]
+    chunks = [Chunk(one.cause, one, ("reader",), None) for one in told]
+    await database.collection("chunks").insert_many([chunk_document(one) for one in chunks])
+    find = {
+        "find": "chunks",
+        "filter": inbox_query("reader", None),
+        "sort": NEWEST,
+        "limit": 50,
+    }
+    plan = await database.command("explain", find, verbosity="executionStats")
+    statistics = plan["executionStats"]
+    assert (statistics["nReturned"], statistics["totalDocsExamined"]) == (50, 50)
+    assert statistics["totalKeysExamined"] <= 51 and "SORT" not in str(plan["queryPlanner"])

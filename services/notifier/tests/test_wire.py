@@ -5,16 +5,14 @@ import pytest
 from notifier.domain.cause import Cause, CauseKind, CauseState, Origin, Told, Totals
 from notifier.domain.chunk import Chunk
 from notifier.domain.notification import notification_id
-from notifier.wire import (
+from notifier.wire.heard import (
     campaign_wide_from,
-    completed,
     creators_from,
-    for_one_from,
+    for_some_from,
     membership_from,
-    planned,
-    records_of,
     withdrawals_from,
 )
+from notifier.wire.told import completed, planned, records_of
 from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
@@ -81,7 +79,7 @@ def test_rendering_twice_is_equal() -> None:
 
 def test_each_reader_takes_its_own_facts() -> None:
     """Each fact is read by one reader and skipped by the other two."""
-    readers = (membership_from, campaign_wide_from, for_one_from)
+    readers = (membership_from, campaign_wide_from, for_some_from)
     for record, place in ((collected(1, "b"), 0), (verdict(1), 1), (update(1, 1), 1)):
         read = [reader(decoded(record)) is not None for reader in readers]
         assert read == [index == place for index in range(3)]
@@ -98,10 +96,10 @@ def test_each_reader_takes_its_own_facts() -> None:
 )
 def test_a_backer_is_told_what_becomes_of_an_errored_pledge(event: Event, cause: str) -> None:
     """One person, once per pledge and reminder; the checkout's last try is nobody's notice."""
-    heard = for_one_from(decoded(Draft(event, NOW).seal(1)))
-    assert heard is not None and heard.told.cause == cause and heard.recipient_id == "backer-1"
+    heard = for_some_from(decoded(Draft(event, NOW).seal(1)))
+    assert heard is not None and heard.told.cause == cause and heard.recipients == ("backer-1",)
     assert heard.told.content["amount"] == 1_999
-    assert for_one_from(decoded(Draft(sample(funding.PledgeLastTryDue), NOW).seal(1))) is None
+    assert for_some_from(decoded(Draft(sample(funding.PledgeLastTryDue), NOW).seal(1))) is None
 
 
 SINCE = int(sample(payouts.RefundClaimable).claimable_at.timestamp())
@@ -125,8 +123,8 @@ def test_a_backer_is_told_what_becomes_of_a_refund(
     event: Event, cause: str, content: set[str]
 ) -> None:
     """Once per attempt, per time that it waits, per reminder; amount and refund, never a link."""
-    heard = for_one_from(decoded(Draft(event, NOW).seal(1)))
-    assert heard is not None and heard.told.cause == cause and heard.recipient_id == "backer-1"
+    heard = for_some_from(decoded(Draft(event, NOW).seal(1)))
+    assert heard is not None and heard.told.cause == cause and heard.recipients == ("backer-1",)
     said = {"refund_id", "amount", "currency"} | content
     assert heard.told.content.keys() == said and heard.told.content["refund_id"] == "rf_1"
 
@@ -191,7 +189,7 @@ def test_whatever_is_told_names_the_fact_and_keeps_its_story() -> None:
     origin = Origin("updates.posts:campaign-1:1", "story", trace)
     told = Told(CauseKind.UPDATE_PUBLISHED, "campaign-1:u1", CAMPAIGN, NOW, {}, origin)
     cause = Cause(told, 1, 1, CauseState.COMPLETED, NOW, 1, NOW, NOW)
-    ends = [planned(cause).seal(1), completed(cause, Totals(1, 0)).seal(2)]
+    ends = [planned(cause).seal(1), completed(cause, Totals(1, 0), {}).seal(2)]
     for record in (*records_of(Chunk("chunk", told, ("a",), 0)), *ends):
         envelope = decoded(record).envelope
         said = envelope.causation_id, envelope.correlation_id, envelope.traceparent
@@ -200,7 +198,7 @@ def test_whatever_is_told_names_the_fact_and_keeps_its_story() -> None:
 
 def test_a_fact_that_is_heard_becomes_the_origin() -> None:
     """One without a story is the first of its own."""
-    for record, reader in ((verdict(1), campaign_wide_from), (refunded("b", 1), for_one_from)):
+    for record, reader in ((verdict(1), campaign_wide_from), (refunded("b", 1), for_some_from)):
         fact, heard = decoded(record), reader(decoded(record))
         assert heard is not None and heard.told.origin is not None
         assert heard.told.origin.fact_id == heard.told.origin.correlation_id == fact.envelope.id

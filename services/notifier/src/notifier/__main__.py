@@ -2,8 +2,8 @@
 
 import sys
 
-from notifier.app import assemble, begin
+from notifier.app import COMMANDS, assemble, begin
 from notifier.settings import NotifierSettings
 from servicekit.command import main
 
-sys.exit(main(NotifierSettings, begin, assemble))
+sys.exit(main(NotifierSettings, begin, assemble, COMMANDS))

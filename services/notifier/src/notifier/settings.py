@@ -1,8 +1,14 @@
 """Every environment variable of notifier."""
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from notifier.adapters.mail_links import SignedMailLinks
+from notifier.adapters.webhook_secrets import DerivedWebhookSecrets
+from servicekit.link_tokens import LinkTokenKeys
+from servicekit.secret_files import SECRET, all_of
 from servicekit.settings import ServiceSettings
 
 
@@ -15,4 +21,180 @@ class NotifierSettings(ServiceSettings):
         24, gt=0, description="Partitions of `notifier.notifications`; never changes (events.md 3)."
     )
     lease_seconds: int = Field(10, gt=0, description="How long claimed chunks are ours.")
+    smtp_host: str = Field(
+        "", description="Server that takes our mail; empty: the channel e-mail is off."
+    )
+    smtp_port: int = Field(587, gt=0, le=65_535, description="Its port.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How it is reached; `none` only in development."
+    )
+    smtp_user: str = Field("", description="As whom; empty: unasked.", json_schema_extra=SECRET)
+    smtp_password: str = Field("", description="That user's password.", json_schema_extra=SECRET)
+    smtp_connections: int = Field(4, gt=0, le=64, description="Connections kept to it.")
+    smtp_timeout_seconds: float = Field(30.0, gt=0, description="How long an answer may take.")
+    mails_per_second: float = Field(
+        10.0, gt=0, description="Pace that the mail account allows, over all processes."
+    )
+    mail_retry_seconds: float = Field(
+        300.0, gt=0, description="First pause before a mail is tried again; later ones are longer."
+    )
+    mail_from: str = Field(
+        "",
+        pattern=r"^$|^[^\s@<>]+@[A-Za-z0-9.-]+$",
+        validate_default=True,
+        description="Address that readers see; its domain takes bounces. Needed with a server.",
+    )
+    mail_from_name: str = Field(
+        "", pattern=r"^[^\x00-\x1f\x7f]*$", description="Name that readers see beside it."
+    )
+    platform_url: str = Field(
+        "",
+        pattern=r"^$|^https?://",
+        validate_default=True,
+        description="Where the platform's pages are; a mail's button leads there. Needed with a "
+        "mail server.",
+    )
+    links_url: str = Field(
+        "",
+        pattern=r"^$|^https?://",
+        validate_default=True,
+        description="Where people reach this service, in front of the links that turn mails off. "
+        "Needed with a mail server.",
+    )
+    mail_link_secrets: str = Field(
+        "",
+        validate_default=True,
+        description="Secrets that sign those links and return paths, at least 16 characters each, "
+        "a line each; the first signs. Needed with a mail server.",
+        json_schema_extra=SECRET,
+    )
+    link_token_keys: str = Field(
+        "",
+        description="Ed25519 keys that sign the tokens which personal links are exchanged for, "
+        "32 bytes in base64 each, a line each; the first signs, all are published. Empty: such a "
+        "link opens nothing at `updates`.",
+        json_schema_extra=SECRET,
+    )
+    own_pages_url: str = Field(
+        "",
+        pattern=r"^$|^https?://[^\s/;,?#]+/mine$",
+        validate_default=True,
+        description="Where people reach `updates`' pages of their own pledge (https://host/mine). "
+        "Needed with those keys.",
+    )
+    mail_report_secret: str = Field(
+        "",
+        description="What whoever hands over bounces and complaints proves itself with; empty: "
+        "none are taken.",
+        json_schema_extra=SECRET,
+    )
+    dkim_selector: str = Field("", description="Selector of the DKIM key; empty: mails unsigned.")
+    dkim_key: str = Field(
+        "",
+        validate_default=True,
+        description="RSA key (PEM) that signs mails. Needed with a selector.",
+        json_schema_extra=SECRET,
+    )
+    follow_asks_per_hour: int = Field(
+        1_000,
+        gt=0,
+        description="How many addresses are asked within an hour whether they follow a project.",
+    )
+    notifications_days: int = Field(
+        1_095,
+        ge=60,
+        description="After so long it is forgotten who was told, what, and how it was delivered; "
+        "how many were told is kept.",
+    )
     chunks_at_once: int = Field(4, gt=0, description="Chunks of a thousand told in one send.")
+    webhook_keys: str = Field(
+        "",
+        description="Keys that the secrets of webhook endpoints are made of, at least 32 "
+        "characters each, separated by commas; the first makes new ones. Empty: no webhooks.",
+        json_schema_extra=SECRET,
+    )
+    webhook_failing_days: float = Field(
+        5.0, gt=0, description="An endpoint that has failed for so long is disabled."
+    )
+    webhook_loopback: bool = Field(
+        False, description="Webhooks may go to this very machine; refused in production."
+    )
+
+    @property
+    def sends_mail(self) -> bool:
+        return bool(self.smtp_host)
+
+    def mail_links(self) -> SignedMailLinks:
+        """Return what signs return paths and links."""
+        domain = self.mail_from.rpartition("@")[2]
+        url = self.links_url.rstrip("/")
+        return SignedMailLinks(
+            all_of(self.mail_link_secrets),
+            domain,
+            f"{url}/unsubscribe",
+            f"{url}/follow",
+            f"{url}/personal",
+        )
+
+    @field_validator("mail_from", "platform_url", "links_url", "mail_link_secrets")
+    @classmethod
+    def _is_there_with_a_server(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("smtp_host") and not value:
+            raise ValueError("needed beside the mail server")
+        return value
+
+    @field_validator("link_token_keys")
+    @classmethod
+    def _are_keys(cls, value: str) -> str:
+        if value:
+            LinkTokenKeys(all_of(value))
+        return value
+
+    @field_validator("own_pages_url")
+    @classmethod
+    def _is_there_with_keys(cls, url: str, info: ValidationInfo) -> str:
+        if info.data.get("link_token_keys") and not url:
+            raise ValueError("needed beside the keys of link tokens")
+        if url and not url.startswith("https://") and info.data.get("mode") != "development":
+            raise ValueError("tokens leave encrypted in production")
+        return url
+
+    @field_validator("mail_link_secrets")
+    @classmethod
+    def _sign_links(cls, value: str) -> str:
+        if value:
+            SignedMailLinks(all_of(value), "", "")
+        return value
+
+    @field_validator("smtp_security")
+    @classmethod
+    def _is_safe(cls, value: str, info: ValidationInfo) -> str:
+        if value == "none" and info.data.get("mode") != "development":
+            raise ValueError("mail leaves encrypted in production")
+        return value
+
+    @field_validator("dkim_key")
+    @classmethod
+    def _is_there_with_a_selector(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("dkim_selector") and not value:
+            raise ValueError("needed beside the selector")
+        return value
+
+    @field_validator("webhook_keys")
+    @classmethod
+    def _make_secrets(cls, value: str) -> str:
+        if value:
+            DerivedWebhookSecrets(all_of(value))
+        return value
+
+    @field_validator("webhook_loopback")
+    @classmethod
+    def _is_for_development(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("mode") != "development":
+            raise ValueError("webhooks to this machine are refused in production")
+        return value
+
+    def webhook_secrets(self) -> DerivedWebhookSecrets | None:
+        """Return what makes endpoints' secrets, None where there are no webhooks."""
+        keys = all_of(self.webhook_keys)
+        return DerivedWebhookSecrets(keys) if keys else None

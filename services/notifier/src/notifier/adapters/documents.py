@@ -3,7 +3,8 @@
 from typing import Any
 
 from notifier.domain.cause import Cause, CauseKind, CauseState, Origin, Told
-from notifier.domain.chunk import Chunk, ChunkState
+from notifier.domain.chunk import Chunk, ChunkState, Kept
+from notifier.domain.kind import ToldAs
 
 Document = dict[str, Any]
 
@@ -81,7 +82,20 @@ def chunk_document(chunk: Chunk) -> Document:
         "partition": chunk.partition,
         "state": chunk.state.value,
         "reason_gone": chunk.reason_gone,
+        "role": chunk.role.value,
+        **_exceptions(chunk),
     }
+
+
+def _exceptions(chunk: Chunk) -> Document:
+    """Return what few chunks have; `hushed` spares the totals from reading who it is."""
+    fields: Document = {}
+    if chunk.suppressed:
+        people = [{"person": one, "reason": why} for one, why in chunk.suppressed.items()]
+        fields |= {"suppressed": people, "hushed": len(people)}
+    if chunk.supplement:
+        fields["supplement"] = True
+    return fields
 
 
 def chunk_from(row: Document) -> Chunk:
@@ -93,4 +107,8 @@ def chunk_from(row: Document) -> Chunk:
         state=ChunkState(row["state"]),
         # Documents of a release before this one have none.
         reason_gone=row.get("reason_gone", False),
+        role=ToldAs(row.get("role", ToldAs.BACKER)),
+        suppressed={one["person"]: one["reason"] for one in row.get("suppressed", ())},
+        supplement=row.get("supplement", False),
+        kept=Kept(row["size"], row.get("hushed", 0)) if row.get("forgotten") else None,
     )

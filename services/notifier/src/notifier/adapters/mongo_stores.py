@@ -15,9 +15,11 @@ from notifier.adapters.documents import (
     chunk_document,
     chunk_from,
 )
-from notifier.domain.cause import Cause, Totals, Withdrawal
-from notifier.domain.chunk import Chunk, ChunkState, Member, without
-from notifier.ports import Departure, Membership
+from notifier.adapters.mongo_audience import MongoConsents
+from notifier.domain.audience import Consent, Ending
+from notifier.domain.cause import Cause, Told, Totals, Withdrawal
+from notifier.domain.chunk import ENDED, Chunk, ChunkState, Member, without
+from notifier.ports.unit import Departure, Membership
 from servicekit.errors import Conflict, DuplicateKey
 from servicekit.mongo import Database, Session, sorted_errors
 
@@ -49,6 +51,23 @@ class MongoMemberships:
             ]
             if new:
                 await self._memberships.insert_many(new, session=self._session)
+
+    async def already(self, campaign_id: str, backer_id: str, until: int) -> bool:
+        query = {"campaign_id": campaign_id, "backer_id": backer_id, "joined": {"$lte": until}}
+        with sorted_errors():
+            return await self._memberships.find_one(query, session=self._session) is not None
+
+    async def behind(
+        self, campaign_id: str, sequence: int, captured_until: datetime
+    ) -> list[Membership]:
+        query = {
+            "campaign_id": campaign_id,
+            "joined": {"$gt": sequence},
+            "captured_at": {"$lte": captured_until},
+        }
+        with sorted_errors():
+            cursor = self._memberships.find(query, {"_id": 0}, session=self._session)
+            return [Membership(**row) for row in await cursor.to_list(None)]
 
     async def leave(self, departures: Sequence[Departure]) -> None:
         if not departures:
@@ -89,6 +108,12 @@ class MongoCauses:
         with sorted_errors():
             cursor = self._causes.find({"_id": {"$in": list(names)}}, session=self._session)
             return {row["_id"]: cause_from(row) for row in await cursor.to_list(None)}
+
+    async def of_campaigns(self, campaign_ids: Collection[str], since: datetime) -> list[Cause]:
+        query = {"campaign_id": {"$in": list(campaign_ids)}, "heard_at": {"$gte": since}}
+        with sorted_errors():
+            cursor = self._causes.find(query, session=self._session)
+            return [cause_from(row) for row in await cursor.to_list(None)]
 
     async def save(self, causes: Sequence[Cause]) -> None:
         if not causes:
@@ -142,10 +167,29 @@ class MongoChunks:
                 session=self._session,
             )
 
+    async def told_of(self, told: Told, people: Collection[str]) -> set[str]:
+        query = {
+            "recipients": {"$in": list(people)},
+            "caused_at": told.caused_at,
+            "cause": told.cause,
+        }
+        with sorted_errors():
+            cursor = self._chunks.find(query, {"recipients": 1}, session=self._session)
+            rows = await cursor.to_list(None)
+        return {one for row in rows for one in row["recipients"]} & set(people)
+
+    async def address(self, chunk: Chunk) -> None:
+        fields = chunk_document(chunk)
+        changed = {name: fields[name] for name in ("recipients", "size", "state")}
+        with sorted_errors():
+            await self._chunks.update_one(
+                {"_id": chunk.chunk_id}, {"$set": changed}, session=self._session
+            )
+
     async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> None:
         if not withdrawals:
             return
-        concerned: Document = {"$or": [_reminders_of(one) for one in withdrawals]}
+        concerned: Document = {"$or": [reminders_of(one, "_id") for one in withdrawals]}
         pending = {**concerned, "state": ChunkState.PENDING.value}
         with sorted_errors():
             await self._chunks.update_many(
@@ -155,9 +199,24 @@ class MongoChunks:
                 concerned, {"$set": {"reason_gone": True}}, session=self._session
             )
 
+    async def forget(self, recipients: Collection[str]) -> None:
+        # Whoever was told alone stands in a chunk without a partition.
+        alone = {"recipients": {"$in": list(recipients)}, "partition": None}
+        with sorted_errors():
+            await self._chunks.update_many(alone, {"$set": {"content": {}}}, session=self._session)
+
+    async def shed(self, chunk_ids: Collection[str]) -> None:
+        # `size` and `hushed` stay, of which the totals are made.
+        gone = {"$set": {"recipients": [], "content": {}, "forgotten": True}}
+        query = {"_id": {"$in": list(chunk_ids)}, "state": {"$in": [one.value for one in ENDED]}}
+        with sorted_errors():
+            await self._chunks.update_many(
+                query, gone | {"$unset": {"suppressed": ""}}, session=self._session
+            )
+
     async def totals(self, cause: str) -> Totals:
         with sorted_errors():
-            cursor = self._chunks.aggregate(totals_pipeline(cause), session=self._session)
+            cursor = self._chunks.aggregate(totals_pipeline([cause]), session=self._session)
             return totals_from(await cursor.to_list(None))
 
 
@@ -178,31 +237,57 @@ class MongoCreators:
         with sorted_errors():
             await self._creators.bulk_write(writes, ordered=False, session=self._session)
 
+    async def set_teams(self, teams: Mapping[str, Sequence[str]]) -> None:
+        if not teams:
+            return
+        writes = [
+            UpdateOne({"_id": campaign}, {"$set": {"team": list(members)}})
+            for campaign, members in teams.items()
+        ]
+        with sorted_errors():
+            await self._creators.bulk_write(writes, session=self._session)
 
-def _reminders_of(withdrawal: Withdrawal) -> Document:
+    async def team(self, campaign_id: str) -> list[str] | None:
+        with sorted_errors():
+            row = await self._creators.find_one({"_id": campaign_id}, session=self._session)
+        return [row["creator_id"], *row.get("team", ())] if row else None
+
+
+def reminders_of(withdrawal: Withdrawal, chunk_id: str) -> Document:
+    """Return what finds these reminders where that field holds the id of their chunk."""
     begin = withdrawal.beginning
     named = {"$gte": begin, "$lt": f"{begin}\uffff"}
-    return {"_id": named, "caused_at": {"$lte": withdrawal.until}}
+    return {chunk_id: named, "caused_at": {"$lte": withdrawal.until}}
 
 
-def _planned_for(cause: str) -> Document:
+def _planned_for(causes: Collection[str]) -> Document:
     """The partial index holds chunks with a partition; a query must say so to be given it."""
-    return {"cause": cause, "partition": {"$gte": 0}}
+    return {"cause": {"$in": list(causes)}, "partition": {"$gte": 0}}
 
 
-def totals_pipeline(cause: str) -> list[Document]:
+def totals_pipeline(causes: Collection[str]) -> list[Document]:
     """Sums the index alone; no recipients are read."""
     return [
-        {"$match": _planned_for(cause)},
-        {"$group": {"_id": "$state", "people": {"$sum": "$size"}}},
+        {"$match": _planned_for(causes)},
+        {
+            "$group": {
+                "_id": {"cause": "$cause", "state": "$state", "supplement": "$supplement"},
+                "people": {"$sum": "$size"},
+                "hushed": {"$sum": "$hushed"},
+            }
+        },
     ]
 
 
 def totals_from(rows: Sequence[Document]) -> Totals:
-    people = {row["_id"]: row["people"] for row in rows}
+    people: Counter[str] = Counter()
+    for row in rows:
+        people[row["_id"]["state"]] += row["people"] - row["hushed"]
     return Totals(
-        delivered=people.get(ChunkState.DONE.value, 0),
-        pending=people.get(ChunkState.PENDING.value, 0),
+        delivered=people[ChunkState.DONE.value],
+        pending=people[ChunkState.PENDING.value],
+        suppressed=people[ChunkState.WITHDRAWN.value] + sum(row["hushed"] for row in rows),
+        supplements=sum(row["people"] for row in rows if row["_id"].get("supplement")),
     )
 
 
@@ -213,6 +298,9 @@ class MongoAudience:
         self._memberships = database.collection("memberships")
         self._departures = database.collection("departures")
         self._chunks = database.collection("chunks")
+        self._endings = database.collection("endings")
+        self._returned = database.collection("returned")
+        self._consents = MongoConsents(database, None)
 
     async def members(self, campaign_id: str, until: int) -> AsyncIterator[list[Member]]:
         fields = {"_id": 0, "backer_id": 1, "key_hash": 1}
@@ -235,6 +323,41 @@ class MongoAudience:
         with sorted_errors():
             rows = await self._departures.aggregate(groups).to_list(None)
         return Counter({row["_id"]: row["pledges"] for row in rows})
+
+    async def ending(self, campaign_id: str) -> Ending | None:
+        with sorted_errors():
+            row = await self._endings.find_one({"_id": campaign_id})
+        return Ending(row["ending"]) if row else None
+
+    async def refunded(self, campaign_id: str, until: int) -> set[str]:
+        with sorted_errors():
+            cursor = self._returned.find({"campaign_id": campaign_id, "again": False})
+            returned = await cursor.to_list(None)
+            if not returned:
+                return set()
+            query = {
+                "campaign_id": campaign_id,
+                "backer_id": {"$in": list({row["backer_id"] for row in returned})},
+                "joined": {"$lte": until},
+            }
+            pledges = await self._memberships.find(query).to_list(None)
+        back = {row["pledge_id"] for row in returned}
+        kept = {row["backer_id"] for row in pledges if row["pledge_id"] not in back}
+        return {row["backer_id"] for row in pledges} - kept
+
+    async def consenting(self, campaign_id: str, choices: Collection[Consent]) -> set[str]:
+        return set(await self._consents.among(campaign_id, choices))
+
+    async def with_rewards(
+        self, campaign_id: str, until: int, rewards: Collection[str]
+    ) -> set[str]:
+        query = {
+            "campaign_id": campaign_id,
+            "joined": {"$lte": until},
+            "reward_id": {"$in": list(rewards)},
+        }
+        with sorted_errors():
+            return set(await self._memberships.distinct("backer_id", query))
 
     async def store(self, chunks: Sequence[Chunk]) -> None:
         if not chunks:

@@ -1,9 +1,14 @@
 """Collections and indexes of this service; `migrate` makes them."""
 
+from notifier.domain.kind import ToldAs
+from servicekit.mongo import Document
 from servicekit.schema import CollectionSchema, Index, Schema
 
+# Every other role's word stands behind this one in the alphabet; an index may say no "not".
+BESIDE_BACKERS: Document = {"role": {"$gt": ToldAs.BACKER.value}}
+
 SCHEMA = Schema(
-    version=3,
+    version=15,
     collections=(
         # The planner streams this index alone: everything it needs is in it.
         CollectionSchema(
@@ -14,22 +19,85 @@ SCHEMA = Schema(
         CollectionSchema(
             "causes",
             (
-                Index([("campaign_id", 1), ("heard_at", -1)]),
-                Index([("state", 1), ("heard_at", 1)]),
+                Index([("campaign_id", 1), ("heard_at", -1), ("_id", -1)]),
+                Index([("state", 1), ("heard_at", 1), ("_id", 1)]),
             ),
         ),
         CollectionSchema(
             "chunks",
             (
                 Index([("recipients", 1), ("caused_at", -1), ("_id", -1)]),
+                # Who may be forgotten: those who are have left it.
+                Index([("caused_at", 1), ("_id", 1)], partial={"recipients.0": {"$exists": True}}),
                 # Only chunks of campaign-wide causes are ever asked for by cause.
                 Index(
-                    [("cause", 1), ("state", 1), ("partition", 1), ("size", 1)],
+                    [
+                        ("cause", 1),
+                        ("state", 1),
+                        ("partition", 1),
+                        ("size", 1),
+                        ("hushed", 1),
+                        ("supplement", 1),
+                    ],
                     partial={"partition": {"$gte": 0}},
+                ),
+                # Followers may be as many as backers: who else was told is summed without them.
+                Index(
+                    [("cause", 1), ("role", 1), ("state", 1), ("size", 1), ("hushed", 1)],
+                    partial=BESIDE_BACKERS,
                 ),
             ),
         ),
         CollectionSchema("readers"),
+        CollectionSchema("hidden", (Index([("person_id", 1), ("at", 1)]),)),
         CollectionSchema("creators"),
+        CollectionSchema("titles"),
+        CollectionSchema(
+            "deliveries",
+            (
+                Index([("key", 1)], unique=True),
+                Index([("cause", 1), ("channel", 1)]),
+                # Only what is not at its end is measured.
+                Index([("channel", 1), ("priority", 1), ("left", 1)], partial={"left": {"$gt": 0}}),
+            ),
+        ),
+        CollectionSchema("suppressions"),
+        CollectionSchema(
+            "unreached",
+            (
+                # What waits for somebody, and of whom; all else is only ever asked for by cause.
+                Index([("since", 1), ("_id", 1)], partial={"open": True}),
+                Index([("person_id", 1), ("caused_at", -1)], partial={"open": True}),
+                Index([("chunk_id", 1)]),
+                Index([("cause", 1), ("ended.how", 1)]),
+            ),
+        ),
+        CollectionSchema("unsubscriptions"),
+        CollectionSchema("mailed"),
+        CollectionSchema("hidden_updates"),
+        CollectionSchema("endings"),
+        # Pledges of which everything was returned.
+        CollectionSchema("returned", (Index([("campaign_id", 1), ("backer_id", 1)]),)),
+        CollectionSchema(
+            "consents",
+            (
+                Index([("campaign_id", 1), ("choice", 1), ("person_id", 1)]),
+                Index([("person_id", 1)]),
+            ),
+        ),
+        CollectionSchema("preferences"),
+        CollectionSchema("revocations"),
+        CollectionSchema(
+            "follows",
+            (
+                Index([("campaign_id", 1), ("state", 1), ("person_id", 1), ("confirmed_at", 1)]),
+                Index([("state", 1), ("asked_at", 1)]),
+                Index([("who", 1), ("asked_at", 1)]),
+                Index([("person_id", 1)]),
+            ),
+        ),
+        CollectionSchema("people", (Index([("roles", 1), ("_id", 1)]),)),
+        CollectionSchema("replays"),
+        CollectionSchema("webhook_endpoints", (Index([("state", 1), ("failing_since", 1)]),)),
     ),
 )

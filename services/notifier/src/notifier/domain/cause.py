@@ -21,6 +21,44 @@ class CauseKind(StrEnum):
     PLEDGE_ERRORED = "pledge-errored"
     PLEDGE_REMINDER_DUE = "pledge-reminder-due"
     PLEDGE_DROPPED = "pledge-dropped"
+    REFUND_BLOCKED = "refund-blocked"
+    REFUND_REFUSED = "refund-refused"
+    REFUND_RUN_FINISHED = "refund-run-finished"
+    PLAN_SCHEDULED = "plan-scheduled"
+    STAGE_DUE = "stage-due"
+    STAGE_HELD = "stage-held"
+    STAGE_NOTHING_TO_PAY = "stage-nothing-to-pay"
+    STAGE_CANCELLED = "stage-cancelled"
+    STAGE_PAID = "stage-paid"
+    STAGE_FAILED = "stage-failed"
+    MILESTONE_APPROVED = "milestone-approved"
+    MILESTONE_REJECTED = "milestone-rejected"
+    HOLDING_LIMIT_NEAR = "holding-limit-near"
+    DISPUTE_OPENED = "dispute-opened"
+    DISPUTE_LOST = "dispute-lost"
+    CLAIM_OPENED = "claim-opened"
+    CLAIM_ANSWERED = "claim-answered"
+    CLAIM_ESCALATED = "claim-escalated"
+    CLAIM_RESOLVED = "claim-resolved"
+    PROBLEM_GRADED = "problem-graded"
+    RECOVERY_PLAN_REMINDER_DUE = "recovery-plan-reminder-due"
+    RECOVERY_PLAN_MISSING = "recovery-plan-missing"
+    LETTER_ASKED = "letter-asked"
+    PLAN_ASKED = "plan-asked"
+    PROMISE_DUE = "promise-due"
+    COMMENT_ADDED = "comment-added"
+    SILENCE_STEP_REACHED = "silence-step-reached"
+    SURVEY_OPENED = "survey-opened"
+    SURVEY_REMINDER_DUE = "survey-reminder-due"
+    CAMPAIGN_LAUNCHED = "campaign-launched"
+    UPDATE_CORRECTED = "update-corrected"
+    QUESTIONNAIRE_ASKED = "questionnaire-asked"
+    DELIVERY_CHANGED = "delivery-changed"
+    RECEIPT_ASKED = "receipt-asked"
+    MILESTONE_SUBMITTED = "milestone-submitted"
+    DELIVERY_NOTICE_ASKED = "delivery-notice-asked"
+    FOLLOW_ASKED = "follow-asked"
+    WEBHOOK_DISABLED = "webhook-disabled"
 
 
 class CauseState(StrEnum):
@@ -39,20 +77,8 @@ TRANSITIONS: dict[CauseState, frozenset[CauseState]] = {
 # The contract's limit for a cause's name.
 NAME_LENGTH_MAX = 200
 
-# Lower goes first. One person's money goes before news for everybody.
-PRIORITIES: dict[CauseKind, int] = {
-    CauseKind.REFUND_SUCCEEDED: 20,
-    CauseKind.REFUND_FAILED: 20,
-    CauseKind.REFUND_CLAIMABLE: 20,
-    CauseKind.CLAIMABLE_REMINDER_DUE: 20,
-    CauseKind.REFUND_PAID_OTHERWISE: 20,
-    CauseKind.PLEDGE_ERRORED: 20,
-    CauseKind.PLEDGE_REMINDER_DUE: 20,
-    CauseKind.PLEDGE_DROPPED: 20,
-    CauseKind.VERDICT_REACHED: 50,
-    CauseKind.CAMPAIGN_CANCELLED: 50,
-    CauseKind.UPDATE_PUBLISHED: 50,
-}
+# What goes before this is urgent: one person's money, and what cannot wait.
+USUAL = 50
 
 
 @dataclass(frozen=True, slots=True)

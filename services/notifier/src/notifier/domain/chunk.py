@@ -5,27 +5,43 @@ chunks with the same ids: a plan that was interrupted between two of them loses 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from notifier.domain.cause import Told
+from notifier.domain.audience import Hushed
+from notifier.domain.cause import Told, Totals
+from notifier.domain.errors import Refused
+from notifier.domain.kind import ToldAs
 
 RECIPIENTS_MAX = 1_000
 
 
 class ChunkState(StrEnum):
+    UNADDRESSED = "unaddressed"
     PENDING = "pending"
     DONE = "done"
     WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What stays of a chunk whose people were forgotten: how many, and how many were hushed."""
+
+    people: int
+    hushed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """The durable record that these people are told of this cause.
 
-    `partition` is None for a chunk of one person, which is published beside others. Withdrawn is
+    `partition` is None for a chunk that needs no plan and is published beside others. Withdrawn is
     one whose reason was gone before anybody was told; where it was told, `reason_gone` says so.
+    Unaddressed is one that waits until it is known who has its role. `suppressed` says of whom the
+    event tells and nothing else does, and why; it never changes. A supplement is somebody whose
+    money had come by the time of the cause and was heard of after its N. `kept` is there once it
+    is so old that who was told, and what, is forgotten: the counts stay.
     """
 
     chunk_id: str
@@ -34,6 +50,15 @@ class Chunk:
     partition: int | None
     state: ChunkState = ChunkState.PENDING
     reason_gone: bool = False
+    role: ToldAs = ToldAs.BACKER
+    suppressed: Mapping[str, str] = field(default_factory=dict)
+    supplement: bool = False
+    kept: Kept | None = None
+
+    @property
+    def counts(self) -> Kept:
+        """Return how many people it has, also once it is forgotten who they were."""
+        return self.kept or Kept(len(self.recipients), len(self.suppressed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +86,15 @@ def without(members: Iterable[Member], left: Counter[str]) -> list[Member]:
 class ChunkPlanner:
     """Cuts a stream of members into chunks; feed it in the order of their ids."""
 
-    def __init__(self, told: Told, partitions: int, recipients_max: int = RECIPIENTS_MAX) -> None:
+    def __init__(
+        self,
+        told: Told,
+        partitions: int,
+        recipients_max: int = RECIPIENTS_MAX,
+        hushed: Hushed | None = None,
+    ) -> None:
         self.audience = 0
+        self._hushed = hushed
         self._told = told
         self._partitions = partitions
         self._recipients_max = recipients_max
@@ -93,7 +125,8 @@ class ChunkPlanner:
         self._ordinals[partition] = ordinal + 1
         recipients = tuple(self._open.pop(partition))
         chunk_id = f"{self._told.cause}|{partition:03}|{ordinal:06}"
-        return Chunk(chunk_id, self._told, recipients, partition)
+        suppressed = self._hushed.among(recipients) if self._hushed else {}
+        return Chunk(chunk_id, self._told, recipients, partition, suppressed=suppressed)
 
 
 def withdraw(chunk: Chunk) -> Chunk:
@@ -103,6 +136,74 @@ def withdraw(chunk: Chunk) -> Chunk:
     return replace(chunk, state=state, reason_gone=True)
 
 
-def chunk_of_one(told: Told, recipient_id: str) -> Chunk:
-    """Return the chunk of a cause that concerns one person; it needs no plan."""
-    return Chunk(told.cause, told, (recipient_id,), None)
+def forget(chunk: Chunk) -> Chunk:
+    """Return what stays of a chunk in which everybody has an outcome; refused for any other."""
+    if chunk.state not in ENDED:
+        raise Refused("not-ended", f"{chunk.chunk_id} is {chunk.state}")
+    told = replace(chunk.told, content={})
+    return replace(chunk, told=told, recipients=(), suppressed={}, kept=chunk.counts)
+
+
+def is_first(chunk: Chunk) -> bool:
+    """Whether it is the first of its partition: those of a small cause all are."""
+    return chunk.partition is None or chunk.supplement or chunk.chunk_id.endswith("|000000")
+
+
+# Everybody in these has an outcome.
+ENDED = frozenset({ChunkState.DONE, ChunkState.WITHDRAWN})
+
+
+def totals_of(chunks: Iterable[Chunk]) -> Totals:
+    """Sum the outcomes over the chunks; whoever is suppressed has that outcome from the start."""
+    people: Counter[ChunkState] = Counter()
+    hushed = supplements = 0
+    for chunk in chunks:
+        counts = chunk.counts
+        people[chunk.state] += counts.people - counts.hushed
+        hushed += counts.hushed
+        supplements += counts.people if chunk.supplement else 0
+    return Totals(
+        delivered=people[ChunkState.DONE],
+        pending=people[ChunkState.PENDING],
+        suppressed=people[ChunkState.WITHDRAWN] + hushed,
+        supplements=supplements,
+    )
+
+
+def chunk_of_some(told: Told, recipients: Iterable[str]) -> Chunk:
+    """Return the chunk of a cause that concerns those whom it names; it needs no plan."""
+    return Chunk(told.cause, told, tuple(dict.fromkeys(recipients)), None)
+
+
+def chunk_of_supplement(told: Told, member: Member, partitions: int) -> Chunk:
+    """Return the chunk of somebody who belonged before the cause and was heard of after its N."""
+    chunk_id = f"{told.cause}|supplement|{member.backer_id}"
+    partition = member.key_hash % partitions
+    return Chunk(chunk_id, told, (member.backer_id,), partition, supplement=True)
+
+
+def chunk_of_role(told: Told, role: ToldAs) -> Chunk:
+    """Return the chunk of those who have a role; who that is, is found when it is known."""
+    return Chunk(chunk_name(told.cause, role), told, (), None, ChunkState.UNADDRESSED, role=role)
+
+
+def chunk_name(cause: str, role: ToldAs) -> str:
+    """Return the id of the chunk that tells a role of a cause without a plan."""
+    return cause if role is ToldAs.BACKER else f"{cause}|{role.value}"
+
+
+def address(chunk: Chunk, recipients: Iterable[str]) -> list[Chunk]:
+    """Fix who is told in this role: in this chunk, and in more where one does not hold them all."""
+    named = list(dict.fromkeys(recipients))
+    parts = range(0, max(1, len(named)), RECIPIENTS_MAX)
+    return [
+        page_of(chunk, named[begin : begin + RECIPIENTS_MAX], begin // RECIPIENTS_MAX)
+        for begin in parts
+    ]
+
+
+def page_of(chunk: Chunk, recipients: Iterable[str], ordinal: int) -> Chunk:
+    """Fix who is told in one of several; the one of ordinal 0 is the chunk itself."""
+    chunk_id = f"{chunk.chunk_id}|{ordinal:06}" if ordinal else chunk.chunk_id
+    pending = ChunkState.PENDING
+    return replace(chunk, chunk_id=chunk_id, recipients=tuple(recipients), state=pending)

@@ -25,6 +25,14 @@ class NotificationIds:
         return self._time + digest.hexdigest()
 
 
+def told_at(notification_id: str) -> datetime | None:
+    """Return the millisecond of the cause that an id begins with, None for what is no id."""
+    try:
+        return _EPOCH + timedelta(milliseconds=int(notification_id[:12], 16))
+    except (ValueError, OverflowError):
+        return None
+
+
 def notification_id(cause: str, caused_at: datetime, recipient_id: str) -> str:
     """Return the id of one notification."""
     return NotificationIds(cause, caused_at).of(recipient_id)

@@ -2,34 +2,61 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from notifier.domain.cause import PRIORITIES, Cause, Told, Withdrawal
+from notifier.domain.audience import TOO_OLD as TOLD_FOR
+from notifier.domain.audience import is_too_old
+from notifier.domain.cause import Cause, CauseKind, Told, Withdrawal
 from notifier.domain.cause import hear as hear_cause
-from notifier.domain.chunk import chunk_of_one
-from notifier.ports import Departure, Membership, NotifierUnit
+from notifier.domain.chunk import (
+    Chunk,
+    Member,
+    chunk_of_role,
+    chunk_of_some,
+    chunk_of_supplement,
+    is_first,
+)
+from notifier.domain.kind import roles_of, rules_of
+from notifier.domain.unreached import Ended, HowEnded
+from notifier.metrics import TOO_OLD
+from notifier.ports.unit import Departure, Membership, NotifierUnit
 from servicekit.work import WorkItem
 
 PLAN = "plan"
 PUBLISH_CHUNK = "publish-chunk"
 PUBLISH_ONE = "publish-one"
+ADDRESS = "address"
+
+
+@dataclass(frozen=True, slots=True)
+class PledgesPosition:
+    """Where this service reads pledges from: the topic and its own group."""
+
+    topic: str
+    group: str
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignWide:
-    """A cause that is told to every backer as of a sequence of the pledges' topic."""
+    """A cause that is told to every backer as of a sequence of the pledges' topic.
+
+    None is for a fact that names no sequence: then it is told to those of whom we know by then.
+    """
 
     told: Told
-    pledges_sequence: int
+    pledges_sequence: int | None
     expected: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class ForOne:
-    """A cause that is told to one person."""
+class ForSome:
+    """A cause that is told to those whom it names, and to those who have a role in its campaign.
+
+    `recipients` are backers, a thousand at most; none for what only concerns a role.
+    """
 
     told: Told
-    recipient_id: str
+    recipients: tuple[str, ...] = ()
 
 
 async def take_memberships(unit: NotifierUnit, memberships: Sequence[Membership]) -> None:
@@ -43,49 +70,144 @@ async def take_departures(unit: NotifierUnit, departures: Sequence[Departure]) -
 
 
 async def take_campaign_wide(
-    unit: NotifierUnit, heard: Sequence[CampaignWide], now: datetime
+    unit: NotifierUnit, heard: Sequence[CampaignWide], pledges: PledgesPosition, now: datetime
 ) -> None:
     """Keep the causes and offer their planning; a cause that is known tells nobody again."""
+    heard = [one for one in heard if _is_fresh(one.told, now)]
     known = await unit.causes.load({one.told.cause for one in heard})
     new: dict[str, Cause] = {}
     for one in heard:
         if one.told.cause not in known:
-            cause = hear_cause(one.told, one.pledges_sequence, one.expected, now)
+            as_of = one.pledges_sequence
+            if as_of is None:
+                as_of = await _seen(unit, pledges, one.told.campaign_id)
+            cause = hear_cause(one.told, as_of, one.expected, now)
             new.setdefault(cause.name, cause)
     await unit.causes.save(list(new.values()))
-    await unit.plumbing.work.offer([_plan_work(cause, now) for cause in new.values()])
+    await unit.plumbing.work.offer([plan_work(cause, now) for cause in new.values()])
 
 
-async def take_for_one(unit: NotifierUnit, heard: Sequence[ForOne], now: datetime) -> None:
-    """Keep one chunk per cause and person, without a plan; a known one tells nobody again."""
-    chunks = {one.told.cause: chunk_of_one(one.told, one.recipient_id) for one in heard}
+async def _seen(unit: NotifierUnit, pledges: PledgesPosition, campaign_id: str) -> int:
+    rows = await unit.plumbing.streams.load(pledges.group, pledges.topic, [campaign_id])
+    return rows[campaign_id].last_sequence
+
+
+async def take_for_some(unit: NotifierUnit, heard: Sequence[ForSome], now: datetime) -> None:
+    """Keep the chunks of each cause, without a plan; a known one tells nobody again."""
+    heard = [one for one in heard if _is_fresh(one.told, now)]
+    chunks = {
+        one.told.cause: chunk_of_some(one.told, await _named(unit, one))
+        for one in heard
+        if one.recipients
+    }
+    named = await unit.chunks.add_new([chunk for chunk in chunks.values() if chunk.recipients])
+    await unit.plumbing.work.offer([publish_work(PUBLISH_ONE, chunk, now) for chunk in named])
+    await take_roles(unit, [one.told for one in heard], now)
+
+
+async def _named(unit: NotifierUnit, heard: ForSome) -> tuple[str, ...]:
+    """Return whom the fact names; who answers comments for the team hears of them as the team."""
+    if heard.told.kind is not CauseKind.COMMENT_ADDED:
+        return heard.recipients
+    team = await unit.creators.team(heard.told.campaign_id) or ()
+    return tuple(one for one in heard.recipients if one not in team)
+
+
+async def take_roles(unit: NotifierUnit, heard: Sequence[Told], now: datetime) -> None:
+    """Keep a chunk for each role that is told of a cause, and offer to find out who has it."""
+    chunks = [chunk_of_role(told, role) for told in heard for role in roles_of(told)]
+    new = await unit.chunks.add_new(list({chunk.chunk_id: chunk for chunk in chunks}.values()))
+    await unit.plumbing.work.offer([address_work(chunk, now) for chunk in new])
+
+
+async def take_supplements(
+    unit: NotifierUnit, joined: Sequence[Membership], partitions: int, now: datetime
+) -> None:
+    """Tell also those whose money had come by the time of a cause and was heard of after its N.
+
+    Of causes that are known; one that is heard of behind its backers finds them at its planning.
+    """
+    # What is too old is told to nobody: years of news are not read for each pledge. A day more,
+    # because a fact's own clock may be ahead of ours.
+    since = now - TOLD_FOR - timedelta(days=1)
+    causes = await unit.causes.of_campaigns({one.campaign_id for one in joined}, since)
+    for cause in causes:
+        late = [
+            one
+            for one in joined
+            if one.campaign_id == cause.told.campaign_id
+            and one.joined > cause.pledges_sequence
+            and one.captured_at is not None
+            and one.captured_at <= cause.told.caused_at
+        ]
+        await supplement(unit, cause, late, partitions, now)
+
+
+async def supplement(
+    unit: NotifierUnit,
+    cause: Cause,
+    late: Sequence[Membership],
+    partitions: int,
+    now: datetime,
+) -> None:
+    """Tell these beside the cause's audience, but for who is in it; again tells nobody again."""
+    if is_too_old(cause.told, now):
+        return
+    told, until = cause.told, cause.pledges_sequence
+    chunks = {
+        one.backer_id: chunk_of_supplement(told, Member(one.backer_id, one.key_hash), partitions)
+        for one in late
+        if not await unit.memberships.already(told.campaign_id, one.backer_id, until)
+    }
     new = await unit.chunks.add_new(list(chunks.values()))
-    await unit.plumbing.work.offer(
-        [publish_work(PUBLISH_ONE, chunk.chunk_id, chunk.told, now) for chunk in new]
-    )
+    await unit.plumbing.work.offer([publish_work(PUBLISH_CHUNK, chunk, now) for chunk in new])
 
 
 async def take_withdrawals(unit: NotifierUnit, withdrawals: Sequence[Withdrawal]) -> None:
     """Withdraw reminders whose reason is gone (trap 11)."""
     await unit.chunks.withdraw(withdrawals)
+    await unit.unreached.end_withdrawn(withdrawals, Ended(HowEnded.REASON_GONE))
 
 
-def publish_work(kind: str, chunk_id: str, told: Told, due: datetime) -> WorkItem:
-    """Return the work that tells a chunk's people."""
+def publish_work(kind: str, chunk: Chunk, due: datetime) -> WorkItem:
+    """Return the work that tells a chunk's people.
+
+    The first chunks of a cause go before the later ones of any other that is as urgent, so that a
+    small cause is not behind a huge one, and a huge one has begun.
+    """
     return WorkItem(
-        id=f"publish/{chunk_id}",
+        id=f"publish/{chunk.chunk_id}",
         kind=kind,
         due=due,
-        priority=PRIORITIES[told.kind],
-        payload={"chunk_id": chunk_id},
+        priority=rules_of(chunk.told).priority + (not is_first(chunk)),
+        payload={"chunk_id": chunk.chunk_id},
     )
 
 
-def _plan_work(cause: Cause, due: datetime) -> WorkItem:
+def plan_work(cause: Cause, due: datetime) -> WorkItem:
+    """Return the work that plans a cause."""
     return WorkItem(
         id=f"plan/{cause.name}",
         kind=PLAN,
         due=due,
-        priority=PRIORITIES[cause.told.kind],
+        priority=rules_of(cause.told).priority,
         payload={"cause": cause.name},
     )
+
+
+def address_work(chunk: Chunk, due: datetime) -> WorkItem:
+    """Return the work that finds out who has a chunk's role."""
+    return WorkItem(
+        id=f"address/{chunk.chunk_id}",
+        kind=ADDRESS,
+        due=due,
+        priority=rules_of(chunk.told).priority,
+        payload={"chunk_id": chunk.chunk_id},
+    )
+
+
+def _is_fresh(told: Told, now: datetime) -> bool:
+    if is_too_old(told, now):
+        TOO_OLD.inc()
+        return False
+    return True

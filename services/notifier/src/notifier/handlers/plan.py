@@ -11,11 +11,19 @@ from datetime import timedelta
 import structlog
 
 from notifier.domain.cause import Cause, CauseState, plan
-from notifier.domain.chunk import RECIPIENTS_MAX, Chunk, ChunkPlanner
-from notifier.handlers.hear import PUBLISH_CHUNK, publish_work
+from notifier.domain.chunk import Chunk
+from notifier.handlers.cut import CutCauses
+from notifier.handlers.hear import (
+    PUBLISH_CHUNK,
+    PledgesPosition,
+    publish_work,
+    supplement,
+    take_roles,
+)
 from notifier.metrics import CONTRADICTIONS
-from notifier.ports import Audience, NotifierUnit
+from notifier.ports.unit import NotifierUnit
 from servicekit.clock import Clock
+from servicekit.streams import Move
 from servicekit.units import UnitsOfWork
 from servicekit.work import Claim, WorkItem
 
@@ -28,23 +36,13 @@ CHUNKS_PAGE = 20
 
 
 @dataclass(frozen=True, slots=True)
-class PledgesPosition:
-    """Where this service reads pledges from: the topic and its own group."""
-
-    topic: str
-    group: str
-
-
-@dataclass(frozen=True, slots=True)
 class PlanCauses:
     """Performs work of the kind `plan`; doing it again, from any point, makes the same plan."""
 
     units: UnitsOfWork[NotifierUnit]
-    audience: Audience
+    cut: CutCauses
     pledges: PledgesPosition
-    partitions: int
     clock: Clock
-    recipients_max: int = RECIPIENTS_MAX
     chunks_page: int = CHUNKS_PAGE
 
     async def __call__(self, claim: Claim) -> None:
@@ -70,27 +68,25 @@ class PlanCauses:
 
     async def _store_chunks(self, cause: Cause) -> tuple[int, list[Chunk]]:
         """Keep all chunks and offer all pages but the last; return it with the audience."""
-        planner = ChunkPlanner(cause.told, self.partitions, self.recipients_max)
+        planner = await self.cut.planner(cause)
         full: list[Chunk] = []
-        members = self.audience.members(cause.told.campaign_id, cause.pledges_sequence)
-        async for page in members:
-            full += planner.feed(page)
+        async for page in self.cut.pages(cause, planner):
             if len(full) >= self.chunks_page:
                 await self._offer(full)
                 full = []
-        last_page = [*full, *planner.rest()]
-        await self.audience.store(last_page)
-        return planner.audience, last_page
+            full += page
+        await self.cut.audience.store(full)
+        return planner.audience, full
 
     async def _offer(self, chunks: Sequence[Chunk]) -> None:
         """Keep a page and have its people told; a chunk that was told before tells nobody again."""
-        await self.audience.store(chunks)
+        await self.cut.audience.store(chunks)
         work = self._publishing(chunks)
         await self.units.run(lambda unit: unit.plumbing.work.offer(work))
 
     def _publishing(self, chunks: Sequence[Chunk]) -> list[WorkItem]:
         now = self.clock.now()
-        return [publish_work(PUBLISH_CHUNK, one.chunk_id, one.told, now) for one in chunks]
+        return [publish_work(PUBLISH_CHUNK, one, now) for one in chunks]
 
     async def _finish(self, claim: Claim, audience: int, last_page: Sequence[Chunk]) -> None:
         name, now = claim.item.payload["cause"], self.clock.now()
@@ -98,6 +94,7 @@ class PlanCauses:
         async def work(unit: NotifierUnit) -> None:
             cause = (await unit.causes.load([name]))[name]
             if cause.state is CauseState.WAITING:
+                await self._meet_pledges(unit, cause.told.campaign_id)
                 planned = plan(cause, audience, now)
                 if planned.contradicts:
                     CONTRADICTIONS.inc()
@@ -105,6 +102,25 @@ class PlanCauses:
                 await unit.causes.save([planned])
                 await unit.facts.planned(planned)
                 await unit.plumbing.work.offer(self._publishing(last_page))
+                # Heard of before the cause, yet behind its N: `take_supplements` finds the others.
+                late = await unit.memberships.behind(
+                    cause.told.campaign_id, cause.pledges_sequence, cause.told.caused_at
+                )
+                await supplement(unit, planned, late, self.cut.partitions, now)
+                # Behind the backers, all of whom stand in chunks now: nobody is told twice.
+                await take_roles(unit, [cause.told], now)
             await unit.plumbing.work.finish([claim])
 
         await self.units.run(work)
+
+    async def _meet_pledges(self, unit: NotifierUnit, campaign_id: str) -> None:
+        """Have who joins in this very moment be seen here, or see the planned cause there.
+
+        A backer is kept by a transaction that began before the cause was known, and looks for no
+        cause of theirs; if it ends after this one began, this one sees no backer either. Both
+        move the campaign's place in the pledges, so that one of the two is done again.
+        """
+        group, topic = self.pledges.group, self.pledges.topic
+        rows = await unit.plumbing.streams.load(group, topic, [campaign_id])
+        stands = Move(campaign_id, rows[campaign_id], rows[campaign_id])
+        await unit.plumbing.streams.advance(group, topic, [stands])

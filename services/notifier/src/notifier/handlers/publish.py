@@ -1,16 +1,18 @@
 """Telling people: chunks become events, and causes are closed when everybody has an outcome."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 
-from notifier.domain.cause import Cause, CauseState, complete
+from notifier.domain.cause import Cause, CauseState, Totals, complete
 from notifier.domain.chunk import Chunk, ChunkState
+from notifier.domain.delivery import Channel
+from notifier.domain.proof import INBOX
 from notifier.metrics import NOTIFICATIONS, TOLD_DELAY
-from notifier.ports import NotifierUnit
+from notifier.ports.unit import NotifierUnit
 from servicekit import traces
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, DependencyAway, LeaseLost
@@ -21,6 +23,8 @@ from servicekit.work import POLL_SECONDS, Claim, WorkQueue
 from sosst_contracts.codec import Record
 
 log = structlog.get_logger()
+
+Follow = Callable[[NotifierUnit, Sequence[Chunk], datetime], Awaitable[None]]
 
 # While one group waits for its acknowledgement or its save, another is rendered.
 GROUPS_IN_HAND = 2
@@ -43,6 +47,8 @@ class PublishChunks:
     render: Callable[[Chunk], Iterable[Record]]
     partitions: int
     clock: Clock
+    # What follows on other channels once a chunk's people were told; the inbox waits for none.
+    follow: Follow | None = None
     poll_seconds: float = POLL_SECONDS
     _told_of: set[str] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -100,7 +106,7 @@ class PublishChunks:
     async def _tell_and_finish(self, claims: Sequence[Claim], chunks: Mapping[str, Chunk]) -> bool:
         told = await self._tell(chunks)
         finished = [claim for claim in claims if _chunk_id(claim) in told]
-        await self._finish(finished)
+        await self._finish(finished, chunks)
         for claim in claims:
             if claim not in finished:
                 await self.queue.postpone(claim, self.clock.now() + AGAIN)
@@ -133,19 +139,23 @@ class PublishChunks:
             log.error("a chunk cannot be rendered", chunk=chunk.chunk_id, error=repr(error))
             return None
 
-    async def _finish(self, claims: Sequence[Claim]) -> None:
+    async def _finish(self, claims: Sequence[Claim], chunks: Mapping[str, Chunk]) -> None:
         chunk_ids, now = [_chunk_id(claim) for claim in claims], self.clock.now()
+        told = [c for i in chunk_ids if (c := chunks[i]).state is ChunkState.PENDING]
 
         async def work(unit: NotifierUnit) -> None:
             await unit.chunks.done(chunk_ids, now)
             await unit.plumbing.work.finish(claims)
+            if self.follow is not None:
+                await self.follow(unit, told, now)
 
         if claims:
             await self.units.run(work)
 
     def _observe(self, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:
-            NOTIFICATIONS.labels("delivered").inc(len(chunk.recipients))
+            NOTIFICATIONS.labels("delivered").inc(len(chunk.recipients) - len(chunk.suppressed))
+            NOTIFICATIONS.labels("suppressed").inc(len(chunk.suppressed))
             delay = (self.clock.now() - chunk.told.caused_at).total_seconds()
             TOLD_DELAY.labels("inbox").observe(max(0.0, delay))
 
@@ -182,5 +192,11 @@ async def _close(unit: NotifierUnit, cause: Cause, now: datetime) -> bool:
         return False
     completed = complete(cause, now)
     await unit.causes.save([completed])
-    await unit.facts.completed(completed, totals)
+    await unit.facts.completed(completed, totals, await _by_channel(unit, cause.name, totals))
     return True
+
+
+async def _by_channel(unit: NotifierUnit, cause: str, inbox: Totals) -> dict[str, Totals]:
+    """Return the totals of the inbox and of each channel that tells of the cause."""
+    others = {one.value: await unit.deliveries.totals(one, cause) for one in Channel}
+    return {INBOX: inbox} | {name: sums for name, sums in others.items() if sums is not None}

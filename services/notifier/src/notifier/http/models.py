@@ -19,14 +19,35 @@ class NotificationView(BaseModel):
     content: dict[str, object]
     read: bool
     reason_gone: bool = Field(description="Nothing is left to be done about it.")
+    not_mailed: str | None = Field(
+        description="Why its mail did not come, where it is decisive and was not read yet."
+    )
+    hidden: bool = Field(
+        description="Staff hid the update: `content` quotes nothing of it while they do."
+    )
+
+
+class MailStopped(BaseModel):
+    """Why mails do not reach this person; `until` null: until they give another address."""
+
+    reason: str
+    until: datetime | None
 
 
 class InboxPage(BaseModel):
-    """Newest first; `read` follows a watermark that the person moves."""
+    """Newest first; `read` follows a watermark that the person moves.
+
+    What the person hid is left out, so that a page may hold fewer than asked for.
+    """
 
     items: list[NotificationView]
     next_cursor: str | None
     read_until: datetime | None
+    unread: int = Field(description="How many are not read, up to 100; hidden ones do not count.")
+    mail_stopped: MailStopped | None = Field(description="Null where nothing speaks against mail.")
+    pinned: list[NotificationView] = Field(
+        description="On the first page: what is decisive, was not read, and did not come by mail."
+    )
 
 
 class ReadBody(BaseModel):
@@ -37,8 +58,24 @@ class ReadBody(BaseModel):
     up_to: Instant
 
 
+class HiddenView(BaseModel):
+    notification_id: str
+    hidden: bool
+
+
 class ReadView(BaseModel):
     read_until: datetime
+
+
+class RoleView(BaseModel):
+    """Those who are told of a cause in another role than a backer's; the same figures."""
+
+    role: str
+    audience: int
+    delivered: int
+    suppressed: int
+    pending: int
+    complete: bool
 
 
 class NoticeView(BaseModel):
@@ -56,7 +93,9 @@ class NoticeView(BaseModel):
     failed: int
     pending: int
     complete: bool
+    others: list[RoleView] = Field(description="Creator, staff and followers, each with figures.")
 
 
 class NoticeList(BaseModel):
     items: list[NoticeView]
+    next_cursor: str | None

@@ -1,0 +1,71 @@
+"""What notifier can be asked on the command line beyond what every service can."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+
+from notifier.domain.cause import CauseKind, Told
+from notifier.domain.kind import ToldAs, rules_of
+from notifier.domain.notification import notification_id
+from notifier.ports.email import Letter, Letters, Reader
+
+CAMPAIGN = "sun-lamp"
+READERS = {
+    "fr": Reader("backer-1", "camille@example.org", "Camille", "fr", "Europe/Paris"),
+    "en": Reader("backer-2", "robin@example.org", "Robin", "en", "Europe/London"),
+}
+
+
+def describe_templates(parser: ArgumentParser) -> None:
+    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="where to")
+
+
+Samples = Mapping[CauseKind, Sequence[Mapping[str, object]]]
+
+
+def perform_templates(
+    arguments: Namespace,
+    letters: Letters,
+    samples: Samples,
+    roles: Callable[[CauseKind], Sequence[ToldAs]],
+    now: datetime,
+) -> int:
+    """Write every letter in every language: the mail, and its two parts to look at."""
+    folder: Path = arguments.to
+    folder.mkdir(parents=True, exist_ok=True)
+    written = 0
+    for kind, role in [(one, role) for one in CauseKind for role in roles(one)]:
+        for number, content in enumerate(samples.get(kind, ({},)), start=1):
+            for language in READERS:
+                told = Told(kind, CAMPAIGN, CAMPAIGN, now, content)
+                path = folder / f"{kind.value}-{number}.{role.value}.{language}"
+                _write(path, told, role, language, letters, now)
+                written += 1
+    print(f"{written} letters in {folder}")
+    return 0
+
+
+def _write(
+    path: Path, told: Told, role: ToldAs, language: str, letters: Letters, now: datetime
+) -> None:
+    reader = READERS[language]
+    letter = Letter(
+        told=told,
+        campaign="Sun lamp",
+        notification_id=notification_id(told.cause, now, reader.person_id),
+        reader=reader,
+        return_path="bounce@example.org",
+        written_at=now,
+        may_be_muted=rules_of(told).mutable,
+        role=role,
+    )
+    content = letters.write(letter).content
+    mail = message_from_bytes(content, policy=default)
+    path.with_suffix(f"{path.suffix}.eml").write_bytes(content)
+    for kind, suffix in (("html", ".html"), ("plain", ".txt")):
+        part = mail.get_body((kind,))
+        assert part is not None, "every letter has both parts"
+        path.with_suffix(path.suffix + suffix).write_text(part.get_content(), encoding="utf-8")

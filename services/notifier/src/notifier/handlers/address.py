@@ -1,0 +1,104 @@
+"""Finding out who has a role: creator and team, the platform's staff, who wants a relaunch."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from notifier.domain.audience import TOLD_OF_RELAUNCH
+from notifier.domain.chunk import RECIPIENTS_MAX, Chunk, ChunkState, address, page_of
+from notifier.domain.kind import ToldAs
+from notifier.domain.person import PersonRole
+from notifier.handlers.hear import PUBLISH_ONE, publish_work
+from notifier.ports.unit import NotifierUnit
+from servicekit.clock import Clock
+from servicekit.units import UnitsOfWork
+from servicekit.work import Claim, WorkItem
+
+AGAIN = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class AddressChunks:
+    """Performs work of the kind `address`: fixes who is told, once it is known.
+
+    Whose campaign it is may be heard after what is told of it: until then it waits, and nobody is
+    guessed. Whoever is told of the cause as a backer, or in another role, is not told again.
+    """
+
+    units: UnitsOfWork[NotifierUnit]
+    clock: Clock
+
+    async def __call__(self, claim: Claim) -> None:
+        async def work(unit: NotifierUnit) -> None:
+            chunk_id, now = claim.item.payload["chunk_id"], self.clock.now()
+            chunk = (await unit.chunks.load([chunk_id]))[chunk_id]
+            if chunk.role is ToldAs.FOLLOWER:
+                await _followers(unit, claim.item, chunk, now)
+            elif chunk.state is ChunkState.UNADDRESSED:
+                people = await people_in_role(unit, chunk)
+                if people is None:
+                    await unit.plumbing.work.postpone(claim, now + AGAIN)
+                    return
+                told = await unit.chunks.told_of(chunk.told, people)
+                first, *more = address(chunk, [one for one in people if one not in told])
+                await unit.chunks.address(first)
+                await unit.chunks.add_new(more)
+                await unit.plumbing.work.offer(
+                    [publish_work(PUBLISH_ONE, one, now) for one in (first, *more)]
+                )
+            await unit.plumbing.work.finish([claim])
+
+        await self.units.run(work)
+
+
+async def _followers(unit: NotifierUnit, item: WorkItem, chunk: Chunk, now: datetime) -> None:
+    """Fix a page of who followed by then, and offer the next: they may be more than fit anywhere.
+
+    The chunk itself takes the last page, so that until then the cause is seen to be incomplete.
+    """
+    if chunk.state is not ChunkState.UNADDRESSED:
+        return
+    after, ordinal = str(item.payload.get("after", "")), int(item.payload.get("ordinal", 0))
+    told = chunk.told
+    people = await unit.follows.page(told.campaign_id, told.caused_at, after, RECIPIENTS_MAX)
+    already = await unit.chunks.told_of(told, people)
+    fresh = [one for one in people if one not in already]
+    if len(people) < RECIPIENTS_MAX:
+        part = page_of(chunk, fresh, 0)
+        await unit.chunks.address(part)
+    else:
+        part = page_of(chunk, fresh, ordinal + 1)
+        await unit.chunks.add_new([part])
+        place = {"after": people[-1], "ordinal": ordinal + 1}
+        name = f"address/{chunk.chunk_id}/{ordinal + 1}"
+        await unit.plumbing.work.offer(
+            [replace(item, id=name, due=now, payload=item.payload | place)]
+        )
+    await unit.plumbing.work.offer([publish_work(PUBLISH_ONE, part, now)])
+
+
+async def _all_followers(unit: NotifierUnit, chunk: Chunk) -> list[str]:
+    """Return all of them at once, for who only counts."""
+    told, found = chunk.told, list[str]()
+    while True:
+        after = found[-1] if found else ""
+        page = await unit.follows.page(told.campaign_id, told.caused_at, after, RECIPIENTS_MAX)
+        found += page
+        if len(page) < RECIPIENTS_MAX:
+            return found
+
+
+async def people_in_role(unit: NotifierUnit, chunk: Chunk) -> Collection[str] | None:
+    """Return who has the chunk's role, None while that is not known."""
+    match chunk.role:
+        case ToldAs.CREATOR:
+            return await unit.creators.team(chunk.told.campaign_id)
+        case ToldAs.STAFF:
+            return await unit.people.with_role(PersonRole.STAFF, RECIPIENTS_MAX)
+        case ToldAs.FORMER_BACKER:
+            before = str(chunk.told.content["relaunch_of"])
+            return await unit.consents.among(before, TOLD_OF_RELAUNCH)
+        case ToldAs.FOLLOWER:
+            return await _all_followers(unit, chunk)
+        case _:
+            return []

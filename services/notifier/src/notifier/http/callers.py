@@ -1,0 +1,31 @@
+"""Who is calling, by what this service itself knows."""
+
+from collections.abc import Awaitable, Callable
+
+from notifier.ports.queries import Queries
+from servicekit.access import Ids, Owner
+from servicekit.auth import Principal, Role
+from servicekit.problems import Problem
+
+
+async def _is_that_person(caller: Principal, ids: Ids) -> bool:
+    return caller.subject == ids["person_id"]
+
+
+PERSON = Owner("that person", None, _is_that_person)
+
+
+def creator_of(queries: Queries) -> Owner:
+    """Return the ground on which a campaign's creator is let in."""
+    return Owner("creator of the campaign", Role.CREATOR, _owns_campaign(queries))
+
+
+def _owns_campaign(queries: Queries) -> Callable[[Principal, Ids], Awaitable[bool]]:
+    async def owns(caller: Principal, ids: Ids) -> bool:
+        return await queries.creator(ids["campaign_id"]) == caller.subject
+
+    return owns
+
+
+def unknown_campaign() -> Problem:
+    return Problem(404, "campaign-unknown", "Notifier has not heard of this campaign")

@@ -1,0 +1,34 @@
+"""The page of the link that confirms a following."""
+
+from collections.abc import Mapping
+
+from notifier.http.asking_page import AskingPage
+
+PATH = "/follow"
+DONE, OVER = "done", "over"
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "fr": {
+        "title": "Suivre ce projet",
+        "other_language": "English",
+        "other_language_label": "Langue",
+        "campaign": "Projet",
+        "what": "Vous recevrez par e-mail les actualités publiques de ce projet.",
+        "button": "Suivre ce projet",
+        "stays": "Chaque e-mail contient un lien pour ne plus en recevoir ; votre adresse est "
+        "alors effacée.",
+        "done": "C'est fait : vous suivez ce projet.",
+        "over": "Ce lien n'est pas ou plus valable. Demandez-en un autre sur la page du projet.",
+    },
+    "en": {
+        "title": "Follow this project",
+        "other_language": "Français",
+        "other_language_label": "Language",
+        "campaign": "Project",
+        "what": "You will receive the public updates of this project by e-mail.",
+        "button": "Follow this project",
+        "stays": "Each mail has a link to receive no more of them; your address is erased then.",
+        "done": "Done: you follow this project.",
+        "over": "This link is not valid, or not any more. Ask for another on the project's page.",
+    },
+}
+FOLLOW = AskingPage(PATH, WORDS)

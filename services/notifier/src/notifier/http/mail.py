@@ -1,0 +1,113 @@
+"""Routes around mails: what comes back, and the link that turns a project's mails off."""
+
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request, Response
+
+from notifier.handlers.follow import unsubscribe
+from notifier.handlers.mail_reports import take_report
+from notifier.handlers.titles import title_of
+from notifier.http.unsubscribe_page import DONE, PATH, UNKNOWN, UNSUBSCRIBE
+from notifier.metrics import BOUNCES, COMPLAINTS
+from notifier.ports.email import MailLinks, MailReport, ReportKind
+from notifier.ports.unit import NotifierUnit
+from servicekit.access import Guard
+from servicekit.clock import Clock
+from servicekit.descriptions import PAGES
+from servicekit.pages import Page, language_of
+from servicekit.problems import Problem
+from servicekit.units import UnitsOfWork
+
+LinkText = Annotated[str, Query(max_length=1_200)]
+Language = Annotated[str, Query(max_length=2)]
+REPORT_BYTES_MAX = 1_000_000
+REPORT_SECRET = "X-Report-Secret"
+
+
+@dataclass(frozen=True, slots=True)
+class MailRoutes:
+    """What these routes need: `secrets` are those of whoever hands over reports.
+
+    `mails_per_second` is the account's pace, from which follows when everybody is written to.
+    """
+
+    links: MailLinks
+    read: Callable[[bytes, MailLinks], MailReport | None]
+    secrets: Sequence[str]
+    mails_per_second: float = 10.0
+    follow_asks_per_hour: int = 1_000
+
+
+def add_mail_routes(
+    api: FastAPI,
+    guard: Guard,
+    units: UnitsOfWork[NotifierUnit],
+    mail: MailRoutes,
+    clock: Clock,
+) -> None:
+    """Add them."""
+
+    @api.post(
+        "/mail-reports",
+        dependencies=[guard.proven_by("secret of the mail server")],
+        status_code=202,
+    )
+    async def take_mail_report(request: Request) -> dict[str, str]:
+        """Take a mail that came back, as it came: a bounce, a complaint, or nothing of ours."""
+        given = request.headers.get(REPORT_SECRET, "").encode()
+        if not any(hmac.compare_digest(given, one.encode()) for one in mail.secrets):
+            raise Problem(401, "report-secret-refused", "Not a mail server of ours")
+        report = mail.read(await _bounded(request), mail.links)
+        if report is None:
+            return {"status": "ignored"}
+        taken = await units.run(lambda unit: take_report(unit, report, clock.now()))
+        if taken is None:
+            return {"status": "known"}
+        if taken.kind is ReportKind.COMPLAINT:
+            COMPLAINTS.inc()
+        else:
+            BOUNCES.labels(taken.bounce).inc()
+        return {"status": "taken"}
+
+    @api.get(
+        PATH, dependencies=[guard.proven_by("link of a mail")], response_class=Page, responses=PAGES
+    )
+    async def ask_unsubscribing(
+        request: Request, link: LinkText = "", lang: Language = ""
+    ) -> Response:
+        """Ask whether the mails are to end; nothing changes by it."""
+        language = page_language(request, lang)
+        wish = mail.links.read_unsubscribe(link)
+        if wish is None:
+            return UNSUBSCRIBE.say("", language, UNKNOWN, 404)
+        campaign = await units.run(lambda unit: title_of(unit, wish.campaign_id))
+        return UNSUBSCRIBE.ask(link, language, campaign)
+
+    @api.post(
+        PATH, dependencies=[guard.proven_by("link of a mail")], response_class=Page, responses=PAGES
+    )
+    async def end_mails(request: Request, link: LinkText = "", lang: Language = "") -> Response:
+        """End the mails about a project: by the page's button, or one click in a mail program."""
+        language = page_language(request, lang)
+        wish = mail.links.read_unsubscribe(link)
+        if wish is None:
+            return UNSUBSCRIBE.say("", language, UNKNOWN, 404)
+        await units.run(lambda unit: unsubscribe(unit, wish, clock.now()))
+        return UNSUBSCRIBE.say(link, language, DONE)
+
+
+async def _bounded(request: Request) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > REPORT_BYTES_MAX:
+            raise Problem(413, "too-large", "The body is too large")
+    return body
+
+
+def page_language(request: Request, asked: str) -> str:
+    """Return the language of a page: as asked for, else as the browser would have it."""
+    return language_of(asked, request.headers.get("accept-language", ""))

@@ -1,0 +1,201 @@
+"""Routes that prove who was told: counts by channel, and every person in a table for staff."""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime, timedelta
+
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from notifier.domain.cause import Cause, CauseKind, Totals
+from notifier.domain.chunk import totals_of
+from notifier.domain.delivery import Channel
+from notifier.domain.kind import rules_of
+from notifier.domain.proof import INBOX, Outcome, outcomes_of
+from notifier.domain.unreached import OTHERWISE
+from notifier.http.callers import creator_of
+from notifier.http.paths import CampaignId, Subject
+from notifier.ports.queries import Queries
+from servicekit.access import Guard
+from servicekit.auth import Role
+from servicekit.clock import Clock
+from servicekit.descriptions import files
+from servicekit.problems import Problem
+
+COLUMNS = ("person_id", "role", "notification_id", "channel", "outcome", "reason")
+# A table is sent as it is read, so that any audience fits.
+CHUNKS_PAGE = 20
+# A spreadsheet takes a cell that begins so for a formula, and runs it (OWASP, CSV injection).
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+class ChannelView(BaseModel):
+    """How many people came to which outcome on one channel."""
+
+    channel: str
+    delivered: int
+    suppressed: int
+    failed: int
+    pending: int
+    expected_end: datetime | None = Field(
+        description="When the last one is told at the present pace; null where nobody waits, or "
+        "nothing can be said yet."
+    )
+
+
+class ProofView(BaseModel):
+    """Everybody who is told of a cause, backers and others, once for each channel."""
+
+    cause: str
+    channels: list[ChannelView]
+
+
+def add_proof_routes(
+    api: FastAPI, guard: Guard, queries: Queries, clock: Clock, mails_per_second: float | None
+) -> None:
+    """Add them; without a pace of mails nothing is expected of that channel."""
+    path = "/campaigns/{campaign_id}/notices/{kind}/{subject}"
+    creator = creator_of(queries)
+
+    @api.get(
+        f"{path}/proof",
+        dependencies=[guard.allow(Role.STAFF, creator, unknown=unknown_notice)],
+    )
+    async def read_proof(campaign_id: CampaignId, kind: CauseKind, subject: Subject) -> ProofView:
+        """Count the outcomes of a cause by channel."""
+        name = f"{kind.value}/{subject}"
+        inbox = await _inbox(queries, campaign_id, name)
+        email = await queries.channel_totals(Channel.EMAIL, name)
+        now = clock.now()
+        cause = await queries.cause(name)
+        channels = [_channel(INBOX, inbox, _end_of_fan_out(cause, inbox, now))]
+        if email is not None:
+            end = None
+            if mails_per_second is not None and email.pending:
+                end = now + await _mails_before(queries, name) / mails_per_second
+            channels.append(_channel(Channel.EMAIL.value, email, end))
+        otherwise = await queries.unreached_totals(name)
+        if otherwise is not None:
+            channels.append(_channel(OTHERWISE, otherwise, None))
+        return ProofView(cause=name, channels=channels)
+
+    @api.get(
+        f"{path}/proof.csv",
+        dependencies=[guard.allow(Role.STAFF, unknown=unknown_notice)],
+        response_class=StreamingResponse,
+        responses=files("text/csv"),
+    )
+    async def read_proof_table(
+        campaign_id: CampaignId, kind: CauseKind, subject: Subject
+    ) -> StreamingResponse:
+        """Name every person of a cause with the outcome on each channel."""
+        name = f"{kind.value}/{subject}"
+        await _inbox(queries, campaign_id, name)
+        shown = {"Content-Disposition": f'attachment; filename="proof-{kind.value}.csv"'}
+        return StreamingResponse(_table(queries, name), media_type="text/csv", headers=shown)
+
+
+async def has_notice(queries: Queries, campaign_id: str, name: str) -> bool:
+    """Return whether the campaign has this cause, planned or not."""
+    cause = await queries.cause(name)
+    if cause is not None and cause.told.campaign_id == campaign_id:
+        return True
+    beside = await queries.unplanned(name)
+    return any(chunk.told.campaign_id == campaign_id for chunk in beside)
+
+
+async def _inbox(queries: Queries, campaign_id: str, name: str) -> Totals:
+    """Return the totals of everybody's inbox; raises what is said of a cause that is not there."""
+    cause = await queries.cause(name)
+    if cause is not None and cause.told.campaign_id == campaign_id:
+        others = (await queries.role_totals([name]))[name]
+        return _sum(await queries.totals(name), *(one.totals for one in others))
+    beside = [c for c in await queries.unplanned(name) if c.told.campaign_id == campaign_id]
+    if not beside:
+        raise unknown_notice()
+    return totals_of(beside)
+
+
+def _sum(*parts: Totals) -> Totals:
+    return Totals(
+        delivered=sum(one.delivered for one in parts),
+        pending=sum(one.pending for one in parts),
+        suppressed=sum(one.suppressed for one in parts),
+        failed=sum(one.failed for one in parts),
+    )
+
+
+async def _table(queries: Queries, name: str) -> AsyncIterator[str]:
+    yield _lines([COLUMNS])
+    after = ""
+    while chunks := await queries.chunks_of(name, after, CHUNKS_PAGE):
+        ids = [chunk.chunk_id for chunk in chunks]
+        written = await queries.deliveries(Channel.EMAIL, ids)
+        unreached = await queries.unreached_in(ids)
+        for chunk in chunks:
+            found = written.get(chunk.chunk_id)
+            otherwise = [one for one in unreached if one.chunk_id == chunk.chunk_id]
+            emails = {Channel.EMAIL: found} if found else {}
+            yield _lines(map(_row, outcomes_of(chunk, emails, otherwise)))
+        after = ids[-1]
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    cells = (
+        outcome.person_id,
+        outcome.role.value,
+        outcome.notification_id,
+        outcome.channel,
+        outcome.outcome,
+        outcome.reason,
+    )
+    return tuple(map(_safe, cells))
+
+
+def _safe(cell: str) -> str:
+    """Return the cell as text for every spreadsheet: an apostrophe stands before a formula."""
+    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) else cell
+
+
+def _lines(rows: Iterable[Iterable[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+def _end_of_fan_out(cause: Cause | None, inbox: Totals, now: datetime) -> datetime | None:
+    """Return when the inboxes are told if it goes on as it has gone since the plan."""
+    told, began = inbox.delivered, cause.planned_at if cause is not None else None
+    if began is None or not told or not inbox.pending:
+        return None
+    return now + (now - began) / told * inbox.pending
+
+
+async def _mails_before(queries: Queries, name: str) -> timedelta:
+    """Return how many mails may leave until this cause's last one, each as a second.
+
+    Causes of one urgency have their turns, so all of theirs may come before; what is more urgent
+    comes first.
+    """
+    (chunk,) = await queries.chunks_of(name, "", 1)
+    priority = rules_of(chunk.told).priority
+    queued = await queries.queued(Channel.EMAIL)
+    return timedelta(seconds=sum(n for urgency, n in queued.items() if urgency <= priority))
+
+
+def _channel(name: str, totals: Totals, expected_end: datetime | None) -> ChannelView:
+    return ChannelView(
+        channel=name,
+        delivered=totals.delivered,
+        suppressed=totals.suppressed,
+        failed=totals.failed,
+        pending=totals.pending,
+        expected_end=expected_end,
+    )
+
+
+def unknown_notice() -> Problem:
+    """Return what is said of a cause that is not there."""
+    return Problem(404, "notice-unknown", "There is no such notice in this campaign")

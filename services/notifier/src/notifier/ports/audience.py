@@ -1,0 +1,49 @@
+"""What became of campaigns and pledges, as far as it decides who is told."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from notifier.domain.audience import Consent, Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A pledge of which everything went back, or, `again`, of which it came back from there."""
+
+    campaign_id: str
+    pledge_id: str
+    backer_id: str
+    again: bool = False
+
+
+class Endings(Protocol):
+    """How campaigns ended, bound to one transaction."""
+
+    async def add(self, endings: Mapping[str, Ending]) -> None:
+        """Keep how each campaign ended; a cancellation takes the place of a verdict."""
+        ...
+
+
+class ReturnedPledges(Protocol):
+    """Which pledges were returned in full, bound to one transaction."""
+
+    async def save(self, returned: Sequence[Returned]) -> None:
+        """Keep these, the last word on each pledge; the same again changes nothing."""
+        ...
+
+
+class Consents(Protocol):
+    """What backers want to hear of campaigns that ended, bound to one transaction."""
+
+    async def choose(self, campaign_id: str, person_id: str, choice: Consent) -> None: ...
+
+    async def of(self, campaign_id: str, person_id: str) -> Consent:
+        """Return what the person chose; nothing, if they did not."""
+        ...
+
+    async def among(self, campaign_id: str, choices: Collection[Consent]) -> list[str]:
+        """Return who chose one of these, in order of their ids."""
+        ...
+
+    async def forget(self, people: Collection[str]) -> None: ...

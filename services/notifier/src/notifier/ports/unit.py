@@ -1,0 +1,230 @@
+"""The stores of one transaction, and what the planner streams outside of it."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from notifier.domain.audience import Consent, Ending
+from notifier.domain.cause import Cause, Told, Totals, Withdrawal
+from notifier.domain.chunk import Chunk, Member
+from notifier.ports.audience import Consents, Endings, ReturnedPledges
+from notifier.ports.email import Deliveries, Mailed, Suppressions, Unsubscriptions
+from notifier.ports.follows import Follows
+from notifier.ports.hidden_updates import HiddenUpdates
+from notifier.ports.people import People
+from notifier.ports.personal_links import Revocations
+from notifier.ports.preferences import PreferenceStore
+from notifier.ports.replays import Replays
+from notifier.ports.unreached import UnreachedMessages
+from notifier.ports.webhooks import WebhookEndpoints
+from servicekit.units import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A collected pledge: since which sequence its backer belongs to the campaign."""
+
+    campaign_id: str
+    backer_id: str
+    pledge_id: str
+    joined: int
+    key_hash: int
+    reward_id: str | None = None
+    captured_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A withdrawn pledge: since which sequence it no longer makes its backer one."""
+
+    campaign_id: str
+    backer_id: str
+    pledge_id: str
+    left: int
+
+
+class Memberships(Protocol):
+    """Who backs what, bound to one transaction; append-only."""
+
+    async def add(self, memberships: Sequence[Membership]) -> None: ...
+
+    async def already(self, campaign_id: str, backer_id: str, until: int) -> bool:
+        """Return whether the backer had joined the campaign by then."""
+        ...
+
+    async def behind(
+        self, campaign_id: str, sequence: int, captured_until: datetime
+    ) -> list[Membership]:
+        """Return who joined behind the sequence with money that had come by that time."""
+        ...
+
+    async def leave(self, departures: Sequence[Departure]) -> None:
+        """Keep which pledges were withdrawn when; the same again changes nothing."""
+        ...
+
+
+class Causes(Protocol):
+    """Causes, bound to one transaction."""
+
+    async def load(self, names: Collection[str]) -> dict[str, Cause]: ...
+
+    async def of_campaigns(self, campaign_ids: Collection[str], since: datetime) -> list[Cause]:
+        """Return the campaign-wide causes of these campaigns that were heard since then."""
+        ...
+
+    async def save(self, causes: Sequence[Cause]) -> None:
+        """Insert new causes (version 0) or replace loaded ones; `Conflict` if saved since."""
+        ...
+
+
+class Chunks(Protocol):
+    """Chunks, bound to one transaction."""
+
+    async def add_new(self, chunks: Sequence[Chunk]) -> list[Chunk]:
+        """Insert the chunks that are not there yet and return those."""
+        ...
+
+    async def load(self, chunk_ids: Collection[str]) -> dict[str, Chunk]: ...
+
+    async def done(self, chunk_ids: Collection[str], at: datetime) -> None:
+        """Note that everybody in these chunks was told; the same again changes nothing."""
+        ...
+
+    async def told_of(self, told: Told, people: Collection[str]) -> set[str]:
+        """Return who of these stands in a chunk of this cause."""
+        ...
+
+    async def address(self, chunk: Chunk) -> None:
+        """Keep the recipients of a chunk that waited for them."""
+        ...
+
+    async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> None:
+        """Note that the reason of these reminders is gone; who was not told is not told any more.
+
+        The same again changes nothing. One that is being told meanwhile may still be told.
+        """
+        ...
+
+    async def forget(self, recipients: Collection[str]) -> None:
+        """Remove what was said to these people alone; that they were told stays and is counted."""
+        ...
+
+    async def shed(self, chunk_ids: Collection[str]) -> None:
+        """Forget who was told in these and what of; that so many were is kept, and counted.
+
+        The same again changes nothing, and one that has not ended stays as it is.
+        """
+        ...
+
+    async def totals(self, cause: str) -> Totals:
+        """Sum the outcomes over the chunks: recomputed, never counted up."""
+        ...
+
+
+class Creators(Protocol):
+    """Who owns which campaign, bound to one transaction; the first word holds."""
+
+    async def add(self, creators: Mapping[str, str]) -> None:
+        """Keep the creator of each campaign; known campaigns stay as they are."""
+        ...
+
+    async def set_teams(self, teams: Mapping[str, Sequence[str]]) -> None:
+        """Keep who works on each campaign; the last word holds, an unknown campaign is passed."""
+        ...
+
+    async def team(self, campaign_id: str) -> list[str] | None:
+        """Return the owner and the team, None for a campaign that nobody told of."""
+        ...
+
+
+class Readers(Protocol):
+    """What people have read of their inboxes, and hid there; bound to one transaction."""
+
+    async def forget(self, ids: Collection[str]) -> None: ...
+
+
+class Titles(Protocol):
+    """What campaigns are called, bound to one transaction; the first word holds."""
+
+    async def add(self, titles: Mapping[str, str]) -> None:
+        """Keep the title of each campaign; known campaigns stay as they are."""
+        ...
+
+    async def load(self, campaign_ids: Collection[str]) -> dict[str, str]: ...
+
+
+class Facts(Protocol):
+    """Where facts go, to be published after the transaction."""
+
+    async def planned(self, cause: Cause) -> None: ...
+
+    async def completed(
+        self, cause: Cause, totals: Totals, channels: Mapping[str, Totals]
+    ) -> None: ...
+
+    async def erased(self, people: Collection[str], at: datetime) -> None:
+        """Tell that these people were erased."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NotifierUnit(Unit):
+    """One transaction of this service."""
+
+    memberships: Memberships
+    causes: Causes
+    chunks: Chunks
+    creators: Creators
+    people: People
+    endings: Endings
+    returned: ReturnedPledges
+    consents: Consents
+    follows: Follows
+    revocations: Revocations
+    preferences: PreferenceStore
+    readers: Readers
+    titles: Titles
+    deliveries: Deliveries
+    suppressions: Suppressions
+    unsubscriptions: Unsubscriptions
+    mailed: Mailed
+    hidden_updates: HiddenUpdates
+    facts: Facts
+    endpoints: WebhookEndpoints
+    replays: Replays
+    unreached: UnreachedMessages
+
+
+class Audience(Protocol):
+    """Reads and writes of the planner, outside a transaction, because they stream."""
+
+    def members(self, campaign_id: str, until: int) -> AsyncIterator[list[Member]]:
+        """Stream the memberships as of the sequence, in pages, by backer's id.
+
+        That is one for each pledge that was joined at or before it and had not left by then, so
+        that whoever withdrew one of two pledges still belongs.
+        """
+        ...
+
+    async def ending(self, campaign_id: str) -> Ending | None:
+        """Return how the campaign ended, None while it has not."""
+        ...
+
+    async def refunded(self, campaign_id: str, until: int) -> set[str]:
+        """Return who has every pledge of theirs as of the sequence back in full."""
+        ...
+
+    async def consenting(self, campaign_id: str, choices: Collection[Consent]) -> set[str]:
+        """Return who wants to hear of the ended campaign in one of these ways."""
+        ...
+
+    async def with_rewards(
+        self, campaign_id: str, until: int, rewards: Collection[str]
+    ) -> set[str]:
+        """Return who had chosen one of these rewards by then."""
+        ...
+
+    async def store(self, chunks: Sequence[Chunk]) -> None:
+        """Keep the chunks; those that are there already stay as they are."""
+        ...

@@ -1,0 +1,320 @@
+"""What is heard: a contract's event becomes this service's words."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from notifier.domain.audience import Ending
+from notifier.domain.cause import (
+    CauseKind,
+    Told,
+    Withdrawal,
+    subject_within,
+)
+from notifier.handlers.hear import CampaignWide, ForSome
+from notifier.ports.audience import Returned
+from notifier.ports.unit import Departure, Membership
+from notifier.wire.tellings import origin_of, told_by_table
+from servicekit.publish import key_hash
+from sosst_contracts import funding, payouts
+from sosst_contracts import updates as update_events
+from sosst_contracts.codec import Decoded
+
+CAMPAIGNS_TOPIC = funding.VerdictReached.topic
+PLEDGES_TOPIC = funding.PledgeCollected.topic
+REFUNDS_TOPIC = payouts.RefundSucceeded.topic
+STAGES_TOPIC = payouts.StageDue.topic
+DISPUTES_TOPIC = payouts.DisputeOpened.topic
+CLAIMS_TOPIC = update_events.ClaimOpened.topic
+PLANS_TOPIC = update_events.PlanAsked.topic
+SURVEYS_TOPIC = update_events.SurveyOpened.topic
+DELIVERIES_TOPIC = update_events.DeliveryChanged.topic
+POSTS_TOPIC = update_events.UpdatePublished.topic
+
+
+def membership_from(fact: Decoded) -> Membership | None:
+    """Read a collected pledge, None for any other fact."""
+    event = fact.event
+    if not isinstance(event, funding.PledgeCollected):
+        return None
+    return Membership(
+        campaign_id=event.campaign_id,
+        backer_id=event.backer_id,
+        pledge_id=event.pledge_id,
+        joined=fact.envelope.sequence or 0,
+        key_hash=key_hash(event.backer_id.encode()),
+        reward_id=event.reward_id,
+        captured_at=event.captured_at,
+    )
+
+
+def departure_from(fact: Decoded) -> Departure | None:
+    """Read a withdrawn pledge, None for any other fact."""
+    event = fact.event
+    if not isinstance(event, funding.PledgeWithdrawn):
+        return None
+    return Departure(
+        campaign_id=event.campaign_id,
+        backer_id=event.backer_id,
+        pledge_id=event.pledge_id,
+        left=fact.envelope.sequence or 0,
+    )
+
+
+def titles_from(facts: Sequence[Decoded]) -> dict[str, str]:
+    """Read what campaigns are called; verdicts say it too."""
+    events = [fact.event for fact in facts]
+    named = [e for e in events if isinstance(e, funding.CampaignLaunched | funding.VerdictReached)]
+    # The first word holds, as in the store.
+    return {event.campaign_id: event.title for event in reversed(named)}
+
+
+def creators_from(facts: Sequence[Decoded]) -> dict[str, str]:
+    """Read who owns which campaign; verdicts say it too, for campaigns launched long ago."""
+    events = [fact.event for fact in facts]
+    named = [e for e in events if isinstance(e, funding.CampaignLaunched | funding.VerdictReached)]
+    # The first word holds, as in the store.
+    return {event.campaign_id: event.creator_id for event in reversed(named)}
+
+
+def teams_from(facts: Sequence[Decoded]) -> dict[str, list[str]]:
+    """Read who works on which campaign; the last word holds."""
+    changed = [f.event for f in facts if isinstance(f.event, funding.TeamChanged)]
+    return {event.campaign_id: [one.person_id for one in event.members] for event in changed}
+
+
+def endings_from(facts: Sequence[Decoded]) -> dict[str, Ending]:
+    """Read how campaigns ended; the last word holds."""
+    endings: dict[str, Ending] = {}
+    for event in (fact.event for fact in facts):
+        match event:
+            case funding.VerdictReached(verdict="goal_met"):
+                endings[event.campaign_id] = Ending.MET
+            case funding.VerdictReached(verdict="goal_missed"):
+                endings[event.campaign_id] = Ending.MISSED
+            case funding.CampaignCancelled():
+                endings[event.campaign_id] = Ending.CANCELLED
+    return endings
+
+
+def returned_from(fact: Decoded) -> Returned | None:
+    """Read that a pledge went back in full, or that a refund of it did not arrive after all."""
+    event = fact.event
+    match event:
+        case payouts.RefundSucceeded() | payouts.RefundPaidOtherwise() if event.fully_refunded:
+            again = False
+        case payouts.RefundFailed():
+            again = True
+        case _:
+            return None
+    return Returned(event.campaign_id, event.pledge_id, event.backer_id, again)
+
+
+def campaign_wide_from(fact: Decoded) -> CampaignWide | None:
+    """Read a cause that concerns a whole campaign, None for any other fact."""
+    match fact.event:
+        case funding.VerdictReached() as event:
+            content = {
+                "title": event.title,
+                "verdict": event.verdict,
+                "collected": event.collected,
+                "goal": event.goal,
+                "currency": event.currency,
+            }
+            told = Told(
+                CauseKind.VERDICT_REACHED,
+                event.campaign_id,
+                event.campaign_id,
+                event.reached_at,
+                content,
+                origin_of(fact),
+            )
+            return CampaignWide(told, event.pledges_sequence, None)
+        case funding.CampaignCancelled() as event:
+            told = Told(
+                CauseKind.CAMPAIGN_CANCELLED,
+                event.campaign_id,
+                event.campaign_id,
+                event.cancelled_at,
+                {"title": event.title, "reason": event.reason},
+                origin_of(fact),
+            )
+            return CampaignWide(told, event.pledges_sequence, None)
+        case update_events.UpdatePublished() as event:
+            texts = [text.model_dump(exclude_none=True) for text in event.texts]
+            told = Told(
+                CauseKind.UPDATE_PUBLISHED,
+                subject_within(event.campaign_id, event.update_id),
+                event.campaign_id,
+                event.published_at,
+                {
+                    "texts": texts,
+                    "url": event.url,
+                    "kind": event.kind,
+                    "visibility": event.visibility,
+                    "rewards": event.visible_to_rewards or [],
+                },
+                origin_of(fact),
+            )
+            return CampaignWide(told, event.pledges_sequence, event.audience_count)
+        case update_events.RecoveryPlanMissing() as event:
+            told = Told(
+                CauseKind.RECOVERY_PLAN_MISSING,
+                # Missing again after a problem was lowered and raised is told again.
+                subject_within(event.campaign_id, f"{event.update_id}-{_seconds(event.due_at)}"),
+                event.campaign_id,
+                event.missed_at,
+                {"update_id": event.update_id, "due_at": event.due_at.isoformat()},
+                origin_of(fact),
+            )
+            return CampaignWide(told, event.pledges_sequence, event.audience_count)
+        case update_events.UpdateCorrected(tells=True) as event:
+            texts = [text.model_dump(exclude_none=True) for text in event.texts]
+            told = Told(
+                CauseKind.UPDATE_CORRECTED,
+                subject_within(event.campaign_id, f"{event.update_id}-{event.revision}"),
+                event.campaign_id,
+                event.corrected_at,
+                {
+                    "texts": texts,
+                    "url": event.url,
+                    "kind": event.kind,
+                    "visibility": event.visibility,
+                    "rewards": event.visible_to_rewards or [],
+                    "changes": event.changes,
+                },
+                origin_of(fact),
+            )
+            return CampaignWide(told, event.pledges_sequence, event.audience_count)
+        case update_events.SurveyOpened() as event:
+            told = Told(
+                CauseKind.SURVEY_OPENED,
+                subject_within(event.campaign_id, event.survey_id),
+                event.campaign_id,
+                event.opened_at,
+                {"title": event.title, "language": event.language, "url": event.url},
+                origin_of(fact),
+            )
+            return CampaignWide(told, event.pledges_sequence, event.audience_count)
+        case payouts.StagePaid() as event:
+            told = Told(
+                CauseKind.STAGE_PAID,
+                subject_within(event.campaign_id, f"{event.stage}-{event.attempt}"),
+                event.campaign_id,
+                event.paid_at,
+                {"stage": event.stage, "amount": event.amount, "currency": event.currency},
+                origin_of(fact),
+            )
+            return CampaignWide(told, None, None)
+    return None
+
+
+def for_some_from(fact: Decoded) -> ForSome | None:
+    """Read a cause that names whom it concerns, None for any other fact."""
+    event = fact.event
+    content: dict[str, object]
+    match event:
+        case payouts.RefundSucceeded():
+            kind, at = CauseKind.REFUND_SUCCEEDED, event.succeeded_at
+            # Returned again after it came back: another success, told under a name of its own.
+            again = event.came_back
+            subject = subject_within(event.refund_id, str(again)) if again else event.refund_id
+            content = {"refund_id": event.refund_id}
+        case payouts.RefundFailed():
+            kind, at = CauseKind.REFUND_FAILED, event.failed_at
+            # Told by a release that names no attempt: once for each refund.
+            attempt = str(event.attempt or "")
+            subject = subject_within(event.refund_id, attempt)
+            content = {"refund_id": event.refund_id, "reason": event.reason}
+        case payouts.RefundClaimable():
+            kind, at = CauseKind.REFUND_CLAIMABLE, event.claimable_at
+            subject = subject_within(event.refund_id, _seconds(event.claimable_at))
+            content = {"refund_id": event.refund_id, "reason": event.reason}
+        case payouts.ClaimableReminderDue():
+            kind, at = CauseKind.CLAIMABLE_REMINDER_DUE, event.due_at
+            which = f"{event.days}-{_seconds(event.claimable_at)}"
+            subject = subject_within(event.refund_id, which)
+            since = event.claimable_at.isoformat()
+            content = {"refund_id": event.refund_id, "days": event.days, "claimable_at": since}
+        case payouts.RefundPaidOtherwise():
+            kind, subject, at = CauseKind.REFUND_PAID_OTHERWISE, event.refund_id, event.paid_at
+            content = {"refund_id": event.refund_id, "method": event.method}
+        case update_events.CommentAdded():
+            return comment_from(fact, event)
+        case funding.PledgeErrored():
+            kind, subject, at = CauseKind.PLEDGE_ERRORED, event.pledge_id, event.errored_at
+            content = {"pledge_id": event.pledge_id, "reason": event.reason}
+        case funding.PledgeReminderDue():
+            kind, at = CauseKind.PLEDGE_REMINDER_DUE, event.due_at
+            subject = subject_within(event.pledge_id, str(event.reminder))
+            content = {"pledge_id": event.pledge_id, "drops_at": event.drops_at.isoformat()}
+        case funding.PledgeDropped():
+            kind, subject, at = CauseKind.PLEDGE_DROPPED, event.pledge_id, event.dropped_at
+            content = {"pledge_id": event.pledge_id, "because": event.because}
+        case _:
+            return told_by_table(fact)
+    content |= {"amount": event.amount, "currency": event.currency}
+    told = Told(kind, subject, event.campaign_id, at, content, origin_of(fact))
+    return ForSome(told, (event.backer_id,))
+
+
+def comment_from(fact: Decoded, event: update_events.CommentAdded) -> ForSome:
+    """Read a comment: told to whoever it answers, and to the team."""
+    subject = subject_within(_comment(event), _seconds(event.added_at))
+    words = ("update_id", "comment_id", "by_team", "answers")
+    content = event.model_dump(mode="json", include=set(words), exclude_none=True)
+    told = Told(
+        CauseKind.COMMENT_ADDED,
+        subject,
+        event.campaign_id,
+        event.added_at,
+        content,
+        origin_of(fact),
+    )
+    answered = event.answered_person_id
+    return ForSome(told, (answered,) if answered and answered != event.author_id else ())
+
+
+def _comment(event: update_events.CommentAdded | update_events.CommentHidden) -> str:
+    """Return the name of a comment: its id is only unique within its update."""
+    update = subject_within(event.campaign_id, event.update_id)
+    return subject_within(update, event.comment_id)
+
+
+def withdrawals_from(fact: Decoded) -> list[Withdrawal]:
+    """Read which reminders have lost their reason by this fact."""
+    event = fact.event
+    match event:
+        case payouts.RefundSucceeded():
+            until = event.succeeded_at
+        case payouts.RefundPaidOtherwise():
+            until = event.paid_at
+        case payouts.RefundBlocked():
+            until = event.blocked_at
+        case payouts.RefundRefused():
+            until = event.refused_at
+        case update_events.CommentHidden():
+            # Nobody is led to what is hidden.
+            return [Withdrawal(CauseKind.COMMENT_ADDED, _comment(event), event.hidden_at)]
+        case funding.PledgeCollected() | funding.PledgeDropped():
+            at = fact.envelope.time
+            return [Withdrawal(CauseKind.PLEDGE_REMINDER_DUE, event.pledge_id, at)]
+        case _:
+            return []
+    kinds = (CauseKind.REFUND_CLAIMABLE, CauseKind.CLAIMABLE_REMINDER_DUE)
+    return [Withdrawal(kind, event.refund_id, until) for kind in kinds]
+
+
+def hidings_from(facts: Sequence[Decoded]) -> dict[str, bool]:
+    """Read which updates are hidden, and which are no more; of one update the last word holds."""
+    hidings = {}
+    for fact in facts:
+        match fact.event:
+            case update_events.UpdateHidden() | update_events.UpdateRestored() as event:
+                name = subject_within(event.campaign_id, event.update_id)
+                hidings[name] = isinstance(event, update_events.UpdateHidden)
+    return hidings
+
+
+def _seconds(instant: datetime) -> str:
+    """What waits to be claimed once more is told once more: since when it does, names it."""
+    return str(int(instant.timestamp()))

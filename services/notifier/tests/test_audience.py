@@ -1,0 +1,298 @@
+"""Who of an audience is told: refunded, ended, by rewards, too old, heard of too late."""
+
+from datetime import timedelta
+
+import pytest
+
+from notifier.domain.audience import (
+    Consent,
+    Ending,
+    Hushed,
+    Limit,
+    is_too_old,
+    limit_of,
+    rewards_of,
+)
+from notifier.domain.cause import CauseKind, Told, audience_so_far
+from notifier.ports.audience import Returned
+from notifier.ports.unit import NotifierUnit
+from servicekit.clock import ManualClock
+from servicekit.publish import MemoryLog
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    Notifier,
+    collected,
+    event_of,
+    pledges,
+    settle,
+    update,
+    verdict,
+)
+from sosst_contracts.codec import Draft, Record
+from sosst_contracts.funding import CampaignCancelled, VerdictReached
+from sosst_contracts.notifier import BackerNotified, NoticeCompleted
+from sosst_contracts.payouts import RefundFailed, RefundSucceeded
+from sosst_contracts.testing import sample
+from sosst_contracts.updates import UpdateCorrected, UpdatePublished
+
+BACKERS = ["anna", "ben", "carl"]
+UPDATE = f"update-published/{CAMPAIGN}:update-1"
+LETTER = f"update-published/{CAMPAIGN}:letter"
+
+
+def missed(as_of: int, sequence: int = 1) -> Record:
+    values = {"verdict": "goal_missed", "pledges_sequence": as_of, "reached_at": NOW}
+    return Draft(sample(VerdictReached, campaign_id=CAMPAIGN, **values), NOW).seal(sequence)
+
+
+def back(pledge: str, backer: str, sequence: int, fully: bool = True) -> Record:
+    values = {"pledge_id": pledge, "backer_id": backer, "fully_refunded": fully}
+    event = sample(RefundSucceeded, campaign_id=CAMPAIGN, refund_id=f"rf-{pledge}", **values)
+    return Draft(event, NOW).seal(sequence)
+
+
+def letter(as_of: int, sequence: int = 1) -> Record:
+    values = {"kind": "failure_letter", "visibility": "public", "update_id": "letter"}
+    event = sample(
+        UpdatePublished,
+        campaign_id=CAMPAIGN,
+        pledges_sequence=as_of,
+        audience_count=as_of,
+        published_at=NOW,
+        **values,
+    )
+    return Draft(event, NOW).seal(sequence)
+
+
+async def choose(notifier: Notifier, person: str, choice: Consent) -> None:
+    await notifier.units.run(lambda unit: unit.consents.choose(CAMPAIGN, person, choice))
+
+
+async def in_inbox(notifier: Notifier, cause: str) -> list[str]:
+    """Return which backers find this cause in their inbox."""
+    found = []
+    for person in BACKERS:
+        entries = await notifier.queries.inbox(person, None, 20)
+        found += [person for entry in entries if entry.chunk.told.cause == cause]
+    return found
+
+
+def on_topic(notifier: Notifier, cause: str) -> list[str]:
+    assert isinstance(notifier.publisher, MemoryLog)
+    events = [event_of(record) for record in notifier.publisher.records]
+    backers = [one for one in events if isinstance(one, BackerNotified)]
+    return sorted({event.recipient_id for event in backers if event.cause == cause})
+
+
+async def figures(notifier: Notifier, cause: str) -> tuple[int, int, int]:
+    """Return delivered, suppressed, pending; they add up."""
+    totals = await notifier.queries.totals(cause)
+    found = await notifier.queries.cause(cause)
+    assert found is not None and totals.gap(audience_so_far(found, totals)) == 0
+    return totals.delivered, totals.suppressed, totals.pending
+
+
+def told_of(cause_kind: CauseKind, **content: object) -> Told:
+    return Told(cause_kind, "one", CAMPAIGN, NOW, content)
+
+
+@pytest.mark.parametrize("ending", [None, *Ending])
+def test_what_the_verdicts_backers_are_owed_reaches_them_whatever_happened(
+    ending: Ending | None,
+) -> None:
+    """Verdict, cancellation and the failure letter; news of an ended campaign needs consent."""
+    owed = [told_of(CauseKind.VERDICT_REACHED), told_of(CauseKind.CAMPAIGN_CANCELLED)]
+    owed.append(told_of(CauseKind.UPDATE_PUBLISHED, kind="failure_letter"))
+    assert {limit_of(told, ending) for told in owed} == {Limit.EVERYBODY}
+    ended = ending in (Ending.MISSED, Ending.CANCELLED)
+    expected = Limit.CONSENTING if ended else Limit.NOT_REFUNDED
+    for news in ("progress_report", "news", "emergency"):
+        assert limit_of(told_of(CauseKind.UPDATE_PUBLISHED, kind=news), ending) is expected
+
+
+def test_an_update_for_some_rewards_names_them() -> None:
+    """Any other update is for all; one that names none is for nobody."""
+    kind = CauseKind.UPDATE_PUBLISHED
+    assert rewards_of(told_of(kind, visibility="public", rewards=["lamp"])) is None
+    assert rewards_of(told_of(kind, visibility="rewards", rewards=["lamp"])) == {"lamp"}
+    assert rewards_of(told_of(kind, visibility="rewards")) == frozenset()
+
+
+def test_nobody_is_asked_where_nobody_is_hushed() -> None:
+    """Without an exception there is nothing to look at; each exception has its reason."""
+    assert not Hushed() and Hushed(consenting=()) and Hushed(rewarded={"anna"})
+    hushed = Hushed({"ben"}, {"anna", "ben"}, {"anna", "carl"})
+    assert hushed.among(BACKERS) == {"ben": "refunded", "carl": "no-consent"}
+    assert Hushed(rewarded={"anna"}).among(["anna", "ben"]) == {"ben": "other-rewards"}
+
+
+def test_what_is_two_weeks_old_is_not_told() -> None:
+    """At fourteen days it still is."""
+    told = told_of(CauseKind.VERDICT_REACHED)
+    assert not is_too_old(told, NOW + timedelta(days=14))
+    assert is_too_old(told, NOW + timedelta(days=14, seconds=1))
+
+
+async def test_whoever_has_everything_back_of_a_met_campaign_is_not_told(
+    notifier: Notifier,
+) -> None:
+    """The event exists and is suppressed, the inbox silent; one pledge of two is not all."""
+    await notifier.hear(*pledges([*BACKERS, "anna"]), verdict(4))
+    await notifier.hear(back("pledge-1", "anna", 1), back("pledge-2", "ben", 2))
+    await notifier.hear(back("pledge-3", "carl", 3, fully=False), update(4, 3))
+    await settle(notifier)
+    assert on_topic(notifier, UPDATE) == BACKERS
+    assert await in_inbox(notifier, UPDATE) == ["anna", "carl"]
+    assert await figures(notifier, UPDATE) == (2, 1, 0)
+    facts = await notifier.facts()
+    [completed] = [f for f in facts if isinstance(f, NoticeCompleted) and f.cause == UPDATE]
+    assert (completed.delivered, completed.suppressed) == (2, 1)
+
+
+async def test_a_refund_that_did_not_arrive_after_all_makes_a_backer_again(
+    notifier: Notifier,
+) -> None:
+    """The last word on the pledge counts."""
+    failed = sample(RefundFailed, campaign_id=CAMPAIGN, pledge_id="pledge-1", backer_id="anna")
+    await notifier.hear(*pledges(["anna"]), verdict(1))
+    await notifier.hear(back("pledge-1", "anna", 1), Draft(failed, NOW).seal(2), update(1, 1))
+    await settle(notifier)
+    assert await in_inbox(notifier, UPDATE) == ["anna"]
+
+
+@pytest.mark.trap(25)
+@pytest.mark.row("S14")
+async def test_a_failure_letter_reaches_everybody_although_all_are_refunded(
+    notifier: Notifier,
+) -> None:
+    """The verdict's backers get it, with their money back and without having asked."""
+    await notifier.hear(*pledges(BACKERS), missed(3))
+    returned = [back(f"pledge-{n}", who, n) for n, who in enumerate(BACKERS, 1)]
+    await notifier.hear(*returned, letter(3))
+    await settle(notifier)
+    assert await in_inbox(notifier, LETTER) == on_topic(notifier, LETTER) == BACKERS
+    assert await figures(notifier, LETTER) == (3, 0, 0)
+
+
+@pytest.mark.row("S16")
+@pytest.mark.parametrize("ended", ["missed", "cancelled"])
+async def test_news_of_an_ended_campaign_is_for_those_who_asked(
+    notifier: Notifier, ended: str
+) -> None:
+    """Keep in touch: yes; only a relaunch, or nothing said: no."""
+    cancelled = sample(CampaignCancelled, campaign_id=CAMPAIGN, pledges_sequence=3)
+    end = missed(3) if ended == "missed" else Draft(cancelled, NOW).seal(1)
+    await notifier.hear(*pledges(BACKERS), end)
+    await choose(notifier, "anna", Consent.KEEP_IN_TOUCH)
+    await choose(notifier, "ben", Consent.RELAUNCH)
+    await notifier.hear(update(3, 3))
+    await settle(notifier)
+    assert on_topic(notifier, UPDATE) == BACKERS
+    assert await in_inbox(notifier, UPDATE) == ["anna"]
+    assert await figures(notifier, UPDATE) == (1, 2, 0)
+
+
+async def test_old_facts_are_not_told(notifier: Notifier) -> None:
+    """Neither a verdict nor a refund of a month ago; they are facts all the same."""
+    assert isinstance(notifier.clock, ManualClock)
+    notifier.clock.advance(days=30)
+    await notifier.hear(*pledges(BACKERS), missed(3), back("pledge-1", "anna", 1))
+    await settle(notifier)
+    assert await notifier.queries.inbox("anna", None, 5) == []
+    assert await notifier.audience.ending(CAMPAIGN) is Ending.MISSED
+    assert await notifier.audience.refunded(CAMPAIGN, 3) == {"anna"}
+
+
+@pytest.mark.parametrize("before_the_cause", [False, True], ids=["behind it", "before it"])
+async def test_a_backer_behind_n_whose_money_had_come_is_a_supplement(
+    notifier: Notifier, before_the_cause: bool
+) -> None:
+    """In whichever order they are heard of; once, and none who came later or belongs already."""
+    earlier, later = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
+    await notifier.hear(*pledges(["anna"]))
+    if not before_the_cause:
+        await notifier.hear(update(1, 1))
+        await settle(notifier)
+    late = [
+        collected(2, "ben", captured_at=earlier),
+        collected(3, "carl", captured_at=later),
+        collected(4, "anna", captured_at=earlier),
+    ]
+    for _ in range(2):
+        await notifier.hear(*late)
+        await notifier.hear(update(1, 1))
+        await settle(notifier)
+    assert on_topic(notifier, UPDATE) == ["anna", "ben"]
+    totals = await notifier.queries.totals(UPDATE)
+    assert (totals.delivered, totals.supplements, totals.pending) == (2, 1, 0)
+    assert await figures(notifier, UPDATE) == (2, 0, 0)
+
+
+async def test_stores_keep_what_decides_who_is_told(notifier: Notifier) -> None:
+    """Endings, returned pledges, consents and rewards, by campaign; the last word of each."""
+
+    async def keep(unit: NotifierUnit) -> None:
+        await unit.endings.add({CAMPAIGN: Ending.MET})
+        await unit.endings.add({CAMPAIGN: Ending.CANCELLED, "other": Ending.MET})
+        returned = [Returned(CAMPAIGN, "pledge-1", "anna"), Returned("other", "pledge-2", "ben")]
+        await unit.returned.save(returned)
+
+    joined = [collected(1, "anna", reward_id="lamp"), collected(2, "ben", reward_id="book")]
+    await notifier.hear(*joined, collected(3, "carl", reward_id="lamp"))
+    for _ in range(2):
+        await notifier.units.run(keep)
+    audience = notifier.audience
+    assert await audience.ending(CAMPAIGN) is Ending.CANCELLED
+    assert await audience.ending("unheard") is None
+    assert await audience.refunded(CAMPAIGN, 3) == {"anna"}
+    assert await audience.refunded(CAMPAIGN, 0) == set()
+    assert await audience.with_rewards(CAMPAIGN, 3, ["lamp"]) == {"anna", "carl"}
+    assert await audience.with_rewards(CAMPAIGN, 2, ["lamp", "book"]) == {"anna", "ben"}
+    for person, choice in (("ben", Consent.RELAUNCH), ("anna", Consent.KEEP_IN_TOUCH)):
+        await choose(notifier, person, Consent.NOTHING)
+        await choose(notifier, person, choice)
+    assert await audience.consenting(CAMPAIGN, [Consent.RELAUNCH]) == {"ben"}
+    both = [Consent.RELAUNCH, Consent.KEEP_IN_TOUCH]
+    assert await notifier.units.run(lambda u: u.consents.among(CAMPAIGN, both)) == ["anna", "ben"]
+    await notifier.units.run(lambda unit: unit.consents.forget(["anna"]))
+    assert await notifier.units.run(lambda u: u.consents.of(CAMPAIGN, "anna")) is Consent.NOTHING
+
+
+async def test_an_update_for_some_rewards_is_in_their_inboxes_alone(notifier: Notifier) -> None:
+    """Its event exists for everybody; whoever chose something else is suppressed and counted."""
+    joined = [collected(1, "anna", reward_id="lamp"), collected(2, "ben", reward_id="book")]
+    event = sample(
+        UpdatePublished,
+        campaign_id=CAMPAIGN,
+        visibility="rewards",
+        visible_to_rewards=["lamp"],
+        pledges_sequence=2,
+        audience_count=2,
+        published_at=NOW,
+    )
+    await notifier.hear(*joined, Draft(event, NOW).seal(1))
+    await settle(notifier)
+    assert on_topic(notifier, UPDATE) == ["anna", "ben"]
+    assert await in_inbox(notifier, UPDATE) == ["anna"]
+    assert await figures(notifier, UPDATE) == (1, 1, 0)
+
+
+async def test_a_correction_that_changes_a_promise_is_told_once(notifier: Notifier) -> None:
+    """One that only mends words is told to nobody; the next revision is another cause."""
+    await notifier.hear(*pledges(["anna"]))
+    for sequence, tells in ((1, False), (2, True), (3, True)):
+        event = sample(
+            UpdateCorrected,
+            campaign_id=CAMPAIGN,
+            revision=sequence + 1,
+            tells=tells,
+            pledges_sequence=1,
+            audience_count=1,
+            corrected_at=NOW,
+        )
+        await notifier.hear(Draft(event, NOW).seal(sequence))
+    await settle(notifier)
+    told = {entry.chunk.told.cause for entry in await notifier.queries.inbox("anna", None, 5)}
+    prefix = f"update-corrected/{CAMPAIGN}:update-1"
+    assert told == {f"{prefix}-3", f"{prefix}-4"}

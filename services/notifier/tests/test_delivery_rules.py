@@ -1,0 +1,130 @@
+"""The rules of delivery: who moves where, who waits how long, whose address is written to."""
+
+from datetime import timedelta
+from itertools import product
+
+import pytest
+
+from notifier.domain.bounce import BounceClass, class_of, status_in
+from notifier.domain.delivery import (
+    ATTEMPTS_MAX,
+    OPEN,
+    TRANSITIONS,
+    Channel,
+    Delivery,
+    DeliveryState,
+    Standing,
+    begin,
+    tried_again,
+)
+from notifier.domain.errors import Refused
+from notifier.domain.suppression import (
+    SuppressionReason,
+    address_digest,
+    after_soft,
+    for_ever,
+)
+from services.notifier.tests.builders import NOW
+
+FIRST_PAUSE = timedelta(minutes=5)
+ANNA = address_digest("anna@a.example")
+
+
+def standing_as(*states: DeliveryState) -> Delivery:
+    empty = begin("chunk", Channel.EMAIL, "cause", "campaign", 50, len(states))
+    standings = tuple(Standing(state) for state in states)
+    return Delivery(**{n: getattr(empty, n) for n in Delivery.__slots__} | {"standings": standings})
+
+
+@pytest.mark.parametrize(("before", "after"), list(product(DeliveryState, DeliveryState)))
+def test_every_pair_of_states(before: DeliveryState, after: DeliveryState) -> None:
+    """A recipient moves as the table says and in no other way."""
+    delivery = standing_as(before)
+    if after in TRANSITIONS[before]:
+        assert delivery.moved({0: Standing(after)}).standings[0].state is after
+    else:
+        with pytest.raises(Refused, match="does not become"):
+            delivery.moved({0: Standing(after)})
+
+
+def test_totals_are_counted_from_the_standings() -> None:
+    """delivered + suppressed + failed + pending = everybody, whatever the states are."""
+    delivery = standing_as(*DeliveryState, DeliveryState.DELIVERED)
+    totals = delivery.totals()
+    assert totals.people == len(delivery.standings)
+    assert (totals.delivered, totals.suppressed, totals.failed) == (2, 1, 1)
+    assert totals.pending == delivery.left == len(OPEN)
+
+
+def test_whom_a_crash_left_goes_first_and_who_waits_is_not_sent_to() -> None:
+    """Sending before pending; later only once it is due; nobody with an outcome."""
+    states = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.DELIVERED)
+    delivery = standing_as(*states, DeliveryState.SENDING)
+    later = Standing(DeliveryState.LATER, "greylisted", NOW + FIRST_PAUSE, 1)
+    delivery = delivery.moved({0: later})
+    assert delivery.ready(NOW, 10) == [1, 3]
+    assert delivery.ready(NOW + FIRST_PAUSE, 10) == [1, 3, 0]
+    assert delivery.ready(NOW + FIRST_PAUSE, 1) == [1]
+    assert delivery.next_due == NOW + FIRST_PAUSE
+
+
+def test_tries_grow_apart_over_days_and_end() -> None:
+    """The pauses grow to half a day; the last try is four to six days after the first."""
+    standing, at, pauses = Standing(), NOW, []
+    while True:
+        standing = tried_again(standing, "greylisted", at, FIRST_PAUSE)
+        if standing.state is DeliveryState.FAILED:
+            break
+        assert standing.due is not None
+        pauses.append(standing.due - at)
+        at = standing.due
+    assert pauses == sorted(pauses) and pauses[0] == FIRST_PAUSE
+    assert pauses[-1] == timedelta(hours=12) and standing.attempts == ATTEMPTS_MAX
+    assert timedelta(days=4) < at - NOW < timedelta(days=6)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "expected"),
+    [
+        (550, "5.1.1 no such user", BounceClass.HARD),
+        (550, "5.2.1 mailbox disabled", BounceClass.HARD),
+        (550, "no such user", BounceClass.HARD),
+        (552, "5.2.2 mailbox full", BounceClass.SOFT),
+        (552, "too much", BounceClass.SOFT),
+        (554, "5.7.1 looks like spam", BounceClass.CONTENT),
+        (550, "5.7.26 not authenticated", BounceClass.CONTENT),
+        (554, "5.6.0 cannot be converted", BounceClass.CONTENT),
+        (554, "transaction failed", BounceClass.SOFT),
+    ],
+)
+def test_what_a_refusal_says_of_the_address(code: int, text: str, expected: BounceClass) -> None:
+    """Only a mailbox that is not there is given up; one that is full, or a policy, is not."""
+    assert class_of(code, status_in(text)) is expected
+
+
+def test_soft_bounces_add_up() -> None:
+    """Five days; the third within ninety days a hundred and eighty; older ones do not count."""
+    first = after_soft(None, ANNA, NOW)
+    assert first.until == NOW + timedelta(days=5) and not first.holds(NOW + timedelta(days=5))
+    second = after_soft(first, ANNA, NOW + timedelta(days=30))
+    assert second.until == NOW + timedelta(days=35)
+    third = after_soft(second, ANNA, NOW + timedelta(days=60))
+    assert third.until == NOW + timedelta(days=240)
+    spread = after_soft(second, ANNA, NOW + timedelta(days=100))
+    assert spread.until == NOW + timedelta(days=105)
+
+
+def test_for_ever_is_for_ever() -> None:
+    """Nothing shortens a hard bounce or a complaint, and a complaint outweighs all others."""
+    hard = for_ever(after_soft(None, ANNA, NOW), ANNA, SuppressionReason.HARD_BOUNCE)
+    assert hard.holds(NOW + timedelta(days=100_000))
+    assert after_soft(hard, ANNA, NOW) == hard
+    complained = for_ever(hard, ANNA, SuppressionReason.COMPLAINT)
+    assert complained.reason is SuppressionReason.COMPLAINT
+    assert for_ever(complained, ANNA, SuppressionReason.HARD_BOUNCE) == complained
+
+
+def test_an_address_is_known_in_any_case() -> None:
+    """Capitals and spaces around make no other address, and the digest shows none."""
+    assert address_digest(" Anna@A.example ") == ANNA
+    assert "anna" not in ANNA and address_digest("ben@a.example") != ANNA

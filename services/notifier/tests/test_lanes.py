@@ -1,0 +1,84 @@
+"""Which chunks go first: an emergency before all, a small cause not behind a huge one."""
+
+from servicekit.publish import MemoryLog
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    Notifier,
+    collected,
+    event_of,
+    memory_notifier,
+    pledges,
+    update,
+)
+from sosst_contracts.codec import Draft, Record
+from sosst_contracts.notifier import BackerNotified
+from sosst_contracts.testing import sample
+from sosst_contracts.updates import UpdatePublished
+
+HUGE, SMALL = 400, 4
+
+
+def emergency(as_of: int, sequence: int) -> Record:
+    event = sample(
+        UpdatePublished,
+        campaign_id=CAMPAIGN,
+        update_id="fire",
+        kind="emergency",
+        severity="critical",
+        pledges_sequence=as_of,
+        audience_count=as_of,
+        published_at=NOW,
+    )
+    return Draft(event, NOW).seal(sequence)
+
+
+def told(notifier: Notifier) -> list[str]:
+    """Return the causes of all events on the topic, in the order in which they were sent."""
+    assert isinstance(notifier.publisher, MemoryLog)
+    events = [event_of(record) for record in notifier.publisher.records]
+    return [event.cause for event in events if isinstance(event, BackerNotified)]
+
+
+async def running() -> Notifier:
+    """A notifier in the middle of a huge fan-out: a few chunks of it are told."""
+    notifier = memory_notifier()
+    notifier.recipients_max = 4
+    await notifier.hear(*pledges([f"b{number:03}" for number in range(HUGE)]), update(HUGE, HUGE))
+    await notifier.plan()
+    await notifier.publish()
+    assert 0 < len(told(notifier)) < HUGE / 4
+    return notifier
+
+
+async def finish(notifier: Notifier) -> None:
+    while await notifier.publish():
+        pass
+
+
+async def test_an_emergency_overtakes_what_is_running() -> None:
+    """Every backer is told of it before anybody else is told of the huge update."""
+    notifier = await running()
+    before = len(told(notifier))
+    await notifier.hear(emergency(HUGE, 2))
+    await notifier.plan()
+    await finish(notifier)
+    after = told(notifier)[before:]
+    assert set(after[:HUGE]) == {f"update-published/{CAMPAIGN}:fire"}
+    assert len(told(notifier)) == 2 * HUGE
+
+
+async def test_a_small_update_is_not_behind_a_huge_one() -> None:
+    """It is told after the first chunks of the other at most, though it came later."""
+    notifier = await running()
+    before = len(told(notifier))
+    small = [collected(number, f"s{number}", "small") for number in range(1, SMALL + 1)]
+    await notifier.hear(*small, update(SMALL, SMALL, campaign="small"))
+    await notifier.plan()
+    await finish(notifier)
+    after = told(notifier)[before:]
+    last = max(
+        place for place, cause in enumerate(after) if ":update-1" in cause and "small" in cause
+    )
+    assert last < HUGE / 4
+    assert len(told(notifier)) == HUGE + SMALL

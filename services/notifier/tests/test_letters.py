@@ -1,0 +1,310 @@
+"""Letters: every kind in every language whole, small and safe, whatever strangers wrote."""
+
+import base64
+import re
+from dataclasses import replace
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from html.parser import HTMLParser
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import dkim
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from notifier.adapters.letters import LetterWriter, words
+from notifier.adapters.letters.samples import SAMPLES, roles_told
+from notifier.adapters.letters.signing import DkimSigner
+from notifier.adapters.letters.styles import inlined
+from notifier.adapters.letters.writer import BYTES_MAX, usable_address
+from notifier.domain.cause import CauseKind
+from notifier.ports.email import Letter, LetterRefused, Reader
+from services.notifier.tests.letters import ANNA, BEN, SENDER, letter, letter_writer
+
+HOLE = re.compile(r"%\(\w+\)s")
+EVIL = '"><script>alert(1)</script>\r\nBcc: all@evil.example\r\n\r\n<img src=x onerror=y>'
+
+
+def mail_of(one: Letter) -> EmailMessage:
+    return message_from_bytes(letter_writer().write(one).content, policy=default)
+
+
+def part(mail: EmailMessage, subtype: str) -> str:
+    found = mail.get_body((subtype,))
+    assert found is not None
+    return str(found.get_content())
+
+
+class Tags(HTMLParser):
+    """Reads which elements and attributes there are."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.attributes: list[tuple[str, str | None]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.attributes += attrs
+
+
+@pytest.mark.parametrize("reader", [ANNA, BEN], ids=["fr", "en"])
+@pytest.mark.parametrize("kind", list(CauseKind))
+def test_every_kind_in_every_language(kind: CauseKind, reader: Reader) -> None:
+    """A subject, a text beside the HTML, both in the reader's language; small, and whole."""
+    language = words.language_of(reader.language)
+    for content, role in product(SAMPLES.get(kind, ({},)), roles_told(kind)):
+        mail = mail_of(letter(kind, reader, content=content, role=role))
+        html, text = part(mail, "html"), part(mail, "plain")
+        assert len(mail.as_bytes()) < BYTES_MAX / 4
+        assert mail["Subject"] and f'lang="{language}"' in html
+        for shown in (mail["Subject"], html, text):
+            assert not HOLE.search(shown) and "None" not in shown
+        assert ("Bonjour" in text) is (language == "fr")
+
+
+def test_every_kind_has_its_own_words_for_whoever_is_told() -> None:
+    """A new kind is written of safely, and found here until it has words and something to show."""
+    assert set(CauseKind) == SAMPLES.keys()
+    wordless = {
+        (kind.value, role.value)
+        for kind in CauseKind
+        for role in roles_told(kind)
+        if mail_of(letter(kind, BEN, role=role))["Subject"].startswith("News about")
+    }
+    assert wordless == set()
+
+
+def messages() -> set[str]:
+    """Return every text of ours that stands in a template."""
+    folder = words.FOLDER / "templates"
+    found = extract_from_dir(
+        folder,
+        method_map=[("**.j2", "jinja2.ext.babel_extract")],
+        options_map={"**.j2": {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}},
+    )
+    return {message for _, _, message, _, _ in found if isinstance(message, str)}
+
+
+@pytest.mark.parametrize("language", [one for one in words.LANGUAGES if one != "en"])
+def test_catalogues_are_complete(language: str) -> None:
+    """Every text has its words in every language, with the same holes, and none is left over."""
+    with (words.FOLDER / "locale" / f"{language}.po").open("rb") as file:
+        catalogue = {m.id: m for m in read_po(file, locale=language) if m.id}
+    assert catalogue.keys() == messages()
+    for message in catalogue.values():
+        assert message.string and not message.fuzzy
+        assert sorted(HOLE.findall(message.string)) == sorted(HOLE.findall(message.id))
+
+
+def test_the_check_of_catalogues_bites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template with a text that no catalogue knows is found."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "new.j2").write_text('{{ _("Never translated") }}')
+    monkeypatch.setattr(words, "FOLDER", tmp_path)
+    assert messages() == {"Never translated"}
+
+
+def test_nothing_that_strangers_wrote_becomes_a_header_or_an_element() -> None:
+    """Names, titles, excerpts and reasons are shown as they are, and do nothing."""
+    stranger = Reader("p", "p@p.example", EVIL, "en", "Mars/Base")
+    texts = [{"language": f'en" onload="x{EVIL}', "title": EVIL, "excerpt": EVIL}]
+    contents: dict[CauseKind, dict[str, object]] = {
+        CauseKind.UPDATE_PUBLISHED: {"texts": texts, "url": '//evil.example/\r\nX: y"><b>'},
+        CauseKind.CAMPAIGN_CANCELLED: {"title": EVIL, "reason": EVIL},
+        CauseKind.REFUND_SUCCEEDED: {"refund_id": EVIL, "amount": 1, "currency": "JPY"},
+    }
+    for kind, content in contents.items():
+        mail = mail_of(letter(kind, stranger, content=content, campaign=EVIL))
+        plain = mail_of(letter(kind))
+        assert mail["Bcc"] is None and mail.keys() == plain.keys()
+        assert [a.addr_spec for a in mail["To"].addresses] == ["p@p.example"]
+        tags = Tags(part(mail, "html"))
+        assert not tags.names & {"script", "img", "b"}
+        assert not {name for name, _ in tags.attributes} & {"onerror", "onload"}
+        links = [value for name, value in tags.attributes if name == "href"]
+        assert all(str(one).startswith(("https://sosst.example/", "https://api.")) for one in links)
+
+
+def test_nothing_is_loaded_and_nobody_is_followed() -> None:
+    """No image, no script, no style from elsewhere: opening a mail tells nobody anything."""
+    for kind in CauseKind:
+        tags = Tags(part(mail_of(letter(kind)), "html"))
+        assert not tags.names & {"img", "script", "link", "iframe", "object", "video"}
+        assert not [v for n, v in tags.attributes if n == "src" or "url(" in (v or "")]
+
+
+def test_a_letter_again_is_the_same_message() -> None:
+    """Message-ID follows from the notification; mails of a project hang on one root."""
+    first, again = (
+        mail_of(letter(CauseKind.REFUND_FAILED)),
+        mail_of(letter(CauseKind.REFUND_FAILED)),
+    )
+    update = mail_of(letter(CauseKind.UPDATE_PUBLISHED))
+    bens = mail_of(letter(CauseKind.REFUND_FAILED, BEN))
+    assert first["Message-ID"] == again["Message-ID"]
+    assert len({first["Message-ID"], update["Message-ID"], bens["Message-ID"]}) == 3
+    assert first["References"] == update["References"] == update["In-Reply-To"]
+
+
+def test_who_may_unsubscribe_can_with_one_click() -> None:
+    """RFC 8058 on what may be turned off; no such header on what concerns money."""
+    update = mail_of(letter(CauseKind.UPDATE_PUBLISHED))
+    link = update["List-Unsubscribe"].strip("<>")
+    assert update["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert link.startswith("https://") and "of=anna" in link
+    raw = letter_writer().write(letter(CauseKind.UPDATE_PUBLISHED)).content
+    assert f"\nList-Unsubscribe: <{link}>\r\n".encode() in b"\n" + raw
+    assert link in part(update, "plain") and link.replace("&", "&amp;") in part(update, "html")
+    refund = mail_of(letter(CauseKind.REFUND_FAILED))
+    assert refund["List-Unsubscribe"] is None
+
+
+def test_readers_do_not_see_each_other() -> None:
+    """Rendered once for many, with each one's own name and link."""
+    writer = letter_writer()
+    people = [Reader(f"p{n}", f"p{n}@p.example", f"Name{n} & Co", "en", "UTC") for n in range(3)]
+    mails = [writer.write(letter(CauseKind.UPDATE_PUBLISHED, one)).content for one in people]
+    for number, content in enumerate(mails):
+        text = part(message_from_bytes(content, policy=default), "html")
+        assert f"Name{number} &amp; Co" in text and f"of=p{number}" in text
+        others = {0, 1, 2} - {number}
+        assert not any(f"Name{other}" in text or f"of=p{other}&" in text for other in others)
+
+
+def test_amounts_and_instants_as_the_reader_writes_them() -> None:
+    """Two, none and three decimals; the reader's own zone; French and English marks."""
+    due = CauseKind.PLEDGE_REMINDER_DUE
+    french, english = (part(mail_of(letter(due, one)), "plain") for one in (ANNA, BEN))
+    assert "49,50\u00a0€" in french and "8 mars 2026, 23:30 heure normale d’Europe" in french
+    assert "€49.50" in english and "8 March 2026, 18:30 Eastern" in english
+    for amount, currency, shown in ((1999, "JPY", "¥1,999"), (1_999, "KWD", "KWD1.999")):
+        content = {"refund_id": "r", "amount": amount, "currency": currency}
+        mail = mail_of(letter(CauseKind.REFUND_SUCCEEDED, BEN, content=content))
+        assert shown in mail["Subject"]
+
+
+def test_an_update_is_quoted_in_the_language_that_the_reader_has() -> None:
+    """The reader's own if it is there, else the first, marked with its language."""
+    texts = [
+        {"language": "de", "title": "Es leuchtet", "excerpt": "Hundert"},
+        {"language": "fr-CA", "title": "Elle brille", "excerpt": "Cent"},
+    ]
+    for reader, title, tag in ((ANNA, "Elle brille", "fr-CA"), (BEN, "Es leuchtet", "de")):
+        content = {"texts": texts, "url": "/u"}
+        mail = mail_of(letter(CauseKind.UPDATE_PUBLISHED, reader, content=content))
+        assert title in mail["Subject"]
+        assert f'<blockquote lang="{tag}"' in part(mail, "html")
+
+
+@pytest.mark.parametrize(
+    ("kind", "renderings"), [(CauseKind.UPDATE_PUBLISHED, 1), (CauseKind.CLAIMABLE_REMINDER_DUE, 3)]
+)
+def test_a_letter_is_rendered_once_for_whom_it_is_the_same(
+    kind: CauseKind, renderings: int
+) -> None:
+    """For each zone only where it names a day or an hour."""
+    inlines: list[str] = []
+
+    def inline(html: str) -> str:
+        inlines.append(html)
+        return html
+
+    writer = LetterWriter(SENDER, inline)
+    zones = ["Europe/Paris", "America/New_York", "Asia/Tokyo"]
+    for number in range(12):
+        writer.write(letter(kind, replace(ANNA, person_id=str(number), zone=zones[number % 3])))
+    assert len(inlines) == renderings
+
+
+def test_endless_texts_are_shortened() -> None:
+    """A reason of a megabyte makes no mail of a megabyte."""
+    content = {"title": "x", "reason": "ü " * 500_000}
+    written = letter_writer().write(letter(CauseKind.CAMPAIGN_CANCELLED, content=content))
+    assert len(written.content) < BYTES_MAX
+    endless = letter(CauseKind.REFUND_FAILED, campaign="x" * 200_000)
+    with pytest.raises(LetterRefused):
+        letter_writer().write(endless)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "nobody",
+        "a b@c.example",
+        "a@b@c.example",
+        "a@c.example\r\nRCPT TO:<x@y.example>",
+        "<a@c.example>",
+        "é@c.example",
+        "a..b@c.example",
+        ".a@c.example",
+        "a.@c.example",
+        "a@" + "x" * 300,
+        "a@exa mple.com",
+    ],
+)
+def test_addresses_that_no_server_takes(address: str) -> None:
+    """They are refused before anything is sent, under one word."""
+    with pytest.raises(LetterRefused) as refused:
+        usable_address(address)
+    assert refused.value.reason == "no-address"
+
+
+def test_domains_in_other_letters_are_written_as_servers_know_them() -> None:
+    """IDNA for domains; the mailbox stays as it is."""
+    assert usable_address(" Jean@été.example ") == "Jean@xn--t-9fab.example"
+
+
+def test_a_signed_letter_can_be_verified_by_anybody() -> None:
+    """DKIM over what readers see and may press; a changed header or link breaks it."""
+    key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    public = base64.b64encode(
+        key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    )
+    record = b"v=DKIM1; k=rsa; p=" + public
+    asked: list[bytes] = []
+
+    def published(name: bytes, timeout: int = 5) -> bytes:
+        asked.append(name)
+        return record
+
+    writer = LetterWriter(SENDER, inlined, DkimSigner("sosst.example", "s1", private))
+    content = writer.write(letter(CauseKind.UPDATE_PUBLISHED)).content
+    assert content.startswith(b"DKIM-Signature:")
+    assert dkim.verify(content, dnsfunc=published)
+    assert asked == [b"s1._domainkey.sosst.example."]
+    for part in (b"Subject: A lamp", b"List-Unsubscribe: <https://", b"To: Anna"):
+        assert part in content
+        assert not dkim.verify(content.replace(part, part + b"x", 1), dnsfunc=published)
+
+
+def test_openssl_signs_in_the_librarys_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library asks it for each signature, and it answers what the library would have."""
+    key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    signer = DkimSigner("sosst.example", "s1", private)
+    ours, asked = dkim.RSASSA_PKCS1_v1_5_sign, []
+
+    def compared(hashed: Any, numbers: dict[str, int]) -> bytes:
+        signed: bytes = ours(hashed, numbers)
+        asked.append(signed == dkim.crypto.RSASSA_PKCS1_v1_5_sign(hashed, numbers))
+        return signed
+
+    monkeypatch.setattr(dkim, "RSASSA_PKCS1_v1_5_sign", compared)
+    signer(letter_writer().write(letter(CauseKind.UPDATE_PUBLISHED)).content)
+    assert asked == [True]
+    assert ours is not dkim.crypto.RSASSA_PKCS1_v1_5_sign

@@ -1,0 +1,85 @@
+"""A backer who joins in the very moment in which a cause is planned is told all the same.
+
+Two transactions that overlap see nothing of each other, so each could leave the backer to the
+other one. Whichever of them is first, the second is done again.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from notifier.consumer import PLEDGES
+from notifier.handlers.hear import take_memberships, take_supplements
+from notifier.ports.unit import Membership, NotifierUnit
+from servicekit.metrics import WRITE_CONFLICTS
+from servicekit.mongo import Database
+from servicekit.streams import Move, StreamRow
+from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges, settle, update
+from services.notifier.tests.conftest import mongo_notifier
+
+CAUSE = f"update-published/{CAMPAIGN}:update-1"
+PAID_BEFORE = NOW - timedelta(hours=1)
+BEN = Membership(CAMPAIGN, "ben", "pledge-2", 2, key_hash=2, captured_at=PAID_BEFORE)
+SECOND = Move(CAMPAIGN, StreamRow(1), StreamRow(2))
+
+
+@dataclass(slots=True)
+class Joining:
+    """The transaction of Ben's pledge, held once: before it moves the stream, or behind that."""
+
+    notifier: Notifier
+    holds_behind: bool
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    attempts: int = 0
+
+    async def save(self, unit: NotifierUnit) -> None:
+        """Do what the consumer of pledges does, in its order."""
+        self.attempts += 1
+        await take_memberships(unit, [BEN])
+        await take_supplements(unit, [BEN], self.notifier.partitions, NOW)
+        if not self.holds_behind:
+            await self._hold()
+        await unit.plumbing.streams.advance(PLEDGES.group, PLEDGES.topic, [SECOND])
+        if self.holds_behind:
+            await self._hold()
+
+    async def _hold(self) -> None:
+        self.begun.set()
+        await self.go_on.wait()
+
+
+def conflicts() -> float:
+    return WRITE_CONFLICTS._value.get()
+
+
+async def conflicted_since(before: float) -> None:
+    while conflicts() == before:
+        await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("holds_behind", [False, True], ids=["plan first", "pledge first"])
+async def test_whoever_joins_while_a_cause_is_planned_is_told(
+    database: Database, holds_behind: bool
+) -> None:
+    """The cause is heard and planned while the pledge's transaction is open: one supplement."""
+    notifier = mongo_notifier(database)
+    await notifier.hear(*pledges(["anna"]))
+    joining = Joining(notifier, holds_behind)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        tasks.create_task(notifier.units.run(joining.save))
+        await joining.begun.wait()
+        before = conflicts()
+        await notifier.hear(update(1, 1))
+        planning = tasks.create_task(notifier.plan())
+        if holds_behind:
+            await conflicted_since(before)
+        else:
+            await planning
+        joining.go_on.set()
+    assert joining.attempts == (1 if holds_behind else 2), "the transactions did not overlap"
+    await settle(notifier)
+    totals = await notifier.queries.totals(CAUSE)
+    assert (totals.delivered, totals.supplements, totals.pending) == (2, 1, 0)

@@ -1,0 +1,223 @@
+"""Those who are told in another role than a backer's: creators and staff, once, when known."""
+
+import pytest
+
+from notifier.domain.audience import Consent
+from notifier.domain.chunk import ChunkState, totals_of
+from notifier.ports.unit import NotifierUnit
+from servicekit.clock import ManualClock
+from servicekit.publish import MemoryLog
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    Notifier,
+    event_of,
+    pledges,
+    settle,
+    verdict,
+)
+from services.notifier.tests.test_people import described
+from sosst_contracts.codec import Draft, Record
+from sosst_contracts.event import Event
+from sosst_contracts.funding import CampaignLaunched, TeamChanged
+from sosst_contracts.notifier import BackerNotified, PersonNotified
+from sosst_contracts.payouts import RefundFailed, StageDue, StageHeld
+from sosst_contracts.testing import sample
+from sosst_contracts.updates import (
+    ChangedDelivery,
+    DeliveryChanged,
+    DeliveryNoticeAsked,
+    QuestionnaireAsked,
+    SurveyReminderDue,
+)
+
+
+def fact(event_type: type[Event], sequence: int, **changes: object) -> Record:
+    values = {"campaign_id": CAMPAIGN} | changes
+    return Draft(sample(event_type, **values), NOW).seal(sequence)
+
+
+def launched() -> Record:
+    return fact(CampaignLaunched, 1, creator_id="carol")
+
+
+def told(notifier: Notifier) -> list[tuple[str, str, str]]:
+    """Return (kind, role, recipient) of every event on the topic."""
+    assert isinstance(notifier.publisher, MemoryLog)
+    events = [event_of(record) for record in notifier.publisher.records]
+    seen = [e for e in events if isinstance(e, BackerNotified | PersonNotified)]
+    return sorted((e.kind, e.role, e.recipient_id) for e in seen)
+
+
+async def test_creator_and_staff_are_told_of_a_stage(notifier: Notifier) -> None:
+    """Each once, with a role; the same fact again, or one that came before, tells nobody again."""
+    await notifier.hear(launched(), described("sam", roles=["staff"]))
+    due = fact(StageDue, 1, stage=2, kind="second")
+    for _ in range(2):
+        await notifier.hear(due)
+        await settle(notifier)
+    expected = [("stage-due", "creator", "carol"), ("stage-due", "staff", "sam")]
+    assert told(notifier) == expected
+    [entry] = await notifier.queries.inbox("carol", None, 5)
+    assert entry.chunk.told.content == {"stage": 2, "amount": 1999, "currency": "EUR"}
+
+
+async def test_whoever_is_not_known_yet_is_waited_for(notifier: Notifier) -> None:
+    """A stage heard before the launch of its campaign is told when it is known whose it is."""
+    await notifier.hear(fact(StageHeld, 1, reason="a question", held_at=NOW))
+    await notifier.address()
+    assert told(notifier) == []
+    name = f"stage-held/{CAMPAIGN}:1-{int(NOW.timestamp()) * 1_000}"
+    [waiting] = await notifier.queries.unplanned(name)
+    assert waiting.state is ChunkState.UNADDRESSED
+    await notifier.hear(launched())
+    await settle_later(notifier)
+    assert told(notifier) == [("stage-held", "creator", "carol")]
+
+
+async def test_a_stage_that_is_held_again_is_told_again(notifier: Notifier) -> None:
+    """Another instant is another cause."""
+    later = NOW.replace(hour=13)
+    await notifier.hear(launched())
+    await notifier.hear(fact(StageHeld, 1, held_at=NOW), fact(StageHeld, 2, held_at=later))
+    await settle(notifier)
+    assert len(told(notifier)) == 2
+
+
+@pytest.mark.row("S4")
+async def test_a_creator_who_backs_the_own_campaign_is_told_once(notifier: Notifier) -> None:
+    """Whoever is told as a backer is not told again as its creator."""
+    await notifier.hear(launched())
+    await notifier.hear(*pledges(["ben", "carol"]), verdict(2, sequence=2))
+    await settle_later(notifier)
+    assert told(notifier) == [
+        ("verdict-reached", "backer", "ben"),
+        ("verdict-reached", "backer", "carol"),
+    ]
+    assert len(await notifier.queries.inbox("carol", None, 5)) == 1
+
+
+async def test_a_verdict_is_told_to_its_creator_too(notifier: Notifier) -> None:
+    """Beside the backers, whose figures stay those of the campaign."""
+    await notifier.hear(launched())
+    await notifier.hear(*pledges(["ben"]), verdict(1, sequence=2))
+    await settle_later(notifier)
+    assert ("verdict-reached", "creator", "carol") in told(notifier)
+    totals = await notifier.queries.totals(f"verdict-reached/{CAMPAIGN}")
+    assert (totals.delivered, totals.pending) == (1, 0)
+
+
+async def test_a_list_names_whom_it_reminds(notifier: Notifier) -> None:
+    """Each of them once, whoever stands there twice too."""
+    await notifier.hear(fact(SurveyReminderDue, 1, backers=["ben", "anna", "ben"]))
+    await settle(notifier)
+    assert [who for _, _, who in told(notifier)] == ["anna", "ben"]
+
+
+async def test_a_questionnaire_is_told_to_whom_it_asks_and_again_with_its_last_notice(
+    notifier: Notifier,
+) -> None:
+    """Each part is a cause of its own: who was asked hears of the end, nobody else of either."""
+    asked = {"reward_id": "lamp", "backers": ["anna", "ben"], "pledges": ["p1", "p2"]}
+    ends = {"part": 2, "backers": ["anna"], "pledges": ["p1"], "locks_at": NOW}
+    await notifier.hear(launched())
+    await notifier.hear(fact(QuestionnaireAsked, 1, **asked, part=1, locks_at=None))
+    await notifier.hear(fact(QuestionnaireAsked, 2, **(asked | ends)))
+    await settle_later(notifier)
+    assert sorted(told(notifier)) == [
+        ("questionnaire-asked", "backer", "anna"),
+        ("questionnaire-asked", "backer", "anna"),
+        ("questionnaire-asked", "backer", "ben"),
+    ]
+
+
+@pytest.mark.row("S11")
+async def test_a_reward_on_its_way_is_told_to_those_whose_reward_moved(notifier: Notifier) -> None:
+    """Not to the one whose own word it was; a notice that is owed is asked of the creator."""
+    anna, ben = (
+        ChangedDelivery(backer_id=who, old="preparing", new="shipped") for who in ("anna", "ben")
+    )
+    await notifier.hear(launched())
+    await notifier.hear(fact(DeliveryChanged, 1, changes=[anna, ben], changed_by="carol"))
+    came = {"change_id": "c2", "changes": [anna], "changed_by": "anna", "state": "received"}
+    await notifier.hear(fact(DeliveryChanged, 2, **came), fact(DeliveryNoticeAsked, 3))
+    await settle_later(notifier)
+    assert sorted(told(notifier)) == [
+        ("delivery-changed", "backer", "anna"),
+        ("delivery-changed", "backer", "ben"),
+        ("delivery-notice-asked", "creator", "carol"),
+    ]
+
+
+async def test_a_failed_refund_is_told_to_its_backer_and_to_staff(notifier: Notifier) -> None:
+    """A member of staff who is its backer is told as that."""
+    await notifier.hear(*(described(name, roles=["staff"]) for name in ("sam", "ben")))
+    await notifier.hear(fact(RefundFailed, 1, backer_id="ben"))
+    await settle(notifier)
+    assert [(role, who) for _, role, who in told(notifier)] == [("backer", "ben"), ("staff", "sam")]
+
+
+@pytest.mark.row("S15")
+async def test_a_relaunch_is_told_to_old_backers_who_agreed(notifier: Notifier) -> None:
+    """Consent to a relaunch, or to keep in touch; nobody else, and nobody of a new campaign."""
+    await notifier.hear(*pledges(["anna", "ben", "carl", "dora"]))
+    for person, choice in {
+        "anna": Consent.RELAUNCH,
+        "ben": Consent.KEEP_IN_TOUCH,
+        "carl": Consent.NOTHING,
+    }.items():
+        await notifier.units.run(
+            lambda unit, person=person, choice=choice: unit.consents.choose(
+                CAMPAIGN, person, choice
+            )
+        )
+    again = sample(
+        CampaignLaunched,
+        campaign_id="campaign-2",
+        relaunch_of=CAMPAIGN,
+        differences=[],
+        launched_at=NOW,
+    )
+    new = sample(CampaignLaunched, campaign_id="campaign-3", launched_at=NOW)
+    await notifier.hear(*(Draft(event, NOW).seal(1) for event in (again, new)))
+    await settle_later(notifier)
+    expected = [("campaign-launched", "former_backer", who) for who in ("anna", "ben")]
+    assert told(notifier) == expected
+
+
+async def test_more_than_a_chunk_holds_is_told_in_several(notifier: Notifier) -> None:
+    """Of 1,001 who agreed everybody is told once, and the figures are of all of them."""
+    people = [f"p{number:04}" for number in range(1_001)]
+
+    async def agree(unit: NotifierUnit) -> None:
+        for person in people:
+            await unit.consents.choose(CAMPAIGN, person, Consent.RELAUNCH)
+
+    await notifier.units.run(agree)
+    values = {"relaunch_of": CAMPAIGN, "differences": [], "launched_at": NOW}
+    again = sample(CampaignLaunched, campaign_id="campaign-2", **values)
+    await notifier.hear(Draft(again, NOW).seal(1))
+    await settle_later(notifier)
+    assert [who for _, _, who in told(notifier)] == people
+    name = f"campaign-launched/campaign-2:{int(NOW.timestamp()) * 1_000}"
+    assert totals_of(await notifier.queries.unplanned(name)).delivered == 1_001
+
+
+async def test_the_team_is_told_as_its_creator_is(notifier: Notifier) -> None:
+    """Who is in it when it is told; a team of an unknown campaign is nobody's."""
+    member = {"roles": ["editor"]}
+    for sequence, names in ((2, ["carol", "tim"]), (3, ["carol", "tom"])):
+        members = [{"person_id": name, **member} for name in names]
+        changed = fact(TeamChanged, sequence, members=members, changed_at=NOW)
+        await notifier.hear(*([launched()] if sequence == 2 else []), changed)
+    await notifier.hear(fact(StageHeld, 1, held_at=NOW))
+    await settle(notifier)
+    assert [who for _, _, who in told(notifier)] == ["carol", "tom"]
+
+
+async def settle_later(notifier: Notifier) -> None:
+    """Let also be done what waits a moment."""
+    assert isinstance(notifier.clock, ManualClock)
+    for _ in range(3):
+        await settle(notifier)
+        notifier.clock.advance(seconds=2)
