@@ -14,7 +14,17 @@ from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
 from rich.console import Console
 
-from infra.bench import fact_to_effect, fan_out, intake, rebuild, refund_run, report
+from infra.bench import (
+    fact_to_effect,
+    fan_out,
+    intake,
+    mails,
+    notices,
+    rebuild,
+    refund_pace,
+    refund_run,
+    report,
+)
 from infra.bench.calls import CallRefused
 from infra.bench.ground import Ground
 from infra.bench.measurement import Measurement
@@ -29,7 +39,10 @@ EXIT_INTERRUPTED = 130
 Options = argparse.Namespace
 MEASUREMENTS: dict[str, Callable[[Ground, Options], Awaitable[Measurement]]] = {
     "fan-out": lambda ground, o: fan_out.measure(ground, o.backers, o.rounds),
+    "mails": lambda ground, o: mails.measure(ground, o.mails, o.rounds),
+    "notices": lambda ground, o: notices.measure(ground, o.notices, o.rounds),
     "refunds-planned": lambda ground, o: refund_run.measure(ground, o.refunds, o.rounds),
+    "refund-pace": lambda ground, o: refund_pace.measure(ground, o.returned, o.rounds),
     "intake-topic": lambda ground, o: intake.measure_topic(ground, o.payments, o.rounds),
     "intake-http": lambda ground, o: intake.measure_http(ground, o.calls, o.rounds),
     "rebuild": lambda ground, o: rebuild.measure(ground, o.facts, o.rounds),
@@ -94,7 +107,10 @@ def _options(arguments: list[str]) -> Options:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)}")
     for name, default, meaning in (
         ("--backers", 100_000, "people who are told of an update"),
+        ("--mails", 3_000, "people who are written to"),
+        ("--notices", 20_000, "backers who are told of their own refund"),
         ("--refunds", 20_000, "backers of the missed campaign"),
+        ("--returned", 2_000, "backers whose money goes back as fast as the provider takes it"),
         ("--payments", 20_000, "backers whose payments come by topic"),
         ("--calls", 4_000, "backers whose payments come by HTTP"),
         ("--facts", 50_000, "facts that a projection is rebuilt from"),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sosst_contracts import funding, platform, updates
+from sosst_contracts import funding, payouts, platform, updates
 from sosst_contracts.codec import Draft, Record
 from sosst_contracts.testing import sample
 
@@ -38,6 +38,48 @@ def collected(given: Sequence[GivenPledge]) -> Iterator[Record]:
     valid = sample(funding.PledgeCollected, currency=CURRENCY)
     for sequence, one in enumerate(given, start=1):
         yield Draft(valid.model_copy(update=_fields(one)), AT).seal(sequence)
+
+
+def single_pledges(campaign_id: str, backers: int) -> list[GivenPledge]:
+    """Return one pledge of each of so many people."""
+    return pledges(campaign_id, backers)[:backers]
+
+
+def refunded(given: Sequence[GivenPledge]) -> Iterator[Record]:
+    """Tell as payouts would that these pledges' money went back."""
+    valid = sample(payouts.RefundSucceeded, campaign_id=given[0].campaign_id, currency=CURRENCY)
+    now = datetime.now(UTC)
+    for sequence, one in enumerate(given, start=1):
+        fields = {
+            "refund_id": f"refund-{one.pledge_id}",
+            "pledge_id": one.pledge_id,
+            "backer_id": one.backer_id,
+            "amount": one.amount,
+            # Nobody is told of what is old.
+            "succeeded_at": now,
+        }
+        yield Draft(valid.model_copy(update=fields), now).seal(sequence)
+
+
+def described(people: Sequence[str]) -> Iterator[Record]:
+    """Tell as the platform would who these people are; half of them read French."""
+    for number, person in enumerate(people):
+        french = number % 2 == 0
+        event = platform.PersonDescribed(
+            person_id=person,
+            address=address_of(person),
+            display_name=f"Zoé Nº {number}" if french else f"Ben {number}",
+            language="fr" if french else "en",
+            zone="Europe/Paris" if french else "Europe/London",
+            roles=[],
+            described_at=AT,
+        )
+        yield Draft(event, AT, identity=f"described/{person}").seal()
+
+
+def address_of(person: str) -> str:
+    """Return where a made-up person is written to."""
+    return f"{person}@readers.example"
 
 
 def captured(given: Sequence[GivenPledge]) -> Iterator[Record]:
@@ -109,5 +151,7 @@ def published(update_id: str, number: int, given: Sequence[GivenPledge]) -> Reco
         update_id=update_id,
         pledges_sequence=len(given),
         audience_count=len({one.backer_id for one in given}),
+        # Nobody is told of what is old.
+        published_at=datetime.now(UTC),
     )
     return Draft(event, AT).seal(number)

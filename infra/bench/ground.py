@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from infra.bench.memory import PeakMemory
 from infra.bench.processor_time import ProcessorTime
 from infra.bench.raw import Raw, partitions_of
 from infra.demo.tidying import forget
@@ -54,6 +55,12 @@ class Scene:
         servers = {**parts, "mongod": self.stack.mongodb, "broker": self.stack.kafka}
         running = {name: server.process for name, server in servers.items()}
         return ProcessorTime({name: p.process_id for name, p in running.items() if p is not None})
+
+    def peak_memory(self, service: str) -> PeakMemory:
+        """Begin to watch how far a service's memory rises."""
+        process = self.suite.services[service].process
+        assert process is not None, f"{service} runs"
+        return PeakMemory(process.process_id)
 
     async def feed(self, records: Sequence[Record]) -> None:
         """Publish the records in order; return when the broker has all of them."""
@@ -98,9 +105,14 @@ class Ground:
     folder: Path
 
     @asynccontextmanager
-    async def scene(self, name: str, *services: str, settings: Settings) -> AsyncIterator[Scene]:
-        """Start these services with their own defaults but for `settings`; leave nothing behind."""
-        suite = Suite(self.folder / name, self.stack.addresses, settings=settings)
+    async def scene(
+        self, name: str, *services: str, settings: Settings, mail: bool = False
+    ) -> AsyncIterator[Scene]:
+        """Start these services with their own defaults but for `settings`; leave nothing behind.
+
+        With `mail` there is a sink that they write to.
+        """
+        suite = Suite(self.folder / name, self.stack.addresses, settings=settings, mail=mail)
         servers = suite.addresses.kafka_bootstrap_servers
         raw_prefix = f"raw-{suite.prefix}"
         consumer = AIOKafkaConsumer(bootstrap_servers=servers, max_partition_fetch_bytes=8_388_608)
@@ -129,6 +141,8 @@ async def _start(suite: Suite, services: Sequence[str]) -> None:
         await suite.start_surroundings()
     else:
         await asyncio.to_thread(suite.issuer.start)
+        if suite.mail is not None:
+            await asyncio.to_thread(suite.mail.start)
         await suite.make_topics()
         await asyncio.gather(*(asyncio.to_thread(suite.migrate, name) for name in services))
     started = (asyncio.to_thread(suite.services[name].start) for name in services)

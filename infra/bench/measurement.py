@@ -28,7 +28,8 @@ class Spread:
 class Round:
     """One repetition; `processor_seconds` is what each part's processes used in the meantime.
 
-    `also` holds seconds that explain the round and are no part of its ratio.
+    `also` holds seconds that explain the round and are no part of its ratio; `memory_mebibytes` is
+    how far the service's memory rose above what it had, where that was watched.
     """
 
     items: int
@@ -37,6 +38,7 @@ class Round:
     processor_seconds: Mapping[str, float]
     figures: Sequence[Figure]
     also: Mapping[str, float] = field(default_factory=dict)
+    memory_mebibytes: float = 0.0
 
     @property
     def raw(self) -> float:
@@ -61,7 +63,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One promise about the middle of the rounds."""
+    """One promise about the middle of the rounds; without a bound it is only shown."""
 
     what: str
     of: Callable[[Round], float]
@@ -73,7 +75,14 @@ class Target:
         above = self.at_least is None or value >= self.at_least
         return above and (self.at_most is None or value <= self.at_most)
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether anything is promised."""
+        return self.at_most is not None or self.at_least is not None
+
     def __str__(self) -> str:
+        if not self.is_bound:
+            return ""
         return f"≤ {self.at_most:g}" if self.at_most is not None else f"≥ {self.at_least:g}"
 
 
@@ -97,8 +106,8 @@ class Measurement:
         return Spread.of([of(one) for one in self.rounds])
 
 
-def times_raw(at_most: float) -> Target:
-    """Promise a time of at most so many times the raw one."""
+def times_raw(at_most: float | None = None) -> Target:
+    """Promise a time of at most so many times the raw one, or only show it."""
     return Target("time ÷ raw", lambda one: one.times_raw, at_most=at_most)
 
 
@@ -110,3 +119,8 @@ def share_of_raw(at_least: float) -> Target:
 def processor_microseconds(at_most: float) -> Target:
     """Promise what one item costs in processor time, over worker, mongod and broker."""
     return Target("CPU µs", lambda one: one.processor_microseconds, at_most=at_most)
+
+
+def memory_mebibytes(at_most: float) -> Target:
+    """Promise how far the service's memory rises, however many items there are."""
+    return Target("memory MiB", lambda one: one.memory_mebibytes, at_most=at_most)

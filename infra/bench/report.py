@@ -35,6 +35,7 @@ def _lines(one: Measurement) -> list[tuple[str, ...]]:
     for target in one.targets:
         spread = one.spread(target.of)
         verdict = "met" if target.met(spread.middle) else "[yellow]missed[/]"
+        verdict = verdict if target.is_bound else ""
         lines.append((target.what, *_cells(spread), str(target), verdict))
     if all(target.what != "CPU µs" for target in one.targets):
         spread = one.spread(lambda each: each.processor_microseconds)
@@ -108,6 +109,7 @@ def _round(one: Round) -> dict[str, Any]:
         "seconds": one.seconds,
         "raw_seconds": dict(one.raw_seconds),
         "also_seconds": dict(one.also),
+        "memory_mebibytes": one.memory_mebibytes,
         "processor_microseconds_per_item": {
             part: seconds / one.items * 1e6 for part, seconds in one.processor_seconds.items()
         },

@@ -94,8 +94,8 @@ def _on_stack(
     folder: Path, seed: int, campaign: GivenCampaign, rows: list[PledgeRow], telling: Telling
 ) -> Outcome:
     async def play(addresses: Addresses) -> Outcome:
-        telling.say("Starting the payment sandbox and four services …")
-        suite = Suite(folder / "suite", addresses, seed=seed)
+        telling.say("Starting the sandboxes of payments and mail, and four services …")
+        suite = Suite(folder / "suite", addresses, seed=seed, mail=True)
         async with suite:
             outcome = await Story(suite, campaign, rows, telling).play()
         if given is not None and all_agree(outcome.figures):

@@ -12,12 +12,15 @@ from typing import Any
 
 from infra.demo.figures import Figure, all_agree
 from infra.sandbox.issuer.tokens import backer
+from infra.sandbox.mail.client import MailClient
 from infra.suite.checkout import PledgeRow
 from infra.suite.readings import Readings
 from sosst_contracts.notifier import BackerNotified
 
 INBOXES_AT_ONCE = 8
 READINGS_MAX = 10
+# Backers are not written to of it.
+IN_THE_INBOX_ONLY = frozenset({"stage-paid"})
 FEE_ACCOUNTS = ("platform_fee_income", "processing_fee_income", "tax_payable")
 Body = dict[str, Any]
 
@@ -41,11 +44,20 @@ class Evidence:
     """Compares what the suite says with what others say."""
 
     def __init__(
-        self, look: Readings, missed: Played, met: Played, update_cause: str, update_label: str
+        self,
+        look: Readings,
+        missed: Played,
+        met: Played,
+        update_cause: str,
+        update_label: str,
+        mailbox: MailClient,
+        addresses: Mapping[str, str],
     ) -> None:
         self._look = look
         self._missed = missed
         self._met = met
+        self._mailbox = mailbox
+        self._addresses = addresses
         self._told = {
             f"told: verdict of {missed.label}": (f"verdict-reached/{missed.campaign_id}", missed),
             f"told: verdict of {met.label}": (f"verdict-reached/{met.campaign_id}", met),
@@ -125,18 +137,31 @@ class Evidence:
     async def _notifications(self) -> list[Figure]:
         identities: dict[str, set[str]] = defaultdict(set)
         recipients: dict[str, set[str]] = defaultdict(set)
+        written: set[tuple[str, str]] = set()
         for read in await self._look.events("notifier.notifications"):
             if isinstance(read.event, BackerNotified):
                 recipients[read.event.cause].add(read.event.recipient_id)
                 identities[read.event.recipient_id].add(read.event.notification_id)
+                if read.event.kind not in IN_THE_INBOX_ONLY:
+                    written.add((read.event.recipient_id, read.event.notification_id))
         figures = [
             Figure.of_sets(name, "CSV", played.backers, "topic", recipients[cause])
             for name, (cause, played) in self._told.items()
         ]
         figures.append(await self._refunds_told(recipients))
         on_topic = {(person, each) for person, ids in identities.items() for each in ids}
+        figures.append(await self._mails(written))
         inboxes = await self._inboxes(self._missed.backers | self._met.backers)
         return [*figures, Figure.of_sets("notifications", "inboxes", inboxes, "topic", on_topic)]
+
+    async def _mails(self, written: set[tuple[str, str]]) -> Figure:
+        """Compare who was told what and has an address with the mails that came, by their ids."""
+        wanted = {(self._addresses[p], one) for p, one in written if p in self._addresses}
+        came = {
+            (mail["recipient"], mail["message_id"].strip("<>").partition("@")[0])
+            for mail in await self._mailbox.mails()
+        }
+        return Figure.of_sets("mails", "topic", wanted, "mail server", came)
 
     async def _refunds_told(self, recipients: Mapping[str, set[str]]) -> Figure:
         """Compare who pledged with who was told of that pledge's refund."""

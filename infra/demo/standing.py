@@ -31,6 +31,8 @@ async def up() -> int:
     for name, service in suite.services.items():
         print(f"{name:9} {service.url}/docs   health {service.health_url}/metrics")
     print(f"sandbox   {suite.sandbox.url}   topics and databases begin with {suite.prefix}")
+    assert suite.mail is not None, "everything runs here"
+    print(f"mail      {suite.mail.url}/mails   shows what was written to whom")
     print(f"issuer    {suite.issuer.url}   gives anybody any role, for development only")
     for line in example_lines(suite):
         print(line)
@@ -78,7 +80,7 @@ def _start_stack() -> Addresses:
 
 
 def _suite(addresses: Addresses) -> Suite:
-    return Suite(state_folder() / "suite", addresses, detached=True)
+    return Suite(state_folder() / "suite", addresses, detached=True, mail=True)
 
 
 def _folder_exists() -> bool:

@@ -16,8 +16,9 @@ from infra.demo.figures import Figure
 from infra.demo.given import GivenCampaign
 from infra.demo.telling import Telling
 from infra.sandbox.issuer.tokens import Caller, backer, creator
+from infra.sandbox.mail.client import MailClient
 from infra.suite import Suite
-from infra.suite.checkout import Checkout, Launch, PledgeRow
+from infra.suite.checkout import Checkout, Described, Launch, PledgeRow
 from infra.suite.readings import Readings, eventually
 from sosst_contracts.codec import Record
 from sosst_contracts.notifier import BackerNotified
@@ -26,6 +27,7 @@ OPEN_SECONDS = 6.0
 ROWS_TOLD_A_SECOND = 250
 CHARGES_A_STEP = 40
 LATER_STAGES = (2, 3)
+LANGUAGES = ("fr", "en")
 APPROVE = {"decision": "approve"}
 UPDATE_ID = "first-news"
 UPDATE = {
@@ -56,6 +58,7 @@ class Story:
         self._checkout = Checkout(suite)
         self._look = Readings(suite)
         self._outcome = Outcome()
+        self._addresses: dict[str, str] = {}
         self._missed = self._play_of("missed", rows)
         self._met = self._play_of("met", rows)
 
@@ -86,10 +89,28 @@ class Story:
             f"Two campaigns open for {seconds:.0f} seconds: one asks for {self._tell.money(total)},"
             f" the other for {self._tell.money(total + 1)}, which is out of reach."
         )
+        await self._describe()
         await self._launch(self._missed, total + 1, seconds)
         await self._launch(self._met, total, seconds)
         await self._checkout.tell(records)
         await self._tell.fill("pledges counted", len(records), self._counted)
+
+    async def _describe(self) -> None:
+        """The platform tells who the backers are; every tenth has left no address."""
+        people = sorted(self._missed.backers | self._met.backers)
+        described = [
+            Described(
+                person_id=person,
+                address=None if number % 10 == 9 else f"{person.lower()}@backers.example",
+                name=f"Backer {number + 1}",
+                language=LANGUAGES[number % len(LANGUAGES)],
+            )
+            for number, person in enumerate(people)
+        ]
+        await self._checkout.describe(described)
+        self._addresses = {one.person_id: one.address for one in described if one.address}
+        without = len(people) - len(self._addresses)
+        self._tell.say(f"{len(self._addresses)} backers can be written to, {without} cannot.")
 
     async def _charge(self, played: Played) -> list[Record]:
         # The provider keeps its fees of refunded charges, so refunding needs money of the platform.
@@ -211,6 +232,8 @@ class Story:
         self._mark("notifier, again", f"{told} of {people} backers told of the update")
         await self._restart("notifier")
         await self._tell.fill("backers told", people, self._delivered)
+        written = {self._addresses.get(one) for one in self._met.backers} - {None}
+        await self._tell.fill("mails of the update", len(written), self._mailed)
         person = self._met.rows[0].backer_id
         path = f"/people/{person}/inbox"
         items = await self._look.pages("notifier", path, caller=backer(person))
@@ -270,6 +293,16 @@ class Story:
         notice = await self._look.get("notifier", self._notice_path)
         return int(notice["delivered"]) if notice else 0
 
+    async def _mailed(self) -> int:
+        """Count who got a mail of the update, as the mail server says."""
+        titles = tuple(text["title"] for text in UPDATE["texts"])
+        mails = await self._mailbox().mails()
+        return len({mail["recipient"] for mail in mails if mail["subject"].endswith(titles)})
+
+    def _mailbox(self) -> MailClient:
+        assert self._suite.mail is not None, "the story is told with mail"
+        return MailClient(self._suite.mail.url)
+
     async def _told(self, cause: str) -> int:
         """Count what the topic says was told of causes that begin like this."""
         facts = [read.event for read in await self._look.events("notifier.notifications")]
@@ -285,7 +318,15 @@ class Story:
         return f"/campaigns/{self._met.campaign_id}/notices/{self._update_cause}"
 
     def _evidence(self) -> Evidence:
-        return Evidence(self._look, self._missed, self._met, self._update_cause, "update")
+        return Evidence(
+            self._look,
+            self._missed,
+            self._met,
+            self._update_cause,
+            "update",
+            self._mailbox(),
+            self._addresses,
+        )
 
     def _play_of(self, label: str, rows: Sequence[PledgeRow]) -> Played:
         name = f"{self._campaign.campaign_id}-{label}"

@@ -33,6 +33,8 @@ FROM python:3.11-slim-bookworm
 ARG SERVICE
 ENV PATH=/opt/service/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 SERVICE=${SERVICE}
 COPY infra/docker/entrypoint.sh infra/docker/probe.py /usr/local/lib/sosst/
+# Where a volume may be put for what a service keeps beside its database: files of updates.
+RUN install -d -o 10001 -g 10001 /var/lib/${SERVICE}
 USER 10001:10001
 ENTRYPOINT ["/bin/sh", "/usr/local/lib/sosst/entrypoint.sh"]
 CMD ["run"]

@@ -94,6 +94,6 @@ def _narrows(name: str, before: str | None, after: str) -> bool:
         return before is None or int(before) == KEPT_FOR_EVER or int(after) < int(before)
     if name == "cleanup.policy":
         return "compact" in after and "compact" not in (before or "")
-    if name == IN_SYNC:
+    if name in (IN_SYNC, "delete.retention.ms"):
         return before is not None and int(after) < int(before)
     return True

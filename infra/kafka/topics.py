@@ -68,6 +68,8 @@ def _read(path: Path) -> Topic:
         "cleanup.policy": _value(path, content, "cleanup", str),
         "retention.ms": str(_value(path, content, "retention_ms", int)),
     }
+    if "delete_retention_ms" in content:
+        settings["delete.retention.ms"] = str(_value(path, content, "delete_retention_ms", int))
     owner = _value(path, content, "owner", str)
     return Topic(name, owner, partitions, tuple(sorted(settings.items())))
 

@@ -41,6 +41,16 @@ class Launch:
     rewards: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Who a person is; without an address they are told in their inbox alone."""
+
+    person_id: str
+    address: str | None
+    name: str
+    language: str
+
+
 class Checkout:
     """Charges at the provider and tells the suite by `platform.payments`."""
 
@@ -74,6 +84,28 @@ class Checkout:
         )
         response.raise_for_status()
         return deadline
+
+    async def describe(self, people: Sequence[Described]) -> None:
+        """Tell who people are, as the platform does."""
+        now = datetime.now(UTC)
+        await self.tell(
+            [
+                Draft(
+                    platform.PersonDescribed(
+                        person_id=one.person_id,
+                        address=one.address,
+                        display_name=one.name,
+                        language=one.language,
+                        zone="Europe/Paris",
+                        roles=["backer"],
+                        described_at=now,
+                    ),
+                    now,
+                    identity=f"{one.person_id}/{now.isoformat()}",
+                ).seal()
+                for one in people
+            ]
+        )
 
     async def charge(self, campaign_id: str, rows: Sequence[PledgeRow]) -> list[Record]:
         """Charge every row at the provider; return the records that tell of it, not yet sent.

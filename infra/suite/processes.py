@@ -98,6 +98,34 @@ class IssuerProcess(HttpProcess):
         ]
 
 
+class MailProcess(HttpProcess):
+    """The mail sandbox with what it keeps; the second port speaks SMTP."""
+
+    def __init__(self, folder: Path, detached: bool) -> None:
+        super().__init__(folder, detached, "mail sandbox")
+
+    @property
+    def smtp_port(self) -> int:
+        return self.ports[1]
+
+    @property
+    def ready_url(self) -> str:
+        return f"{self.url}/healthz"
+
+    @property
+    def store(self) -> Path:
+        """The file that keeps what came."""
+        return (self._folder / "mails.sqlite").absolute()
+
+    def _command(self) -> list[str]:
+        store = str(self.store)
+        ports = ["--port", str(self.ports[0]), "--smtp-port", str(self.smtp_port)]
+        return [
+            *("env", f"PYTHONPATH={REPOSITORY}"),
+            *(sys.executable, "-m", "infra.sandbox.mail", "run", *ports, "--store", store),
+        ]
+
+
 class ServiceProcess(HttpProcess):
     """One instance of one service; `environment` holds its settings without the prefix.
 

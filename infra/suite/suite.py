@@ -17,9 +17,16 @@ from infra.native import Addresses
 from infra.native.security import NativeSecurity
 from infra.sandbox.issuer.client import IssuerClient
 from infra.sandbox.issuer.tokens import DEVELOPMENT_AUDIENCE
+from infra.sandbox.mail.client import MailClient
 from infra.sandbox.provider.client import SandboxClient
 from infra.suite.access import SuiteAccess
-from infra.suite.processes import HttpProcess, IssuerProcess, SandboxProcess, ServiceProcess
+from infra.suite.processes import (
+    HttpProcess,
+    IssuerProcess,
+    MailProcess,
+    SandboxProcess,
+    ServiceProcess,
+)
 from servicekit.auth import DEVELOPMENT_ISSUER
 from servicekit.kafka import KafkaConnection
 from servicekit.mongo import Database
@@ -49,7 +56,7 @@ QUICK_SETTINGS: dict[str, dict[str, str]] = {
         "PROVIDER_CONSISTENCY_SECONDS": "0",
         "BOOKS_CHECK_SECONDS": "1",
     },
-    "updates": {},
+    "updates": {"RECOVERY_PLAN_SECONDS": "6", "RECOVERY_REMINDERS_SECONDS": "2,4"},
     "notifier": {"LEASE_SECONDS": "4"},
 }
 
@@ -59,7 +66,8 @@ class Suite:
 
     As an asynchronous context manager it starts everything and stops it at the end; its
     processes die with this one. `detached=True` lives until `stop()`, from whatever process.
-    Topics and databases carry `prefix`, which stays with the folder. On a secured stack `security`
+    Topics and databases carry `prefix`, which stays with the folder. With `mail` notifier writes to
+    people by a mail sandbox; without it that channel is off. On a secured stack `security`
     is the stack's own, and each service has users of its own (`access`).
     """
 
@@ -72,6 +80,7 @@ class Suite:
         seed: int = 0,
         settings: Mapping[str, Mapping[str, str]] = QUICK_SETTINGS,
         security: NativeSecurity | None = None,
+        mail: bool = False,
     ) -> None:
         self.folder = folder
         self.addresses = addresses
@@ -82,6 +91,7 @@ class Suite:
         self.access = SuiteAccess(folder, addresses, security, self.prefix) if security else None
         self.sandbox = SandboxProcess(folder / "sandbox", detached, seed)
         self.provider = SandboxClient(self.sandbox.url)
+        self.mail = MailProcess(folder / "mail", detached) if mail else None
         self.issuer = IssuerProcess(folder / "issuer", detached)
         self.tokens = IssuerClient(self.issuer.url)
         self.services = {name: self.instance(name, 1) for name in SERVICES}
@@ -89,7 +99,7 @@ class Suite:
     @property
     def surroundings(self) -> list[HttpProcess]:
         """What stands around the four services and is not part of the suite."""
-        return [self.sandbox, self.issuer]
+        return [self.sandbox, self.issuer, *([self.mail] if self.mail else [])]
 
     def instance(self, service: str, number: int, *, wait: bool = True) -> ServiceProcess:
         """Return a further instance of a service, not started."""
@@ -143,6 +153,9 @@ class Suite:
         for currency in FLOAT_CURRENCIES:
             await self.provider.top_up(FLOAT_MINOR_UNITS, currency, key=f"float-{currency}")
         await self._register_webhooks()
+        if self.mail is not None:
+            url = f"{self.services['notifier'].url}/mail-reports"
+            await MailClient(self.mail.url).report_to(url, self.report_secret)
         if topics:
             await self.make_topics()
         if self.access is not None:
@@ -221,6 +234,20 @@ class Suite:
             environment |= self.access.environment(service)
         else:
             environment["MONGODB_URI"] = self.addresses.mongodb_uri
+        if service == "notifier":
+            environment |= {
+                "WEBHOOK_KEYS": hashlib.sha256(f"{self.prefix}webhooks".encode()).hexdigest(),
+                "WEBHOOK_LOOPBACK": "true",
+            }
+        if service == "updates" and self.mail is not None:
+            environment["LINK_TOKEN_JWKS_URL"] = f"{self._url('notifier')}/.well-known/jwks.json"
+        if service == "updates":
+            environment["REPLY_KEYS"] = hashlib.sha256(f"{self.prefix}replies".encode()).hexdigest()
+            environment |= {
+                # All instances of the suite share it.
+                "MEDIA_STORE": (self.folder / "media").absolute().as_uri(),
+                "MEDIA_LINK_SECRETS": hashlib.sha256(f"{self.prefix}media".encode()).hexdigest(),
+            }
         if service == "payouts":
             secret_file = self.folder / "webhook-secret"
             environment |= {
@@ -228,18 +255,48 @@ class Suite:
                 "PROVIDER_SECRET_KEY": SANDBOX_KEY,
                 # The sandbox takes whatever comes.
                 "PROVIDER_REQUESTS_PER_SECOND": "1000",
-                "LEDGER_SIGNING_KEYS": self._ledger_key(),
+                "LEDGER_SIGNING_KEYS": self._seed(),
                 "CLAIM_LINK_SECRETS": hashlib.sha256(f"{self.prefix}links".encode()).hexdigest(),
                 "SELLER": SELLER,
                 "PROVIDER_WEBHOOK_SECRET": secret_file.read_text()
                 if secret_file.exists()
                 else "not-registered-yet",
             }
+        if service == "notifier" and self.mail is not None:
+            environment |= self._mail_settings(self.mail)
         return environment | dict(self._settings.get(service, {}))
 
-    def _ledger_key(self) -> str:
+    def _mail_settings(self, mail: MailProcess) -> dict[str, str]:
+        return {
+            "SMTP_HOST": "127.0.0.1",
+            "SMTP_PORT": str(mail.smtp_port),
+            "SMTP_SECURITY": "none",
+            # The sandbox takes whatever comes.
+            "MAILS_PER_SECOND": "1000",
+            "MAIL_RETRY_SECONDS": "1",
+            "MAIL_FROM": "news@sosst.example",
+            "MAIL_FROM_NAME": "SOSST",
+            "PLATFORM_URL": "https://sosst.example",
+            "LINKS_URL": self._url("notifier"),
+            "OWN_PAGES_URL": f"{self._url('updates')}/mine",
+            "LINK_TOKEN_KEYS": self._seed("link tokens"),
+            "MAIL_LINK_SECRETS": hashlib.sha256(f"{self.prefix}mail".encode()).hexdigest(),
+            "MAIL_REPORT_SECRET": self.report_secret,
+        }
+
+    @property
+    def report_secret(self) -> str:
+        """What the mail sandbox hands over bounces and complaints with."""
+        return hashlib.sha256(f"{self.prefix}reports".encode()).hexdigest()
+
+    def _url(self, service: str) -> str:
+        """Where a service's first instance is reached."""
+        name = f"{service}-1"
+        return HttpProcess(self.folder / name, self._detached, name).url
+
+    def _seed(self, use: str = "") -> str:
         """A key that lives and ends with this suite, so whoever knows its prefix may know it."""
-        return base64.b64encode(hashlib.sha256(self.prefix.encode()).digest()).decode()
+        return base64.b64encode(hashlib.sha256(f"{self.prefix}{use}".encode()).digest()).decode()
 
     def _kept_prefix(self) -> str:
         file = self.folder / "prefix"

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from infra.bench import __main__ as command
-from infra.bench import fan_out, report
+from infra.bench import fan_out, mails, report
 from infra.bench.ground import Ground
 from infra.bench.measurement import Measurement, Round, Target, share_of_raw, times_raw
 from infra.demo.figures import Figure
@@ -67,6 +67,15 @@ def test_a_target_is_kept_up_to_its_edge(target: Target, met: bool) -> None:
     assert target.met(found.spread(target.of).middle) is met
 
 
+def test_what_is_only_shown_is_neither_met_nor_missed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A ratio without a target claims nothing."""
+    report.show(Console(), [measurement(SAME, times_raw())])
+    printed = capsys.readouterr().out
+    assert "2.00" in printed and "met" not in printed and "missed" not in printed
+
+
 async def test_a_small_suite_is_counted_right(tmp_path: Path, breakable_stack: NativeStack) -> None:
     """Real processes, Kafka and MongoDB: 200 people are told of two updates, each once."""
     measured = await fan_out.measure(Ground(breakable_stack, tmp_path), backers=200, rounds=2)
@@ -76,3 +85,12 @@ async def test_a_small_suite_is_counted_right(tmp_path: Path, breakable_stack: N
     used = [one.processor_seconds for one in measured.rounds]
     assert all(set(each) == {"notifier", "mongod", "broker"} for each in used)
     assert sum(sum(each.values()) for each in used) > 0
+
+
+async def test_mails_to_a_few_are_counted_right(
+    tmp_path: Path, breakable_stack: NativeStack
+) -> None:
+    """Real processes and a sink that takes groups: 120 people are written to, each once."""
+    measured = await mails.measure(Ground(breakable_stack, tmp_path), mails=120, rounds=1)
+    assert report.differing([measured]) == []
+    assert [one.items for one in measured.rounds] == [120]

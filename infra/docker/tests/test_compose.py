@@ -25,8 +25,8 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "notifier": NotifierSettings,
 }
 ONE_SHOT = ("topics", "provider-prepared", *(f"{service}-migrated" for service in SERVICES))
-STANDING = ("kafka", "mongo", "provider", "issuer", *SERVICES)
-OURS = (*SERVICES, *ONE_SHOT, "provider", "issuer")
+STANDING = ("kafka", "mongo", "provider", "issuer", "mail", *SERVICES)
+OURS = (*SERVICES, *ONE_SHOT, "provider", "issuer", "mail")
 RESTRICTED = {
     "read_only": True,
     "cap_drop": ["ALL"],
@@ -72,7 +72,7 @@ def test_an_offence_against_the_specification_is_found(offence: str) -> None:
 
 
 def test_every_part_of_the_suite_is_there(compose: dict[str, Service]) -> None:
-    """Four services, their migrations, the topics, two sandboxes, two servers; nothing else."""
+    """Four services, their migrations, the topics, three sandboxes, two servers; nothing else."""
     assert set(compose) == {*STANDING, *ONE_SHOT}
 
 
@@ -131,6 +131,8 @@ def unreachable(compose: Mapping[str, Service]) -> list[str]:
         ("kafka", 9092),
         ("mongo", 27017),
         *((name, port) for name, service in compose.items() for port in published(service)),
+        # Where people on this machine come in.
+        *(place for service in compose.values() for place in published(service).values()),
     }
     found = {address for service in compose.values() for address in _addresses(service)}
     return sorted(f"{host}:{port}" for host, port in found - listening)
@@ -138,9 +140,14 @@ def unreachable(compose: Mapping[str, Service]) -> list[str]:
 
 def _addresses(service: Service) -> set[tuple[str | None, int | None]]:
     environment: dict[str, Any] = service.get("environment", {})
-    texts = [v for name, v in environment.items() if not name.startswith("KAFKA_")]
+    texts = [
+        value
+        for name, value in environment.items()
+        # The platform's own pages are not part of the suite.
+        if not name.startswith("KAFKA_") and not name.endswith("_PLATFORM_URL")
+    ]
     texts += [part.partition("=")[2] for part in service.get("command", []) if "=" in part]
-    urls = [urlsplit(text) for text in texts if "://" in text]
+    urls = [urlsplit(text) for text in texts if "://" in text and not text.startswith("file:")]
     plain = [v for name, v in environment.items() if name.endswith("_KAFKA_BOOTSTRAP_SERVERS")]
     return {(url.hostname, url.port or 27017) for url in urls} | {
         (host, int(port)) for host, _, port in (text.partition(":") for text in plain)
@@ -163,6 +170,10 @@ def test_webhooks_go_where_payouts_reads_them(compose: dict[str, Service]) -> No
     assert {found[1] for found in VARIABLE.finditer(COMPOSE_FILE.read_text())} == {
         "SOSST_CLAIM_LINK_SECRETS",
         "SOSST_LEDGER_SIGNING_KEYS",
+        "SOSST_LINK_TOKEN_KEYS",
+        "SOSST_MAIL_LINK_SECRETS",
+        "SOSST_MEDIA_LINK_SECRETS",
+        "SOSST_WEBHOOK_KEYS",
         "SOSST_WEBHOOK_SECRET",
     }
 
@@ -206,3 +217,11 @@ def test_nothing_starts_before_what_it_needs(compose: dict[str, Service]) -> Non
         assert {"topics", f"{name}-migrated", "issuer"} <= set(compose[name]["depends_on"])
         assert compose[name]["restart"] == "unless-stopped"
     assert "provider-prepared" in compose["payouts"]["depends_on"]
+
+
+def test_notifier_writes_mails_and_webhooks(compose: dict[str, Service]) -> None:
+    """To the mail sandbox, where it listens, and with keys of webhooks."""
+    settings = load_settings(NotifierSettings, compose["notifier"]["environment"])
+    assert settings.sends_mail and settings.webhook_secrets() is not None
+    command = compose[settings.smtp_host]["command"]
+    assert f"--smtp-port={settings.smtp_port}" in command

@@ -19,8 +19,8 @@ HERE = Path(__file__).parents[1]
 RULES = sorted(HERE.glob("rules/*.yaml"))
 MODULES = ("servicekit", "funding", "payouts", "updates", "notifier")
 PARTS = ("Meaning", "Impact", "First look", "Safe action", "Check afterwards")
-# Labels that the scraper adds, and those that a recording rule keeps.
-SCRAPED = {"job", "instance"}
+# Labels that the scraper adds, and that of a histogram's buckets.
+SCRAPED = {"job", "instance", "le"}
 SUFFIXES = re.compile(r"_(bucket|sum|count|total|created)$")
 
 Rule = dict[str, Any]

@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterable
 
-import httpx
+import aiohttp
 
 from infra.sandbox.provider.book import Session
 from infra.sandbox.provider.writer import Writer
@@ -63,7 +63,8 @@ class Deliverer:
             self._first_attempts.pop(event, None)
 
     async def run(self) -> None:
-        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+        async with aiohttp.ClientSession(timeout=timeout) as client:
             while True:
                 self._wake.clear()
                 for row in await self._due():
@@ -86,7 +87,7 @@ class Deliverer:
             return []
         return [row for row in rows if row["sequence"] not in self._sending][:free]
 
-    async def _send(self, client: httpx.AsyncClient, row: sqlite3.Row) -> None:
+    async def _send(self, client: aiohttp.ClientSession, row: sqlite3.Row) -> None:
         try:
             delivered = await _post(client, row)
             await self._writer.submit(lambda session: _record(session, row, delivered))
@@ -122,7 +123,7 @@ def _record(session: Session, row: sqlite3.Row, delivered: bool) -> None:
     )
 
 
-async def _post(client: httpx.AsyncClient, row: sqlite3.Row) -> bool:
+async def _post(client: aiohttp.ClientSession, row: sqlite3.Row) -> bool:
     endpoint = json.loads(row["endpoint_body"])
     body = str(row["event_body"]).encode()
     headers = {
@@ -130,7 +131,9 @@ async def _post(client: httpx.AsyncClient, row: sqlite3.Row) -> bool:
         "Stripe-Signature": sign(endpoint["secret"], body, int(time.time())),
     }
     try:
-        response = await client.post(endpoint["url"], content=body, headers=headers)
-    except (httpx.HTTPError, httpx.InvalidURL):
+        async with client.post(
+            endpoint["url"], data=body, headers=headers, allow_redirects=False
+        ) as response:
+            return 200 <= response.status < 300
+    except (aiohttp.ClientError, OSError, TimeoutError):
         return False
-    return response.is_success
