@@ -24,6 +24,9 @@ story: venv ## Print every fact of a campaign and where it stands (CAMPAIGN=id)
 test: check ## Check everything and run every test on real Kafka and MongoDB
 	@$(PYTHON) -m tests $(ARGUMENTS)
 
+explore: venv ## Try the property tests with examples that nobody has tried (SEED=n: those of a round again)
+	@$(PYTHON) -m tests.explore $(if $(SEED),--seed $(SEED)) $(ARGUMENTS)
+
 chaos: venv ## Break everything under load by the plan of a seed (SEED=17), then check all money and notices
 	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGUMENTS)
 
@@ -59,4 +62,4 @@ venv: .venv/stamp ## Make the virtual environment from pinned, hashed requiremen
 clean: ## Stop the native stack and delete the environment and its state
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m infra.native wipe
 	@rm -rf .venv .sosst
-.PHONY: help demo up down story test chaos bench check contracts access images rows lock venv clean
+.PHONY: help demo up down story test explore chaos bench check contracts access images rows lock venv clean

@@ -20,7 +20,8 @@ async def world(
     with Collector() as collector:
         traced = {"OTLP_ENDPOINT": collector.endpoint}
         settings = {name: own | traced for name, own in QUICK_SETTINGS.items()}
-        suite = Suite(tmp_path_factory.mktemp("suite"), native_stack, settings=settings)
+        folder = tmp_path_factory.mktemp("suite")
+        suite = Suite(folder, native_stack, settings=settings, mail=True)
         async with opened(suite) as world:
             world.collector = collector
             yield world

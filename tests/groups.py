@@ -6,6 +6,7 @@ Each group starts the stacks that its own tests need; groups share nothing but t
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,22 +15,14 @@ AT_ONCE = 3
 # took. What uses the same running suite stands together. Together they are every folder of tests,
 # each once: `tests/structure/test_layout.py` says so.
 GROUPS: dict[str, tuple[str, ...]] = {
+    "payouts": ("services/payouts",),
+    "plumbing": ("infra/servicekit", "infra/native", "infra/kafka", "infra/sandbox"),
     "journeys": (
         "tests/strangers",  # First: they count all that stands on the topics.
         "tests/journeys",
         "tests/delivery/test_twice_and_out_of_order.py",
         "tests/delivery/test_two_instances.py",
     ),
-    "plumbing": ("infra/servicekit", "infra/native", "infra/kafka", "infra/sandbox"),
-    "payouts": ("services/payouts",),
-    "delivery": (
-        "tests/delivery/test_health.py",
-        "tests/delivery/test_kill_matrix.py",
-        "tests/delivery/test_restored_backup.py",
-        "tests/delivery/test_start_order.py",
-    ),
-    "containers": ("tests/containers", "infra/docker", "tests/security", "infra/monitoring"),
-    "chaos": ("tests/chaos", "infra/bench", "infra/demo"),
     "services": (
         "services/funding",
         "services/notifier",
@@ -39,27 +32,44 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "tests/access",
         "tests/structure",
     ),
+    "containers": ("tests/containers", "infra/docker", "tests/security", "infra/monitoring"),
+    "delivery": (
+        "tests/delivery/test_health.py",
+        "tests/delivery/test_kill_matrix.py",
+        "tests/delivery/test_restored_backup.py",
+        "tests/delivery/test_start_order.py",
+    ),
+    "chaos": ("tests/chaos", "infra/bench", "infra/demo"),
 }
 
 
 def run_groups(options: Callable[[str], Sequence[str]]) -> int:
-    """Run all groups, each with its `options` for pytest; return the first code that is not 0."""
+    """Run all groups, each with its `options` for pytest; return the first code that is not 0.
+
+    What failed is said again at the end: who reads only the last lines must see what it was.
+    """
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        codes = list(pool.map(lambda group: _run(group, options(group)), GROUPS))
-    for group, code in zip(GROUPS, codes, strict=True):
+        ends = list(pool.map(lambda group: _run(group, options(group)), GROUPS))
+    for group, (code, told) in zip(GROUPS, ends, strict=True):
+        for line in told if code else ():
+            print(f"{group} | {line}", end="")
         print(f"{group}: {'passed' if code == 0 else f'failed, exit {code}'}")
-    return next((code for code in codes if code), 0)
+    return next((code for code, _ in ends if code), 0)
 
 
-def _run(group: str, options: Sequence[str]) -> int:
+def _run(group: str, options: Sequence[str]) -> tuple[int, Sequence[str]]:
+    """Run a group; return its exit code and the lines in which pytest says why tests failed."""
     command = [sys.executable, "-m", "pytest", *options, *GROUPS[group]]
     began = time.monotonic()
+    told: deque[str] = deque(maxlen=40)
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as run:
         assert run.stdout is not None
         for line in run.stdout:
             print(f"{group} | {line}", end="", flush=True)
+            if line.startswith(("E  ", "FAILED", "ERROR")):
+                told.append(line)
         code = run.wait()
     print(f"{group} | ended after {time.monotonic() - began:.0f} seconds", flush=True)
-    return code
+    return code, told

@@ -8,15 +8,26 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 
 from funding.http import build_api as funding_api
-from notifier.http import build_api as notifier_api
+from notifier.adapters.mail_links import SignedMailLinks
+from notifier.adapters.mail_reports import read_report
+from notifier.domain.follow import FollowWish
+from notifier.domain.notification import notification_id
+from notifier.domain.personal_link import PersonalLink
+from notifier.domain.unreached import Unreached
+from notifier.domain.webhook_endpoint import WantedFacts
+from notifier.handlers.follow import ask_person
+from notifier.handlers.webhook_endpoints import Act, Registration, register_endpoint
+from notifier.http import MailRoutes
+from notifier.http.own_pages import OwnPages
 from payouts.consumer import subscriptions
 from payouts.domain.book import Outcome, Verdict
 from payouts.domain.head_signing import day_of
@@ -45,24 +56,75 @@ from servicekit.loops import Pulse
 from servicekit.ordering import Incoming
 from servicekit.problems import install_problems
 from services.funding.tests.conftest import TERMS, memory_funding, other_launch, payment
-from services.notifier.tests.builders import memory_notifier, pledges, refunded, settle, update
+from services.notifier.tests.builders import (
+    WEBHOOK_SECRETS,
+    memory_notifier,
+    pledges,
+    refunded,
+    settle,
+    update,
+)
 from services.notifier.tests.builders import verdict as notifier_verdict
 from services.payouts.tests.builders import CEILINGS, SELLER, SHARES, a_charge, a_pledge
 from services.payouts.tests.conftest import FEES, KEYS, LINKS, Payouts, memory_payouts
-from services.updates.tests.conftest import NOW, memory_service
-from sosst_contracts import funding
+from services.updates.tests.conftest import DESK as UPDATES_DESK
+from services.updates.tests.conftest import NOW, QUESTIONS, UpdatesService, memory_service
+from services.updates.tests.fakes_media import LINKS as MEDIA_LINKS
+from services.updates.tests.fakes_media import memory_desk
+from services.updates.tests.files import MP4, PDF
+from services.updates.tests.routes import api_of as updates_api
+from sosst_contracts import funding, platform
+from sosst_contracts import payouts as payouts_events
 from sosst_contracts.codec import Draft
 from sosst_contracts.testing import sample
-from tests.access.callers import BACKER, OWNER
+from tests.access.callers import BACKER, CAMPAIGN, LINK_KEYS, LINKS_KNOWN, OWNER
 from updates.consumer import PLEDGES
-from updates.domain.update import Content, UpdateKind, UpdateText, Visibility
+from updates.domain.claim import Moved, Settlement, Side
+from updates.domain.claim import Outcome as ClaimOutcome
+from updates.domain.claim_reason import Reason
+from updates.domain.claim_turns import Said, accept, escalate, propose
+from updates.domain.comment import Comment
+from updates.domain.delivery_plan import Answer, Provision, Step
+from updates.domain.follow_up import FollowUp, Silence
+from updates.domain.hiding import Appeal, HidingReason, Statement
+from updates.domain.kinds import News, Occurrence, ProgressReport
+from updates.domain.media import Words
+from updates.domain.problem import Problem, ProblemKind
+from updates.domain.report import Report, Thing
+from updates.domain.steps import Steps
+from updates.domain.tracking import TrackingState, TrackingTerms
+from updates.domain.tracking_list import Wanted as WantedDelivery
+from updates.domain.update import Content, UpdateText, Visibility
+from updates.handlers.claims import Opening, move_claim, open_of_backer
+from updates.handlers.comment_hiding import appeal_comment, hide_comment
+from updates.handlers.comments import write_comment
+from updates.handlers.digital import add_codes
+from updates.handlers.hiding import appeal_hiding, hide_update
+from updates.handlers.media import describe_media
+from updates.handlers.plans import answer_promise, publish_plan
 from updates.handlers.publish import publish_update, write_draft
-from updates.http import build_api as updates_api
+from updates.handlers.questionnaires import reply, write_questionnaire
+from updates.handlers.reports import report_thing
+from updates.handlers.surveys import open_to_backers, write_survey
+from updates.handlers.take_upload import Asked
+from updates.handlers.tracking import move_trackings
+from updates.http.media import MediaShelf
+from updates.http.questionnaire_models import QuestionnaireBody, ReplyBody
+from updates.http.questionnaire_views import asked_from, words_from
+from updates.http.survey_models import SurveyBody
+from updates.http.survey_views import form_from
 
-CAMPAIGN = "campaign-1"
 PAID, APPROVABLE = "campaign-paid", "campaign-approvable"
-CLAIMABLE = "campaign-claimable"
+CLAIMABLE, BOUNCED = "campaign-claimable", "campaign-bounced"
 WEBHOOK_SECRET = "whsec_access"
+REPORT_SECRET = "a secret of the mail server"
+MAIL_LINKS = SignedMailLinks(
+    [REPORT_SECRET],
+    "sosst.example",
+    "https://sosst.example/unsubscribe",
+    "https://sosst.example/follow",
+    "https://sosst.example/personal",
+)
 APPROVAL = {
     "amount": 1_500,
     "currency": "EUR",
@@ -72,6 +134,10 @@ APPROVAL = {
 
 ITEM = {"campaign_id": CAMPAIGN, "refund_id": "rf_none"}
 PAID_OTHERWISE = {"method": "bank_transfer", "proof": "a" * 64, "note": "wired"}
+EVIDENCE = {
+    "text": "The first hundred are ready.",
+    "funds": [{"what": "Moulds", "amount": 100, "spent": "paid"}],
+}
 REFUND_REQUEST = {"pledge_id": "pledge-29", "amount": 700, "reason": "a broken lamp"}
 
 
@@ -82,6 +148,16 @@ CLAIM_MONEY = {
     "reason": "a scratch",
 }
 ENDING = {"kind": "written_off", "amount": 100, "reason": "insolvent"}
+
+
+QUESTIONNAIRE: dict[str, Any] = {
+    "options": [{"option_id": "size", "words": "Which size?", "choices": ["small", "large"]}],
+    "address": False,
+}
+ASK_TO_FOLLOW = {"address": "zoe@example.org", "language": "fr"}
+
+
+ENDPOINT = {"url": "https://reporting.example/hook"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +193,7 @@ async def make_payouts(guard: Guard) -> Application:
     assert refund.backer_id == BACKER
     await _second_stage(made, PAID)
     await _second_stage(made, APPROVABLE)
+    await _bounced(made)
     approved = MilestoneDecision(1, "staff-2")
     await made.units.run(
         lambda unit: decide_milestone(unit, APPROVABLE, 2, approved, OWNER, made.clock.now())
@@ -155,6 +232,7 @@ async def make_payouts(guard: Guard) -> Application:
             "provider": "sandbox",
             "paid": PAID,
             "approvable": APPROVABLE,
+            "bounced": BOUNCED,
             "hold_id": "hold-1",
             "placed": "placed",
             "break_id": "unbooked:txn_odd",
@@ -189,6 +267,16 @@ async def _second_stage(made: Payouts, campaign_id: str) -> None:
     await made.units.run(
         lambda unit: take_evidence(unit, campaign_id, 2, "a" * 64, OWNER, made.clock.now())
     )
+
+
+async def _bounced(made: Payouts) -> None:
+    """A campaign whose first stage the creator's bank sent back three times."""
+    await _second_stage(made, BOUNCED)
+    while (stage := (await made.queries.stages(BOUNCED))[0]).failures < 3:
+        if stage.paid_at is not None:
+            made.provider.bounce(stage)
+        made.clock.advance(seconds=60)
+        await made.turn()
 
 
 async def _claimable(made: Payouts) -> str:
@@ -255,13 +343,17 @@ async def make_updates(guard: Guard) -> Application:
     launched = sample(funding.CampaignLaunched, campaign_id=CAMPAIGN, creator_id=OWNER)
     collected = sample(funding.PledgeCollected, campaign_id=CAMPAIGN, backer_id=BACKER)
     await made.hear((launched, 1), (collected, 1))
-    for name, visibility, published in (
-        ("draft", Visibility.PUBLIC, False),
-        ("public", Visibility.PUBLIC, True),
-        ("inside", Visibility.BACKERS, True),
+    visit = News(Occurrence(NOW, NOW + timedelta(hours=2), "Europe/Paris", "12 rue des Lampes"))
+    for name, parts, visibility, published in (
+        ("draft", ProgressReport(), Visibility.PUBLIC, False),
+        ("public", ProgressReport(), Visibility.PUBLIC, True),
+        ("inside", ProgressReport(), Visibility.BACKERS, True),
+        ("visit", visit, Visibility.PUBLIC, True),
+        ("hidden", ProgressReport(), Visibility.PUBLIC, True),
+        ("appealed", ProgressReport(), Visibility.PUBLIC, True),
     ):
         text = UpdateText("fr", name, "Tout avance.")
-        content = Content(OWNER, UpdateKind.PROGRESS_REPORT, visibility, (text,))
+        content = Content(OWNER, parts, visibility, (text,))
         await made.units.run(
             lambda unit, name=name, content=content: write_draft(unit, CAMPAIGN, name, content, NOW)
         )
@@ -269,21 +361,202 @@ async def make_updates(guard: Guard) -> Application:
             await made.units.run(
                 lambda unit, name=name: publish_update(unit, PLEDGES, CAMPAIGN, name, NOW)
             )
-    api = updates_api(guard, made.units, made.queries, made.clock, PLEDGES)
+    await _some_hidden(made)
+    shelf = MediaShelf(memory_desk(made), made.media, MEDIA_LINKS)
+    await _some_media(made, shelf)
+    await _some_claims(made)
+    owed = FollowUp(
+        CAMPAIGN,
+        problems=(Problem("late", ProblemKind.DELAY_NOTICE, NOW),),
+        silence=Silence(Steps(NOW, taken=3)),
+        version=_version(await made.queries.follow_up(CAMPAIGN)),
+    )
+    await made.units.run(lambda unit: unit.follow_ups.save([owed]))
+    await _some_surveys(made)
+    await _a_plan(made)
+    await _a_questionnaire(made)
+    await _a_reward_on_its_way(made)
+    await made.hear((sample(payouts_events.StagePaid, campaign_id=CAMPAIGN, stage=1), 1))
+    await _some_comments(made)
+    api = updates_api(made, guard=guard, media=shelf, links=LINKS_KNOWN)
     return Application(
-        api, {"campaign_id": CAMPAIGN, "draft": "draft", "public": "public", "inside": "inside"}
+        api,
+        {
+            "campaign_id": CAMPAIGN,
+            "shown": "shown",
+            "unshown": "unshown",
+            "film": "film",
+            "draft": "draft",
+            "public": "public",
+            "inside": "inside",
+            "late": "late",
+            "visit": "visit",
+            "hidden": "hidden",
+            "appealed": "appealed",
+            "opened": "opened",
+            "proposed": "proposed",
+            "with_staff": "with_staff",
+            "owed": "owed",
+            "drafted": "drafted",
+            "asking": "asking",
+            "reward_id": "reward-1",
+            "said": "said",
+            "hushed": "hushed",
+            "disputed": "disputed",
+            "comment_id": "said",
+            "backer_id": BACKER,
+            "new": "new",
+            "pledge_id": "pledge-chosen",
+            "export_id": "e1",
+        },
     )
 
 
+def _version(known: FollowUp | None) -> int:
+    return known.version if known else 0
+
+
+async def _some_hidden(made: UpdatesService) -> None:
+    """One update that is hidden, and one against whose hiding its creator appeals."""
+    statement = Statement(HidingReason.ABUSE, "An insult.", "staff-2", NOW)
+    for name in ("hidden", "appealed"):
+        await made.units.run(lambda unit, name=name: hide_update(unit, CAMPAIGN, name, statement))
+    words = Appeal("It was a joke.", OWNER, NOW)
+    await made.units.run(lambda unit: appeal_hiding(unit, CAMPAIGN, "appealed", words))
+
+
+async def _some_comments(made: UpdatesService) -> None:
+    """One that is shown, one that is hidden, one whose writer appeals; reports by one reader."""
+    statement = Statement(HidingReason.ABUSE, "An insult.", "staff-2", NOW)
+    for name in ("said", "hushed", "disputed"):
+        said = Comment(CAMPAIGN, "public", name, BACKER, False, "Bravo.", NOW)
+        await made.units.run(lambda unit, said=said: write_comment(unit, said))
+    for name in ("hushed", "disputed"):
+        place = Thing(CAMPAIGN, "public", name)
+        await made.units.run(lambda unit, place=place: hide_comment(unit, place, statement))
+    words, disputed = Appeal("It was a joke.", BACKER, NOW), Thing(CAMPAIGN, "public", "disputed")
+    await made.units.run(lambda unit: appeal_comment(unit, disputed, words))
+    for place in (Thing(CAMPAIGN, "public"), Thing(CAMPAIGN, "public", "said")):
+        report = Report(place, "backer-2", HidingReason.SPAM, "It sells shoes.", NOW)
+        await made.units.run(lambda unit, report=report: report_thing(unit, report))
+
+
+async def _some_media(made: UpdatesService, shelf: MediaShelf) -> None:
+    """A video that a published update for backers only shows, and a file that nothing shows."""
+    said = Words(captions=(("fr", "WEBVTT\n"),))
+    for name, data in (("shown", MP4), ("unshown", PDF)):
+        await shelf.desk.take(Asked(CAMPAIGN, name, name, OWNER), _chunks(data))
+    await made.units.run(lambda unit: describe_media(unit, CAMPAIGN, "shown", said))
+    text = UpdateText("fr", "film", "Tout avance.")
+    content = Content(OWNER, ProgressReport(), Visibility.BACKERS, (text,), attachments=("shown",))
+    await made.units.run(lambda unit: write_draft(unit, CAMPAIGN, "film", content, NOW))
+    await made.units.run(lambda unit: publish_update(unit, PLEDGES, CAMPAIGN, "film", NOW))
+
+
+async def _chunks(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def _some_surveys(made: UpdatesService) -> None:
+    """A draft, and one that is open to the campaign's backers, by name."""
+    form = form_from(SurveyBody.model_validate(SURVEY))
+    for name in ("drafted", "asking"):
+        await made.units.run(
+            lambda unit, name=name: write_survey(unit, CAMPAIGN, name, OWNER, form, NOW)
+        )
+    await made.units.run(lambda unit: open_to_backers(unit, PLEDGES, CAMPAIGN, "asking", NOW))
+
+
+async def _a_plan(made: UpdatesService) -> None:
+    """Days that are promised for the campaign's reward."""
+    promised = (CAMPAIGN, "reward-1", 1, Provision.SERVICE, PLANNED, OWNER, NOW)
+    await made.units.run(lambda unit: publish_plan(unit, *promised))
+
+
+async def _a_questionnaire(made: UpdatesService) -> None:
+    """What is asked for the campaign's reward, which is being prepared and somebody has chosen."""
+    chosen = {"pledge_id": "pledge-chosen", "backer_id": BACKER, "reward_id": "reward-1"}
+    await made.hear((sample(funding.PledgeCollected, campaign_id=CAMPAIGN, **chosen), 6))
+    promised = (CAMPAIGN, "reward-1", 2, Provision.SERVICE, PLANNED, OWNER, NOW)
+    await made.units.run(lambda unit: publish_plan(unit, *promised))
+    begun = (CAMPAIGN, "reward-1", 2, Step.START, Answer.DONE, OWNER, NOW)
+    await made.units.run(lambda unit: answer_promise(unit, *begun))
+    asked = (CAMPAIGN, "reward-1", asked_from(QuestionnaireBody(**QUESTIONNAIRE)), OWNER, NOW)
+    await made.units.run(lambda unit: write_questionnaire(unit, QUESTIONS, *asked))
+    said = words_from(ReplyBody(choices={"size": "small"}))
+    chose = (CAMPAIGN, "pledge-chosen", BACKER, said, NOW)
+    await made.units.run(lambda unit: reply(unit, QUESTIONS, *chose))
+
+
+async def _a_reward_on_its_way(made: UpdatesService) -> None:
+    """The backer's reward is shipped, and there are codes for it."""
+    await made.units.run(lambda unit: add_codes(unit, CAMPAIGN, "reward-1", ["C1", "C2"], NOW))
+    shipped = [WantedDelivery("reward-1", BACKER, TrackingState.SHIPPED)]
+    terms = TrackingTerms()
+    await made.units.run(lambda unit: move_trackings(unit, CAMPAIGN, shipped, OWNER, NOW, terms))
+
+
+async def _some_claims(made: UpdatesService) -> None:
+    """Claims of the campaign's backer: unanswered, with a proposal, with staff, and agreed on."""
+    offer = Settlement(ClaimOutcome.REPLACEMENT)
+    says = partial(propose, said=Said("p1", OWNER, Side.CREATOR), settlement=offer)
+    calls = partial(escalate, said=Said("e0", BACKER, Side.BACKER))
+    agrees = partial(accept, proposal=2, by=BACKER)
+    ways: dict[str, tuple[partial[Moved], ...]] = {
+        "opened": (),
+        "proposed": (says,),
+        "with_staff": (says, calls),
+        "owed": (says, agrees),
+    }
+    await made.hear((sample(funding.VerdictReached, campaign_id=CAMPAIGN), 2))
+    for number, (name, acts) in enumerate(ways.items(), start=2):
+        pledge = {"campaign_id": CAMPAIGN, "backer_id": BACKER, "pledge_id": f"pledge-{number}"}
+        await made.hear((sample(funding.PledgeCollected, **pledge), number))
+        opening = Opening(name, f"pledge-{number}", BACKER, Reason.OTHER, "It broke.")
+        await made.units.run(
+            lambda unit, opening=opening: open_of_backer(unit, UPDATES_DESK, CAMPAIGN, opening, NOW)
+        )
+        for act in acts:
+            await made.units.run(
+                lambda unit, name=name, act=act: move_claim(
+                    unit, UPDATES_DESK, CAMPAIGN, name, lambda c, m: act(c, moment=m), NOW
+                )
+            )
+
+
 async def make_notifier(guard: Guard) -> Application:
-    """A backer who was told the verdict, an update and a refund."""
+    """A backer who was told the verdict, an update and a refund; an endpoint of the staff's."""
     made = memory_notifier()
     launched = sample(funding.CampaignLaunched, campaign_id=CAMPAIGN, creator_id=OWNER)
     launch = Draft(launched, NOW).seal(1)
     told = (notifier_verdict(1, 2), update(1, 1), refunded(BACKER, 1))
+    anna = sample(platform.PersonDescribed, person_id=BACKER, described_at=NOW)
+    await made.hear(Draft(anna, NOW, identity=BACKER).seal())
     await made.hear(*pledges([BACKER]), launch, *told)
     await settle(made)
-    api = notifier_api(guard, made.queries)
+    mail = MailRoutes(MAIL_LINKS, read_report, [REPORT_SECRET])
+    said = Registration("reporting", ENDPOINT["url"], WantedFacts())
+    drawn = WEBHOOK_SECRETS.draw("first", "staff-1", NOW)
+    act = Act("staff-1", NOW)
+    await made.units.run(lambda unit: register_endpoint(unit, said, drawn, {}, act))
+    now = made.clock.now()
+    followed = await made.units.run(lambda unit: ask_person(unit, CAMPAIGN, BACKER, now))
+    told_first = (await made.queries.inbox(BACKER, None, 1))[0].chunk.told
+    returned = Unreached(
+        notification_id(told_first.cause, told_first.caused_at, BACKER),
+        BACKER,
+        CAMPAIGN,
+        told_first.cause,
+        told_first.cause,
+        told_first.caused_at,
+        "address-refused",
+        NOW,
+    )
+    await made.units.run(lambda unit: unit.unreached.add_new([returned]))
+    opens = PersonalLink(BACKER, CAMPAIGN, int(now.timestamp()))
+    wish = FollowWish(BACKER, CAMPAIGN, int(followed.asked_at.timestamp()))
+    own_pages = OwnPages("https://sosst.example/mine", LINK_KEYS)
+    api = made.api(guard, mail, own_pages)
     return Application(
         api,
         {
@@ -291,6 +564,14 @@ async def make_notifier(guard: Guard) -> Application:
             "person_id": BACKER,
             "kind": "verdict-reached",
             "subject": CAMPAIGN,
+            "unsubscribe": MAIL_LINKS.unsubscribe(BACKER, CAMPAIGN).partition("?link=")[2],
+            "notification_id": notification_id(told_first.cause, told_first.caused_at, BACKER),
+            "unreached": returned.notification_id,
+            "personal": MAIL_LINKS.personal(opens).partition("?link=")[2],
+            "follow": MAIL_LINKS.follow(wish).partition("?link=")[2],
+            "endpoint_id": "reporting",
+            "secret_id": "next",
+            "new": "crm",
         },
     )
 
@@ -342,6 +623,37 @@ PAYMENT: dict[str, Any] = {
 }
 REPORT = """pledge_id,backer_id,amount,status,occurred_at,provider,payment_reference
 p7,b7,6.00,pending,2026-03-01T12:00:00Z,sandbox,ch7"""
+DESCRIPTION: dict[str, Any] = {
+    "address": "anna@example.org",
+    "language": "fr",
+    "zone": "Europe/Paris",
+    "described_at": "2026-03-01T12:00:00Z",
+}
+SURVEY: dict[str, Any] = {
+    "language": "en",
+    "named": True,
+    "title": "How do you like it?",
+    "closes_at": "2026-03-09T12:00:00Z",
+    "questions": [{"question_id": "liked", "kind": "scale", "words": "How much?"}],
+}
+CLAIM: dict[str, Any] = {"pledge_id": "pledge-1", "reason": "other", "text": "It broke."}
+ANSWERS: dict[str, Any] = {"entry_id": "a1", "claims": ["opened"], "outcome": "replacement"}
+PREFERENCES: dict[str, Any] = {
+    "mutes": [{"campaign_id": CAMPAIGN, "kind": "update-published"}],
+    "digest": "daily",
+    "quiet": {"begin": "22:00:00", "end": "07:00:00"},
+}
+PLANNED = {Step.START: date(2026, 9, 1), Step.END: date(2026, 9, 2)}
+PLAN: dict[str, Any] = {
+    "provision": "service",
+    "days": {"start": "2026-09-01", "end": "2026-09-02"},
+}
 DRAFT: dict[str, Any] = {
     "texts": [{"language": "fr", "title": "draft", "details": "Tout avance."}],
+}
+REVISION: dict[str, Any] = {
+    "draft": {
+        "kind": "progress_report",
+        "texts": [{"language": "fr", "title": "public", "details": "Tout avance bien."}],
+    },
 }

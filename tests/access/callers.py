@@ -3,6 +3,7 @@
 import base64
 import json
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,8 +20,14 @@ from infra.sandbox.issuer.tokens import (
 from servicekit.access import Guard
 from servicekit.auth import DEVELOPMENT_ISSUER, Role, TokenVerifier
 from servicekit.issuer_keys import FixedKeys, keys_of
+from servicekit.link_tokens import LinkAct, LinkHolder, LinkTokenKeys, LinkTokenVerifier
 
-OWNER, BACKER = "creator-1", "backer-1"
+OWNER, BACKER, CAMPAIGN = "creator-1", "backer-1", "campaign-1"
+# With which notifier signs tokens of personal links, and which updates knows.
+BEGUN = time.time()
+LINK_KEYS = LinkTokenKeys(
+    [base64.b64encode(b"a key of links, of these tests..").decode()], now=lambda: BEGUN
+)
 # Who a token that does not count speaks for: were it believed, every route would open.
 EVERYTHING = Caller(OWNER, tuple(Role))
 PEOPLE: Mapping[str, Caller] = {
@@ -39,8 +46,10 @@ REFUSALS: Mapping[str, str] = {
     "unsigned": "token-unsigned",
     "unknown key": "token-unknown-key",
     "rotated key": "token-unknown-key",
+    "personal link": "token-unknown-key",
 }
 KINDS = (*REFUSALS, *PEOPLE)
+LINKS_KNOWN = LinkTokenVerifier("updates", FixedKeys(*keys_of(LINK_KEYS.published()).values()))
 
 
 class Callers:
@@ -76,7 +85,15 @@ class Callers:
                 return SigningKey.generate().sign(good)
             case "rotated key":
                 return self._rotated.sign(good)
+            case "personal link":
+                return link_token(DEVELOPMENT_AUDIENCE)
         raise KeyError(kind)
+
+
+def link_token(audience: str, *, seconds_valid: int = 86_400) -> str:
+    """Return what the backer's personal link is exchanged for, with every act; for a whole run."""
+    holder = LinkHolder(BACKER, CAMPAIGN, frozenset(LinkAct))
+    return LINK_KEYS.token(holder, audience, seconds_valid=seconds_valid)
 
 
 def _part(value: object) -> str:

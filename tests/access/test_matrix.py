@@ -17,7 +17,7 @@ from tests.access.expectations import ROWS, Row, signed_headers
 CALLERS = Callers()
 WRITES = ("PUT", "POST", "PATCH", "DELETE")
 ABSENT = "absent-1"
-READ: dict[str, Application] = {}
+SHARED: dict[str, Application] = {}
 Place = tuple[str, str, str]
 
 
@@ -26,12 +26,13 @@ async def ask(
 ) -> list[httpx.Response]:
     """Ask an application once, or once for each body, as a caller of this kind.
 
-    What may change something gets an application of its own, what reads shares one.
+    What changes something gets an application of its own. Who reads or is refused shares one: both
+    leave nothing behind, and whoever asks next is told what the table says.
     """
-    fresh = row.method in WRITES or row.service not in READ
-    application = await make(row.service, CALLERS.guard) if fresh else READ[row.service]
-    if row.method not in WRITES:
-        READ[row.service] = application
+    changes = row.method in WRITES and (bodies or row.expected[kind] < 400)
+    if not changes and row.service not in SHARED:
+        SHARED[row.service] = await make(row.service, CALLERS.guard)
+    application = await make(row.service, CALLERS.guard) if changes else SHARED[row.service]
     ids: Mapping[str, str] = dict(application.ids)
     if absent:
         ids = {name: id if name in ("kind", "provider") else ABSENT for name, id in ids.items()}
@@ -52,13 +53,13 @@ def _sent(body: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 async def test_every_caller_is_told_what_the_table_says(row: Row) -> None:
-    """Twelve kinds of callers; every refusal is a problem with the type of its reason."""
+    """Thirteen kinds of callers; every refusal is a problem with the type of its reason."""
     seen = {kind: (await ask(row, kind))[0] for kind in KINDS}
     assert {kind: answer.status_code for kind, answer in seen.items()} == row.expected
     for kind, answer in seen.items():
         if answer.status_code >= 400:
             assert answer.headers["content-type"] == "application/problem+json"
-        if answer.status_code == 401 and "webhooks" not in row.route:
+        if answer.status_code == 401 and not row.route.startswith(("/webhooks/", "/mail-reports")):
             assert answer.json()["type"] == f"/problems/{REFUSALS[kind]}"
             assert answer.headers["www-authenticate"].startswith("Bearer")
         if answer.status_code == 403:
@@ -102,7 +103,7 @@ async def test_a_repeat_is_known_by_its_natural_key(row: Row) -> None:
     for kind, status in row.expected.items():
         if status < 300:
             first, again = await ask(row, kind, bodies=(row.body, row.body))
-            assert again.status_code < 300 and again.json() == first.json(), kind
+            assert again.status_code < 300 and again.content == first.content, kind
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.other], ids=lambda row: row.name)
@@ -124,7 +125,7 @@ def test_the_page_is_fresh_and_a_stale_one_is_found(tmp_path: Path) -> None:
     assert main([], stale) == 0 and main(["--check"], stale) == 0
 
 
-def test_a_row_without_twelve_answers_is_none() -> None:
+def test_a_row_without_thirteen_answers_is_none() -> None:
     """A table with a hole cannot pass."""
     with pytest.raises(ValueError, match="zip"):
         _ = Row("funding", "GET", "/campaigns", "200 200").expected

@@ -11,8 +11,9 @@ from payouts.domain.errors import InvariantBroken
 from payouts.domain.ledger import Account, check
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import StageState
+from servicekit.mongo import Document
 from sosst_contracts.funding import PledgeCollected, VerdictReached
-from sosst_contracts.payouts import RefundFailed, RefundSucceeded
+from sosst_contracts.payouts import RefundFailed, RefundSucceeded, StagePaid
 from sosst_contracts.updates import UpdatePublished
 from tests.chaos.evidence import Evidence
 from tests.chaos.findings import Finding
@@ -70,7 +71,7 @@ def no_fact_is_lost(evidence: Evidence, history: History) -> Iterator[Finding]:
 def done_means_told(evidence: Evidence, history: History) -> Iterator[Finding]:
     """Whoever stands in a chunk that is called done has a notification on the topic."""
     for cause, recipients in evidence.chunks.items():
-        told = history.told[cause].keys() if cause in history.told else set()
+        told = {*history.told.get(cause, {}), *history.others_told.get(cause, {})}
         untold = recipients - told
         if untold:
             yield Finding("done-but-not-told", f"{cause}: {_some(untold)}")
@@ -175,13 +176,14 @@ def everybody_is_told_once(
     evidence: Evidence, history: History, played: Sequence[Played]
 ) -> Iterator[Finding]:
     """Per cause, who is told is who must be told; and no cause is told of that nobody knows."""
-    expected = audiences(history)
+    expected, late = audiences(history, evidence.causes), supplements(history, evidence.causes)
     for one in played:
         published = {f"update-published/{one.campaign_id}:{name}" for name in one.published}
         if missing := published - expected.keys():
             yield Finding("not-published", _some(missing))
     for cause in sorted({*expected, *history.told}):
         told, wanted = set(history.told.get(cause, {})), expected.get(cause, set())
+        wanted = wanted | late.get(cause, set())
         if told != wanted:
             sides = f"not told {_some(wanted - told)}; strangers {_some(told - wanted)}"
             yield Finding("told-differs", f"{cause}: {sides}")
@@ -192,8 +194,11 @@ def everybody_is_told_once(
             yield Finding("not-complete", f"{cause}: {seen} of {audience}")
 
 
-def audiences(history: History) -> dict[str, set[str]]:
-    """Return who must be told of what, by the topics alone (`domain.md` 7)."""
+def audiences(history: History, causes: Mapping[str, Document]) -> dict[str, set[str]]:
+    """Return which backers must be told of what, by the topics (`domain.md` 7).
+
+    A paid stage names no N: notifier's own `causes` say as of which it is told.
+    """
     wanted: dict[str, set[str]] = {}
     for (_, campaign), facts in history.facts.items():
         for fact in facts:
@@ -204,12 +209,32 @@ def audiences(history: History) -> dict[str, set[str]]:
                 case UpdatePublished():
                     cause = f"update-published/{campaign}:{fact.update_id}"
                     wanted[cause] = _backers(history, campaign, fact.pledges_sequence)
+                case StagePaid():
+                    cause = f"stage-paid/{campaign}:{fact.stage}-{fact.attempt}"
+                    upto = causes[cause]["pledges_sequence"] if cause in causes else 0
+                    wanted[cause] = _backers(history, campaign, upto)
                 case RefundSucceeded():
-                    wanted[f"refund-succeeded/{fact.refund_id}"] = {fact.backer_id}
+                    again = f":{fact.came_back}" if fact.came_back else ""
+                    wanted[f"refund-succeeded/{fact.refund_id}{again}"] = {fact.backer_id}
                 case RefundFailed():
                     cause = f"refund-failed/{fact.refund_id}:{fact.attempt}"
                     wanted[cause] = {fact.backer_id}
     return wanted
+
+
+def supplements(history: History, causes: Mapping[str, Document]) -> dict[str, set[str]]:
+    """Return who must be told of campaign-wide causes although heard of after their N.
+
+    Their money had come before the cause arose (`domain.md` 7).
+    """
+    return {
+        cause: {
+            pledge.backer_id
+            for sequence, pledge in _pledges(history, row["campaign_id"])
+            if sequence > row["pledges_sequence"] and pledge.captured_at <= row["caused_at"]
+        }
+        for cause, row in causes.items()
+    }
 
 
 def nothing_is_left(evidence: Evidence, history: History) -> Iterator[Finding]:
@@ -264,6 +289,7 @@ def views_show_the_end(
             # Nobody approves a last stage here, so nothing is taken of the campaign's money.
             "fees": 0,
             "charged_back": 0,
+            "refunds": len([charge for charge in charges if charge["refunded"]]),
         }
         if shown != wanted:
             yield Finding("view-differs", f"{one.campaign_id}: {shown}, must be {wanted}")

@@ -148,7 +148,7 @@ class ServiceContainer(Contained, ServiceProcess):
         assert code == 0, f"{self.name} migrate ended with {code}"
 
     def _made(self, command: str) -> Container:
-        return Container(
+        made = Container(
             self.network,
             self.name,
             image_of(self.service),
@@ -157,6 +157,8 @@ class ServiceContainer(Contained, ServiceProcess):
             ports={port: port for port in self.ports},
             restricted_as=self.service,
         )
+        made.keep_in_memory(f"/var/lib/{self.service}")
+        return made
 
 
 class SandboxContainer(Contained):
@@ -267,6 +269,8 @@ class ContainerSuite(Suite):
         environment = super()._environment(service)
         for here, there in inside.items():
             environment = {name: v.replace(here, there) for name, v in environment.items()}
+        if service == "updates":
+            environment["MEDIA_STORE"] = "file:///var/lib/updates/media"
         return environment
 
     def _payouts_url(self) -> str:

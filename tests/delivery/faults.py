@@ -10,7 +10,7 @@ from pymongo import MongoClient
 from infra.native import NativeStack
 
 HOLD_MILLISECONDS = 4_000
-WAIT_MILLISECONDS = 30_000
+WAIT_MILLISECONDS = 60_000
 
 
 class HeldCommand:

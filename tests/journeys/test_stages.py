@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from infra.sandbox.issuer.tokens import Caller
+from tests.journeys.test_stopped_money import switch
 from tests.world import CREATOR, World, backers
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -68,6 +69,39 @@ async def test_three_stages_pay_20_30_and_50_percent_without_the_fees(world: Wor
     assert sent["by_type"]["payout"]["amount"] == -(first + second + last)
     money = await world.look.get("payouts", "/campaigns/staged/money")
     assert money is not None and (money["held"], money["paid"]) == (0, first + second + last)
+    world.assert_books_true()
+
+
+@pytest.mark.row("S9")
+@pytest.mark.trap(8)
+async def test_a_changed_destination_makes_an_approval_fall_before_the_transfer(
+    world: World,
+) -> None:
+    """Given an approved stage whose money waits, another account gets it only by a new approval."""
+    rows = backers("moved", 10)
+    total = sum(row.amount for row in rows)
+    await world.launch_paid("moved", rows, goal=total, open_seconds=4)
+    first, second = [(await world.suite.provider.create_account())["id"] for _ in range(2)]
+    await world.give_destination("moved", first)
+    await world.stage_is("moved", 1, "paid")
+    path, approval = await stage_due(world, "moved", 2)
+    who = ("--campaign", "moved", "--by", "sre-1", "--why", "a look")
+    await switch(world, "on", "stop-money", *who)
+    await ask(world, "POST", path, SECOND_STAFF, approval)
+    await world.stage_is("moved", 2, "approved")
+
+    await world.give_destination("moved", second)
+    fallen = await world.stage_is("moved", 2, "due")
+    await switch(world, "off", "stop-money", *who)
+
+    assert fallen["reason"] == "changed-after-approval"
+    again = await world.look.ask("POST", "payouts", path, caller=SECOND_STAFF, body=approval)
+    assert (again.status_code, again.json()["type"]) == (409, "/problems/destination-changed")
+    await ask(world, "POST", path, SECOND_STAFF, approval | {"destination_version": 2})
+    await world.stage_is("moved", 2, "paid")
+    accounts = (await world.suite.provider.book())["accounts"]
+    sent = [accounts[name]["eur"]["by_type"]["payout"]["amount"] for name in (first, second)]
+    assert sent == [-(total * 2_000 // 10_000), -(total * 3_000 // 10_000)]
     world.assert_books_true()
 
 

@@ -27,6 +27,7 @@ TOPICS = (
     "funding.campaigns",
     "funding.pledges",
     "payouts.refunds",
+    "updates.posts",
     "notifier.notifications",
     "notifier.notices",
 )
@@ -39,7 +40,7 @@ async def facts_of(
     found: dict[str, Decoded] = {}
     for topic in topics:
         for one in await world.look.events(topic):
-            if one.event.campaign_id == campaign_id:
+            if getattr(one.event, "campaign_id", None) == campaign_id:
                 found[one.envelope.id] = one
     return found
 

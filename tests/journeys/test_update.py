@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from infra.sandbox.issuer.tokens import backer
+from infra.sandbox.issuer.tokens import STAFF, Caller, backer
 from infra.suite.readings import eventually
 from tests.world import CREATOR, World, assert_everybody_told_once, backers
 
@@ -60,6 +60,32 @@ async def test_an_update_is_told_to_every_backer_once(world: World) -> None:
     project = await world.look.get("updates", "/campaigns/told", caller=None)
     assert project is not None
     assert project["updates"][0]["texts"][0]["title"] == "Les moules sont prêts"
+    await hidden_after_a_report(world, path, person)
+
+
+async def hidden_after_a_report(world: World, path: str, reader: Caller) -> None:
+    """Then a reader reports it, staff hide it, and no inbox quotes it any more."""
+    said = {"reason": "illegal", "words": "These moulds are stolen."}
+    reported = await world.look.ask("PUT", "updates", f"{path}/report", caller=reader, body=said)
+    assert reported.status_code == 200, reported.text
+    queue = await world.look.get("updates", "/queues/reports", caller=STAFF)
+    assert queue is not None and reader.subject not in str(queue)
+    assert [one["reasons"] for one in queue["items"] if one["campaign_id"] == "told"] == [
+        {"illegal": 1}
+    ]
+    statement = {"reason": "illegal", "facts": "A court said so."}
+    await world.look.ask("PUT", "updates", f"{path}/hiding", caller=STAFF, body=statement)
+    answer = await world.look.get("updates", f"{path}/report", caller=reader)
+    assert answer is not None and answer["state"] == "hidden"
+
+    async def unquoted() -> bool:
+        inbox = await world.look.get("notifier", f"/people/{reader.subject}/inbox", caller=reader)
+        told = [one for one in (inbox or {"items": []})["items"] if one["hidden"]]
+        return [one["cause"] for one in told] == ["update-published/told:u1"] and not any(
+            "texts" in one["content"] for one in told
+        )
+
+    await eventually("the inbox quotes nothing", unquoted)
 
 
 async def test_nothing_is_reported_after_a_missed_goal(world: World) -> None:

@@ -1,0 +1,124 @@
+"""A problem with a reward, from the backer's word to the money on the card, or to a person."""
+
+from typing import Any
+
+import pytest
+
+from infra.sandbox.issuer.tokens import Caller, backer
+from infra.suite.checkout import Launch
+from infra.suite.readings import eventually
+from tests.journeys.test_disputes import charge_of
+from tests.journeys.test_stages import FIRST_STAFF, SECOND_STAFF
+from tests.journeys.test_stages import ask as ask_payouts
+from tests.world import CREATOR, CURRENCY, PledgeRow, World
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CAMPAIGN = "claimed"
+CLAIMS = f"/campaigns/{CAMPAIGN}/claims"
+PART = 300
+
+
+async def ask(world: World, method: str, path: str, caller: Caller, body: object = None) -> Any:
+    response = await world.look.ask(method, "updates", path, caller=caller, body=body)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+async def claim_is(world: World, claim_id: str, state: str) -> dict[str, Any]:
+    """Wait until a claim has come to a state and return it."""
+
+    async def reached() -> dict[str, Any] | None:
+        claim = await world.look.get("updates", f"{CLAIMS}/{claim_id}", caller=FIRST_STAFF)
+        return claim if claim and claim["state"] == state else None
+
+    return await eventually(f"claim {claim_id} is {state}", reached)
+
+
+async def claims_may_open(world: World, row: PledgeRow, claim_id: str, reason: str) -> None:
+    """Open a claim once updates has heard of the verdict and of the pledge."""
+    path, who = f"{CLAIMS}/{claim_id}", backer(row.backer_id)
+    body = {"pledge_id": row.pledge_id, "reason": reason, "text": "It arrived broken."}
+
+    async def opened() -> bool:
+        answer = await world.look.ask("PUT", "updates", path, caller=who, body=body)
+        assert answer.status_code in (200, 404, 409), answer.text
+        return answer.status_code == 200
+
+    await eventually(f"{claim_id} is open", opened)
+
+
+async def agreed(world: World, row: PledgeRow, claim_id: str, body: dict[str, Any]) -> None:
+    """The creator proposes, the backer accepts, each of them twice."""
+    for _ in range(2):
+        proposal = f"{CLAIMS}/{claim_id}/proposals/p1"
+        shown = await ask(world, "PUT", proposal, CREATOR, body)
+    for _ in range(2):
+        acceptance = {"proposal": shown["on_table"]}
+        path = f"{CLAIMS}/{claim_id}/acceptance"
+        await ask(world, "POST", path, backer(row.backer_id), acceptance)
+
+
+async def approved_by_a_second_person(world: World) -> None:
+    """Payouts asks for a second person where staff give of a pledge's money."""
+    refunds = f"/campaigns/{CAMPAIGN}/refunds"
+
+    async def waiting() -> str | None:
+        pages = await world.look.pages("payouts", refunds)
+        found = [one["refund_id"] for one in pages if one["state"] == "awaiting_approval"]
+        return str(found[0]) if found else None
+
+    refund = await eventually("a refund awaits its second person", waiting)
+    approval = {"amount": PART, "currency": CURRENCY}
+    await ask_payouts(world, "POST", f"{refunds}/{refund}/approval", SECOND_STAFF, approval)
+
+
+async def refunded_by_provider(world: World, row: PledgeRow) -> int:
+    charges = (await world.suite.provider.book())["charges"]
+    return int(charges[await charge_of(world, row.pledge_id)]["refunded"])
+
+
+@pytest.mark.row("S12")
+async def test_a_claim_ends_in_money_and_a_refused_one_comes_back_to_the_table(
+    world: World,
+) -> None:
+    """Given a met goal: an agreed part is refunded; too much is refused, and staff decide less."""
+    rows = [
+        PledgeRow(f"claimed-{name}", f"claimant-{name}", 2_000, CURRENCY, "lamp")
+        for name in ("ada", "bo")
+    ]
+    ada, bo = rows
+    records = await world.checkout.charge(CAMPAIGN, rows)
+    lamps = Launch(
+        CAMPAIGN, CREATOR.subject, "A lamp", 4_000, CURRENCY, 4, rewards=(("lamp", "One lamp"),)
+    )
+    await world.checkout.launch(lamps)
+    await world.checkout.tell(records)
+    await world.verdict(CAMPAIGN)
+
+    await claims_may_open(world, ada, "c-ada", "quality")
+    await claims_may_open(world, bo, "c-bo", "wrong")
+    strange = await world.look.ask("GET", "updates", f"{CLAIMS}/c-ada", caller=backer(bo.backer_id))
+    assert strange.status_code == 404
+    clusters = await ask(world, "GET", f"/campaigns/{CAMPAIGN}/claim-clusters", CREATOR)
+    assert [one["count"] for one in clusters["items"]] == [1, 1]
+
+    await agreed(world, ada, "c-ada", {"outcome": "refund", "amount": PART})
+    await claim_is(world, "c-ada", "resolved")
+    assert await refunded_by_provider(world, ada) == PART
+
+    await agreed(world, bo, "c-bo", {"outcome": "compensation", "amount": 3_000_000})
+    back = await claim_is(world, "c-bo", "with_staff")
+    assert back["thread"][-1]["kind"] == "money_refused"
+    assert back["thread"][-1]["text"] == "above-pledge-ceiling"
+    decision = {"outcome": "refund", "amount": PART}
+    await ask(world, "PUT", f"{CLAIMS}/c-bo/decisions/d1", FIRST_STAFF, decision)
+    await approved_by_a_second_person(world)
+    await claim_is(world, "c-bo", "resolved")
+    assert await refunded_by_provider(world, bo) == PART
+
+    told = [e.event for e in await world.look.events("updates.claims") if e.key == CAMPAIGN]
+    asked = [one.claim_id for one in told if one.name == "claim-money-requested"]  # type: ignore[attr-defined]
+    assert asked == ["c-ada", "c-bo", "c-bo~2"]
+    assert sum(one.name == "claim-resolved" for one in told) == 2
+    world.assert_books_true()

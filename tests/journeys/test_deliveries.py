@@ -1,0 +1,137 @@
+"""Rewards go out to each backer by themselves; what shows a milestone comes to payouts' staff."""
+
+from typing import Any
+
+import pytest
+
+from infra.sandbox.issuer.tokens import Caller, backer
+from infra.suite.checkout import Launch
+from infra.suite.readings import eventually
+from tests.journeys.test_problems import published, written
+from tests.journeys.test_stages import FIRST_STAFF
+from tests.journeys.test_stages import ask as ask_payouts
+from tests.world import CREATOR, CURRENCY, PledgeRow, World, assert_everybody_told_once
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CAMPAIGN = "sent"
+BASE = f"/campaigns/{CAMPAIGN}"
+PEOPLE = [f"sent-{name}" for name in ("ada", "bo", "cy")]
+LIST = "backer_id,reward_id,state,carrier,tracking_number\n" + "".join(
+    f"{who},lamp,shipped,Poste,FR{number}\n" for number, who in enumerate(PEOPLE[:2])
+)
+
+
+async def ask(world: World, method: str, path: str, caller: Caller, body: object = None) -> Any:
+    response = await world.look.ask(method, "updates", BASE + path, caller=caller, body=body)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+async def sent_by_list(world: World) -> None:
+    """Take the list once updates has heard of the verdict and of everybody's pledge."""
+    body = {"csv": LIST}
+
+    async def known() -> bool:
+        path = f"{BASE}/delivery-lists"
+        answer = await world.look.ask("POST", "updates", path, caller=CREATOR, body=body)
+        return answer.status_code == 200 and answer.json()["changed"] == 2
+
+    await eventually("everybody is owed a lamp", known)
+    report = await ask(world, "POST", "/delivery-lists?dry_run=false", CREATOR, body)
+    assert (report["written"], report["changed"], report["refused"]) == (True, 2, 0)
+
+
+async def moves_told(world: World, people: list[str]) -> None:
+    """Wait until exactly these backers were told of their reward, each of them once."""
+
+    async def all_told() -> bool:
+        causes = await world.notifications()
+        told = [
+            who
+            for cause, pairs in causes.items()
+            if cause.startswith(f"delivery-changed/{CAMPAIGN}:")
+            for who, _ in pairs
+        ]
+        assert len(told) <= len(people), told
+        return sorted(told) == sorted(people)
+
+    await eventually(f"{people} are told", all_told)
+
+
+@pytest.mark.row("S11")
+@pytest.mark.trap(17)
+@pytest.mark.trap(18)
+async def test_rewards_are_sent_and_only_who_moved_is_told(world: World) -> None:
+    """Given a met goal: a list, then all; a receipt and its undo; a notice; evidence to staff."""
+    rows = [PledgeRow(f"{who}-pledge", who, 2_000, CURRENCY, "lamp") for who in PEOPLE]
+    records = await world.checkout.charge(CAMPAIGN, rows)
+    lamps = Launch(
+        CAMPAIGN, CREATOR.subject, "A lamp", 6_000, CURRENCY, 4, rewards=(("lamp", "One lamp"),)
+    )
+    await world.checkout.launch(lamps)
+    await world.checkout.tell(records)
+    await world.verdict(CAMPAIGN)
+    account = await world.suite.provider.create_account()
+    await world.give_destination(CAMPAIGN, account["id"])
+
+    await sent_by_list(world)
+    await moves_told(world, PEOPLE[:2])
+    for changed in (1, 0):
+        moved = await ask(world, "POST", "/deliveries/lamp/moves", CREATOR, {"state": "shipped"})
+        assert (moved["changed"], moved["unchanged"]) == (changed, 3 - changed)
+    await moves_told(world, PEOPLE)
+
+    ada = backer(PEOPLE[0])
+    assert (await ask(world, "PUT", "/receipts/lamp", ada))["state"] == "received"
+    assert (await ask(world, "DELETE", "/receipts/lamp", ada))["state"] == "shipped"
+    again = {"parcel": {"carrier": "Poste", "number": "FR9"}}
+    await ask(world, "PUT", f"/deliveries/lamp/{PEOPLE[0]}", CREATOR, again)
+    (mine,) = (await ask(world, "GET", "/deliveries", ada))["items"]
+    assert [one["number"] for one in mine["parcels"]] == ["FR0", "FR9"]
+    assert [one["by"] for one in mine["history"]] == ["team", "backer", "backer"]
+
+    about = {"estimated_on": "2030-05-01", "mode": "post", "rewards": ["lamp"]}
+    notice = written("delivery_notice", ("progress",), parts=about)
+    await published(world, CAMPAIGN, "on-its-way", notice)
+    await world.told(CAMPAIGN, "update-published", f"{CAMPAIGN}:on-its-way")
+    told = await world.notifications()
+    assert_everybody_told_once(told[f"update-published/{CAMPAIGN}:on-its-way"], PEOPLE)
+    await moves_told(world, PEOPLE)
+
+    await evidence_is_approved(world)
+    facts = [e for e in await world.look.events("updates.deliveries") if e.event.key == CAMPAIGN]
+    assert [one.event.name for one in facts].count("delivery-changed") == 4
+    assert "FR0" not in str(facts) and "Poste" not in str(facts)
+
+
+async def evidence_is_approved(world: World) -> None:
+    """What the creator submits in updates is decided in payouts, and shown beside the evidence."""
+    paid = int(str((await world.stage_is(CAMPAIGN, 1, "paid"))["amount"]))
+    body = {
+        "text": "Every lamp has left.",
+        "funds": [{"what": "Postage", "amount": paid, "spent": "paid"}],
+    }
+
+    async def submitted() -> bool:
+        # Until updates has heard that the stage is paid, nothing was used.
+        path = f"{BASE}/milestones/2"
+        answer = await world.look.ask("PUT", "updates", path, caller=CREATOR, body=body)
+        assert answer.status_code in (200, 409, 422), answer.text
+        return answer.status_code == 200
+
+    await eventually("the evidence is submitted", submitted)
+
+    async def waiting() -> bool:
+        found = await world.look.get("payouts", f"{BASE}/stages")
+        return found is not None and found["stages"][1]["milestone"] is not None
+
+    await eventually("payouts has the evidence", waiting)
+    decision = {"revision": 1, "decision": "approve"}
+    await ask_payouts(world, "POST", f"{BASE}/stages/2/milestone", FIRST_STAFF, decision)
+
+    async def shown() -> bool:
+        (one,) = (await ask(world, "GET", "/milestones", CREATOR))["items"]
+        return bool(one["revisions"][0]["state"] == "approved")
+
+    await eventually("the decision is shown", shown)
