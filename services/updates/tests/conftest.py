@@ -77,12 +77,13 @@ class UpdatesService:
     tracking: TrackingQueries
     media: MediaQueries
 
-    async def hear(self, *facts: tuple[Event, int]) -> None:
-        """Let all groups on their topics read the events with these sequences, in this order."""
+    async def hear(self, *facts: tuple[Event, int], behind: Sequence[str] = ()) -> None:
+        """Let all groups but those `behind` read the events with these sequences, in this order."""
         for event, sequence in facts:
             record = Draft(event, NOW).seal(sequence)
             for consumer in self._consumers(event.topic):
-                await consumer.process([Incoming(record, 0, sequence)])
+                if consumer.subscription.group not in behind:
+                    await consumer.process([Incoming(record, 0, sequence)])
 
     async def hear_together(self, events: Sequence[Event], first: int) -> None:
         """The same for many events of one topic, with sequences from `first`, in one batch."""

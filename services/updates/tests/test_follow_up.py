@@ -13,7 +13,7 @@ from sosst_contracts import funding, payouts
 from sosst_contracts.event import Event
 from sosst_contracts.testing import sample
 from sosst_contracts.updates import UpdatePublished
-from updates.consumer import PLEDGES
+from updates.consumer import PLEDGES, VIEW_GROUPS
 from updates.domain.emergency import EFFECTS
 from updates.domain.errors import Refused
 from updates.domain.follow_up import FollowUp, FollowUpTerms, LetterOwed, Silence
@@ -94,6 +94,21 @@ def plan(answers: str = "fire", *resolves: str) -> Content:
 
 
 EMERGENCY = content_of(UpdateKind.EMERGENCY)
+
+
+async def test_what_is_due_waits_while_the_view_is_behind_or_rebuilt(
+    service: UpdatesService,
+) -> None:
+    """Readers of one topic are not equally far: the sweep says nothing yet, and nothing ends."""
+    view = tuple(VIEW_GROUPS.values())
+    launch_facts = (sample(funding.CampaignLaunched), 1), (sample(funding.PledgeCollected), 1)
+    await service.hear(*launch_facts, (MET, 2), behind=view)
+    await days_pass(service, 61)
+    assert await told(service, "silence-step-reached") == []
+    for fact in (*launch_facts, (MET, 2)):
+        await service.hear(fact)
+    await days_pass(service, 0)
+    assert await told(service, "silence-step-reached")
 
 
 @pytest.mark.row("S5")

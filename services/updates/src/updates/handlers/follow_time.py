@@ -2,9 +2,7 @@
 
 from datetime import datetime
 
-from updates.domain.errors import Refused
 from updates.domain.follow_up import FollowUpTerms, take_time
-from updates.domain.update import Audience
 from updates.handlers.follow_up import load_follow_up
 from updates.handlers.publish import PledgesPosition, audience_of
 from updates.ports.unit import UpdatesUnit
@@ -17,18 +15,18 @@ async def follow(
     campaign_id: str,
     now: datetime,
 ) -> int:
-    """Take the steps of a campaign that are due; return how many facts came of it."""
+    """Take the steps of a campaign that are due; return how many facts came of it.
+
+    The view hears of a campaign by a reader of its own: where it has not yet, the steps wait.
+    """
     before = await load_follow_up(unit, campaign_id)
     if before.next_due is None or before.next_due > now:
         return 0
-    moved, facts = take_time(before, await _audience(unit, pledges, campaign_id), terms, now)
+    project = (await unit.projects.load([campaign_id])).get(campaign_id)
+    if project is None:
+        return 0
+    audience = await audience_of(unit, pledges, project)
+    moved, facts = take_time(before, audience, terms, now)
     await unit.follow_ups.save([moved])
     await unit.facts.add(facts)
     return len(facts)
-
-
-async def _audience(unit: UpdatesUnit, pledges: PledgesPosition, campaign_id: str) -> Audience:
-    project = (await unit.projects.load([campaign_id])).get(campaign_id)
-    if project is None:
-        raise Refused("campaign-unknown", "there is no such campaign")
-    return await audience_of(unit, pledges, project)
