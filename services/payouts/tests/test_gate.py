@@ -14,6 +14,7 @@ from payouts.domain.funds import ProviderFunds
 from payouts.domain.gate import Actor, LineState, closed, evaluate
 from payouts.domain.holds import Hold, HoldKind
 from payouts.domain.ledger import EMPTY, Account
+from payouts.domain.reconciliation import Shortfall
 from payouts.domain.stage import StageState, make_due, move
 from payouts.domain.stage_sending import submit
 from payouts.domain.stopping import Stopped
@@ -110,6 +111,7 @@ SHUT: list[tuple[str, dict[str, Any], LineState, Actor]] = [
         LineState.BLOCKED,
         Actor.STAFF,
     ),
+    ("booked_cash", {"shortfall": Shortfall(1, NOW)}, LineState.BLOCKED, Actor.STAFF),
     ("emergency", {"book": the_book(holds=(EMERGENCY,))}, LineState.BLOCKED, Actor.CREATOR),
     (
         "emergency",

@@ -14,16 +14,19 @@ from payouts.commands import perform_reconcile
 from payouts.domain.book import Outcome
 from payouts.domain.dispute import ProviderDisputeStatus as Status
 from payouts.domain.errors import Refused
+from payouts.domain.gate import Actor, LineState, closed
 from payouts.domain.reconciliation import (
     BookedCash,
     Break,
     Movement,
     Saying,
+    Shortfall,
     Verdict,
     compare,
     say,
     suspense,
 )
+from payouts.domain.stage import StageState
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.reconcile import reconcile, say_of_break, unexplained_total
 from payouts.sweeps.cash import PROVIDER_TOTAL, Reconcile
@@ -157,6 +160,45 @@ async def test_an_entry_without_cash_is_a_break_until_the_provider_lists_it(
     assert suspense([found]) == {}
     payouts.provider.statement.append(hidden)
     assert await compared(payouts) == ()
+
+
+@pytest.mark.row("S9")
+async def test_a_stage_whose_cash_only_the_book_has_says_so_and_is_not_tried(
+    payouts: Payouts,
+) -> None:
+    """Others' money lies there and would pay for it: nothing leaves until the provider lists it."""
+    await payouts.collect(1, 2)
+    hidden = payouts.provider.statement.pop()
+    found_at = payouts.clock.now() + PATIENCE
+    assert names(await compared(payouts)) == ["not_at_provider:txn_2"]
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    await payouts.give_destination()
+    await payouts.live(600)
+    _, lines = await payouts.stages.explain("campaign-1", 1)
+    (shut,) = closed(lines)
+    assert (shut.name, shut.state, shut.who) == ("booked_cash", LineState.BLOCKED, Actor.STAFF)
+    assert (shut.since, "4970" in shut.why) == (found_at, True)
+    assert payouts.provider.transfers == {}
+    payouts.provider.statement.append(hidden)
+    assert await compared(payouts) == ()
+    await payouts.live(600)
+    assert (await payouts.queries.stages("campaign-1"))[0].state is StageState.PAID
+    assert len(payouts.provider.transfers) == 1
+
+
+async def test_what_two_people_let_be_shuts_no_gate(payouts: Payouts) -> None:
+    """A movement that no book has is no campaign's shortfall; a smaller one than booked is."""
+    payouts.provider.list_movement("txn_own", "", "adjustment", "ad_1", -700)
+    await payouts.collect(1)
+    statement = payouts.provider.statement
+    statement[-1] = replace(statement[-1], amount=4_000)
+    await compared(payouts)
+    short = await payouts.stages.funds.shortfall("campaign-1")
+    assert short == Shortfall(1_000, payouts.clock.now())
+    for name in ("staff-1", "staff-2"):
+        said = Saying(Verdict.LET_BE, "a fee of theirs", name, payouts.clock.now())
+        await say_of_break(payouts.reconciliation, "other_amount:txn_1", said)
+    assert await payouts.stages.funds.shortfall("campaign-1") is None
 
 
 async def test_another_amount_and_another_fee_are_breaks(payouts: Payouts) -> None:

@@ -135,6 +135,12 @@ class MongoReconciliation:
             rows = await self._breaks.find(query).sort("_id", 1).limit(limit).to_list(None)
         return [BREAKS.value(row) for row in rows]
 
+    async def open_breaks_of(self, campaign_id: str) -> list[Break]:
+        query = {"gone_at": None, "campaign_id": campaign_id}
+        with sorted_errors():
+            rows = await self._breaks.find(query).sort("_id", 1).to_list(None)
+        return [BREAKS.value(row) for row in rows]
+
     async def save_break(self, found: Break) -> Break:
         saved = replace(found, version=found.version + 1)
         with sorted_errors():

@@ -38,7 +38,7 @@ class AiohttpTransport(stripe.HTTPClient):
     """Carries the library's calls; its own takes proxies from wherever and has no deadline.
 
     The whole call has a time-out, also one that drips, and the domain counts on it (`money.md` 6):
-    aiohttp's own would be rounded up. Each call waits for its turn in the pace of the account, which
+    aiohttp's own would be rounded up. Each call waits for its turn in the account's pace, which
     rests as long as any answer asks for.
     """
 

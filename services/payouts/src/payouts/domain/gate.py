@@ -19,6 +19,7 @@ from payouts.domain.ledger import Account
 from payouts.domain.milestone import MilestoneState
 from payouts.domain.plan import StageKind
 from payouts.domain.provider_keys import ATTEMPTS_MAX
+from payouts.domain.reconciliation import Shortfall
 from payouts.domain.stage import OVER, UNAPPROVED, Stage, StageState
 from payouts.domain.stage_amount import amount_now, check_left
 from payouts.domain.stage_cancelling import money_has_left, nothing_left
@@ -62,7 +63,8 @@ class GateView:
     `stopped` says who has stopped the money, None while it runs. `dispute_reserve` is how much of
     the base may be charged back and undecided before stages wait, in basis points, where the
     campaign's terms do not say it. `kept_back` of
-    what the campaign holds waits for banks, for its backers (decision 0025).
+    what the campaign holds waits for banks, for its backers (decision 0025). `shortfall` of what
+    its book holds the provider was found not to have, None where it has all.
     """
 
     book: Book
@@ -77,6 +79,7 @@ class GateView:
     now: datetime
     dispute_reserve: int = 0
     kept_back: int = 0
+    shortfall: Shortfall | None = None
 
 
 def evaluate(view: GateView) -> tuple[Line, ...]:
@@ -94,6 +97,7 @@ def evaluate(view: GateView) -> tuple[Line, ...]:
         _refund_blocked(view),
         _approval(view),
         _attempts(view),
+        _booked_cash(view),
         _provider_funds(view),
         _view_fresh(view),
         _cooling_off(view),
@@ -272,6 +276,22 @@ def _attempts(view: GateView) -> Line:
         return Line(name, LineState.PASSED, f"{stage.failures} of {ATTEMPTS_MAX} tries failed")
     why = f"{stage.failures} tries failed, the last one: {stage.reason}"
     return Line(name, LineState.BLOCKED, why, who=Actor.STAFF)
+
+
+def _booked_cash(view: GateView) -> Line:
+    """Cash that only the book has: the stage would be paid out of other campaigns' money.
+
+    Whatever the sum, since shares were taken of it: two people say what it is, or the provider
+    lists it after all.
+    """
+    name, short = "booked_cash", view.shortfall
+    if short is None:
+        return Line(name, LineState.PASSED, "no booked cash is known to be missing there")
+    if money_has_left(view.stage):
+        why = f"the money lies on the creator's account, {short.amount} of the rest is missing"
+        return Line(name, LineState.PASSED, why, short.since)
+    why = f"{short.amount} of what the campaign's book holds is not at the provider"
+    return Line(name, LineState.BLOCKED, why, short.since, Actor.STAFF)
 
 
 def _provider_funds(view: GateView) -> Line:

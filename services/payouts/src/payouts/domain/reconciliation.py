@@ -228,6 +228,25 @@ def suspense(breaks: Iterable[Break]) -> Mapping[tuple[str, str], int]:
     return balances
 
 
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """How much less the provider shows than a campaign's book holds there, and since when."""
+
+    amount: int
+    since: datetime
+
+
+def shortfall(breaks: Iterable[Break]) -> Shortfall | None:
+    """Add up what open breaks of one campaign say is in its book and not at the provider.
+
+    What left the provider and is in no book yet is nobody's shortfall before it is booked.
+    """
+    short = [one for one in breaks if one.gone_at is None and one.amount < 0]
+    if not short:
+        return None
+    return Shortfall(-sum(one.amount for one in short), min(one.first_seen_at for one in short))
+
+
 def _break(kind: BreakKind, movement: Movement, amount: int, detail: str, now: datetime) -> Break:
     return Break(
         kind=kind,

@@ -5,7 +5,13 @@ import time
 from dataclasses import replace
 
 from payouts.domain.funds import ProviderFunds
-from payouts.domain.reconciliation import PLATFORM, BreakKind, Movement
+from payouts.domain.reconciliation import (
+    PLATFORM,
+    BreakKind,
+    Movement,
+    Shortfall,
+    shortfall,
+)
 from payouts.metrics import FLOAT
 from payouts.ports.provider import Provider
 from payouts.ports.reconciliation import Reconciliation
@@ -58,6 +64,10 @@ class FundsReader:
             self._on_their_way[currency] = reading
             reading.add_done_callback(lambda _: self._on_their_way.pop(currency))
         return await asyncio.shield(reading)
+
+    async def shortfall(self, campaign_id: str) -> Shortfall | None:
+        """Return what this campaign's book holds and the provider was found not to list."""
+        return shortfall(await self._store.open_breaks_of(campaign_id))
 
     async def read_to_lend(self, currency: str) -> ProviderFunds | None:
         """Return a new reading: neither what was lent a moment ago nor what is unbooked is lent.

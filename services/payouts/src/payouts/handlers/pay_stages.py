@@ -15,6 +15,7 @@ from payouts.domain.ledger import Account
 from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.plan import StageKind
 from payouts.domain.provider_keys import KeyRules
+from payouts.domain.reconciliation import Shortfall
 from payouts.domain.stage import Stage, StageDecision, StageState
 from payouts.domain.stage_amount import (
     amount_now,
@@ -102,9 +103,10 @@ class PayStages:
         now = self.clock.now()
         view = await self.units.run(lambda unit: load_view(unit, campaign_id, number, now))
         funds = await self.funds.read(view.book.currency)
+        short = await self.funds.shortfall(campaign_id)
         fresh_since = await self._fresh_since(view.stage)
         now_shown = shown(view.book, view.stage, view.previous)
-        return now_shown, evaluate(self._gate(view, funds, fresh_since))
+        return now_shown, evaluate(self._gate(view, funds, short, fresh_since))
 
     async def _step(self, claim: Claim) -> Stage | None:
         """Take the next step; return the stage after it, None if it has to wait."""
@@ -186,6 +188,7 @@ class PayStages:
 
     async def _submit(self, claim: Claim, stage: Stage) -> Stage:
         funds = await self.funds.read(stage.currency)
+        short = await self.funds.shortfall(stage.campaign_id)
         fresh_since = await self._fresh_since(stage)
 
         def decide(view: StageView) -> StageDecision:
@@ -194,7 +197,7 @@ class PayStages:
             if view.destination is None or view.stage.state not in _TO_SUBMIT:
                 return StageDecision(view.stage)
             same = view.stage.approval_id == stage.approval_id
-            lines = evaluate(self._gate(view, funds, fresh_since if same else None))
+            lines = evaluate(self._gate(view, funds, short, fresh_since if same else None))
             try:
                 owed = view.book.balances.get(Account.CREATOR_RECEIVABLE, 0)
                 quantum = view.book.quantum
@@ -214,7 +217,11 @@ class PayStages:
         return await self.freshness.fresh_since(stage.approval_id)
 
     def _gate(
-        self, view: StageView, funds: ProviderFunds | None, fresh_since: datetime | None
+        self,
+        view: StageView,
+        funds: ProviderFunds | None,
+        short: Shortfall | None,
+        fresh_since: datetime | None,
     ) -> GateView:
         return GateView(
             book=view.book,
@@ -229,6 +236,7 @@ class PayStages:
             now=view.now,
             dispute_reserve=self.dispute_reserve_basis_points,
             kept_back=view.kept_back,
+            shortfall=short,
         )
 
     async def _ask(self, claim: Claim, stage: Stage, step: StageStep) -> Outcome:
