@@ -9,6 +9,7 @@ import pytest
 
 from infra.servicekit.tests.conftest import NOW, Plumbed, until
 from servicekit.dispatch import LEASE_SECONDS, SLICE, Dispatcher, Lane
+from servicekit.errors import Conflict
 from servicekit.loops import Pulse
 from servicekit.pace import COUNTED_SECONDS, Pace
 from servicekit.work import Claim, Worker, WorkItem
@@ -102,6 +103,23 @@ async def test_a_dispatcher_that_stops_leaves_the_lease(plumbed: Plumbed) -> Non
     plumbed.clock.advance(seconds=COUNTED_SECONDS * 0.1)
     await second.hold()
     assert second.dispatches
+
+
+async def test_who_loses_the_race_for_the_lease_asks_again(plumbed: Plumbed) -> None:
+    """Two processes that start at one instant offer the same lease: neither ends for it."""
+    stopping, lost = asyncio.Event(), [Conflict("the other one was faster")]
+
+    async def offered(item: WorkItem) -> None:
+        if lost:
+            raise lost.pop()
+        await plumbed.units.run(lambda unit: unit.plumbing.work.offer([item]))
+
+    pace = Pace(4)
+    one = Dispatcher("account", plumbed.work, offered, pace, plumbed.clock, lease_seconds=0.04)
+    running = asyncio.create_task(one.run(Pulse("dispatch"), stopping))
+    await seen("it dispatches", lambda: one.dispatches)
+    stopping.set()
+    await running
 
 
 async def test_a_large_group_does_not_starve_a_small_one(plumbed: Plumbed) -> None:

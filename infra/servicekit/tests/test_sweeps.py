@@ -12,7 +12,7 @@ from servicekit.clock import DatabaseClock, ManualClock
 from servicekit.errors import Conflict, DependencyAway
 from servicekit.loops import Pulse
 from servicekit.mongo import Database
-from servicekit.sweeps import Sweep, run_sweep
+from servicekit.sweeps import Sweep, one_by_one, run_sweep
 
 
 async def test_a_sweep_goes_on_until_nothing_is_due_and_outlives_its_dependencies() -> None:
@@ -104,16 +104,54 @@ async def test_how_late_something_was_handled_is_counted() -> None:
     assert REGISTRY.get_sample_value("sosst_sweep_lateness_seconds_sum", {"sweep": "late"}) == 1800
 
 
-async def test_a_bug_in_a_sweep_is_not_swallowed() -> None:
-    """The process stops itself, loudly."""
+async def test_a_bug_in_a_sweep_ends_no_process_and_is_not_swallowed() -> None:
+    """What is due is there again after each start: it is counted, alarmed, and tried again."""
+    stopping, answers = asyncio.Event(), iter([ZeroDivisionError(), KeyError("unknown"), 3])
+    handled: list[int] = []
 
     async def run(now: datetime) -> int:
-        raise ZeroDivisionError
+        answer = next(answers, None)
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is None:
+            stopping.set()
+            return 0
+        handled.append(answer)
+        return answer
 
-    with pytest.raises(ZeroDivisionError):
-        await run_sweep(
-            Sweep("deadlines", 0.01, run), ManualClock(NOW), Pulse("sweep"), asyncio.Event()
-        )
+    sweep = Sweep("mistaken", 0.01, run)
+    await asyncio.wait_for(run_sweep(sweep, ManualClock(NOW), Pulse("sweep"), stopping), 30)
+    assert handled == [3]
+    assert REGISTRY.get_sample_value("sosst_sweep_failures_total", {"sweep": "mistaken"}) == 2
+
+
+async def test_one_that_fails_keeps_no_other_from_its_turn() -> None:
+    """Whoever is behind it is handled; the failure is raised when all had their turn."""
+    had_turns: list[str] = []
+
+    async def perform(item: str) -> int:
+        had_turns.append(item)
+        if item == "moved":
+            raise Conflict("somebody else was faster")
+        if item == "mistaken":
+            raise ValueError(item)
+        return 1
+
+    assert await one_by_one(["a", "moved", "b"], perform) == 2
+    with pytest.raises(ExceptionGroup) as failed:
+        await one_by_one(["mistaken", "c", "mistaken", "d"], perform)
+    assert [str(one) for one in failed.value.exceptions] == ["mistaken", "mistaken"]
+    assert had_turns == ["a", "moved", "b", "mistaken", "c", "mistaken", "d"]
+
+
+async def test_an_absent_dependency_ends_the_turn() -> None:
+    """It would be as absent for the next one."""
+
+    async def perform(item: str) -> int:
+        raise DependencyAway(item)
+
+    with pytest.raises(DependencyAway, match="a"):
+        await one_by_one(["a", "b"], perform)
 
 
 async def test_the_clock_follows_the_database_and_not_the_host(

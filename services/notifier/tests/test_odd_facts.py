@@ -1,6 +1,7 @@
 """Ids and times that are odd and allowed: nobody stays untold, and nobody else waits for them."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +12,10 @@ from notifier.adapters.mongo_stores import totals_pipeline
 from notifier.domain.cause import CauseKind, CauseState, Told, subject_within
 from notifier.domain.chunk import Chunk
 from notifier.handlers.publish import PublishChunks
+from notifier.ports.unit import NotifierUnit
 from notifier.sweeps import CloseCauses
 from notifier.wire.told import records_of
+from servicekit.loops import Pulse
 from servicekit.metrics import AS_OF_WAITING
 from servicekit.mongo import Database
 from servicekit.publish import MemoryLog
@@ -88,7 +91,8 @@ async def test_separators_in_ids(notifier: Notifier) -> None:
     assert [member.backer_id async for page in pages for member in page] == ["b"]
 
 
-async def test_unrenderable_chunk_keeps_nobody_waiting() -> None:
+@pytest.mark.parametrize("bug", [ValueError("a template that breaks"), KeyError("unknown")])
+async def test_unrenderable_chunk_keeps_nobody_waiting(bug: Exception) -> None:
     """A bug in rendering one chunk leaves that chunk pending and tells everybody else."""
     log = MemoryLog(24)
     notifier = memory_notifier(log=log)
@@ -97,7 +101,7 @@ async def test_unrenderable_chunk_keeps_nobody_waiting() -> None:
 
     def render(chunk: Chunk) -> Iterable[Record]:
         if "b" in chunk.recipients:
-            raise ValueError("a template that breaks")
+            raise bug
         return records_of(chunk)
 
     publisher = PublishChunks(
@@ -108,6 +112,39 @@ async def test_unrenderable_chunk_keeps_nobody_waiting() -> None:
     assert totals.pending >= 1
     assert totals.delivered + totals.pending == 4
     assert totals.delivered == len(told_to(log)) > 0
+
+
+async def test_a_bug_in_what_follows_ends_no_process() -> None:
+    """The chunks are claimed again when their lease ends; the loop goes on with all others."""
+    log, stopping = MemoryLog(24), asyncio.Event()
+    notifier = memory_notifier(log=log)
+    await notifier.hear(*pledges(["a"]), verdict(1))
+    await notifier.plan()
+    turns: list[int] = []
+
+    async def follow(unit: NotifierUnit, chunks: Sequence[Chunk], now: datetime) -> None:
+        turns.append(len(chunks))
+        notifier.clock.advance(seconds=11)
+        if len(turns) == 1:
+            raise KeyError("unknown yet")
+        stopping.set()
+
+    publisher = PublishChunks(
+        "publish-chunk",
+        10,
+        10,
+        notifier.units,
+        notifier.queue,
+        log,
+        records_of,
+        24,
+        notifier.clock,
+        follow,
+        poll_seconds=0.01,
+    )
+    await asyncio.wait_for(publisher.run(Pulse("publish"), stopping), 30)
+    assert turns == [1, 1]
+    assert (await notifier.queries.totals(f"verdict-reached/{CAMPAIGN}")).delivered == 1
 
 
 async def test_waiting_is_measured() -> None:

@@ -21,11 +21,12 @@ from services.updates.tests.test_tracking_handlers import (
 from sosst_contracts import funding
 from sosst_contracts import updates as events
 from sosst_contracts.testing import sample
-from updates.consumer import PLEDGES
+from updates.consumer import PLANS_GROUP, PLEDGES, VIEW_GROUPS
 from updates.domain.claim_reason import Reason
 from updates.domain.delivery_plan import Provision, Step
 from updates.domain.errors import Refused
 from updates.domain.kinds import DeliveryNotice, UpdateKind
+from updates.domain.reward_tracking import RewardTracking
 from updates.domain.tracking import TrackingState
 from updates.domain.tracking_list import Wanted
 from updates.handlers.claims import Opening
@@ -103,6 +104,21 @@ async def test_nothing_is_announced_of_what_was_cancelled() -> None:
     send = sends(service)
     assert await send(NOW + timedelta(days=3)) == 0 and await send.oldest_due() is None
     assert await published(service) == []
+
+
+@pytest.mark.parametrize("behind", [PLANS_GROUP, *VIEW_GROUPS.values()])
+async def test_it_waits_for_readers_that_are_behind(behind: str, service: UpdatesService) -> None:
+    """Neither is it given up nor does anything end: it is sent once the last reader has come."""
+    await met(service, behind=(behind,))
+    due = NOW + timedelta(hours=48)
+    sent = RewardTracking(CAMPAIGN, REWARD, NOW, asked_at=NOW, next_due=due)
+    await service.units.run(lambda unit: unit.rewards.save([sent]))
+    send = sends(service)
+    waits = behind in (PLANS_GROUP, VIEW_GROUPS[funding.CampaignLaunched.topic])
+    assert await send(due) == (0 if waits else 1)
+    await met(service)
+    assert await send(due) == (1 if waits else 0)
+    assert len(await published(service)) == 1
 
 
 @pytest.mark.row("S12")

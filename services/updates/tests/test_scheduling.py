@@ -1,20 +1,22 @@
 """A scheduled update goes out at its time and once, whoever sweeps and whatever was down."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from services.updates.tests.conftest import NOW, UpdatesService
+from services.updates.tests.test_follow_up import MET, delay, launch, report, say
 from services.updates.tests.test_handlers import CAMPAIGN, CONTENT, publish, write
 from sosst_contracts import funding
 from sosst_contracts.testing import sample
 from sosst_contracts.updates import UpdatePublished
 from updates.consumer import PLEDGES
 from updates.domain.errors import Refused
-from updates.domain.scheduling import AHEAD_MAX, schedule, unschedule
+from updates.domain.scheduling import AHEAD_MAX, LOOK_AGAIN, schedule, unschedule
 from updates.domain.update import Update, UpdateState, draft
-from updates.handlers.publish import withdraw_draft
+from updates.handlers.publish import withdraw_draft, write_draft
 from updates.handlers.schedule import publish_scheduled, schedule_update, unschedule_update
 from updates.ports.unit import UpdatesUnit
 from updates.sweeps.schedules import PublishDue
@@ -116,6 +118,35 @@ async def test_what_the_rules_refuse_by_then_is_a_draft_that_says_why(
     assert found is not None and found.state is UpdateState.DRAFT
     assert found.unscheduled_because == "campaign-missed"
     assert await sweep(service).oldest_due() is None and await publications(service) == 0
+
+
+async def test_of_what_is_refused_halfway_nothing_is_kept(service: UpdatesService) -> None:
+    """Another update has resolved its problem: nobody is told, and no date is moved."""
+    await launch(service, MET)
+    await say(service, "late", delay())
+    resolves = report("late")
+    await service.units.run(lambda unit: write_draft(unit, CAMPAIGN, "u1", resolves, NOW))
+    await planned(service)
+    await say(service, "earlier", resolves)
+    before = await service.queries.follow_up(CAMPAIGN)
+    assert await publications(service) == 2
+    assert await sweep(service)(AT) == 0 and await publications(service) == 2
+    found = await service.queries.update(CAMPAIGN, "u1")
+    assert found is not None and found.unscheduled_because == "problem-resolved"
+    assert await service.queries.follow_up(CAMPAIGN) == before
+
+
+async def test_it_waits_while_the_view_is_behind(service: UpdatesService) -> None:
+    """Readers of one topic are not equally far: it is no draft again for that, and goes out."""
+    await planned(service)
+    (project,) = (await service.units.run(lambda unit: unit.projects.load([CAMPAIGN]))).values()
+    unheard = replace(project, profile=None)
+    await service.units.run(lambda unit: unit.projects.save([unheard]))
+    assert await sweep(service)(AT) == 0
+    assert await sweep(service).oldest_due() == AT + LOOK_AGAIN
+    heard = replace(unheard, profile=project.profile, version=unheard.version + 1)
+    await service.units.run(lambda unit: unit.projects.save([heard]))
+    assert await sweep(service)(AT + LOOK_AGAIN) == 1
 
 
 def waiting() -> Update:

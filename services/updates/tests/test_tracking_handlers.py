@@ -1,5 +1,6 @@
 """Rewards on their way, from the first that is packed to its backer's word, over both stores."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -33,13 +34,20 @@ TERMS = TrackingTerms()
 S = TrackingState
 
 
-async def met(service: UpdatesService, backers: int = 3) -> UpdatesService:
-    """A campaign that met its goal; each backer has a pledge with the reward, the first one two."""
-    await service.hear((sample(funding.CampaignLaunched), 1), (sample(funding.VerdictReached), 2))
+async def met(
+    service: UpdatesService, backers: int = 3, behind: Sequence[str] = ()
+) -> UpdatesService:
+    """A campaign that met its goal; each backer has a pledge with the reward, the first one two.
+
+    Readers that are `behind` hear nothing of it yet.
+    """
+    ends = (sample(funding.CampaignLaunched), 1), (sample(funding.VerdictReached), 2)
+    await service.hear(*ends, behind=behind)
     owed = ["b1", *(f"b{number}" for number in range(1, backers + 1))]
     for number, backer in enumerate(owed, start=1):
         pledge = {"pledge_id": f"pledge-{number}", "backer_id": backer, "reward_id": REWARD}
-        await service.hear((sample(funding.PledgeCollected, **pledge), number))
+        fact = (sample(funding.PledgeCollected, **pledge), number)
+        await service.hear(fact, behind=behind)
     return service
 
 

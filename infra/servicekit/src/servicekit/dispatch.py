@@ -14,7 +14,7 @@ import structlog
 
 from servicekit import metrics
 from servicekit.clock import Clock
-from servicekit.errors import DependencyAway
+from servicekit.errors import Conflict, DependencyAway
 from servicekit.loops import Pulse, pause
 from servicekit.pace import COUNTED_SECONDS, Pace
 from servicekit.work import Claim, WorkBacklog, WorkItem, WorkQueue
@@ -67,7 +67,7 @@ class Dispatcher:
             pulse.beat()
             try:
                 await self.hold()
-            except DependencyAway as error:
+            except (DependencyAway, Conflict) as error:
                 log.warning("the lease of the dispatcher is not kept", error=repr(error))
             self._held.set(self.dispatches)
             await pause(stopping, self._lease_seconds / 4)

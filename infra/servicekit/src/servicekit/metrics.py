@@ -131,6 +131,12 @@ SWEEP_LATENESS = Histogram(
     ["sweep"],
     buckets=_LATENCY,
 )
+SWEEP_FAILURES = Counter(
+    "sosst_sweep_failures_total",
+    "Turns of a sweep that ended with an error of ours. Any: read the log for `sweep failed`; what "
+    "is due behind it waits.",
+    ["sweep"],
+)
 SWEEP_SUCCESS = Gauge(
     "sosst_sweep_success_timestamp_seconds",
     "When the sweep last ended without an error; old: read the log for its name.",

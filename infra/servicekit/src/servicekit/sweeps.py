@@ -1,9 +1,10 @@
 """Timed work: what is due is found by an index and handled by the ordinary handler (0005)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 import structlog
 
@@ -16,6 +17,10 @@ log = structlog.get_logger()
 
 # Far below the time after which a loop without a sign of life counts as stuck.
 BEAT_SECONDS_MAX = 10.0
+# What is due behind something that fails is not late for much longer than this.
+FAILED_SECONDS_MAX = 10.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +38,48 @@ class Sweep:
     oldest_due: Callable[[], Awaitable[datetime | None]] | None = None
 
 
+async def one_by_one(
+    items: Iterable[T] | AsyncIterable[T], perform: Callable[[T], Awaitable[int]]
+) -> int:
+    """Perform each item by itself; return how much was handled, as `perform` counts it.
+
+    One that somebody else has moved meanwhile is left to the next look. One that fails keeps
+    no other from its turn: all that failed is raised behind the last, as an `ExceptionGroup`.
+    """
+    handled, failed = 0, list[Exception]()
+    async for item in _each(items):
+        try:
+            handled += await perform(item)
+        except Conflict:
+            continue
+        except DependencyAway:
+            raise
+        except Exception as error:
+            failed.append(error)
+    if failed:
+        raise ExceptionGroup(f"{len(failed)} of what was due", failed)
+    return handled
+
+
+async def _each(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            yield item
+    else:
+        for item in items:
+            yield item
+
+
 async def run_sweep(sweep: Sweep, clock: Clock, pulse: Pulse, stopping: asyncio.Event) -> None:
-    """Repeat the sweep until `stopping`; an absent dependency or a lost race is tried again."""
+    """Repeat the sweep until `stopping`; whatever it raises, it is tried again.
+
+    What it finds due is there again after each start: a process that ended for it would end again
+    and again, and with it all that has nothing to do with it. So a failure is counted, alarmed and
+    tried again after a pause.
+    """
     due: datetime | None = None
+    failures = 0
+    failed = metrics.SWEEP_FAILURES.labels(sweep.name)
     while not stopping.is_set():
         pulse.beat()
         handled = 0
@@ -47,10 +91,20 @@ async def run_sweep(sweep: Sweep, clock: Clock, pulse: Pulse, stopping: asyncio.
                 lateness = (now - due).total_seconds()
                 metrics.SWEEP_LATENESS.labels(sweep.name).observe(max(0.0, lateness))
             due = await _measure(sweep)
+            failures = 0
         except (DependencyAway, Conflict) as error:
             log.warning("sweep repeated later", sweep=sweep.name, error=repr(error))
+        except Exception as error:
+            failures += 1
+            failed.inc()
+            log.exception("sweep failed, tried again", sweep=sweep.name, error=repr(error))
         if not handled:
-            await _rest(sweep.every_seconds, pulse, stopping)
+            await _rest(_pause_seconds(sweep, failures), pulse, stopping)
+
+
+def _pause_seconds(sweep: Sweep, failures: int) -> float:
+    longer = sweep.every_seconds * 2.0 ** min(failures, 10)
+    return max(sweep.every_seconds, min(FAILED_SECONDS_MAX, longer))
 
 
 async def _rest(seconds: float, pulse: Pulse, stopping: asyncio.Event) -> None:

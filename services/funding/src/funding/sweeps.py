@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from funding.domain.campaign import Campaign, CampaignState
 from funding.domain.settling import Line
@@ -11,7 +12,7 @@ from funding.handlers.settle import explain, settle
 from funding.metrics import BLOCKED, CAMPAIGNS, observe_errored, observe_verdict
 from funding.ports import FundingUnit, Intake, Queries
 from servicekit import traces
-from servicekit.errors import Conflict
+from servicekit.sweeps import one_by_one
 from servicekit.units import UnitsOfWork
 
 PAGE = 100
@@ -27,16 +28,12 @@ class SettleDueCampaigns:
 
     async def __call__(self, now: datetime) -> int:
         """Return how many campaigns were stepped to a new state."""
-        moved = 0
-        for campaign_id in await self._queries.due(now, PAGE):
-            try:
-                with traces.span("settle", campaign_id=campaign_id):
-                    campaign = await settle(self._units, self._intake, campaign_id, now)
-            except Conflict:
-                continue  # A pledge or another instance was faster; the next sweep looks again.
-            if campaign is not None:
-                moved += self._observe(campaign)
-        return moved
+        return await one_by_one(await self._queries.due(now, PAGE), partial(self._settle, now=now))
+
+    async def _settle(self, campaign_id: str, now: datetime) -> int:
+        with traces.span("settle", campaign_id=campaign_id):
+            campaign = await settle(self._units, self._intake, campaign_id, now)
+        return self._observe(campaign) if campaign is not None else 0
 
     def _observe(self, campaign: Campaign) -> int:
         if campaign.verdict is not None:

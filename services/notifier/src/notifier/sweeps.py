@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from notifier.domain.cause import USUAL, Cause, CauseState
 from notifier.domain.delivery import Channel
@@ -28,6 +29,7 @@ from notifier.ports.queries import OpenCauses, Queries
 from notifier.ports.unit import NotifierUnit
 from notifier.ports.unreached import UnreachedQueries
 from servicekit.metrics import AS_OF_WAITING, AS_OF_WAITING_OLDEST
+from servicekit.sweeps import one_by_one
 from servicekit.units import UnitsOfWork
 
 PAGE = 500
@@ -87,10 +89,10 @@ class CloseCauses:
         """Close what can be closed; 0, so that it rests between."""
         _measure(await self.queries.open_causes())
         found = await self.queries.incomplete(self.page, self._behind)
-        for cause in found:
-            if cause.state is CauseState.PLANNED:
-                await self._look_at(cause, now)
+        # Before they are looked at: one that cannot be looked at hides nobody behind it either.
         self._behind = found[-1] if len(found) == self.page else None
+        planned = [cause for cause in found if cause.state is CauseState.PLANNED]
+        await one_by_one(planned, partial(self._look_at, now=now))
         if self._behind is None:
             GAP.set(self._gap)
             for lane in LANES:
@@ -99,7 +101,7 @@ class CloseCauses:
             self._pending.clear()
         return 0
 
-    async def _look_at(self, cause: Cause, now: datetime) -> None:
+    async def _look_at(self, cause: Cause, now: datetime) -> int:
         totals = await self.queries.totals(cause.name)
         # A cause with a gap is never closed, so the metric keeps showing it.
         self._gap += abs(totals.gap(cause.audience))
@@ -107,6 +109,7 @@ class CloseCauses:
         self._pending[lane] += totals.pending
         if not totals.pending:
             await close_causes(self.units, {cause.name}, now)
+        return 0
 
 
 def _measure(open_causes: Sequence[OpenCauses]) -> None:

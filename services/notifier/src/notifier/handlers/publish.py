@@ -79,6 +79,11 @@ class PublishChunks:
         except (DependencyAway, Conflict, LeaseLost) as error:
             log.warning("chunks published later", kind=self.kind, error=repr(error))
             return False
+        except Exception as error:
+            # A bug of ours is one of these chunks': they are claimed again when their lease ends,
+            # and all that has nothing to do with them goes on.
+            log.exception("chunks failed, published later", kind=self.kind, error=repr(error))
+            return False
 
     async def publish_some(self) -> bool:
         """Publish one group of claimed chunks; return whether anybody was told.
@@ -135,8 +140,8 @@ class PublishChunks:
             return Lot([])
         try:
             return Lot(list(self.render(chunk)), chunk.partition, self.partitions)
-        except ValueError as error:
-            log.error("a chunk cannot be rendered", chunk=chunk.chunk_id, error=repr(error))
+        except Exception as error:
+            log.exception("a chunk cannot be rendered", chunk=chunk.chunk_id, error=repr(error))
             return None
 
     async def _finish(self, claims: Sequence[Claim], chunks: Mapping[str, Chunk]) -> None:

@@ -1,12 +1,13 @@
 """Every book is checked again and again and closed at its end; all heads are signed each day."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
-from payouts.domain.book import Agreement, agreement
+from payouts.domain.book import Agreement, Book, agreement
 from payouts.domain.head_signing import is_due
 from payouts.domain.integrity import Invariant, Violation
 from payouts.handlers.check_books import ROUND, check_changed, check_round
@@ -19,6 +20,7 @@ from payouts.ports.integrity import BookChecks
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
 from servicekit import metrics as kit
+from servicekit.sweeps import one_by_one
 from servicekit.units import UnitsOfWork
 
 log = structlog.get_logger()
@@ -42,22 +44,30 @@ class CheckBooks:
         """Publish how many books violate what; 0, so that it rests between."""
         wrong = dict.fromkeys(Invariant, 0)
         waiting = await self.queries.claims_waiting()
-        after = ""
-        while books := await self.checks.changed(after, PAGE):
-            for book in books:
-                violations = await check_changed(self.queries, self.checks, book, now)
-                tell(violations)
-                for invariant in {violation.invariant for violation in violations}:
-                    wrong[invariant] += 1
-                if book.verdict is not None and agreement(book) is Agreement.WAITING:
-                    waiting.append(book.verdict.reached_at)
-            after = books[-1].campaign_id
+
+        async def check(book: Book) -> int:
+            violations = await check_changed(self.queries, self.checks, book, now)
+            tell(violations)
+            for invariant in {violation.invariant for violation in violations}:
+                wrong[invariant] += 1
+            if book.verdict is not None and agreement(book) is Agreement.WAITING:
+                waiting.append(book.verdict.reached_at)
+            return 0
+
+        await one_by_one(self._changed(), check)
         kit.AS_OF_WAITING.set(len(waiting))
         kit.AS_OF_WAITING_OLDEST.set(min(waiting).timestamp() if waiting else 0)
         for invariant, count in wrong.items():
             kit.INVARIANT_VIOLATIONS.labels(invariant.value).set(count)
             kit.INVARIANT_CHECKED.labels(invariant.value).set_to_current_time()
         return 0
+
+    async def _changed(self) -> AsyncIterator[Book]:
+        after = ""
+        while books := await self.checks.changed(after, PAGE):
+            for book in books:
+                yield book
+            after = books[-1].campaign_id
 
 
 @dataclass(slots=True)
@@ -94,13 +104,19 @@ class CloseBooks:
 
     async def __call__(self, now: datetime) -> int:
         """Look at all that may be over; 0, so that it rests between."""
+        for state, count in (await self.queries.book_states()).items():
+            BOOKS.labels(state.value).set(count)
+        return await one_by_one(self._to_close(), partial(self._close, now=now))
+
+    async def _to_close(self) -> AsyncIterator[Book]:
         after = ""
         while books := await self.queries.books_to_close(after, PAGE):
             for book in books:
-                await close_if_over(self.units, self.checks, book.campaign_id, self.rest, now)
+                yield book
             after = books[-1].campaign_id
-        for state, count in (await self.queries.book_states()).items():
-            BOOKS.labels(state.value).set(count)
+
+    async def _close(self, book: Book, now: datetime) -> int:
+        await close_if_over(self.units, self.checks, book.campaign_id, self.rest, now)
         return 0
 
 

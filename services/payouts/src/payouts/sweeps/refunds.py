@@ -1,5 +1,6 @@
 """What becomes due of refunds by time alone: an end, a reminder, another share."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -17,6 +18,7 @@ from payouts.handlers.refund_run import share_what_came_back
 from payouts.handlers.unblock import note_why_blocked, unblock_refund
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
+from servicekit.sweeps import one_by_one
 from servicekit.units import UnitsOfWork
 
 log = structlog.get_logger()
@@ -34,14 +36,16 @@ class ExpireRequests:
     async def __call__(self, now: datetime) -> int:
         waiting = await self.queries.refund_queue(RefundState.AWAITING_APPROVAL, None, PAGE)
         old = [refund for refund in waiting if now >= refund.created_at + VALID]
-        for refund in old:
-            await self.units.run(partial(expire_refund, refund=refund, now=now))
-        return len(old)
+        return await one_by_one(old, partial(self._expire, now=now))
 
     async def oldest_due(self) -> datetime | None:
         """Return when the oldest of them expires."""
         waiting = await self.queries.refund_queue(RefundState.AWAITING_APPROVAL, None, 1)
         return waiting[0].created_at + VALID if waiting else None
+
+    async def _expire(self, refund: Refund, now: datetime) -> int:
+        await self.units.run(partial(expire_refund, refund=refund, now=now))
+        return 1
 
 
 @dataclass(slots=True)
@@ -53,9 +57,11 @@ class RemindBackers:
 
     async def __call__(self, now: datetime) -> int:
         due = await self.queries.reminders_due(now, PAGE)
-        for refund in due:
-            await self.units.run(partial(remind_of_refund, refund=refund, now=now))
-        return len(due)
+        return await one_by_one(due, partial(self._remind, now=now))
+
+    async def _remind(self, refund: Refund, now: datetime) -> int:
+        await self.units.run(partial(remind_of_refund, refund=refund, now=now))
+        return 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +77,16 @@ class UnblockRefunds:
 
     async def __call__(self, now: datetime) -> int:
         """Look at all of them, most wait for a bank; 0, so that it rests between."""
+        return await one_by_one(self._blocked(), partial(self._look, now=now))
+
+    async def _blocked(self) -> AsyncIterator[Refund]:
         after: tuple[datetime, str] | None = None
         while page := await self.queries.refund_queue(RefundState.BLOCKED, after, PAGE):
             for refund in page:
-                await self._look(refund, now)
+                yield refund
             after = page[-1].created_at, page[-1].refund_id
-        return 0
 
-    async def _look(self, refund: Refund, now: datetime) -> None:
+    async def _look(self, refund: Refund, now: datetime) -> int:
         funds = None
         if refund.payer is Payer.PLATFORM:
             funds = await self.funds.read_to_lend(refund.currency)
@@ -89,6 +97,7 @@ class UnblockRefunds:
             log.info("stays blocked", refund=refund.refund_id, why=str(refusal))
             why = partial(note_why_blocked, refund=refund, reason=refusal.reason)
             await self.units.run(why)
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,10 @@ class ShareWhatCameBack:
 
     async def __call__(self, now: datetime) -> int:
         """Look at all such campaigns; 0, so that it rests between."""
-        for campaign_id in await self.queries.shared_with_money_left():
-            await self.units.run(partial(share_what_came_back, campaign_id=campaign_id, now=now))
+        return await one_by_one(
+            await self.queries.shared_with_money_left(), partial(self._share, now=now)
+        )
+
+    async def _share(self, campaign_id: str, now: datetime) -> int:
+        await self.units.run(partial(share_what_came_back, campaign_id=campaign_id, now=now))
         return 0

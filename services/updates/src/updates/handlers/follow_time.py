@@ -14,19 +14,19 @@ async def follow(
     terms: FollowUpTerms,
     campaign_id: str,
     now: datetime,
-) -> int:
-    """Take the steps of a campaign that are due; return how many facts came of it.
+) -> bool:
+    """Take the steps of a campaign that are due; return whether any were looked at.
 
     The view hears of a campaign by a reader of its own: where it has not yet, the steps wait.
     """
     before = await load_follow_up(unit, campaign_id)
     if before.next_due is None or before.next_due > now:
-        return 0
+        return False
     project = (await unit.projects.load([campaign_id])).get(campaign_id)
     if project is None:
-        return 0
+        return False
     audience = await audience_of(unit, pledges, project)
     moved, facts = take_time(before, audience, terms, now)
     await unit.follow_ups.save([moved])
     await unit.facts.add(facts)
-    return len(facts)
+    return True

@@ -2,10 +2,9 @@
 
 from datetime import datetime
 
-from updates.domain.errors import Refused
 from updates.domain.phases import check_may_publish
 from updates.domain.scheduling import keep_back, schedule, unschedule
-from updates.domain.update import Update, UpdateState, check_edition
+from updates.domain.update import Update, check_edition
 from updates.handlers.follow_up import paused
 from updates.handlers.publish import PledgesPosition, known_update, publish_update, saved
 from updates.ports.unit import UpdatesUnit
@@ -43,15 +42,32 @@ async def publish_scheduled(
 ) -> Update | None:
     """Publish what is due; None where another instance was faster, or it was moved or let go.
 
-    What the rules refuse by now is a draft again, with the reason.
+    Raises `Refused` where the rules do not let it go out by now; nothing may be kept then.
     """
     update = await known_update(unit, campaign_id, update_id)
-    if update.schedule is None or update.schedule.next_due > now:
+    if not _is_due(update, now):
         return None
-    if await paused(unit, campaign_id):
+    if await paused(unit, campaign_id) or await _is_unknown(unit, campaign_id):
         return await saved(unit, keep_back(update, now))
-    try:
-        return await publish_update(unit, pledges, campaign_id, update_id, now)
-    except Refused as refusal:
-        assert update.state is UpdateState.SCHEDULED
-        return await saved(unit, unschedule(update, refusal.reason))
+    return await publish_update(unit, pledges, campaign_id, update_id, now)
+
+
+async def unschedule_refused(
+    unit: UpdatesUnit, campaign_id: str, update_id: str, because: str, now: datetime
+) -> bool:
+    """Make a draft again of what was due and refused, with the reason; whether it still was due."""
+    update = await known_update(unit, campaign_id, update_id)
+    if not _is_due(update, now):
+        return False
+    await saved(unit, unschedule(update, because))
+    return True
+
+
+def _is_due(update: Update, now: datetime) -> bool:
+    return update.schedule is not None and update.schedule.next_due <= now
+
+
+async def _is_unknown(unit: UpdatesUnit, campaign_id: str) -> bool:
+    """Whether our view has not heard of the launch, or not again: it is a matter of time then."""
+    project = (await unit.projects.load([campaign_id])).get(campaign_id)
+    return project is None or project.profile is None

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from servicekit.errors import Conflict
+from servicekit.sweeps import one_by_one
 from servicekit.units import UnitsOfWork
-from updates.domain.claim import ALARMED, SWEPT, ClaimState
+from updates.domain.claim import ALARMED, SWEPT, Claim, ClaimState
 from updates.handlers.claims import ClaimDesk, run_out_claim
 from updates.metrics import CLAIM_OVERDUE, CLAIMS
 from updates.ports.claims import ClaimQueries
@@ -26,17 +26,16 @@ class RunOutClaims:
     async def __call__(self, now: datetime) -> int:
         """Return how many were due; one that somebody moves meanwhile is looked at again."""
         due = await self.claims.claims_waiting(SWEPT, now, PAGE)
-        for claim in due:
-            try:
-                await self.units.run(partial(run_out_claim, desk=self.desk, due=claim, now=now))
-            except Conflict:
-                continue
-        return len(due)
+        return await one_by_one(due, partial(self._run_out, now=now))
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""
         first = await self.claims.claims_waiting(SWEPT, None, 1)
         return first[0].due_at if first else None
+
+    async def _run_out(self, claim: Claim, now: datetime) -> int:
+        await self.units.run(partial(run_out_claim, desk=self.desk, due=claim, now=now))
+        return 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from servicekit.errors import Conflict
+from servicekit.sweeps import one_by_one
 from servicekit.units import UnitsOfWork
 from updates.domain.follow_up import FollowUpTerms
 from updates.handlers.follow_time import follow
@@ -24,20 +25,15 @@ class FollowDue:
     terms: FollowUpTerms
 
     async def __call__(self, now: datetime) -> int:
-        """Return of how many campaigns something was due."""
+        """Return of how many campaigns steps were taken; those that wait are no reason to hurry."""
         due = await self.queries.due_follow_ups(now, PAGE)
-        for campaign_id in due:
-            await self._follow(campaign_id, now)
-        return len(due)
+        return await one_by_one(due, partial(self._follow, now=now))
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""
         return await self.queries.oldest_due_follow_up()
 
-    async def _follow(self, campaign_id: str, now: datetime) -> None:
-        try:
-            await self.units.run(
-                lambda unit: follow(unit, self.pledges, self.terms, campaign_id, now)
-            )
-        except Conflict:
-            pass  # Somebody else has moved it; the next look sees.
+    async def _follow(self, campaign_id: str, now: datetime) -> bool:
+        return await self.units.run(
+            lambda unit: follow(unit, self.pledges, self.terms, campaign_id, now)
+        )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from servicekit.errors import Conflict
+from servicekit.sweeps import one_by_one
 from servicekit.units import UnitsOfWork
 from updates.domain.media import Media, MediaState
 from updates.handlers.take_upload import keys_of
@@ -30,21 +31,20 @@ class RemoveDueMedia:
     async def __call__(self, now: datetime) -> int:
         """Return of how many uploads something was due."""
         due = await self.queries.due_media(now, PAGE)
-        for media in due:
-            await self._remove(media)
-        return len(due)
+        return await one_by_one(due, self._remove)
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""
         return await self.queries.oldest_due_media()
 
-    async def _remove(self, media: Media) -> None:
+    async def _remove(self, media: Media) -> int:
         if media.state is MediaState.WITHDRAWN:
             # The marker stays, and its objects are looked for until they are gone.
             await self.objects.delete(keys_of(media))
             await self._changed(lambda unit: unit.media.save(replace(media, next_due=None)))
         elif await self._changed(lambda unit: unit.media.remove(media)):
             await self.objects.delete(keys_of(media))
+        return 1
 
     async def _changed(self, change: Callable[[UpdatesUnit], Awaitable[None]]) -> bool:
         try:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
-from servicekit.errors import Conflict
+from servicekit.sweeps import one_by_one
 from servicekit.units import UnitsOfWork
 from updates.handlers.plans import ask_about_due
 from updates.metrics import PROMISE_MOVES, PROMISES
@@ -24,17 +25,15 @@ class AskAboutPromises:
 
     async def __call__(self, now: datetime) -> int:
         """Return how many questions were asked; another instance may be faster for any plan."""
-        return sum([await self._ask(one, now) for one in await self.queries.due_plans(now, PAGE)])
+        due = await self.queries.due_plans(now, PAGE)
+        return await one_by_one(due, partial(self._ask, now=now))
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""
         return await self.queries.oldest_due_plan()
 
     async def _ask(self, campaign_id: str, now: datetime) -> int:
-        try:
-            return await self.units.run(lambda unit: ask_about_due(unit, campaign_id, now))
-        except Conflict:
-            return 0  # Somebody asked, moved or answered meanwhile; the next look sees.
+        return await self.units.run(lambda unit: ask_about_due(unit, campaign_id, now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from servicekit.errors import Conflict
+from servicekit.sweeps import one_by_one
 from servicekit.units import UnitsOfWork
-from updates.domain.questionnaire import QuestionnaireTerms
+from updates.domain.questionnaire import Questionnaire, QuestionnaireTerms
+from updates.domain.reward_reply import RewardReply
 from updates.handlers.questionnaires import erase_reply, step_questionnaire
 from updates.metrics import REPLIES_ERASED
 from updates.ports.questionnaires import QuestionnaireQueries
@@ -26,19 +27,16 @@ class AskForReplies:
     async def __call__(self, now: datetime) -> int:
         """Return how many were due; one that another instance moves is looked at again."""
         due = await self.queries.due_questionnaires(now, PAGE)
-        for one in due:
-            try:
-                await self.units.run(
-                    partial(step_questionnaire, terms=self.terms, due=one, now=now)
-                )
-            except Conflict:
-                continue
-        return len(due)
+        return await one_by_one(due, partial(self._step, now=now))
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""
         first = await self.queries.due_questionnaires(None, 1)
         return first[0].next_due if first else None
+
+    async def _step(self, due: Questionnaire, now: datetime) -> int:
+        await self.units.run(partial(step_questionnaire, terms=self.terms, due=due, now=now))
+        return 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +49,14 @@ class EraseReplies:
     async def __call__(self, now: datetime) -> int:
         """Return how many were due."""
         due = await self.queries.due_erasures(now, PAGE)
-        for one in due:
-            try:
-                await self.units.run(partial(erase_reply, due=one, now=now))
-                REPLIES_ERASED.inc()
-            except Conflict:
-                continue
-        return len(due)
+        return await one_by_one(due, partial(self._erase, now=now))
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""
         first = await self.queries.due_erasures(None, 1)
         return first[0].next_due if first else None
+
+    async def _erase(self, due: RewardReply, now: datetime) -> int:
+        await self.units.run(partial(erase_reply, due=due, now=now))
+        REPLIES_ERASED.inc()
+        return 1

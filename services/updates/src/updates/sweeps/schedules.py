@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from servicekit.errors import Conflict
+from servicekit.sweeps import one_by_one
 from servicekit.units import UnitsOfWork
+from updates.domain.errors import Refused
 from updates.domain.update import UpdateState
 from updates.handlers.publish import PledgesPosition
-from updates.handlers.schedule import publish_scheduled
+from updates.handlers.schedule import publish_scheduled, unschedule_refused
 from updates.metrics import PUBLISHED, SCHEDULED_REFUSED
 from updates.ports.queries import Queries
 from updates.ports.unit import UpdatesUnit
@@ -26,23 +28,24 @@ class PublishDue:
     async def __call__(self, now: datetime) -> int:
         """Return how many went out; another instance may be faster for any of them."""
         due = await self.queries.due_updates(now, PAGE)
-        return sum([await self._publish(*one, now) for one in due])
+        return await one_by_one(due, partial(self._publish, now=now))
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""
         return await self.queries.oldest_due_update()
 
-    async def _publish(self, campaign_id: str, update_id: str, now: datetime) -> int:
+    async def _publish(self, due: tuple[str, str], now: datetime) -> int:
         try:
             update = await self.units.run(
-                lambda unit: publish_scheduled(unit, self.pledges, campaign_id, update_id, now)
+                lambda unit: publish_scheduled(unit, self.pledges, *due, now)
             )
-        except Conflict:
-            return 0  # Somebody else has published, moved or rewritten it; the next look sees.
-        if update is None:
+        except Refused as refusal:
+            # Apart from what was refused, of which nothing may be kept: no fact, no moved date.
+            because = refusal.reason
+            if await self.units.run(lambda unit: unschedule_refused(unit, *due, because, now)):
+                SCHEDULED_REFUSED.inc()
             return 0
-        if update.state is UpdateState.DRAFT:
-            SCHEDULED_REFUSED.inc()
-        if update.state is UpdateState.PUBLISHED:
-            PUBLISHED.labels(update.content.kind.value).inc()
-        return int(update.state is UpdateState.PUBLISHED)
+        if update is None or update.state is not UpdateState.PUBLISHED:
+            return 0
+        PUBLISHED.labels(update.content.kind.value).inc()
+        return 1

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from servicekit.errors import Conflict
+from servicekit.sweeps import one_by_one
 from servicekit.units import UnitsOfWork
-from updates.domain.survey import SurveyState
+from updates.domain.survey import Survey, SurveyState
 from updates.handlers.surveys import step_survey
 from updates.metrics import SURVEYS
 from updates.ports.surveys import SurveyQueries
@@ -25,17 +25,16 @@ class StepSurveys:
     async def __call__(self, now: datetime) -> int:
         """Return how many were due; one that another instance moves is looked at again."""
         due = await self.surveys.surveys_due(now, PAGE)
-        for survey in due:
-            try:
-                await self.units.run(partial(step_survey, due=survey, now=now))
-            except Conflict:
-                continue
-        return len(due)
+        return await one_by_one(due, partial(self._step, now=now))
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""
         first = await self.surveys.surveys_due(None, 1)
         return first[0].next_due if first else None
+
+    async def _step(self, due: Survey, now: datetime) -> int:
+        await self.units.run(partial(step_survey, due=due, now=now))
+        return 1
 
 
 @dataclass(frozen=True, slots=True)
