@@ -1,7 +1,7 @@
 """The four real applications over memory, with one campaign and what belongs to it.
 
-`creator-1` owns the campaign, `backer-1` backs it. Each call makes them anew, so that no answer
-depends on what another caller did.
+`creator-1` owns the campaign, `backer-1` backs it. `untouched` gives them as they were made, so
+that no answer depends on what another caller did.
 """
 
 import hashlib
@@ -78,6 +78,7 @@ from sosst_contracts import payouts as payouts_events
 from sosst_contracts.codec import Draft
 from sosst_contracts.testing import sample
 from tests.access.callers import BACKER, CAMPAIGN, LINK_KEYS, LINKS_KNOWN, OWNER
+from tests.access.remembered import Remembered
 from updates.consumer import PLEDGES
 from updates.domain.claim import Moved, Settlement, Side
 from updates.domain.claim import Outcome as ClaimOutcome
@@ -589,6 +590,19 @@ async def make(service: str, guard: Guard) -> Application:
     """Return a service's application as it is deployed, but for its stores."""
     application = await _MAKERS[service](guard)
     install_problems(application.api)
+    return application
+
+
+_MADE: dict[tuple[str, Guard], tuple[Application, Remembered]] = {}
+
+
+async def untouched(service: str, guard: Guard) -> Application:
+    """Return the service's one application for this guard, put back as it was made."""
+    if (service, guard) not in _MADE:
+        made = await make(service, guard)
+        _MADE[service, guard] = made, Remembered(made.api)
+    application, remembered = _MADE[service, guard]
+    remembered.put_back()
     return application
 
 

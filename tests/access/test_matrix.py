@@ -9,7 +9,7 @@ import pytest
 
 from servicekit.access import guarded_routes
 from tests.access.__main__ import main
-from tests.access.applications import Application, make
+from tests.access.applications import Application, make, untouched
 from tests.access.callers import KINDS, REFUSALS, Callers
 from tests.access.document import SERVICES
 from tests.access.expectations import ROWS, Row, signed_headers
@@ -17,22 +17,14 @@ from tests.access.expectations import ROWS, Row, signed_headers
 CALLERS = Callers()
 WRITES = ("PUT", "POST", "PATCH", "DELETE")
 ABSENT = "absent-1"
-SHARED: dict[str, Application] = {}
 Place = tuple[str, str, str]
 
 
 async def ask(
     row: Row, kind: str, *, absent: bool = False, bodies: tuple[Any, ...] = ()
 ) -> list[httpx.Response]:
-    """Ask an application once, or once for each body, as a caller of this kind.
-
-    What changes something gets an application of its own. Who reads or is refused shares one: both
-    leave nothing behind, and whoever asks next is told what the table says.
-    """
-    changes = row.method in WRITES and (bodies or row.expected[kind] < 400)
-    if not changes and row.service not in SHARED:
-        SHARED[row.service] = await make(row.service, CALLERS.guard)
-    application = await make(row.service, CALLERS.guard) if changes else SHARED[row.service]
+    """Ask an untouched application once, or once for each body, as a caller of this kind."""
+    application = await untouched(row.service, CALLERS.guard)
     ids: Mapping[str, str] = dict(application.ids)
     if absent:
         ids = {name: id if name in ("kind", "provider") else ABSENT for name, id in ids.items()}
@@ -114,6 +106,34 @@ async def test_other_content_under_a_natural_key_is_what_the_table_says(row: Row
     kind = next(kind for kind, answer in row.expected.items() if answer < 300)
     first, other = await ask(row, kind, bodies=(row.body, body))
     assert (first.status_code, other.status_code) == (row.expected[kind], status)
+
+
+async def read_all(application: Application, rows: Iterable[Row]) -> list[tuple[str, bytes]]:
+    """Return what whoever comes furthest reads by each row; nothing is put back for it."""
+    transport = httpx.ASGITransport(application.api)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        seen = []
+        for row in rows:
+            kind = min(row.expected, key=lambda kind: row.expected[kind])
+            headers = CALLERS.headers(kind) | signed_headers(row)
+            answer = await client.request(row.method, row.address(application.ids), headers=headers)
+            seen.append((row.name, answer.content))
+        return seen
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_what_a_caller_changed_is_gone_for_the_next_one(service: str) -> None:
+    """All that can be read is as before once it is put back, and is not where it is left alone."""
+    reads = [row for row in ROWS if (row.service, row.method) == (service, "GET")]
+    writes = [row for row in ROWS if row.service == service and row.method in WRITES]
+    application = await untouched(service, CALLERS.guard)
+    before, changed = await read_all(application, reads), False
+    for row in writes:
+        await ask(row, min(row.expected, key=lambda kind: row.expected[kind]))
+        changed = changed or await read_all(application, reads) != before
+    assert changed
+    assert await untouched(service, CALLERS.guard) is application
+    assert await read_all(application, reads) == before
 
 
 def test_the_page_is_fresh_and_a_stale_one_is_found(tmp_path: Path) -> None:

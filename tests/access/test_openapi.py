@@ -28,7 +28,7 @@ from schemathesis.specs.openapi.checks import (
 
 from servicekit.descriptions import PROBLEMS
 from servicekit.problems import install_problems
-from tests.access.applications import make
+from tests.access.applications import untouched
 from tests.access.callers import Callers
 from tests.access.expectations import ROWS, Row, signed_headers
 
@@ -66,7 +66,7 @@ def readable(description: Any) -> Any:
 @cache
 def described(service: str) -> Any:
     """Return the service's description as schemathesis reads it."""
-    application = asyncio.run(make(service, CALLERS.guard))
+    application = asyncio.run(untouched(service, CALLERS.guard))
     return schemathesis.openapi.from_dict(readable(application.api.openapi()))
 
 
@@ -114,7 +114,7 @@ def test_a_route_answers_as_it_is_described(row: Row) -> None:
     operation = described(row.service)[row.route][row.method]
     headers = CALLERS.headers(who(row)) | signed_headers(row)
     with asyncio.Runner() as runner:
-        application = runner.run(make(row.service, CALLERS.guard))
+        application = runner.run(untouched(row.service, CALLERS.guard))
         place = object_of(row, application.ids)
         for _ in range(2):
             good = runner.run(sent(application.api, of_row(row, application.ids, headers)))
