@@ -162,6 +162,33 @@ async def test_a_refusal_that_another_fact_heals_is_tried_again(plumbed: Plumbed
     assert len(reader.saved) == 2 and await reader.count("k") == 0
 
 
+async def test_where_facts_have_a_sequence_what_waits_behind_is_tried_with_it(
+    plumbed: Plumbed,
+) -> None:
+    """No later fact need come, and nobody need replay it: in order, once another topic heals it."""
+    reader = Reader(plumbed, retryable=True)
+    reader.refuse = lambda event: "unknown" if getattr(event, "amount", 0) == 13 else None
+    await reader.read(fact(1), fact(2, amount=13), fact(3), fact(1, "other"))
+    assert await reader.consumer.retry_set_aside() == 1
+    await reader.read(fact(4), fact(2, amount=13))
+    assert await reader.consumer.retry_set_aside() == 1
+    assert sorted(reader.saved) == [("k", 1), ("other", 1)]
+    reader.refuse = lambda event: None
+    await reader.consumer.retry_set_aside()
+    assert [one for one in reader.saved if one[0] == "k"] == [("k", n) for n in (1, 2, 3, 4)]
+    assert await reader.count("k") == 0 and await reader.consumer.retry_set_aside() == 0
+
+
+async def test_a_refusal_that_is_for_good_is_not_tried_again_by_itself(plumbed: Plumbed) -> None:
+    """Where facts have a sequence, too: what stood still for another topic may be refused then."""
+    reader = Reader(plumbed, retryable=True, refuse=lambda event: "unknown")
+    await reader.read(fact(1), fact(2))
+    reader.refuse, reader.retryable = lambda event: "for good", False
+    assert await reader.consumer.retry_set_aside() == 1
+    assert await reader.consumer.retry_set_aside() == 0
+    assert [one.reason for one in await reader.kept()] == ["for good", "gap"]
+
+
 async def test_a_handler_that_raises_costs_one_fact(plumbed: Plumbed) -> None:
     """Narrowed down to keys and facts, only the one that cannot be saved is set aside."""
     reader = Reader(plumbed)

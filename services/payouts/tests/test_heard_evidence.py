@@ -2,11 +2,14 @@
 
 import pytest
 
-from payouts.consumer import PLANS_GROUP
+from payouts.consumer import PLANS_GROUP, subscriptions
 from payouts.domain.milestone import MilestoneState
+from payouts.domain.refund_window import RefundWindows
 from payouts.domain.stage import StageState
 from payouts.handlers.milestones import MilestoneDecision, decide_milestone, take_evidence
 from payouts.wire import PLANS_TOPIC
+from servicekit.consume import BatchConsumer
+from servicekit.loops import Pulse
 from services.payouts.tests.conftest import Payouts
 from services.payouts.tests.test_brakes import hear
 from services.payouts.tests.test_later_stages import CAMPAIGN, CREATOR, first_paid, run, the
@@ -39,8 +42,22 @@ async def test_evidence_by_topic_and_by_http_is_one(payouts: Payouts) -> None:
     assert (milestone.state, milestone.evidence) == (MilestoneState.APPROVED, SECOND)
 
 
+async def test_evidence_that_overtook_its_verdict_is_taken_once_stages_are_planned(
+    payouts: Payouts,
+) -> None:
+    """Each topic is read at its own pace; nobody need replay it, and no other campaign waits."""
+    await hear(payouts, submitted(FIRST), submitted(SECOND), topic=PLANS_TOPIC)
+    await first_paid(payouts)
+    (plans,) = [s for s in subscriptions(payouts.clock, RefundWindows()) if s.topic == PLANS_TOPIC]
+    reader = BatchConsumer(plans, payouts.units, payouts.clock, Pulse(PLANS_TOPIC))
+    await reader.retry_set_aside()
+    milestone = (await the(payouts, 2)).milestone
+    assert milestone is not None and (milestone.revision, milestone.evidence) == (2, SECOND)
+    assert await reader.retry_set_aside() == 0
+
+
 async def test_evidence_for_a_stage_that_is_not_there_is_set_aside(payouts: Payouts) -> None:
-    """Somebody looks at it: updates submits none before a stage is paid."""
+    """Nothing is taken of it, and what its campaign submits later waits behind it."""
     await hear(payouts, submitted(FIRST), topic=PLANS_TOPIC)
     kept = await run(payouts, lambda unit: unit.stages.load(CAMPAIGN))
     assert kept == []

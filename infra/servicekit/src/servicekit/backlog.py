@@ -11,6 +11,7 @@ import structlog
 from servicekit import metrics
 from servicekit.loops import Pulse, pause
 from servicekit.mongo import Database, Document, sorted_errors
+from servicekit.ordering import GAP
 from servicekit.outbox import OutboxQueue
 from servicekit.work import WorkQueue
 
@@ -18,7 +19,6 @@ log = structlog.get_logger()
 
 # Counting is linear in what waits, and a hundred thousand refunds may wait.
 MEASURE_SECONDS = 5.0
-GAP = "gap"
 
 
 class Backlog:

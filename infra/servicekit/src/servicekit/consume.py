@@ -6,7 +6,7 @@ This module knows no Kafka: `subscribe.py` feeds it and commits positions after 
 import asyncio
 import random
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic
 
@@ -16,7 +16,7 @@ from servicekit import causes, metrics, traces
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, ConsumerStopped, DependencyAway
 from servicekit.loops import Pulse
-from servicekit.ordering import Arrival, Incoming, Kept, KeyPlan, Outcome, plan_key
+from servicekit.ordering import GAP, Arrival, Incoming, Kept, KeyPlan, Outcome, plan_key
 from servicekit.set_aside import Search, SetAsideFact
 from servicekit.streams import Move
 from servicekit.units import U, UnitsOfWork
@@ -36,6 +36,8 @@ log = structlog.get_logger()
 REFUSALS_IN_A_ROW_MAX = 1_000
 RETRYABLE_PAGE = 500
 DETAIL_LENGTH_MAX = 2_000
+# A fact's key and sequence.
+Place = tuple[str | None, int | None]
 OUTCOMES = ("applied", "repeated", "skipped", "set_aside")
 
 
@@ -43,8 +45,8 @@ OUTCOMES = ("applied", "repeated", "skipped", "set_aside")
 class Refusal:
     """A handler's word that a fact cannot be used.
 
-    `retryable` says that another fact may heal it (only where facts have no sequence): it is
-    tried again until it is accepted (decision 0010).
+    `retryable` says that another fact may heal it: it is tried again until it is accepted, with
+    all that waits behind it where facts have a sequence (decision 0010).
     """
 
     fact: Decoded
@@ -135,7 +137,7 @@ class BatchConsumer(Generic[U]):
         facts = await self._units.run(
             lambda unit: unit.plumbing.set_aside.retryable(group, topic, RETRYABLE_PAGE, after)
         )
-        await self._save([_from_set_aside(fact) for fact in facts])
+        await self._save([self._taken_up(fact) for fact in facts])
         self._retried_up_to = facts[-1] if len(facts) == RETRYABLE_PAGE else None
         return len(facts)
 
@@ -200,15 +202,17 @@ class BatchConsumer(Generic[U]):
     ) -> None:
         attempt = 0
         released: list[Arrival] = []
+        healing: set[Place] = set()
         held_back: Arrival | None = None
         while arrivals:
             self._pulse.beat()
             attempt += 1
             try:
-                self._count(await self._units.run(self._applying(arrivals, refused, released)))
+                self._count(await self._units.run(self._applying(arrivals, refused, released, healing)))
                 break
             except _Refused as error:
                 refused |= {refusal.fact.envelope.id: refusal for refusal in error.refusals}
+                healing |= {_place(one.fact) for one in error.refusals if one.retryable}
             except DependencyAway as error:
                 log.warning("retried in place", topic=self.subscription.topic, error=repr(error))
                 await _back_off(attempt)
@@ -244,8 +248,9 @@ class BatchConsumer(Generic[U]):
         arrivals: Sequence[Arrival],
         refused: Mapping[str, Refusal],
         released: list[Arrival],
+        healing: Collection[Place],
     ) -> Callable[[U], Awaitable[Counter[str]]]:
-        return lambda unit: self._apply(unit, arrivals, refused, released)
+        return lambda unit: self._apply(unit, arrivals, refused, released, healing)
 
     async def _apply(
         self,
@@ -253,6 +258,7 @@ class BatchConsumer(Generic[U]):
         arrivals: Sequence[Arrival],
         refused: Mapping[str, Refusal],
         released: list[Arrival],
+        healing: Collection[Place],
     ) -> Counter[str]:
         """Save the batch; `released` says what else it took up, whatever comes of it."""
         released.clear()
@@ -268,7 +274,7 @@ class BatchConsumer(Generic[U]):
             if refusals:
                 raise _Refused(refusals)
         await self._erase(unit, plan.erased)
-        fresh = await self._keep(unit, plan, refused)
+        fresh = await self._keep(unit, plan, refused, healing)
         await unit.plumbing.streams.advance(
             self.subscription.group, self.subscription.topic, plan.moves
         )
@@ -278,7 +284,7 @@ class BatchConsumer(Generic[U]):
             skipped=plan.skipped + sum(len(key.skip) for key in plan.keys.values()),
             set_aside=len(fresh),
             # What only waits for the fact before it says nothing about the deploy.
-            refused=sum(1 for one in fresh if one.reason != "gap"),
+            refused=sum(1 for one in fresh if one.reason != GAP),
         )
 
     async def _erase(self, unit: U, keys: Sequence[str]) -> None:
@@ -335,15 +341,20 @@ class BatchConsumer(Generic[U]):
             plan.loose.append(arrival)
 
     async def _keep(
-        self, unit: U, plan: _Plan, refused: Mapping[str, Refusal]
+        self,
+        unit: U,
+        plan: _Plan,
+        refused: Mapping[str, Refusal],
+        healing: Collection[Place],
     ) -> list[SetAsideFact]:
         """Set aside what is new to it, forget what was healed; return the new ones.
 
         New is also what waited until now and is itself what cannot be used.
         """
         kept = [one for key in plan.keys.values() for one in key.keep] + plan.keep
-        facts = [self._fact(one, retryable=False) for one in kept if one.arrival.parked_id is None]
-        facts += [renewed for one in kept if (renewed := _renewed(one, plan)) is not None]
+        new = [one for one in kept if one.arrival.parked_id is None]
+        facts = [self._fact(one, retryable=_is_healing(one, healing)) for one in new]
+        facts += [new for one in kept if (new := _renewed(one, plan, healing)) is not None]
         healed = [parked_id for key in plan.keys.values() for parked_id in key.healed_ids()]
         for arrival in plan.loose:
             refusal = refused.get(_fact_id(arrival))
@@ -438,12 +449,23 @@ def _override(arrival: Arrival, refused: Mapping[str, Refusal]) -> Arrival:
     return Arrival(arrival.incoming, unusable, arrival.key, arrival.sequence, arrival.parked_id)
 
 
-def _renewed(one: Kept, plan: _Plan) -> SetAsideFact | None:
+def _renewed(one: Kept, plan: _Plan, healing: Collection[Place]) -> SetAsideFact | None:
     """Return a fact that is kept already with what is wrong with it now, None for the same."""
     known = plan.parked.get(one.arrival.parked_id or "")
     if known is None or known.reason == one.reason:
         return None
-    return replace(known, reason=one.reason, detail=one.detail[:DETAIL_LENGTH_MAX])
+    retryable, detail = _is_healing(one, healing), one.detail[:DETAIL_LENGTH_MAX]
+    return replace(known, reason=one.reason, detail=detail, retryable=retryable)
+
+
+def _is_healing(one: Kept, healing: Collection[Place]) -> bool:
+    """Whether a fact of another topic may heal it; what waits behind another one has no turn."""
+    return one.reason != GAP and _place(one.arrival) in healing
+
+
+def _place(fact: Decoded | Arrival) -> Place:
+    sequence = fact.envelope.sequence if isinstance(fact, Decoded) else fact.sequence
+    return fact.key, sequence
 
 
 def _fact_id(arrival: Arrival) -> str:
@@ -465,7 +487,7 @@ def _narrower(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
 def _held_back(arrival: Arrival) -> dict[str, Refusal]:
     """Let it go on waiting, and all behind it with it; nothing is wrong with it so far."""
     facts = _facts([arrival])
-    return {fact.envelope.id: Refusal(fact, "gap", "held back") for fact in facts}
+    return {fact.envelope.id: Refusal(fact, GAP, "held back") for fact in facts}
 
 
 def _refuse_all(arrivals: Sequence[Arrival], error: Exception) -> dict[str, Refusal]:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from servicekit.streams import StreamRow
 from sosst_contracts.codec import Decoded, Erased, Record, UnknownType, Unusable
 
+# Why a fact is kept that only waits for the one before it.
+GAP = "gap"
+
 Outcome = Decoded | Erased | Unusable | UnknownType
 
 
@@ -71,7 +74,7 @@ def plan_key(row: StreamRow, arrivals: Iterable[Arrival]) -> KeyPlan:
     for sequence in sorted(candidates):
         arrival = candidates[sequence]
         if sequence != position + 1:
-            plan.keep.append(Kept(arrival, "gap", f"expected {position + 1}, came {sequence}"))
+            plan.keep.append(Kept(arrival, GAP, f"expected {position + 1}, came {sequence}"))
         elif isinstance(arrival.outcome, Unusable):
             plan.keep.append(Kept(arrival, arrival.outcome.reason, arrival.outcome.detail))
         else:

@@ -64,7 +64,7 @@ class SetAside(Protocol):
     async def retryable(
         self, group: str, topic: str, limit: int, after: SetAsideFact | None = None
     ) -> list[SetAsideFact]:
-        """Return facts without sequence that another fact may have healed, oldest first.
+        """Return facts that another fact may have healed, oldest first.
 
         `after` is the last fact of the page before.
         """

@@ -221,7 +221,7 @@ class TopicSubscriber(Generic[U]):
             consumer.resume(*consumer.paused())
 
     async def _retry_set_aside(self) -> None:
-        if self._consumer.subscription.sequenced or self._paused():
+        if self._paused():
             return
         try:
             await self._consumer.retry_set_aside()

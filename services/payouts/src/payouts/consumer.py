@@ -1,6 +1,6 @@
 """What payouts reads: verdicts, pledges, posts, claims, evidence. All react, none is ever reset."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -34,6 +34,10 @@ INPUTS = (
 )
 
 
+# Evidence that was heard before the stages are planned: their verdict, or its pledges, are on
+# topics that are read at their own pace.
+_HEALED_BY_ANOTHER_TOPIC = frozenset({"stage-unknown"})
+
 Heard = TypeVar("Heard")
 
 
@@ -61,7 +65,8 @@ def subscriptions(clock: Clock, windows: RefundWindows) -> list[Subscription[Pay
 
     async def plans(unit: PayoutsUnit, facts: Sequence[Decoded]) -> list[Refusal]:
         read, heard = _read(facts, wire.evidence_from)
-        return _refusals(read, await hear_evidence(unit, heard, clock.now()))
+        refused = await hear_evidence(unit, heard, clock.now())
+        return _refusals(read, refused, _HEALED_BY_ANOTHER_TOPIC)
 
     return [
         Subscription(wire.CAMPAIGNS_TOPIC, CAMPAIGNS_GROUP, sequenced=True, handle=campaigns),
@@ -80,5 +85,10 @@ def _read(
     return [fact for fact, _ in told], [heard for _, heard in told]
 
 
-def _refusals(facts: Sequence[Decoded], refused: Mapping[int, Refused]) -> list[Refusal]:
-    return [Refusal(facts[place], e.reason, e.detail) for place, e in refused.items()]
+def _refusals(
+    facts: Sequence[Decoded], refused: Mapping[int, Refused], healed: Collection[str] = ()
+) -> list[Refusal]:
+    return [
+        Refusal(facts[place], error.reason, error.detail, error.reason in healed)
+        for place, error in refused.items()
+    ]
