@@ -41,6 +41,9 @@ class MemoryClaims:
         about = (campaign_id, pledge_id, reason)
         return next((one for one in self._claims.values() if _about(one) == about), None)
 
+    async def of_backers(self, backers: Collection[str]) -> list[Claim]:
+        return [one for one in self._claims.values() if one.subject.backer_id in backers]
+
     async def save(self, claim: Claim) -> None:
         other = await self.open_about(*(_about(claim) or ("", "", claim.reason)))
         if other is not None and other.claim_id != claim.claim_id:

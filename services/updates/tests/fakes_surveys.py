@@ -1,7 +1,7 @@
 """Surveys and answers in memory; `test_surveys.py` holds both kinds to one suite."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 
 from servicekit.memory import MemoryDatabase
@@ -27,6 +27,7 @@ class MemoryAnswers:
     def __init__(self, database: MemoryDatabase) -> None:
         self._answers: dict[tuple[SurveyPlace, str], Answer] = database.table("answers")
         self._people: dict[tuple[SurveyPlace, str], bool] = database.table("participants")
+        self._surveys: dict[SurveyPlace, Survey] = database.table("surveys")
 
     async def has_answered(self, place: SurveyPlace, person_id: str) -> bool:
         return (place, person_id) in self._people
@@ -42,6 +43,10 @@ class MemoryAnswers:
 
     async def load(self, place: SurveyPlace, key: str) -> Answer | None:
         return self._answers.get((place, key))
+
+    async def named_of(self, people: Collection[str]) -> list[tuple[Survey, Answer]]:
+        found = [(place, one) for (place, _), one in self._answers.items() if one.person in people]
+        return [(self._surveys[place], one) for place, one in found]
 
     async def put(self, place: SurveyPlace, answer: Answer) -> None:
         self._answers[place, answer.key] = answer

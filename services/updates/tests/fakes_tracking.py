@@ -27,6 +27,10 @@ class MemoryTrackings:
         ]
         return sorted(found, key=lambda one: one.reward_id)
 
+    async def with_parcels_to(self, backers: Collection[str]) -> list[Tracking]:
+        mine = [one for one in self._trackings.values() if one.backer_id in backers]
+        return [one for one in mine if any(parcel.number for parcel in one.parcels)]
+
     async def save(self, trackings: Sequence[Tracking]) -> None:
         for one in trackings:
             save_versioned(self._trackings, (one.campaign_id, one.reward_id, one.backer_id), one)

@@ -1,11 +1,15 @@
 """People who were erased: what they said here before is gone, and nothing brings it back."""
 
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from infra.sandbox.issuer.testing import bearer
 from servicekit.mongo import Database
+from services.updates.tests import test_claim_handlers as claims
+from services.updates.tests import test_surveys as surveys
 from services.updates.tests.conftest import (
     NOW,
     QUESTIONS,
@@ -34,14 +38,26 @@ from services.updates.tests.test_questionnaires import (
     sweep,
 )
 from services.updates.tests.test_recover import recover
-from services.updates.tests.test_tracking_handlers import REWARD
+from services.updates.tests.test_tracking_handlers import REWARD, moved
 from sosst_contracts.notifier import PersonErased
+from updates.consumer import PLEDGES
+from updates.domain import claim_turns
+from updates.domain.claim import Side
+from updates.domain.claim_reason import Reason
+from updates.domain.claim_turns import Said
 from updates.domain.comment import Comment
 from updates.domain.delivery_plan import Step
 from updates.domain.reward_reply import RewardReply
+from updates.domain.tracking import TrackingState
+from updates.domain.tracking_list import Wanted
+from updates.handlers.claims import Opening
+from updates.handlers.erasures import Erasure, forget_people
 from updates.handlers.questionnaires import ExportedReply, seal_again, take_export
+from updates.handlers.surveys import open_to_backers, write_survey
 
 LATER = NOW + timedelta(hours=1)
+# Nobody else says this.
+MARK = "Zaunkönig"
 
 
 def erased(person_id: str = "anna", number: int = 1) -> tuple[PersonErased, int]:
@@ -152,6 +168,87 @@ async def _holding(database: Database, box: bytes, words: str) -> set[str]:
     for name in names:
         rows = await database.collection(name).find({}).to_list(None)
         if any(str(box) in str(row) or words in str(row) for row in rows):
+            found.add(name)
+    return found
+
+
+async def _speaks_everywhere(service: UpdatesService) -> None:
+    """She has a claim, a parcel, a named answer, a comment, each with the mark in it."""
+    await met(service)
+    await write(service, CONTENT)
+    await publish(service)
+    await say(service, comment("c1", text=MARK))
+    parcel = Wanted(REWARD, "anna", TrackingState.SHIPPED, ("Post", MARK))
+    await moved(service, parcel)
+    await claims.opens(service, Opening("claim-1", "p-anna", "anna", Reason.OTHER, MARK))
+    adds = partial(claim_turns.write, said=Said(f"{MARK}-2", "anna", Side.BACKER, f"And {MARK}."))
+    await claims.act(service, adds, "claim-1")
+    mends = Said("m1", "creator-1", Side.CREATOR, "We send another one.")
+    await claims.act(service, partial(claim_turns.write, said=mends), "claim-1")
+    now, named = service.clock.now(), replace(surveys.FORM, named=True)
+    await service.units.run(
+        lambda unit: write_survey(unit, *surveys.PLACE, "creator-1", named, now)
+    )
+    await service.units.run(lambda unit: open_to_backers(unit, PLEDGES, *surveys.PLACE, now))
+    await surveys.answers(service, "anna", None, {**surveys.VALUES, "more": MARK})
+
+
+async def test_claims_parcels_and_named_answers_keep_what_is_counted(
+    service: UpdatesService,
+) -> None:
+    """What was agreed, what left and what was chosen stays, and what others wrote of it."""
+    await _speaks_everywhere(service)
+    before = await service.claims.claim(CAMPAIGN, "claim-1")
+    await service.hear(erased("ben"))
+    assert await service.claims.claim(CAMPAIGN, "claim-1") == before and before is not None
+    await service.hear(erased())
+    after = await service.claims.claim(CAMPAIGN, "claim-1")
+    assert after is not None and [one.text for one in after.entries] == [
+        "",
+        "",
+        "We send another one.",
+    ]
+    same = [(one.number, one.kind, one.by, one.at, one.settlement) for one in before.entries]
+    assert same == [(one.number, one.kind, one.by, one.at, one.settlement) for one in after.entries]
+    assert (after.state, after.due_at, after.subject) == (
+        before.state,
+        before.due_at,
+        before.subject,
+    )
+    (sent,) = await service.units.run(lambda unit: unit.trackings.of_backer(CAMPAIGN, "anna"))
+    assert (sent.state, [(one.carrier, one.number) for one in sent.parcels]) == (
+        TrackingState.SHIPPED,
+        [("Post", "")],
+    )
+    (answer,) = await surveys.kept(service)
+    assert answer.values == surveys.VALUES
+    count = service.units.run(lambda unit: unit.answers.count(surveys.PLACE))
+    assert await count == 1
+    # What is written later is another matter, also where the erasure is heard again.
+    service.clock.advance(hours=1)
+    later = Said("n1", "anna", Side.BACKER, "I am here again.")
+    await claims.act(service, partial(claim_turns.write, said=later), "claim-1")
+    await service.units.run(
+        lambda unit: forget_people(unit, [Erasure("anna", NOW + timedelta(minutes=2))])
+    )
+    again = await service.claims.claim(CAMPAIGN, "claim-1")
+    assert again is not None and again.last.text == "I am here again."
+
+
+async def test_no_collection_holds_a_word_of_an_erased_person(database: Database) -> None:
+    """Every one is read, whatever it is for: what stands in none is in no export either."""
+    service = mongodb_over(database)
+    await _speaks_everywhere(service)
+    assert await _marked(database) == {"answers", "claims", "comments", "trackings"}
+    await service.hear(erased())
+    assert await _marked(database) == set()
+
+
+async def _marked(database: Database) -> set[str]:
+    found = set()
+    for name in await database.list_collection_names():
+        rows = await database.collection(name).find({}).to_list(None)
+        if MARK in str(rows):
             found.add(name)
     return found
 

@@ -208,7 +208,9 @@ class BatchConsumer(Generic[U]):
             self._pulse.beat()
             attempt += 1
             try:
-                self._count(await self._units.run(self._applying(arrivals, refused, released, healing)))
+                self._count(
+                    await self._units.run(self._applying(arrivals, refused, released, healing))
+                )
                 break
             except _Refused as error:
                 refused |= {refusal.fact.envelope.id: refusal for refusal in error.refusals}
@@ -354,7 +356,8 @@ class BatchConsumer(Generic[U]):
         kept = [one for key in plan.keys.values() for one in key.keep] + plan.keep
         new = [one for one in kept if one.arrival.parked_id is None]
         facts = [self._fact(one, retryable=_is_healing(one, healing)) for one in new]
-        facts += [new for one in kept if (new := _renewed(one, plan, healing)) is not None]
+        renewed = [_renewed(one, plan, healing) for one in kept]
+        facts += [one for one in renewed if one is not None]
         healed = [parked_id for key in plan.keys.values() for parked_id in key.healed_ids()]
         for arrival in plan.loose:
             refusal = refused.get(_fact_id(arrival))

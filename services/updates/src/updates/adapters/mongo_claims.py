@@ -61,6 +61,12 @@ class MongoClaims:
         about = {"campaign_id": campaign_id, "pledge_id": pledge_id, "reason": reason.value}
         return await self._found(about | {"open": True})
 
+    async def of_backers(self, backers: Collection[str]) -> list[Claim]:
+        wanted = {"backer_id": {"$in": list(backers)}}
+        with sorted_errors():
+            rows = await self._claims.find(wanted, session=self._session).to_list(None)
+        return [claim_from(row) for row in rows]
+
     async def save(self, claim: Claim) -> None:
         saved = replace(claim, version=claim.version + 1)
         await save_versioned(self._claims, self._session, [claim_document(saved)])

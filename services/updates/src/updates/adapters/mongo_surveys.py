@@ -1,7 +1,7 @@
 """Surveys, answers and who gave one in MongoDB (0031)."""
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 
@@ -67,6 +67,7 @@ class MongoAnswers:
     def __init__(self, database: Database, session: Session) -> None:
         self._answers = database.collection("answers")
         self._participants = database.collection("participants")
+        self._surveys = database.collection("surveys")
         self._session = session
 
     async def has_answered(self, place: SurveyPlace, person_id: str) -> bool:
@@ -109,6 +110,15 @@ class MongoAnswers:
         with sorted_errors():
             row = await self._answers.find_one(wanted, session=self._session)
         return answer_from(row) if row else None
+
+    async def named_of(self, people: Collection[str]) -> list[tuple[Survey, Answer]]:
+        wanted = {"person": {"$type": "string", "$in": list(people)}}
+        with sorted_errors():
+            rows = await self._answers.find(wanted, session=self._session).to_list(None)
+            of = {"_id": {"$in": sorted({row["survey"] for row in rows})}}
+            found = await self._surveys.find(of, session=self._session).to_list(None)
+        surveys = {row["_id"]: survey_from(row) for row in found}
+        return [(surveys[row["survey"]], answer_from(row)) for row in rows]
 
     async def put(self, place: SurveyPlace, answer: Answer) -> None:
         document = {

@@ -40,6 +40,11 @@ class MongoTrackings:
         found = await self._found({"campaign_id": campaign_id, "backer_id": backer_id})
         return sorted(found, key=lambda one: one.reward_id)
 
+    async def with_parcels_to(self, backers: Collection[str]) -> list[Tracking]:
+        # The number names the index: without it, MongoDB reads the whole collection.
+        numbered = {"parcels.number": {"$gt": ""}}
+        return await self._found({"backer_id": {"$in": list(backers)}, **numbered})
+
     async def save(self, trackings: Sequence[Tracking]) -> None:
         saved = [replace(one, version=one.version + 1) for one in trackings]
         documents = [tracking_document(one) for one in saved]

@@ -3,7 +3,7 @@
 from servicekit.schema import CollectionSchema, Index, Schema
 
 SCHEMA = Schema(
-    version=15,
+    version=16,
     collections=(
         CollectionSchema("projects"),
         CollectionSchema("view_sources"),
@@ -100,6 +100,8 @@ SCHEMA = Schema(
             (
                 Index([("campaign_id", 1), ("backer_id", 1)]),
                 Index([("next_due", 1)], partial={"next_due": {"$type": "date"}}),
+                # What was sent to an erased person from anywhere.
+                Index([("backer_id", 1)], partial={"parcels.number": {"$gt": ""}}),
             ),
         ),
         CollectionSchema(
@@ -135,7 +137,14 @@ SCHEMA = Schema(
                 Index([("next_due", 1)], partial={"next_due": {"$type": "date"}}),
             ),
         ),
-        CollectionSchema("answers", (Index([("survey", 1), ("_id", 1)]),)),
+        CollectionSchema(
+            "answers",
+            (
+                Index([("survey", 1), ("_id", 1)]),
+                # What an erased person answered by name.
+                Index([("person", 1)], partial={"person": {"$type": "string"}}),
+            ),
+        ),
         CollectionSchema("participants", (Index([("survey", 1)]),)),
         CollectionSchema(
             "claims",
@@ -143,6 +152,8 @@ SCHEMA = Schema(
                 Index([("campaign_id", 1), ("claim_id", 1)]),
                 Index([("campaign_id", 1), ("backer_id", 1), ("claim_id", 1)]),
                 Index([("state", 1), ("due_at", 1)]),
+                # What an erased person claimed anywhere.
+                Index([("backer_id", 1)]),
                 # One problem is claimed once, however often and from how many tabs.
                 Index(
                     [("campaign_id", 1), ("pledge_id", 1), ("reason", 1)],

@@ -253,3 +253,18 @@ def move(claim: Claim, state: ClaimState, due_at: datetime | None) -> Claim:
         raise Refused("impossible-transition", f"a claim that is {claim.state} is not {state} next")
     kept = claim.on_table if state is ClaimState.PROPOSED else None
     return replace(claim, state=state, due_at=due_at, on_table=kept)
+
+
+def forget(claim: Claim, person_id: str, at: datetime) -> Claim:
+    """Its backer was erased then: what they wrote before, and how they named it, is gone.
+
+    That they wrote, when, and what was agreed stays, as does what everybody else wrote.
+    """
+    entries = tuple(_forgotten(one, person_id, at) for one in claim.entries)
+    return claim if entries == claim.entries else replace(claim, entries=entries)
+
+
+def _forgotten(entry: Entry, person_id: str, at: datetime) -> Entry:
+    if entry.side is not Side.BACKER or entry.by != person_id or entry.at > at:
+        return entry
+    return replace(entry, name=f"erased-{entry.number}", text="")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from updates.domain.survey import Question, QuestionKind, Survey, Values
 
@@ -20,6 +20,13 @@ class Answer:
     key: str
     values: Values
     person: str | None = None
+
+
+def forget(answer: Answer, survey: Survey) -> Answer:
+    """Its writer was erased: their own words are gone; what they chose is counted as before."""
+    words = {one.question_id for one in survey.form.questions if one.kind is QuestionKind.TEXT}
+    kept = {name: value for name, value in answer.values.items() if name not in words}
+    return replace(answer, values=kept)
 
 
 @dataclass(slots=True)

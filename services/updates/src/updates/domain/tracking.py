@@ -196,3 +196,9 @@ def add_parcel(tracking: Tracking, carrier: str, number: str, by: str, now: date
 def asked(tracking: Tracking) -> Tracking:
     """Its backer was asked whether it came: once for each time that it was sent."""
     return replace(tracking, next_due=None)
+
+
+def forget(tracking: Tracking, at: datetime) -> Tracking:
+    """Its backer was erased then: by what number a parcel is found is gone; that it left is not."""
+    parcels = tuple(replace(one, number="") if one.at <= at else one for one in tracking.parcels)
+    return tracking if parcels == tracking.parcels else replace(tracking, parcels=parcels)

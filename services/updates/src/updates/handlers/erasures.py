@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from updates.domain.claim import forget as forget_claim
 from updates.domain.comment import forget
 from updates.domain.reward_reply import forgotten
+from updates.domain.survey_results import forget as forget_words
+from updates.domain.tracking import forget as forget_parcels
 from updates.ports.unit import UpdatesUnit
 
 
@@ -18,8 +21,10 @@ class Erasure:
 
 
 async def forget_people(unit: UpdatesUnit, erasures: Sequence[Erasure]) -> None:
-    """Forget options, addresses, comments and words of reports; heard again it is the same.
+    """Forget what they said: options, addresses, comments, words of reports, claims and answers.
 
+    And the numbers of parcels that were sent to them. Heard again it is the same, but for named
+    answers, which know no time: one that was given since is forgotten, too.
     Also from the first on. Erasures are few, and what one person said is little: each batch is
     one transaction.
     """
@@ -31,5 +36,17 @@ async def forget_people(unit: UpdatesUnit, erasures: Sequence[Erasure]) -> None:
         after = forget(comment, until[comment.author_id])
         if after != comment:
             await unit.comments.save(after)
+    for claim in await unit.claims.of_backers(until):
+        backer_id = claim.subject.backer_id
+        kept = forget_claim(claim, backer_id, until[backer_id])
+        if kept != claim:
+            await unit.claims.save(kept)
+    sent = await unit.trackings.with_parcels_to(until)
+    unnumbered = [(one, forget_parcels(one, until[one.backer_id])) for one in sent]
+    await unit.trackings.save([after for before, after in unnumbered if after != before])
+    for survey, answer in await unit.answers.named_of(until):
+        wordless = forget_words(answer, survey)
+        if wordless != answer:
+            await unit.answers.put((survey.campaign_id, survey.survey_id), wordless)
     for person_id, at in until.items():
         await unit.reports.forget_words(person_id, at)

@@ -35,6 +35,10 @@ class Claims(Protocol):
         """Return the claim of this pledge and reason that has not ended."""
         ...
 
+    async def of_backers(self, backers: Collection[str]) -> list[Claim]:
+        """Return what these people claimed, in all campaigns."""
+        ...
+
     async def save(self, claim: Claim) -> None:
         """Insert (version 0) or replace the loaded one; `Conflict` if it was saved since.
 

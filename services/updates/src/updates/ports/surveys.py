@@ -1,6 +1,6 @@
 """What the handlers of surveys need, and what they may rely on."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -44,6 +44,12 @@ class Answers(Protocol):
         ...
 
     async def load(self, place: SurveyPlace, key: str) -> Answer | None: ...
+
+    async def named_of(self, people: Collection[str]) -> list[tuple[Survey, Answer]]:
+        """Return what these people answered under their names; whose an anonymous one is, is
+        nowhere.
+        """
+        ...
 
     async def put(self, place: SurveyPlace, answer: Answer) -> None:
         """Keep an answer in place of the one with the same key, if there is one."""

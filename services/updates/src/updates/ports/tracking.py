@@ -20,6 +20,10 @@ class Trackings(Protocol):
         """Return all of one backer's, by reward."""
         ...
 
+    async def with_parcels_to(self, backers: Collection[str]) -> list[Tracking]:
+        """Return what was sent to these people under a number, in all campaigns."""
+        ...
+
     async def save(self, trackings: Sequence[Tracking]) -> None:
         """Insert new ones (version 0) or replace loaded ones; `Conflict` if saved since."""
         ...
