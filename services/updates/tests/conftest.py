@@ -37,7 +37,7 @@ from updates.adapters.mongo_tracking import MongoTrackingQueries
 from updates.adapters.queries import MongoQueries
 from updates.adapters.reply_sealer import AesReplySealer
 from updates.adapters.schema import SCHEMA
-from updates.app import bind
+from updates.adapters.unit import bind
 from updates.consumer import PLEDGES, subscriptions
 from updates.domain.claim_turns import Patience
 from updates.domain.questionnaire import QuestionnaireTerms

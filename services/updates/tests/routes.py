@@ -10,8 +10,9 @@ from servicekit.link_tokens import LinkTokenVerifier
 from servicekit.problems import install_problems
 from services.updates.tests.conftest import DESK, QUESTIONS, UpdatesService
 from updates.consumer import PLEDGES
+from updates.domain.tracking import TrackingTerms
 from updates.handlers.questionnaires import QuestionnaireDesk
-from updates.http import build_api
+from updates.http import Parts, build_api
 from updates.http.media import MediaShelf
 
 
@@ -24,22 +25,24 @@ def api_of(
     links: LinkTokenVerifier | None = None,
 ) -> FastAPI:
     """Return all routes; without a place for files there are none for files."""
-    api = build_api(
-        guard or unit_guard(),
-        service.units,
-        service.queries,
-        service.clock,
-        PLEDGES,
-        service.claims,
-        DESK,
-        service.surveys,
-        service.comments,
-        service.reports,
-        service.questionnaires,
-        questions,
+    parts = Parts(
+        guard=guard or unit_guard(),
+        units=service.units,
+        clock=service.clock,
+        queries=service.queries,
+        claims=service.claims,
+        surveys=service.surveys,
+        comments=service.comments,
+        reports=service.reports,
+        questionnaires=service.questionnaires,
+        pledges=PLEDGES,
+        claim_desk=DESK,
+        questionnaire_desk=questions,
+        tracking=TrackingTerms(),
         media=media,
         links=links,
     )
+    api = build_api(parts)
     install_problems(api)
     return api
 

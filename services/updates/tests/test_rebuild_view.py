@@ -16,7 +16,7 @@ from services.updates.tests.histories import Placed, a_history
 from sosst_contracts.codec import Draft
 from updates.adapters.rebuilt_view import VIEW, MongoRebuiltView
 from updates.adapters.schema import SCHEMA
-from updates.app import view_consumers
+from updates.command_line import view_consumers
 from updates.consumer import VIEW_GROUPS
 from updates.handlers.rebuild_view import Rebuild, Rebuilding
 from updates.ports.unit import UpdatesUnit

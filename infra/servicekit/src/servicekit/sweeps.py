@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -23,6 +23,14 @@ FAILED_SECONDS_MAX = 10.0
 T = TypeVar("T")
 
 
+class DueWork(Protocol):
+    """Work that knows when it is due; its promises are those of `Sweep`."""
+
+    async def __call__(self, now: datetime, /) -> int: ...
+
+    async def oldest_due(self) -> datetime | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """`run(now)` handles what is due, at most a page, and returns how much it handled.
@@ -36,6 +44,11 @@ class Sweep:
     every_seconds: float
     run: Callable[[datetime], Awaitable[int]]
     oldest_due: Callable[[], Awaitable[datetime | None]] | None = None
+
+    @classmethod
+    def of_due(cls, name: str, every_seconds: float, work: DueWork) -> "Sweep":
+        """Return the sweep of work that says itself when its oldest part is due."""
+        return cls(name, every_seconds, work, work.oldest_due)
 
 
 async def one_by_one(

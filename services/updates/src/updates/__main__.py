@@ -3,7 +3,8 @@
 import sys
 
 from servicekit.command import main
-from updates.app import COMMANDS, assemble, begin
+from updates.app import assemble, begin
+from updates.command_line import COMMANDS
 from updates.settings import UpdatesSettings
 
 sys.exit(main(UpdatesSettings, begin, assemble, COMMANDS))

@@ -1,5 +1,6 @@
 """The API of updates."""
 
 from updates.http.api import build_api
+from updates.http.parts import Parts
 
-__all__ = ["build_api"]
+__all__ = ["Parts", "build_api"]

@@ -1,0 +1,46 @@
+"""What the routes of updates stand on."""
+
+from dataclasses import dataclass
+
+from servicekit.access import Guard
+from servicekit.clock import Clock
+from servicekit.link_tokens import LinkTokenVerifier
+from servicekit.units import UnitsOfWork
+from updates.domain.tracking import TrackingTerms
+from updates.handlers.claims import ClaimDesk
+from updates.handlers.publish import PledgesPosition
+from updates.handlers.questionnaires import QuestionnaireDesk
+from updates.http.media import MediaShelf
+from updates.ports.claims import ClaimQueries
+from updates.ports.comments import CommentQueries
+from updates.ports.queries import Queries
+from updates.ports.questionnaires import QuestionnaireQueries
+from updates.ports.reports import ReportQueries
+from updates.ports.surveys import SurveyQueries
+from updates.ports.unit import UpdatesUnit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of the application.
+
+    `media` None: no files are taken. `links` None: nobody is known but callers with a token of
+    the platform's issuer.
+    """
+
+    guard: Guard
+    units: UnitsOfWork[UpdatesUnit]
+    clock: Clock
+    queries: Queries
+    claims: ClaimQueries
+    surveys: SurveyQueries
+    comments: CommentQueries
+    reports: ReportQueries
+    questionnaires: QuestionnaireQueries
+    pledges: PledgesPosition
+    claim_desk: ClaimDesk
+    questionnaire_desk: QuestionnaireDesk
+    tracking: TrackingTerms
+    media: MediaShelf | None = None
+    links: LinkTokenVerifier | None = None
+    public_url: str = ""
