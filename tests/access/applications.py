@@ -55,7 +55,7 @@ from servicekit.consume import BatchConsumer
 from servicekit.loops import Pulse
 from servicekit.ordering import Incoming
 from servicekit.problems import install_problems
-from services.funding.tests.conftest import TERMS, memory_funding, other_launch, payment
+from services.funding.tests.conftest import memory_funding, other_launch, payment
 from services.notifier.tests.builders import (
     WEBHOOK_SECRETS,
     memory_notifier,
@@ -65,7 +65,7 @@ from services.notifier.tests.builders import (
     update,
 )
 from services.notifier.tests.builders import verdict as notifier_verdict
-from services.payouts.tests.builders import CEILINGS, SELLER, SHARES, a_charge, a_pledge
+from services.payouts.tests.builders import SELLER, SHARES, a_charge, a_pledge
 from services.payouts.tests.conftest import FEES, KEYS, LINKS, Payouts, memory_payouts
 from services.updates.tests.conftest import DESK as UPDATES_DESK
 from services.updates.tests.conftest import NOW, QUESTIONS, UpdatesService, memory_service
@@ -174,7 +174,7 @@ async def make_funding(guard: Guard) -> Application:
     made = memory_funding()
     await made.launch(other_launch(campaign_id=CAMPAIGN, creator_id=OWNER))
     await made.pay(replace(payment(1, campaign_id=CAMPAIGN), backer_id=BACKER))
-    api = funding_api(guard, made.units, made.queries, made.intake, made.clock, TERMS)
+    api = funding_api(made.parts(guard))
     return Application(api, {"campaign_id": CAMPAIGN, "pledge_id": "p1", "new": "campaign-new"})
 
 
@@ -211,20 +211,7 @@ async def make_payouts(guard: Guard) -> Application:
     assert await sign_heads(made.queries, made.signatures, KEYS, made.clock.now())
     made.provider.list_movement("txn_odd", "", "adjustment", "adj_odd", -40)
     await reconcile(made.reconciliation, made.provider, timedelta(0), made.clock.now(), [])
-    api = payouts_api(
-        guard,
-        made.units,
-        made.queries,
-        made.stages,
-        made.clock,
-        [WEBHOOK_SECRET],
-        made.reconciliation,
-        made.signatures,
-        KEYS,
-        timedelta(days=14),
-        CEILINGS,
-        LINKS,
-    )
+    api = payouts_api(made.parts(guard, [WEBHOOK_SECRET]))
     return Application(
         api,
         {

@@ -8,7 +8,7 @@ import pytest
 
 from funding.adapters.queries import MongoQueries
 from funding.adapters.schema import SCHEMA
-from funding.app import bind
+from funding.adapters.unit import bind
 from funding.domain.campaign import Campaign, Launch, Reward
 from funding.domain.cancelling import CancelCampaign
 from funding.domain.pledge import Capture, Payment, PaymentStatus, WithdrawPledge
@@ -17,8 +17,10 @@ from funding.handlers.cancel import cancel_campaign
 from funding.handlers.launch import launch
 from funding.handlers.payments import Answer, take_payments
 from funding.handlers.settle import settle
+from funding.http import Parts
 from funding.ports import FundingUnit, Queries
 from infra.servicekit.tests.lent import LentDatabases
+from servicekit.access import Guard
 from servicekit.clock import ManualClock
 from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Database
@@ -78,6 +80,17 @@ class Funding:
     outbox: OutboxQueue
     clock: ManualClock
     intake: SettableIntake = field(default_factory=SettableIntake)
+
+    def parts(self, guard: Guard) -> Parts:
+        """Return what the routes stand on."""
+        return Parts(
+            guard=guard,
+            units=self.units,
+            clock=self.clock,
+            queries=self.queries,
+            intake=self.intake,
+            standard=TERMS,
+        )
 
     async def launch(self, command: Launch = LAUNCH) -> Campaign:
         campaign, _ = await self.units.run(lambda unit: launch(unit, command, self.clock.now()))

@@ -41,7 +41,7 @@ def known() -> Funding:
 
 @pytest.fixture
 async def client(known: Funding) -> AsyncIterator[httpx.AsyncClient]:
-    api = build_api(unit_guard(), known.units, known.queries, known.intake, known.clock, TERMS)
+    api = build_api(known.parts(unit_guard()))
     install_problems(api)
     transport = httpx.ASGITransport(api)
     async with httpx.AsyncClient(

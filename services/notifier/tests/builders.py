@@ -19,7 +19,7 @@ from notifier.handlers.publish import PublishChunks
 from notifier.handlers.replay import REPLAY, ReplayCauses
 from notifier.handlers.send_emails import SendEmails
 from notifier.handlers.would_be_told import WouldBeTold
-from notifier.http import MailRoutes, build_api
+from notifier.http import MailRoutes, Parts, build_api
 from notifier.http.own_pages import OwnPages
 from notifier.http.webhooks import Webhooks
 from notifier.ports.queries import Queries
@@ -83,7 +83,18 @@ class Notifier:
         """Return the application over these parts."""
         webhooks = Webhooks(self.endpoints, self.feed, WEBHOOK_SECRETS, FEED_TYPES)
         dry = WouldBeTold(self.units, self.cut, PLEDGES, self.clock, mail is not None)
-        api = build_api(guard, self.units, self.queries, self.clock, webhooks, mail, dry, own_pages)
+        api = build_api(
+            Parts(
+                guard=guard,
+                units=self.units,
+                clock=self.clock,
+                queries=self.queries,
+                webhooks=webhooks,
+                would_be_told=dry,
+                mail=mail,
+                own_pages=own_pages,
+            )
+        )
         install_problems(api)
         return api
 

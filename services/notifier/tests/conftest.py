@@ -9,7 +9,7 @@ from notifier.adapters.mongo_stores import MongoAudience
 from notifier.adapters.mongo_webhooks import MongoEndpointQueries
 from notifier.adapters.queries import MongoQueries
 from notifier.adapters.schema import SCHEMA
-from notifier.app import bind
+from notifier.adapters.unit import bind
 from notifier.ports.unit import NotifierUnit
 from servicekit.clock import ManualClock
 from servicekit.mongo import Database

@@ -1,9 +1,9 @@
 """The service over fakes and over the real stores, behind the same handles."""
 
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -15,7 +15,7 @@ from payouts.adapters.ledger_keys import LedgerKeys
 from payouts.adapters.mongo_reconciliation import MongoReconciliation
 from payouts.adapters.queries import MongoQueries
 from payouts.adapters.schema import SCHEMA
-from payouts.app import bind
+from payouts.adapters.unit import bind
 from payouts.domain.book import Cancellation, CollectedPledge, Outcome, Verdict
 from payouts.domain.errors import Refused
 from payouts.domain.fees import FeeTerms
@@ -35,11 +35,13 @@ from payouts.handlers.refunds import refund_lanes, refund_readings
 from payouts.handlers.send_refunds import SendRefunds
 from payouts.handlers.verdict import CancellationHeard, VerdictHeard, take_verdicts
 from payouts.handlers.work_kinds import CLAIM, DISPUTE, REFUND, REFUND_RUN, REFUND_RUN_END, STAGE
+from payouts.http import Parts
 from payouts.ports.head_signing import HeadSignatures
 from payouts.ports.integrity import BookChecks
 from payouts.ports.reconciliation import Reconciliation
 from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps.cash import FollowCash
+from servicekit.access import Guard
 from servicekit.clock import ManualClock
 from servicekit.errors import DependencyAway, LeaseLost
 from servicekit.memory import MemoryDatabase
@@ -117,6 +119,23 @@ class Payouts:
         )
         self.disputes = FollowDisputes(self.units, self.provider, self.clock)
         self.claims = AnswerClaims(self.units, self.queries, CEILINGS, self.clock)
+
+    def parts(self, guard: Guard, webhook_secrets: Sequence[str]) -> Parts:
+        """Return what the routes stand on."""
+        return Parts(
+            guard=guard,
+            units=self.units,
+            clock=self.clock,
+            queries=self.queries,
+            stages=self.stages,
+            reconciliation=self.reconciliation,
+            signatures=self.signatures,
+            head_keys=KEYS,
+            claim_links=LINKS,
+            webhook_secrets=webhook_secrets,
+            ceilings=CEILINGS,
+            window_warning=timedelta(days=14),
+        )
 
     def _refund_worker(self) -> SendRefunds:
         return SendRefunds(

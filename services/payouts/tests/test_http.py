@@ -5,7 +5,6 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
 
 import httpx
 import pytest
@@ -20,8 +19,7 @@ from payouts.handlers.work_kinds import DISPUTE, REFUND
 from payouts.http import build_api
 from payouts.ports.unit import PayoutsUnit
 from servicekit.problems import install_problems
-from services.payouts.tests.builders import CEILINGS
-from services.payouts.tests.conftest import CAMPAIGN, KEYS, LINKS, Payouts, memory_payouts
+from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
 
 SECRETS = ["whsec_new", "whsec_old"]
 # Owns the campaign and, as staff, reads everything of every other one.
@@ -29,9 +27,7 @@ CREATOR = Caller("creator-1", ("creator", "staff"))
 
 
 def api_of(payouts: Payouts) -> FastAPI:
-    parts = (payouts.units, payouts.queries, payouts.stages, payouts.clock)
-    kept = (payouts.reconciliation, payouts.signatures, KEYS)
-    return build_api(unit_guard(), *parts, SECRETS, *kept, timedelta(days=14), CEILINGS, LINKS)
+    return build_api(payouts.parts(unit_guard(), SECRETS))
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 import sys
 
-from funding.app import COMMANDS, assemble, begin
+from funding.app import assemble, begin
+from funding.command_line import COMMANDS
 from funding.settings import FundingSettings
 from servicekit.command import main
 

@@ -35,6 +35,10 @@ class SettleDueCampaigns:
             campaign = await settle(self._units, self._intake, campaign_id, now)
         return self._observe(campaign) if campaign is not None else 0
 
+    async def oldest_due(self) -> datetime | None:
+        """Return when the first of them is due."""
+        return await self._queries.oldest_due()
+
     def _observe(self, campaign: Campaign) -> int:
         if campaign.verdict is not None:
             observe_verdict(campaign.verdict)
@@ -57,6 +61,10 @@ class StepErroredPledges:
         for pledge in stepped:
             observe_errored(pledge)
         return len(stepped)
+
+    async def oldest_due(self) -> datetime | None:
+        """Return when the first of them is due."""
+        return await self.queries.oldest_due_pledge()
 
 
 @dataclass(frozen=True, slots=True)

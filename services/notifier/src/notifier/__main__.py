@@ -2,7 +2,8 @@
 
 import sys
 
-from notifier.app import COMMANDS, assemble, begin
+from notifier.app import assemble, begin
+from notifier.command_line import COMMANDS
 from notifier.settings import NotifierSettings
 from servicekit.command import main
 

@@ -5,10 +5,15 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from notifier.adapters.letters import LetterWriter, Sender
+from notifier.adapters.letters.signing import DkimSigner
+from notifier.adapters.letters.styles import inlined
 from notifier.adapters.mail_links import SignedMailLinks
+from notifier.adapters.smtp import SmtpServer
+from notifier.adapters.smtp_connection import SmtpAccount
 from notifier.adapters.webhook_secrets import DerivedWebhookSecrets
 from servicekit.link_tokens import LinkTokenKeys
-from servicekit.secret_files import SECRET, all_of
+from servicekit.secret_files import SECRET, all_of, first_line
 from servicekit.settings import ServiceSettings
 
 
@@ -198,3 +203,34 @@ class NotifierSettings(ServiceSettings):
         """Return what makes endpoints' secrets, None where there are no webhooks."""
         keys = all_of(self.webhook_keys)
         return DerivedWebhookSecrets(keys) if keys else None
+
+    def mail_server(self) -> SmtpServer:
+        """Return who takes our mail; no connection is opened yet."""
+        return SmtpServer(
+            SmtpAccount(
+                host=self.smtp_host,
+                port=self.smtp_port,
+                security=self.smtp_security,
+                hello=self.mail_from.rpartition("@")[2],
+                user=first_line(self.smtp_user),
+                password=first_line(self.smtp_password),
+                timeout_seconds=self.smtp_timeout_seconds,
+                connections=self.smtp_connections,
+            )
+        )
+
+    def letter_writer(self) -> LetterWriter:
+        """Return who writes letters."""
+        sender = Sender(
+            address=self.mail_from,
+            name=self.mail_from_name,
+            platform_url=self.platform_url,
+            unsubscribe=self.mail_links().unsubscribe,
+            follow=self.mail_links().follow,
+            personal=self.mail_links().personal,
+            own_pages=bool(self.link_token_keys),
+        )
+        sign = None
+        if self.dkim_selector:
+            sign = DkimSigner(sender.domain, self.dkim_selector, self.dkim_key)
+        return LetterWriter(sender, inlined, sign)

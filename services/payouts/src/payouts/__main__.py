@@ -2,7 +2,8 @@
 
 import sys
 
-from payouts.app import COMMANDS, assemble, begin
+from payouts.app import assemble, begin
+from payouts.command_line import COMMANDS
 from payouts.settings import PayoutsSettings
 from servicekit.command import main
 

@@ -8,11 +8,13 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from payouts.adapters.claim_link_keys import SignedClaimLinks
 from payouts.adapters.ledger_keys import LedgerKeys
+from payouts.adapters.stripe_provider import StripeProvider
 from payouts.domain.claim_money import Ceilings
 from payouts.domain.holding import ANY_PROVIDER, HoldingLimits
 from payouts.domain.invoice import Seller
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.refund_window import RefundWindows
+from servicekit.pace import Pace
 from servicekit.secret_files import SECRET, all_of, first_line
 from servicekit.settings import ServiceSettings
 
@@ -210,3 +212,18 @@ class PayoutsSettings(ServiceSettings):
 
     def webhook_secrets(self) -> list[str]:
         return all_of(self.provider_webhook_secret)
+
+    def provider(self, pace: Pace | None = None) -> StripeProvider:
+        """Return who moves the money; without a pace of others' calls, one of its own."""
+        return StripeProvider(
+            self.provider_url,
+            first_line(self.provider_secret_key),
+            self.provider_timeout_seconds,
+            pace or Pace(self.provider_requests_per_second),
+        )
+
+    def reconcile_patience(self) -> timedelta:
+        return timedelta(seconds=self.reconcile_after_seconds)
+
+    def closing_rest(self) -> timedelta:
+        return timedelta(seconds=self.closing_seconds)

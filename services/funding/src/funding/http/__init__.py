@@ -1,5 +1,6 @@
 """The API of funding."""
 
 from funding.http.api import build_api
+from funding.http.parts import Parts
 
-__all__ = ["build_api"]
+__all__ = ["Parts", "build_api"]

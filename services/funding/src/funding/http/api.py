@@ -10,7 +10,6 @@ from funding.domain.campaign import Campaign, Launch
 from funding.domain.cancelling import CancelCampaign
 from funding.domain.errors import Refused
 from funding.domain.pledge import WithdrawPledge
-from funding.domain.terms import Terms
 from funding.handlers.cancel import cancel_campaign
 from funding.handlers.import_pledges import ImportPledges, import_pledges
 from funding.handlers.launch import launch
@@ -28,6 +27,7 @@ from funding.http.models import (
     PledgePage,
     PledgeView,
 )
+from funding.http.parts import Parts
 from funding.http.refusals import problem_of
 from funding.http.teams import add_team_routes
 from funding.http.views import (
@@ -38,15 +38,14 @@ from funding.http.views import (
     pledge_view,
 )
 from funding.metrics import PLEDGES
-from funding.ports import FundingUnit, Intake, Queries
+from funding.ports import FundingUnit, Queries
 from funding.wire import to_the_millisecond
-from servicekit.access import Guard, Ids, Owner, guarded_api
+from servicekit.access import Ids, Owner, guarded_api
 from servicekit.auth import Principal, Role, forbidden
 from servicekit.causes import about
 from servicekit.clock import Clock
 from servicekit.lanes import Lanes
 from servicekit.problems import Problem, answer_refusals
-from servicekit.units import UnitsOfWork
 
 CampaignId = Annotated[Identifier, Path()]
 PledgeId = Annotated[Identifier, Path()]
@@ -56,15 +55,10 @@ DryRun = Annotated[bool, Query(description="Judge only, write nothing.")]
 SETTLING = "what the verdict waits for: creator of the campaign, staff"
 
 
-def build_api(
-    guard: Guard,
-    units: UnitsOfWork[FundingUnit],
-    queries: Queries,
-    intake: Intake,
-    clock: Clock,
-    standard: Terms,
-) -> FastAPI:
+def build_api(parts: Parts) -> FastAPI:
     """Return the application; payments by HTTP share the lane of their campaign."""
+    guard, units, queries, clock = parts.guard, parts.units, parts.queries, parts.clock
+    intake, standard = parts.intake, parts.standard
     api = guarded_api("funding")
     answer_refusals(api, Refused, problem_of)
 

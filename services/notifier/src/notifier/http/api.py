@@ -3,12 +3,12 @@
 from fastapi import FastAPI
 
 from notifier.domain.errors import Refused
-from notifier.handlers.would_be_told import WouldBeTold
 from notifier.http.follows import add_follow_routes
 from notifier.http.inbox import add_inbox_routes
-from notifier.http.mail import MailRoutes, add_mail_routes
+from notifier.http.mail import add_mail_routes
 from notifier.http.notices import add_notice_routes
-from notifier.http.own_pages import OwnPages, add_own_page_routes
+from notifier.http.own_pages import add_own_page_routes
+from notifier.http.parts import Parts
 from notifier.http.people import add_people_routes
 from notifier.http.personal import add_personal_link_routes
 from notifier.http.preferences import add_preference_routes
@@ -16,30 +16,16 @@ from notifier.http.proof import add_proof_routes
 from notifier.http.refusals import problem_of
 from notifier.http.replays import add_replay_routes
 from notifier.http.unreached import add_unreached_routes
-from notifier.http.webhooks import Webhooks, add_webhook_routes
+from notifier.http.webhooks import add_webhook_routes
 from notifier.http.would_be_told import add_would_be_told_routes
-from notifier.ports.queries import Queries
-from notifier.ports.unit import NotifierUnit
-from servicekit.access import Guard, guarded_api
-from servicekit.clock import Clock
+from servicekit.access import guarded_api
 from servicekit.problems import answer_refusals
-from servicekit.units import UnitsOfWork
 
 
-def build_api(
-    guard: Guard,
-    units: UnitsOfWork[NotifierUnit],
-    queries: Queries,
-    clock: Clock,
-    webhooks: Webhooks,
-    mail: MailRoutes | None,
-    would_be_told: WouldBeTold,
-    own_pages: OwnPages | None = None,
-) -> FastAPI:
-    """Return the application; without `mail` the channel e-mail is off.
-
-    Without `own_pages` a personal link opens what this service knows, and nothing elsewhere.
-    """
+def build_api(parts: Parts) -> FastAPI:
+    """Return the application; without mail there are no routes of mail."""
+    guard, units, queries, clock = parts.guard, parts.units, parts.queries, parts.clock
+    mail, own_pages = parts.mail, parts.own_pages
     api = guarded_api("notifier")
     answer_refusals(api, Refused, problem_of)
     add_people_routes(api, guard, units, clock)
@@ -50,8 +36,8 @@ def build_api(
     add_proof_routes(api, guard, queries, clock, pace)
     add_replay_routes(api, guard, units, queries, clock)
     add_unreached_routes(api, guard, units, queries, clock)
-    add_would_be_told_routes(api, guard, queries, would_be_told, clock)
-    add_webhook_routes(api, guard, units, webhooks, clock)
+    add_would_be_told_routes(api, guard, queries, parts.would_be_told, clock)
+    add_webhook_routes(api, guard, units, parts.webhooks, clock)
     if mail is not None:
         add_mail_routes(api, guard, units, mail, clock)
         add_follow_routes(api, guard, units, mail, clock)

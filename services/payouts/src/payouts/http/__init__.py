@@ -1,5 +1,6 @@
 """The API of payouts."""
 
 from payouts.http.api import build_api
+from payouts.http.parts import Parts
 
-__all__ = ["build_api"]
+__all__ = ["Parts", "build_api"]

@@ -1,12 +1,10 @@
 """Routes of payouts: destination, money, refunds, stages with their gate, blocks, webhooks."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Query, Request
 
-from payouts.domain.claim_money import Ceilings
 from payouts.domain.errors import Refused
 from payouts.domain.gate import Line
 from payouts.domain.stage import OVER, Stage
@@ -32,6 +30,7 @@ from payouts.http.models import (
     RefundView,
     StagesView,
 )
+from payouts.http.parts import Parts
 from payouts.http.people import add_people_routes
 from payouts.http.periods import add_period_routes
 from payouts.http.queues import add_queue_routes
@@ -50,17 +49,11 @@ from payouts.http.views import (
 from payouts.http.waivers import add_waiver_routes
 from payouts.http.webhooks import SignatureRefused, Wakes, check_signature, concern_of
 from payouts.metrics import PROVIDER_WEBHOOKS
-from payouts.ports.claim_links import ClaimLinkKeys
-from payouts.ports.head_signing import HeadKeys, HeadSignatures
 from payouts.ports.queries import Queries
-from payouts.ports.reconciliation import Reconciliation
-from payouts.ports.unit import PayoutsUnit
-from servicekit.access import Guard, Ids, Owner, guarded_api
+from servicekit.access import Ids, Owner, guarded_api
 from servicekit.auth import Principal, Role
 from servicekit.causes import because_of
-from servicekit.clock import Clock
 from servicekit.problems import Problem, answer_refusals
-from servicekit.units import UnitsOfWork
 
 CampaignId = Annotated[Identifier, Path()]
 Limit = Annotated[int, Query(ge=1, le=200)]
@@ -68,23 +61,10 @@ Cursor = Annotated[str, Query(max_length=200, description="`next_cursor` of the 
 WEBHOOK_BYTES_MAX = 256 * 1024
 
 
-def build_api(
-    guard: Guard,
-    units: UnitsOfWork[PayoutsUnit],
-    queries: Queries,
-    stages: PayStages,
-    clock: Clock,
-    webhook_secrets: list[str],
-    reconciliation: Reconciliation,
-    signatures: HeadSignatures,
-    keys: HeadKeys,
-    window_warning: timedelta,
-    ceilings: Ceilings,
-    links: ClaimLinkKeys,
-    public_url: str = "",
-    siren: str = "",
-) -> FastAPI:
+def build_api(parts: Parts) -> FastAPI:
     """Return the application."""
+    guard, units, queries, clock = parts.guard, parts.units, parts.queries, parts.clock
+    stages, ceilings, reconciliation = parts.stages, parts.ceilings, parts.reconciliation
     api = guarded_api("payouts")
     answer_refusals(api, Refused, problem_of)
     wakes = Wakes(units, queries, clock)
@@ -166,8 +146,8 @@ def build_api(
     approve = ApproveRefunds(units, queries, stages.funds, ceilings, clock)
     add_refund_routes(api, guard, units, queries, approve, clock, backer, unknown=_unknown_refund)
     add_claim_money_route(api, guard, units, queries, ceilings, clock)
-    add_queue_routes(api, guard, units, queries, approve, clock, window_warning)
-    add_claim_routes(api, guard, units, links, public_url, clock, backer)
+    add_queue_routes(api, guard, units, queries, approve, clock, parts.window_warning)
+    add_claim_routes(api, guard, units, parts.claim_links, parts.public_url, clock, backer)
     owner_or_staff = guard.allow(Role.STAFF, creator, unknown=_unknown_campaign)
     add_simulation_route(api, Simulate(units), clock, owner_or_staff)
     add_people_routes(api, guard, units, queries, stages, clock, creator, unknown=_unknown_campaign)
@@ -176,9 +156,9 @@ def build_api(
     add_waiver_routes(api, guard, waive, owner_or_staff)
     add_holding_route(api, guard, queries, clock)
     add_reconciliation_routes(api, guard, reconciliation, clock)
-    add_ledger_routes(api, guard, queries, signatures, keys)
+    add_ledger_routes(api, guard, queries, parts.signatures, parts.head_keys)
     add_period_routes(api, guard, units, queries, clock)
-    add_fec_route(api, guard, reconciliation, queries, clock, siren)
+    add_fec_route(api, guard, reconciliation, queries, clock, parts.siren)
     add_debt_routes(api, guard, units, queries, clock, creator, unknown=_unknown_campaign)
     add_invoice_routes(api, guard, queries, creator, unknown=_unknown_campaign)
     add_statement_routes(api, guard, queries, creator, unknown=_unknown_campaign)
@@ -199,7 +179,8 @@ def build_api(
         """Hear that something happened at the provider; it only wakes our own look."""
         body = await _bounded_body(request)
         try:
-            check_signature(body, request.headers.get("Stripe-Signature", ""), webhook_secrets)
+            signature = request.headers.get("Stripe-Signature", "")
+            check_signature(body, signature, parts.webhook_secrets)
         except SignatureRefused as refusal:
             PROVIDER_WEBHOOKS.labels("refused").inc()
             raise Problem(401, "signature-refused", "Not signed", str(refusal)) from None

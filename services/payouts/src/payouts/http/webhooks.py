@@ -102,7 +102,7 @@ class Wakes:
         return {name: stage for name, stage in by_name.items() if name in wanted}
 
 
-def check_signature(body: bytes, header: str, secrets: list[str]) -> None:
+def check_signature(body: bytes, header: str, secrets: Sequence[str]) -> None:
     """Raise `SignatureRefused` unless one of the secrets signed the body within five minutes."""
     refusal = "no secret is known"
     for secret in secrets:

@@ -1,0 +1,21 @@
+"""What the routes of funding stand on."""
+
+from dataclasses import dataclass
+
+from funding.domain.terms import Terms
+from funding.ports import FundingUnit, Intake, Queries
+from servicekit.access import Guard
+from servicekit.clock import Clock
+from servicekit.units import UnitsOfWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of the application; `standard` are the terms of whoever names none."""
+
+    guard: Guard
+    units: UnitsOfWork[FundingUnit]
+    clock: Clock
+    queries: Queries
+    intake: Intake
+    standard: Terms

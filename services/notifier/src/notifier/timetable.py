@@ -1,0 +1,27 @@
+"""The timed work of notifier: what it is called, every how many seconds it looks, what it does."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from notifier.adapters.mongo_email import MongoEmailQueries
+from notifier.adapters.queries import MongoQueries
+from notifier.handlers.follow import ForgetUnconfirmed
+from notifier.handlers.retention import ForgetOld
+from notifier.ports.unit import NotifierUnit
+from notifier.settings import NotifierSettings
+from notifier.sweeps import CloseCauses, MeasureMail, MeasureUnreached
+from servicekit.runtime import Runtime
+from servicekit.sweeps import Sweep
+
+
+def timetable(settings: NotifierSettings, runtime: Runtime[NotifierUnit]) -> Iterator[Sweep]:
+    """Return every sweep of notifier; that of mails only where they are sent."""
+    units, queries = runtime.units, MongoQueries(runtime.database)
+    kept = timedelta(days=settings.notifications_days)
+    mails = MongoEmailQueries(runtime.database)
+    yield Sweep("close", 0.5, CloseCauses(units, queries))
+    yield Sweep("unreached", 5.0, MeasureUnreached(queries))
+    yield Sweep("forget", 60.0, ForgetOld(units, queries, kept))
+    yield Sweep("follows", 600.0, ForgetUnconfirmed(units))
+    if settings.sends_mail:
+        yield Sweep("mail", 5.0, MeasureMail(mails, settings.mails_per_second))
