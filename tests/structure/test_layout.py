@@ -16,6 +16,8 @@ SERVICE_FILES = (
     "pyproject.toml",
     "src/{name}/__main__.py",
     "src/{name}/app.py",
+    "src/{name}/timetable.py",
+    "src/{name}/command_line.py",
     "src/{name}/settings.py",
     "src/{name}/metrics.py",
     "src/{name}/domain",
@@ -23,8 +25,8 @@ SERVICE_FILES = (
     "src/{name}/handlers",
     "src/{name}/wire.py",
     "src/{name}/consumer.py",
-    "src/{name}/http",
-    "src/{name}/adapters",
+    "src/{name}/http/parts.py",
+    "src/{name}/adapters/unit.py",
     "tests/fakes.py",
     "tests/test_transitions.py",
     "tests/test_handlers.py",
@@ -75,6 +77,13 @@ def test_the_entry_point_is_short(service: str) -> None:
     """`__main__.py` reads settings and sets the exit code, in less than 30 lines."""
     entry = ROOT / "services" / service / "src" / service / "__main__.py"
     assert len(entry.read_text().splitlines()) < 30
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_composition_root_is_a_page(service: str) -> None:
+    """`app.py` is read top down: less than 150 lines, its tables stand beside it."""
+    root = ROOT / "services" / service / "src" / service / "app.py"
+    assert len(root.read_text().splitlines()) < 150
 
 
 def attics(files: list[Path]) -> list[str]:
