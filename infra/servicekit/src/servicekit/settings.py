@@ -2,10 +2,11 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     PrivateAttr,
@@ -18,7 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode
 from servicekit.auth import DEVELOPMENT_ISSUER
 from servicekit.issuer_keys import REFRESH_SECONDS
 from servicekit.kafka import KafkaSecurity
-from servicekit.secret_files import FILE, SECRET, SecretFiles, first_line, values_of
+from servicekit.secret_files import FILE, SECRET, SecretFiles, all_of, first_line, values_of
 
 EXIT_SETTINGS = 64
 
@@ -29,6 +30,26 @@ def _listed(given: object) -> object:
 
 # Of a field that holds several values: in the environment they stand with commas between them.
 LISTED = (NoDecode, BeforeValidator(_listed))
+
+Made = TypeVar("Made")
+
+
+def made_of(secret: str, make: Callable[[list[str]], Made]) -> Made | None:
+    """Return what a setting's secrets are for, None where it is empty."""
+    return make(all_of(secret)) if secret else None
+
+
+def makes(make: Callable[[list[str]], object]) -> AfterValidator:
+    """Return a check of a field that holds secrets: that what they are for can be made of them.
+
+    An empty one passes; where it may not be, the field has a `min_length`.
+    """
+
+    def check(secret: str) -> str:
+        made_of(secret, make)
+        return secret
+
+    return AfterValidator(check)
 
 
 class ServiceSettings(BaseSettings):

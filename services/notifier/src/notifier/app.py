@@ -25,7 +25,6 @@ from notifier.timetable import timetable
 from notifier.wire.erasures import erasures_from
 from notifier.wire.webhooks import FEED_TOPICS, FEED_TYPES, told_id
 from notifier.workers import add_workers
-from servicekit.link_tokens import LinkTokenKeys
 from servicekit.process import Process
 from servicekit.runtime import Runtime
 from servicekit.secret_files import all_of
@@ -103,5 +102,5 @@ def _mail_routes(settings: NotifierSettings) -> MailRoutes | None:
 
 
 def _own_pages(settings: NotifierSettings) -> OwnPages | None:
-    keys = all_of(settings.link_token_keys)
-    return OwnPages(settings.own_pages_url, LinkTokenKeys(keys)) if keys else None
+    keys = settings.link_keys()
+    return OwnPages(settings.own_pages_url, keys) if keys else None

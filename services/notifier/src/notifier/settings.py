@@ -1,6 +1,6 @@
 """Every environment variable of notifier."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
@@ -14,7 +14,11 @@ from notifier.adapters.smtp_connection import SmtpAccount
 from notifier.adapters.webhook_secrets import DerivedWebhookSecrets
 from servicekit.link_tokens import LinkTokenKeys
 from servicekit.secret_files import SECRET, all_of, first_line
-from servicekit.settings import ServiceSettings
+from servicekit.settings import ServiceSettings, made_of, makes
+
+
+def _mail_links(secrets: list[str]) -> SignedMailLinks:
+    return SignedMailLinks(secrets, "", "")
 
 
 class NotifierSettings(ServiceSettings):
@@ -66,14 +70,14 @@ class NotifierSettings(ServiceSettings):
         description="Where people reach this service, in front of the links that turn mails off. "
         "Needed with a mail server.",
     )
-    mail_link_secrets: str = Field(
+    mail_link_secrets: Annotated[str, makes(_mail_links)] = Field(
         "",
         validate_default=True,
         description="Secrets that sign those links and return paths, at least 16 characters each, "
         "a line each; the first signs. Needed with a mail server.",
         json_schema_extra=SECRET,
     )
-    link_token_keys: str = Field(
+    link_token_keys: Annotated[str, makes(LinkTokenKeys)] = Field(
         "",
         description="Ed25519 keys that sign the tokens which personal links are exchanged for, "
         "32 bytes in base64 each, a line each; the first signs, all are published. Empty: such a "
@@ -112,7 +116,7 @@ class NotifierSettings(ServiceSettings):
         "how many were told is kept.",
     )
     chunks_at_once: int = Field(4, gt=0, description="Chunks of a thousand told in one send.")
-    webhook_keys: str = Field(
+    webhook_keys: Annotated[str, makes(DerivedWebhookSecrets)] = Field(
         "",
         description="Keys that the secrets of webhook endpoints are made of, at least 32 "
         "characters each, separated by commas; the first makes new ones. Empty: no webhooks.",
@@ -148,13 +152,6 @@ class NotifierSettings(ServiceSettings):
             raise ValueError("needed beside the mail server")
         return value
 
-    @field_validator("link_token_keys")
-    @classmethod
-    def _are_keys(cls, value: str) -> str:
-        if value:
-            LinkTokenKeys(all_of(value))
-        return value
-
     @field_validator("own_pages_url")
     @classmethod
     def _is_there_with_keys(cls, url: str, info: ValidationInfo) -> str:
@@ -163,13 +160,6 @@ class NotifierSettings(ServiceSettings):
         if url and not url.startswith("https://") and info.data.get("mode") != "development":
             raise ValueError("tokens leave encrypted in production")
         return url
-
-    @field_validator("mail_link_secrets")
-    @classmethod
-    def _sign_links(cls, value: str) -> str:
-        if value:
-            SignedMailLinks(all_of(value), "", "")
-        return value
 
     @field_validator("smtp_security")
     @classmethod
@@ -185,13 +175,6 @@ class NotifierSettings(ServiceSettings):
             raise ValueError("needed beside the selector")
         return value
 
-    @field_validator("webhook_keys")
-    @classmethod
-    def _make_secrets(cls, value: str) -> str:
-        if value:
-            DerivedWebhookSecrets(all_of(value))
-        return value
-
     @field_validator("webhook_loopback")
     @classmethod
     def _is_for_development(cls, value: bool, info: ValidationInfo) -> bool:
@@ -201,8 +184,11 @@ class NotifierSettings(ServiceSettings):
 
     def webhook_secrets(self) -> DerivedWebhookSecrets | None:
         """Return what makes endpoints' secrets, None where there are no webhooks."""
-        keys = all_of(self.webhook_keys)
-        return DerivedWebhookSecrets(keys) if keys else None
+        return made_of(self.webhook_keys, DerivedWebhookSecrets)
+
+    def link_keys(self) -> LinkTokenKeys | None:
+        """Return what signs tokens of personal links, None where they open nothing elsewhere."""
+        return made_of(self.link_token_keys, LinkTokenKeys)
 
     def mail_server(self) -> SmtpServer:
         """Return who takes our mail; no connection is opened yet."""

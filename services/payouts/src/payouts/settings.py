@@ -16,7 +16,7 @@ from payouts.domain.provider_keys import KeyRules
 from payouts.domain.refund_window import RefundWindows
 from servicekit.pace import Pace
 from servicekit.secret_files import SECRET, all_of, first_line
-from servicekit.settings import ServiceSettings
+from servicekit.settings import ServiceSettings, makes
 
 
 def _windows(text: str) -> dict[str, int]:
@@ -43,12 +43,14 @@ class PayoutsSettings(ServiceSettings):
         description="Secrets that may sign webhooks, separated by commas; the first is current.",
         json_schema_extra=SECRET,
     )
-    ledger_signing_keys: str = Field(
+    ledger_signing_keys: Annotated[str, makes(LedgerKeys)] = Field(
+        min_length=1,
         description="Ed25519 keys that sign the chains' heads once a day, 32 bytes in base64 each, "
         "separated by commas; the first signs, all verify.",
         json_schema_extra=SECRET,
     )
-    claim_link_secrets: str = Field(
+    claim_link_secrets: Annotated[str, makes(SignedClaimLinks)] = Field(
+        min_length=1,
         description="Secrets that sign backers' personal links, at least 16 characters each, "
         "separated by commas; the first signs, all verify.",
         json_schema_extra=SECRET,
@@ -192,20 +194,8 @@ class PayoutsSettings(ServiceSettings):
             raise ValueError("a call could outlive its lease: above PROVIDER_TIMEOUT_SECONDS")
         return value
 
-    @field_validator("ledger_signing_keys")
-    @classmethod
-    def _are_keys(cls, value: str) -> str:
-        LedgerKeys(all_of(value))
-        return value
-
     def ledger_keys(self) -> LedgerKeys:
         return LedgerKeys(all_of(self.ledger_signing_keys))
-
-    @field_validator("claim_link_secrets")
-    @classmethod
-    def _sign_links(cls, value: str) -> str:
-        SignedClaimLinks(all_of(value))
-        return value
 
     def claim_links(self) -> SignedClaimLinks:
         return SignedClaimLinks(all_of(self.claim_link_secrets))

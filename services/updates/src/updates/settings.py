@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from servicekit.secret_files import SECRET, all_of, first_line
-from servicekit.settings import LISTED, ServiceSettings
+from servicekit.settings import LISTED, ServiceSettings, made_of, makes
 from updates.adapters.media_links import SignedMediaLinks
 from updates.adapters.media_objects import StoredObjects, object_store
 from updates.adapters.reply_sealer import AesReplySealer
@@ -52,7 +52,7 @@ class UpdatesSettings(ServiceSettings):
         60 * DAY, gt=0, description="How long after its receipt a reward's faults may be claimed."
     )
 
-    reply_keys: str = Field(
+    reply_keys: Annotated[str, makes(AesReplySealer)] = Field(
         "",
         json_schema_extra=SECRET,
         description="Keys that seal replies to questionnaires, at least 32 characters each, "
@@ -71,13 +71,6 @@ class UpdatesSettings(ServiceSettings):
         180 * DAY, gt=0, description="How long after the delivery a reply is erased."
     )
 
-    @field_validator("reply_keys")
-    @classmethod
-    def _make_sealer(cls, value: str) -> str:
-        if value:
-            AesReplySealer(all_of(value))
-        return value
-
     @field_validator("link_token_jwks_url")
     @classmethod
     def _are_fetched_safely(cls, url: str, info: ValidationInfo) -> str:
@@ -87,14 +80,13 @@ class UpdatesSettings(ServiceSettings):
 
     def questionnaire_desk(self) -> QuestionnaireDesk:
         """Return by what questionnaires are asked, and what seals replies to them."""
-        keys = all_of(self.reply_keys)
         terms = QuestionnaireTerms(
             notice=timedelta(seconds=self.last_notice_seconds),
             look=timedelta(seconds=self.questionnaire_look_seconds),
             erased_after=timedelta(seconds=self.replies_erased_seconds),
             platform_collects=self.platform_collects_addresses,
         )
-        return QuestionnaireDesk(AesReplySealer(keys) if keys else None, terms)
+        return QuestionnaireDesk(made_of(self.reply_keys, AesReplySealer), terms)
 
     def patience(self) -> Patience:
         """Return how long each turn of a claim may take."""
