@@ -1,7 +1,8 @@
 """Everything that can happen to a campaign's money, in any order, over the real handlers.
 
 Facts are read from topics as consumers read them, twice, late and shuffled; people act and say it
-twice; creators declare emergencies, answer them or fall silent; the provider fails in each of its
+twice; creators declare emergencies, answer them or fall silent, and show milestones; claims end in
+money; the provider fails in each of its
 ways; banks take back and give back; processes stand still at a save, die there or wake up much
 later. After every step the books are proven as production
 proves them, and the provider's list agrees with every entry of cash. At the end everything that is
@@ -18,10 +19,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from payouts import wire
-from payouts.consumer import CAMPAIGNS_GROUP, PLEDGES_GROUP, POSTS_GROUP
+from payouts.consumer import (
+    CAMPAIGNS_GROUP,
+    CLAIMS_GROUP,
+    PLANS_GROUP,
+    PLEDGES_GROUP,
+    POSTS_GROUP,
+)
 from payouts.domain.acts import OtherMeans, PaymentMethod
 from payouts.domain.book import Book
-from payouts.domain.claim_money import ClaimMoney
+from payouts.domain.claim_money import ClaimMoney, claim_refund_id
 from payouts.domain.dispute import ProviderDisputeStatus
 from payouts.domain.errors import Refused
 from payouts.domain.holds import Hold, HoldKind, open_holds, waits_for_plan
@@ -62,10 +69,12 @@ from payouts.handlers.wake import wake, wake_disputes
 from payouts.metrics import STOPPED_FOR_A_PERSON
 from payouts.ports.unit import PayoutsUnit
 from servicekit.errors import DependencyAway
+from servicekit.ordering import Incoming
 from services.payouts.tests.builders import CEILINGS, LIMIT
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
 from services.payouts.tests.told import CANCELLED, CREATOR, MET, MISSED, Backed, Post, Told
 from services.payouts.tests.unsteady import KINDS, Fate, Process
+from sosst_contracts.event import Event
 
 T = TypeVar("T")
 Command = Callable[[PayoutsUnit], Awaitable[object]]
@@ -75,6 +84,8 @@ TOPICS = {
     wire.PLEDGES_TOPIC: PLEDGES_GROUP,
     wire.CAMPAIGNS_TOPIC: CAMPAIGNS_GROUP,
     wire.POSTS_TOPIC: POSTS_GROUP,
+    wire.CLAIMS_TOPIC: CLAIMS_GROUP,
+    wire.PLANS_TOPIC: PLANS_GROUP,
 }
 OPERATIONS = ("create_refund", "create_transfer", "create_payout")
 FAULTS = (
@@ -93,6 +104,8 @@ OPEN, WON, LOST = (
     ProviderDisputeStatus.LOST,
 )
 WORDS = ("a", "b")
+# With which of them a claim is answered.
+ANSWERS = ("refund-succeeded", "refund-paid-otherwise", "refund-refused")
 STILL = (Fate.STILL_BEFORE, Fate.STILL_AFTER)
 # Where a refund may rest for good: it is over, or a person or its backer has to act.
 FINAL = frozenset(
@@ -133,6 +146,14 @@ class Machine(RuleBasedStateMachine):
 
     def make(self) -> Payouts:
         return memory_payouts()
+
+    def records(self, topic: str) -> list[Incoming]:
+        """Return what consumers find on a topic."""
+        return self.told.topic(topic)
+
+    def published(self) -> list[Event]:
+        """Return what payouts has told of refunds."""
+        return [one for name in ANSWERS for one in self.run(self.payouts.published(name))]
 
     # How the machine itself runs.
 
@@ -246,6 +267,29 @@ class Machine(RuleBasedStateMachine):
     def somebody_posts(self, post: Post) -> None:
         self.told.post(post)
 
+    @precondition(lambda self: self.told.ending in (MET, MISSED) and len(self.told.claimed) < 4)
+    @rule(
+        data=st.data(),
+        kind=st.sampled_from(list(RefundKind)),
+        payer=st.sampled_from(list(Payer)),
+        amount=st.sampled_from([1, 500, 2_000, 30_000]),
+        by=st.sampled_from([CREATOR, CREATOR, STAFF[2]]),
+    )
+    def claim_ends_in_money(
+        self, data: st.DataObject, kind: RefundKind, payer: Payer, amount: int, by: str
+    ) -> None:
+        """In updates, of which this campaign hears by the claim's fact; not all of it is given."""
+        number, claim_id = data.draw(some(self.told.backed)).number, f"told-{self.next()}"
+        whose = data.draw(st.sampled_from([number, number, number, number + 1]))
+        wanted = ClaimMoney(claim_id, f"pledge-{number}", kind, amount, payer, "quality")
+        self.told.claim(wanted, f"backer-{whose}", by)
+
+    @precondition(lambda self: len(self.stages()) > 2 and len(self.told.plans) < 8)
+    @rule(stage=st.integers(2, 3), evidence=st.sampled_from(WORDS))
+    def creator_shows_a_milestone(self, stage: int, evidence: str) -> None:
+        """In updates, which knows the plan."""
+        self.told.submit(stage, evidence * 64)
+
     @rule(
         topic=st.sampled_from(list(TOPICS)),
         count=st.integers(1, 8),
@@ -255,7 +299,7 @@ class Machine(RuleBasedStateMachine):
     )
     def read(self, topic: str, count: int, back: int, place: int, data: st.DataObject) -> None:
         """The next page, perhaps with facts that were read before, perhaps in another order."""
-        facts, start = self.told.topic(topic), self.places[topic]
+        facts, start = self.records(topic), self.places[topic]
         offsets = list(range(len(facts)))[max(0, start - back) : start + count]
         if data.draw(st.booleans()) and len(offsets) > 1:
             offsets = data.draw(st.permutations(offsets))
@@ -473,14 +517,11 @@ class Machine(RuleBasedStateMachine):
         self, data: st.DataObject, kind: RefundKind, payer: Payer, amount: int
     ) -> None:
         number = data.draw(some(self.told.backed)).number
-        wanted = ClaimMoney(
-            f"claim-{data.draw(st.integers(1, 3))}",
-            f"pledge-{number}",
-            kind,
-            amount,
-            payer,
-            "a scratch",
-        )
+        claim_id = f"claim-{data.draw(st.integers(1, 3))}"
+        wanted = ClaimMoney(claim_id, f"pledge-{number}", kind, amount, payer, "a scratch")
+        if self.told.claimed and data.draw(st.booleans()):
+            # What the claim's own fact says too is one.
+            wanted = data.draw(some(self.told.claimed))
         who, now = person(data), self.clock.now()
         self.command(
             f"{kind} by {payer}",
@@ -719,7 +760,7 @@ class Machine(RuleBasedStateMachine):
         for process in self.processes:
             process.units.fates.clear()
         for topic in TOPICS:
-            page = self.told.topic(topic)
+            page = self.records(topic)
             self.run(self.processes[0].read(topic, page))
 
     def everybody_acts(self) -> None:
@@ -804,12 +845,20 @@ class Machine(RuleBasedStateMachine):
     def assert_over(self) -> None:
         states = {one.refund_id: one.state for one in self.refunds() if one.state not in FINAL}
         assert states == {}
+        self.assert_answered()
         assert [one for one in self.stages() if one.state not in OVER] == []
         book = self.book()
         assert book is not None
         assert all(one.pledge_id for one in self.refunds())
         self.assert_reconciled()
         self.assert_closes(book)
+
+    def assert_answered(self) -> None:
+        """Whoever waits for a claim's money was told how it ended, by whichever way it came."""
+        answered = {one.refund_id for one in self.published()}
+        asked = {claim_refund_id(CAMPAIGN, one.claim_id) for one in self.told.claimed}
+        assert asked <= {one.refund_id for one in self.refunds()}
+        assert asked <= answered
 
     def assert_reconciled(self) -> None:
         """Both ways: every movement is booked, every entry is on the list, and the list adds up."""
@@ -865,4 +914,8 @@ async def _work_and_sweep(process: Process) -> None:
 async def _woken(process: Process, left: asyncio.Future[object]) -> None:
     process.units.awake.set()
     process.units.still.clear()
-    await left
+    try:
+        await left
+    except DependencyAway:
+        # A page that waits for another topic; it is read again.
+        pass

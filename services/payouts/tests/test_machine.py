@@ -1,26 +1,46 @@
 """Random histories of a campaign's money over the real handlers: thousands of steps, no unit lost.
 
 The same histories in every run of `make test`, others in `make explore`.
-`SOSST_MACHINE_EXAMPLES` and `SOSST_MACHINE_STEPS` draw others and more of them, for a night.
+`SOSST_MACHINE_EXAMPLES` and `SOSST_MACHINE_STEPS` draw others and more of them, for a night,
+`SOSST_MACHINE_REAL_EXAMPLES` others and more on real Kafka and MongoDB.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
+from itertools import count
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import invariant, run_state_machine_as_test
 
+from infra.kafka import ensure_topics, read_topics
+from payouts import wire
+from payouts.adapters.ledger_topic import KafkaLedgerTopic
 from payouts.adapters.schema import SCHEMA
 from payouts.domain import gate, postings, refund_outcome
 from payouts.domain import holds as domain_holds
-from payouts.handlers import holds
+from payouts.domain.claim_money import ClaimMoney
+from payouts.domain.postings import Payer
+from payouts.domain.refund import RefundKind, RefundState
+from payouts.handlers import claim_money, holds
+from payouts.handlers.verify_ledger import verify_ledger
+from payouts.handlers.work_kinds import claim_work
+from servicekit.errors import DependencyAway
+from servicekit.kafka import KafkaConnection
 from servicekit.mongo import Database
+from servicekit.ordering import Incoming
+from servicekit.publish import KafkaPublisher
+from servicekit.relay import Relay
 from servicekit.schema import migrate
+from servicekit.topic_reader import TopicReader
 from services.payouts.tests.conftest import Payouts, mongo_payouts
-from services.payouts.tests.machine import Machine
-from services.payouts.tests.told import MET, Backed, Post
+from services.payouts.tests.machine import ANSWERS, TOPICS, Machine
+from services.payouts.tests.told import CREATOR, MET, Backed, Post
+from sosst_contracts.codec import Decoded, decode
+from sosst_contracts.event import Event
 
 EXAMPLES = int(os.environ.get("SOSST_MACHINE_EXAMPLES", "80"))
 STEPS = int(os.environ.get("SOSST_MACHINE_STEPS", "40"))
@@ -30,38 +50,114 @@ BOUNDS = settings(
     derandomize="SOSST_MACHINE_EXAMPLES" not in os.environ and settings().derandomize,
     suppress_health_check=list(HealthCheck),
 )
-ON_MONGODB = settings(
-    BOUNDS, max_examples=max(4, EXAMPLES // 20), stateful_step_count=25, phases=[Phase.generate]
+REAL_EXAMPLES = int(os.environ.get("SOSST_MACHINE_REAL_EXAMPLES", "3"))
+ON_REAL_PARTS = settings(
+    BOUNDS,
+    max_examples=REAL_EXAMPLES,
+    stateful_step_count=20,
+    derandomize="SOSST_MACHINE_REAL_EXAMPLES" not in os.environ and settings().derandomize,
+    phases=[Phase.generate],
 )
 PLANTED = settings(BOUNDS, max_examples=300, database=None, phases=[Phase.generate])
 
 # A night is longer than what one test may take.
-pytestmark = [pytest.mark.timeout(0)] if "SOSST_MACHINE_EXAMPLES" in os.environ else []
+LONG = {"SOSST_MACHINE_EXAMPLES", "SOSST_MACHINE_REAL_EXAMPLES"} & os.environ.keys()
+pytestmark = [pytest.mark.timeout(0)] if LONG else []
+OWN_TOPICS = ("payouts.refunds", "payouts.stages", "payouts.disputes", wire.LEDGER_TOPIC)
+REFUNDS_TOPIC = OWN_TOPICS[0]
 
 TestMachine = Machine.TestCase
 TestMachine.settings = BOUNDS
 
 
-def test_the_same_histories_on_mongodb(mongodb_uri: str, database_name: str) -> None:
-    """Fewer and shorter ones over the real stores, each on a database of its own."""
-    numbers = iter(range(10_000))
+class OnRealParts(Machine):
+    """Facts come through Kafka and are kept in MongoDB, what is told of them goes out the same way.
 
-    class OnMongoDB(Machine):
-        def make(self) -> Payouts:
-            return mongo_payouts(self.runner.run(self.connected()))
+    Each history has a database and topics of its own. The clock, the provider and the processes'
+    fates are the machine's: at what pace real loops read and work would be another history.
+    """
 
-        async def connected(self) -> Database:
-            name = f"{database_name}-{next(numbers)}"
-            database = Database.connect(mongodb_uri, name, "payouts-machine")
-            await migrate(database, SCHEMA)
-            self.database = database
-            return database
+    mongodb_uri: ClassVar[str]
+    connection: ClassVar[KafkaConnection]
+    database_name: ClassVar[str]
+    numbers: ClassVar[Iterator[int]]
 
-        async def let_go(self) -> None:
-            await super().let_go()
-            self.database.close()
+    def make(self) -> Payouts:
+        return self.runner.run(self.connected())
 
-    run_state_machine_as_test(OnMongoDB, settings=ON_MONGODB)
+    async def connected(self) -> Payouts:
+        name = f"{self.database_name}-{next(self.numbers)}"
+        self.database = Database.connect(self.mongodb_uri, name, "payouts-machine")
+        await migrate(self.database, SCHEMA)
+        self.kafka = replace(self.connection, topic_prefix=f"{name}-")
+        needed = [
+            replace(one, partitions=1)
+            for one in read_topics()
+            if one.name in {*TOPICS, *OWN_TOPICS}
+        ]
+        await ensure_topics(self.kafka.bootstrap_servers, needed, self.kafka.topic_prefix)
+        self.publisher = KafkaPublisher(self.kafka)
+        self.told_up_to = dict.fromkeys(TOPICS, 0)
+        payouts = mongo_payouts(self.database)
+        self.relay = Relay(payouts.outbox, self.publisher)
+        return payouts
+
+    def records(self, topic: str) -> list[Incoming]:
+        """Let others publish what they have told since, and read the topic from its beginning."""
+        told = self.told.topic(topic)
+        new = [one.record for one in told[self.told_up_to[topic] :]]
+        assert all(self.run(self.publisher.publish(new)))
+        self.told_up_to[topic] = len(told)
+        found = self.run(self.read_topic(topic))
+        assert [one.record.value for one in found] == [one.record.value for one in told]
+        return found
+
+    async def read_topic(self, topic: str) -> list[Incoming]:
+        reader = TopicReader(self.kafka, topic)
+        return [one async for page in reader.read({}) for one in page]
+
+    def published(self) -> list[Event]:
+        read = [decode(one.record) for one in self.run(self.read_topic(REFUNDS_TOPIC))]
+        facts = [one.event for one in read if isinstance(one, Decoded)]
+        return [one for one in facts if one.name in ANSWERS]
+
+    @invariant()
+    def what_is_told_is_what_is_kept(self) -> None:
+        """Every block is on the topic of the ledger, whoever made it stand still or died."""
+        while self.run(self.relay.relay_page()):
+            pass
+        ledger = KafkaLedgerTopic(self.kafka, wire.LEDGER_TOPIC)
+        proof = self.run(verify_ledger(self.payouts.queries, ledger, None))
+        assert (proof.findings, proof.waiting) == ([], 0)
+
+    def finish(self) -> None:
+        super().finish()
+        self.what_is_told_is_what_is_kept()
+
+    def assert_answered(self) -> None:
+        self.what_is_told_is_what_is_kept()
+        super().assert_answered()
+
+    async def let_go(self) -> None:
+        await super().let_go()
+        await self.publisher.close()
+        await self.database.drop()
+        self.database.close()
+
+
+def test_the_same_histories_on_kafka_and_mongodb(
+    mongodb_uri: str, kafka_bootstrap_servers: str, database_name: str
+) -> None:
+    """Fewer and shorter ones; books are closed to zero, and proven on the topic of the ledger."""
+
+    class Here(OnRealParts):
+        pass
+
+    Here.mongodb_uri, Here.database_name = mongodb_uri, database_name
+    Here.connection = KafkaConnection(kafka_bootstrap_servers, "payouts-machine")
+    Here.numbers, Here.taken = count(), {}
+    run_state_machine_as_test(Here, settings=ON_REAL_PARTS)
+    assert Here.taken
 
 
 def forget_the_reserve(patched: pytest.MonkeyPatch) -> None:
@@ -121,6 +217,65 @@ def test_what_leaves_under_a_hold_is_found(
             machine.bring_stages_on()
             machine.release("emergency:1")
             machine.check()
+    finally:
+        machine.run(machine.let_go())
+        machine.runner.close()
+
+
+def test_an_emergency_that_is_read_before_the_launch_is_let_go_of_and_read_again() -> None:
+    """The history went on for ever where its consumer waited in place for another one."""
+    machine = Machine()
+    machine.told.launch()
+    machine.told.collect(Backed(1, 5_000))
+    machine.told.end(MET)
+    machine.told.post(Post.EMERGENCY)
+    try:
+        emergency = machine.records(wire.POSTS_TOPIC)
+        with pytest.raises(DependencyAway, match="is not read yet"):
+            machine.let(0, lambda process: process.read(wire.POSTS_TOPIC, emergency))
+        assert machine.book() is None
+        machine.read_everything()
+        machine.check()
+        assert machine.holding() == ["emergency:1"]
+    finally:
+        machine.run(machine.let_go())
+        machine.runner.close()
+
+
+def forget_to_answer(patched: pytest.MonkeyPatch) -> None:
+    """A claim's money that is refused is refused in silence."""
+    refused = claim_money.refuse
+    patched.setattr(claim_money, "refuse", lambda *about: replace(refused(*about), facts=()))
+
+
+def forget_the_claim(patched: pytest.MonkeyPatch) -> None:
+    """What a claim asks for is heard and offered to nobody."""
+    patched.setattr(claim_money, "claim_work", lambda *about: claim_work("", *about[1:]))
+
+
+@pytest.mark.row("S12")
+@pytest.mark.parametrize("plant", [None, forget_to_answer, forget_the_claim])
+def test_a_claim_that_nobody_answers_is_found(
+    plant: Callable[[pytest.MonkeyPatch], None] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is given, one is more than a pledge may be given, and both are told."""
+    if plant:
+        plant(monkeypatch)
+    machine = Machine()
+    machine.told.launch()
+    machine.told.collect(Backed(1, 5_000))
+    machine.told.end(MET)
+    for name, amount in (("given", 500), ("too much", 30_000)):
+        about = (RefundKind.COMPENSATION, amount, Payer.CAMPAIGN, "quality")
+        machine.told.claim(ClaimMoney(name, "pledge-1", *about), "backer-1", CREATOR)
+    try:
+        machine.read_everything()
+        machine.turns(4)
+        machine.check()
+        with nullcontext() if plant is None else pytest.raises(AssertionError):
+            machine.assert_answered()
+        states = sorted(one.state for one in machine.refunds())
+        assert plant is not None or states == [RefundState.REFUSED, RefundState.SUCCEEDED]
     finally:
         machine.run(machine.let_go())
         machine.runner.close()

@@ -1,10 +1,11 @@
-"""What others tell of one campaign, as the records of three topics, and the provider's side."""
+"""What others tell of one campaign, as the records of five topics, and the provider's side."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from payouts import wire
+from payouts.domain.claim_money import ClaimMoney
 from servicekit.ordering import Incoming
 from services.payouts.tests.builders import a_pledge
 from services.payouts.tests.conftest import CAMPAIGN
@@ -57,13 +58,16 @@ class Backed:
 
 @dataclass
 class Told:
-    """Three topics of one campaign; what is in them was published, whoever has read it."""
+    """Five topics of one campaign; what is in them was published, whoever has read it."""
 
     provider: MemoryProvider
     now: datetime
     pledges: list[Incoming] = field(default_factory=list)
     campaigns: list[Incoming] = field(default_factory=list)
     posts: list[Incoming] = field(default_factory=list)
+    claims: list[Incoming] = field(default_factory=list)
+    plans: list[Incoming] = field(default_factory=list)
+    claimed: list[ClaimMoney] = field(default_factory=list)
     unanswered: list[str] = field(default_factory=list)
     backed: list[Backed] = field(default_factory=list)
     ending: str | None = None
@@ -73,6 +77,8 @@ class Told:
             wire.PLEDGES_TOPIC: self.pledges,
             wire.CAMPAIGNS_TOPIC: self.campaigns,
             wire.POSTS_TOPIC: self.posts,
+            wire.CLAIMS_TOPIC: self.claims,
+            wire.PLANS_TOPIC: self.plans,
         }[name]
 
     def launch(self) -> None:
@@ -174,6 +180,30 @@ class Told:
             case Post.SILENCE:
                 step = {"campaign_id": CAMPAIGN, "step": "stage_held"}
                 self._say(self.posts, sample(updates.SilenceStepReached, **step))
+
+    def claim(self, wanted: ClaimMoney, backer_id: str, by: str) -> None:
+        """Say that a claim ended in money, of all pledges that were told so far."""
+        self.claimed.append(wanted)
+        asked = updates.ClaimMoneyRequested(
+            campaign_id=CAMPAIGN,
+            claim_id=wanted.claim_id,
+            pledge_id=wanted.pledge_id,
+            backer_id=backer_id,
+            reason=wanted.reason,
+            kind=wanted.kind.value,
+            amount=wanted.amount,
+            currency="EUR",
+            payer=wanted.payer.value,
+            decided_by=by,
+            pledges_sequence=len(self.pledges),
+            requested_at=self.now,
+        )
+        self._say(self.claims, asked)
+
+    def submit(self, stage: int, evidence: str) -> None:
+        """Say that the creator shows a milestone."""
+        about = {"campaign_id": CAMPAIGN, "stage": stage, "submitted_by": CREATOR}
+        self._say(self.plans, sample(updates.MilestoneSubmitted, evidence=evidence, **about))
 
     def _publish(self, name: str, **parts: object) -> None:
         about = {"campaign_id": CAMPAIGN, "update_id": name}

@@ -11,9 +11,10 @@ from payouts.consumer import subscriptions
 from payouts.domain.errors import Refused
 from payouts.domain.funds import ProviderFunds
 from payouts.domain.refund_window import RefundWindows
+from payouts.handlers.end_runs import EndRuns
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.refund_run import run_all
-from payouts.handlers.work_kinds import DISPUTE, REFUND, REFUND_RUN, STAGE
+from payouts.handlers.work_kinds import CLAIM, DISPUTE, REFUND, REFUND_RUN, REFUND_RUN_END, STAGE
 from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps.cash import FollowCash
 from payouts.sweeps.refunds import ExpireRequests, RemindBackers, ShareWhatCameBack, UnblockRefunds
@@ -26,7 +27,7 @@ from servicekit.work import Claim
 from services.payouts.tests.conftest import Payouts
 
 T = TypeVar("T")
-KINDS = (REFUND_RUN, REFUND, STAGE, DISPUTE)
+KINDS = (REFUND_RUN, CLAIM, REFUND, STAGE, DISPUTE, REFUND_RUN_END)
 PAGE_SIZE = 3
 WINDOWS = RefundWindows({"sepa_debit": 2})
 
@@ -65,6 +66,26 @@ class Unsteady:
             await self.awake.wait()
 
 
+class _Unread(BaseException):
+    """Passes by everything that a consumer catches."""
+
+
+@dataclass
+class LettingGo:
+    """Units of a consumer that lets go of its page where it would wait in place without bound.
+
+    What it waits for is read by another consumer, and in a history nobody reads beside it.
+    """
+
+    units: Unsteady
+
+    async def run(self, work: Callable[[PayoutsUnit], Awaitable[T]]) -> T:
+        try:
+            return await self.units.run(work)
+        except DependencyAway as away:
+            raise _Unread from away
+
+
 class ReadsAnew(FundsReader):
     """Reads the balance each time: what is kept for a second of real time is kept for ever here."""
 
@@ -84,7 +105,7 @@ class Process:
         self.payouts = replace(self.payouts, units=self.units, funds_reader=ReadsAnew)
         clock, queries = self.payouts.clock, self.payouts.queries
         self.consumers = {
-            one.topic: BatchConsumer(one, self.units, clock, Pulse("tests"))
+            one.topic: BatchConsumer(one, LettingGo(self.units), clock, Pulse("tests"))
             for one in subscriptions(clock, WINDOWS)
         }
         self.sweeps = (
@@ -96,7 +117,11 @@ class Process:
         )
 
     async def read(self, topic: str, page: list[Incoming]) -> None:
-        await self.consumers[topic].process(page)
+        """Save the page; `DependencyAway` where something else must be read first."""
+        try:
+            await self.consumers[topic].process(page)
+        except _Unread as unread:
+            raise DependencyAway(str(unread.__cause__)) from unread
 
     async def work(self, kinds: tuple[str, ...] = KINDS, limit: int = 100) -> None:
         """Do what is due of these kinds, each kind's items at the same time."""
@@ -124,4 +149,6 @@ class Process:
             REFUND: self.payouts.refunds,
             STAGE: self.payouts.stages,
             DISPUTE: self.payouts.disputes,
+            CLAIM: self.payouts.claims,
+            REFUND_RUN_END: EndRuns(self.units, self.payouts.clock),
         }
