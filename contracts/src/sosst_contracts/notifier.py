@@ -191,6 +191,12 @@ class DeliverySucceeded(_Delivery):
     """The next station took it: the recipient's mail server, or the endpoint."""
 
     name: ClassVar = "delivery-succeeded"
+    version: ClassVar = "1.1"
+
+    merged_into: Identifier | None = Field(
+        default=None,
+        description="Notification in whose mail this one went; absent where it had its own.",
+    )
 
 
 class DeliverySuppressed(_Delivery):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -72,6 +73,7 @@ class Notifier:
     chunks_page: int = CHUNKS_PAGE
     # Set by who tries the channel e-mail; without it no work for it is offered.
     emails: SendEmails | None = None
+    mail_window: timedelta = timedelta(0)
 
     @property
     def cut(self) -> CutCauses:
@@ -158,7 +160,7 @@ class Notifier:
             render=told.records_of,
             partitions=self.partitions,
             clock=self.clock,
-            follow=begin_emails if self.emails else None,
+            follow=partial(begin_emails, window=self.mail_window) if self.emails else None,
         )
 
 
@@ -239,8 +241,7 @@ def update(
         update_id=update_id,
         pledges_sequence=as_of,
         audience_count=count,
-        published_at=NOW,
-        **changes,
+        **{"published_at": NOW, **changes},
     )
     return Draft(event, NOW).seal(sequence)
 

@@ -119,6 +119,12 @@ class MemoryChunks:
     async def load(self, chunk_ids: Collection[str]) -> dict[str, Chunk]:
         return {one: self._chunks[one] for one in chunk_ids if one in self._chunks}
 
+    async def holding(
+        self, chunk_ids: Collection[str], people: Collection[str]
+    ) -> dict[str, Chunk]:
+        found = await self.load(chunk_ids)
+        return {one: c for one, c in found.items() if set(c.recipients) & set(people)}
+
     async def done(self, chunk_ids: Collection[str], at: datetime) -> None:
         for one in chunk_ids:
             if self._chunks[one].state is ChunkState.PENDING:

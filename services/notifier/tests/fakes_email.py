@@ -36,6 +36,17 @@ class MemoryDeliveries:
     async def by_key(self, key: str) -> Delivery | None:
         return next((one for one in self._deliveries.values() if one.key == key), None)
 
+    async def open_beside(self, delivery: Delivery, most: int) -> list[str]:
+        found = [
+            one.chunk_id
+            for one in self._deliveries.values()
+            if (one.channel, one.campaign_id) == (delivery.channel, delivery.campaign_id)
+            and one.merged_as == delivery.merged_as
+            and one.cause != delivery.cause
+            and one.left
+        ]
+        return sorted(found)[:most]
+
     async def add_new(self, deliveries: Sequence[Delivery]) -> None:
         for one in deliveries:
             if (one.channel, one.chunk_id) not in self._shed:

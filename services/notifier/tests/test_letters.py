@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from markupsafe import escape
 
 from notifier.adapters.letters import LetterWriter, words
 from notifier.adapters.letters.samples import SAMPLES, roles_told
@@ -58,6 +59,30 @@ class Tags(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.names.add(tag)
         self.attributes += attrs
+
+
+@pytest.mark.parametrize("reader", [ANNA, BEN], ids=["fr", "en"])
+def test_a_burst_is_one_letter_with_each_under_its_title(reader: Reader) -> None:
+    """One greeting, one foot, one subject that is no notice's; what strangers wrote is escaped."""
+    evil = {"texts": [{"language": "en", "title": EVIL, "excerpt": EVIL}], "url": "/u/5"}
+    kinds = (CauseKind.SURVEY_OPENED, CauseKind.DELIVERY_CHANGED, CauseKind.UPDATE_PUBLISHED)
+    one = letter(CauseKind.UPDATE_PUBLISHED, reader, campaign="A & B")
+    said = [SAMPLES[kinds[0]][0], SAMPLES[kinds[1]][0], evil]
+    others = tuple(
+        replace(one.told, kind=kind, content=content)
+        for kind, content in zip(kinds, said, strict=True)
+    )
+    merged = mail_of(replace(one, others=others))
+    html, text = part(merged, "html"), part(merged, "plain")
+    assert str(merged["Subject"]).startswith("A & B") and "4 messages" in str(merged["Subject"])
+    for told in (one.told, *others[:2]):
+        alone = str(mail_of(replace(one, told=told))["Subject"])
+        assert f"* {alone}" in text and str(escape(alone)) in html
+    assert html.count("<h2") == 4 and html.count("<h1") == 1
+    assert html.count("unsubscribe?") == 1 and text.count("unsubscribe?") == 1
+    tags = Tags(html)
+    assert not tags.names & {"script", "img", "iframe"} and "Bcc" not in merged
+    assert "&amp;amp;" not in html and "&amp;" not in text
 
 
 @pytest.mark.parametrize("reader", [ANNA, BEN], ids=["fr", "en"])

@@ -18,6 +18,9 @@ READERS = {
     "en": Reader("backer-2", "robin@example.org", "Robin", "en", "Europe/London"),
 }
 
+# What one mail holds where these come in a burst.
+MERGED = (CauseKind.UPDATE_PUBLISHED, CauseKind.SURVEY_OPENED, CauseKind.DELIVERY_CHANGED)
+
 
 def describe_templates(parser: ArgumentParser) -> None:
     parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="where to")
@@ -44,12 +47,27 @@ def perform_templates(
                 path = folder / f"{kind.value}-{number}.{role.value}.{language}"
                 _write(path, told, role, language, letters, now)
                 written += 1
+    for language in READERS:
+        first, *others = [_told(kind, samples, now) for kind in MERGED]
+        path = folder / f"merged.{ToldAs.BACKER.value}.{language}"
+        _write(path, first, ToldAs.BACKER, language, letters, now, tuple(others))
+        written += 1
     print(f"{written} letters in {folder}")
     return 0
 
 
+def _told(kind: CauseKind, samples: Samples, now: datetime) -> Told:
+    return Told(kind, CAMPAIGN, CAMPAIGN, now, samples.get(kind, ({},))[0])
+
+
 def _write(
-    path: Path, told: Told, role: ToldAs, language: str, letters: Letters, now: datetime
+    path: Path,
+    told: Told,
+    role: ToldAs,
+    language: str,
+    letters: Letters,
+    now: datetime,
+    others: tuple[Told, ...] = (),
 ) -> None:
     reader = READERS[language]
     letter = Letter(
@@ -61,6 +79,7 @@ def _write(
         written_at=now,
         may_be_muted=rules_of(told).mutable,
         role=role,
+        others=others,
     )
     content = letters.write(letter).content
     mail = message_from_bytes(content, policy=default)

@@ -44,6 +44,11 @@ DELIVERIES = Counter(
     "be repeated. More than 5 % failed or later: look at the channel's server and what it refuses.",
     ["channel", "outcome"],
 )
+MERGED = Counter(
+    "sosst_notifier_mails_merged_total",
+    "Notices that reached their reader inside the mail of another one. Most of all deliveries: "
+    "somebody publishes in many small pieces.",
+)
 POSSIBLY_REPEATED = Counter(
     "sosst_notifier_possibly_repeated_total",
     "Mails sent again, with the same Message-ID, because a crash or a lost connection left open "

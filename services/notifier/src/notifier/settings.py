@@ -47,6 +47,13 @@ class NotifierSettings(ServiceSettings):
     mail_retry_seconds: float = Field(
         300.0, gt=0, description="First pause before a mail is tried again; later ones are longer."
     )
+    mail_window_seconds: float = Field(
+        300.0,
+        ge=0,
+        le=3_600,
+        description="So long news wait for others of their project, to reach a reader in one mail; "
+        "what cannot be muted, or is waited for, never does. 0: a mail for each.",
+    )
     mail_from: str = Field(
         "",
         pattern=r"^$|^[^\s@<>]+@[A-Za-z0-9.-]+$",

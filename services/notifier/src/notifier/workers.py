@@ -1,6 +1,7 @@
 """The claimed work of notifier: who performs each kind, how many at the same time."""
 
 from datetime import timedelta
+from functools import partial
 
 from notifier.adapters.mail_outcomes import PublishedMailOutcomes
 from notifier.adapters.sent_facts import PublishedSentFacts
@@ -61,6 +62,7 @@ def _publish(
 ) -> None:
     """Add the loop that tells people of one kind of chunk, with a producer of its own."""
     publisher = KafkaPublisher(runtime.connection, compression="gzip")
+    window = timedelta(seconds=settings.mail_window_seconds)
     runtime.on_close(publisher.close)
     chunks = PublishChunks(
         kind=kind,
@@ -72,7 +74,7 @@ def _publish(
         render=told.records_of,
         partitions=settings.notifications_partitions,
         clock=runtime.clock,
-        follow=begin_emails if settings.sends_mail else None,
+        follow=partial(begin_emails, window=window) if settings.sends_mail else None,
         poll_seconds=runtime.work_poll_seconds,
     )
     runtime.when_offered(chunks.nudge)
@@ -101,6 +103,7 @@ def _write_mail(runtime: Runtime[NotifierUnit], settings: NotifierSettings) -> N
         clock=runtime.clock,
         slice_most=max(1, min(MAILS_AT_ONCE_MOST, int(pace.gathered_most))),
         first_pause=timedelta(seconds=settings.mail_retry_seconds),
+        merges=settings.mail_window_seconds > 0,
         paused=lambda: runtime.switches.on(PAUSE_EMAIL),
     )
     lane = dispatcher.lane(urgent_before=USUAL)

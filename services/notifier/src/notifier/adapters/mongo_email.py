@@ -7,7 +7,7 @@ from pymongo import ReplaceOne, UpdateOne
 
 from notifier.adapters.documents import Document
 from notifier.domain.cause import Totals
-from notifier.domain.delivery import Channel, Delivery, DeliveryState, Standing
+from notifier.domain.delivery import Channel, Delivery, DeliveryState, Place, Standing
 from notifier.domain.suppression import Suppression, SuppressionReason
 from notifier.ports.email import Unsubscription
 from servicekit.mongo import Database, Session, sorted_errors
@@ -60,6 +60,13 @@ class MongoDeliveries:
             row = await self._deliveries.find_one(query, session=self._session)
         return delivery_from(row) if row else None
 
+    async def open_beside(self, delivery: Delivery, most: int) -> list[str]:
+        with sorted_errors():
+            cursor = self._deliveries.find(
+                beside_query(delivery), {"chunk_id": 1}, session=self._session
+            )
+            return [row["chunk_id"] for row in await cursor.limit(most).to_list(None)]
+
     async def add_new(self, deliveries: Sequence[Delivery]) -> None:
         wanted = {_id(one.channel, one.chunk_id): one for one in deliveries}
         if not wanted:
@@ -99,6 +106,17 @@ class MongoDeliveries:
             )
 
 
+def beside_query(delivery: Delivery) -> Document:
+    """Return how others are found that are open and may be merged with this one."""
+    return {
+        "campaign_id": delivery.campaign_id,
+        "merged_as": delivery.merged_as,
+        "channel": delivery.channel.value,
+        "cause": {"$ne": delivery.cause},
+        "left": {"$gt": 0},
+    }
+
+
 _OUTCOMES = ("delivered", "pending", "suppressed", "failed")
 
 
@@ -127,6 +145,7 @@ def _document(delivery: Delivery) -> Document:
         "cause": delivery.cause,
         "campaign_id": delivery.campaign_id,
         "priority": delivery.priority,
+        **({"merged_as": delivery.merged_as} if delivery.merged_as else {}),
         "size": len(delivery.standings),
         "standings": {
             str(place): _standing(standing)
@@ -139,12 +158,19 @@ def _document(delivery: Delivery) -> Document:
 
 def _standing(standing: Standing) -> Document:
     """Return the state, and of the rest only what there is."""
-    rest = {"reason": standing.reason, "due": standing.due, "attempts": standing.attempts}
+    rest = {
+        "reason": standing.reason,
+        "due": standing.due,
+        "attempts": standing.attempts,
+        "carries": [[one.chunk_id, one.place] for one in standing.carries],
+        "inside": standing.inside,
+    }
     return {"state": standing.state.value} | {name: one for name, one in rest.items() if one}
 
 
 def _standing_from(row: Document) -> Standing:
-    return Standing(**row | {"state": DeliveryState(row["state"])})
+    carries = tuple(Place(*one) for one in row.get("carries", ()))
+    return Standing(**row | {"state": DeliveryState(row["state"]), "carries": carries})
 
 
 def _sums(delivery: Delivery) -> Document:
@@ -162,6 +188,8 @@ def delivery_from(row: Document) -> Delivery:
         campaign_id=row["campaign_id"],
         priority=row["priority"],
         standings=tuple(known.get(place, Standing()) for place in range(row["size"])),
+        # Of a release before this one, and of what goes alone, there is none.
+        merged_as=row.get("merged_as", ""),
     )
 
 

@@ -159,6 +159,14 @@ class MongoChunks:
             cursor = self._chunks.find({"_id": {"$in": list(chunk_ids)}}, session=self._session)
             return {row["_id"]: chunk_from(row) for row in await cursor.to_list(None)}
 
+    async def holding(
+        self, chunk_ids: Collection[str], people: Collection[str]
+    ) -> dict[str, Chunk]:
+        query = {"_id": {"$in": list(chunk_ids)}, "recipients": {"$in": list(people)}}
+        with sorted_errors():
+            cursor = self._chunks.find(query, session=self._session)
+            return {row["_id"]: chunk_from(row) for row in await cursor.to_list(None)}
+
     async def done(self, chunk_ids: Collection[str], at: datetime) -> None:
         with sorted_errors():
             await self._chunks.update_many(

@@ -8,7 +8,7 @@ from servicekit.schema import CollectionSchema, Index, Schema
 BESIDE_BACKERS: Document = {"role": {"$gt": ToldAs.BACKER.value}}
 
 SCHEMA = Schema(
-    version=15,
+    version=16,
     collections=(
         # The planner streams this index alone: everything it needs is in it.
         CollectionSchema(
@@ -57,6 +57,17 @@ SCHEMA = Schema(
             (
                 Index([("key", 1)], unique=True),
                 Index([("cause", 1), ("channel", 1)]),
+                # What else waits of a project: nothing but this is read of it where nothing does.
+                Index(
+                    [
+                        ("campaign_id", 1),
+                        ("merged_as", 1),
+                        ("channel", 1),
+                        ("cause", 1),
+                        ("chunk_id", 1),
+                    ],
+                    partial={"left": {"$gt": 0}, "merged_as": {"$exists": True}},
+                ),
                 # Only what is not at its end is measured.
                 Index([("channel", 1), ("priority", 1), ("left", 1)], partial={"left": {"$gt": 0}}),
             ),

@@ -69,21 +69,47 @@ OPEN = frozenset({DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.LA
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """One recipient of one chunk."""
+
+    chunk_id: str
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """Where one recipient stands; `due` is when `later` is, `attempts` counts answers of `later`.
 
-    `reason` is a word of ours, never what a server wrote.
+    `reason` is a word of ours, never what a server wrote. `carries` are the same person's other
+    notices that go in this one's mail: fixed before it leaves, and kept for what comes back of it.
+    `inside` is the notification in whose mail this one goes; the outcome of that mail is its own.
     """
 
     state: DeliveryState = DeliveryState.PENDING
     reason: str = ""
     due: datetime | None = None
     attempts: int = 0
+    carries: tuple[Place, ...] = ()
+    inside: str = ""
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a mail of its own was being sent when this was saved."""
+        return self.state is DeliveryState.SENDING and not self.inside
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether its first mail, or its next try, may go now."""
+        if self.state is DeliveryState.LATER:
+            return self.due is None or self.due <= now
+        return self.state is DeliveryState.PENDING
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One chunk by one channel; standings in the order of the chunk's recipients."""
+    """One chunk by one channel; standings in the order of the chunk's recipients.
+
+    `merged_as` is the role in which its people are told, empty where each notice goes alone.
+    """
 
     chunk_id: str
     channel: Channel
@@ -91,6 +117,7 @@ class Delivery:
     campaign_id: str
     priority: int
     standings: tuple[Standing, ...]
+    merged_as: str = ""
 
     @property
     def key(self) -> str:
@@ -110,15 +137,14 @@ class Delivery:
 
     @property
     def has_more(self) -> bool:
-        """Whether somebody can be sent to at once."""
-        now = (DeliveryState.PENDING, DeliveryState.SENDING)
-        return any(standing.state in now for standing in self.standings)
+        """Whether somebody can be sent to at once; who is inside another mail waits for that."""
+        return any(one.state is DeliveryState.PENDING or one.is_begun for one in self.standings)
 
     def ready(self, now: datetime, most: int) -> list[int]:
         """Return the places of those who can be sent to now; whoever a crash left goes first."""
         places = range(len(self.standings))
-        begun = [p for p in places if self.standings[p].state is DeliveryState.SENDING]
-        others = [p for p in places if _is_due(self.standings[p], now)]
+        begun = [p for p in places if self.standings[p].is_begun]
+        others = [p for p in places if self.standings[p].is_due(now)]
         return [*begun, *others][:most]
 
     def moved(self, standings: Mapping[int, Standing]) -> "Delivery":
@@ -152,10 +178,17 @@ def totals_of(counts: Mapping[DeliveryState, int]) -> Totals:
 
 
 def begin(
-    chunk_id: str, channel: Channel, cause: str, campaign_id: str, priority: int, size: int
+    chunk_id: str,
+    channel: Channel,
+    cause: str,
+    campaign_id: str,
+    priority: int,
+    size: int,
+    merged_as: str = "",
 ) -> Delivery:
     """Return the delivery of a chunk of which nobody was sent to."""
-    return Delivery(chunk_id, channel, cause, campaign_id, priority, (Standing(),) * size)
+    nobody = (Standing(),) * size
+    return Delivery(chunk_id, channel, cause, campaign_id, priority, nobody, merged_as)
 
 
 def tried_again(before: Standing, reason: str, now: datetime, first_pause: timedelta) -> Standing:
@@ -165,9 +198,3 @@ def tried_again(before: Standing, reason: str, now: datetime, first_pause: timed
         return Standing(DeliveryState.FAILED, reason, attempts=attempts)
     pause = min(first_pause * 3 ** (attempts - 1), TRY_AGAIN_MOST)
     return Standing(DeliveryState.LATER, reason, now + pause, attempts)
-
-
-def _is_due(standing: Standing, now: datetime) -> bool:
-    if standing.state is DeliveryState.LATER:
-        return standing.due is None or standing.due <= now
-    return standing.state is DeliveryState.PENDING

@@ -163,6 +163,14 @@ def may_be_muted(told: Told, role: ToldAs) -> bool:
     return follows or rules_of(told).mutable
 
 
+def may_be_merged(told: Told, role: ToldAs) -> bool:
+    """Whether it may wait a little, to be read in one mail with what else comes of its project.
+
+    What cannot be muted goes at once and alone, and so does what somebody waits for an answer to.
+    """
+    return may_be_muted(told, role) and rules_of(told).digestible
+
+
 # Of these a backer may want to read, answer or claim something; news are what people forward.
 _ASKS_OR_TELLS_OF_OWN = frozenset(
     {

@@ -11,6 +11,8 @@ from notifier.domain.unreached import OTHERWISE, Unreached
 
 INBOX = "inbox"
 REASON_GONE = "reason-gone"
+# In front of the notification in whose mail this one went.
+MERGED = "merged-into"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,9 @@ def outcomes_of(
         yield Outcome(*known, INBOX, *_in_the_inbox(chunk, person_id))
         for channel, delivery in deliveries.items():
             standing = delivery.standings[place]
-            yield Outcome(*known, channel.value, standing.state.value, standing.reason)
+            merged = f"{MERGED} {standing.inside}" if standing.inside else ""
+            reason = standing.reason or merged
+            yield Outcome(*known, channel.value, standing.state.value, reason)
         if (left := unreached.get(person_id)) is not None:
             reason = left.ended.how.value if left.ended else left.reason
             yield Outcome(*known, OTHERWISE, left.outcome.value, reason)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from notifier.domain.bounce import BounceClass
-from notifier.domain.delivery import DeliveryState, Standing
+from notifier.domain.delivery import Channel, Delivery, DeliveryState, Place, Standing
 from notifier.domain.person import Person
 from notifier.domain.suppression import (
     SuppressionReason,
@@ -62,12 +62,29 @@ async def _failed(unit: NotifierUnit, report: MailReport, now: datetime) -> bool
         return False
     about_content = report.bounce is BounceClass.CONTENT
     reason = "content-refused" if about_content else "address-refused"
-    failed = Standing(DeliveryState.FAILED, reason)
+    await _fail(unit, delivery, place, reason, now)
+    for inside in delivery.standings[place].carries:
+        await _fail_inside(unit, inside, reason, now)
+    return True
+
+
+async def _fail_inside(unit: NotifierUnit, inside: Place, reason: str, now: datetime) -> None:
+    """What went in that mail did not come either; who is forgotten by now has no outcome."""
+    found = await unit.deliveries.load(Channel.EMAIL, [inside.chunk_id])
+    delivery = found.get(inside.chunk_id)
+    if delivery is not None and delivery.standings[inside.place].state in SENT:
+        await _fail(unit, delivery, inside.place, reason, now)
+
+
+async def _fail(
+    unit: NotifierUnit, delivery: Delivery, place: int, reason: str, now: datetime
+) -> None:
+    inside = delivery.standings[place].inside
+    failed = Standing(DeliveryState.FAILED, reason, inside=inside)
     await unit.deliveries.save(delivery.moved({place: failed}), [place])
     chunk = (await unit.chunks.load([delivery.chunk_id])).get(delivery.chunk_id)
     if chunk is not None:
         await note_unreached(unit, chunk, {place: failed}, now)
-    return True
 
 
 async def _written_to(unit: NotifierUnit, path: ReturnPath) -> Person | None:

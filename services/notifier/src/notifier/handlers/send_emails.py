@@ -7,9 +7,11 @@ same Message-IDs and counted as possibly repeated.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import chain
 
 import structlog
 
@@ -24,15 +26,21 @@ from notifier.domain.delivery import (
     delivery_key,
     tried_again,
 )
-from notifier.domain.hidden_update import HIDDEN, update_told_of
 from notifier.domain.kind import may_be_muted
 from notifier.domain.notification import NotificationIds
 from notifier.domain.person import Person
-from notifier.domain.routing import Later, Preferences, Suppress, decide
-from notifier.domain.suppression import Suppression, address_digest, after_bounce
-from notifier.handlers.titles import title_of
+from notifier.domain.suppression import address_digest, after_bounce
+from notifier.handlers.bursts import Companion, Companions, read_companions, released, sort_out
+from notifier.handlers.email_work import email_work_id
+from notifier.handlers.recipients import (
+    UNKNOWN,
+    Recipients,
+    may_have_been_sent,
+    not_written_to,
+    read_recipients,
+)
 from notifier.handlers.unreached import note_unreached
-from notifier.metrics import BOUNCES, DELIVERIES, POSSIBLY_REPEATED, TOLD_DELAY
+from notifier.metrics import BOUNCES, DELIVERIES, MERGED, POSSIBLY_REPEATED, TOLD_DELAY
 from notifier.ports.email import (
     Answer,
     Answered,
@@ -56,7 +64,6 @@ log = structlog.get_logger()
 
 # While the server takes nothing from us, somebody asks so often whether it does again.
 AWAY = timedelta(seconds=5)
-UNKNOWN = "unknown"
 ADDRESS_MARK_LETTERS = 8
 
 
@@ -68,36 +75,56 @@ class MailPace:
     pause: Callable[[float], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Recipients:
-    """Those of a chunk who are to be written to, and what is known before anything is."""
-
-    chunk: Chunk
-    delivery: Delivery
-    places: list[int]
-    mailed: Collection[int]
-    people: Mapping[str, Person]
-    suppressions: Mapping[str, Suppression]
-    unsubscribed: Collection[str]
-    preferences: Mapping[str, Preferences]
-    campaign: str
-    hidden: bool = False
+Outcomes = dict[str, dict[int, Standing]]
 
 
 @dataclass(slots=True)
 class _Slice:
-    """What is sent, and who is not sent to."""
+    """What is sent, what else goes in each mail, and who is not sent to.
+
+    `outcomes` are how people came to stand, by chunk and place, and are told once they are saved.
+    """
 
     read: Recipients
     mails: dict[int, Mail] = field(default_factory=dict)
+    inside: dict[int, Sequence[Companion]] = field(default_factory=dict)
     settled: dict[int, Standing] = field(default_factory=dict)
+    aside: list[tuple[Companion, Standing]] = field(default_factory=list)
+    outcomes: Outcomes = field(default_factory=dict)
 
     def before(self, place: int) -> Standing:
-        return self.read.delivery.standings[place]
+        return self.read.before(place)
 
     def digest(self, place: int) -> str:
         person = self.read.people[self.read.chunk.recipients[place]]
         return address_digest(person.address or "")
+
+    def chunks(self) -> dict[str, Chunk]:
+        """Return the chunks in which somebody is moved, its own first."""
+        companions = [*chain(*self.inside.values()), *(one for one, _ in self.aside)]
+        own = {self.read.chunk.chunk_id: self.read.chunk}
+        return own | {one.at.chunk_id: one.read.chunk for one in companions}
+
+    def drop_moved(self, fresh: Mapping[str, Delivery]) -> None:
+        """Leave alone whoever another process, or a report, has moved since they were read.
+
+        A mail that was written with somebody's notice in it waits for its next turn then.
+        """
+        own = fresh[self.read.chunk.chunk_id].standings
+        moved = {p for p in [*self.mails, *self.settled] if own[p] != self.before(p)}
+        moved |= {
+            p for p, inside in self.inside.items() if any(_moved(one, fresh) for one in inside)
+        }
+        for place in moved:
+            self.mails.pop(place, None)
+            self.inside.pop(place, None)
+            self.settled.pop(place, None)
+        self.aside = [(one, after) for one, after in self.aside if not _moved(one, fresh)]
+
+
+def _moved(companion: Companion, fresh: Mapping[str, Delivery]) -> bool:
+    at = companion.at
+    return at.chunk_id not in fresh or fresh[at.chunk_id].standings[at.place] != companion.before
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +140,8 @@ class SendEmails:
     clock: Clock
     slice_most: int
     first_pause: timedelta
+    # Whether what waits for the same person of the same project goes in one mail.
+    merges: bool = False
     # The operators' switch that holds now, if any: mails wait under it and keep their turn.
     paused: Callable[[], Switch | None] = lambda: None
 
@@ -122,40 +151,71 @@ class SendEmails:
             await self.units.run(lambda unit: unit.plumbing.work.postpone(claim, due))
             return
         chunk_id = str(claim.item.payload["chunk_id"])
-        read = await self.units.run(lambda unit: self._read(unit, chunk_id))
-        sliced = await self._written(read)
+        read, companions = await self.units.run(lambda unit: self._read(unit, chunk_id))
+        sliced = await self._written(read, companions)
         await self.units.run(lambda unit: self._mark(unit, claim, sliced))
         if not sliced.mails:
-            await self._tell(sliced, sliced.settled, {})
+            await self._tell(sliced, {})
             return
         answers = await self._send(sliced)
-        ended = await self.units.run(lambda unit: self._end(unit, claim, sliced, answers))
-        await self._tell(sliced, sliced.settled | ended, answers)
+        await self.units.run(lambda unit: self._end(unit, claim, sliced, answers))
+        await self._tell(sliced, answers)
 
-    async def _read(self, unit: NotifierUnit, chunk_id: str) -> Recipients:
+    async def _read(self, unit: NotifierUnit, chunk_id: str) -> tuple[Recipients, Companions]:
         chunk = (await unit.chunks.load([chunk_id]))[chunk_id]
         delivery = (await unit.deliveries.load(Channel.EMAIL, [chunk_id]))[chunk_id]
-        return await read_recipients(unit, chunk, delivery, self.clock.now(), self.slice_most)
+        now = self.clock.now()
+        read = await read_recipients(unit, chunk, delivery, now, self.slice_most)
+        return read, await read_companions(unit, read, now, also_new=self.merges)
 
-    async def _written(self, read: Recipients) -> _Slice:
+    async def _written(self, read: Recipients, companions: Companions) -> _Slice:
         """Write a letter to everybody who may be written to."""
         ids = NotificationIds(read.chunk.told.cause, read.chunk.told.caused_at)
         sliced, now = _Slice(read), self.clock.now()
         for place in read.places:
+            inside = companions.get(place, ())
+            if read.before(place).carries:
+                inside, gone = sort_out(inside, now)
+                sliced.aside += gone
             settled = not_written_to(read, place, now)
+            if settled is None:
+                person = read.people[read.chunk.recipients[place]]
+                letter = self._letter(read, place, person, ids, now)
+                settled, inside = self._write_all(sliced, place, letter, inside, now)
             if settled is not None:
                 sliced.settled[place] = settled
-                continue
-            person = read.people[read.chunk.recipients[place]]
-            letter = self._letter(read, place, person, ids, now)
-            written = self._write(letter, sliced.before(place), now)
-            if isinstance(written, Mail):
-                sliced.mails[place] = written
-            else:
-                sliced.settled[place] = written
+                if read.before(place).carries and settled.state not in OPEN:
+                    sliced.aside += released(inside, now)
             # A slice of letters takes as long as a batch; who else waits has a turn between two.
             await asyncio.sleep(0)
         return sliced
+
+    def _write_all(
+        self,
+        sliced: _Slice,
+        place: int,
+        letter: Letter,
+        inside: Sequence[Companion],
+        now: datetime,
+    ) -> tuple[Standing | None, Sequence[Companion]]:
+        """Keep the mail of a letter with what else goes in it; return why there is none, if so.
+
+        What makes it too large, or cannot be written, goes in another mail: half of it is left out
+        until the rest can be sent. A set that may have been sent before stays as it is.
+        """
+        before = sliced.before(place)
+        while True:
+            others = tuple(one.read.chunk.told for one in inside)
+            written = self._write(replace(letter, others=others), before, now)
+            if isinstance(written, Mail):
+                sliced.mails[place] = written
+                if inside:
+                    sliced.inside[place] = inside
+                return None, inside
+            if before.carries or not inside:
+                kept = before.carries if written.state in OPEN else ()
+                return replace(written, carries=kept), inside
+            inside = inside[: len(inside) // 2]
 
     def _write(self, letter: Letter, before: Standing, now: datetime) -> Mail | Standing:
         """Return the mail, or why there is none.
@@ -193,17 +253,29 @@ class SendEmails:
         )
 
     async def _mark(self, unit: NotifierUnit, claim: Claim, sliced: _Slice) -> None:
-        """Save who is not sent to, and who is being sent to from now on."""
+        """Save who is not sent to, and who is being sent to from now on, in whose mail."""
         await unit.plumbing.work.confirm([claim])
-        delivery = await _fresh(unit, sliced.read)
-        sending = {
-            place: Standing(DeliveryState.SENDING, attempts=sliced.before(place).attempts)
-            for place in sliced.mails
-        }
-        delivery = await _moved(unit, delivery, sliced.settled | sending)
-        await note_unreached(unit, sliced.read.chunk, sliced.settled, self.clock.now())
+        fresh = await _fresh(unit, sliced)
+        sliced.drop_moved(fresh)
+        sending: Outcomes = defaultdict(dict)
+        for place in sliced.mails:
+            inside = sliced.inside.get(place, ())
+            sending[sliced.read.chunk.chunk_id][place] = Standing(
+                DeliveryState.SENDING,
+                attempts=sliced.before(place).attempts,
+                carries=tuple(one.at for one in inside),
+            )
+            for one in inside:
+                sending[one.at.chunk_id][one.place] = Standing(
+                    DeliveryState.SENDING,
+                    attempts=one.before.attempts,
+                    inside=sliced.read.notification_id(place),
+                )
+        sliced.outcomes = _settled(sliced)
+        now = self.clock.now()
+        delivery = await _save(unit, sliced, fresh, [sending, sliced.outcomes], now, now)
         if not sliced.mails:
-            await self._let_go(unit, claim, delivery, None)
+            await self._let_go(unit, claim, delivery, now)
 
     async def _send(self, sliced: _Slice) -> dict[int, Answer]:
         async def one(place: int, mail: Mail) -> Answer:
@@ -219,23 +291,44 @@ class SendEmails:
 
     async def _end(
         self, unit: NotifierUnit, claim: Claim, sliced: _Slice, answers: Mapping[int, Answer]
-    ) -> dict[int, Standing]:
+    ) -> None:
         """Save what became of each, and whose address is not written to any more."""
         now = self.clock.now()
         await unit.plumbing.work.confirm([claim])
-        delivery = await _fresh(unit, sliced.read)
-        ended = {
-            place: self._outcome(sliced.before(place), answer, now)
-            for place, answer in answers.items()
+        fresh = await _fresh(unit, sliced)
+        own = sliced.read.chunk.chunk_id
+        ended: Outcomes = defaultdict(dict)
+        for place, answer in answers.items():
             # A bounce may have come back before the server's own answer was saved.
-            if delivery.standings[place].state is DeliveryState.SENDING
-        }
-        delivery = await _moved(unit, delivery, ended)
-        await note_unreached(unit, sliced.read.chunk, ended, now)
-        await _suppress(unit, sliced, answers, ended, now)
+            if fresh[own].standings[place].state is DeliveryState.SENDING:
+                ended[own][place], others = self._outcomes(sliced, place, answer, now)
+                for one, standing in others:
+                    ended[one.at.chunk_id][one.place] = standing
         away = any(answer.answered is Answered.AWAY for answer in answers.values())
-        await self._let_go(unit, claim, delivery, now + AWAY if away else None)
-        return ended
+        not_before = now + AWAY if away else now
+        delivery = await _save(unit, sliced, fresh, [ended], now, not_before)
+        await _suppress(unit, sliced, answers, ended[own], now)
+        await self._let_go(unit, claim, delivery, not_before)
+        sliced.outcomes = _together(_settled(sliced), ended)
+
+    def _outcomes(
+        self, sliced: _Slice, place: int, answer: Answer, now: datetime
+    ) -> tuple[Standing, list[tuple[Companion, Standing]]]:
+        """Return what became of a mail, and of each notice in it that does not wait on with it.
+
+        Where it is certain that nothing was sent they part, and may find together again. Else they
+        stay together until the end, which is the same for all.
+        """
+        before, inside = sliced.before(place), sliced.inside.get(place, ())
+        own = self._outcome(before, answer, now)
+        certain = answer.answered in (Answered.LATER, Answered.AWAY)
+        if certain and not may_have_been_sent(before):
+            return own, [(one, self._outcome(one.before, answer, now)) for one in inside]
+        carries = tuple(one.at for one in inside)
+        if own.state in OPEN:
+            return replace(own, carries=carries), []
+        shared = replace(own, inside=sliced.read.notification_id(place))
+        return replace(own, carries=carries), [(one, shared) for one in inside]
 
     def _outcome(self, before: Standing, answer: Answer, now: datetime) -> Standing:
         match answer.answered:
@@ -247,7 +340,7 @@ class SendEmails:
                 reason = "content-refused" if about_content else "address-refused"
                 return Standing(DeliveryState.FAILED, reason)
             case Answered.AWAY:
-                if _may_have_been_sent(before):
+                if may_have_been_sent(before):
                     return Standing(DeliveryState.LATER, UNKNOWN, now + AWAY, before.attempts)
                 return before
             case Answered.UNKNOWN:
@@ -256,115 +349,41 @@ class SendEmails:
                 return _given_up(tried_again(before, "later", now, self.first_pause))
 
     async def _let_go(
-        self, unit: NotifierUnit, claim: Claim, delivery: Delivery, not_before: datetime | None
+        self, unit: NotifierUnit, claim: Claim, delivery: Delivery, not_before: datetime
     ) -> None:
         """Give the work back for its next slice, or end it when everybody has an outcome."""
         if not delivery.left:
             await unit.plumbing.work.finish([claim])
             return
         now = self.clock.now()
-        due = now if delivery.has_more else (delivery.next_due or now)
-        await unit.plumbing.work.postpone(claim, max(due, not_before or due))
+        # Whoever else is left is inside another mail, and comes to an end with that.
+        due = now if delivery.has_more else (delivery.next_due or now + self.first_pause)
+        await unit.plumbing.work.postpone(claim, max(due, not_before))
 
-    async def _tell(
-        self, sliced: _Slice, outcomes: Mapping[int, Standing], answers: Mapping[int, Answer]
-    ) -> None:
-        self._observe(sliced, outcomes, answers)
-        await self.outcomes.tell(sliced.read.chunk, outcomes, self.clock.now())
-
-    def _observe(
-        self, sliced: _Slice, outcomes: Mapping[int, Standing], answers: Mapping[int, Answer]
-    ) -> None:
+    async def _tell(self, sliced: _Slice, answers: Mapping[int, Answer]) -> None:
         for place in sliced.mails:
-            if _may_have_been_sent(sliced.before(place)):
+            if may_have_been_sent(sliced.before(place)):
                 POSSIBLY_REPEATED.inc()
+        own = sliced.outcomes.get(sliced.read.chunk.chunk_id, {})
         for place, answer in answers.items():
-            if place in outcomes and (what := _bounce(outcomes[place], answer)) is not None:
+            if place in own and (what := _bounce(own[place], answer)) is not None:
                 BOUNCES.labels(what).inc()
-        delay = (self.clock.now() - sliced.read.chunk.told.caused_at).total_seconds()
-        for standing in outcomes.values():
+        for chunk_id, chunk in sliced.chunks().items():
+            standings = sliced.outcomes.get(chunk_id, {})
+            self._observe(chunk, standings)
+            await self.outcomes.tell(chunk, standings, self.clock.now())
+
+    def _observe(self, chunk: Chunk, standings: Mapping[int, Standing]) -> None:
+        delay = (self.clock.now() - chunk.told.caused_at).total_seconds()
+        for standing in standings.values():
             if standing.state in OPEN:
                 DELIVERIES.labels(Channel.EMAIL, DeliveryState.LATER).inc()
                 continue
             DELIVERIES.labels(Channel.EMAIL, standing.state).inc()
             if standing.state is DeliveryState.DELIVERED:
                 TOLD_DELAY.labels(Channel.EMAIL).observe(max(0.0, delay))
-
-
-async def read_recipients(
-    unit: NotifierUnit, chunk: Chunk, delivery: Delivery, now: datetime, most: int
-) -> Recipients:
-    """Read what is known of those of a chunk who are to be written to now."""
-    told, places = chunk.told, delivery.ready(now, most)
-    people = await unit.people.load({chunk.recipients[place] for place in places})
-    digests = {address_digest(one.address) for one in people.values() if one.address}
-    title = await title_of(unit, told.campaign_id)
-    notifications = NotificationIds(told.cause, told.caused_at)
-    ids = {notifications.of(chunk.recipients[place]): place for place in places}
-    mailed = {ids[one] for one in await unit.mailed.among(ids)}
-    unsubscribed: set[str] = set()
-    preferences: dict[str, Preferences] = {}
-    if may_be_muted(told, chunk.role):
-        unsubscribed = await unit.unsubscriptions.of(told.campaign_id, people)
-        preferences = await unit.preferences.load(people)
-    update = update_told_of(told, chunk.role)
-    return Recipients(
-        chunk=chunk,
-        delivery=delivery,
-        places=places,
-        mailed=mailed,
-        people=people,
-        suppressions=await unit.suppressions.load(digests),
-        unsubscribed=unsubscribed,
-        preferences=preferences,
-        campaign=title,
-        hidden=update is not None and bool(await unit.hidden_updates.among([update])),
-    )
-
-
-def not_written_to(read: Recipients, place: int, now: datetime) -> Standing | None:
-    """Return how somebody stands who is not written to, or not now; None for who is."""
-    person = read.people.get(read.chunk.recipients[place])
-    reason = _why_not(read, person, now)
-    if reason or person is None:
-        return Standing(DeliveryState.SUPPRESSED, reason)
-    return _as_asked(read, person, read.delivery.standings[place], now)
-
-
-def _why_not(read: Recipients, person: Person | None, now: datetime) -> str:
-    """Return why this person is not written to, empty if nothing speaks against it."""
-    if read.chunk.reason_gone:
-        return "reason-gone"
-    if read.hidden:
-        return HIDDEN
-    if person is not None and person.erased:
-        return "erased"
-    if person is None or not person.address:
-        return "no-address"
-    suppression = read.suppressions.get(address_digest(person.address))
-    if suppression is not None and suppression.holds(now):
-        return "address-suppressed"
-    return "unsubscribed" if person.person_id in read.unsubscribed else ""
-
-
-def _as_asked(read: Recipients, person: Person, before: Standing, now: datetime) -> Standing | None:
-    """Return how somebody stands who asked not to be written to, or not now; else None.
-
-    Who may have the mail already is not asked: their outcome is to be found out.
-    """
-    if _may_have_been_sent(before):
-        return None
-    preferences = read.preferences.get(person.person_id, Preferences())
-    match decide(read.chunk.told, preferences, person.clock_zone, now, read.chunk.role):
-        case Suppress(reason):
-            return Standing(DeliveryState.SUPPRESSED, reason, attempts=before.attempts)
-        case Later(at, reason):
-            return Standing(DeliveryState.LATER, reason, at, before.attempts)
-    return None
-
-
-def _may_have_been_sent(before: Standing) -> bool:
-    return before.state is DeliveryState.SENDING or before.reason == UNKNOWN
+                if standing.inside:
+                    MERGED.inc()
 
 
 def _given_up(standing: Standing) -> Standing:
@@ -373,18 +392,50 @@ def _given_up(standing: Standing) -> Standing:
     return standing
 
 
-async def _fresh(unit: NotifierUnit, read: Recipients) -> Delivery:
-    """Return the delivery as it is now: a bounce may have moved somebody since it was read."""
-    chunk_id = read.chunk.chunk_id
-    return (await unit.deliveries.load(Channel.EMAIL, [chunk_id]))[chunk_id]
+async def _fresh(unit: NotifierUnit, sliced: _Slice) -> dict[str, Delivery]:
+    """Return the deliveries as they are now: somebody may have been moved since they were read."""
+    return await unit.deliveries.load(Channel.EMAIL, sliced.chunks())
 
 
-async def _moved(
-    unit: NotifierUnit, delivery: Delivery, standings: Mapping[int, Standing]
+def _settled(sliced: _Slice) -> Outcomes:
+    """Return how those stand who are not sent to."""
+    aside: Outcomes = defaultdict(dict)
+    for one, standing in sliced.aside:
+        aside[one.at.chunk_id][one.place] = standing
+    return _together({sliced.read.chunk.chunk_id: sliced.settled}, aside)
+
+
+def _together(*outcomes: Outcomes) -> Outcomes:
+    return {
+        chunk_id: {place: one for mine in outcomes for place, one in mine.get(chunk_id, {}).items()}
+        for chunk_id in dict.fromkeys(chain(*outcomes))
+    }
+
+
+async def _save(
+    unit: NotifierUnit,
+    sliced: _Slice,
+    fresh: Mapping[str, Delivery],
+    outcomes: Sequence[Outcomes],
+    now: datetime,
+    not_before: datetime,
 ) -> Delivery:
-    moved = delivery.moved(standings)
-    await unit.deliveries.save(moved, standings.keys())
-    return moved
+    """Save how people stand; return their own chunk's delivery.
+
+    Whoever goes by themselves again is looked for when they are due, but `not_before` that.
+    """
+    chunks, own = sliced.chunks(), sliced.read.chunk.chunk_id
+    saved = fresh[own]
+    for chunk_id, standings in _together(*outcomes).items():
+        moved = fresh[chunk_id].moved(standings)
+        await unit.deliveries.save(moved, standings.keys())
+        await note_unreached(unit, chunks[chunk_id], standings, now)
+        if chunk_id == own:
+            saved = moved
+        elif any(one.state in OPEN and not one.inside for one in standings.values()):
+            due = now if moved.has_more else (moved.next_due or now)
+            await unit.plumbing.work.hasten([email_work_id(chunk_id)], max(due, not_before))
+    return saved
 
 
 async def _suppress(

@@ -15,7 +15,7 @@ from notifier.handlers.address import people_in_role
 from notifier.handlers.cut import CutCauses
 from notifier.handlers.email_work import new_delivery
 from notifier.handlers.hear import PledgesPosition
-from notifier.handlers.send_emails import not_written_to, read_recipients
+from notifier.handlers.recipients import not_written_to, read_recipients
 from notifier.ports.unit import NotifierUnit
 from servicekit.clock import Clock
 from servicekit.units import UnitsOfWork

@@ -32,7 +32,10 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One notification for one reader; `return_path` is where its bounces go."""
+    """One notification for one reader; `return_path` is where its bounces go.
+
+    `others` are told of in the same mail, behind it: of the same project, to the same role.
+    """
 
     told: Told
     campaign: str
@@ -42,6 +45,7 @@ class Letter:
     written_at: datetime
     may_be_muted: bool
     role: ToldAs = ToldAs.BACKER
+    others: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +194,13 @@ class Deliveries(Protocol):
 
     async def by_key(self, key: str) -> Delivery | None:
         """Return the delivery of this short name."""
+        ...
+
+    async def open_beside(self, delivery: Delivery, most: int) -> list[str]:
+        """Return chunks with people who wait for what may be merged with this one's, up to `most`.
+
+        Of other causes of the same campaign, told in the same role on the same channel.
+        """
         ...
 
     async def add_new(self, deliveries: Sequence[Delivery]) -> None:

@@ -87,6 +87,12 @@ class Chunks(Protocol):
 
     async def load(self, chunk_ids: Collection[str]) -> dict[str, Chunk]: ...
 
+    async def holding(
+        self, chunk_ids: Collection[str], people: Collection[str]
+    ) -> dict[str, Chunk]:
+        """Return those of these chunks in which one of these people stands."""
+        ...
+
     async def done(self, chunk_ids: Collection[str], at: datetime) -> None:
         """Note that everybody in these chunks was told; the same again changes nothing."""
         ...

@@ -40,7 +40,7 @@ def _event(
     }
     match standing.state:
         case DeliveryState.DELIVERED:
-            return notifier.DeliverySucceeded(**shared)
+            return notifier.DeliverySucceeded(**shared, merged_into=standing.inside or None)
         case DeliveryState.SUPPRESSED:
             return notifier.DeliverySuppressed(**shared, reason=standing.reason)
         case DeliveryState.FAILED:

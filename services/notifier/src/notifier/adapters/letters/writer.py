@@ -20,7 +20,7 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import quote
 
-from markupsafe import escape
+from markupsafe import Markup, escape
 
 from notifier.adapters.letters.parts import addressed_to, alternatives, head_of
 from notifier.adapters.letters.words import Speech, environment, language_of, zone_of
@@ -36,7 +36,7 @@ BYTES_MAX = 80_000
 # megabytes: one that is made anew for each reader costs seventeen times as much as the reader.
 RENDERED_KEPT = 512
 QUOTED_CHARACTERS_MAX = 2_000
-NOTICE = "notice"
+NOTICE, MERGED = "notice", "merged"
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 # A language tag is an attribute of HTML; what is none says nothing.
@@ -146,7 +146,8 @@ class LetterWriter:
         language = language_of(letter.reader.language)
         zone = zone_of(letter.reader.zone)
         told = letter.told
-        about = (told.cause, told.caused_at, letter.campaign)
+        others = tuple((one.cause, one.caused_at) for one in letter.others)
+        about = (told.cause, told.caused_at, others, letter.campaign)
         anywhere = (*about, letter.role, language, is_named, letter.may_be_muted)
         here = (*anywhere, zone.key)
         for key in (anywhere, here):
@@ -161,8 +162,44 @@ class LetterWriter:
         return rendered
 
     def _render(self, letter: Letter, speech: Speech, is_named: bool) -> _Rendered:
-        told = letter.told
-        values: dict[str, Any] = {
+        frame = self._values(letter, letter.told, speech, is_named)
+        template = template_of(letter.told.kind, letter.role)
+        words: dict[str, dict[str, Any]] = {"html": {}, "txt": {}}
+        if letter.others:
+            template, all_told = f"{MERGED}.j2", (letter.told, *letter.others)
+            kinds = (told.kind for told in all_told)
+            frame["own_pages"] = any(self._leads_on(kind, letter.role) for kind in kinds)
+            words = {m: {"messages": self._messages(letter, speech, m)} for m in words}
+
+        def rendered(base: str, medium: str) -> str:
+            return _rendered(template, base, medium, frame | words[medium])
+
+        return _Rendered(
+            head=self._shared_head(letter, one_line(rendered("subject", "txt"))),
+            html=self._inline(rendered("html", "html")),
+            text=rendered("txt", "txt"),
+        )
+
+    def _messages(self, letter: Letter, speech: Speech, medium: str) -> list[Markup]:
+        """Return what each letter says without its greeting and its foot, under its own title.
+
+        Its template has escaped what strangers wrote, or it is no HTML.
+        """
+        return [
+            Markup(
+                _rendered(
+                    template_of(told.kind, letter.role),
+                    f"message.{medium}",
+                    medium,
+                    self._values(letter, told, speech, is_named=False),
+                )
+            )
+            for told in (letter.told, *letter.others)
+        ]
+
+    def _values(self, letter: Letter, told: Told, speech: Speech, is_named: bool) -> dict[str, Any]:
+        """Return what a template is told of a letter about this."""
+        return {
             "language": speech.language,
             "kind": told.kind.value,
             "role": letter.role.value,
@@ -171,33 +208,29 @@ class LetterWriter:
             "content": _shown(told.content),
             "name": self._holes.name if is_named else "",
             "personal": self._holes.personal,
-            "own_pages": self._sender.own_pages and leads_to_own_pages(told.kind, letter.role),
+            "own_pages": self._leads_on(told.kind, letter.role),
             "unsubscribe": self._holes.unsubscribe if letter.may_be_muted else "",
-            "address": self._address(letter),
+            "address": self._address(letter, told),
             "amount": _amount(told, speech),
             "quoted": _quoted(told, speech.language),
         }
-        template = template_of(told.kind, letter.role)
 
-        def rendered(base: str, medium: str) -> str:
-            found = environment(speech.language, medium).get_template(template)
-            parts = {"base": f"base.{base}.j2", "parts": f"parts.{medium}.j2"}
-            return found.render(values | parts)
+    def _leads_on(self, kind: CauseKind, role: ToldAs) -> bool:
+        return self._sender.own_pages and leads_to_own_pages(kind, role)
 
-        return _Rendered(
-            head=self._shared_head(letter, one_line(rendered("subject", "txt"))),
-            html=self._inline(rendered("html", "html")),
-            text=rendered("txt", "txt"),
-        )
-
-    def _address(self, letter: Letter) -> str:
+    def _address(self, letter: Letter, told: Told) -> str:
         """Return where the letter's button leads: to the platform, or to a page of ours."""
-        told = letter.told
         if told.kind is CauseKind.FOLLOW_ASKED:
             at = int(told.caused_at.timestamp())
             return self._sender.follow(FollowWish(letter.reader.person_id, told.campaign_id, at))
         path = str(told.content.get("url", ""))
         return f"{self._sender.platform_url.rstrip('/')}/{quote(path.lstrip('/'), safe='/?&=#%')}"
+
+
+def _rendered(template: str, base: str, medium: str, values: Mapping[str, object]) -> str:
+    found = environment(str(values["language"]), medium).get_template(template)
+    parts = {"base": f"base.{base}.j2", "parts": f"parts.{medium}.j2"}
+    return found.render({**values, **parts})
 
 
 def template_of(kind: CauseKind, role: ToldAs) -> str:

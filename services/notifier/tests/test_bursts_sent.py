@@ -1,0 +1,176 @@
+"""Bursts over a real mail server, and a process that is killed (-9) when the sets are fixed."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import pytest_asyncio
+
+from infra.native import Addresses
+from infra.sandbox.mail.client import MailClient
+from infra.suite import Suite
+from infra.suite.readings import Readings, eventually
+from infra.suite.suite import QUICK_SETTINGS
+from notifier.adapters.queries import MongoQueries
+from notifier.domain.delivery import Channel
+from servicekit.mongo import Database
+from servicekit.publish import KafkaPublisher
+from sosst_contracts import funding, updates
+from sosst_contracts.codec import Draft, Record
+from sosst_contracts.notifier import DeliverySucceeded
+from sosst_contracts.platform import PersonDescribed
+from sosst_contracts.testing import sample
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CAMPAIGN = "in-bursts"
+PEOPLE = [f"reader-{number}" for number in range(1, 9)]
+BURST = {"MAIL_WINDOW_SECONDS": "4", "MAIL_RETRY_SECONDS": "1"}
+SETTINGS = QUICK_SETTINGS | {"notifier": QUICK_SETTINGS["notifier"] | BURST}
+PATIENCE_SECONDS = 180
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def suite(
+    native_stack: Addresses, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Suite]:
+    suite = Suite(tmp_path_factory.mktemp("bursts"), native_stack, settings=SETTINGS, mail=True)
+    await suite.start_surroundings("notifier")
+    yield suite
+    await suite.stop()
+    await suite.provider.http.aclose()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def database(suite: Suite) -> AsyncIterator[Database]:
+    database = Database.connect(suite.mongodb_uri, suite.database("notifier"), "tests")
+    yield database
+    database.close()
+
+
+async def publish(suite: Suite, *records: Record) -> None:
+    publisher = KafkaPublisher(suite.connection("tests"))
+    try:
+        assert all(await publisher.publish(list(records)))
+    finally:
+        await publisher.close()
+
+
+def readers() -> list[Record]:
+    """They back the project, and have an address each."""
+    now = datetime.now(UTC)
+    people = [
+        sample(
+            PersonDescribed,
+            person_id=who,
+            address=f"{who}@bursts.example",
+            language="en",
+            zone="UTC",
+            roles=[],
+            described_at=now,
+        )
+        for who in PEOPLE
+    ]
+    values = {"campaign_id": CAMPAIGN, "captured_at": now}
+    pledges = [
+        sample(funding.PledgeCollected, backer_id=who, pledge_id=f"pledge-{who}", **values)
+        for who in PEOPLE
+    ]
+    described = [Draft(one, now, one.person_id).seal() for one in people]
+    return [*described, *(Draft(one, now).seal(number) for number, one in enumerate(pledges, 1))]
+
+
+def news(number: int, begun: datetime) -> Record:
+    event = sample(
+        updates.UpdatePublished,
+        campaign_id=CAMPAIGN,
+        update_id=f"update-{number}",
+        pledges_sequence=len(PEOPLE),
+        audience_count=len(PEOPLE),
+        texts=[{"language": "en", "title": f"Chapter {number}"}],
+        published_at=begun + timedelta(milliseconds=number),
+    )
+    return Draft(event, begun).seal(number)
+
+
+def cause_of(number: int) -> str:
+    return f"update-published/{CAMPAIGN}:update-{number}"
+
+
+async def sets(database: Database) -> dict[tuple[str, int], list[list[object]]]:
+    """Return what is fixed to go in whose mail."""
+    rows = await database.collection("deliveries").find({}).to_list(None)
+    return {
+        (row["chunk_id"], int(place)): standing["carries"]
+        for row in rows
+        for place, standing in row["standings"].items()
+        if standing.get("carries")
+    }
+
+
+async def titles_of(mailbox: MailClient, number: int) -> frozenset[int]:
+    """Return which chapters stand in a mail."""
+    part = (await mailbox.mail(number)).get_body(("plain",))
+    assert part is not None
+    lines = str(part.get_content()).splitlines()
+    return frozenset(one for one in (1, 2, 3, 4) if f"> Chapter {one}" in lines)
+
+
+@pytest.mark.row("S4")
+@pytest.mark.trap(9)
+async def test_sets_that_were_fixed_outlive_their_process(suite: Suite, database: Database) -> None:
+    """Killed before anything was sent: the same sets go, what came since does not join them.
+
+    Every notice of everybody is in one mail, told once as delivered, and counts are whole.
+    """
+    assert suite.mail is not None
+    mailbox, process = MailClient(suite.mail.url), suite.services["notifier"]
+    await mailbox.plant("slow", seconds=60.0)
+    await asyncio.to_thread(process.start)
+    await publish(suite, *readers())
+
+    async def known() -> bool:
+        names = ("people", "memberships")
+        return all([await database.collection(n).count_documents({}) == len(PEOPLE) for n in names])
+
+    await eventually("all are known", known, PATIENCE_SECONDS)
+    begun = datetime.now(UTC).replace(microsecond=0)
+    await publish(suite, *(news(number, begun) for number in (1, 2, 3)))
+
+    async def fixed() -> bool:
+        found = await sets(database)
+        return sum(1 + len(carries) for carries in found.values()) == 3 * len(PEOPLE)
+
+    await eventually("the sets are fixed", fixed, PATIENCE_SECONDS)
+    await asyncio.to_thread(process.kill)
+    before = await sets(database)
+    assert (await mailbox.count())["mails"] == 0
+    await mailbox.forget_faults()
+    await publish(suite, news(4, begun))
+    await asyncio.to_thread(process.start)
+    queries = MongoQueries(database)
+
+    async def all_told() -> bool:
+        found = [await queries.channel_totals(Channel.EMAIL, cause_of(n)) for n in (1, 2, 3, 4)]
+        return [one.delivered if one else 0 for one in found] == [len(PEOPLE)] * 4
+
+    await eventually("all are written to", all_told, PATIENCE_SECONDS)
+    after = {at: carries for at, carries in (await sets(database)).items() if at in before}
+    assert after == before
+    came: Counter[tuple[str, frozenset[int]]] = Counter()
+    for mail in await mailbox.mails():
+        came[mail["recipient"], await titles_of(mailbox, mail["number"])] += 1
+    whole, late = frozenset({1, 2, 3}), frozenset({4})
+    assert came == Counter(
+        {(f"{who}@bursts.example", said): 1 for who in PEOPLE for said in (whole, late)}
+    )
+    look = Readings(suite)
+    facts = [one.event for one in await look.events("notifier.deliveries")]
+    await look.close()
+    taken = [one for one in facts if isinstance(one, DeliverySucceeded)]
+    assert Counter(one.cause for one in taken) == {cause_of(n): len(PEOPLE) for n in (1, 2, 3, 4)}
+    own = {one.notification_id for one in taken if one.merged_into is None}
+    ids = {mail["message_id"].strip("<>").partition("@")[0] for mail in await mailbox.mails()}
+    assert own == ids and {one.merged_into for one in taken if one.merged_into} < own
