@@ -45,6 +45,10 @@ class Companion:
     def before(self) -> Standing:
         return self.read.before(self.place)
 
+    @property
+    def is_begun(self) -> bool:
+        return self.before.state is DeliveryState.SENDING
+
 
 Companions = Mapping[int, Sequence[Companion]]
 
@@ -67,10 +71,19 @@ async def read_companions(
         chunks |= await unit.chunks.holding(open_chunks, carriers)
     others = await _read_others(unit, read, chunks, set(chain(*fixed.values())), carriers)
     found: dict[int, Sequence[Companion]] = {
-        place: [Companion(others[at.chunk_id], at.place) for at in carries if at.chunk_id in others]
+        place: _still_inside(others, carries, read.notification_id(place))
         for place, carries in fixed.items()
     }
     return found | _loose(others.values(), carriers, now)
+
+
+def _still_inside(
+    others: Mapping[str, Recipients], carries: Collection[Place], carrier_id: str
+) -> list[Companion]:
+    companions = (
+        Companion(others[at.chunk_id], at.place) for at in carries if at.chunk_id in others
+    )
+    return [one for one in companions if one.before.inside == carrier_id and one.is_begun]
 
 
 async def _read_others(
