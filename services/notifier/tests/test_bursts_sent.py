@@ -160,13 +160,18 @@ async def test_sets_that_were_fixed_outlive_their_process(suite: Suite, database
 
     await eventually("all are written to", all_told, PATIENCE_SECONDS)
     after = await sets(database)
+    # What was on its way at the kill may come twice, as the same mail.
+    mails = {
+        (mail["recipient"], mail["message_id"], await titles_of(mailbox, mail["number"]))
+        for mail in await mailbox.mails()
+    }
     said: dict[str, list[frozenset[int]]] = {who: [] for who in PEOPLE}
-    for mail in await mailbox.mails():
-        said[mail["recipient"].partition("@")[0]].append(await titles_of(mailbox, mail["number"]))
+    for recipient, _, chapters_said in mails:
+        said[recipient.partition("@")[0]].append(chapters_said)
     for who, fixed_before in before.items():
         assert all(one in after[who] and one in said[who] for one in fixed_before), who
-    chapters = {who: Counter(n for one in mails for n in one) for who, mails in said.items()}
-    assert chapters == {who: Counter((1, 2, 3, 4)) for who in PEOPLE}
+    chapters = {who: Counter(n for one in held for n in one) for who, held in said.items()}
+    assert chapters == {who: Counter((1, 2, 3, 4)) for who in PEOPLE}, mails
     assert sum(map(len, said.values())) < 4 * len(PEOPLE)
     look = Readings(suite)
     facts = [one.event for one in await look.events("notifier.deliveries")]
@@ -175,4 +180,4 @@ async def test_sets_that_were_fixed_outlive_their_process(suite: Suite, database
     assert Counter(one.cause for one in taken) == {cause_of(n): len(PEOPLE) for n in (1, 2, 3, 4)}
     own = {one.notification_id for one in taken if one.merged_into is None}
     ids = {mail["message_id"].strip("<>").partition("@")[0] for mail in await mailbox.mails()}
-    assert own == ids and {one.merged_into for one in taken if one.merged_into} < own
+    assert own == ids and {one.merged_into for one in taken if one.merged_into} <= own

@@ -56,6 +56,7 @@ from notifier.ports.email import (
 )
 from notifier.ports.unit import NotifierUnit
 from servicekit.clock import Clock
+from servicekit.errors import Conflict
 from servicekit.switches import Switch
 from servicekit.units import UnitsOfWork
 from servicekit.work import Claim
@@ -65,6 +66,8 @@ log = structlog.get_logger()
 # While the server takes nothing from us, somebody asks so often whether it does again.
 AWAY = timedelta(seconds=5)
 ADDRESS_MARK_LETTERS = 8
+ENDS_MOST = 10
+END_AGAIN_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,7 @@ class SendEmails:
             await self._tell(sliced, {})
             return
         answers = await self._send(sliced)
-        await self.units.run(lambda unit: self._end(unit, claim, sliced, answers))
+        await self._ended(claim, sliced, answers)
         await self._tell(sliced, answers)
 
     async def _read(self, unit: NotifierUnit, chunk_id: str) -> tuple[Recipients, Companions]:
@@ -288,6 +291,20 @@ class SendEmails:
         if any(answer.answered is Answered.AWAY for answer in answers):
             self.pace.pause(AWAY.total_seconds())
         return dict(zip(sliced.mails, answers, strict=True))
+
+    async def _ended(self, claim: Claim, sliced: _Slice, answers: Mapping[int, Answer]) -> None:
+        """Save it though slices of other causes, with the same people, stand in the way.
+
+        These mails have left: whoever gives up here sends them once more.
+        """
+        for attempt in range(1, ENDS_MOST + 1):
+            try:
+                await self.units.run(lambda unit: self._end(unit, claim, sliced, answers))
+                return
+            except Conflict:
+                if attempt == ENDS_MOST:
+                    raise
+            await asyncio.sleep(END_AGAIN_SECONDS)
 
     async def _end(
         self, unit: NotifierUnit, claim: Claim, sliced: _Slice, answers: Mapping[int, Answer]
