@@ -613,6 +613,7 @@ ROWS = (
         other=({"upheld": False, "words": "It is none."}, 409),
     ),
     Row("updates", "GET", "/queues/reports", STAFF_ONLY),
+    Row("updates", "GET", "/queues/appeals", STAFF_ONLY),
     Row(
         "updates",
         "PUT",

@@ -16,6 +16,7 @@ from servicekit.ordering import Incoming
 from servicekit.outbox import MemoryOutbox, MongoOutboxQueue, OutboxQueue
 from servicekit.units import MongoUnitsOfWork, UnitsOfWork
 from services.updates.tests.fakes import MemoryQueries, memory_units
+from services.updates.tests.fakes_appeals import MemoryAppeals
 from services.updates.tests.fakes_claims import MemoryClaimQueries
 from services.updates.tests.fakes_comments import MemoryComments
 from services.updates.tests.fakes_media import MemoryMediaQueries
@@ -26,6 +27,7 @@ from services.updates.tests.fakes_surveys import MemorySurveyQueries
 from services.updates.tests.fakes_tracking import MemoryTrackingQueries
 from sosst_contracts.codec import Decoded, Draft, decode
 from sosst_contracts.event import Event
+from updates.adapters.mongo_appeals import MongoAppealQueries
 from updates.adapters.mongo_claims import MongoClaimQueries
 from updates.adapters.mongo_comments import MongoCommentQueries
 from updates.adapters.mongo_media import MongoMediaQueries
@@ -43,6 +45,7 @@ from updates.domain.claim_turns import Patience
 from updates.domain.questionnaire import QuestionnaireTerms
 from updates.handlers.claims import ClaimDesk
 from updates.handlers.questionnaires import QuestionnaireDesk
+from updates.ports.appeals import AppealQueries
 from updates.ports.claims import ClaimQueries
 from updates.ports.comments import CommentQueries
 from updates.ports.media import MediaQueries
@@ -76,6 +79,7 @@ class UpdatesService:
     questionnaires: QuestionnaireQueries
     tracking: TrackingQueries
     media: MediaQueries
+    appeals: AppealQueries
 
     async def hear(self, *facts: tuple[Event, int], behind: Sequence[str] = ()) -> None:
         """Let all groups but those `behind` read the events with these sequences, in this order."""
@@ -117,6 +121,7 @@ def memory_service() -> UpdatesService:
         MemoryQuestionnaireQueries(database),
         MemoryTrackingQueries(database),
         MemoryMediaQueries(database),
+        MemoryAppeals(database),
     )
 
 
@@ -159,4 +164,5 @@ def mongodb_over(database: Database) -> UpdatesService:
         MongoQuestionnaireQueries(database),
         MongoTrackingQueries(database),
         MongoMediaQueries(database),
+        MongoAppealQueries(database),
     )

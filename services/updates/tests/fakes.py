@@ -7,6 +7,7 @@ from servicekit.clock import Clock
 from servicekit.errors import DuplicateKey
 from servicekit.memory import MemoryDatabase
 from servicekit.units import MemoryUnitsOfWork, Plumbing
+from services.updates.tests.fakes_appeals import MemoryAppeals
 from services.updates.tests.fakes_claims import MemoryClaims, MemoryPledges
 from services.updates.tests.fakes_codes import MemoryCodes
 from services.updates.tests.fakes_comments import MemoryComments
@@ -211,6 +212,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[Up
             revisions=MemoryRevisions(tables),
             comments=MemoryComments(tables),
             reports=MemoryReports(tables),
+            appeals=MemoryAppeals(tables),
             view=MemoryViewGate(tables),
             questionnaires=MemoryQuestionnaires(tables),
             replies=MemoryRewardReplies(tables),

@@ -34,6 +34,7 @@ def api_of(
         surveys=service.surveys,
         comments=service.comments,
         reports=service.reports,
+        appeals=service.appeals,
         questionnaires=service.questionnaires,
         pledges=PLEDGES,
         claim_desk=DESK,

@@ -13,6 +13,7 @@ from servicekit.runtime import Runtime
 from updates.adapters.clamd import ClamdScanner
 from updates.adapters.content_types import HEAD_BYTES
 from updates.adapters.inspection import ContentInspector
+from updates.adapters.mongo_appeals import MongoAppealQueries
 from updates.adapters.mongo_claims import MongoClaimQueries
 from updates.adapters.mongo_comments import MongoCommentQueries
 from updates.adapters.mongo_media import MongoMediaQueries
@@ -73,6 +74,7 @@ def _parts(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> Parts:
         surveys=MongoSurveyQueries(database),
         comments=MongoCommentQueries(database),
         reports=MongoReportQueries(database),
+        appeals=MongoAppealQueries(database),
         questionnaires=MongoQuestionnaireQueries(database),
         pledges=PLEDGES,
         claim_desk=ClaimDesk(PLEDGES, settings.patience()),

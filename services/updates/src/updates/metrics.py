@@ -36,6 +36,14 @@ REPORTS_OLDEST = Gauge(
     "sosst_updates_report_oldest_timestamp_seconds",
     "When the oldest of those was first reported; 0 = none. Two days old: work the queue.",
 )
+APPEALS_OPEN = Gauge(
+    "sosst_updates_appeals_open",
+    "Appeals against hidings that nobody has decided. Many: open the queue.",
+)
+APPEAL_OLDEST = Gauge(
+    "sosst_updates_appeal_oldest_timestamp_seconds",
+    "When the oldest of those was made; 0 = none. Two days old: work the queue.",
+)
 
 REPLIES_ERASED = Counter(
     "sosst_updates_replies_erased_total",

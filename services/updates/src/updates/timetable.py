@@ -13,6 +13,7 @@ from updates.consumer import VIEW_GROUPS
 from updates.domain.follow_up import FollowUpTerms
 from updates.http import Parts
 from updates.ports.unit import UpdatesUnit
+from updates.sweeps.appeals import MeasureAppeals
 from updates.sweeps.claims import MeasureClaims, RunOutClaims
 from updates.sweeps.follow_ups import FollowDue
 from updates.sweeps.media import RemoveDueMedia, RemoveOrphans
@@ -55,6 +56,7 @@ def timetable(
     yield Sweep.of_due("receipts", 5.0, AskForReceipts(units, tracking))
     yield Sweep.of_due("notices", 1.0, SendPlatformNotices(units, tracking, pledges))
     yield Sweep("measure reports", 15.0, MeasureReports(parts.reports))
+    yield Sweep("measure appeals", 15.0, MeasureAppeals(parts.appeals))
     if parts.media is not None:
         files, objects = parts.media.queries, parts.media.desk.objects
         yield Sweep.of_due("media", 5.0, RemoveDueMedia(units, files, objects))

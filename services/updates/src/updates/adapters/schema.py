@@ -39,6 +39,8 @@ SCHEMA = Schema(
             "report_cases",
             (Index([("reported_at", 1), ("_id", 1)], partial={"state": "open"}),),
         ),
+        # The staff's other queue: what is decided has left it.
+        CollectionSchema("open_appeals", (Index([("appealed_at", 1), ("_id", 1)]),)),
         CollectionSchema(
             "media",
             (

@@ -4,6 +4,7 @@ from servicekit.mongo import Database, Session
 from servicekit.units import Plumbing
 from updates import wire
 from updates.adapters.facts import OutboxFacts
+from updates.adapters.mongo_appeals import MongoAppeals
 from updates.adapters.mongo_claims import MongoClaims, MongoPledges
 from updates.adapters.mongo_codes import MongoCodes
 from updates.adapters.mongo_comments import MongoComments
@@ -57,6 +58,7 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> UpdatesUni
         revisions=MongoRevisions(database, session),
         comments=MongoComments(database, session),
         reports=MongoReports(database, session),
+        appeals=MongoAppeals(database, session),
         view=MongoViewGate(database, session),
         questionnaires=MongoQuestionnaires(database, session),
         replies=MongoRewardReplies(database, session),

@@ -7,6 +7,7 @@ from servicekit.audit import AuditEntry
 from updates.domain.comment import Comment, CommentHidden, CommentRestored
 from updates.domain.errors import Refused
 from updates.domain.hiding import Appeal, Ruling, Statement, appeal, hide, rule
+from updates.domain.open_appeal import OpenAppeal
 from updates.domain.report import Thing
 from updates.handlers.reports import answer_by_hiding
 from updates.ports.unit import UpdatesUnit
@@ -31,7 +32,11 @@ async def appeal_comment(unit: UpdatesUnit, place: Thing, made: Appeal) -> Comme
     """Ask for another person's word; it stays hidden meanwhile."""
     known = await _known(unit, place)
     appealed = replace(known, hidings=appeal(known.hidings, made))
-    return known if appealed == known else await _saved(unit, appealed)
+    if appealed == known:
+        return known
+    hidden_by = appealed.hidings[-1].statement.by
+    await unit.appeals.add(OpenAppeal(place, made.at, hidden_by))
+    return await _saved(unit, appealed)
 
 
 async def rule_on_comment(unit: UpdatesUnit, place: Thing, ruling: Ruling) -> Comment:
@@ -40,6 +45,7 @@ async def rule_on_comment(unit: UpdatesUnit, place: Thing, ruling: Ruling) -> Co
     ruled = replace(known, hidings=rule(known.hidings, ruling))
     if ruled == known:
         return known
+    await unit.appeals.remove(place)
     if not ruled.hidden:
         await unit.facts.add([CommentRestored(ruled)])
     await _record(unit, ruled, "rule-on-comment", ruling.by, ruling.at, ruling.words)

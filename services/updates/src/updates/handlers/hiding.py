@@ -6,6 +6,7 @@ from datetime import datetime
 from servicekit.audit import AuditEntry
 from updates.domain.errors import Refused
 from updates.domain.hiding import Appeal, Ruling, Statement, appeal, hide, rule
+from updates.domain.open_appeal import OpenAppeal
 from updates.domain.report import Thing
 from updates.domain.update import Update, UpdateHidden, UpdateRestored, UpdateState
 from updates.handlers.publish import known_update, saved
@@ -37,7 +38,11 @@ async def appeal_hiding(
     """Ask for another person's word; it stays hidden meanwhile."""
     update = await _published(unit, campaign_id, update_id)
     appealed = replace(update, hidings=appeal(update.hidings, made))
-    return update if appealed == update else await saved(unit, appealed)
+    if appealed == update:
+        return update
+    hidden_by = appealed.hidings[-1].statement.by
+    await unit.appeals.add(OpenAppeal(Thing(campaign_id, update_id), made.at, hidden_by))
+    return await saved(unit, appealed)
 
 
 async def rule_on_hiding(
@@ -48,6 +53,7 @@ async def rule_on_hiding(
     ruled = replace(update, hidings=rule(update.hidings, ruling))
     if ruled == update:
         return update
+    await unit.appeals.remove(Thing(campaign_id, update_id))
     if not ruled.hidden:
         await unit.facts.add([UpdateRestored(ruled)])
     await _record(unit, ruled, "rule-on-hiding", ruling.by, ruling.at, ruling.words)

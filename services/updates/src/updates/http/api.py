@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from servicekit.access import guarded_api
 from servicekit.problems import answer_refusals
 from updates.domain.errors import Refused
+from updates.http.appeals import add_appeal_route
 from updates.http.callers import Callers
 from updates.http.claim_reading import add_claim_reading_routes
 from updates.http.claims import add_claim_routes
@@ -53,6 +54,7 @@ def build_api(parts: Parts) -> FastAPI:
     add_comment_routes(api, guard, callers, units, queries, parts.comments, clock)
     add_comment_hiding_routes(api, guard, callers, units, parts.comments, clock)
     add_report_routes(api, guard, callers, units, queries, parts.reports, clock)
+    add_appeal_route(api, guard, parts.appeals)
     add_feed_routes(api, guard, queries, parts.public_url)
     add_hiding_routes(api, guard, callers, units, clock)
     if media is not None:

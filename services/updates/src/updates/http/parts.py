@@ -11,6 +11,7 @@ from updates.handlers.claims import ClaimDesk
 from updates.handlers.publish import PledgesPosition
 from updates.handlers.questionnaires import QuestionnaireDesk
 from updates.http.media import MediaShelf
+from updates.ports.appeals import AppealQueries
 from updates.ports.claims import ClaimQueries
 from updates.ports.comments import CommentQueries
 from updates.ports.queries import Queries
@@ -36,6 +37,7 @@ class Parts:
     surveys: SurveyQueries
     comments: CommentQueries
     reports: ReportQueries
+    appeals: AppealQueries
     questionnaires: QuestionnaireQueries
     pledges: PledgesPosition
     claim_desk: ClaimDesk

@@ -10,8 +10,6 @@ from updates.domain.report import WORDS_MAX, Case, Report
 from updates.http.models import Body
 
 Reason = Literal["spam", "abuse", "personal_data", "illegal", "off_topic", "other"]
-# A place in the queue names an update or a comment with its campaign.
-QueueCursor = Annotated[str, Query(max_length=400, description="`next_cursor` of the page before.")]
 NumberBefore = Annotated[int | None, Query(ge=1, description="`next_before` of the page before.")]
 
 

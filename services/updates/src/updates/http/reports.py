@@ -4,7 +4,6 @@ To hide what was reported is what it always is; that answers its reports.
 """
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, FastAPI
@@ -12,7 +11,6 @@ from fastapi import Depends, FastAPI
 from servicekit.access import Guard, Ids, Owner
 from servicekit.auth import Principal, Role
 from servicekit.clock import Clock
-from servicekit.cursors import cursor_of, not_ours, place_of
 from servicekit.errors import DuplicateKey
 from servicekit.problems import Problem
 from servicekit.units import UnitsOfWork
@@ -28,12 +26,12 @@ from updates.http.report_models import (
     GivenReportPage,
     NumberBefore,
     OwnReportView,
-    QueueCursor,
     ReportBody,
     case_view,
     given_report_view,
     own_report_view,
 )
+from updates.http.thing_cursors import QueueCursor, thing_cursor, thing_place
 from updates.ports.queries import Queries
 from updates.ports.reports import ReportQueries
 from updates.ports.unit import UpdatesUnit
@@ -123,8 +121,9 @@ def add_report_routes(
     @api.get("/queues/reports", dependencies=[by_staff])
     async def read_queue(cursor: QueueCursor = "", limit: Limit = 50) -> CasePage:
         """List what readers of all campaigns reported and nobody decided, the oldest first."""
-        found = await reports.cases_waiting(_place_of(cursor), limit)
-        last = _cursor_of(found[-1]) if len(found) == limit else None
+        found = await reports.cases_waiting(thing_place(cursor), limit)
+        full = len(found) == limit
+        last = thing_cursor(found[-1].reported_at, found[-1].thing) if full else None
         return CasePage(items=[case_view(case) for case in found], next_cursor=last)
 
 
@@ -138,22 +137,3 @@ def _comment(campaign_id: CampaignId, update_id: UpdateId, comment_id: CommentId
 
 def _unreported() -> Problem:
     return Problem(404, "report-unknown", "You have not reported it")
-
-
-def _cursor_of(case: Case) -> str:
-    thing = case.thing
-    names = (thing.campaign_id, thing.update_id, thing.comment_id or "")
-    return cursor_of((case.reported_at, "~".join(names)))
-
-
-def _place_of(cursor: str) -> tuple[datetime, Thing] | None:
-    """Read a cursor back; raises a problem for one that is not ours. No id holds its sign."""
-    place = place_of(cursor)
-    if place is None:
-        return None
-    at, names = place
-    try:
-        campaign_id, update_id, comment_id = names.split("~")
-    except ValueError:
-        raise not_ours() from None
-    return at, Thing(campaign_id, update_id, comment_id or None)

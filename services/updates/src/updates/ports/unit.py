@@ -16,6 +16,7 @@ from updates.domain.questionnaire import QuestionnaireFact
 from updates.domain.survey import SurveyFact
 from updates.domain.tracking_facts import TrackingFact
 from updates.domain.update import Update, UpdateHidden, UpdatePublished, UpdateRestored
+from updates.ports.appeals import Appeals
 from updates.ports.claims import Claims, Pledges
 from updates.ports.codes import Codes
 from updates.ports.comments import Comments
@@ -140,6 +141,7 @@ class UpdatesUnit(Unit):
     revisions: Revisions
     comments: Comments
     reports: Reports
+    appeals: Appeals
     view: ViewGate
     questionnaires: Questionnaires
     replies: RewardReplies
