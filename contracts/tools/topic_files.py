@@ -59,7 +59,7 @@ class TopicFile:
 def read_topic_files(folder: Path) -> list[TopicFile]:
     """Return the files of the folder, sorted by topic."""
     return [
-        TopicFile(path.stem, yaml.safe_load(path.read_text()))
+        TopicFile(path.stem, yaml.load(path.read_text(), Loader=yaml.CSafeLoader))
         for path in sorted(folder.glob("*.yaml"))
     ]
 
