@@ -1,6 +1,8 @@
 """Each posting of fees has one document, whose number follows the one before without a gap."""
 
 import asyncio
+import base64
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -285,10 +287,12 @@ async def test_its_creator_reads_and_prints_it(client: httpx.AsyncClient) -> Non
     english = await client.get(f"{AT}/F2026-000001/page?language=en")
     assert "Facture F2026-000001" in french.text and "10,20\u00a0EUR" in french.text
     assert "Invoice F2026-000001" in english.text and "10.20\u00a0EUR" in english.text
-    assert "Plateforme &amp; Cie" in french.text and "l&#x27;Exemple" in french.text
+    assert "Plateforme &amp; Cie" in french.text and "l&#39;Exemple" in french.text
     assert "<script" not in french.text and "src=" not in french.text
     policy = french.headers["Content-Security-Policy"]
-    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    style = french.text.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'none'")
     assert french.headers["X-Content-Type-Options"] == "nosniff"
     assert french.headers["Cache-Control"] == "private, no-store"
 

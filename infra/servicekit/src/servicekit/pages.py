@@ -100,6 +100,16 @@ class PageTemplates:
         )
         return Page(html, language, status, form_target)
 
+    def whole_page(self, template: str, language: str, style: str, **shown: object) -> HTMLResponse:
+        """Show a template that is a page by itself, in a style of its own, without any form.
+
+        Whatever is shown is escaped; the style is ours, and its policy's hash is of it alone.
+        """
+        page = self._templates.get_template(template)
+        html = page.render(language=language, style=Markup(style), **shown)
+        headers = safe_headers(style, form_action="'none'") | {"Content-Language": language}
+        return HTMLResponse(html, headers=headers)
+
 
 def language_of(asked: str, accepted: str) -> str:
     """Return the language to answer in: as asked for, else the first accepted one of ours.

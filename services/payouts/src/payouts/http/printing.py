@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from html import escape
+from pathlib import Path
 
 from fastapi.responses import HTMLResponse
 
-from servicekit.pages import safe_headers
+from servicekit.pages import PageTemplates
 from sosst_contracts.money import exponent
 
 
@@ -32,8 +32,7 @@ tr.sum th, tr.sum td { font-weight: bold; border-top: 2px solid #000; }
 @page { margin: 2cm; }
 @media print { body { margin: 0; max-width: none; } tr { break-inside: avoid; } }
 """
-# Whoever opens it has a right to it; no cache and no other page has.
-HEADERS = safe_headers(_STYLE, form_action="'none'")
+_TEMPLATES = PageTemplates(Path(__file__).parent / "templates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,28 +67,11 @@ def amounts_table(
 
 
 def printed(sheet: Sheet, language: Language) -> HTMLResponse:
-    """Return the page, which loads nothing and runs nothing."""
-    body = "".join(map(_table, sheet.tables))
-    notes = "".join(f"<p>{escape(note)}</p>" for note in sheet.notes)
-    title = escape(sheet.title)
-    html = (
-        f'<!doctype html><html lang="{language.value}"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width"><title>{title}</title>'
-        f"<style>{_STYLE}</style></head><body><h1>{title}</h1>{body}{notes}</body></html>"
-    )
-    return HTMLResponse(html, headers=HEADERS)
+    """Return the page, which loads nothing and runs nothing.
 
-
-def _table(table: Table) -> str:
-    rows = "".join(_rows(table))
-    return f"<h2>{escape(table.heading)}</h2><table><tbody>{rows}</tbody></table>"
-
-
-def _rows(table: Table) -> Iterable[str]:
-    for place, (label, value) in enumerate(table.lines, start=1):
-        is_sum = table.summed and place == len(table.lines)
-        kind = ' class="sum"' if is_sum else ""
-        yield f'<tr{kind}><th scope="row">{escape(label)}</th><td>{escape(value)}</td></tr>'
+    Whoever opens it has a right to it; no cache and no other page has.
+    """
+    return _TEMPLATES.whole_page("sheet.html", language.value, _STYLE, sheet=sheet)
 
 
 def amount_text(amount: int, currency: str, language: Language) -> str:
