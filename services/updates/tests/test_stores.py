@@ -9,6 +9,7 @@ from servicekit.errors import Conflict, DuplicateKey
 from servicekit.mongo import Database
 from services.updates.tests.conftest import NOW, UpdatesService
 from services.updates.tests.contents import content_of
+from updates.adapters.document_ids import joined_id, plain_id
 from updates.adapters.documents import update_document, update_from
 from updates.adapters.queries import published_to
 from updates.domain.correction import Change, Revision
@@ -232,3 +233,10 @@ async def test_a_deep_page_of_a_thousand_updates_costs_what_the_first_does(
         plan = await database.command("explain", find, verbosity="executionStats")
         stats = plan["executionStats"]
         assert stats["nReturned"] == 50 and stats["totalKeysExamined"] <= 60, depth
+
+
+def test_stored_ids_keep_their_form() -> None:
+    """Both forms of ids are as they were stored; only the later one tells any names apart."""
+    assert plain_id("campaign-1", "auth0|1") == "campaign-1|auth0|1"
+    assert joined_id("campaign-1", "a|b%") == "campaign-1|a%7Cb%25"
+    assert joined_id("a|b", "c") != joined_id("a", "b|c")

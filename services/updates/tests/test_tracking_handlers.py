@@ -12,7 +12,7 @@ from sosst_contracts import funding, payouts
 from sosst_contracts import updates as events
 from sosst_contracts.event import Event
 from sosst_contracts.testing import sample
-from updates.adapters.tracking_documents import joined_id
+from updates.adapters.document_ids import joined_id
 from updates.domain.errors import Refused
 from updates.domain.tracking import Tracking, TrackingState, TrackingTerms
 from updates.domain.tracking_list import Wanted

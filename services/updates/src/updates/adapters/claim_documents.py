@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from updates.adapters.document_ids import plain_id
 from updates.domain.claim import (
     Claim,
     ClaimState,
@@ -21,14 +22,9 @@ from updates.domain.pledge import Pledge, Promise
 Document = dict[str, Any]
 
 
-def place_id(campaign_id: str, name: str) -> str:
-    """Return a document's id; the same name may be used in two campaigns."""
-    return f"{campaign_id}|{name}"
-
-
 def pledge_document(pledge: Pledge) -> Document:
     return {
-        "_id": place_id(pledge.campaign_id, pledge.pledge_id),
+        "_id": plain_id(pledge.campaign_id, pledge.pledge_id),
         "version": pledge.version,
         "campaign_id": pledge.campaign_id,
         "pledge_id": pledge.pledge_id,
@@ -51,7 +47,7 @@ def pledge_from(row: Document) -> Pledge:
 
 def claim_document(claim: Claim) -> Document:
     return {
-        "_id": place_id(claim.campaign_id, claim.claim_id),
+        "_id": plain_id(claim.campaign_id, claim.claim_id),
         "version": claim.version,
         "campaign_id": claim.campaign_id,
         "claim_id": claim.claim_id,

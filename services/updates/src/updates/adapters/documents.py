@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from updates.adapters.document_ids import plain_id
 from updates.adapters.hiding_documents import hiding_document, hiding_from
 from updates.domain.correction import Change, Revision
 from updates.domain.kinds import PARTS, Parts, Section, UpdateKind
@@ -116,16 +117,6 @@ def _stage_from(row: Document) -> StageSeen:
     )
 
 
-def update_id(campaign_id: str, update: str) -> str:
-    """Return the document's id; the same name may be used in two campaigns."""
-    return f"{campaign_id}|{update}"
-
-
-def backer_id(campaign_id: str, backer: str) -> str:
-    """Return the document's id: one per campaign and person."""
-    return f"{campaign_id}|{backer}"
-
-
 def holding_document(holding: Mapping[str, int]) -> Document:
     """Return the fields of a backer's document that say what is held."""
     held = [{"reward": reward, "pledges": count} for reward, count in sorted(holding.items())]
@@ -168,7 +159,7 @@ def content_from(row: Document) -> Content:
 
 def update_document(update: Update) -> Document:
     return {
-        "_id": update_id(update.campaign_id, update.update_id),
+        "_id": plain_id(update.campaign_id, update.update_id),
         "version": update.version,
         "campaign_id": update.campaign_id,
         "update_id": update.update_id,
@@ -224,9 +215,9 @@ def _text_from(row: Document) -> UpdateText:
 
 
 def revision_document(revision: Revision) -> Document:
-    name = update_id(revision.campaign_id, revision.update_id)
+    name = plain_id(revision.campaign_id, revision.update_id)
     return {
-        "_id": f"{name}|{revision.number}",
+        "_id": plain_id(name, str(revision.number)),
         "campaign_id": revision.campaign_id,
         "update_id": revision.update_id,
         "number": revision.number,

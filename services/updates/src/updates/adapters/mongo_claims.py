@@ -9,10 +9,10 @@ from updates.adapters.claim_documents import (
     Document,
     claim_document,
     claim_from,
-    place_id,
     pledge_document,
     pledge_from,
 )
+from updates.adapters.document_ids import plain_id
 from updates.adapters.mongo_stores import save_versioned
 from updates.domain.claim import Claim, ClaimState
 from updates.domain.claim_reason import Reason
@@ -30,7 +30,7 @@ class MongoPledges:
     async def load(self, places: Collection[PledgePlace]) -> dict[PledgePlace, Pledge]:
         if not places:
             return {}
-        wanted = {"_id": {"$in": [place_id(*place) for place in places]}}
+        wanted = {"_id": {"$in": [plain_id(*place) for place in places]}}
         with sorted_errors():
             rows = await self._pledges.find(wanted, session=self._session).to_list(None)
         return {(row["campaign_id"], row["pledge_id"]): pledge_from(row) for row in rows}
@@ -55,7 +55,7 @@ class MongoClaims:
         self._session = session
 
     async def load(self, campaign_id: str, claim_id: str) -> Claim | None:
-        return await self._found({"_id": place_id(campaign_id, claim_id)})
+        return await self._found({"_id": plain_id(campaign_id, claim_id)})
 
     async def open_about(self, campaign_id: str, pledge_id: str, reason: Reason) -> Claim | None:
         about = {"campaign_id": campaign_id, "pledge_id": pledge_id, "reason": reason.value}
@@ -85,7 +85,7 @@ class MongoClaimQueries:
 
     async def claim(self, campaign_id: str, claim_id: str) -> Claim | None:
         with sorted_errors():
-            row = await self._claims.find_one({"_id": place_id(campaign_id, claim_id)})
+            row = await self._claims.find_one({"_id": plain_id(campaign_id, claim_id)})
         return claim_from(row) if row else None
 
     async def claims(

@@ -7,7 +7,8 @@ from datetime import datetime
 from pymongo import UpdateOne
 
 from servicekit.mongo import Database, Session, sorted_errors
-from updates.adapters.tracking_documents import Document, joined_id
+from updates.adapters.document_ids import joined_id
+from updates.adapters.tracking_documents import Document
 from updates.ports.codes import CodeStock
 from updates.ports.tracking import TrackingPlace
 

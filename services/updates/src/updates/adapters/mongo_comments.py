@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 
 from servicekit.mongo import Database, Document, Session, sorted_errors
-from updates.adapters.documents import update_id as place_of
+from updates.adapters.document_ids import plain_id
 from updates.adapters.hiding_documents import hiding_document, hiding_from
 from updates.adapters.mongo_stores import save_versioned
 from updates.domain.comment import Comment
@@ -13,9 +13,9 @@ from updates.domain.hiding import Hiding, HidingReason, Hidings, Statement
 
 
 def comment_document(comment: Comment) -> Document:
-    name = place_of(comment.campaign_id, comment.update_id)
+    name = plain_id(comment.campaign_id, comment.update_id)
     hidings = [hiding_document(one) for one in comment.hidings]
-    return {"_id": f"{name}|{comment.comment_id}", **asdict(comment), "hidings": hidings}
+    return {"_id": plain_id(name, comment.comment_id), **asdict(comment), "hidings": hidings}
 
 
 def comment_from(row: Document) -> Comment:
@@ -41,7 +41,7 @@ class MongoComments:
         self._session = session
 
     async def load(self, campaign_id: str, update_id: str, comment_id: str) -> Comment | None:
-        name = f"{place_of(campaign_id, update_id)}|{comment_id}"
+        name = plain_id(campaign_id, update_id, comment_id)
         with sorted_errors():
             row = await self._comments.find_one({"_id": name}, session=self._session)
         return comment_from(row) if row else None
@@ -73,7 +73,7 @@ class MongoCommentQueries:
         self._comments = database.collection("comments")
 
     async def comment(self, campaign_id: str, update_id: str, comment_id: str) -> Comment | None:
-        name = f"{place_of(campaign_id, update_id)}|{comment_id}"
+        name = plain_id(campaign_id, update_id, comment_id)
         with sorted_errors():
             row = await self._comments.find_one({"_id": name})
         return comment_from(row) if row else None

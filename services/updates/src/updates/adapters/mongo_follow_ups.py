@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from servicekit.mongo import Database, Session, sorted_errors
+from updates.adapters.document_ids import plain_id
 from updates.adapters.follow_up_documents import follow_up_document, follow_up_from
 from updates.adapters.mongo_stores import save_versioned
 from updates.domain.follow_up import FollowUp
@@ -37,7 +38,7 @@ class MongoAskers:
         self._session = session
 
     async def add(self, campaign_id: str, since: datetime, person_id: str) -> bool:
-        row = {"_id": f"{campaign_id}|{since.isoformat()}|{person_id}"}
+        row = {"_id": plain_id(campaign_id, since.isoformat(), person_id)}
         with sorted_errors():
             # Looked for first: an insert that is refused would end the transaction.
             if await self._askers.find_one(row, session=self._session) is not None:

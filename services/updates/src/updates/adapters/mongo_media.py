@@ -6,7 +6,7 @@ from datetime import datetime
 
 from servicekit.errors import Conflict
 from servicekit.mongo import Database, Document, Session, sorted_errors
-from updates.adapters.documents import update_id as place_of
+from updates.adapters.document_ids import plain_id
 from updates.adapters.mongo_stores import save_versioned
 from updates.domain.media import Copy, Media, MediaState, MediaWithdrawal, Stored, Words
 from updates.domain.media_type import MediaType
@@ -15,7 +15,7 @@ from updates.domain.media_type import MediaType
 def media_document(media: Media) -> Document:
     stored = media.stored
     return {
-        "_id": place_of(media.campaign_id, media.media_id),
+        "_id": plain_id(media.campaign_id, media.media_id),
         **asdict(media),
         "state": media.state.value,
         "stored": asdict(stored) | {"type": stored.type.value} if stored else None,
@@ -39,7 +39,7 @@ def media_from(row: Document) -> Media:
 
 
 def _named(campaign_id: str, media_ids: Collection[str]) -> Document:
-    return {"_id": {"$in": [place_of(campaign_id, one) for one in media_ids]}}
+    return {"_id": {"$in": [plain_id(campaign_id, one) for one in media_ids]}}
 
 
 class MongoMediaRows:
@@ -76,7 +76,7 @@ class MongoMediaRows:
         await save_versioned(self._media, self._session, [media_document(saved)])
 
     async def remove(self, media: Media) -> None:
-        name = place_of(media.campaign_id, media.media_id)
+        name = plain_id(media.campaign_id, media.media_id)
         with sorted_errors():
             removed = await self._media.delete_one(
                 {"_id": name, "version": media.version}, session=self._session

@@ -3,8 +3,9 @@
 from dataclasses import asdict, replace
 
 from servicekit.mongo import Database, Session, sorted_errors
+from updates.adapters.document_ids import joined_id
 from updates.adapters.mongo_stores import save_versioned
-from updates.adapters.tracking_documents import Document, joined_id
+from updates.adapters.tracking_documents import Document
 from updates.domain.milestone import (
     Evidence,
     EvidenceFile,

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from servicekit.mongo import Database, Session, sorted_errors
-from updates.adapters.claim_documents import Document, place_id, pledge_from
+from updates.adapters.claim_documents import Document, pledge_from
+from updates.adapters.document_ids import plain_id
 from updates.adapters.mongo_stores import save_versioned
 from updates.adapters.questionnaire_documents import (
     export_document,
@@ -30,7 +31,7 @@ class MongoQuestionnaires:
         self._session = session
 
     async def load(self, campaign_id: str, reward_id: str) -> Questionnaire | None:
-        wanted = {"_id": place_id(campaign_id, reward_id)}
+        wanted = {"_id": plain_id(campaign_id, reward_id)}
         with sorted_errors():
             row = await self._questionnaires.find_one(wanted, session=self._session)
         return questionnaire_from(row) if row else None
@@ -49,7 +50,7 @@ class MongoRewardReplies:
         self._session = session
 
     async def load(self, places: Collection[ReplyPlace]) -> dict[ReplyPlace, RewardReply]:
-        ids = [place_id(*place) for place in places]
+        ids = [plain_id(*place) for place in places]
         with sorted_errors():
             cursor = self._replies.find({"_id": {"$in": ids}}, session=self._session)
             found = [reply_from(row) for row in await cursor.to_list(None)]
@@ -84,7 +85,7 @@ class MongoRewardReplies:
     ) -> list[Pledge]:
         wanted: Document = {"campaign_id": campaign_id, "promise.reward_id": reward_id}
         if after:
-            wanted["_id"] = {"$gt": place_id(campaign_id, after)}
+            wanted["_id"] = {"$gt": plain_id(campaign_id, after)}
         with sorted_errors():
             cursor = self._pledges.find(wanted, session=self._session)
             rows = await cursor.sort("_id", 1).limit(limit).to_list(None)
@@ -99,7 +100,7 @@ class MongoAddressExports:
         self._session = session
 
     async def load(self, campaign_id: str, reward_id: str, export_id: str) -> AddressExport | None:
-        wanted = {"_id": f"{place_id(campaign_id, reward_id)}|{export_id}"}
+        wanted = {"_id": plain_id(campaign_id, reward_id, export_id)}
         with sorted_errors():
             row = await self._exports.find_one(wanted, session=self._session)
         return export_from(row) if row else None
@@ -138,7 +139,7 @@ class MongoQuestionnaireQueries:
     ) -> list[RewardReply]:
         wanted: Document = {"sealed.key_id": {"$exists": True, "$ne": key_id}}
         if after is not None:
-            wanted["_id"] = {"$gt": place_id(*after)}
+            wanted["_id"] = {"$gt": plain_id(*after)}
         with sorted_errors():
             cursor = self._replies.find(wanted).sort("_id", 1).limit(limit)
             return [reply_from(row) for row in await cursor.to_list(None)]

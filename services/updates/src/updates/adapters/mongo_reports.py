@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 
 from servicekit.mongo import Database, Document, Session, sorted_errors
-from updates.adapters.documents import update_id as place_of
+from updates.adapters.document_ids import plain_id
 from updates.adapters.mongo_stores import save_versioned
 from updates.domain.hiding import HidingReason
 from updates.domain.report import Case, CaseState, Decision, Report, Thing
@@ -13,7 +13,7 @@ from updates.ports.reports import Waiting
 
 def thing_id(thing: Thing) -> str:
     """Return the name of a thing: an update's ends where that of its comments goes on."""
-    return f"{place_of(thing.campaign_id, thing.update_id)}|{thing.comment_id or ''}"
+    return plain_id(thing.campaign_id, thing.update_id, thing.comment_id or "")
 
 
 def case_document(case: Case) -> Document:
@@ -42,7 +42,7 @@ def case_from(row: Document) -> Case:
 
 def report_document(report: Report) -> Document:
     # No id of a thing holds the sign between them, so no two places have one name.
-    name = f"{thing_id(report.thing)}|{report.reporter_id}"
+    name = plain_id(thing_id(report.thing), report.reporter_id)
     of = {"of": thing_id(report.thing), "reason": report.reason.value}
     return {"_id": name, **asdict(report), **of}
 
@@ -62,7 +62,7 @@ class MongoReports:
         self._session = session
 
     async def load(self, thing: Thing, reporter_id: str) -> Report | None:
-        name = f"{thing_id(thing)}|{reporter_id}"
+        name = plain_id(thing_id(thing), reporter_id)
         with sorted_errors():
             row = await self._reports.find_one({"_id": name}, session=self._session)
         return report_from(row) if row else None
@@ -100,7 +100,7 @@ class MongoReportQueries:
 
     async def report(self, thing: Thing, reporter_id: str) -> Report | None:
         with sorted_errors():
-            row = await self._reports.find_one({"_id": f"{thing_id(thing)}|{reporter_id}"})
+            row = await self._reports.find_one({"_id": plain_id(thing_id(thing), reporter_id)})
         return report_from(row) if row else None
 
     async def case(self, thing: Thing) -> Case | None:

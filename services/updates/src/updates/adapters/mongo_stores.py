@@ -9,9 +9,9 @@ from pymongo import InsertOne, ReplaceOne, UpdateOne
 from servicekit.errors import Conflict
 from servicekit.mongo import Collection as MongoCollection
 from servicekit.mongo import Database, Session, sorted_errors
+from updates.adapters.document_ids import plain_id
 from updates.adapters.documents import (
     Document,
-    backer_id,
     holding_document,
     holding_from,
     project_document,
@@ -19,7 +19,6 @@ from updates.adapters.documents import (
     revision_document,
     update_document,
     update_from,
-    update_id,
 )
 from updates.domain.correction import Revision
 from updates.domain.project import Project
@@ -77,7 +76,7 @@ class MongoBackers:
     async def known(self, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], Holding]:
         if not pairs:
             return {}
-        ids = {backer_id(campaign, backer): (campaign, backer) for campaign, backer in pairs}
+        ids = {plain_id(campaign, backer): (campaign, backer) for campaign, backer in pairs}
         wanted = {"_id": {"$in": list(ids)}}
         with sorted_errors():
             fields = {"pledges": 1, "held": 1}
@@ -88,7 +87,7 @@ class MongoBackers:
     async def add(self, joined: Mapping[tuple[str, str], Joined]) -> None:
         documents = [
             {
-                "_id": backer_id(*pair),
+                "_id": plain_id(*pair),
                 "campaign_id": pair[0],
                 "joined": one.sequence,
                 **holding_document(one.holding),
@@ -101,7 +100,7 @@ class MongoBackers:
         if not pledges:
             return
         writes = [
-            UpdateOne({"_id": backer_id(*pair)}, {"$set": holding_document(holding)})
+            UpdateOne({"_id": plain_id(*pair)}, {"$set": holding_document(holding)})
             for pair, holding in pledges.items()
         ]
         with sorted_errors():
@@ -153,7 +152,7 @@ class MongoUpdates:
     async def load(self, campaign_id: str, update: str) -> Update | None:
         with sorted_errors():
             row = await self._updates.find_one(
-                {"_id": update_id(campaign_id, update)}, session=self._session
+                {"_id": plain_id(campaign_id, update)}, session=self._session
             )
         return update_from(row) if row else None
 

@@ -9,8 +9,8 @@ from pymongo import InsertOne
 
 from servicekit.errors import Conflict
 from servicekit.mongo import Database, Session, sorted_errors
-from updates.adapters.claim_documents import Document, place_id
-from updates.adapters.documents import backer_id
+from updates.adapters.claim_documents import Document
+from updates.adapters.document_ids import plain_id
 from updates.adapters.mongo_stores import save_versioned
 from updates.domain.survey import (
     Form,
@@ -38,7 +38,7 @@ class MongoSurveys:
         self._session = session
 
     async def load(self, campaign_id: str, survey_id: str) -> Survey | None:
-        wanted = {"_id": place_id(campaign_id, survey_id)}
+        wanted = {"_id": plain_id(campaign_id, survey_id)}
         with sorted_errors():
             row = await self._surveys.find_one(wanted, session=self._session)
         return survey_from(row) if row else None
@@ -55,7 +55,7 @@ class MongoSurveys:
             if await self._participants.find_one(wanted, {"_id": 1}, session=self._session):
                 return
             shares = [
-                InsertOne({"_id": _share_id(place, n), "survey": place_id(*place), "people": []})
+                InsertOne({"_id": _share_id(place, n), "survey": plain_id(*place), "people": []})
                 for n in range(SHARES)
             ]
             await self._participants.bulk_write(shares, session=self._session)
@@ -88,7 +88,7 @@ class MongoAnswers:
     async def silent(self, place: SurveyPlace, people: Sequence[str]) -> list[str]:
         among: Document = {"$setIntersection": ["$people", list(people)]}
         asked: list[Document] = [
-            {"$match": {"survey": place_id(*place)}},
+            {"$match": {"survey": plain_id(*place)}},
             {"$project": {"people": among}},
         ]
         with sorted_errors():
@@ -98,7 +98,7 @@ class MongoAnswers:
 
     async def count(self, place: SurveyPlace) -> int:
         counted: list[Document] = [
-            {"$match": {"survey": place_id(*place)}},
+            {"$match": {"survey": plain_id(*place)}},
             {"$group": {"_id": None, "count": {"$sum": {"$size": "$people"}}}},
         ]
         with sorted_errors():
@@ -123,7 +123,7 @@ class MongoAnswers:
     async def put(self, place: SurveyPlace, answer: Answer) -> None:
         document = {
             "_id": _answer_id(place, answer.key),
-            "survey": place_id(*place),
+            "survey": plain_id(*place),
             "key": answer.key,
             "person": answer.person,
             # A question's id may hold a dot, which MongoDB would read as a path.
@@ -146,7 +146,7 @@ class MongoAskedBackers:
         self._session = session
 
     async def joined(self, campaign_id: str, person_id: str) -> int | None:
-        wanted = {"_id": backer_id(campaign_id, person_id), "pledges": {"$ne": 0}}
+        wanted = {"_id": plain_id(campaign_id, person_id), "pledges": {"$ne": 0}}
         with sorted_errors():
             row = await self._backers.find_one(wanted, {"joined": 1}, session=self._session)
         return row["joined"] if row else None
@@ -165,7 +165,7 @@ class MongoAskedBackers:
     async def page(self, campaign_id: str, until: int, after: str, limit: int) -> list[str]:
         query = {
             # `}` stands behind `|`, so that this is the campaign's own stretch of ids.
-            "_id": {"$gt": backer_id(campaign_id, after), "$lt": f"{campaign_id}}}"},
+            "_id": {"$gt": plain_id(campaign_id, after), "$lt": f"{campaign_id}}}"},
             "campaign_id": campaign_id,
             "joined": {"$lte": until},
             # How many is newer than some backers, who then count as holding one.
@@ -186,7 +186,7 @@ class MongoSurveyQueries:
 
     async def survey(self, campaign_id: str, survey_id: str) -> Survey | None:
         with sorted_errors():
-            row = await self._surveys.find_one({"_id": place_id(campaign_id, survey_id)})
+            row = await self._surveys.find_one({"_id": plain_id(campaign_id, survey_id)})
         return survey_from(row) if row else None
 
     async def surveys(
@@ -213,7 +213,7 @@ class MongoSurveyQueries:
 
     async def answers(self, place: SurveyPlace) -> AsyncIterator[Answer]:
         with sorted_errors():
-            cursor = self._answers.find({"survey": place_id(*place)}).sort("_id", 1)
+            cursor = self._answers.find({"survey": plain_id(*place)}).sort("_id", 1)
             async for row in cursor:
                 yield answer_from(row)
 
@@ -221,7 +221,7 @@ class MongoSurveyQueries:
 def survey_document(survey: Survey) -> Document:
     form = survey.form
     return {
-        "_id": place_id(survey.campaign_id, survey.survey_id),
+        "_id": plain_id(survey.campaign_id, survey.survey_id),
         "version": survey.version,
         "campaign_id": survey.campaign_id,
         "survey_id": survey.survey_id,
@@ -286,8 +286,8 @@ def _share_of(place: SurveyPlace, person_id: str) -> str:
 
 
 def _share_id(place: SurveyPlace, number: int) -> str:
-    return f"{place_id(*place)}|{number}"
+    return plain_id(*place, str(number))
 
 
 def _answer_id(place: SurveyPlace, key: str) -> str:
-    return f"{place_id(*place)}|{key}"
+    return plain_id(*place, key)

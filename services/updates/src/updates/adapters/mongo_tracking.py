@@ -6,10 +6,10 @@ from datetime import datetime
 
 from servicekit.mongo import Collection as MongoCollection
 from servicekit.mongo import Database, Session, sorted_errors
+from updates.adapters.document_ids import joined_id
 from updates.adapters.mongo_stores import save_versioned
 from updates.adapters.tracking_documents import (
     Document,
-    joined_id,
     reward_document,
     reward_from,
     tracking_document,

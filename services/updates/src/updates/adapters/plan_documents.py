@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from updates.adapters.document_ids import plain_id
 from updates.domain.delivery_plan import (
     DeliveryPlan,
     Line,
@@ -94,7 +95,7 @@ def _promise_from(row: Document) -> Promise:
 
 def entry_document(entry: PromiseMoved) -> Document:
     return {
-        "_id": f"{entry.campaign_id}|{entry.number}",
+        "_id": plain_id(entry.campaign_id, str(entry.number)),
         "campaign_id": entry.campaign_id,
         "number": entry.number,
         "reward_id": entry.reward_id,

@@ -3,13 +3,12 @@
 from datetime import datetime
 
 from servicekit.mongo import Database, Document, sorted_errors
+from updates.adapters.document_ids import plain_id
 from updates.adapters.documents import (
-    backer_id,
     holding_from,
     project_from,
     revision_from,
     update_from,
-    update_id,
 )
 from updates.adapters.mongo_follow_ups import MongoFollowUpQueries
 from updates.adapters.mongo_project_parts import MongoProjectParts
@@ -37,12 +36,12 @@ class MongoQueries(MongoFollowUpQueries, MongoProjectParts):
 
     async def update(self, campaign_id: str, update: str) -> Update | None:
         with sorted_errors():
-            row = await self._updates.find_one({"_id": update_id(campaign_id, update)})
+            row = await self._updates.find_one({"_id": plain_id(campaign_id, update)})
         return update_from(row) if row else None
 
     async def rewards_of(self, campaign_id: str, person_id: str) -> frozenset[str] | None:
         with sorted_errors():
-            row = await self._backers.find_one({"_id": backer_id(campaign_id, person_id)})
+            row = await self._backers.find_one({"_id": plain_id(campaign_id, person_id)})
         return frozenset(holding_from(row)) - {""} if row else None
 
     async def revisions(

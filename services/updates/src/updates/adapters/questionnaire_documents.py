@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from updates.adapters.claim_documents import place_id
+from updates.adapters.document_ids import plain_id
 from updates.domain.address_export import AddressExport, ExportRead
 from updates.domain.questionnaire import Asked, Option, Questionnaire
 from updates.domain.reward_reply import RewardReply, Sealed
@@ -13,7 +13,7 @@ Document = dict[str, Any]
 
 def questionnaire_document(one: Questionnaire) -> Document:
     return {
-        "_id": place_id(one.campaign_id, one.reward_id),
+        "_id": plain_id(one.campaign_id, one.reward_id),
         "version": one.version,
         "campaign_id": one.campaign_id,
         "reward_id": one.reward_id,
@@ -46,7 +46,7 @@ def questionnaire_from(row: Document) -> Questionnaire:
 
 def reply_document(one: RewardReply) -> Document:
     return {
-        "_id": place_id(one.campaign_id, one.pledge_id),
+        "_id": plain_id(one.campaign_id, one.pledge_id),
         "version": one.version,
         "campaign_id": one.campaign_id,
         "reward_id": one.reward_id,
@@ -80,7 +80,7 @@ def reply_from(row: Document) -> RewardReply:
 
 def export_document(one: AddressExport) -> Document:
     return {
-        "_id": f"{place_id(one.campaign_id, one.reward_id)}|{one.export_id}",
+        "_id": plain_id(one.campaign_id, one.reward_id, one.export_id),
         "version": one.version,
         "campaign_id": one.campaign_id,
         "reward_id": one.reward_id,

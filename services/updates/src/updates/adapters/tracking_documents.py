@@ -3,15 +3,11 @@
 from dataclasses import asdict
 from typing import Any
 
+from updates.adapters.document_ids import joined_id
 from updates.domain.reward_tracking import RewardTracking
 from updates.domain.tracking import Parcel, Tracking, TrackingMove, TrackingState
 
 Document = dict[str, Any]
-
-
-def joined_id(*names: str) -> str:
-    """Return a document's id: no two lists of names give the same, whatever is in them."""
-    return "|".join(name.replace("%", "%25").replace("|", "%7C") for name in names)
 
 
 def tracking_document(tracking: Tracking) -> Document:
