@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from infra.native import fetch
+from infra.native.plain_http import NO_AUTHORITIES
 from infra.native.ports import kept_ports
 from infra.native.processes import Process
 from infra.native.server import Server
@@ -68,7 +69,9 @@ class Proxy:
             self._ask("POST", f"/proxies/{self.name}/toxics", toxic)
 
     def _ask(self, method: str, path: str, body: object = None) -> httpx.Response:
-        with httpx.Client(base_url=self._api, trust_env=False, timeout=10) as client:
+        with httpx.Client(
+            base_url=self._api, trust_env=False, verify=NO_AUTHORITIES, timeout=10
+        ) as client:
             answer = client.request(method, path, json=body)
         answer.raise_for_status()
         return answer
@@ -125,7 +128,9 @@ class FaultProxy(Server):
 
     def _has_all_proxies(self) -> bool:
         try:
-            answer = httpx.get(f"{self._api}/proxies", trust_env=False, timeout=5)
+            answer = httpx.get(
+                f"{self._api}/proxies", trust_env=False, verify=NO_AUTHORITIES, timeout=5
+            )
         except httpx.HTTPError:
             return False
         known: dict[str, object] = answer.json()

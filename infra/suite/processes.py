@@ -11,11 +11,13 @@ from pathlib import Path
 import httpx
 
 from infra.native.folders import REPOSITORY
+from infra.native.plain_http import NO_AUTHORITIES
 from infra.native.ports import kept_ports
 from infra.native.processes import Process
 from infra.native.server import Server
 
 START_TIMEOUT_SECONDS = 60.0
+LOOK_SECONDS = 0.1
 
 
 class HttpProcess(Server):
@@ -49,14 +51,15 @@ class HttpProcess(Server):
                 raise self._did_not_start("ended while starting")
             if time.monotonic() > deadline:
                 raise self._did_not_start("was not ready in time")
-            time.sleep(0.05)
+            time.sleep(LOOK_SECONDS)
 
     def is_ready(self) -> bool:
         """Whether it answers that it is ready."""
         try:
-            return httpx.get(self.ready_url, timeout=5, trust_env=False).status_code == 200
+            answer = httpx.get(self.ready_url, timeout=5, trust_env=False, verify=NO_AUTHORITIES)
         except httpx.HTTPError:
             return False
+        return answer.status_code == 200
 
 
 class SandboxProcess(HttpProcess):

@@ -17,6 +17,7 @@ from infra.docker.compose import read_compose, restrictions
 from infra.native import Addresses
 from infra.native.kafka import JAVA_OPTIONS
 from infra.native.mongodb import OPTIONS, SET_NAME
+from infra.native.plain_http import NO_AUTHORITIES
 from infra.native.ports import kept_ports
 from infra.suite import ServiceProcess, Suite
 from infra.suite.processes import HttpProcess, IssuerProcess, SandboxProcess
@@ -137,10 +138,13 @@ class ServiceContainer(Contained, ServiceProcess):
 
         An engine's proxy takes a moment longer than the process to have its port.
         """
+        if not super().is_ready():
+            return False
         try:
-            return super().is_ready() and httpx.get(self.url, trust_env=False).status_code > 0
+            httpx.get(self.url, trust_env=False, verify=NO_AUTHORITIES)
         except httpx.HTTPError:
             return False
+        return True
 
     def migrate(self) -> None:
         made = self._made("migrate")

@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from infra.native import NativeStack
+from infra.native.plain_http import NO_AUTHORITIES
 from infra.servicekit.tests.conftest import until
 from infra.servicekit.tests.lamp import LampSettings, assemble, begin
 from servicekit.auth import DEVELOPMENT_ISSUER
@@ -51,7 +52,9 @@ class Lamp:
         """Return the status of a question to the health port, 0 for no answer."""
         address = f"http://127.0.0.1:{self.environment['LAMP_HEALTH_PORT']}/{question}"
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+            async with httpx.AsyncClient(
+                trust_env=False, verify=NO_AUTHORITIES, timeout=20
+            ) as client:
                 return (await client.get(address)).status_code
         except httpx.HTTPError:
             return 0

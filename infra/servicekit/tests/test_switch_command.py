@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from infra.native.plain_http import NO_AUTHORITIES
 from infra.servicekit.tests.conftest import NOW, until
 from infra.servicekit.tests.test_process import Lamp, lamp, migrated, typed, until_ready
 from servicekit.clock import ManualClock
@@ -26,7 +27,7 @@ async def until_it_is(run: Lamp, on: int) -> None:
     address = f"http://127.0.0.1:{run.environment['LAMP_HEALTH_PORT']}/metrics"
 
     async def shown() -> bool:
-        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_AUTHORITIES, timeout=20) as client:
             return line in (await client.get(address)).text
 
     await until(f"the process shows {line}", shown)
