@@ -17,7 +17,8 @@ CAMPAIGN = "bench-mails"
 DELIVERIES = "notifier.deliveries"
 # As many as notifier keeps by default.
 CONNECTIONS = 4
-SETTINGS = {"notifier": {"MAILS_PER_SECOND": "100000"}}
+# A window that is over at once: what looks for bursts is measured, nobody waits.
+SETTINGS = {"notifier": {"MAILS_PER_SECOND": "100000", "MAIL_WINDOW_SECONDS": "0.01"}}
 RAW_IS = "the same mails sent to the same sink in groups of commands, over as many connections"
 
 
