@@ -8,6 +8,7 @@ from infra.suite.readings import eventually
 from sosst_contracts.event import Event
 from sosst_contracts.updates import LetterAsked, RecoveryPlanMissing
 from tests.journeys.test_stages import FIRST_STAFF, SECOND_STAFF, ask, stage_due
+from tests.journeys.test_stopped_money import switch
 from tests.world import CREATOR, World, assert_everybody_told_once, backers
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -89,6 +90,15 @@ async def gate_line(world: World, campaign_id: str, stage: int, name: str) -> di
     return next(line for line in lines if line["name"] == name)
 
 
+async def transfers_to(world: World, campaign_id: str) -> int:
+    """Return how many transfers have reached the account that the campaign's money goes to."""
+    given = await world.look.get("payouts", f"/campaigns/{campaign_id}/destination")
+    assert given is not None
+    book = (await world.suite.provider.book())["accounts"][given["account"]]["eur"]
+    count: int = book["by_type"]["payment"]["count"]
+    return count
+
+
 async def paid_once(world: World, campaign_id: str) -> list[Any]:
     """Given a met campaign whose first stage is paid; return its pledges."""
     rows = backers(campaign_id, 10)
@@ -133,6 +143,40 @@ async def test_an_emergency_holds_the_stage_until_its_plan_and_a_person(world: W
     people = sorted({row.backer_id for row in rows})
     await world.told("burnt", "update-published", "burnt:fire")
     assert_everybody_told_once((await world.notifications())["update-published/burnt:fire"], people)
+
+
+@pytest.mark.row("S7")
+@pytest.mark.row("S9")
+async def test_an_emergency_between_approval_and_transfer_keeps_the_money_in(world: World) -> None:
+    """Given an approved stage whose money waits, its approval falls, and no transfer is made."""
+    await paid_once(world, "flooded")
+    path, approval = await stage_due(world, "flooded", 2)
+    who = ("--campaign", "flooded", "--by", "sre-1", "--why", "a look")
+    await switch(world, "on", "stop-money", *who)
+    await ask(world, "POST", path, SECOND_STAFF, approval)
+    await world.stage_is("flooded", 2, "approved")
+
+    await published(world, "flooded", "flood", EMERGENCY)
+    await world.stage_is("flooded", 2, "held")
+    await switch(world, "off", "stop-money", *who)
+
+    assert await transfers_to(world, "flooded") == 1
+    await published(world, "flooded", "plan-of-flood", plan_for("flood"))
+
+    async def answered() -> bool:
+        return "update plan-of-flood" in (await gate_line(world, "flooded", 2, "emergency"))["why"]
+
+    await eventually("payouts has read the plan", answered)
+    holds = await world.look.get("payouts", "/campaigns/flooded/holds")
+    assert holds is not None
+    hold = f"/campaigns/flooded/holds/{holds['holds'][0]['hold_id']}"
+    await ask(world, "DELETE", hold, FIRST_STAFF, None)
+    fallen = await world.stage_is("flooded", 2, "due")
+    assert (fallen["approval"], fallen["attempts"]) == (None, 0)
+    await ask(world, "POST", path, SECOND_STAFF, approval)
+    await world.stage_is("flooded", 2, "paid")
+    assert await transfers_to(world, "flooded") == 2
+    world.assert_books_true()
 
 
 @pytest.mark.row("S7")
