@@ -20,7 +20,7 @@ from infra.sandbox.issuer.tokens import SERVICE, creator
 from infra.servicekit.tests.collector import Collector
 from infra.suite import Suite
 from infra.suite.checkout import Checkout, Launch, PledgeRow
-from infra.suite.readings import Readings, eventually
+from infra.suite.readings import NeverHappened, Readings, eventually
 from payouts.adapters.mongo_stores import BOOKS, block_from
 from payouts.domain.chain import verify
 from payouts.domain.ledger import check
@@ -220,14 +220,21 @@ class World:
         await eventually(f"{service} knows {path}", known)
 
     async def stage_is(self, campaign_id: str, number: int, state: str) -> dict[str, object]:
-        """Wait until a stage has come to a state and return it."""
+        """Wait until a stage has come to a state and return it; else say what keeps it."""
+        seen: dict[str, object] = {}
 
-        async def reached() -> dict[str, object] | None:
+        async def reached() -> bool:
             found = await self.look.get("payouts", f"/campaigns/{campaign_id}/stages")
             stages = found["stages"] if found else []
-            return next((s for s in stages if s["stage"] == number and s["state"] == state), None)
+            seen.update(next((one for one in stages if one["stage"] == number), {}))
+            return seen.get("state") == state
 
-        return await eventually(f"stage {number} of {campaign_id} {state}", reached)
+        what = f"stage {number} of {campaign_id} {state}"
+        try:
+            await eventually(what, reached)
+        except NeverHappened:
+            raise NeverHappened(f"{what}: {seen}") from None
+        return seen
 
     async def told(self, campaign_id: str, kind: str, subject: str) -> dict[str, object]:
         """Wait until everybody has an outcome for a cause and return its totals."""

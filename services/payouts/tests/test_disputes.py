@@ -1,7 +1,9 @@
 """Chargebacks before, during and after everything: whatever the order, the books say who paid."""
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import pytest
 
@@ -15,9 +17,11 @@ from payouts.domain.stage import StageState
 from payouts.handlers.posting import post
 from payouts.handlers.wake import wake
 from payouts.ports.unit import PayoutsUnit
+from servicekit.units import UnitsOfWork
 from services.payouts.tests.conftest import CAMPAIGN, Payouts
 from services.payouts.tests.test_later_stages import approve, decide, pay, show, the
 
+T = TypeVar("T")
 FEE = 2_000
 WON, LOST = ProviderDisputeStatus.WON, ProviderDisputeStatus.LOST
 
@@ -530,6 +534,39 @@ async def test_money_back_after_the_last_stage_is_a_supplement(payouts: Payouts)
     assert (await the(payouts, 4)).state is StageState.PAID
     assert await held(payouts) == await held(payouts, Account.PROVIDER_BALANCE) == 0
     assert payouts.provider.accounts["acct_1"] == 0
+    await assert_true(payouts)
+
+
+@dataclass
+class Meanwhile:
+    """Units of work after whose first one somebody else acts."""
+
+    units: UnitsOfWork[PayoutsUnit]
+    act: Callable[[], Awaitable[object]]
+    acted: bool = False
+
+    async def run(self, work: Callable[[PayoutsUnit], Awaitable[T]]) -> T:
+        result = await self.units.run(work)
+        if not self.acted:
+            self.acted = True
+            await self.act()
+        return result
+
+
+async def test_an_approval_while_a_step_is_chosen_is_paid(payouts: Payouts) -> None:
+    """The worker saw a supplement that was due and ends none whose money is approved meanwhile."""
+    payouts.stages = replace(payouts.stages, dispute_reserve_basis_points=10_000)
+    await worked_example(payouts)
+    await pay(payouts, 8)
+    await pay_stage(payouts, 2, 5_499)
+    name = await opened(payouts, 3, 3_333, FEE)
+    await pay_stage(payouts, 3, 7_630 - 3_333)
+    await decided(payouts, name, WON)
+    meanwhile = Meanwhile(payouts.units, lambda: approve(payouts, 4, 3_333, revision=0))
+    payouts.stages = replace(payouts.stages, units=meanwhile)
+    await pay(payouts, 8)
+    assert meanwhile.acted and (await the(payouts, 4)).state is StageState.PAID
+    assert await held(payouts) == await held(payouts, Account.PROVIDER_BALANCE) == 0
     await assert_true(payouts)
 
 

@@ -170,6 +170,9 @@ class PayStages:
         await self.units.run(save)
 
     def _approve(self, view: StageView) -> StageDecision:
+        # A person may have approved it since the step was chosen: that money is on its way.
+        if view.stage.state is not StageState.DUE:
+            return StageDecision(view.stage)
         if view.stage.kind is StageKind.SUPPLEMENT:
             return end_where_nothing_is_left(view.book, view.stage, view.previous, view.now)
         first = view.stage.kind is StageKind.FIRST
