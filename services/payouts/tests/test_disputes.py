@@ -16,6 +16,7 @@ from payouts.domain.refund import Refund, RefundState, refund_id_of, request_par
 from payouts.domain.stage import StageState
 from payouts.handlers.posting import post
 from payouts.handlers.wake import wake
+from payouts.handlers.work_kinds import STAGE
 from payouts.ports.unit import PayoutsUnit
 from servicekit.units import UnitsOfWork
 from services.payouts.tests.conftest import CAMPAIGN, Payouts
@@ -539,15 +540,17 @@ async def test_money_back_after_the_last_stage_is_a_supplement(payouts: Payouts)
 
 @dataclass
 class Meanwhile:
-    """Units of work after whose first one somebody else acts."""
+    """Units of work after one of which, the first or a later one, somebody else acts."""
 
     units: UnitsOfWork[PayoutsUnit]
     act: Callable[[], Awaitable[object]]
+    after: int = 1
     acted: bool = False
 
     async def run(self, work: Callable[[PayoutsUnit], Awaitable[T]]) -> T:
         result = await self.units.run(work)
-        if not self.acted:
+        self.after -= 1
+        if self.after == 0:
             self.acted = True
             await self.act()
         return result
@@ -568,6 +571,24 @@ async def test_an_approval_while_a_step_is_chosen_is_paid(payouts: Payouts) -> N
     assert meanwhile.acted and (await the(payouts, 4)).state is StageState.PAID
     assert await held(payouts) == await held(payouts, Account.PROVIDER_BALANCE) == 0
     await assert_true(payouts)
+
+
+async def test_an_approval_while_a_worker_lets_go_does_not_wait_for_its_pause(
+    payouts: Payouts,
+) -> None:
+    """Claimed work cannot be brought forward: the worker sees that the stage moved, and goes on."""
+    payouts.stages = replace(payouts.stages, cooling_off_seconds=0)
+    await worked_example(payouts)
+    await pay(payouts, 8)
+    await show(payouts, 2)
+    await decide(payouts, 2)
+    (claim,) = [one for one in await payouts.claim(STAGE) if one.item.payload["number"] == 2]
+    # Two steps of three units each found it due; the seventh lets go of the work.
+    meanwhile = Meanwhile(payouts.units, lambda: approve(payouts, 2, 5_499), after=6)
+    await replace(payouts.stages, units=meanwhile)(claim)
+    assert meanwhile.acted and (await the(payouts, 2)).state is StageState.APPROVED
+    await payouts.turn()
+    assert (await the(payouts, 2)).attempts
 
 
 @pytest.mark.parametrize(
