@@ -1,6 +1,7 @@
 """Whom each kind is told to: one table, held to the told column of the topics' files."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -14,6 +15,8 @@ from notifier.domain.kind import (
     Audience,
     Rules,
     ToldAs,
+    may_be_merged,
+    may_be_muted,
     roles_of,
     rules_of,
 )
@@ -107,6 +110,16 @@ def test_an_emergency_overtakes_and_cannot_be_muted() -> None:
     urgent = rules_of(emergency)
     assert (urgent.priority, urgent.mutable, urgent.digestible) == (EMERGENCY, False, False)
     assert urgent.priority < rules_of(news).priority and urgent.told == rules_of(news).told
+    corrected = Told(CauseKind.UPDATE_CORRECTED, "u", CAMPAIGN, NOW, {"kind": "emergency"})
+    assert rules_of(corrected) == replace(urgent, told=rules_of(corrected).told)
+
+
+@pytest.mark.trap(11)
+@pytest.mark.parametrize("kind", [CauseKind.SURVEY_REMINDER_DUE, CauseKind.RECEIPT_ASKED])
+def test_a_reminder_waits_for_no_other_mail(kind: CauseKind) -> None:
+    """Who has answered meanwhile would be asked again."""
+    asked = Told(kind, "s1", CAMPAIGN, NOW, {})
+    assert not may_be_merged(asked, ToldAs.BACKER) and may_be_muted(asked, ToldAs.BACKER)
 
 
 def test_followers_are_told_what_is_public_and_creators_not_their_own_words() -> None:

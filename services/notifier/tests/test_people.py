@@ -138,6 +138,13 @@ async def test_each_erasure_is_told_once_to_whoever_keeps_something(notifier: No
     assert await told_erased(notifier) == ["zoe", "zoe"]
 
 
+async def test_who_asks_again_to_be_erased_is_told_of_again(notifier: Notifier) -> None:
+    """A token may outlive its person: what was said elsewhere since the first time goes, too."""
+    for at in (NOW, LATER):
+        await notifier.units.run(lambda unit, at=at: erase_person(unit, "zoe", at))
+    assert await told_erased(notifier) == ["zoe", "zoe"]
+
+
 @pytest.mark.trap(23)
 async def test_a_restored_backup_erases_again_who_was_erased_by_its_own_topic(
     notifier: Notifier,

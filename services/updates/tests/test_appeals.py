@@ -15,7 +15,9 @@ from updates.domain.errors import Refused
 from updates.domain.hiding import Appeal, HidingReason, Ruling, Statement
 from updates.domain.report import Thing
 from updates.handlers.comment_hiding import appeal_comment, hide_comment, rule_on_comment
+from updates.handlers.erasures import Erasure, forget_people
 from updates.handlers.hiding import appeal_hiding, hide_update, rule_on_hiding
+from updates.handlers.recover import Hid, hide_again
 from updates.sweeps.appeals import MeasureAppeals
 
 SAID = Statement(HidingReason.ABUSE, "It insults.", "staff-1", NOW)
@@ -60,6 +62,25 @@ async def test_what_is_appealed_waits_until_another_person_decides(
         await service.units.run(lambda unit: rule_on_hiding(unit, CAMPAIGN, "u1", other))
         await service.units.run(lambda unit: rule_on_comment(unit, first, other))
     assert await waiting(service) == ["c2"]
+
+
+async def test_what_a_restored_backup_shows_again_waits_for_nobody(
+    service: UpdatesService,
+) -> None:
+    """The topic says that it was granted after the backup: no ghost is left in the queue."""
+    await appealed(service, 1)
+    shown = Hid(CAMPAIGN, "u1", None, "staff-2", NOW + timedelta(days=1))
+    await service.units.run(lambda unit: hide_again(unit, shown))
+    assert await waiting(service) == ["c1"]
+
+
+async def test_nobody_judges_words_that_are_forgotten(service: UpdatesService) -> None:
+    """An erased writer's appeal leaves the queue with the words that it is about."""
+    await appealed(service, 1)
+    gone = Erasure("anna", NOW + timedelta(days=1))
+    for _ in range(2):
+        await service.units.run(lambda unit: forget_people(unit, [gone]))
+    assert await waiting(service) == [None]
 
 
 async def test_how_many_wait_and_since_when_is_measured(service: UpdatesService) -> None:

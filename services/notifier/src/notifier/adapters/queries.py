@@ -11,10 +11,10 @@ from notifier.adapters.mongo_hidden_updates import MongoHiddenUpdates
 from notifier.adapters.mongo_stores import totals_from, totals_pipeline
 from notifier.adapters.mongo_unreached import MongoUnreachedQueries
 from notifier.adapters.schema import BESIDE_BACKERS
-from notifier.domain.cause import Cause, CauseKind, CauseState, Totals
+from notifier.domain.cause import Cause, CauseState, Totals
 from notifier.domain.chunk import ENDED, Chunk, ChunkState
 from notifier.domain.delivery import Channel, Delivery
-from notifier.domain.kind import ToldAs
+from notifier.domain.kind import OF_UPDATES, ToldAs
 from notifier.domain.suppression import Suppression, address_digest
 from notifier.ports.queries import InboxEntry, OpenCauses, RoleTotals
 from servicekit.mongo import Database, Document, sorted_errors
@@ -271,7 +271,7 @@ class MongoQueries(MongoUnreachedQueries):
     async def open_causes(self) -> list[OpenCauses]:
         is_emergency: Document = {
             "$and": [
-                {"$eq": ["$kind", CauseKind.UPDATE_PUBLISHED.value]},
+                {"$in": ["$kind", [kind.value for kind in OF_UPDATES]]},
                 {"$eq": ["$content.kind", "emergency"]},
             ]
         }

@@ -122,13 +122,13 @@ RULES: dict[CauseKind, Rules] = {
     CauseKind.COMMENT_ADDED: _news(_ONE, _CREATOR),
     CauseKind.SILENCE_STEP_REACHED: _between_people(_CREATOR, _STAFF),
     CauseKind.SURVEY_OPENED: _news(_ALL),
-    CauseKind.SURVEY_REMINDER_DUE: _news(_LIST),
     CauseKind.CAMPAIGN_LAUNCHED: _news(Audience.FORMER_BACKERS),
     CauseKind.UPDATE_CORRECTED: _news(_ALL),
-    # What is not said in time is sent as it stands.
+    # What is not said in time is sent as it stands; who has answered by then is not asked again.
     CauseKind.QUESTIONNAIRE_ASKED: _between_people(_LIST),
+    CauseKind.SURVEY_REMINDER_DUE: _between_people(_LIST),
+    CauseKind.RECEIPT_ASKED: _between_people(_LIST),
     CauseKind.DELIVERY_CHANGED: _news(_LIST),
-    CauseKind.RECEIPT_ASKED: _news(_LIST),
     CauseKind.MILESTONE_SUBMITTED: _between_people(_STAFF),
     CauseKind.DELIVERY_NOTICE_ASKED: _between_people(_CREATOR),
     CauseKind.FOLLOW_ASKED: Rules(frozenset({_FOLLOWERS}), MONEY, mutable=False, digestible=False),
@@ -138,10 +138,13 @@ RULES: dict[CauseKind, Rules] = {
 # Of these no fact of another service is behind it.
 OUR_OWN = frozenset({CauseKind.FOLLOW_ASKED, CauseKind.WEBHOOK_DISABLED})
 
+# Their content says of which kind the update is.
+OF_UPDATES = frozenset({CauseKind.UPDATE_PUBLISHED, CauseKind.UPDATE_CORRECTED})
+
 
 def is_emergency(told: Told) -> bool:
-    """Whether this is an update that must overtake everything and reaches everybody."""
-    return told.kind is CauseKind.UPDATE_PUBLISHED and told.content.get("kind") == "emergency"
+    """Whether this is an update, or its correction, that overtakes all and reaches everybody."""
+    return told.kind in OF_UPDATES and told.content.get("kind") == "emergency"
 
 
 def rules_of(told: Told) -> Rules:

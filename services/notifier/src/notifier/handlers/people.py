@@ -42,10 +42,12 @@ async def take_erasures(unit: NotifierUnit, ids: Collection[str], now: datetime)
 
 
 async def erase_person(unit: NotifierUnit, person_id: str, now: datetime) -> None:
-    """Forget a person; a description of before, read late or again, brings nothing back."""
+    """Forget a person; a description of before, read late or again, brings nothing back.
+
+    Whoever asks again is told of again: what they have said elsewhere since then goes, too.
+    """
     known = (await unit.people.load([person_id])).get(person_id, Person(person_id, now))
-    if not known.erased:
-        await _keep_erased(unit, [erase(known, now)], now)
+    await _keep_erased(unit, [known if known.erased else erase(known, now)], now)
     await _forget_words(unit, [person_id])
 
 

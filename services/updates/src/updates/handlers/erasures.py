@@ -6,6 +6,7 @@ from datetime import datetime
 
 from updates.domain.claim import forget as forget_claim
 from updates.domain.comment import forget
+from updates.domain.report import Thing
 from updates.domain.reward_reply import forgotten
 from updates.domain.survey_results import forget as forget_words
 from updates.domain.tracking import forget as forget_parcels
@@ -36,6 +37,9 @@ async def forget_people(unit: UpdatesUnit, erasures: Sequence[Erasure]) -> None:
         after = forget(comment, until[comment.author_id])
         if after != comment:
             await unit.comments.save(after)
+            # Its words are gone: nobody could judge them any more.
+            place = Thing(comment.campaign_id, comment.update_id, comment.comment_id)
+            await unit.appeals.remove(place)
     for claim in await unit.claims.of_backers(until):
         backer_id = claim.subject.backer_id
         kept = forget_claim(claim, backer_id, until[backer_id])

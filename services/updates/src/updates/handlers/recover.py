@@ -169,6 +169,7 @@ async def hide_again(unit: UpdatesUnit, told: Hid) -> str:
         if hidings[-1].appeal is None:
             hidings = appeal(hidings, Appeal("", "", told.at))
         hidings = rule(hidings, Ruling(upheld=False, words="", by=told.by, at=told.at))
+        await unit.appeals.remove(Thing(told.campaign_id, told.update_id))
     if hidings == known.hidings:
         return f"{name}: known already"
     await unit.updates.save(replace(known, hidings=hidings))
