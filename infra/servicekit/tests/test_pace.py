@@ -1,12 +1,8 @@
 """The pace of an account: so many requests a second, and none while it asks for rest."""
 
-import asyncio
-import random
-from itertools import pairwise
-
 import pytest
 
-from servicekit.pace import COUNTED_SECONDS, Pace
+from servicekit.pace import Pace
 
 
 class Stopwatch:
@@ -127,81 +123,3 @@ def test_the_wait_is_as_long_as_it_says(spare: float) -> None:
     assert wait > 0.01 and pace.room(spare) == 0
     watch.seconds = wait + 0.001
     assert pace.room(spare) == 1
-
-
-class Hurried(Stopwatch):
-    """Time that passes for whoever sleeps, and notes when somebody's turn came."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.turns: list[float] = []
-
-    async def sleep(self, seconds: float) -> None:
-        # A rest of a wait that rounds to nothing would last for ever here.
-        self.seconds += max(seconds, 1e-6)
-        await asyncio.sleep(0)
-
-    async def take(self, pace: Pace) -> None:
-        await pace.turn()
-        self.turns.append(self.seconds)
-
-    def most_in_a_second(self) -> int:
-        """Of every second that begins with a turn: any other one has no more of them."""
-        return max(
-            sum(begins <= at < begins + COUNTED_SECONDS for at in self.turns)
-            for begins in self.turns
-        )
-
-
-@pytest.mark.parametrize("per_second", [1, 7, 97.0])
-@pytest.mark.parametrize("beside", [0.0, 0.3])
-async def test_no_second_of_any_alignment_has_more_than_the_pace(
-    per_second: float, beside: float
-) -> None:
-    """After rests that let tokens gather, in bursts, and with readings that spend no token."""
-    watch, drawn = Hurried(), random.Random(7)
-    pace = Pace(per_second, watch, watch.sleep)
-    while watch.seconds < 30:
-        for _ in range(pace.room()):
-            pace.promise(1)
-            with pace.promised():
-                await watch.take(pace)
-        if drawn.random() < beside:
-            await watch.take(pace)
-        watch.seconds += drawn.choice([0.001, 0.01, 0.1, 0.26, 0.9])
-    assert watch.most_in_a_second() <= per_second
-
-
-@pytest.mark.parametrize("per_second", [1, 97.0])
-async def test_taking_turns_costs_hungry_work_no_pace(per_second: float) -> None:
-    """At least nine tenths of what the account takes leave, second after second."""
-    watch = Hurried()
-    pace = Pace(per_second, watch, watch.sleep)
-    while watch.seconds < 30:
-        for _ in range(pace.room()):
-            pace.promise(1)
-            with pace.promised():
-                await watch.take(pace)
-        await watch.sleep(pace.wait_seconds())
-    assert len(watch.turns) >= 0.9 * 30 * per_second
-    assert watch.most_in_a_second() <= per_second
-
-
-async def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
-    """A long reading beside the work neither stops it nor is stopped; who gives up takes none."""
-    watch = Hurried()
-    pace = Pace(2, watch, watch.sleep)
-    order: list[str] = []
-
-    async def take(name: str) -> None:
-        await watch.take(pace)
-        order.append(name)
-
-    names = ["work", "page", "work", "given up", "page", "work"]
-    asked = [asyncio.create_task(take(name)) for name in names]
-    await asyncio.sleep(0)
-    asked[3].cancel()
-    await asyncio.gather(*asked, return_exceptions=True)
-    assert order == ["work", "page", "work", "page", "work"]
-    assert all(before <= after for before, after in pairwise(watch.turns))
-    assert watch.most_in_a_second() <= 2

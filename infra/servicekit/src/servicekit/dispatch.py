@@ -16,7 +16,7 @@ from servicekit import metrics
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, DependencyAway
 from servicekit.loops import Pulse, pause
-from servicekit.pace import COUNTED_SECONDS, Pace
+from servicekit.pace import Pace
 from servicekit.work import Claim, WorkBacklog, WorkItem, WorkQueue
 
 log = structlog.get_logger()
@@ -73,9 +73,7 @@ class Dispatcher:
             await pause(stopping, self._lease_seconds / 4)
         if self._claim is not None:
             try:
-                # Whoever is next does not know what left here: the account has counted it by then.
-                counted = timedelta(seconds=COUNTED_SECONDS)
-                await self._queue.postpone(self._claim, self._clock.now() + counted)
+                await self._queue.postpone(self._claim, self._clock.now())
             except DependencyAway:
                 pass  # The lease runs out by itself.
             self._claim = None

@@ -1,9 +1,7 @@
 """How fast an account outside may be asked: a bucket of tokens, and the pauses that it asks for."""
 
-import asyncio
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -12,8 +10,6 @@ from contextvars import ContextVar
 # first request costs no pace.
 GATHERED_SECONDS = 0.25
 GATHERED_LEAST = 2.0
-# In what time an account counts: it takes so many requests in any second, wherever that begins.
-COUNTED_SECONDS = 1.0
 
 
 class _Promise:
@@ -34,26 +30,13 @@ class Pace:
     Work is begun only while there is a token for its first request (`room`), which is kept for it
     until it is sent or the work ends. Each request of such work spends one (`spend`): what asks
     more than once is paid back by those who wait. What is asked beside the work, as sweeps read a
-    page now and then, spends none, so that a long reading never stops the sending.
-
-    Tokens that had gathered leave on top of those that come, so they alone let more than the pace
-    go in one second. Whoever takes a `turn` before each request, also beside the work, keeps below
-    it in every second of any alignment; below one a second it is one.
+    page now and then, is not counted, so that a long reading never stops the sending.
     """
 
-    def __init__(
-        self,
-        per_second: float,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    ) -> None:
+    def __init__(self, per_second: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.per_second = per_second
         self.gathered_most = max(GATHERED_LEAST, per_second * GATHERED_SECONDS)
         self._monotonic = monotonic
-        self._sleep = sleep
-        self._in_turn = asyncio.Lock()
-        # When each of the last second's requests left, as many as may.
-        self._left_at: deque[float] = deque(maxlen=max(1, int(per_second)))
         self._tokens = self.gathered_most
         self._counted_at = monotonic()
         self._paused_until = self._counted_at
@@ -71,18 +54,6 @@ class Pace:
         now = self._count()
         missing = 1 + spare + self._promised - self._tokens
         return max(missing / self.per_second, self._paused_until - now, 0.0)
-
-    async def turn(self) -> None:
-        """Wait until one more request keeps within the pace, first come first served; spend it.
-
-        Between the return and the request nothing may be awaited. Who is cancelled meanwhile has
-        taken nothing.
-        """
-        async with self._in_turn:
-            while (seconds := self._crowded_for()) > 0:
-                await self._sleep(seconds)
-            self._left_at.append(self._monotonic())
-        self.spend()
 
     def spend(self) -> None:
         """A request leaves, for the work that this is called in."""
@@ -114,12 +85,6 @@ class Pace:
         finally:
             _promise.reset(outer)
             self._fulfil(mine)
-
-    def _crowded_for(self) -> float:
-        """Return how long the last second's requests leave no room for another one."""
-        if len(self._left_at) < (self._left_at.maxlen or 1):
-            return 0.0
-        return self._left_at[0] + COUNTED_SECONDS - self._monotonic()
 
     def _fulfil(self, promise: _Promise) -> None:
         if promise.kept:

@@ -66,8 +66,8 @@ class PayoutsSettings(ServiceSettings):
     provider_requests_per_second: float = Field(
         80.0,
         gt=0,
-        description="How many calls one instance makes in any second at most, and how many a "
-        "second all together send; Stripe takes 100 of a live account, 25 of a test account.",
+        description="How many calls a second all instances together send; Stripe takes 100 of a "
+        "live account, 25 of a test account.",
     )
     provider_consistency_seconds: int = Field(
         5, ge=0, description="How long the provider may take to show what it did."

@@ -38,8 +38,8 @@ class AiohttpTransport(stripe.HTTPClient):
     """Carries the library's calls; its own takes proxies from wherever and has no deadline.
 
     The whole call has a time-out, also one that drips, and the domain counts on it (`money.md` 6):
-    aiohttp's own would be rounded up. Each call waits for its turn in the account's pace, which
-    rests as long as any answer asks for.
+    aiohttp's own would be rounded up. Each call is counted for the pace of the account, which rests
+    as long as any answer asks for.
     """
 
     name = "aiohttp"
@@ -55,14 +55,15 @@ class AiohttpTransport(stripe.HTTPClient):
     ) -> tuple[bytes, int, Mapping[str, str]]:
         if method == "get" and not self._pace.may_ask():
             raise _lost("the account rests, and this can wait")
+        self._pace.spend()
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                # Within the time-out: who looks for it later counts on its being over by then.
-                await self._pace.turn()
-                async with self._http.request(
+            async with (
+                asyncio.timeout(self._timeout_seconds),
+                self._http.request(
                     method, url, headers=headers, data=post_data, allow_redirects=False
-                ) as answer:
-                    content = await answer.read()
+                ) as answer,
+            ):
+                content = await answer.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _lost(repr(error)) from error
         if answer.status in _REST:
