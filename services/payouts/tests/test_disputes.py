@@ -518,8 +518,8 @@ async def all_paid(payouts: Payouts) -> None:
     await pay_stage(payouts, 3, 7_630)
 
 
-async def test_money_back_after_the_last_stage_is_a_supplement(payouts: Payouts) -> None:
-    """Charged back before the last stage, below the reserve, won after it: approved and paid."""
+async def supplement_due(payouts: Payouts) -> None:
+    """Given a chargeback below the reserve that is won after the last stage is paid."""
     payouts.stages = replace(payouts.stages, dispute_reserve_basis_points=10_000)
     await worked_example(payouts)
     await pay(payouts, 8)
@@ -527,6 +527,11 @@ async def test_money_back_after_the_last_stage_is_a_supplement(payouts: Payouts)
     name = await opened(payouts, 3, 3_333, FEE)
     await pay_stage(payouts, 3, 7_630 - 3_333)
     await decided(payouts, name, WON)
+
+
+async def test_money_back_after_the_last_stage_is_a_supplement(payouts: Payouts) -> None:
+    """Charged back before the last stage, below the reserve, won after it: approved and paid."""
+    await supplement_due(payouts)
     supplement = await the(payouts, 4)
     assert (supplement.kind.value, supplement.state) == ("supplement", StageState.DUE)
     assert supplement.amount == 3_333
@@ -558,13 +563,7 @@ class Meanwhile:
 
 async def test_an_approval_while_a_step_is_chosen_is_paid(payouts: Payouts) -> None:
     """The worker saw a supplement that was due and ends none whose money is approved meanwhile."""
-    payouts.stages = replace(payouts.stages, dispute_reserve_basis_points=10_000)
-    await worked_example(payouts)
-    await pay(payouts, 8)
-    await pay_stage(payouts, 2, 5_499)
-    name = await opened(payouts, 3, 3_333, FEE)
-    await pay_stage(payouts, 3, 7_630 - 3_333)
-    await decided(payouts, name, WON)
+    await supplement_due(payouts)
     meanwhile = Meanwhile(payouts.units, lambda: approve(payouts, 4, 3_333, revision=0))
     payouts.stages = replace(payouts.stages, units=meanwhile)
     await pay(payouts, 8)

@@ -53,10 +53,16 @@ def phase_of(project: Project) -> Phase:
     return _OF_VERDICT[project.verdict]
 
 
-def check_may_publish(project: Project | None, kind: UpdateKind) -> Project:
-    """Return the project, or raise `Refused`: there is none, or nothing of this kind to say now."""
+def check_launched(project: Project | None) -> Project:
+    """Return the project, or raise `Refused`: nothing is known of its launch."""
     if project is None or project.profile is None:
         raise Refused("campaign-unknown", "there is no such campaign")
+    return project
+
+
+def check_may_publish(project: Project | None, kind: UpdateKind) -> Project:
+    """Return the project, or raise `Refused`: there is none, or nothing of this kind to say now."""
+    project = check_launched(project)
     phase = phase_of(project)
     if phase not in PUBLISHABLE[kind]:
         reason, why = _REFUSALS[phase]

@@ -23,7 +23,8 @@ from updates.domain.claim_turns import (
 )
 from updates.domain.errors import Refused
 from updates.domain.pledge import Pledge, Promise
-from updates.domain.project import Project, Verdict
+from updates.domain.project import Verdict
+from updates.handlers.known_project import known_project
 from updates.handlers.publish import PledgesPosition
 from updates.ports.unit import UpdatesUnit
 
@@ -51,7 +52,7 @@ class ClaimDesk:
 
     async def moment(self, unit: UpdatesUnit, campaign_id: str, now: datetime) -> Moment:
         """Return what an act in this campaign is judged by; raises `Refused` where none is."""
-        project = await _project(unit, campaign_id)
+        project = await known_project(unit, campaign_id)
         assert project.profile is not None
         await unit.view.pass_through()
         rows = await unit.plumbing.streams.load(
@@ -116,7 +117,7 @@ async def _check_may_claim(
     desk: ClaimDesk,
     now: datetime,
 ) -> None:
-    project = await _project(unit, pledge.campaign_id)
+    project = await known_project(unit, pledge.campaign_id)
     if project.verdict is not Verdict.GOAL_MET:
         raise Refused("no-reward-owed", "rewards are owed by campaigns that met their goal")
     if not pledge.stands:
@@ -228,10 +229,3 @@ def _answered(claim: Claim, heard: MoneyAnswered, moment: Moment) -> Moved:
             return money_refused(claim, heard.request_id, heard.reason, moment)
         case Answer.WAITS:
             return money_waits(claim, heard.request_id, heard.reason, moment)
-
-
-async def _project(unit: UpdatesUnit, campaign_id: str) -> Project:
-    project = (await unit.projects.load([campaign_id])).get(campaign_id)
-    if project is None or project.profile is None:
-        raise Refused("campaign-unknown", "there is no such campaign")
-    return project

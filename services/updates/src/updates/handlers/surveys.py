@@ -20,6 +20,7 @@ from updates.domain.survey import (
     remind,
 )
 from updates.domain.survey_results import Answer
+from updates.handlers.known_project import known_project
 from updates.handlers.publish import PledgesPosition, audience_of
 from updates.ports.unit import UpdatesUnit
 
@@ -33,7 +34,7 @@ async def write_survey(
     unit: UpdatesUnit, campaign_id: str, survey_id: str, author_id: str, form: Form, now: datetime
 ) -> Survey:
     """Write or rewrite a draft of a launched campaign."""
-    await _project(unit, campaign_id)
+    await known_project(unit, campaign_id)
     known = await unit.surveys.load(campaign_id, survey_id)
     survey = draft(known, campaign_id, survey_id, author_id, form, now)
     if survey != known:
@@ -48,7 +49,7 @@ async def open_to_backers(
     survey = await _survey(unit, campaign_id, survey_id)
     if survey.state is SurveyState.OPEN:
         return survey
-    project = await _project(unit, campaign_id)
+    project = await known_project(unit, campaign_id)
     opened = open_survey(survey, await audience_of(unit, pledges, project), now)
     await unit.surveys.save(opened)
     await unit.facts.add([SurveyOpened(opened)])
@@ -146,7 +147,7 @@ async def _check_asked(unit: UpdatesUnit, survey: Survey, person_id: str, now: d
     joined = await unit.asked.joined(survey.campaign_id, person_id)
     if joined is None or joined > survey.audience.pledges_sequence:
         raise Refused("not-asked", "the survey was opened to those who backed it then")
-    project = await _project(unit, survey.campaign_id)
+    project = await known_project(unit, survey.campaign_id)
     keeps = await unit.asked.keeps_a_pledge(survey.campaign_id, person_id)
     if not keeps and not _failed_lately(project, now):
         raise Refused("fully-refunded", "nothing of your pledge is left")
@@ -163,10 +164,3 @@ async def _survey(unit: UpdatesUnit, campaign_id: str, survey_id: str) -> Survey
     if survey is None:
         raise Refused("survey-unknown", "there is no such survey")
     return survey
-
-
-async def _project(unit: UpdatesUnit, campaign_id: str) -> Project:
-    project = (await unit.projects.load([campaign_id])).get(campaign_id)
-    if project is None or project.profile is None:
-        raise Refused("campaign-unknown", "there is no such campaign")
-    return project

@@ -23,6 +23,7 @@ from updates.domain.tracking import (
 from updates.domain.tracking_facts import DeliveryChanged, TrackingFact, asked_of, changes_of
 from updates.domain.tracking_list import Wanted
 from updates.domain.update import Update
+from updates.handlers.known_project import known_project
 from updates.ports.tracking import TrackingPlace
 from updates.ports.unit import UpdatesUnit
 
@@ -239,9 +240,7 @@ async def open_rewards(
 
 
 async def _check_owes(unit: UpdatesUnit, campaign_id: str) -> None:
-    project = (await unit.projects.load([campaign_id])).get(campaign_id)
-    if project is None or project.profile is None:
-        raise Refused("campaign-unknown", "there is no such campaign")
+    project = await known_project(unit, campaign_id)
     if project.verdict is not Verdict.GOAL_MET:
         raise Refused("no-reward-owed", "rewards are owed by campaigns that met their goal")
 
