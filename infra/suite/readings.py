@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from infra.sandbox.issuer.tokens import STAFF, Caller
 from infra.suite.suite import Suite
-from sosst_contracts.codec import Decoded, Record, decode
+from sosst_contracts.codec import Decoded, Erased, Record, decode
 
 T = TypeVar("T")
 POLL_SECONDS = 0.1
@@ -94,8 +94,12 @@ class Readings:
                 return items
 
     async def events(self, topic: str) -> list[Decoded]:
-        """Return everything that stands on a topic now, in order per partition."""
-        return [understood(record) for record in await self.records(topic)]
+        """Return every event that stands on a topic now, in order per partition.
+
+        That a person is forgotten is a tombstone and no event: it is left out.
+        """
+        facts = await self.records(topic)
+        return [understood(fact) for fact in facts if not isinstance(decode(fact), Erased)]
 
     async def records(self, topic: str) -> list[Record]:
         """Return everything that stands on a topic now as it stands there."""
