@@ -66,6 +66,13 @@ class Reader:
 
         return await self.plumbed.units.run(work)
 
+    async def kept_of(self, key: str) -> list[SetAsideFact]:
+        """Return what is kept of one key, in its order."""
+        waiting = await self.plumbed.units.run(
+            lambda unit: unit.plumbing.set_aside.waiting("readers", self.topic, [key])
+        )
+        return waiting[key]
+
     async def count(self, key: str) -> int:
         return await self.plumbed.units.run(lambda unit: unit.plumbing.set_aside.count(key))
 

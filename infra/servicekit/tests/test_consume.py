@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from prometheus_client import REGISTRY
 
 from infra.servicekit.tests.conftest import Kept, Plumbed
 from infra.servicekit.tests.reader import (
@@ -20,7 +21,18 @@ from servicekit.consume import Refusal
 from servicekit.errors import Conflict, ConsumerStopped, DependencyAway
 from servicekit.ordering import Incoming
 from servicekit.units import Unit
-from sosst_contracts.codec import Decoded, Record
+from sosst_contracts.codec import Decoded, Record, decode
+
+
+def counted(reason: str) -> float:
+    """Return how often a fact was set aside for this reason."""
+    return REGISTRY.get_sample_value("sosst_set_aside_total", {"reason": reason}) or 0
+
+
+def decoded(record: Record) -> Decoded:
+    read = decode(record)
+    assert isinstance(read, Decoded)
+    return read
 
 
 async def test_facts_are_handed_on_once_and_in_order(plumbed: Plumbed) -> None:
@@ -237,6 +249,58 @@ async def test_a_gap_filler_that_cannot_be_saved_is_the_one_to_blame(plumbed: Pl
     kept = [(one.sequence, one.reason) for one in await reader.kept()]
     assert kept == [(2, "unsaveable:KeyError"), (3, "gap"), (4, "gap")]
     assert reader.saved == [("k", 1)]
+
+
+BEHIND_A_REFUSED_ONE = {
+    "one batch": [[1, 2, 3, 4]],
+    "one by one": [[1], [2], [3], [4]],
+    "waiting for the first": [[2, 3, 4], [1]],
+}
+
+
+@pytest.mark.parametrize("retryable", [False, True])
+@pytest.mark.parametrize("batches", BEHIND_A_REFUSED_ONE.values(), ids=BEHIND_A_REFUSED_ONE)
+async def test_a_refused_fact_and_one_behind_it_whose_handler_raises_come_to_an_end(
+    plumbed: Plumbed, batches: list[list[int]], retryable: bool
+) -> None:
+    """The refused one is kept with its own reason, once; what is behind it only waits."""
+    reader = Reader(plumbed, retryable=retryable)
+    reader.refuse = lambda event: "unknown" if getattr(event, "amount", 0) == 7 else None
+    reader.fail = lambda event: KeyError("bug") if getattr(event, "amount", 0) == 13 else None
+    records = {1: fact(1), 2: fact(2, amount=7), 3: fact(3, amount=13), 4: fact(4)}
+    before = counted("unknown")
+    for batch in batches:
+        await asyncio.wait_for(reader.read(*(records[number] for number in batch)), 30)
+    for _ in range(2):
+        await asyncio.wait_for(reader.consumer.retry_set_aside(), 30)
+    assert reader.saved == [("k", 1)] and counted("unknown") == before + 1
+    kept = await reader.kept_of("k")
+    assert [(one.sequence, one.reason) for one in kept] == [(2, "unknown"), (3, "gap"), (4, "gap")]
+    assert [one.retryable for one in kept] == [retryable, False, False]
+    reader.refuse = lambda event: None
+    await asyncio.wait_for(reader.consumer.replay(kept[:1]), 30)
+    assert reader.saved == [("k", 1), ("k", 2)]
+    kept = await reader.kept_of("k")
+    assert [(one.sequence, one.reason) for one in kept] == [(3, "unsaveable:KeyError"), (4, "gap")]
+
+
+async def test_a_handler_that_refuses_what_it_was_not_given_costs_what_it_was_given(
+    plumbed: Plumbed,
+) -> None:
+    """Its bug is set aside with the fact that shows it, and the topic goes on."""
+    reader = Reader(plumbed)
+
+    async def mistaken(unit: Unit, facts: Sequence[Decoded]) -> list[Refusal]:
+        if any(getattr(one.event, "amount", 0) == 13 for one in facts):
+            return [Refusal(decoded(fact(9)), "no", "never given")]
+        return await reader.handle(unit, facts)
+
+    reader.subscribe(mistaken)
+    batch = reader.read(fact(1), fact(2, amount=13), fact(1, "other"), fact(2, "other"))
+    await asyncio.wait_for(batch, 30)
+    assert sorted(reader.saved) == [("k", 1), ("other", 1), ("other", 2)]
+    (kept,) = await reader.kept()
+    assert (kept.sequence, kept.reason) == (2, "unsaveable:ValueError")
 
 
 async def test_what_waited_and_is_itself_of_no_use_says_so_once_its_turn_comes(

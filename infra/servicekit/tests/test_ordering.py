@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.ordering import Arrival, Incoming, KeyPlan, Outcome, plan_key
+from servicekit.set_aside import SetAsideFact
 from servicekit.streams import StreamRow
 from sosst_contracts.codec import Draft, Record, UnknownType, Unusable, decode
 from sosst_contracts.funding import PledgePlaced
@@ -22,8 +23,30 @@ def readable(sequence: int) -> Outcome:
 
 
 def arrival(sequence: int, outcome: Outcome | None = None, parked: bool = False) -> Arrival:
-    parked_id = f"parked-{sequence}" if parked else None
-    return Arrival(NOTHING, outcome or readable(sequence), "k", sequence, parked_id)
+    return Arrival(
+        NOTHING,
+        outcome or readable(sequence),
+        "k",
+        sequence,
+        set_aside(sequence) if parked else None,
+    )
+
+
+def set_aside(sequence: int) -> SetAsideFact:
+    return SetAsideFact(
+        id=f"parked-{sequence}",
+        group="readers",
+        topic=NOTHING.record.topic,
+        key="k",
+        sequence=sequence,
+        record=NOTHING.record,
+        partition=0,
+        offset=0,
+        reason="gap",
+        detail="",
+        retryable=False,
+        set_aside_at=AT,
+    )
 
 
 def unusable(sequence: int) -> Unusable:
@@ -78,6 +101,13 @@ def test_an_unknown_type_is_skipped_and_its_sequence_advances() -> None:
     assert [a.sequence for a in plan.skip] == [1] and sequences(plan) == [2]
 
 
+def test_a_key_is_taken_on_as_far_as_it_is_told() -> None:
+    """What stands there and behind it waits; what is before it is applied."""
+    plan = plan_key(StreamRow(1), [arrival(n) for n in (2, 3, 4)], before=3)
+    assert sequences(plan) == [2] and plan.after == StreamRow(2, waiting=True)
+    assert [(k.arrival.sequence, k.reason) for k in plan.keep] == [(3, "gap"), (4, "gap")]
+
+
 @given(
     st.lists(st.lists(st.integers(1, 12), max_size=8), max_size=12),
     st.sets(st.integers(1, 12), max_size=3),
@@ -95,7 +125,7 @@ def test_any_order_with_repeats_applies_each_fact_once_in_order(
         plan = plan_key(row, [*known, *fresh])
         applied += sequences(plan)
         for healed in plan.healed_ids():
-            parked = {n: a for n, a in parked.items() if a.parked_id != healed}
+            parked = {n: a for n, a in parked.items() if a.parked and a.parked.id != healed}
         for kept in plan.keep:
             one = kept.arrival
             number = one.sequence or 0

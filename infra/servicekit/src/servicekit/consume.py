@@ -6,8 +6,9 @@ This module knows no Kafka: `subscribe.py` feeds it and commits positions after 
 import asyncio
 import random
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Generic
 
 import structlog
@@ -80,11 +81,42 @@ class _Refused(Exception):
 
 
 @dataclass(slots=True)
+class _Tries:
+    """What the tries to save one batch have shown so far.
+
+    `handed` is what the last of them gave to the handler. `held` is where it has to stop: of its
+    key that fact and all behind it wait, as if the one before it had not come.
+    """
+
+    refused: dict[str, Refusal] = field(default_factory=dict)
+    healing: set[Place] = field(default_factory=set)
+    handed: list[Arrival] = field(default_factory=list)
+    held: Arrival | None = None
+    reached: int = 0
+
+    def refuse(self, refusals: Iterable[Refusal]) -> None:
+        for one in refusals:
+            self.refused[one.fact.envelope.id] = one
+            if one.retryable:
+                self.healing.add(_place(one.fact))
+
+    def halve(self) -> Arrival:
+        """Stop before the second half of what was handed on, and return its first fact."""
+        self.held = self.handed[len(self.handed) // 2]
+        return self.held
+
+    def next_turn(self) -> list[Arrival]:
+        """Return the held fact if all before it is applied by now: nobody else brings it on."""
+        if self.held is None or self.held.sequence != self.reached + 1:
+            return []
+        return [replace(self.held, parked=None)]
+
+
+@dataclass(slots=True)
 class _Plan:
     """The whole batch, sorted into what the handler gets and what is kept."""
 
     keys: dict[str, KeyPlan] = field(default_factory=dict)
-    parked: dict[str, SetAsideFact] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
     loose: list[Arrival] = field(default_factory=list)
     erased: list[str] = field(default_factory=list)
@@ -173,9 +205,7 @@ class BatchConsumer(Generic[U]):
         arrival = _taken_up(fact)
         placed = fact.key is not None and fact.sequence is not None
         # One that has a place is loaded with its key; this copy of it heals it there.
-        return (
-            replace(arrival, parked_id=None) if self.subscription.sequenced and placed else arrival
-        )
+        return replace(arrival, parked=None) if self.subscription.sequenced and placed else arrival
 
     def _decode(self, incoming: Sequence[Incoming]) -> tuple[list[Arrival], UnknownMajor | None]:
         arrivals: list[Arrival] = []
@@ -187,7 +217,7 @@ class BatchConsumer(Generic[U]):
             if isinstance(outcome, UnknownMajor):
                 stopped[one.partition] = outcome
             else:
-                arrivals.append(_arrival(one, outcome, None))
+                arrivals.append(_arrival(one, outcome))
         return arrivals, next(iter(stopped.values()), None)
 
     async def _save(
@@ -195,88 +225,65 @@ class BatchConsumer(Generic[U]):
     ) -> None:
         """Save the batch; narrow down to keys and then to single facts what cannot be saved."""
         with causes.because_of(_facts(arrivals)):
-            await self._save_or_narrow(arrivals, dict(refused or {}))
+            await self._save_or_narrow(arrivals, _Tries(dict(refused or {})))
 
-    async def _save_or_narrow(
-        self, arrivals: Sequence[Arrival], refused: dict[str, Refusal]
-    ) -> None:
+    async def _save_or_narrow(self, arrivals: Sequence[Arrival], tries: _Tries) -> None:
+        """Try until it is saved.
+
+        Each try that fails leaves less to the next one, until the fault is with a single fact: a
+        part of the batch, half of what its key would be taken on by, or one more fact refused.
+        Only what no fact is to blame for is tried again as it was, after a pause.
+        """
         attempt = 0
-        released: list[Arrival] = []
-        healing: set[Place] = set()
-        held_back: Arrival | None = None
         while arrivals:
             self._pulse.beat()
             attempt += 1
             try:
-                self._count(
-                    await self._units.run(self._applying(arrivals, refused, released, healing))
-                )
-                break
+                outcomes = await self._units.run(partial(self._apply, arrivals, tries))
             except _Refused as error:
-                refused |= {refusal.fact.envelope.id: refusal for refusal in error.refusals}
-                healing |= {_place(one.fact) for one in error.refusals if one.retryable}
-            except DependencyAway as error:
-                log.warning("retried in place", topic=self.subscription.topic, error=repr(error))
-                await _back_off(attempt)
+                tries.refuse(error.refusals)
             except Exception as error:
+                if isinstance(error, DependencyAway):
+                    await self._back_off(attempt, error)
+                    continue
                 parts = _narrower(arrivals)
                 if len(parts) > 1:
                     for part in parts:
                         await self._save(part)
                     return
-                if isinstance(error, Conflict):
-                    await _back_off(attempt)
-                elif released:
-                    # A fact that fills a gap is not to blame for one that waited behind it.
-                    held_back = released[len(released) // 2]
+                if len(tries.handed) > 1:
+                    held = tries.halve()
                     log.warning(
-                        "saved without what waited behind it",
+                        "saved without what waits behind it",
                         topic=self.subscription.topic,
-                        key=held_back.key,
-                        sequence=held_back.sequence,
+                        key=held.key,
+                        sequence=held.sequence,
                         error=repr(error),
                     )
-                    refused |= _held_back(held_back)
-                elif refused.keys() >= _refuse_all(parts[0], error).keys():
-                    await _back_off(attempt)
+                elif isinstance(error, Conflict) or not tries.handed:
+                    await self._back_off(attempt, error)
                 else:
                     log.exception("set aside, its save failed", topic=self.subscription.topic)
-                    refused |= _refuse_all(parts[0], error)
-        if held_back is not None:
-            await self._save([replace(held_back, parked_id=None)])
+                    tries.refuse(_refuse_all(tries.handed, error))
+            else:
+                self._count(outcomes)
+                arrivals, tries = tries.next_turn(), _Tries()
 
-    def _applying(
-        self,
-        arrivals: Sequence[Arrival],
-        refused: Mapping[str, Refusal],
-        released: list[Arrival],
-        healing: Collection[Place],
-    ) -> Callable[[U], Awaitable[Counter[str]]]:
-        return lambda unit: self._apply(unit, arrivals, refused, released, healing)
+    async def _back_off(self, attempt: int, error: Exception) -> None:
+        log.warning("retried in place", topic=self.subscription.topic, error=repr(error))
+        await asyncio.sleep(random.uniform(0.5, 1) * min(5.0, 0.05 * 2 ** min(attempt, 10)))
 
-    async def _apply(
-        self,
-        unit: U,
-        arrivals: Sequence[Arrival],
-        refused: Mapping[str, Refusal],
-        released: list[Arrival],
-        healing: Collection[Place],
-    ) -> Counter[str]:
-        """Save the batch; `released` says what else it took up, whatever comes of it."""
-        released.clear()
-        plan = await self._plan(unit, arrivals, refused)
+    async def _apply(self, arrivals: Sequence[Arrival], tries: _Tries, unit: U) -> Counter[str]:
+        """Save the batch; `tries` says what of it was handed on, whatever comes of it."""
+        tries.handed = []
+        plan = await self._plan(unit, arrivals, tries)
         facts = plan.applied()
-        own = {_fact_id(arrival) for arrival in arrivals}
-        released += [a for a in facts if a.parked_id is not None and _fact_id(a) not in own]
-        accepted = [a for a in plan.loose if _fact_id(a) not in refused]
-        if facts or accepted:
-            handed = _facts(facts + accepted)
-            with causes.because_of(handed):
-                refusals = await self.subscription.handle(unit, handed)
-            if refusals:
-                raise _Refused(refusals)
+        accepted = [a for a in plan.loose if _fact_id(a) not in tries.refused]
+        tries.handed = facts + accepted
+        if tries.handed:
+            await self._hand_on(unit, _facts(tries.handed))
         await self._erase(unit, plan.erased)
-        fresh = await self._keep(unit, plan, refused, healing)
+        fresh = await self._keep(unit, plan, tries)
         await unit.plumbing.streams.advance(
             self.subscription.group, self.subscription.topic, plan.moves
         )
@@ -289,6 +296,17 @@ class BatchConsumer(Generic[U]):
             refused=sum(1 for one in fresh if one.reason != GAP),
         )
 
+    async def _hand_on(self, unit: U, facts: Sequence[Decoded]) -> None:
+        with causes.because_of(facts):
+            refusals = await self.subscription.handle(unit, facts)
+        if not refusals:
+            return
+        given = {fact.envelope.id for fact in facts}
+        if any(refusal.fact.envelope.id not in given for refusal in refusals):
+            # Planned again without it, the batch would be what it was, without end.
+            raise ValueError("the handler refused a fact that it was not given")
+        raise _Refused(refusals)
+
     async def _erase(self, unit: U, keys: Sequence[str]) -> None:
         """Erase what is known of these keys, also what of theirs could not be used."""
         if self.subscription.erase is None or not keys:
@@ -299,23 +317,23 @@ class BatchConsumer(Generic[U]):
             kept = await unit.plumbing.set_aside.search(wanted, "", RETRYABLE_PAGE)
             await unit.plumbing.set_aside.remove([fact.id for fact in kept])
 
-    async def _plan(
-        self, unit: U, arrivals: Sequence[Arrival], refused: Mapping[str, Refusal]
-    ) -> _Plan:
+    async def _plan(self, unit: U, arrivals: Sequence[Arrival], tries: _Tries) -> _Plan:
         plan = _Plan()
         keyed: dict[str, list[Arrival]] = defaultdict(list)
         latest = _latest(arrivals) if self.subscription.erase is not None else arrivals
         plan.skipped = len(arrivals) - len(latest)
         for arrival in latest:
-            self._sort(arrival, refused, keyed, plan)
+            self._sort(arrival, tries.refused, keyed, plan)
         topic, group = self.subscription.topic, self.subscription.group
         rows = await unit.plumbing.streams.load(group, topic, keyed)
         waiting = [key for key, row in rows.items() if row.waiting]
         parked = await unit.plumbing.set_aside.waiting(group, topic, waiting) if waiting else {}
-        plan.parked = {fact.id: fact for facts in parked.values() for fact in facts}
+        before = tries.held.sequence if tries.held is not None else None
         for key, fresh in keyed.items():
-            known = [_override(_from_set_aside(fact), refused) for fact in parked.get(key, [])]
-            plan.keys[key] = plan_key(rows[key], known + fresh)
+            known = [_from_set_aside(fact) for fact in parked.get(key, [])]
+            known = [_override(one, tries.refused) for one in known]
+            plan.keys[key] = plan_key(rows[key], known + fresh, before)
+            tries.reached = plan.keys[key].after.last_sequence
             if plan.keys[key].after != rows[key]:
                 plan.moves.append(Move(key, rows[key], plan.keys[key].after))
         return plan
@@ -342,30 +360,24 @@ class BatchConsumer(Generic[U]):
         else:
             plan.loose.append(arrival)
 
-    async def _keep(
-        self,
-        unit: U,
-        plan: _Plan,
-        refused: Mapping[str, Refusal],
-        healing: Collection[Place],
-    ) -> list[SetAsideFact]:
+    async def _keep(self, unit: U, plan: _Plan, tries: _Tries) -> list[SetAsideFact]:
         """Set aside what is new to it, forget what was healed; return the new ones.
 
         New is also what waited until now and is itself what cannot be used.
         """
         kept = [one for key in plan.keys.values() for one in key.keep] + plan.keep
-        new = [one for one in kept if one.arrival.parked_id is None]
-        facts = [self._fact(one, retryable=_is_healing(one, healing)) for one in new]
-        renewed = [_renewed(one, plan, healing) for one in kept]
+        new = [one for one in kept if one.arrival.parked is None]
+        facts = [self._fact(one, retryable=_is_healing(one, tries.healing)) for one in new]
+        renewed = [_renewed(one, tries.healing) for one in kept]
         facts += [one for one in renewed if one is not None]
         healed = [parked_id for key in plan.keys.values() for parked_id in key.healed_ids()]
         for arrival in plan.loose:
-            refusal = refused.get(_fact_id(arrival))
-            if refusal is not None and arrival.parked_id is None:
+            refusal = tries.refused.get(_fact_id(arrival))
+            if refusal is not None and arrival.parked is None:
                 one = Kept(arrival, refusal.reason, refusal.detail)
                 facts.append(self._fact(one, retryable=refusal.retryable))
-            elif refusal is None and arrival.parked_id is not None:
-                healed.append(arrival.parked_id)
+            elif refusal is None and arrival.parked is not None:
+                healed.append(arrival.parked.id)
         await unit.plumbing.set_aside.remove(healed)
         await unit.plumbing.set_aside.add(facts)
         for fact in facts:
@@ -420,12 +432,12 @@ def _latest(arrivals: Sequence[Arrival]) -> list[Arrival]:
     return [a for a in arrivals if not isinstance(a.outcome, said) or last[a.key] is a]
 
 
-def _arrival(incoming: Incoming, outcome: Outcome, parked_id: str | None) -> Arrival:
+def _arrival(incoming: Incoming, outcome: Outcome) -> Arrival:
     if isinstance(outcome, Decoded):
         sequence = outcome.envelope.sequence
     else:
         sequence = None if isinstance(outcome, Erased) else outcome.sequence
-    return Arrival(incoming, outcome, outcome.key, sequence, parked_id)
+    return Arrival(incoming, outcome, outcome.key, sequence)
 
 
 def _from_set_aside(fact: SetAsideFact) -> Arrival:
@@ -441,7 +453,7 @@ def _taken_up(fact: SetAsideFact) -> Arrival:
     outcome = decode(fact.record)
     if isinstance(outcome, UnknownMajor):
         outcome = Unusable("unknown-major", outcome.type, fact.key, fact.sequence)
-    return Arrival(incoming, outcome, fact.key, fact.sequence, fact.id)
+    return Arrival(incoming, outcome, fact.key, fact.sequence, fact)
 
 
 def _override(arrival: Arrival, refused: Mapping[str, Refusal]) -> Arrival:
@@ -449,12 +461,12 @@ def _override(arrival: Arrival, refused: Mapping[str, Refusal]) -> Arrival:
     if refusal is None:
         return arrival
     unusable = Unusable(refusal.reason, refusal.detail, arrival.key, arrival.sequence)
-    return Arrival(arrival.incoming, unusable, arrival.key, arrival.sequence, arrival.parked_id)
+    return replace(arrival, outcome=unusable)
 
 
-def _renewed(one: Kept, plan: _Plan, healing: Collection[Place]) -> SetAsideFact | None:
+def _renewed(one: Kept, healing: Collection[Place]) -> SetAsideFact | None:
     """Return a fact that is kept already with what is wrong with it now, None for the same."""
-    known = plan.parked.get(one.arrival.parked_id or "")
+    known = one.arrival.parked
     if known is None or known.reason == one.reason:
         return None
     retryable, detail = _is_healing(one, healing), one.detail[:DETAIL_LENGTH_MAX]
@@ -487,20 +499,6 @@ def _narrower(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
     return list(keys.values()) if len(keys) > 1 else [[arrival] for arrival in arrivals]
 
 
-def _held_back(arrival: Arrival) -> dict[str, Refusal]:
-    """Let it go on waiting, and all behind it with it; nothing is wrong with it so far."""
-    facts = _facts([arrival])
-    return {fact.envelope.id: Refusal(fact, GAP, "held back") for fact in facts}
-
-
-def _refuse_all(arrivals: Sequence[Arrival], error: Exception) -> dict[str, Refusal]:
+def _refuse_all(arrivals: Sequence[Arrival], error: Exception) -> list[Refusal]:
     reason = f"unsaveable:{type(error).__name__}"
-    return {
-        a.outcome.envelope.id: Refusal(a.outcome, reason, str(error))
-        for a in arrivals
-        if isinstance(a.outcome, Decoded)
-    }
-
-
-async def _back_off(attempt: int) -> None:
-    await asyncio.sleep(random.uniform(0.5, 1) * min(5.0, 0.05 * 2 ** min(attempt, 10)))
+    return [Refusal(fact, reason, str(error)) for fact in _facts(arrivals)]

@@ -7,6 +7,7 @@ further waits. A fact that cannot be used holds its key at its place until it is
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from servicekit.set_aside import SetAsideFact
 from servicekit.streams import StreamRow
 from sosst_contracts.codec import Decoded, Erased, Record, UnknownType, Unusable
 
@@ -29,15 +30,15 @@ class Incoming:
 class Arrival:
     """One record and what it decoded to.
 
-    `sequence` is None where the topic has none. `parked_id` is the id of the set-aside fact that
-    the record was read from, None for a fresh one.
+    `sequence` is None where the topic has none. `parked` is the set-aside fact that the record
+    was read from, None for a fresh one.
     """
 
     incoming: Incoming
     outcome: Outcome
     key: str | None
     sequence: int | None
-    parked_id: str | None = None
+    parked: SetAsideFact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,16 @@ class KeyPlan:
 
     def healed_ids(self) -> list[str]:
         """Return the ids of set-aside facts that need not be kept any longer."""
-        kept = {one.arrival.parked_id for one in self.keep}
-        done = {a.parked_id for a in (*self.apply, *self.skip, *self.repeat)}
-        return [parked_id for parked_id in done - kept if parked_id is not None]
+        kept = {one.arrival.parked.id for one in self.keep if one.arrival.parked is not None}
+        done = (*self.apply, *self.skip, *self.repeat)
+        return list({a.parked.id for a in done if a.parked is not None} - kept)
 
 
-def plan_key(row: StreamRow, arrivals: Iterable[Arrival]) -> KeyPlan:
-    """Decide over all known facts of one key, fresh and set aside, in any order."""
+def plan_key(row: StreamRow, arrivals: Iterable[Arrival], before: int | None = None) -> KeyPlan:
+    """Decide over all known facts of one key, fresh and set aside, in any order.
+
+    With `before` only what stands before that sequence is applied; the rest waits.
+    """
     plan = KeyPlan()
     candidates = _best_of_each_sequence(row, arrivals, plan)
     position = row.last_sequence
@@ -75,6 +79,8 @@ def plan_key(row: StreamRow, arrivals: Iterable[Arrival]) -> KeyPlan:
         arrival = candidates[sequence]
         if sequence != position + 1:
             plan.keep.append(Kept(arrival, GAP, f"expected {position + 1}, came {sequence}"))
+        elif sequence == before:
+            plan.keep.append(Kept(arrival, GAP, "the facts before it are saved first"))
         elif isinstance(arrival.outcome, Unusable):
             plan.keep.append(Kept(arrival, arrival.outcome.reason, arrival.outcome.detail))
         else:
