@@ -1,8 +1,8 @@
 """Each port's promise, held by the one in memory and by the one in MongoDB."""
 
 import asyncio
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -170,6 +170,113 @@ async def test_work_may_be_let_go_of_hastened_and_held_longer(plumbed: Plumbed) 
     (again,) = await claim(plumbed)
     await hasten(["one"])
     assert again.attempt == 2 and await claim(plumbed) == []
+
+
+async def hasten(plumbed: Plumbed, seconds: float = 0) -> None:
+    due = plumbed.clock.now() + timedelta(seconds=seconds)
+    await plumbed.units.run(lambda unit: unit.plumbing.work.hasten(["one"], due))
+
+
+async def postpone_saved(plumbed: Plumbed, held: Claim, due: datetime) -> None:
+    await plumbed.units.run(lambda unit: unit.plumbing.work.postpone(held, due))
+
+
+async def postpone_at_once(plumbed: Plumbed, held: Claim, due: datetime) -> None:
+    assert await plumbed.work.postpone(held, due)
+
+
+@pytest.mark.parametrize("postpone", [postpone_saved, postpone_at_once])
+async def test_work_that_is_hastened_while_it_is_claimed_does_not_wait_for_its_pause(
+    plumbed: Plumbed, postpone: Callable[[Plumbed, Claim, datetime], Awaitable[None]]
+) -> None:
+    """Whoever lets go of it for long did not see what it was hastened for; it counts once."""
+    later = NOW + timedelta(hours=1)
+    await offer(plumbed, item("one"))
+    (held,) = await claim(plumbed)
+    await hasten(plumbed, seconds=20)
+    await hasten(plumbed, seconds=5)
+    await hasten(plumbed, seconds=10)
+    assert await plumbed.work.extend([held], NOW + timedelta(seconds=60)) == 1
+    await postpone(plumbed, held, later)
+    assert await claim(plumbed) == []
+    plumbed.clock.advance(seconds=5)
+    (again,) = await claim(plumbed)
+    await postpone(plumbed, again, later)
+    plumbed.clock.advance(seconds=30)
+    assert again.attempt == 2 and await claim(plumbed) == []
+
+
+async def test_a_pause_that_ends_before_the_wish_stays(plumbed: Plumbed) -> None:
+    """Hastening brings forward, it never puts off."""
+    await offer(plumbed, item("one"))
+    (held,) = await claim(plumbed)
+    await hasten(plumbed, seconds=20)
+    await postpone_saved(plumbed, held, NOW + timedelta(seconds=1))
+    plumbed.clock.advance(seconds=1)
+    assert len(await claim(plumbed)) == 1
+
+
+async def test_work_that_is_hastened_before_it_is_finished_is_done_again(
+    plumbed: Plumbed,
+) -> None:
+    """It is not over for whoever wants it looked at once more; what nobody wants ends beside it."""
+    await offer(plumbed, item("one"), item("other"))
+    held = await claim(plumbed)
+    await hasten(plumbed)
+    await plumbed.units.run(lambda unit: unit.plumbing.work.finish(held))
+    (again,) = await claim(plumbed)
+    assert (again.item.id, again.attempt) == ("one", 2)
+    with pytest.raises(LeaseLost):
+        await plumbed.units.run(lambda unit: unit.plumbing.work.finish(held))
+    await plumbed.units.run(lambda unit: unit.plumbing.work.finish([again]))
+    assert (await plumbed.work.backlog("refund")).items == 0
+
+
+async def test_who_claims_after_a_lost_lease_sees_what_it_was_hastened_for(
+    plumbed: Plumbed,
+) -> None:
+    """The wish is met by any look that begins after it: the next pause is whole."""
+    await offer(plumbed, item("one"))
+    await claim(plumbed, lease_seconds=5)
+    await hasten(plumbed)
+    plumbed.clock.advance(seconds=6)
+    (held,) = await claim(plumbed)
+    await postpone_saved(plumbed, held, NOW + timedelta(hours=1))
+    assert await claim(plumbed) == []
+
+
+async def test_a_wish_that_is_saved_after_the_work_was_let_go_of_is_not_lost(
+    plumbed: Plumbed,
+) -> None:
+    """Also where the work was claimed and let go of in between: whoever looked saw nothing yet."""
+    await offer(plumbed, item("one"))
+    (held,) = await claim(plumbed)
+    await hasten(plumbed)
+    asked, go_on = asyncio.Event(), asyncio.Event()
+    move = Move("a", StreamRow(), StreamRow(1))
+
+    async def wish(unit: Unit) -> None:
+        await unit.plumbing.streams.load(GROUP, TOPIC, ["a"])
+        asked.set()
+        await go_on.wait()
+        await unit.plumbing.streams.advance(GROUP, TOPIC, [move])
+        await unit.plumbing.work.hasten(["one"], NOW)
+
+    async def let_go_and_look_again() -> StreamRow:
+        await postpone_saved(plumbed, held, NOW + timedelta(hours=1))
+        (again,) = await claim(plumbed)
+        seen = await rows(plumbed, "a")
+        await postpone_saved(plumbed, again, NOW + timedelta(hours=1))
+        return seen["a"]
+
+    wishing = asyncio.create_task(plumbed.units.run(wish))
+    await asked.wait()
+    looking = asyncio.create_task(let_go_and_look_again())
+    await asyncio.wait([looking], timeout=0.5)
+    go_on.set()
+    await wishing
+    # In memory the look waits for the wish, and has seen what it is about.
+    assert await looking == move.after or len(await claim(plumbed)) == 1
 
 
 async def test_equal_priorities_go_by_due_whatever_the_order_of_offering(

@@ -575,7 +575,7 @@ async def test_an_approval_while_a_step_is_chosen_is_paid(payouts: Payouts) -> N
 async def test_an_approval_while_a_worker_lets_go_does_not_wait_for_its_pause(
     payouts: Payouts,
 ) -> None:
-    """Claimed work cannot be brought forward: the worker sees that the stage moved, and goes on."""
+    """Who wakes work that is claimed has it looked at once more, however long it is let go of."""
     payouts.stages = replace(payouts.stages, cooling_off_seconds=0)
     await worked_example(payouts)
     await pay(payouts, 8)

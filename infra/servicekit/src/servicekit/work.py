@@ -75,7 +75,12 @@ class WorkOffers(Protocol):
         ...
 
     async def hasten(self, ids: Sequence[str], due: datetime) -> None:
-        """Bring waiting items forward to `due`; claimed, earlier and unknown ones stay."""
+        """Have the items looked at again at `due` at the latest; unknown ones stay unknown.
+
+        Waiting ones are brought forward. A claimed one is marked: whoever holds it may have looked
+        before there was something to see, so it comes back at `due`, however long it is let go of,
+        and also where it is finished. A look that begins afterwards meets the wish.
+        """
         ...
 
     async def confirm(self, claims: Sequence[Claim]) -> None:
@@ -83,11 +88,17 @@ class WorkOffers(Protocol):
         ...
 
     async def finish(self, claims: Sequence[Claim]) -> None:
-        """Remove finished items; raise `LeaseLost` if any was claimed by somebody else since."""
+        """Remove finished items; raise `LeaseLost` if any was claimed by somebody else since.
+
+        One that was hastened since it was claimed is let go of instead: it is looked at once more.
+        """
         ...
 
     async def postpone(self, claim: Claim, due: datetime) -> None:
-        """Let go of the item until `due`; raise `LeaseLost` if it is no longer ours."""
+        """Let go of the item until `due`; raise `LeaseLost` if it is no longer ours.
+
+        If it was hastened since it was claimed, it comes back when that asked for it, if earlier.
+        """
         ...
 
 
@@ -133,7 +144,7 @@ class WorkQueue(Protocol):
         ...
 
     async def postpone(self, claim: Claim, due: datetime) -> bool:
-        """Let go of the item until `due`; return whether it was still ours."""
+        """Let go of the item until `due`, as in a transaction; return whether it was still ours."""
         ...
 
     async def backlog(self, kind: str) -> WorkBacklog:
@@ -167,9 +178,18 @@ class MongoWorkOffers:
 
     async def hasten(self, ids: Sequence[str], due: datetime) -> None:
         self.offered = True
-        waiting = {"_id": {"$in": list(ids)}, "token": None, "due": {"$gt": due}}
+        waits = {"$eq": ["$token", None]}
+        brought: Document = {
+            "due": {"$cond": [waits, {"$min": ["$due", due]}, "$due"]},
+            "wanted": {"$cond": [waits, "$$REMOVE", {"$min": ["$wanted", due]}]},
+            # Always a write: whoever claims or lets go of it meanwhile conflicts with this
+            # transaction, and has not seen what it saves.
+            "hastened": {"$add": [{"$ifNull": ["$hastened", 0]}, 1]},
+        }
         with sorted_errors():
-            await self._items.update_many(waiting, {"$set": {"due": due}}, session=self._session)
+            await self._items.update_many(
+                {"_id": {"$in": list(ids)}}, [{"$set": brought}], session=self._session
+            )
 
     async def confirm(self, claims: Sequence[Claim]) -> None:
         if not claims:
@@ -185,9 +205,16 @@ class MongoWorkOffers:
     async def finish(self, claims: Sequence[Claim]) -> None:
         if not claims:
             return
+        ours = _ours(claims)
         with sorted_errors():
-            result = await self._items.delete_many(_ours(claims), session=self._session)
-        if result.deleted_count != len(claims):
+            over = await self._items.delete_many(ours | {"wanted": None}, session=self._session)
+            left = len(claims) - over.deleted_count
+            if left:
+                wanted = await self._items.update_many(
+                    ours, _let_go_until("$wanted"), session=self._session
+                )
+                left -= wanted.matched_count
+        if left:
             raise LeaseLost(", ".join(claim.item.id for claim in claims))
 
     async def postpone(self, claim: Claim, due: datetime) -> None:
@@ -228,7 +255,11 @@ class MongoWorkQueue:
             ids = {"$in": [row["_id"] for row in found]}
             await self._items.update_many(
                 due | {"_id": ids},
-                {"$set": {"token": token, "due": until}, "$inc": {"attempt": 1}},
+                {
+                    "$set": {"token": token, "due": until},
+                    "$inc": {"attempt": 1},
+                    "$unset": {"wanted": ""},
+                },
             )
             taken = await self._items.find({"_id": ids, "token": token}).to_list(None)
         expired = sum(1 for row in found if row["token"] is not None)
@@ -274,9 +305,14 @@ def _ours(claims: Sequence[Claim]) -> Document:
     return {"_id": {"$in": ids}, "token": {"$in": tokens}}
 
 
-def _letting_go(claim: Claim, due: datetime) -> tuple[Document, Document]:
-    ours = {"_id": claim.item.id, "token": claim.token}
-    return ours, {"$set": {"due": due, "token": None}}
+def _letting_go(claim: Claim, due: datetime) -> tuple[Document, list[Document]]:
+    return {"_id": claim.item.id, "token": claim.token}, _let_go_until(due)
+
+
+def _let_go_until(due: datetime | str) -> list[Document]:
+    # What is absent is no minimum: only a wish brings the item back earlier.
+    until = {"$min": ["$wanted", due]}
+    return [{"$set": {"due": until, "token": None, "wanted": "$$REMOVE"}}]
 
 
 def _document(item: WorkItem) -> Document:
@@ -328,6 +364,17 @@ class _Held:
     item: WorkItem
     token: str | None = None
     attempt: int = 0
+    # When it shall come back, if it was hastened since it was claimed.
+    wanted: datetime | None = None
+
+    def brought_forward(self, due: datetime) -> "_Held":
+        if self.token is None:
+            return replace(self, item=replace(self.item, due=min(self.item.due, due)))
+        return replace(self, wanted=min(self.wanted or due, due))
+
+    def let_go(self, due: datetime) -> "_Held":
+        until = min(self.wanted or due, due)
+        return _Held(replace(self.item, due=until), None, self.attempt)
 
 
 class MemoryWorkOffers:
@@ -344,22 +391,23 @@ class MemoryWorkOffers:
     async def hasten(self, ids: Sequence[str], due: datetime) -> None:
         for item_id in ids:
             held = self._items.get(item_id)
-            if held is not None and held.token is None and held.item.due > due:
-                self._items[item_id] = replace(held, item=replace(held.item, due=due))
+            if held is not None:
+                self._items[item_id] = held.brought_forward(due)
 
     async def confirm(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
             _must_be_ours(self._items, claim)
 
     async def finish(self, claims: Sequence[Claim]) -> None:
-        for claim in claims:
-            _must_be_ours(self._items, claim)
-        for claim in claims:
-            del self._items[claim.item.id]
+        ours = [_must_be_ours(self._items, claim) for claim in claims]
+        for held in ours:
+            if held.wanted is None:
+                del self._items[held.item.id]
+            else:
+                self._items[held.item.id] = held.let_go(held.wanted)
 
     async def postpone(self, claim: Claim, due: datetime) -> None:
-        held = _must_be_ours(self._items, claim)
-        self._items[claim.item.id] = _Held(replace(held.item, due=due), None, held.attempt)
+        self._items[claim.item.id] = _must_be_ours(self._items, claim).let_go(due)
 
 
 class MemoryWorkQueue:
@@ -420,8 +468,7 @@ class MemoryWorkQueue:
         async def let_go() -> bool:
             if not _is_ours(self._items, claim):
                 return False
-            held = self._items[claim.item.id]
-            self._items[claim.item.id] = _Held(replace(held.item, due=due), None, held.attempt)
+            self._items[claim.item.id] = self._items[claim.item.id].let_go(due)
             return True
 
         return await self._database.transaction(let_go)

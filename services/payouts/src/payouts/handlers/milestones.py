@@ -9,7 +9,7 @@ from payouts.domain.stage import Stage, StageDecision
 from payouts.domain.stage_amount import become_due
 from payouts.domain.stage_approval import approve_milestone, reject_milestone, submit_milestone
 from payouts.handlers.stages import load_open_view, save_decision
-from payouts.handlers.work_kinds import stage_work
+from payouts.handlers.wake import wake
 from payouts.ports.unit import PayoutsUnit
 
 
@@ -78,7 +78,7 @@ async def decide_milestone(
     due = become_due(view.book, decided.stage, view.previous, now)
     saved = await save_decision(unit, view, decided if due is None else decided.then(due))
     if due is not None:
-        await unit.plumbing.work.offer([stage_work(saved.stage, now)])
+        await wake(unit, [], [saved.stage], now)
     return saved.stage
 
 

@@ -83,7 +83,6 @@ class PayStages:
 
     async def __call__(self, claim: Claim) -> None:
         before: Stage | None = None
-        waits_as: Stage | None = None
         for _ in range(STEPS_MAX):
             try:
                 stage = await self._step(claim)
@@ -92,13 +91,12 @@ class PayStages:
                 log.error("a person must look", stage=claim.item.id, error=str(error))
                 raise
             if stage is None or stage == before:
-                waits_as = stage
                 break
             before = stage
             if stage.state is StageState.FAILED:
                 # The next attempt is another turn's, after a pause.
                 break
-        await self._let_go(claim, before, waits_as)
+        await self._let_go(claim, before)
 
     async def explain(self, campaign_id: str, number: int) -> tuple[Stage, tuple[Line, ...]]:
         """Return the stage and the gate's lines as they are now, for who waits for the money."""
@@ -279,12 +277,8 @@ class PayStages:
     async def _save(self, claim: Claim, decide: Decide) -> Stage:
         return await save_step(self.units, claim, decide, self.clock.now())
 
-    async def _let_go(self, claim: Claim, stage: Stage | None, waits_as: Stage | None) -> None:
-        """End the claim when nothing can come any more, else look again after a growing pause.
-
-        Whoever moved the stage while it was claimed could not bring the work forward: where it is
-        not as it was when the worker found that it waits (`waits_as`), the next look is at once.
-        """
+    async def _let_go(self, claim: Claim, stage: Stage | None) -> None:
+        """End the claim when nothing can come any more, else look again after a growing pause."""
         now = self.clock.now()
         over = stage is not None and (
             stage.state in (StageState.NOTHING_TO_PAY, StageState.CANCELLED)
@@ -297,16 +291,10 @@ class PayStages:
         async def save(unit: PayoutsUnit) -> None:
             if over:
                 await unit.plumbing.work.finish([claim])
-                return
-            moved = waits_as is not None and await _is_moved(unit, waits_as)
-            await unit.plumbing.work.postpone(claim, now if moved else now + pause)
+            else:
+                await unit.plumbing.work.postpone(claim, now + pause)
 
         await self.units.run(save)
-
-
-async def _is_moved(unit: PayoutsUnit, seen: Stage) -> bool:
-    stages = await unit.stages.load(seen.campaign_id)
-    return stages[seen.number - 1] != seen
 
 
 def _approval_fell(view: StageView) -> str | None:

@@ -13,7 +13,7 @@ from payouts.domain.stage_amount import become_due
 from payouts.handlers.cancel import stopped
 from payouts.handlers.kept_back import kept_back_in
 from payouts.handlers.posting import post
-from payouts.handlers.work_kinds import stage_work
+from payouts.handlers.wake import wake
 from payouts.metrics import STAGE_LATE_FAILURES
 from payouts.ports.unit import PayoutsUnit
 from servicekit.units import UnitsOfWork
@@ -88,7 +88,7 @@ async def make_due_if_reached(unit: PayoutsUnit, view: StageView) -> Stage:
         return view.stage
     await unit.stages.save([due.stage])
     await unit.facts.add(due.facts)
-    await unit.plumbing.work.offer([stage_work(due.stage, view.now)])
+    await wake(unit, [], [due.stage], view.now)
     return due.stage
 
 
