@@ -73,9 +73,15 @@ def runbook_problem(rule: Rule) -> str | None:
     return f"without {missing}" if missing else None
 
 
+def situations(path: Path) -> list[Path]:
+    """Return the files of situations of a rules file: looked at by the minute, and by the hour."""
+    return sorted((HERE / "tests/rules").glob(f"{path.stem}*.yaml"))
+
+
 def fired(path: Path) -> set[str]:
-    """Return the alerts that fire in some situation of the tests of a rules file."""
-    return set(re.findall(r'alertname="(\w+)", alertstate', path.read_text()))
+    """Return the alerts that fire in some situation of a rules file."""
+    texts = [played.read_text() for played in situations(path)]
+    return set(re.findall(r'alertname="(\w+)", alertstate', "".join(texts)))
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
@@ -84,9 +90,7 @@ def test_every_alert_has_a_metric_a_severity_a_runbook_and_a_situation(rule: Rul
     assert unknown_metrics(rule["expr"]) == []
     assert rule["labels"]["severity"] in {"page", "warning", "none"}
     assert runbook_problem(rule) is None
-    assert rule["alert"] in {
-        name for path in RULES for name in fired(HERE / "tests/rules" / path.name)
-    }
+    assert rule["alert"] in {name for path in RULES for name in fired(path)}
 
 
 @pytest.mark.parametrize("rule", RECORDS, ids=lambda rule: rule["record"])
@@ -111,10 +115,16 @@ def promtool() -> str:
     return shutil.which("promtool") or "promtool"
 
 
+def test_every_situation_is_played() -> None:
+    """Each file of situations belongs to one file of rules, whose name it begins with."""
+    played = [file for path in RULES for file in situations(path)]
+    assert sorted(played) == sorted((HERE / "tests/rules").glob("*.yaml"))
+
+
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
 def test_exactly_the_right_alerts_fire_in_each_situation(promtool: str, path: Path) -> None:
     """promtool reads the rules and plays the situations."""
-    for command in (["check", "rules", path], ["test", "rules", HERE / "tests/rules" / path.name]):
+    for command in (["check", "rules", path], ["test", "rules", *situations(path)]):
         ran = subprocess.run([promtool, *command], capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stdout + ran.stderr
 
