@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -104,14 +105,15 @@ def expression(metric: MetricWrapperBase) -> str:
     return f"max by ({labels}) ({name})"
 
 
-def alerts() -> list[Json]:
-    """Return every alert of the rules."""
+@cache
+def alerts() -> tuple[Json, ...]:
+    """Return every alert of the rules, read once: every panel asks for them."""
     groups = [
         group
         for path in sorted(HERE.glob("rules/*.yaml"))
         for group in yaml.safe_load(path.read_text())["groups"]
     ]
-    return [rule for group in groups for rule in group["rules"] if "alert" in rule]
+    return tuple(rule for group in groups for rule in group["rules"] if "alert" in rule)
 
 
 def alerts_about(metric: MetricWrapperBase) -> list[Json]:
