@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import re
 import subprocess
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence, Set
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,8 @@ from pymongo.database import Database
 
 from contracts.tools.folders import HERE
 from contracts.tools.topic_files import read_topic_files
-from infra.sandbox.issuer.tokens import SERVICE, creator
+from infra.sandbox.issuer.tokens import SERVICE, STAFF, Caller, creator
+from infra.sandbox.mail.client import MailClient
 from infra.servicekit.tests.collector import Collector
 from infra.suite import Suite
 from infra.suite.checkout import Checkout, Launch, PledgeRow
@@ -28,7 +30,7 @@ from servicekit.kafka import KafkaConnection
 from servicekit.positions import TopicPositions
 from servicekit.publish import KafkaPublisher
 from sosst_contracts.codec import Decoded, Draft, Record
-from sosst_contracts.notifier import BackerNotified
+from sosst_contracts.notifier import BackerNotified, PersonNotified
 
 CURRENCY = "EUR"
 CREATOR = creator("creator-1")
@@ -201,6 +203,17 @@ class World:
 
         await eventually(f"{len(rows)} pledges counted in {campaign_id}", all_counted)
 
+    async def backers_known(self, campaign_id: str, rows: Sequence[PledgeRow]) -> list[str]:
+        """Wait until updates knows everybody who pledged; return them."""
+        people = sorted({row.backer_id for row in rows})
+
+        async def all_known() -> bool:
+            project = await self.look.get("updates", f"/campaigns/{campaign_id}", caller=None)
+            return project is not None and project["backers"] == len(people)
+
+        await eventually(f"updates knows who backs {campaign_id}", all_known)
+        return people
+
     async def refunded(self, campaign_id: str, rows: Sequence[PledgeRow]) -> None:
         """Wait until every pledge is returned."""
 
@@ -211,11 +224,11 @@ class World:
 
         await eventually(f"refunds of {campaign_id}", all_returned, 120)
 
-    async def until_known(self, service: str, path: str) -> None:
+    async def until_known(self, service: str, path: str, *, caller: Caller = STAFF) -> None:
         """Wait until a service has heard of what stands at the path."""
 
         async def known() -> bool:
-            return await self.look.get(service, path) is not None
+            return await self.look.get(service, path, caller=caller) is not None
 
         await eventually(f"{service} knows {path}", known)
 
@@ -254,6 +267,37 @@ class World:
             if isinstance(event, BackerNotified):
                 told[event.cause].add((event.recipient_id, event.notification_id))
         return told
+
+    async def told_in_roles(self, cause: str, expected: Set[tuple[str, str]]) -> None:
+        """Wait until these (role, person) are told of a cause beside its backers, nobody twice."""
+
+        async def all_told() -> bool:
+            events = [fact.event for fact in await self.look.events("notifier.notifications")]
+            told = {
+                (one.role, one.recipient_id, one.notification_id)
+                for one in events
+                if isinstance(one, PersonNotified) and one.cause == cause
+            }
+            people = {(role, person) for role, person, _ in told}
+            assert len(told) == len(people), f"somebody is told twice of {cause}: {told}"
+            return expected <= people
+
+        await eventually(f"{sorted(expected)} are told of {cause}", all_told)
+
+    async def link_in_mail(self, address: str, path: str) -> str:
+        """Wait for a mail to the address that leads to the path; return the link of the last."""
+        assert self.suite.mail is not None
+        mailbox = MailClient(self.suite.mail.url)
+
+        async def link() -> str | None:
+            for one in reversed(await mailbox.mails(address)):
+                text = (await mailbox.mail(one["number"])).get_body(("plain",))
+                words = text.get_content() if text is not None else ""
+                if found := re.findall(rf"http\S+{re.escape(path)}\?link=\S+", words):
+                    return str(found[0])
+            return None
+
+        return await eventually(f"a mail leads {address} to {path}", link)
 
     async def assert_provider_returned(self, campaign_id: str, rows: Sequence[PledgeRow]) -> None:
         """By the provider's own book, every pledge went back once, to the unit."""

@@ -49,6 +49,7 @@ class Described:
     address: str | None
     name: str
     language: str
+    roles: tuple[str, ...] = ("backer",)
 
 
 class Checkout:
@@ -97,7 +98,7 @@ class Checkout:
                         display_name=one.name,
                         language=one.language,
                         zone="Europe/Paris",
-                        roles=["backer"],
+                        roles=list(one.roles),
                         described_at=now,
                     ),
                     now,

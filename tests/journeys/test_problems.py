@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
+from infra.sandbox.issuer.tokens import SERVICE
+from infra.suite.checkout import Described
 from infra.suite.readings import eventually
 from sosst_contracts.event import Event
 from sosst_contracts.updates import LetterAsked, RecoveryPlanMissing
+from tests.journeys.test_community import kinds_told
 from tests.journeys.test_stages import FIRST_STAFF, SECOND_STAFF, ask, stage_due
 from tests.journeys.test_stopped_money import switch
 from tests.world import CREATOR, World, assert_everybody_told_once, backers
@@ -181,8 +184,11 @@ async def test_an_emergency_between_approval_and_transfer_keeps_the_money_in(wor
 
 @pytest.mark.row("S7")
 async def test_an_emergency_without_a_plan_is_said_to_have_none(world: World) -> None:
-    """Given an emergency, its term ends without a plan: the topic says so, and it is held on."""
-    await paid_once(world, "adrift")
+    """Given an emergency, its term ends without a plan: all are told so once, and it is held on."""
+    staff = "adrift-staff"
+    await world.checkout.describe([Described(staff, None, "Mia", "en", roles=("staff",))])
+    await world.until_known("notifier", f"/people/{staff}", caller=SERVICE)
+    rows = await paid_once(world, "adrift")
     await stage_due(world, "adrift", 2)
     await published(world, "adrift", "storm", EMERGENCY)
     await world.stage_is("adrift", 2, "held")
@@ -191,7 +197,15 @@ async def test_an_emergency_without_a_plan_is_said_to_have_none(world: World) ->
         return await posts(world, "adrift", RecoveryPlanMissing) or None
 
     (fact,) = await eventually("no plan came", missing)
-    assert fact["update_id"] == "storm" and fact["audience_count"] > 0
+    subject = f"adrift:storm-{int(fact['due_at'].timestamp())}"
+    notice = await world.told("adrift", "recovery-plan-missing", subject)
+    people = sorted({row.backer_id for row in rows})
+    assert notice["audience"] == notice["delivered"] == fact["audience_count"] == len(people)
+    cause = f"recovery-plan-missing/{subject}"
+    assert_everybody_told_once((await world.notifications())[cause], people)
+    await world.told_in_roles(cause, {("creator", CREATOR.subject), ("staff", staff)})
+    assert (await kinds_told(world, people[0])).count("recovery-plan-missing") == 1
+    assert await posts(world, "adrift", RecoveryPlanMissing) == [fact]
     assert (await gate_line(world, "adrift", 2, "emergency"))["state"] == "blocked"
 
 
