@@ -9,7 +9,6 @@ import pytest
 from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import STAFF, backer, creator
 from servicekit.errors import Conflict, DuplicateKey
-from servicekit.mongo import Database
 from services.updates.tests.conftest import NOW, UpdatesService
 from services.updates.tests.test_handlers import CAMPAIGN, CONTENT, collected, publish, write
 from services.updates.tests.test_http import BODY, UPDATE, client, known, problem
@@ -160,37 +159,6 @@ async def test_pages_of_comments_are_whole_and_newest_first(service: UpdatesServ
     assert names == [f"c{number}" for number in (6, 5, 4, 3, 2, 1, 0)]
     with pytest.raises((Conflict, DuplicateKey)):
         await service.units.run(lambda unit: unit.comments.save(comment()))
-
-
-async def test_the_cost_of_a_page_does_not_grow_with_its_depth(database: Database) -> None:
-    """Behind 100 000 comments a page still reads about as many keys as it is long."""
-    rows = [
-        {
-            "_id": f"{number:06}",
-            "campaign_id": CAMPAIGN,
-            "update_id": "u1",
-            "comment_id": f"{number:06}",
-            "written_at": NOW + timedelta(seconds=number // 3),
-        }
-        for number in range(100_000)
-    ]
-    await database.collection("comments").insert_many(rows, ordered=False)
-    for depth in (99_000, 50_000, 100):
-        at = NOW + timedelta(seconds=depth // 3)
-        query = {
-            "campaign_id": CAMPAIGN,
-            "update_id": "u1",
-            "written_at": {"$lte": at},
-            "$or": [
-                {"written_at": {"$lt": at}},
-                {"written_at": at, "comment_id": {"$lt": f"{depth:06}"}},
-            ],
-        }
-        newest = {"written_at": -1, "comment_id": -1}
-        find = {"find": "comments", "filter": query, "sort": newest, "limit": 50}
-        plan = await database.command("explain", find, verbosity="executionStats")
-        stats = plan["executionStats"]
-        assert stats["nReturned"] == 50 and stats["totalKeysExamined"] <= 60, depth
 
 
 @pytest.mark.row("S20")

@@ -11,7 +11,6 @@ from services.updates.tests.conftest import NOW, UpdatesService
 from services.updates.tests.contents import content_of
 from updates.adapters.document_ids import joined_id, plain_id
 from updates.adapters.documents import update_document, update_from
-from updates.adapters.queries import published_to
 from updates.domain.correction import Change, Revision
 from updates.domain.kinds import ProgressReport, UpdateKind
 from updates.domain.project import AsOf, Project, placed
@@ -216,23 +215,6 @@ async def test_a_page_reads_the_index_only_as_far_as_it_is_long(
     plan = await database.command("explain", find | {"limit": 2}, verbosity="queryPlanner")
     winning = str(plan["queryPlanner"]["winningPlan"])
     assert "IXSCAN" in winning and "SORT'" not in winning
-
-
-@pytest.mark.parametrize("sight", [STRANGER, EVERYTHING], ids=("stranger", "team"))
-async def test_a_deep_page_of_a_thousand_updates_costs_what_the_first_does(
-    database: Database, sight: Sight
-) -> None:
-    """Whatever stands in front of it is not read; the query is the one that lists are made by."""
-    told = [update(f"{number:04}", number // 3) for number in range(1_000)]
-    await database.collection("updates").insert_many([update_document(one) for one in told])
-    for depth in (None, 900, 500, 60):
-        place = None if depth is None else (NOW + timedelta(minutes=depth // 3), f"{depth:04}")
-        query = published_to("campaign-1", place, sight)
-        newest = {"published_at": -1, "update_id": -1}
-        find = {"find": "updates", "filter": query, "sort": newest, "limit": 50}
-        plan = await database.command("explain", find, verbosity="executionStats")
-        stats = plan["executionStats"]
-        assert stats["nReturned"] == 50 and stats["totalKeysExamined"] <= 60, depth
 
 
 def test_stored_ids_keep_their_form() -> None:
