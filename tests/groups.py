@@ -39,6 +39,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "tests/delivery/test_kill_matrix.py",
         "tests/delivery/test_restored_backup.py",
         "tests/delivery/test_start_order.py",
+        "tests/delivery/test_updates_killed.py",
     ),
     "chaos": ("tests/chaos", "infra/bench", "infra/demo"),
 }
