@@ -1,5 +1,6 @@
 """A problem with a reward, from the backer's word to the money on the card, or to a person."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.world import CREATOR, CURRENCY, PledgeRow, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-CAMPAIGN = "claimed"
+CAMPAIGN, CLUSTERED = "claimed", "clustered"
 CLAIMS = f"/campaigns/{CAMPAIGN}/claims"
 PART = 300
 
@@ -25,19 +26,21 @@ async def ask(world: World, method: str, path: str, caller: Caller, body: object
     return response.json()
 
 
-async def claim_is(world: World, claim_id: str, state: str) -> dict[str, Any]:
+async def claim_is(world: World, claim_id: str, state: str, claims: str = CLAIMS) -> dict[str, Any]:
     """Wait until a claim has come to a state and return it."""
 
     async def reached() -> dict[str, Any] | None:
-        claim = await world.look.get("updates", f"{CLAIMS}/{claim_id}", caller=FIRST_STAFF)
+        claim = await world.look.get("updates", f"{claims}/{claim_id}", caller=FIRST_STAFF)
         return claim if claim and claim["state"] == state else None
 
     return await eventually(f"claim {claim_id} is {state}", reached)
 
 
-async def claims_may_open(world: World, row: PledgeRow, claim_id: str, reason: str) -> None:
+async def claims_may_open(
+    world: World, row: PledgeRow, claim_id: str, reason: str, claims: str = CLAIMS
+) -> None:
     """Open a claim once updates has heard of the verdict and of the pledge."""
-    path, who = f"{CLAIMS}/{claim_id}", backer(row.backer_id)
+    path, who = f"{claims}/{claim_id}", backer(row.backer_id)
     body = {"pledge_id": row.pledge_id, "reason": reason, "text": "It arrived broken."}
 
     async def opened() -> bool:
@@ -121,4 +124,94 @@ async def test_a_claim_ends_in_money_and_a_refused_one_comes_back_to_the_table(
     asked = [one.claim_id for one in told if one.name == "claim-money-requested"]  # type: ignore[attr-defined]
     assert asked == ["c-ada", "c-bo", "c-bo~2"]
     assert sum(one.name == "claim-resolved" for one in told) == 2
+    world.assert_books_true()
+
+
+async def told_of_claims(world: World, kind: str) -> Counter[str]:
+    """Return how often each backer of the clustered campaign was told of claims in this way."""
+    causes = await world.notifications()
+    about = f"{kind}/{CLUSTERED}:"
+    return Counter(
+        who for cause, told in causes.items() if cause.startswith(about) for who, _ in told
+    )
+
+
+async def clusters(world: World) -> list[tuple[str, str, int]]:
+    found = await ask(world, "GET", f"/campaigns/{CLUSTERED}/claim-clusters", CREATOR)
+    return [(one["reward_id"], one["reason"], one["count"]) for one in found["items"]]
+
+
+@pytest.mark.row("S12")
+async def test_one_answer_serves_all_who_claim_the_same_fault(world: World) -> None:
+    """Given three claims of one fault: one cluster, one answer; who accepts is paid, told once."""
+    names = ("ada", "bo", "cy", "di")
+    rows = {
+        name: PledgeRow(
+            f"{CLUSTERED}-{name}",
+            f"{CLUSTERED}-backer-{name}",
+            2_000,
+            CURRENCY,
+            "shade" if name == "di" else "lamp",
+        )
+        for name in names
+    }
+    records = await world.checkout.charge(CLUSTERED, list(rows.values()))
+    rewards = (("lamp", "One lamp"), ("shade", "One shade"))
+    await world.checkout.launch(
+        Launch(CLUSTERED, CREATOR.subject, "A lamp", 4_000, CURRENCY, 4, rewards=rewards)
+    )
+    await world.checkout.tell(records)
+    await world.verdict(CLUSTERED)
+    claims = f"/campaigns/{CLUSTERED}/claims"
+    for name, row in rows.items():
+        await claims_may_open(world, row, f"c-{name}", "quality", claims)
+    assert await clusters(world) == [("lamp", "quality", 3), ("shade", "quality", 1)]
+
+    page = await ask(world, "GET", claims, CREATOR)
+    lamps = [one["claim_id"] for one in page["items"] if one["reward_id"] == "lamp"]
+    gift = {"outcome": "compensation", "amount": PART, "text": "The switch sticks: we are sorry."}
+    answer = gift | {"claims": [*lamps, "c-none"], "entry_id": "sticking"}
+    for _ in range(2):
+        answered = await ask(
+            world, "POST", f"/campaigns/{CLUSTERED}/claim-answers", CREATOR, answer
+        )
+    assert [(one["claim_id"], one["refused"]) for one in answered["items"]] == [
+        *((one, None) for one in lamps),
+        ("c-none", "claim-unknown"),
+    ]
+    for shown in answered["items"][:3]:
+        assert [one["kind"] for one in shown["claim"]["thread"]] == ["opened", "proposal"]
+
+    for name in ("ada", "bo"):
+        path = f"{claims}/c-{name}/acceptance"
+        for _ in range(2):
+            await ask(world, "POST", path, backer(rows[name].backer_id), {"proposal": 2})
+    cy = backer(rows["cy"].backer_id)
+    await ask(world, "PUT", f"{claims}/c-cy/escalations/e1", cy, {"text": "It is worth more."})
+    for name in ("ada", "bo"):
+        await claim_is(world, f"c-{name}", "resolved", claims)
+    no = {"outcome": "refused", "text": "It is what the switch costs."}
+    await ask(world, "PUT", f"{claims}/c-cy/decisions/d1", FIRST_STAFF, no)
+    await claim_is(world, "c-cy", "refused", claims)
+    assert await clusters(world) == [("shade", "quality", 1)]
+
+    returned = {name: await refunded_by_provider(world, row) for name, row in rows.items()}
+    assert returned == {"ada": PART, "bo": PART, "cy": 0, "di": 0}
+    refunds = await world.look.pages("payouts", f"/campaigns/{CLUSTERED}/refunds")
+    assert {(one["pledge_id"], one["amount"]) for one in refunds} == {
+        (rows[name].pledge_id, PART) for name in ("ada", "bo")
+    }
+    for refund in refunds:
+        await world.told(CLUSTERED, "refund-succeeded", str(refund["refund_id"]))
+    three = Counter(rows[name].backer_id for name in ("ada", "bo", "cy"))
+
+    async def all_told() -> bool:
+        return [
+            await told_of_claims(world, kind) for kind in ("claim-answered", "claim-resolved")
+        ] == [
+            three,
+            three,
+        ]
+
+    await eventually("each of the three is told of the answer and of the end, once", all_told)
     world.assert_books_true()
