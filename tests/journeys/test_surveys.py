@@ -1,20 +1,17 @@
 """Backers are asked, the plan follows what they said, and after delivery they are asked again."""
 
-import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from infra.sandbox.issuer.tokens import backer
-from infra.sandbox.mail.client import MailClient
 from infra.servicekit.tests.forms import press
 from infra.suite.checkout import Described
-from infra.suite.readings import eventually
 from services.updates.tests.contents import body_of
 from tests.journeys.test_claims import ask
+from tests.journeys.test_personal_links import own_page, visitor
 from tests.world import CREATOR, World, assert_everybody_told_once, backers
 from updates.domain.kinds import UpdateKind
 
@@ -40,24 +37,10 @@ FORM: dict[str, Any] = {
 
 async def answered_by_mail(world: World) -> None:
     """One who has no account answers from the mail: its link, two buttons, the form."""
-    assert world.suite.mail is not None
-    mailbox = MailClient(world.suite.mail.url)
-
-    async def link() -> str | None:
-        for one in await mailbox.mails(ADDRESS):
-            mail = await mailbox.mail(one["number"])
-            text = mail.get_body(("plain",))
-            if text is not None and "has questions for you" in mail["subject"]:
-                return re.findall(r"http\S+/personal\?link=\S+", text.get_content())[0]
-        return None
-
-    headers = {"Accept-Language": "en"}
-    async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=10) as browser:
-        page = await browser.get(await eventually("the mail came", link))
-        # Two services, which share nothing but what the one publishes.
-        for action in (".*/personal/entry.*", "http.*/mine", "/mine/surveys/colours"):
-            page = await press(browser, page, action)
-            assert page.status_code == 200, page.text
+    async with visitor() as browser:
+        page = await own_page(browser, await world.link_in_mail(ADDRESS, "/personal"))
+        page = await press(browser, page, "/mine/surveys/colours")
+        assert page.status_code == 200, page.text
         page = await press(browser, page, ".*/answer", **{"q.colour": "rouge"})
     assert page.status_code == 200 and "your answer is kept" in page.text
 
@@ -72,12 +55,7 @@ async def test_backers_are_asked_and_what_they_say_changes_the_plan(world: World
     await world.checkout.describe([Described(people[5], ADDRESS, "Zoé", "en")])
     await world.launch_paid(CAMPAIGN, rows, goal=1_000, open_seconds=4)
     await world.verdict(CAMPAIGN)
-
-    async def everybody_known() -> bool:
-        project = await world.look.get("updates", f"/campaigns/{CAMPAIGN}", caller=None)
-        return project is not None and project["backers"] == len(people)
-
-    await eventually("all backers are known", everybody_known)
+    await world.backers_known(CAMPAIGN, rows)
     end = datetime.now(UTC) + timedelta(days=5)
     await ask(world, "PUT", SURVEY, CREATOR, FORM | {"closes_at": end.isoformat()})
     for _ in range(2):
