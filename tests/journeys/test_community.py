@@ -1,14 +1,32 @@
-"""After a failure: old backers say what they want to hear, and a relaunch is told to who agreed."""
+"""After a failure: old backers say what they want to hear, and hear that and nothing else."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import httpx
 import pytest
 
 from infra.sandbox.issuer.tokens import SERVICE, backer
+from infra.servicekit.tests.forms import press
+from infra.suite.checkout import Described
 from infra.suite.readings import eventually
-from tests.world import CREATOR, CURRENCY, World, backers
+from tests.world import CREATOR, CURRENCY, World, assert_everybody_told_once, backers
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ADDRESS = "kim@failed.example"
+NEWS: dict[str, Any] = {
+    "kind": "news",
+    "texts": [{"language": "en", "title": "We are still here", "details": "Come and see us."}],
+    "parts": {
+        "event": {
+            "starts_at": "2030-04-01T18:00:00Z",
+            "ends_at": "2030-04-01T20:00:00Z",
+            "zone": "Europe/Paris",
+            "place": "12 rue des Lampes",
+        }
+    },
+}
 
 
 async def kinds_told(world: World, person: str) -> list[str]:
@@ -18,16 +36,51 @@ async def kinds_told(world: World, person: str) -> list[str]:
     return [item["kind"] for item in (inbox or {"items": []})["items"]]
 
 
+async def chosen_by_mail(world: World) -> None:
+    """Keep in touch, by the button behind the link of a mail; to look at it chooses nothing."""
+    link = await world.link_in_mail(ADDRESS, "/personal")
+    headers = {"Accept-Language": "en"}
+    async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=10) as browser:
+        for _ in range(2):
+            page = await browser.get(link)
+            assert "Nothing more" in page.text, page.text
+        for _ in range(2):
+            chosen = await press(browser, page, ".*choice=keep_in_touch")
+            assert chosen.status_code == 200 and "All of its news" in chosen.text
+
+
+async def news_told(world: World, people: list[str], keeps_in_touch: str) -> None:
+    """News of what has failed: a notification for everybody, told to who wanted to hear it."""
+    path = "/campaigns/failed/updates/open-day"
+    for method, where, body in (("PUT", path, NEWS), ("POST", f"{path}/publish", None)):
+        answer = await world.look.ask(method, "updates", where, caller=CREATOR, body=body)
+        assert answer.status_code == 200, answer.text
+    notice = await world.told("failed", "update-published", "failed:open-day")
+    assert (notice["audience"], notice["delivered"], notice["suppressed"]) == (5, 1, 4)
+    told = await world.notifications()
+    assert_everybody_told_once(told["update-published/failed:open-day"], people)
+    heard = [person for person in people if "update-published" in await kinds_told(world, person)]
+    assert heard == [keeps_in_touch]
+    calendar = await world.look.ask("GET", "updates", f"{path}/event.ics", caller=None)
+    assert calendar.status_code == 200 and "DTSTART:20300401T180000Z" in calendar.text
+    feed = await world.look.get("updates", "/campaigns/failed/feed.json", caller=None)
+    assert feed is not None
+    assert [one["title"] for one in feed["items"]] == ["We are still here"]
+
+
 @pytest.mark.row("S15")
 @pytest.mark.row("S16")
 async def test_a_relaunch_is_told_to_old_backers_who_agreed(world: World) -> None:
-    """Given a missed goal, when it is launched again, who asked for that is told, nobody else."""
+    """Given a missed goal, news and a relaunch are told to who asked for them, to nobody else."""
     rows = backers("failed", 5)
     people = [row.backer_id for row in rows]
+    await world.checkout.describe([Described(people[1], ADDRESS, "Kim", "en")])
+    await world.until_known("notifier", f"/people/{people[1]}", caller=SERVICE)
     await world.launch_paid("failed", rows, goal=10_000_000, open_seconds=3)
     await world.verdict("failed")
     await world.told("failed", "verdict-reached", "failed")
-    for person, choice in zip(people, ("relaunch", "keep_in_touch", "nothing"), strict=False):
+    await chosen_by_mail(world)
+    for person, choice in ((people[0], "relaunch"), (people[2], "nothing")):
         answer = await world.look.ask(
             "PUT",
             "notifier",
@@ -36,6 +89,8 @@ async def test_a_relaunch_is_told_to_old_backers_who_agreed(world: World) -> Non
             body={"choice": choice},
         )
         answer.raise_for_status()
+    await world.backers_known("failed", rows)
+    await news_told(world, people, people[1])
     again = {
         "creator_id": CREATOR.subject,
         "title": "A smaller lamp",

@@ -5,8 +5,12 @@ from typing import Any
 import pytest
 
 from infra.sandbox.issuer.tokens import Caller, backer
+from infra.sandbox.mail.client import MailClient
+from infra.servicekit.tests.forms import press
 from infra.suite.checkout import Launch
 from infra.suite.readings import eventually
+from tests.journeys.test_community import NEWS
+from tests.journeys.test_personal_links import visitor
 from tests.journeys.test_problems import published, written
 from tests.journeys.test_stages import FIRST_STAFF
 from tests.journeys.test_stages import ask as ask_payouts
@@ -60,10 +64,11 @@ async def moves_told(world: World, people: list[str]) -> None:
 
 
 @pytest.mark.row("S11")
+@pytest.mark.row("S19")
 @pytest.mark.trap(17)
 @pytest.mark.trap(18)
 async def test_rewards_are_sent_and_only_who_moved_is_told(world: World) -> None:
-    """Given a met goal: a list, then all; a receipt and its undo; a notice; evidence to staff."""
+    """Given a met goal: a list, all, a receipt undone, a notice; evidence; then news go on."""
     rows = [PledgeRow(f"{who}-pledge", who, 2_000, CURRENCY, "lamp") for who in PEOPLE]
     records = await world.checkout.charge(CAMPAIGN, rows)
     lamps = Launch(
@@ -103,6 +108,7 @@ async def test_rewards_are_sent_and_only_who_moved_is_told(world: World) -> None
     facts = [e for e in await world.look.events("updates.deliveries") if e.event.key == CAMPAIGN]
     assert [one.event.name for one in facts].count("delivery-changed") == 4
     assert "FR0" not in str(facts) and "Poste" not in str(facts)
+    await news_after_delivery(world)
 
 
 async def evidence_is_approved(world: World) -> None:
@@ -135,3 +141,47 @@ async def evidence_is_approved(world: World) -> None:
         return bool(one["revisions"][0]["state"] == "approved")
 
     await eventually("the decision is shown", shown)
+
+
+async def news_after_delivery(world: World) -> None:
+    """With every lamp delivered, backers and a follower hear of what is next, with its event."""
+    moved = await ask(world, "POST", "/deliveries/lamp/moves", CREATOR, {"state": "delivered"})
+    assert (moved["changed"], moved["unchanged"]) == (3, 0)
+    follower = await followed_by_mail(world)
+    inside = {**NEWS, "visibility": "backers"}
+    for update_id, draft in (("for-backers", inside), ("open-day", NEWS)):
+        await published(world, CAMPAIGN, update_id, draft)
+        await world.told(CAMPAIGN, "update-published", f"{CAMPAIGN}:{update_id}")
+        told = await world.notifications()
+        assert_everybody_told_once(told[f"update-published/{CAMPAIGN}:{update_id}"], PEOPLE)
+
+    assert world.suite.mail is not None
+    mailbox = MailClient(world.suite.mail.url)
+
+    async def written_to() -> bool:
+        return len(await mailbox.mails(follower)) >= 2
+
+    await eventually("the follower is written to", written_to)
+    # The question whether they follow, and of two news the one for everybody.
+    _, news = await mailbox.mails(follower)
+    text = (await mailbox.mail(news["number"])).get_body(("plain",))
+    assert text is not None and "/updates/open-day" in text.get_content()
+    calendar = await world.look.ask(
+        "GET", "updates", f"{BASE}/updates/open-day/event.ics", caller=None
+    )
+    assert calendar.status_code == 200 and "DTSTART:20300401T180000Z" in calendar.text
+    feed = await world.look.ask("GET", "updates", f"{BASE}/feed.atom", caller=None)
+    assert "/updates/open-day" in feed.text and "for-backers" not in feed.text
+
+
+async def followed_by_mail(world: World) -> str:
+    """Follow as somebody who backs nothing: asked for, and confirmed from the mail."""
+    address = "pat@sent.example"
+    body = {"address": address, "language": "en", "zone": "Europe/Paris"}
+    answer = await world.look.ask("POST", "notifier", f"{BASE}/followers", caller=None, body=body)
+    assert answer.status_code == 202, answer.text
+    async with visitor() as browser:
+        page = await browser.get(await world.link_in_mail(address, "/follow"))
+        done = await press(browser, page, ".*/follow.*")
+    assert done.status_code == 200 and "you follow this project" in done.text
+    return address
