@@ -771,13 +771,18 @@ class MemoryReconciliation:
         found = [self._breaks[one] for one in sorted(self._breaks) if one > after]
         return [one for one in found if one.gone_at is None or not open_only][:limit]
 
-    async def open_breaks_of(self, campaign_id: str) -> list[Break]:
-        found = [self._breaks[one] for one in sorted(self._breaks)]
-        return [one for one in found if one.gone_at is None and one.campaign_id == campaign_id]
-
     async def save_break(self, found: Break) -> Break:
         _save(self._breaks, found.break_id, found)
         return self._breaks[found.break_id]
+
+
+class MemoryBreaks:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._breaks: dict[str, Break] = database.table("breaks")
+
+    async def open_of(self, campaign_id: str) -> list[Break]:
+        found = [self._breaks[one] for one in sorted(self._breaks)]
+        return [one for one in found if one.gone_at is None and one.campaign_id == campaign_id]
 
 
 class MemoryHeadSignatures:
@@ -835,6 +840,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[Pa
             periods=MemoryPeriods(tables),
             lendings=MemoryLendings(tables),
             holdings=MemoryHoldings(tables),
+            breaks=MemoryBreaks(tables),
             facts=OutboxFacts(plumbing.outbox, wire.draft),
         )
 

@@ -24,10 +24,9 @@ from payouts.domain.postings import pledge_collected
 from payouts.domain.refund_request import Wanted
 from payouts.domain.shares import Entitlement, divide, freeze, share_of
 from payouts.domain.stage import Stage, StageState
-from payouts.handlers.pay_stages import PayStages, _note
+from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.posting import post
 from payouts.handlers.refund_run import Progress, run_page
-from payouts.handlers.stages import Decide
 from payouts.handlers.unclaimed import unclaimed_ledgers
 from payouts.handlers.verdict import CancellationHeard, VerdictHeard, take_verdicts
 from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
@@ -334,19 +333,18 @@ async def test_both_commit_orders_of_cancelling_and_sending(
     await met(payouts)
     await payouts.turn()
     payouts.clock.advance(seconds=90)
-    save = PayStages._save
+    leave = PayStages._leave
 
-    async def interrupted(self: PayStages, claim: Claim, decision: Decide) -> Stage:
-        stage = await the(payouts, 1)
-        noting = decision is _note and stage.attempt.state is AttemptState.INTENDED
+    async def interrupted(self: PayStages, claim: Claim, stage: Stage) -> Stage:
+        noting = stage.attempt.state is AttemptState.INTENDED
         if noting and cancel_first:
             await payouts.hear_cancellation(3)
-        saved = await save(self, claim, decision)
+        saved = await leave(self, claim, stage)
         if noting and not cancel_first:
             await payouts.hear_cancellation(3)
         return saved
 
-    monkeypatch.setattr(PayStages, "_save", interrupted)
+    monkeypatch.setattr(PayStages, "_leave", interrupted)
     await pay(payouts)
     assert (await payouts.queries.book(CAMPAIGN) or a_book()).cancellation is not None
     assert len(payouts.provider.transfers) == int(not cancel_first)

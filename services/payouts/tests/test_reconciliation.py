@@ -24,6 +24,7 @@ from payouts.domain.reconciliation import (
     Verdict,
     compare,
     say,
+    shortfall,
     suspense,
 )
 from payouts.domain.stage import StageState
@@ -186,6 +187,10 @@ async def test_a_stage_whose_cash_only_the_book_has_says_so_and_is_not_tried(
     assert len(payouts.provider.transfers) == 1
 
 
+async def short(payouts: Payouts) -> Shortfall | None:
+    return shortfall(await payouts.units.run(lambda unit: unit.breaks.open_of("campaign-1")))
+
+
 async def test_what_two_people_let_be_shuts_no_gate(payouts: Payouts) -> None:
     """A movement that no book has is no campaign's shortfall; a smaller one than booked is."""
     payouts.provider.list_movement("txn_own", "", "adjustment", "ad_1", -700)
@@ -193,12 +198,11 @@ async def test_what_two_people_let_be_shuts_no_gate(payouts: Payouts) -> None:
     statement = payouts.provider.statement
     statement[-1] = replace(statement[-1], amount=4_000)
     await compared(payouts)
-    short = await payouts.stages.funds.shortfall("campaign-1")
-    assert short == Shortfall(1_000, payouts.clock.now())
+    assert await short(payouts) == Shortfall(1_000, payouts.clock.now())
     for name in ("staff-1", "staff-2"):
         said = Saying(Verdict.LET_BE, "a fee of theirs", name, payouts.clock.now())
         await say_of_break(payouts.reconciliation, "other_amount:txn_1", said)
-    assert await payouts.stages.funds.shortfall("campaign-1") is None
+    assert await short(payouts) is None
 
 
 async def test_another_amount_and_another_fee_are_breaks(payouts: Payouts) -> None:

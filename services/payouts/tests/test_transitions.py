@@ -89,6 +89,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "attempt": {
         "intended>transfer_sent",
+        "intended>transfer_refused",
         "transfer_sent>transfer_unknown",
         "transfer_sent>transfer_refused",
         "transfer_sent>transferred",

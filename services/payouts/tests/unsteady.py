@@ -89,7 +89,7 @@ class LettingGo:
 class ReadsAnew(FundsReader):
     """Reads the balance each time: what is kept for a second of real time is kept for ever here."""
 
-    async def read(self, currency: str) -> ProviderFunds | None:
+    async def read(self, currency: str, *, anew: bool = False) -> ProviderFunds | None:
         return await self._read(currency)
 
 

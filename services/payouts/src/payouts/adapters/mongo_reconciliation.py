@@ -14,7 +14,7 @@ from payouts.domain.postings import LEGS
 from payouts.domain.reconciliation import PLATFORM, BookedCash, Break, Movement, cash_in
 from payouts.ports.reconciliation import BlockPlace
 from servicekit.errors import Conflict
-from servicekit.mongo import Database, sorted_errors
+from servicekit.mongo import Database, Session, sorted_errors
 
 MOVEMENTS = Documents(Movement)
 BREAKS = Documents(Break)
@@ -135,12 +135,6 @@ class MongoReconciliation:
             rows = await self._breaks.find(query).sort("_id", 1).limit(limit).to_list(None)
         return [BREAKS.value(row) for row in rows]
 
-    async def open_breaks_of(self, campaign_id: str) -> list[Break]:
-        query = {"gone_at": None, "campaign_id": campaign_id}
-        with sorted_errors():
-            rows = await self._breaks.find(query).sort("_id", 1).to_list(None)
-        return [BREAKS.value(row) for row in rows]
-
     async def save_break(self, found: Break) -> Break:
         saved = replace(found, version=found.version + 1)
         with sorted_errors():
@@ -151,6 +145,20 @@ class MongoReconciliation:
         if not done.matched_count:
             raise Conflict(f"{found.break_id} was saved by somebody else")
         return saved
+
+
+class MongoBreaks:
+    """`breaks`, read in one transaction."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self._breaks = database.collection("breaks")
+        self._session = session
+
+    async def open_of(self, campaign_id: str) -> list[Break]:
+        query = {"gone_at": None, "campaign_id": campaign_id}
+        with sorted_errors():
+            cursor = self._breaks.find(query, session=self._session).sort("_id", 1)
+            return [BREAKS.value(row) for row in await cursor.to_list(None)]
 
 
 def _of_account(account: str) -> str:

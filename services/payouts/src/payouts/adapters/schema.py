@@ -49,7 +49,7 @@ BOOK_VALIDATOR = {
 }
 
 SCHEMA = Schema(
-    version=15,
+    version=16,
     collections=(
         CollectionSchema(
             "books",
@@ -68,7 +68,14 @@ SCHEMA = Schema(
         CollectionSchema("head_pages"),
         CollectionSchema("signed_heads"),
         CollectionSchema("movements", (Index([("account", 1), ("currency", 1)]),)),
-        CollectionSchema("breaks", (Index([("gone_at", 1), ("_id", 1)]),)),
+        CollectionSchema(
+            "breaks",
+            (
+                Index([("gone_at", 1), ("_id", 1)]),
+                # Every look at the gate of a stage asks for those of its campaign.
+                Index([("gone_at", 1), ("campaign_id", 1), ("_id", 1)]),
+            ),
+        ),
         CollectionSchema(
             "blocks",
             (

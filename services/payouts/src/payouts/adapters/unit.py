@@ -2,6 +2,7 @@
 
 from payouts import wire
 from payouts.adapters.facts import OutboxFacts, OutboxLedger
+from payouts.adapters.mongo_reconciliation import MongoBreaks
 from payouts.adapters.mongo_stores import (
     MongoBooks,
     MongoCreators,
@@ -39,5 +40,6 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> PayoutsUni
         periods=MongoPeriods(database, session),
         lendings=MongoLendings(database, session),
         holdings=MongoHoldings(database, session),
+        breaks=MongoBreaks(database, session),
         facts=OutboxFacts(plumbing.outbox, wire.draft),
     )

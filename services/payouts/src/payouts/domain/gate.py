@@ -1,7 +1,8 @@
 """The gate in front of a stage: every condition as a line that says why it is not yet paid.
 
-`money.md` 8. The gate is evaluated for people to read, and again inside
-the transaction that writes `submitted`.
+`money.md` 8. The gate is evaluated for people to read, again inside the transaction that writes
+`submitted`, and again inside the one that notes that the transfer leaves: a brake, the provider's
+pace or a crash may have kept it for days.
 """
 
 from collections.abc import Sequence
@@ -303,8 +304,9 @@ def _provider_funds(view: GateView) -> Line:
         return Line(name, LineState.WAITING, why, who=Actor.PROVIDER)
     amount = view.stage.planned_amount if view.stage.amount is None else view.stage.sent
     owed = view.book.balances.get(Account.CREATOR_RECEIVABLE, 0)
-    lies_here = not view.stage.is_submitted or nothing_left(view.stage)
-    set_off = min(amount, owed) if lies_here else 0
+    # The debt is set off by a submission; the one that is running has done so.
+    failed = view.stage.state is StageState.FAILED and nothing_left(view.stage)
+    set_off = min(amount, owed) if failed or not view.stage.is_submitted else 0
     missing = top_up_needed(view.funds, amount - set_off, set_off)
     if not missing:
         return Line(name, LineState.PASSED, "the provider's balance covers it")

@@ -25,7 +25,8 @@ class AttemptState(StrEnum):
 
 
 TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
-    AttemptState.INTENDED: frozenset({AttemptState.TRANSFER_SENT}),
+    # An approval may fall before its transfer is asked for: then our own gate refused it.
+    AttemptState.INTENDED: frozenset({AttemptState.TRANSFER_SENT, AttemptState.TRANSFER_REFUSED}),
     AttemptState.TRANSFER_SENT: frozenset(
         {
             AttemptState.TRANSFER_UNKNOWN,

@@ -9,13 +9,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from payouts.domain import milestone as milestones
-from payouts.domain import postings
+from payouts.domain import payout_attempt, postings
 from payouts.domain.approval import VERDICT, Approval, Concerned, Signed, check_person
 from payouts.domain.destination import Destination
 from payouts.domain.errors import Refused
 from payouts.domain.fees import LastStage
 from payouts.domain.ledger import Posting
 from payouts.domain.milestone import Milestone, MilestoneState
+from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.plan import StageKind
 from payouts.domain.quantum import DUST
 from payouts.domain.stage import (
@@ -32,6 +33,7 @@ from payouts.domain.stage import (
     StageState,
     move,
 )
+from payouts.domain.stage_cancelling import nothing_left
 
 # The first stage follows from the verdict, a supplement from money that came back.
 WITH_MILESTONE = frozenset({StageKind.SECOND, StageKind.LAST})
@@ -191,12 +193,14 @@ def _owed(stage: Stage) -> tuple[Posting, ...]:
 
 def drop_approval(stage: Stage, reason: str) -> StageDecision:
     """What was approved has changed before anything of it left: due again, nothing owed."""
+    stage = _not_sent(stage)
     due = _unapproved(stage, StageState.DUE, reason)
     return StageDecision(due, _fallen(stage), (StageDue(due),))
 
 
 def hold(stage: Stage, reason: str, now: datetime) -> StageDecision:
     """Stand still; an approval that was given falls. What may have left cannot be held."""
+    stage = _not_sent(stage)
     held = _unapproved(stage, StageState.HELD, reason)
     return StageDecision(held, _fallen(stage), (StageHeld(held, reason, now),))
 
@@ -205,6 +209,16 @@ def let_go(stage: Stage, now: datetime) -> StageDecision:
     """Go on from where an approval is needed."""
     due = move(stage, StageState.DUE)
     return StageDecision(due, facts=(StageReleased(due, now),))
+
+
+def _not_sent(stage: Stage) -> Stage:
+    """End the attempt that was submitted and never asked for; nobody is told of a failure."""
+    if stage.state is not StageState.SUBMITTED:
+        return stage
+    if not nothing_left(stage):
+        raise Refused("money-may-have-left", f"a transfer of {stage.stage_id} was asked for")
+    ended = payout_attempt.move(stage.attempt, AttemptState.TRANSFER_REFUSED)
+    return replace(move(stage, StageState.FAILED), attempts=(*stage.attempts[:-1], ended))
 
 
 def _unapproved(stage: Stage, state: StageState, reason: str) -> Stage:

@@ -39,8 +39,12 @@ def money_has_left(stage: Stage) -> bool:
 
 
 def nothing_left(stage: Stage) -> bool:
-    """Whether every try failed before a transfer was made: all of its money is here."""
-    return stage.state is StageState.FAILED and not money_has_left(stage)
+    """Whether all of a submitted stage's money is surely here: no transfer was asked for, or made.
+
+    Every try before failed; the running one, if there is one, has not begun.
+    """
+    at_stake = stage.state in (StageState.SUBMITTED, StageState.FAILED)
+    return at_stake and not money_has_left(stage) and not money_may_leave(stage)
 
 
 def money_may_leave(stage: Stage) -> bool:

@@ -70,7 +70,7 @@ def submit(
     """
     shut = closed(lines)
     if shut:
-        raise Refused("gate-closed", ", ".join(line.name for line in shut))
+        raise Refused("gate-closed", _names(shut))
     before = stage.attempts[-1] if stage.attempts else None
     first, stage = _settle_debt(stage, owed, quantum)
     if not stage.sent:
@@ -78,6 +78,10 @@ def submit(
     attempt = payout_attempt.following(before, destination.account, destination.version)
     submitted = replace(move(stage, StageState.SUBMITTED), attempts=(*stage.attempts, attempt))
     return StageDecision(submitted, first, (StageSubmitted(submitted, attempt, now),))
+
+
+def _names(lines: Sequence[Line]) -> str:
+    return ", ".join(line.name for line in lines)
 
 
 def _settle_debt(stage: Stage, owed: int, quantum: int) -> tuple[tuple[Posting, ...], Stage]:
@@ -129,7 +133,7 @@ def try_again(stage: Stage, after_attempt: int, by: str, now: datetime) -> Stage
 
 def next_step(stage: Stage, now: datetime) -> StageStep:
     """Return the only safe call; a claimed leg that was sent before has an unknown answer."""
-    if not stage.attempts or stage.state is StageState.CANCELLED:
+    if not stage.attempts or not stage.is_submitted:
         return StageStep.REST
     attempt = stage.attempt
     if attempt.state in _TRANSFER_UNANSWERED:
@@ -165,6 +169,16 @@ def lose_sight(stage: Stage, *, key_spent: bool = False) -> Stage:
     if stage.attempt.state not in _LOST:
         raise Refused("nothing-sent", f"{stage.attempt_id} is {stage.attempt.state}")
     return with_attempt(stage, payout_attempt.move(stage.attempt, _LOST[stage.attempt.state]))
+
+
+def stay(stage: Stage, shut: Sequence[Line]) -> Stage:
+    """Note which lines of the gate keep a submitted stage's transfer here.
+
+    One that was sent before may have been made: it is looked up, and not asked for again.
+    """
+    if stage.attempt.state is not AttemptState.INTENDED:
+        stage = lose_sight(stage)
+    return replace(stage, reason=_names(shut))
 
 
 def resend(stage: Stage, now: datetime) -> Stage:

@@ -5,13 +5,7 @@ import time
 from dataclasses import replace
 
 from payouts.domain.funds import ProviderFunds
-from payouts.domain.reconciliation import (
-    PLATFORM,
-    BreakKind,
-    Movement,
-    Shortfall,
-    shortfall,
-)
+from payouts.domain.reconciliation import PLATFORM, BreakKind, Movement
 from payouts.metrics import FLOAT
 from payouts.ports.provider import Provider
 from payouts.ports.reconciliation import Reconciliation
@@ -51,10 +45,10 @@ class FundsReader:
         self._readings: dict[str, tuple[float, ProviderFunds]] = {}
         self._on_their_way: dict[str, asyncio.Task[ProviderFunds | None]] = {}
 
-    async def read(self, currency: str) -> ProviderFunds | None:
-        """Return the reading, None if the provider does not answer."""
+    async def read(self, currency: str, *, anew: bool = False) -> ProviderFunds | None:
+        """Return the reading, a new one where asked; None if the provider does not answer."""
         read_at, funds = self._readings.get(currency, (0.0, None))
-        if funds is not None and time.monotonic() - read_at < FRESH_SECONDS:
+        if funds is not None and not anew and time.monotonic() - read_at < FRESH_SECONDS:
             return funds
         # Whoever comes while it is read waits for that answer: a call each, when a reading grows
         # old under a whole run, would be more than the provider takes.
@@ -64,10 +58,6 @@ class FundsReader:
             self._on_their_way[currency] = reading
             reading.add_done_callback(lambda _: self._on_their_way.pop(currency))
         return await asyncio.shield(reading)
-
-    async def shortfall(self, campaign_id: str) -> Shortfall | None:
-        """Return what this campaign's book holds and the provider was found not to list."""
-        return shortfall(await self._store.open_breaks_of(campaign_id))
 
     async def read_to_lend(self, currency: str) -> ProviderFunds | None:
         """Return a new reading: neither what was lent a moment ago nor what is unbooked is lent.

@@ -10,12 +10,11 @@ from payouts.domain.destination import refuse as refuse_destination
 from payouts.domain.destination import verify
 from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.funds import ProviderFunds
-from payouts.domain.gate import GateView, Line, evaluate
+from payouts.domain.gate import GateView, Line, closed, evaluate
 from payouts.domain.ledger import Account
 from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.plan import StageKind
 from payouts.domain.provider_keys import KeyRules
-from payouts.domain.reconciliation import Shortfall
 from payouts.domain.stage import Stage, StageDecision, StageState
 from payouts.domain.stage_amount import (
     amount_now,
@@ -24,9 +23,17 @@ from payouts.domain.stage_amount import (
     shown,
 )
 from payouts.domain.stage_approval import approve_by_verdict, drop_approval, signed_of
-from payouts.domain.stage_cancelling import nothing_left
+from payouts.domain.stage_cancelling import money_has_left, nothing_left
 from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
-from payouts.domain.stage_sending import StageStep, lose_sight, next_step, resend, send, submit
+from payouts.domain.stage_sending import (
+    StageStep,
+    lose_sight,
+    next_step,
+    resend,
+    send,
+    stay,
+    submit,
+)
 from payouts.domain.stopping import Stopped
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.stages import Decide, StageView, load_view, save_step
@@ -50,14 +57,8 @@ WATCH = timedelta(days=7)
 
 _TO_SUBMIT = frozenset({StageState.APPROVED, StageState.FAILED})
 _MAY_FALL = frozenset({StageState.APPROVED, StageState.AWAITING_SECOND_APPROVAL})
-_SENDING = frozenset(
-    {
-        StageStep.SEND_TRANSFER,
-        StageStep.RESEND_TRANSFER,
-        StageStep.SEND_PAYOUT,
-        StageStep.RESEND_PAYOUT,
-    }
-)
+_TRANSFERS = frozenset({StageStep.SEND_TRANSFER, StageStep.RESEND_TRANSFER})
+_SENDING = _TRANSFERS | {StageStep.SEND_PAYOUT, StageStep.RESEND_PAYOUT}
 
 
 _LOOK_UPS = {
@@ -103,10 +104,9 @@ class PayStages:
         now = self.clock.now()
         view = await self.units.run(lambda unit: load_view(unit, campaign_id, number, now))
         funds = await self.funds.read(view.book.currency)
-        short = await self.funds.shortfall(campaign_id)
         fresh_since = await self._fresh_since(view.stage)
         now_shown = shown(view.book, view.stage, view.previous)
-        return now_shown, evaluate(self._gate(view, funds, short, fresh_since))
+        return now_shown, evaluate(self._gate(view, funds, fresh_since))
 
     async def _step(self, claim: Claim) -> Stage | None:
         """Take the next step; return the stage after it, None if it has to wait."""
@@ -127,7 +127,7 @@ class PayStages:
             stopped = self.brake.stopped(stage.campaign_id)
             if stopped is not None:
                 return await self._stand_still(claim, step, stopped)
-            stage = await self._save(claim, _note)
+            stage = await self._leave(claim, stage)
             step = _call_now(stage, step)
             if step is StageStep.REST:
                 return stage
@@ -189,7 +189,6 @@ class PayStages:
 
     async def _submit(self, claim: Claim, stage: Stage) -> Stage:
         funds = await self.funds.read(stage.currency)
-        short = await self.funds.shortfall(stage.campaign_id)
         fresh_since = await self._fresh_since(stage)
 
         def decide(view: StageView) -> StageDecision:
@@ -198,7 +197,7 @@ class PayStages:
             if view.destination is None or view.stage.state not in _TO_SUBMIT:
                 return StageDecision(view.stage)
             same = view.stage.approval_id == stage.approval_id
-            lines = evaluate(self._gate(view, funds, short, fresh_since if same else None))
+            lines = evaluate(self._gate(view, funds, fresh_since if same else None))
             try:
                 owed = view.book.balances.get(Account.CREATOR_RECEIVABLE, 0)
                 quantum = view.book.quantum
@@ -208,6 +207,26 @@ class PayStages:
                     # The gate says what it waits for; why the last attempt failed must stay.
                     return StageDecision(view.stage)
                 return StageDecision(replace(view.stage, reason=refusal.detail))
+
+        return await self._save(claim, decide)
+
+    async def _leave(self, claim: Claim, stage: Stage) -> Stage:
+        """Note that a leg is about to leave; a transfer only through the gate, as it is now."""
+        if money_has_left(stage):
+            return await self._save(claim, _note)
+        # A reading from before the debt was set off has the campaign hold that money still.
+        funds = await self.funds.read(stage.currency, anew=bool(stage.set_off))
+        fresh_since = await self._fresh_since(stage)
+
+        def decide(view: StageView) -> StageDecision:
+            if next_step(view.stage, view.now) not in _TRANSFERS:
+                return _note(view)
+            if why := _approval_fell(view):
+                return drop_approval(view.stage, why)
+            same = view.stage.approval_id == stage.approval_id
+            lines = evaluate(self._gate(view, funds, fresh_since if same else None))
+            shut = closed(lines)
+            return StageDecision(stay(view.stage, shut)) if shut else _note(view)
 
         return await self._save(claim, decide)
 
@@ -221,7 +240,6 @@ class PayStages:
         self,
         view: StageView,
         funds: ProviderFunds | None,
-        short: Shortfall | None,
         fresh_since: datetime | None,
     ) -> GateView:
         return GateView(
@@ -237,7 +255,7 @@ class PayStages:
             now=view.now,
             dispute_reserve=self.dispute_reserve_basis_points,
             kept_back=view.kept_back,
-            shortfall=short,
+            shortfall=view.shortfall,
         )
 
     async def _ask(self, claim: Claim, stage: Stage, step: StageStep) -> Outcome:
@@ -317,8 +335,8 @@ def _drop_if_fallen(view: StageView) -> StageDecision:
 
 
 def _call_now(stage: Stage, step: StageStep) -> StageStep:
-    """Return what may be asked now: nothing leaves that is not noted, as after a cancellation."""
-    if stage.state is StageState.CANCELLED:
+    """Return what may be asked now: nothing leaves that is not noted, as at a shut gate."""
+    if not stage.is_submitted or stage.attempt.state is AttemptState.INTENDED:
         return StageStep.REST
     unknown = stage.attempt.state is AttemptState.TRANSFER_UNKNOWN
     return StageStep.LOOK_UP_TRANSFER if unknown else step
@@ -329,13 +347,8 @@ def _unchanged(view: StageView) -> StageDecision:
 
 
 def _note(view: StageView) -> StageDecision:
-    """Note that a leg's call is about to leave, so that a crash leaves a trace.
-
-    A transfer that nobody knows about is not asked for again once its campaign is cancelled.
-    """
+    """Note that a leg's call is about to leave, so that a crash leaves a trace."""
     step = next_step(view.stage, view.now)
-    if step is StageStep.RESEND_TRANSFER and view.book.cancellation is not None:
-        return StageDecision(lose_sight(view.stage))
     if step in (StageStep.SEND_TRANSFER, StageStep.SEND_PAYOUT):
         return StageDecision(replace(send(view.stage, view.now), reason=None))
     if step in (StageStep.RESEND_TRANSFER, StageStep.RESEND_PAYOUT):

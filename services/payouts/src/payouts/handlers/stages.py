@@ -8,6 +8,7 @@ from payouts.domain.book import Book
 from payouts.domain.destination import Destination
 from payouts.domain.errors import Refused
 from payouts.domain.plan import StageKind
+from payouts.domain.reconciliation import Shortfall, shortfall
 from payouts.domain.stage import OVER, Stage, StageDecision, StageState
 from payouts.domain.stage_amount import become_due
 from payouts.handlers.cancel import stopped
@@ -24,7 +25,8 @@ from servicekit.work import Claim
 class StageView:
     """What a step looks at, read inside its transaction.
 
-    `kept_back` of the book's `backer_funds` waits for banks, in minor units.
+    `kept_back` of the book's `backer_funds` waits for banks, in minor units; `shortfall` of what
+    the book holds the provider was found not to have.
     """
 
     stage: Stage
@@ -34,6 +36,7 @@ class StageView:
     destination: Destination | None
     now: datetime
     kept_back: int
+    shortfall: Shortfall | None
 
 
 Decide = Callable[[StageView], StageDecision]
@@ -127,4 +130,5 @@ async def load_view(unit: PayoutsUnit, campaign_id: str, number: int, now: datet
         destination=await unit.destinations.load(campaign_id),
         now=now,
         kept_back=sum((await kept_back_in(unit, campaign_id)).values()),
+        shortfall=shortfall(await unit.breaks.open_of(campaign_id)),
     )

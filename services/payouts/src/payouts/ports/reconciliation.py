@@ -65,10 +65,6 @@ class Reconciliation(Protocol):
         """Return breaks in order of id."""
         ...
 
-    async def open_breaks_of(self, campaign_id: str) -> list[Break]:
-        """Return the open breaks that are about this campaign's cash, in order of id."""
-        ...
-
     async def save_break(self, found: Break) -> Break:
         """Replace a loaded one; `Conflict` if it was saved since."""
         ...

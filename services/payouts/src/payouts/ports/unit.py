@@ -16,6 +16,7 @@ from payouts.domain.ledger import Posting
 from payouts.domain.period import Period
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.receivable import Receivable
+from payouts.domain.reconciliation import Break
 from payouts.domain.refund import Refund, RefundFact, RefundState
 from payouts.domain.refund_run_end import RefundRunFinished
 from payouts.domain.stage import Stage, StageFact
@@ -230,6 +231,14 @@ class Holdings(Protocol):
         ...
 
 
+class Breaks(Protocol):
+    """What the reconciliation found, as a decision about money sees it."""
+
+    async def open_of(self, campaign_id: str) -> list[Break]:
+        """Return the open breaks that are about this campaign's cash, in order of id."""
+        ...
+
+
 class Periods(Protocol):
     """Months of the books, bound to one transaction."""
 
@@ -272,4 +281,5 @@ class PayoutsUnit(Unit):
     periods: Periods
     lendings: Lendings
     holdings: Holdings
+    breaks: Breaks
     facts: Facts
