@@ -18,7 +18,7 @@ from infra.servicekit.tests.reader import (
 )
 from servicekit import consume
 from servicekit.consume import Refusal
-from servicekit.errors import Conflict, ConsumerStopped, DependencyAway
+from servicekit.errors import Conflict, ConsumerStopped, DependencyAway, Outlasted
 from servicekit.ordering import Incoming
 from servicekit.units import Unit
 from sosst_contracts.codec import Decoded, Record, decode
@@ -390,6 +390,37 @@ async def test_a_conflict_is_narrowed_down_to_keys(plumbed: Plumbed) -> None:
     await reader.read(fact(1), fact(1, "other"))
     assert sorted(reader.saved) == [("k", 1), ("other", 1)] and await reader.kept() == []
     assert tried[0] == {"k", "other"} and {"other"} in tried and tried.count({"k"}) > 1
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+async def test_what_outlasts_its_transaction_is_saved_by_less(
+    plumbed: Plumbed, waiting: bool
+) -> None:
+    """A batch, or what waited behind a gap, may be more than one transaction takes."""
+    reader = Reader(plumbed)
+    given: list[int] = []
+
+    async def slow(unit: Unit, facts: Sequence[Decoded]) -> list[Refusal]:
+        given.append(len(facts))
+        if len(facts) > 2:
+            raise Outlasted("too long")
+        return await reader.handle(unit, facts)
+
+    reader.subscribe(slow)
+    facts = [fact(number) for number in range(1, 8)]
+    batches = [facts[1:], facts[:1]] if waiting else [facts]
+    for batch in batches:
+        await asyncio.wait_for(reader.read(*batch), 30)
+    assert reader.saved == [("k", number) for number in range(1, 8)]
+    assert await reader.kept() == [] and given[0] == 7
+
+
+async def test_one_fact_that_outlasts_its_transaction_is_not_to_blame(plumbed: Plumbed) -> None:
+    """The server may be slow: it is tried in place, and is never set aside for it."""
+    reader, misses = Reader(plumbed), iter([1, 2])
+    reader.fail = lambda event: Outlasted("too long") if next(misses, None) else None
+    await reader.read(fact(1))
+    assert reader.saved == [("k", 1)] and await reader.kept() == []
 
 
 async def test_what_stands_behind_an_unknown_major_in_other_partitions_is_saved(

@@ -8,7 +8,7 @@ import pytest
 from pymongo import errors as driver
 
 from infra.servicekit.tests.lent import LentDatabases
-from servicekit.errors import Conflict, DependencyAway, DuplicateKey, Unsaveable
+from servicekit.errors import Conflict, DependencyAway, DuplicateKey, Outlasted, Unsaveable
 from servicekit.mongo import CONFLICT_ATTEMPTS, Database, Session, sort_error
 from servicekit.schema import CollectionSchema, Schema
 
@@ -135,16 +135,31 @@ def test_an_unknown_error_stays_what_it_is() -> None:
 async def test_a_transaction_does_not_outlast_its_deadline(
     lamps: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A save that hangs ends as an absent dependency and leaves nothing behind."""
+    """A save that hangs beside a server that answers says so, and leaves nothing behind."""
     monkeypatch.setattr("servicekit.mongo.TRANSACTION_DEADLINE_SECONDS", 0.3)
 
     async def hang(session: Session) -> None:
         await lamps.collection("lamps").insert_one({"_id": 1, "height": 1}, session=session)
         await asyncio.Event().wait()
 
-    with pytest.raises(DependencyAway, match="deadline"):
+    with pytest.raises(Outlasted, match="deadline"):
         await lamps.transaction(hang)
     assert await all_ids(lamps) == []
+
+
+async def test_a_deadline_that_passes_while_nobody_answers_is_an_absent_server(
+    lamps: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the transaction was too long cannot be known then."""
+    monkeypatch.setattr("servicekit.mongo.TRANSACTION_DEADLINE_SECONDS", 0.3)
+
+    async def nobody() -> None:
+        raise DependencyAway("nobody")
+
+    monkeypatch.setattr(lamps, "ping", nobody)
+    with pytest.raises(DependencyAway, match="deadline") as raised:
+        await lamps.transaction(lambda _: asyncio.Event().wait())
+    assert not isinstance(raised.value, Outlasted)
 
 
 async def test_a_transaction_that_cannot_reach_the_server_says_so() -> None:

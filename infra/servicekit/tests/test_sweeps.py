@@ -1,18 +1,19 @@
 """Timed work by the database's clock."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client import REGISTRY
 
-from infra.servicekit.tests.conftest import NOW
+from infra.servicekit.tests.conftest import NOW, until
 from servicekit.clock import DatabaseClock, ManualClock
-from servicekit.errors import Conflict, DependencyAway
+from servicekit.errors import Conflict, DependencyAway, Outlasted
 from servicekit.loops import Pulse
 from servicekit.mongo import Database
-from servicekit.sweeps import Sweep, one_by_one, run_sweep
+from servicekit.sweeps import SomeFailed, Sweep, Turns, one_by_one, run_sweep, together
 
 
 async def test_a_sweep_goes_on_until_nothing_is_due_and_outlives_its_dependencies() -> None:
@@ -142,6 +143,180 @@ async def test_one_that_fails_keeps_no_other_from_its_turn() -> None:
         await one_by_one(["mistaken", "c", "mistaken", "d"], perform)
     assert [str(one) for one in failed.value.exceptions] == ["mistaken", "mistaken"]
     assert had_turns == ["a", "moved", "b", "mistaken", "c", "mistaken", "d"]
+
+
+async def test_what_was_done_beside_a_failure_counts() -> None:
+    """The sweep goes on at once, and its lateness and what is still due are measured."""
+    stopping, turns = asyncio.Event(), iter([["good", "bad"], ["good", "bad"], ["bad"]])
+    rests: list[str] = []
+
+    async def perform(item: str) -> int:
+        if item == "bad":
+            raise ValueError(item)
+        return 1
+
+    async def run(now: datetime) -> int:
+        due = next(turns, None)
+        if due is None:
+            stopping.set()
+            return 0
+        rests.append(due[0])
+        return await one_by_one(due, perform)
+
+    async def oldest_due() -> datetime | None:
+        return NOW - timedelta(minutes=10)
+
+    # An hour apart: only a turn that counts as one with work done is followed at once.
+    sweep = Sweep("partly", 3_600.0, run, oldest_due)
+    sweeping = asyncio.create_task(run_sweep(sweep, ManualClock(NOW), Pulse("sweep"), stopping))
+
+    async def three_turns() -> bool:
+        return len(rests) == 3
+
+    await until("it goes on beside what fails", three_turns)
+    stopping.set()
+    await asyncio.wait_for(sweeping, 30)
+    labels = {"sweep": "partly"}
+    assert REGISTRY.get_sample_value("sosst_sweep_failures_total", labels) == 3
+    assert REGISTRY.get_sample_value("sosst_sweep_lateness_seconds_count", labels) == 1
+    due = REGISTRY.get_sample_value("sosst_sweep_due_oldest_timestamp_seconds", labels)
+    assert due == (NOW - timedelta(minutes=10)).timestamp()
+
+
+async def test_a_transaction_that_always_takes_too_long_is_no_absent_dependency() -> None:
+    """It is a failure that is counted; what is due behind it has its turn."""
+    stopping, done = asyncio.Event(), list[str]()
+
+    async def perform(item: str) -> int:
+        if item == "long":
+            raise Outlasted(item)
+        done.append(item)
+        stopping.set()
+        return 1
+
+    async def run(now: datetime) -> int:
+        return await one_by_one(["long", "short"], perform)
+
+    sweep = Sweep("long", 0.01, run)
+    await asyncio.wait_for(run_sweep(sweep, ManualClock(NOW), Pulse("sweep"), stopping), 30)
+    assert done == ["short"]
+    labels = {"sweep": "long"}
+    assert REGISTRY.get_sample_value("sosst_sweep_failures_total", labels) == 1
+    assert REGISTRY.get_sample_value("sosst_sweep_success_timestamp_seconds", labels) == 0
+
+
+async def test_a_sweep_with_nothing_to_do_has_succeeded_and_one_that_is_kept_away_has_not() -> None:
+    """An alert reads when it last did: from its start on, by how often it looks."""
+
+    async def ended(name: str, answer: Exception | int) -> float | None:
+        stopping = asyncio.Event()
+
+        async def run(now: datetime) -> int:
+            stopping.set()
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        sweep = Sweep(name, 0.01, run)
+        await asyncio.wait_for(run_sweep(sweep, ManualClock(NOW), Pulse("sweep"), stopping), 30)
+        assert REGISTRY.get_sample_value("sosst_sweep_interval_seconds", {"sweep": name}) == 0.01
+        return REGISTRY.get_sample_value("sosst_sweep_success_timestamp_seconds", {"sweep": name})
+
+    assert await ended("idle", 0)
+    assert await ended("kept away", DependencyAway("MongoDB")) == 0
+
+
+@dataclass
+class Queue:
+    """What is due, in its order; some of it only waits, some of it fails."""
+
+    due: list[str]
+    waits: set[str] = field(default_factory=set)
+    fails: set[str] = field(default_factory=set)
+    done: list[str] = field(default_factory=list)
+    looked_at: list[str] = field(default_factory=list)
+
+    async def page(self, limit: int, skip: int) -> list[str]:
+        return self.due[skip : skip + limit]
+
+    async def perform(self, item: str) -> int:
+        self.looked_at.append(item)
+        if item in self.fails:
+            raise ValueError(item)
+        if item in self.waits:
+            return 0
+        self.due.remove(item)
+        self.done.append(item)
+        return 1
+
+    async def turn(self, turns: Turns[str]) -> int:
+        try:
+            return await turns.take(self.page, self.perform)
+        except SomeFailed as some:
+            return some.handled
+
+
+@pytest.mark.parametrize("stays", ["waits", "fails"])
+async def test_a_page_of_what_stays_due_hides_nothing_behind_it(stays: str) -> None:
+    """However many there are of them, in due order before it; and they are looked at each time."""
+    late = [f"late {n}" for n in range(7)]
+    queue = Queue([*late, "a", "b", "c"])
+    setattr(queue, stays, set(late))
+    turns = Turns[str](2)
+    for _ in range(7):
+        await queue.turn(turns)
+    assert queue.done == ["a", "b", "c"] and queue.due == late
+    assert all(queue.looked_at.count(one) >= 1 for one in late)
+    getattr(queue, stays).clear()
+    while await queue.turn(turns):
+        pass
+    assert queue.due == []
+
+
+async def test_what_stays_is_not_hidden_by_those_that_keep_coming() -> None:
+    """More is due in each turn than a page: what waited first goes as soon as it can."""
+    queue = Queue(["late 0", "late 1"], waits={"late 0", "late 1"})
+    turns = Turns[str](2)
+    for number in range(6):
+        queue.due += [f"new {number}", f"newer {number}", f"newest {number}"]
+        assert await queue.turn(turns) == 2
+    queue.waits.clear()
+    queue.due += ["last"]
+    await queue.turn(turns)
+    assert queue.done[-2:] == ["late 0", "late 1"]
+
+
+async def test_a_turn_shows_life_with_each_of_its_things() -> None:
+    """A long page of small transactions is not stuck."""
+    pulse, stopping = Pulse("sweep"), asyncio.Event()
+    beats: list[int] = []
+    pulse.beat = lambda: beats.append(1)  # type: ignore[method-assign]
+
+    async def perform(item: int) -> int:
+        assert len(beats) == item + 2, "one for the turn, one for each thing so far"
+        stopping.set()
+        return 0
+
+    sweep = Sweep("long page", 0.01, lambda now: one_by_one(range(3), perform))
+    await asyncio.wait_for(run_sweep(sweep, ManualClock(NOW), pulse, stopping), 30)
+    labels = {"sweep": "long page"}
+    assert REGISTRY.get_sample_value("sosst_sweep_failures_total", labels) == 0
+
+
+async def test_what_is_saved_together_is_saved_apart_where_that_fails() -> None:
+    """Only the one that cannot be is left; the failure is raised behind the others."""
+    saved: list[str] = []
+
+    async def save(items: Sequence[str]) -> int:
+        if "bad" in items:
+            raise ValueError("bad")
+        saved.extend(items)
+        return len(items)
+
+    assert await together(["a", "b"], save) == 2
+    with pytest.raises(SomeFailed) as some:
+        await together(["c", "bad", "d"], save)
+    assert saved == ["a", "b", "c", "d"] and some.value.handled == 2
 
 
 async def test_an_absent_dependency_ends_the_turn() -> None:

@@ -104,17 +104,19 @@ class MemoryQueries:
         self._pledges: dict[str, Pledge] = database.table("pledges")
         self._teams: dict[str, Team] = database.table("teams")
 
-    async def due(self, now: datetime, limit: int) -> list[str]:
+    async def due(self, now: datetime, limit: int, skip: int = 0) -> list[str]:
         due = [c for c in self._campaigns.values() if c.next_due and c.next_due <= now]
-        return [c.campaign_id for c in sorted(due, key=lambda c: c.next_due or now)][:limit]
+        return [c.campaign_id for c in sorted(due, key=lambda c: c.next_due or now)][
+            skip : skip + limit
+        ]
 
     async def oldest_due(self) -> datetime | None:
         dues = [c.next_due for c in self._campaigns.values() if c.next_due]
         return min(dues, default=None)
 
-    async def due_pledges(self, now: datetime, limit: int) -> list[str]:
+    async def due_pledges(self, now: datetime, limit: int, skip: int = 0) -> list[str]:
         due = [(p.next_due, p.pledge_id) for p in self._pledges.values() if p.next_due]
-        return [pledge_id for at, pledge_id in sorted(due) if at <= now][:limit]
+        return [pledge_id for at, pledge_id in sorted(due) if at <= now][skip : skip + limit]
 
     async def oldest_due_pledge(self) -> datetime | None:
         return min((p.next_due for p in self._pledges.values() if p.next_due), default=None)

@@ -1,15 +1,19 @@
 """Errored pledges: reminded at their times, tried a last time, dropped, and never lost."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from funding.domain.campaign import CampaignState, Totals
 from funding.domain.pledge import PaymentStatus, Pledge, PledgeState, Standing
+from funding.handlers.errored import step_errored
+from funding.ports import FundingUnit
 from funding.sweeps import StepErroredPledges
 from servicekit.errors import Conflict
 from servicekit.mongo import Database
+from servicekit.sweeps import SomeFailed
 from services.funding.tests.conftest import (
     LAUNCH,
     NOW,
@@ -44,6 +48,27 @@ async def sweep_daily(funding: Funding, days: int) -> list[tuple[int, str]]:
 async def errored(funding: Funding) -> None:
     await funding.launch(LONG)
     await funding.pay(payment(1, PaymentStatus.FAILED))
+
+
+async def test_a_pledge_whose_step_fails_keeps_no_other_from_its_own(
+    funding: Funding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page is one transaction; where that fails, each pledge is stepped by itself."""
+    await errored(funding)
+    await funding.pay(payment(2, PaymentStatus.FAILED))
+
+    async def mistaken(unit: FundingUnit, ids: Sequence[str], now: datetime) -> list[Pledge]:
+        if "p1" in ids:
+            raise KeyError("bug")
+        return await step_errored(unit, ids, now)
+
+    monkeypatch.setattr("funding.sweeps.step_errored", mistaken)
+    funding.clock.advance(days=1)
+    with pytest.raises(SomeFailed) as some:
+        await sweep(funding)
+    assert some.value.handled == 1
+    told = [event.pledge_id for event in await funding.published(NAMES[0])]  # type: ignore[attr-defined]
+    assert told == ["p2"]
 
 
 async def test_the_steps_fall_due_at_their_times(funding: Funding) -> None:

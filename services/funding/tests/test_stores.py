@@ -88,6 +88,7 @@ async def test_due_pledges_come_in_order(funding: Funding) -> None:
     await save(funding, pledge(4))
     assert await funding.queries.due_pledges(NOW + timedelta(hours=2), 10) == ["p2", "p3"]
     assert await funding.queries.due_pledges(NOW + timedelta(hours=2), 1) == ["p2"]
+    assert await funding.queries.due_pledges(NOW + timedelta(hours=2), 9, 1) == ["p3"]
     assert await funding.queries.oldest_due_pledge() == NOW + timedelta(hours=1)
 
 
@@ -99,6 +100,7 @@ async def test_due_campaigns_and_pages_come_in_order(funding: Funding) -> None:
             funding, launch_campaign(other_launch(campaign_id=f"c{number}", deadline=deadline), NOW)
         )
     assert await funding.queries.due(NOW + timedelta(hours=2), 10) == ["c2", "c3"]
+    assert await funding.queries.due(NOW + timedelta(hours=2), 9, 1) == ["c3"]
     oldest = await funding.queries.oldest_due()
     assert oldest is not None and oldest <= NOW + timedelta(hours=2)
     page = await funding.queries.campaigns("c1", 1)

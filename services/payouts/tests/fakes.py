@@ -464,7 +464,7 @@ class MemoryQueries:
         behind = [place for place in closing if after is None or place > after]
         return [self._refunds[refund_id] for _, refund_id in behind[:limit]]
 
-    async def reminders_due(self, now: datetime, limit: int) -> list[Refund]:
+    async def reminders_due(self, now: datetime, limit: int, skip: int = 0) -> list[Refund]:
         due = [
             refund
             for refund in self._refunds.values()
@@ -472,7 +472,7 @@ class MemoryQueries:
             and refund.remind_at is not None
             and refund.remind_at <= now
         ]
-        return sorted(due, key=lambda refund: refund.refund_id)[:limit]
+        return sorted(due, key=lambda refund: refund.refund_id)[skip : skip + limit]
 
     async def refund_figures(self, campaign_id: str) -> Mapping[str, tuple[int, int]]:
         figures: dict[str, tuple[int, int]] = {}

@@ -173,8 +173,10 @@ class MemoryQueries(MemoryFollowUpQueries, MemoryProjectParts):
         ]
         return _behind(found, before, limit)
 
-    async def due_updates(self, now: datetime, limit: int) -> list[tuple[str, str]]:
-        return [(one.campaign_id, one.update_id) for at, one in self._dues() if at <= now][:limit]
+    async def due_updates(self, now: datetime, limit: int, skip: int = 0) -> list[tuple[str, str]]:
+        return [(one.campaign_id, one.update_id) for at, one in self._dues() if at <= now][
+            skip : skip + limit
+        ]
 
     async def oldest_due_update(self) -> datetime | None:
         return next((at for at, _ in self._dues()), None)

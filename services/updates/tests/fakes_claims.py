@@ -84,14 +84,14 @@ class MemoryClaimQueries:
         return sorted(clusters, key=lambda c: (-c.count, c.reward_id or "", c.reason))
 
     async def claims_waiting(
-        self, states: Collection[ClaimState], until: datetime | None, limit: int
+        self, states: Collection[ClaimState], until: datetime | None, limit: int, skip: int = 0
     ) -> list[Claim]:
         due = [
             (one.due_at, one.claim_id, one)
             for one in self._claims.values()
             if one.state in states and one.due_at and (until is None or one.due_at <= until)
         ]
-        return [one for _, _, one in sorted(due, key=lambda place: place[:2])][:limit]
+        return [one for _, _, one in sorted(due, key=lambda place: place[:2])][skip : skip + limit]
 
     async def claims_by_state(self) -> dict[ClaimState, int]:
         return dict(Counter(one.state for one in self._claims.values()))

@@ -39,9 +39,9 @@ class MemoryFollowUpQueries:
     async def follow_up(self, campaign_id: str) -> FollowUp | None:
         return self._follow_ups.get(campaign_id)
 
-    async def due_follow_ups(self, now: datetime, limit: int) -> list[str]:
+    async def due_follow_ups(self, now: datetime, limit: int, skip: int = 0) -> list[str]:
         due = [(at, name) for at, name in self._waiting() if at <= now]
-        return [name for _, name in due][:limit]
+        return [name for _, name in due][skip : skip + limit]
 
     async def oldest_due_follow_up(self) -> datetime | None:
         return next((at for at, _ in self._waiting()), None)

@@ -62,8 +62,8 @@ class MemoryMediaQueries(MemoryMediaRows):
     async def media(self, campaign_id: str, media_ids: Collection[str]) -> dict[str, Media]:
         return await self.load(campaign_id, media_ids)
 
-    async def due_media(self, now: datetime, limit: int) -> list[Media]:
-        return [one for at, one in self._dues() if at <= now][:limit]
+    async def due_media(self, now: datetime, limit: int, skip: int = 0) -> list[Media]:
+        return [one for at, one in self._dues() if at <= now][skip : skip + limit]
 
     async def oldest_due_media(self) -> datetime | None:
         return next((at for at, _ in self._dues()), None)

@@ -47,8 +47,8 @@ class MemoryPlanQueries:
         later = sum(one.new > one.old for one in self._log.values())
         return PromiseCounts(len(days) - past, past, len(self._log) - later, later)
 
-    async def due_plans(self, now: datetime, limit: int) -> list[str]:
-        return [campaign for at, campaign in self._dues() if at <= now][:limit]
+    async def due_plans(self, now: datetime, limit: int, skip: int = 0) -> list[str]:
+        return [campaign for at, campaign in self._dues() if at <= now][skip : skip + limit]
 
     async def oldest_due_plan(self) -> datetime | None:
         return next((at for at, _ in self._dues()), None)

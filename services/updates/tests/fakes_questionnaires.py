@@ -82,13 +82,21 @@ class MemoryQuestionnaireQueries:
     async def questionnaires(self, campaign_id: str) -> list[Questionnaire]:
         return [one for place, one in sorted(self._known.items()) if place[0] == campaign_id]
 
-    async def due_questionnaires(self, now: datetime | None, limit: int) -> list[Questionnaire]:
+    async def due_questionnaires(
+        self, now: datetime | None, limit: int, skip: int = 0
+    ) -> list[Questionnaire]:
         found = [(one.next_due, place, one) for place, one in self._known.items() if one.next_due]
-        return [one for at, _, one in sorted(found) if now is None or at <= now][:limit]
+        return [one for at, _, one in sorted(found) if now is None or at <= now][
+            skip : skip + limit
+        ]
 
-    async def due_erasures(self, now: datetime | None, limit: int) -> list[RewardReply]:
+    async def due_erasures(
+        self, now: datetime | None, limit: int, skip: int = 0
+    ) -> list[RewardReply]:
         found = [(one.next_due, place, one) for place, one in self._replies.items() if one.next_due]
-        return [one for at, _, one in sorted(found) if now is None or at <= now][:limit]
+        return [one for at, _, one in sorted(found) if now is None or at <= now][
+            skip : skip + limit
+        ]
 
     async def sealed_otherwise(
         self, key_id: str, after: ReplyPlace | None, limit: int

@@ -93,10 +93,10 @@ class MemorySurveyQueries:
         ]
         return [one for one in found if drafts or one.state is not SurveyState.DRAFT][:limit]
 
-    async def surveys_due(self, now: datetime | None, limit: int) -> list[Survey]:
+    async def surveys_due(self, now: datetime | None, limit: int, skip: int = 0) -> list[Survey]:
         due = [(one.next_due, place, one) for place, one in self._surveys.items() if one.next_due]
         found = [one for at, _, one in sorted(due, key=lambda d: d[:2]) if now is None or at <= now]
-        return found[:limit]
+        return found[skip : skip + limit]
 
     async def surveys_by_state(self) -> dict[SurveyState, int]:
         return dict(Counter(one.state for one in self._surveys.values()))

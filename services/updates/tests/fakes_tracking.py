@@ -75,16 +75,16 @@ class MemoryTrackingQueries:
         self._trackings: dict[TrackingPlace, Tracking] = database.table("trackings")
         self._rewards: dict[tuple[str, str], RewardTracking] = database.table("reward_trackings")
 
-    async def due_questions(self, now: datetime, limit: int) -> list[TrackingPlace]:
+    async def due_questions(self, now: datetime, limit: int, skip: int = 0) -> list[TrackingPlace]:
         due = [(one.next_due, place) for place, one in self._trackings.items() if one.next_due]
-        return [place for at, place in sorted(due) if at <= now][:limit]
+        return [place for at, place in sorted(due) if at <= now][skip : skip + limit]
 
     async def oldest_due_question(self) -> datetime | None:
         return min((one.next_due for one in self._trackings.values() if one.next_due), default=None)
 
-    async def due_notices(self, now: datetime, limit: int) -> list[tuple[str, str]]:
+    async def due_notices(self, now: datetime, limit: int, skip: int = 0) -> list[tuple[str, str]]:
         due = [(one.next_due, place) for place, one in self._rewards.items() if one.next_due]
-        return [place for at, place in sorted(due) if at <= now][:limit]
+        return [place for at, place in sorted(due) if at <= now][skip : skip + limit]
 
     async def oldest_due_notice(self) -> datetime | None:
         return min((one.next_due for one in self._rewards.values() if one.next_due), default=None)

@@ -93,6 +93,7 @@ async def test_what_is_due_is_found_by_state_and_time(service: UpdatesService) -
     assert await service.claims.claims_waiting(SWEPT, day - timedelta(seconds=1), 10) == []
     (due,) = await service.claims.claims_waiting(SWEPT, day, 10)
     assert due.claim_id == "c1"
+    assert await service.claims.claims_waiting(SWEPT, day, 10, 1) == []
     late = NOW + timedelta(days=14)
     for now, count in ((late, 0), (late + timedelta(seconds=1), 1)):
         assert await service.claims.claims_overdue(ALARMED, now) == count

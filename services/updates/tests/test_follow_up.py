@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from servicekit.errors import Conflict, DuplicateKey
+from servicekit.sweeps import Turns
 from services.updates.tests.conftest import NOW, UpdatesService, memory_service
 from services.updates.tests.contents import content_of
 from sosst_contracts import funding, payouts
@@ -402,4 +403,23 @@ async def test_what_is_due_is_found_the_longest_overdue_first(service: UpdatesSe
         await service.units.run(lambda unit, one=one: unit.follow_ups.save([one]))
     now = NOW + timedelta(days=2)
     assert await service.queries.due_follow_ups(now, 10) == ["c1", "c3"]
+    assert await service.queries.due_follow_ups(now, 10, 1) == ["c3"]
     assert await service.queries.oldest_due_follow_up() == NOW + timedelta(days=1)
+
+
+async def test_campaigns_that_our_view_has_not_heard_of_hide_none_behind_them(
+    service: UpdatesService,
+) -> None:
+    """However many of them were due before it, a creator is reminded of what is owed."""
+    await launch(service)
+    await say(service, "n1", delay())
+    due = await service.queries.oldest_due_follow_up()
+    assert due is not None
+    for number in range(5):
+        one = FollowUp(f"unheard-{number}", next_due=due - timedelta(hours=1))
+        await service.units.run(lambda unit, one=one: unit.follow_ups.save([one]))
+    sweep = FollowDue(service.units, service.queries, PLEDGES, TERMS, Turns(2))
+    handled = [await sweep(due) for _ in range(4)]
+    assert 1 in handled and await service.queries.due_follow_ups(due, 10) == [
+        f"unheard-{number}" for number in range(5)
+    ]

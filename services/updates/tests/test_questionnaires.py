@@ -312,6 +312,7 @@ async def test_a_tracked_reward_is_taken_and_erased_for_its_own_backer(
     await sweep(service)
     (due,) = await service.questionnaires.due_erasures(None, 10)
     assert (due.backer_id, due.next_due) == ("anna", NOW + timedelta(days=180))
+    assert await service.questionnaires.due_erasures(None, 10, 1) == []
     await tracked(service, "anna", TrackingState.RETURNED)
     service.clock.advance(seconds=86_400)
     await sweep(service)
@@ -402,6 +403,7 @@ async def test_stores_refuse_a_save_over_somebody_elses(service: UpdatesService)
     await service.units.run(save)
     (found,) = await service.questionnaires.due_questionnaires(NOW, 10)
     assert found == replace(questionnaire, version=1)
+    assert await service.questionnaires.due_questionnaires(NOW, 10, 1) == []
     (written,) = await service.units.run(
         lambda unit: unit.replies.of_reward(CAMPAIGN, REWARD, "", 10)
     )

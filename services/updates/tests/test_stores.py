@@ -187,6 +187,7 @@ async def test_what_waits_is_listed_and_what_is_due_comes_first(service: Updates
     assert await service.queries.oldest_due_update() == NOW + timedelta(minutes=1)
     due = await service.queries.due_updates(NOW + timedelta(minutes=2), 9)
     assert due == [("campaign-2", "sooner"), ("campaign-2", "later")]
+    assert await service.queries.due_updates(NOW + timedelta(minutes=2), 9, 1) == due[1:]
     assert await service.queries.due_updates(NOW, 9) == []
 
 

@@ -215,6 +215,7 @@ async def test_two_who_move_at_once_lose_nothing(service: UpdatesService) -> Non
         )
         assert owed == page
     assert await service.tracking.due_notices(NOW + TERMS.notice, 9) == [(CAMPAIGN, REWARD)]
+    assert await service.tracking.due_notices(NOW + TERMS.notice, 9, 1) == []
     assert await service.tracking.oldest_due_notice() == NOW + TERMS.notice
 
 

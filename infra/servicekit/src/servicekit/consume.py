@@ -15,7 +15,7 @@ import structlog
 
 from servicekit import causes, metrics, traces
 from servicekit.clock import Clock
-from servicekit.errors import Conflict, ConsumerStopped, DependencyAway
+from servicekit.errors import Conflict, ConsumerStopped, Outlasted, is_away
 from servicekit.loops import Pulse
 from servicekit.ordering import GAP, Arrival, Incoming, Kept, KeyPlan, Outcome, plan_key
 from servicekit.set_aside import Search, SetAsideFact
@@ -243,7 +243,7 @@ class BatchConsumer(Generic[U]):
             except _Refused as error:
                 tries.refuse(error.refusals)
             except Exception as error:
-                if isinstance(error, DependencyAway):
+                if is_away(error):
                     await self._back_off(attempt, error)
                     continue
                 parts = _narrower(arrivals)
@@ -260,7 +260,7 @@ class BatchConsumer(Generic[U]):
                         sequence=held.sequence,
                         error=repr(error),
                     )
-                elif isinstance(error, Conflict) or not tries.handed:
+                elif isinstance(error, (Conflict, Outlasted)) or not tries.handed:
                     await self._back_off(attempt, error)
                 else:
                     log.exception("set aside, its save failed", topic=self.subscription.topic)

@@ -5,6 +5,10 @@ class DependencyAway(Exception):
     """MongoDB, Kafka or another process does not answer: retry in place, without bound."""
 
 
+class Outlasted(DependencyAway):
+    """A transaction passed its deadline and MongoDB answers: less of it may pass, all may never."""
+
+
 class Conflict(Exception):
     """Somebody else wrote first: load again and repeat, a bounded number of times."""
 
@@ -27,3 +31,8 @@ class ConsumerStopped(Exception):
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
+
+
+def is_away(error: Exception) -> bool:
+    """Whether it would fail as well for everything else; what only takes too long would not."""
+    return isinstance(error, DependencyAway) and not isinstance(error, Outlasted)

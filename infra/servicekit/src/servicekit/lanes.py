@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from servicekit import metrics, traces
 from servicekit.causes import Causes, because_of, current
-from servicekit.errors import DependencyAway
+from servicekit.errors import is_away
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -112,7 +112,7 @@ class Lanes(Generic[Item, Answer]):
             if len(results) != len(group):
                 raise RuntimeError(f"{len(results)} answers for {len(group)} items")
         except Exception as error:
-            if len(group) > 1 and not isinstance(error, DependencyAway):
+            if len(group) > 1 and not is_away(error):
                 for one in group:
                     await self._settle(key, [one])
                 return

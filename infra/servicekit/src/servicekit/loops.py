@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 
@@ -18,6 +20,26 @@ class Pulse:
 
     def silent_seconds(self) -> float:
         return time.monotonic() - self._last
+
+
+_beaten: ContextVar[Pulse | None] = ContextVar("pulse", default=None)
+
+
+@contextmanager
+def beating(pulse: Pulse) -> Iterator[None]:
+    """Let `beat()` inside be this loop's: a long turn of many small things is not stuck."""
+    token = _beaten.set(pulse)
+    try:
+        yield
+    finally:
+        _beaten.reset(token)
+
+
+def beat() -> None:
+    """Beat the pulse of the loop that does this, if one does."""
+    pulse = _beaten.get()
+    if pulse is not None:
+        pulse.beat()
 
 
 class Pulses:

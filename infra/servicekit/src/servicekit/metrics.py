@@ -137,9 +137,15 @@ SWEEP_FAILURES = Counter(
     "is due behind it waits.",
     ["sweep"],
 )
+SWEEP_INTERVAL = Gauge(
+    "sosst_sweep_interval_seconds",
+    "How often a sweep looks for what is due; what it is measured by when it falls silent.",
+    ["sweep"],
+)
 SWEEP_SUCCESS = Gauge(
     "sosst_sweep_success_timestamp_seconds",
-    "When the sweep last ended without an error; old: read the log for its name.",
+    "When a turn of the sweep last ended without an error, whether or not something was due; 0: "
+    "none since the start. Old: read the log for its name.",
     ["sweep"],
 )
 WORK_ITEMS = Gauge(

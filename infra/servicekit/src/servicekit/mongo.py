@@ -25,7 +25,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from servicekit import metrics, traces
-from servicekit.errors import Conflict, DependencyAway, DuplicateKey, Unsaveable
+from servicekit.errors import Conflict, DependencyAway, DuplicateKey, Outlasted, Unsaveable
 
 Session = AsyncIOMotorClientSession
 Collection = AsyncIOMotorCollection[dict[str, Any]]
@@ -35,6 +35,8 @@ T = TypeVar("T")
 # Well below the rebalance time-out of a consumer, so a partition is never lost while saving.
 TRANSACTION_DEADLINE_SECONDS = 20.0
 CONFLICT_ATTEMPTS = 6
+# Who answers within this time is there: a transaction that passed its deadline was too long.
+ANSWER_SECONDS = 3.0
 
 _AWAY = (
     pymongo_errors.AutoReconnect,
@@ -199,7 +201,8 @@ class Database:
         `work` may run several times, so it must have no effect outside the session. Raises
         `Conflict` after bounded repeats, `DuplicateKey` and `Unsaveable` at once, and
         `DependencyAway` when the server does not answer; then the outcome is unknown and the
-        caller's guards (streams rows, natural keys) must make repeating harmless.
+        caller's guards (streams rows, natural keys) must make repeating harmless. `Outlasted` is
+        the `DependencyAway` of a transaction that took too long beside a server that answers.
         """
         with traces.inner_span("mongodb transaction"):
             return await self._repeated(work)
@@ -219,7 +222,15 @@ class Database:
                     raise
                 await asyncio.sleep(random.uniform(0, 0.002 * 2**attempt))
             except TimeoutError:
-                raise DependencyAway("MongoDB: the transaction passed its deadline") from None
+                raise await self._passed_its_deadline() from None
+
+    async def _passed_its_deadline(self) -> DependencyAway:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self.ping()
+        except (DependencyAway, TimeoutError):
+            return DependencyAway("MongoDB: the transaction passed its deadline")
+        return Outlasted("MongoDB answers, and the transaction passed its deadline")
 
     async def _attempt(self, work: Callable[[Session], Awaitable[T]]) -> T:
         with sorted_errors():

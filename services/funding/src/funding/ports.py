@@ -123,16 +123,22 @@ class Intake(Protocol):
 class Queries(Protocol):
     """Reads outside a transaction. Pages start behind `after` ("" = first), in order of id."""
 
-    async def due(self, now: datetime, limit: int) -> list[str]:
-        """Return campaigns whose next step is due, the longest overdue first."""
+    async def due(self, now: datetime, limit: int, skip: int = 0) -> list[str]:
+        """Return campaigns whose next step is due, the longest overdue first.
+
+        Without the first `skip` of them.
+        """
         ...
 
     async def oldest_due(self) -> datetime | None:
         """Return when the next step of any campaign is due first, None if nothing is due."""
         ...
 
-    async def due_pledges(self, now: datetime, limit: int) -> list[str]:
-        """Return errored pledges whose next step is due, the longest overdue first."""
+    async def due_pledges(self, now: datetime, limit: int, skip: int = 0) -> list[str]:
+        """Return errored pledges whose next step is due, the longest overdue first.
+
+        Without the first `skip` of them.
+        """
         ...
 
     async def oldest_due_pledge(self) -> datetime | None:

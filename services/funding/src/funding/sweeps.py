@@ -1,7 +1,8 @@
 """Timed work of funding: deadlines, verdicts, and figures of both."""
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -12,7 +13,7 @@ from funding.handlers.settle import explain, settle
 from funding.metrics import BLOCKED, CAMPAIGNS, observe_errored, observe_verdict
 from funding.ports import FundingUnit, Intake, Queries
 from servicekit import traces
-from servicekit.sweeps import one_by_one
+from servicekit.sweeps import Turns, together
 from servicekit.units import UnitsOfWork
 
 PAGE = 100
@@ -25,10 +26,12 @@ class SettleDueCampaigns:
         self._units = units
         self._queries = queries
         self._intake = intake
+        self._turns = Turns[str](PAGE)
 
     async def __call__(self, now: datetime) -> int:
         """Return how many campaigns were stepped to a new state."""
-        return await one_by_one(await self._queries.due(now, PAGE), partial(self._settle, now=now))
+        due = partial(self._queries.due, now)
+        return await self._turns.take(due, partial(self._settle, now=now))
 
     async def _settle(self, campaign_id: str, now: datetime) -> int:
         with traces.span("settle", campaign_id=campaign_id):
@@ -51,13 +54,20 @@ class StepErroredPledges:
 
     units: UnitsOfWork[FundingUnit]
     queries: Queries
+    turns: Turns[Sequence[str]] = field(default_factory=lambda: Turns(PAGE, weight=len))
 
     async def __call__(self, now: datetime) -> int:
         """Return how many pledges were stepped."""
-        due = await self.queries.due_pledges(now, PAGE)
-        if not due:
-            return 0
-        stepped = await self.units.run(lambda unit: step_errored(unit, due, now))
+        due, step = partial(self._due, now), partial(self._step, now=now)
+        return await self.turns.take(due, lambda pledges: together(pledges, step))
+
+    async def _due(self, now: datetime, limit: int, skip: int) -> list[list[str]]:
+        """Return a page that is stepped in one transaction, none where nothing is due."""
+        due = await self.queries.due_pledges(now, limit, skip)
+        return [due] if due else []
+
+    async def _step(self, pledge_ids: Sequence[str], now: datetime) -> int:
+        stepped = await self.units.run(lambda unit: step_errored(unit, pledge_ids, now))
         for pledge in stepped:
             observe_errored(pledge)
         return len(stepped)

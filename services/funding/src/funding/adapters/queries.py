@@ -18,10 +18,10 @@ class MongoQueries:
         self._pledges = database.collection("pledges")
         self._teams = database.collection("teams")
 
-    async def due(self, now: datetime, limit: int) -> list[str]:
+    async def due(self, now: datetime, limit: int, skip: int = 0) -> list[str]:
         with sorted_errors():
             cursor = self._campaigns.find(_due_by(now), {"_id": 1})
-            rows = await cursor.sort("next_due", 1).limit(limit).to_list(None)
+            rows = await cursor.sort("next_due", 1).skip(skip).limit(limit).to_list(None)
         return [row["_id"] for row in rows]
 
     async def oldest_due(self) -> datetime | None:
@@ -30,10 +30,10 @@ class MongoQueries:
             row = await self._campaigns.find_one(query, {"next_due": 1}, sort=[("next_due", 1)])
         return row["next_due"] if row else None
 
-    async def due_pledges(self, now: datetime, limit: int) -> list[str]:
+    async def due_pledges(self, now: datetime, limit: int, skip: int = 0) -> list[str]:
         with sorted_errors():
             cursor = self._pledges.find(_due_by(now), {"_id": 1})
-            rows = await cursor.sort("next_due", 1).limit(limit).to_list(None)
+            rows = await cursor.sort("next_due", 1).skip(skip).limit(limit).to_list(None)
         return [row["_id"] for row in rows]
 
     async def oldest_due_pledge(self) -> datetime | None:

@@ -169,10 +169,10 @@ class MongoQueries:
             rows = await cursor.sort(order).limit(limit).to_list(None)
         return [REFUNDS.value(row) for row in rows]
 
-    async def reminders_due(self, now: datetime, limit: int) -> list[Refund]:
+    async def reminders_due(self, now: datetime, limit: int, skip: int = 0) -> list[Refund]:
         query = {"state": RefundState.CLAIMABLE.value, "remind_at": {"$lte": now}}
         with sorted_errors():
-            cursor = self._database.collection("refunds").find(query).limit(limit)
+            cursor = self._database.collection("refunds").find(query).skip(skip).limit(limit)
             return [REFUNDS.value(row) for row in await cursor.to_list(None)]
 
     async def refund_figures(self, campaign_id: str) -> Mapping[str, tuple[int, int]]:

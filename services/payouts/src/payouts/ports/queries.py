@@ -90,8 +90,11 @@ class Queries(Protocol):
         """
         ...
 
-    async def reminders_due(self, now: datetime, limit: int) -> list[Refund]:
-        """Return claimable refunds of whose next reminder the time has come."""
+    async def reminders_due(self, now: datetime, limit: int, skip: int = 0) -> list[Refund]:
+        """Return claimable refunds of whose next reminder the time has come.
+
+        Without the first `skip` of them.
+        """
         ...
 
     async def refund_figures(self, campaign_id: str) -> Mapping[str, tuple[int, int]]:

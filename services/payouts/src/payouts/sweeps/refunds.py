@@ -1,7 +1,7 @@
 """What becomes due of refunds by time alone: an end, a reminder, another share."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -18,7 +18,7 @@ from payouts.handlers.refund_run import share_what_came_back
 from payouts.handlers.unblock import note_why_blocked, unblock_refund
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
-from servicekit.sweeps import one_by_one
+from servicekit.sweeps import Turns, one_by_one
 from servicekit.units import UnitsOfWork
 
 log = structlog.get_logger()
@@ -34,9 +34,18 @@ class ExpireRequests:
     queries: Queries
 
     async def __call__(self, now: datetime) -> int:
-        waiting = await self.queries.refund_queue(RefundState.AWAITING_APPROVAL, None, PAGE)
-        old = [refund for refund in waiting if now >= refund.created_at + VALID]
-        return await one_by_one(old, partial(self._expire, now=now))
+        return await one_by_one(self._old(now), partial(self._expire, now=now))
+
+    async def _old(self, now: datetime) -> AsyncIterator[Refund]:
+        """Return them page by page, the oldest first: one that fails hides none behind it."""
+        after: tuple[datetime, str] | None = None
+        waiting = partial(self.queries.refund_queue, RefundState.AWAITING_APPROVAL)
+        while page := await waiting(after, PAGE):
+            for refund in page:
+                if now < refund.created_at + VALID:
+                    return
+                yield refund
+            after = page[-1].created_at, page[-1].refund_id
 
     async def oldest_due(self) -> datetime | None:
         """Return when the oldest of them expires."""
@@ -54,10 +63,11 @@ class RemindBackers:
 
     units: UnitsOfWork[PayoutsUnit]
     queries: Queries
+    turns: Turns[Refund] = field(default_factory=partial(Turns, PAGE))
 
     async def __call__(self, now: datetime) -> int:
-        due = await self.queries.reminders_due(now, PAGE)
-        return await one_by_one(due, partial(self._remind, now=now))
+        due = partial(self.queries.reminders_due, now)
+        return await self.turns.take(due, partial(self._remind, now=now))
 
     async def _remind(self, refund: Refund, now: datetime) -> int:
         await self.units.run(partial(remind_of_refund, refund=refund, now=now))

@@ -120,12 +120,14 @@ class MongoClaimQueries:
         ]
 
     async def claims_waiting(
-        self, states: Collection[ClaimState], until: datetime | None, limit: int
+        self, states: Collection[ClaimState], until: datetime | None, limit: int, skip: int = 0
     ) -> list[Claim]:
         due: Document = {"$type": "date"} if until is None else {"$type": "date", "$lte": until}
         query = {"state": {"$in": [state.value for state in states]}, "due_at": due}
         with sorted_errors():
-            cursor = self._claims.find(query).sort([("due_at", 1), ("_id", 1)]).limit(limit)
+            cursor = (
+                self._claims.find(query).sort([("due_at", 1), ("_id", 1)]).skip(skip).limit(limit)
+            )
             return [claim_from(row) for row in await cursor.to_list(None)]
 
     async def claims_by_state(self) -> dict[ClaimState, int]:

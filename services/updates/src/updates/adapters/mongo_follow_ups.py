@@ -58,12 +58,12 @@ class MongoFollowUpQueries:
             row = await self._follow_ups.find_one({"_id": campaign_id})
         return follow_up_from(row) if row else None
 
-    async def due_follow_ups(self, now: datetime, limit: int) -> list[str]:
+    async def due_follow_ups(self, now: datetime, limit: int, skip: int = 0) -> list[str]:
         with sorted_errors():
             # The index names the type: without it here, MongoDB reads the whole collection.
             due = {"next_due": {"$type": "date", "$lte": now}}
             cursor = self._follow_ups.find(due, {"_id": 1})
-            rows = await cursor.sort([("next_due", 1)]).limit(limit).to_list(None)
+            rows = await cursor.sort([("next_due", 1)]).skip(skip).limit(limit).to_list(None)
         return [row["_id"] for row in rows]
 
     async def oldest_due_follow_up(self) -> datetime | None:

@@ -98,10 +98,10 @@ class MongoMediaQueries:
             rows = await self._media.find(_named(campaign_id, media_ids)).to_list(None)
         return {row["media_id"]: media_from(row) for row in rows}
 
-    async def due_media(self, now: datetime, limit: int) -> list[Media]:
+    async def due_media(self, now: datetime, limit: int, skip: int = 0) -> list[Media]:
         due = {"next_due": {"$type": "date", "$lte": now}}
         with sorted_errors():
-            cursor = self._media.find(due).sort("next_due", 1).limit(limit)
+            cursor = self._media.find(due).sort("next_due", 1).skip(skip).limit(limit)
             return [media_from(row) for row in await cursor.to_list(None)]
 
     async def oldest_due_media(self) -> datetime | None:

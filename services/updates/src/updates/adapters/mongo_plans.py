@@ -85,10 +85,10 @@ class MongoPlanQueries:
             is_later.get(True, 0),
         )
 
-    async def due_plans(self, now: datetime, limit: int) -> list[str]:
+    async def due_plans(self, now: datetime, limit: int, skip: int = 0) -> list[str]:
         due = {"next_due": {"$type": "date", "$lte": now}}
         with sorted_errors():
-            cursor = self._plans.find(due, {"_id": 1}).sort("next_due", 1).limit(limit)
+            cursor = self._plans.find(due, {"_id": 1}).sort("next_due", 1).skip(skip).limit(limit)
             return [row["_id"] for row in await cursor.to_list(None)]
 
     async def oldest_due_plan(self) -> datetime | None:

@@ -124,14 +124,20 @@ class MongoQuestionnaireQueries:
             rows = await cursor.sort("reward_id", 1).to_list(None)
         return [questionnaire_from(row) for row in rows]
 
-    async def due_questionnaires(self, now: datetime | None, limit: int) -> list[Questionnaire]:
+    async def due_questionnaires(
+        self, now: datetime | None, limit: int, skip: int = 0
+    ) -> list[Questionnaire]:
         with sorted_errors():
-            cursor = self._questionnaires.find(_due(now)).sort("next_due", 1).limit(limit)
+            cursor = (
+                self._questionnaires.find(_due(now)).sort("next_due", 1).skip(skip).limit(limit)
+            )
             return [questionnaire_from(row) for row in await cursor.to_list(None)]
 
-    async def due_erasures(self, now: datetime | None, limit: int) -> list[RewardReply]:
+    async def due_erasures(
+        self, now: datetime | None, limit: int, skip: int = 0
+    ) -> list[RewardReply]:
         with sorted_errors():
-            cursor = self._replies.find(_due(now)).sort("next_due", 1).limit(limit)
+            cursor = self._replies.find(_due(now)).sort("next_due", 1).skip(skip).limit(limit)
             return [reply_from(row) for row in await cursor.to_list(None)]
 
     async def sealed_otherwise(

@@ -199,10 +199,12 @@ class MongoSurveyQueries:
             cursor = self._surveys.find(query).sort("survey_id", 1).limit(limit)
             return [survey_from(row) for row in await cursor.to_list(None)]
 
-    async def surveys_due(self, now: datetime | None, limit: int) -> list[Survey]:
+    async def surveys_due(self, now: datetime | None, limit: int, skip: int = 0) -> list[Survey]:
         due: Document = {"$type": "date"} if now is None else {"$type": "date", "$lte": now}
         with sorted_errors():
-            cursor = self._surveys.find({"next_due": due}).sort("next_due", 1).limit(limit)
+            cursor = (
+                self._surveys.find({"next_due": due}).sort("next_due", 1).skip(skip).limit(limit)
+            )
             return [survey_from(row) for row in await cursor.to_list(None)]
 
     async def surveys_by_state(self) -> dict[SurveyState, int]:

@@ -127,25 +127,25 @@ class MongoTrackingQueries:
         self._trackings = database.collection("trackings")
         self._rewards = database.collection("reward_trackings")
 
-    async def due_questions(self, now: datetime, limit: int) -> list[TrackingPlace]:
-        rows = await _due(self._trackings, now, limit)
+    async def due_questions(self, now: datetime, limit: int, skip: int = 0) -> list[TrackingPlace]:
+        rows = await _due(self._trackings, now, limit, skip)
         return [(row["campaign_id"], row["reward_id"], row["backer_id"]) for row in rows]
 
     async def oldest_due_question(self) -> datetime | None:
         return await _oldest_due(self._trackings)
 
-    async def due_notices(self, now: datetime, limit: int) -> list[tuple[str, str]]:
-        rows = await _due(self._rewards, now, limit)
+    async def due_notices(self, now: datetime, limit: int, skip: int = 0) -> list[tuple[str, str]]:
+        rows = await _due(self._rewards, now, limit, skip)
         return [(row["campaign_id"], row["reward_id"]) for row in rows]
 
     async def oldest_due_notice(self) -> datetime | None:
         return await _oldest_due(self._rewards)
 
 
-async def _due(collection: MongoCollection, now: datetime, limit: int) -> list[Document]:
+async def _due(collection: MongoCollection, now: datetime, limit: int, skip: int) -> list[Document]:
     due = {"next_due": {"$type": "date", "$lte": now}}
     with sorted_errors():
-        cursor = collection.find(due).sort("next_due", 1).limit(limit)
+        cursor = collection.find(due).sort("next_due", 1).skip(skip).limit(limit)
         rows: list[Document] = await cursor.to_list(None)
     return rows
 

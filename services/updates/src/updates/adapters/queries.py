@@ -77,11 +77,11 @@ class MongoQueries(MongoFollowUpQueries, MongoProjectParts):
         }
         return await self._newest(_behind(query, "drafted_at", before), "drafted_at", limit)
 
-    async def due_updates(self, now: datetime, limit: int) -> list[tuple[str, str]]:
+    async def due_updates(self, now: datetime, limit: int, skip: int = 0) -> list[tuple[str, str]]:
         due = {"schedule.next_due": {"$type": "date", "$lte": now}}
         with sorted_errors():
             cursor = self._updates.find(due, {"campaign_id": 1, "update_id": 1})
-            rows = await cursor.sort("schedule.next_due", 1).limit(limit).to_list(None)
+            rows = await cursor.sort("schedule.next_due", 1).skip(skip).limit(limit).to_list(None)
         return [(row["campaign_id"], row["update_id"]) for row in rows]
 
     async def oldest_due_update(self) -> datetime | None:

@@ -77,11 +77,11 @@ class ClaimQueries(Protocol):
         ...
 
     async def claims_waiting(
-        self, states: Collection[ClaimState], until: datetime | None, limit: int
+        self, states: Collection[ClaimState], until: datetime | None, limit: int, skip: int = 0
     ) -> list[Claim]:
         """Return claims of all campaigns in these states, by when they are due.
 
-        Only those due by `until`, where it is given.
+        Only those due by `until`, where it is given, and without the first `skip` of them.
         """
         ...
 

@@ -32,8 +32,11 @@ class FollowUpQueries(Protocol):
 
     async def follow_up(self, campaign_id: str) -> FollowUp | None: ...
 
-    async def due_follow_ups(self, now: datetime, limit: int) -> list[str]:
-        """Return campaigns of which something is due by now, the longest overdue first."""
+    async def due_follow_ups(self, now: datetime, limit: int, skip: int = 0) -> list[str]:
+        """Return campaigns of which something is due by now, the longest overdue first.
+
+        Without the first `skip` of them.
+        """
         ...
 
     async def oldest_due_follow_up(self) -> datetime | None:

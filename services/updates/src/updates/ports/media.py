@@ -36,8 +36,11 @@ class MediaQueries(Protocol):
 
     async def media(self, campaign_id: str, media_ids: Collection[str]) -> dict[str, Media]: ...
 
-    async def due_media(self, now: datetime, limit: int) -> list[Media]:
-        """Return what the sweep has to look at by now, the longest due first."""
+    async def due_media(self, now: datetime, limit: int, skip: int = 0) -> list[Media]:
+        """Return what the sweep has to look at by now, the longest due first.
+
+        Without the first `skip` of them.
+        """
         ...
 
     async def oldest_due_media(self) -> datetime | None:

@@ -39,8 +39,11 @@ class PromiseCounts(NamedTuple):
 class PlanQueries(Protocol):
     """Reads of plans outside a transaction."""
 
-    async def due_plans(self, now: datetime, limit: int) -> list[str]:
-        """Return campaigns in whose plans a question is due, the longest due first."""
+    async def due_plans(self, now: datetime, limit: int, skip: int = 0) -> list[str]:
+        """Return campaigns in whose plans a question is due, the longest due first.
+
+        Without the first `skip` of them.
+        """
         ...
 
     async def promises(self, day: date) -> PromiseCounts:

@@ -37,8 +37,11 @@ class Queries(FollowUpQueries, ProjectParts, Protocol):
         """Return what waits to be published, the youngest draft first, behind `before`."""
         ...
 
-    async def due_updates(self, now: datetime, limit: int) -> list[tuple[str, str]]:
-        """Return (campaign, update) of what is to go out by now, the longest overdue first."""
+    async def due_updates(self, now: datetime, limit: int, skip: int = 0) -> list[tuple[str, str]]:
+        """Return (campaign, update) of what is to go out by now, the longest overdue first.
+
+        Without the first `skip` of them.
+        """
         ...
 
     async def oldest_due_update(self) -> datetime | None:

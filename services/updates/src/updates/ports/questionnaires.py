@@ -109,12 +109,22 @@ class QuestionnaireQueries(Protocol):
         """Return those of a campaign, by reward."""
         ...
 
-    async def due_questionnaires(self, now: datetime | None, limit: int) -> list[Questionnaire]:
-        """Return those with a page due, the longest due first; all of them where now is None."""
+    async def due_questionnaires(
+        self, now: datetime | None, limit: int, skip: int = 0
+    ) -> list[Questionnaire]:
+        """Return those with a page due, the longest due first; all of them where now is None.
+
+        Without the first `skip` of them.
+        """
         ...
 
-    async def due_erasures(self, now: datetime | None, limit: int) -> list[RewardReply]:
-        """Return replies to be erased, the longest due first; all of them where now is None."""
+    async def due_erasures(
+        self, now: datetime | None, limit: int, skip: int = 0
+    ) -> list[RewardReply]:
+        """Return replies to be erased, the longest due first; all of them where now is None.
+
+        Without the first `skip` of them.
+        """
         ...
 
     async def sealed_otherwise(

@@ -83,8 +83,11 @@ class SurveyQueries(Protocol):
         """Return a campaign's surveys by their ids behind `after`."""
         ...
 
-    async def surveys_due(self, now: datetime | None, limit: int) -> list[Survey]:
-        """Return surveys that time moves on, those due first; all of them where now is None."""
+    async def surveys_due(self, now: datetime | None, limit: int, skip: int = 0) -> list[Survey]:
+        """Return surveys that time moves on, those due first; all of them where now is None.
+
+        Without the first `skip` of them.
+        """
         ...
 
     async def surveys_by_state(self) -> dict[SurveyState, int]:

@@ -56,14 +56,20 @@ class OwedRewards(Protocol):
 class TrackingQueries(Protocol):
     """Reads outside a transaction."""
 
-    async def due_questions(self, now: datetime, limit: int) -> list[TrackingPlace]:
-        """Return whose receipt is to be asked for by now, the longest due first."""
+    async def due_questions(self, now: datetime, limit: int, skip: int = 0) -> list[TrackingPlace]:
+        """Return whose receipt is to be asked for by now, the longest due first.
+
+        Without the first `skip` of them.
+        """
         ...
 
     async def oldest_due_question(self) -> datetime | None: ...
 
-    async def due_notices(self, now: datetime, limit: int) -> list[tuple[str, str]]:
-        """Return (campaign, reward) of which the platform sends a notice by now."""
+    async def due_notices(self, now: datetime, limit: int, skip: int = 0) -> list[tuple[str, str]]:
+        """Return (campaign, reward) of which the platform sends a notice by now.
+
+        Without the first `skip` of them.
+        """
         ...
 
     async def oldest_due_notice(self) -> datetime | None: ...

@@ -1,10 +1,10 @@
 """What becomes due of claims by time alone, and how many wait for whom."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from servicekit.sweeps import one_by_one
+from servicekit.sweeps import Turns
 from servicekit.units import UnitsOfWork
 from updates.domain.claim import ALARMED, SWEPT, Claim, ClaimState
 from updates.handlers.claims import ClaimDesk, run_out_claim
@@ -22,11 +22,12 @@ class RunOutClaims:
     units: UnitsOfWork[UpdatesUnit]
     claims: ClaimQueries
     desk: ClaimDesk
+    turns: Turns[Claim] = field(default_factory=partial(Turns, PAGE))
 
     async def __call__(self, now: datetime) -> int:
         """Return how many were due; one that somebody moves meanwhile is looked at again."""
-        due = await self.claims.claims_waiting(SWEPT, now, PAGE)
-        return await one_by_one(due, partial(self._run_out, now=now))
+        due = partial(self.claims.claims_waiting, SWEPT, now)
+        return await self.turns.take(due, partial(self._run_out, now=now))
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""

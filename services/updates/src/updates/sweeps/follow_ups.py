@@ -1,10 +1,10 @@
 """What a campaign owes in words is asked for when it is due."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from servicekit.sweeps import one_by_one
+from servicekit.sweeps import Turns
 from servicekit.units import UnitsOfWork
 from updates.domain.follow_up import FollowUpTerms
 from updates.handlers.follow_time import follow
@@ -23,11 +23,12 @@ class FollowDue:
     queries: FollowUpQueries
     pledges: PledgesPosition
     terms: FollowUpTerms
+    turns: Turns[str] = field(default_factory=partial(Turns, PAGE))
 
     async def __call__(self, now: datetime) -> int:
         """Return of how many campaigns steps were taken; those that wait are no reason to hurry."""
-        due = await self.queries.due_follow_ups(now, PAGE)
-        return await one_by_one(due, partial(self._follow, now=now))
+        due = partial(self.queries.due_follow_ups, now)
+        return await self.turns.take(due, partial(self._follow, now=now))
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""

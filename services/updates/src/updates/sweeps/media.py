@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from servicekit.errors import Conflict
-from servicekit.sweeps import one_by_one
+from servicekit.sweeps import Turns
 from servicekit.units import UnitsOfWork
 from updates.domain.media import Media, MediaState
 from updates.handlers.take_upload import keys_of
@@ -27,11 +28,11 @@ class RemoveDueMedia:
     units: UnitsOfWork[UpdatesUnit]
     queries: MediaQueries
     objects: MediaObjects
+    turns: Turns[Media] = field(default_factory=partial(Turns, PAGE))
 
     async def __call__(self, now: datetime) -> int:
         """Return of how many uploads something was due."""
-        due = await self.queries.due_media(now, PAGE)
-        return await one_by_one(due, self._remove)
+        return await self.turns.take(partial(self.queries.due_media, now), self._remove)
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""

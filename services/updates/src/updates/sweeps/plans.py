@@ -1,10 +1,10 @@
 """Creators are asked about promises whose day is near; how many are past is measured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from servicekit.sweeps import one_by_one
+from servicekit.sweeps import Turns
 from servicekit.units import UnitsOfWork
 from updates.handlers.plans import ask_about_due
 from updates.metrics import PROMISE_MOVES, PROMISES
@@ -22,11 +22,12 @@ class AskAboutPromises:
 
     units: UnitsOfWork[UpdatesUnit]
     queries: PlanQueries
+    turns: Turns[str] = field(default_factory=partial(Turns, PAGE))
 
     async def __call__(self, now: datetime) -> int:
         """Return how many questions were asked; another instance may be faster for any plan."""
-        due = await self.queries.due_plans(now, PAGE)
-        return await one_by_one(due, partial(self._ask, now=now))
+        due = partial(self.queries.due_plans, now)
+        return await self.turns.take(due, partial(self._ask, now=now))
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""

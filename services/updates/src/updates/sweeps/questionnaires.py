@@ -1,10 +1,10 @@
 """Questionnaires that time moves on: backers are asked and noticed, what is over is erased."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from servicekit.sweeps import one_by_one
+from servicekit.sweeps import Turns
 from servicekit.units import UnitsOfWork
 from updates.domain.questionnaire import Questionnaire, QuestionnaireTerms
 from updates.domain.reward_reply import RewardReply
@@ -23,11 +23,12 @@ class AskForReplies:
     units: UnitsOfWork[UpdatesUnit]
     queries: QuestionnaireQueries
     terms: QuestionnaireTerms
+    turns: Turns[Questionnaire] = field(default_factory=partial(Turns, PAGE))
 
     async def __call__(self, now: datetime) -> int:
         """Return how many were due; one that another instance moves is looked at again."""
-        due = await self.queries.due_questionnaires(now, PAGE)
-        return await one_by_one(due, partial(self._step, now=now))
+        due = partial(self.queries.due_questionnaires, now)
+        return await self.turns.take(due, partial(self._step, now=now))
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""
@@ -45,11 +46,12 @@ class EraseReplies:
 
     units: UnitsOfWork[UpdatesUnit]
     queries: QuestionnaireQueries
+    turns: Turns[RewardReply] = field(default_factory=partial(Turns, PAGE))
 
     async def __call__(self, now: datetime) -> int:
         """Return how many were due."""
-        due = await self.queries.due_erasures(now, PAGE)
-        return await one_by_one(due, partial(self._erase, now=now))
+        due = partial(self.queries.due_erasures, now)
+        return await self.turns.take(due, partial(self._erase, now=now))
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""

@@ -1,10 +1,10 @@
 """What is scheduled goes out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from servicekit.sweeps import one_by_one
+from servicekit.sweeps import Turns
 from servicekit.units import UnitsOfWork
 from updates.domain.errors import Refused
 from updates.domain.update import UpdateState
@@ -24,11 +24,12 @@ class PublishDue:
     units: UnitsOfWork[UpdatesUnit]
     queries: Queries
     pledges: PledgesPosition
+    turns: Turns[tuple[str, str]] = field(default_factory=partial(Turns, PAGE))
 
     async def __call__(self, now: datetime) -> int:
         """Return how many went out; another instance may be faster for any of them."""
-        due = await self.queries.due_updates(now, PAGE)
-        return await one_by_one(due, partial(self._publish, now=now))
+        due = partial(self.queries.due_updates, now)
+        return await self.turns.take(due, partial(self._publish, now=now))
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""

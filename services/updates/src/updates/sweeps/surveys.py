@@ -1,10 +1,10 @@
 """Surveys that time moves on: reminders of the silent, page by page, ends, counts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from servicekit.sweeps import one_by_one
+from servicekit.sweeps import Turns
 from servicekit.units import UnitsOfWork
 from updates.domain.survey import Survey, SurveyState
 from updates.handlers.surveys import step_survey
@@ -21,11 +21,12 @@ class StepSurveys:
 
     units: UnitsOfWork[UpdatesUnit]
     surveys: SurveyQueries
+    turns: Turns[Survey] = field(default_factory=partial(Turns, PAGE))
 
     async def __call__(self, now: datetime) -> int:
         """Return how many were due; one that another instance moves is looked at again."""
-        due = await self.surveys.surveys_due(now, PAGE)
-        return await one_by_one(due, partial(self._step, now=now))
+        due = partial(self.surveys.surveys_due, now)
+        return await self.turns.take(due, partial(self._step, now=now))
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""

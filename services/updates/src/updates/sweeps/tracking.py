@@ -1,11 +1,11 @@
 """Backers are asked whether what was sent has come; what nobody announced is announced."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from servicekit.sweeps import one_by_one
+from servicekit.sweeps import Turns, together
 from servicekit.units import UnitsOfWork
 from updates.handlers.platform_notices import send_platform_notice
 from updates.handlers.publish import PledgesPosition
@@ -20,14 +20,18 @@ class AskForReceipts:
 
     units: UnitsOfWork[UpdatesUnit]
     queries: TrackingQueries
+    turns: Turns[Sequence[TrackingPlace]] = field(default_factory=lambda: Turns(PAGE, weight=len))
 
     async def __call__(self, now: datetime) -> int:
         """Return how many were due; who is moved meanwhile is looked at again."""
-        due = await self.queries.due_questions(now, PAGE)
-        # A transaction has one campaign: their facts are counted one by one.
+        due, ask = partial(self._due, now), partial(self._ask, now=now)
+        return await self.turns.take(due, lambda places: together(places, ask))
+
+    async def _due(self, now: datetime, limit: int, skip: int) -> list[list[TrackingPlace]]:
+        """Return them by campaign: a transaction has one, their facts are counted one by one."""
+        due = await self.queries.due_questions(now, limit, skip)
         campaigns = dict.fromkeys(place[0] for place in due)
-        of_each = [[place for place in due if place[0] == one] for one in campaigns]
-        return await one_by_one(of_each, partial(self._ask, now=now))
+        return [[place for place in due if place[0] == one] for one in campaigns]
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""
@@ -44,11 +48,12 @@ class SendPlatformNotices:
     units: UnitsOfWork[UpdatesUnit]
     queries: TrackingQueries
     pledges: PledgesPosition
+    turns: Turns[tuple[str, str]] = field(default_factory=partial(Turns, PAGE))
 
     async def __call__(self, now: datetime) -> int:
         """Return how many were sent; another instance, or the creator, may be faster."""
-        due = await self.queries.due_notices(now, PAGE)
-        return await one_by_one(due, partial(self._send, now=now))
+        due = partial(self.queries.due_notices, now)
+        return await self.turns.take(due, partial(self._send, now=now))
 
     async def oldest_due(self) -> datetime | None:
         """Return when the first of them is due."""
