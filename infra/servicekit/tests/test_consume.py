@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from prometheus_client import REGISTRY
 
-from infra.servicekit.tests.conftest import Kept, Plumbed
+from infra.servicekit.tests.conftest import Kept, Plumbed, on_mongodb
 from infra.servicekit.tests.reader import (
     Reader,
     fact,
@@ -19,9 +20,11 @@ from infra.servicekit.tests.reader import (
 from servicekit import consume
 from servicekit.consume import Refusal
 from servicekit.errors import Conflict, ConsumerStopped, DependencyAway, Outlasted
+from servicekit.mongo import Database
 from servicekit.ordering import Incoming
 from servicekit.units import Unit
 from sosst_contracts.codec import Decoded, Record, decode
+from sosst_contracts.event import Event
 
 
 def counted(reason: str) -> float:
@@ -356,6 +359,79 @@ async def test_retrying_the_same_facts_does_not_stop_the_consumer(
         assert await reader.consumer.retry_set_aside() == 1
     await reader.read(retyped(payment(2), "sosst.platform.payment-framed.v1"))
     assert await reader.count("k") == 1
+
+
+@pytest.mark.parametrize("first", ["the retry", "the later fact"])
+async def test_a_fact_that_comes_beside_the_retry_of_its_key_goes_on_with_it(
+    database: Database, first: str
+) -> None:
+    """Whichever is saved first: the other one looks again, and nothing waits for later facts."""
+    plumbed = on_mongodb(database)
+
+    def unheard(event: Event) -> str | None:
+        return "unknown" if getattr(event, "amount", 0) == 13 else None
+
+    retrying = Reader(plumbed, refuse=unheard, retryable=True)
+    reading = Reader(plumbed, refuse=unheard, retryable=True)
+    await retrying.read(fact(1), fact(2, amount=13))
+    retrying.refuse = lambda event: None
+
+    async def read() -> None:
+        # The fact of another key is what is handed on where the refused one only waits.
+        await reading.read(fact(3), fact(1, "other"))
+
+    async def retry() -> None:
+        await retrying.consumer.retry_set_aside()
+        reading.refuse = lambda event: None
+
+    outer, inner = (read, retry) if first == "the retry" else (retry, read)
+    interrupted = reading if first == "the retry" else retrying
+    saved_by = "other" if first == "the retry" else "k"
+    meanwhile = [inner]
+
+    async def interrupting(unit: Unit, facts: Sequence[Decoded]) -> Sequence[Refusal]:
+        if {one.key for one in facts} == {saved_by} and meanwhile:
+            await meanwhile.pop()()
+        return await interrupted.handle(unit, facts)
+
+    interrupted.subscribe(interrupting)
+    await outer()
+    assert not meanwhile
+    saved = {*retrying.saved, *reading.saved}
+    assert saved == {("k", 1), ("k", 2), ("k", 3), ("other", 1)}
+    assert await reading.kept_of("k") == []
+
+
+@pytest.mark.parametrize("sequenced", [False, True])
+async def test_what_was_set_aside_before_marks_existed_is_marked_by_its_replay(
+    plumbed: Plumbed, everything_kept: Kept, sequenced: bool
+) -> None:
+    """From then on it is tried again by itself; it was set aside once, and is counted once."""
+    reader = Reader(plumbed, sequenced=sequenced, refuse=lambda event: "unmarked")
+    record = fact(1) if sequenced else payment(1)
+    await reader.read(record)
+    before = counted("unmarked")
+    (kept,) = await everything_kept()
+    reader.retryable = True
+    assert await reader.consumer.retry_set_aside() == 0
+    await reader.consumer.replay([kept])
+    assert await everything_kept() == [replace(kept, retryable=True)]
+    reader.refuse = lambda event: None
+    assert await reader.consumer.retry_set_aside() == 1
+    assert len(reader.saved) == 1 and await everything_kept() == []
+    assert counted("unmarked") == before
+
+
+async def test_without_a_sequence_too_a_refusal_for_good_is_not_tried_again(
+    plumbed: Plumbed, everything_kept: Kept
+) -> None:
+    """What waited for another topic may be refused for good once that is known."""
+    reader = Reader(plumbed, sequenced=False, retryable=True, refuse=lambda event: "unknown")
+    await reader.read(payment(1))
+    reader.refuse, reader.retryable = lambda event: "for good", False
+    assert await reader.consumer.retry_set_aside() == 1
+    assert await reader.consumer.retry_set_aside() == 0
+    assert [one.reason for one in await everything_kept()] == ["for good"]
 
 
 async def test_facts_that_nothing_heals_do_not_keep_others_from_being_tried(

@@ -334,7 +334,13 @@ class BatchConsumer(Generic[U]):
             known = [_override(one, tries.refused) for one in known]
             plan.keys[key] = plan_key(rows[key], known + fresh, before)
             tries.reached = plan.keys[key].after.last_sequence
-            if plan.keys[key].after != rows[key]:
+            # What is kept anew moves the row too, to where it is: a retry of the same key that is
+            # saved at this moment has not seen it, and would leave it behind a gap that is filled.
+            fresh_kept = any(
+                _is_changed(one, retryable=_is_healing(one, tries.healing))
+                for one in plan.keys[key].keep
+            )
+            if fresh_kept or plan.keys[key].after != rows[key]:
                 plan.moves.append(Move(key, rows[key], plan.keys[key].after))
         return plan
 
@@ -363,23 +369,29 @@ class BatchConsumer(Generic[U]):
     async def _keep(self, unit: U, plan: _Plan, tries: _Tries) -> list[SetAsideFact]:
         """Set aside what is new to it, forget what was healed; return the new ones.
 
-        New is also what waited until now and is itself what cannot be used.
+        New is also what waited until now and is itself what cannot be used. What is only marked
+        otherwise, as one that another fact may heal, was set aside before.
         """
         kept = [one for key in plan.keys.values() for one in key.keep] + plan.keep
-        new = [one for one in kept if one.arrival.parked is None]
-        facts = [self._fact(one, retryable=_is_healing(one, tries.healing)) for one in new]
-        renewed = [_renewed(one, tries.healing) for one in kept]
-        facts += [one for one in renewed if one is not None]
+        marked = [(one, _is_healing(one, tries.healing)) for one in kept]
         healed = [parked_id for key in plan.keys.values() for parked_id in key.healed_ids()]
         for arrival in plan.loose:
             refusal = tries.refused.get(_fact_id(arrival))
-            if refusal is not None and arrival.parked is None:
+            if refusal is not None:
                 one = Kept(arrival, refusal.reason, refusal.detail)
-                facts.append(self._fact(one, retryable=refusal.retryable))
-            elif refusal is None and arrival.parked is not None:
+                marked.append((one, refusal.retryable))
+            elif arrival.parked is not None:
                 healed.append(arrival.parked.id)
+        changed = [(one, mark) for one, mark in marked if _is_changed(one, retryable=mark)]
+        facts = [self._fact(one, retryable=mark) for one, mark in changed]
         await unit.plumbing.set_aside.remove(healed)
         await unit.plumbing.set_aside.add(facts)
+        known = [one.arrival.parked for one, _ in changed]
+        facts = [
+            fact
+            for fact, before in zip(facts, known, strict=True)
+            if before is None or before.reason != fact.reason
+        ]
         for fact in facts:
             metrics.SET_ASIDE.labels(fact.reason.split(":")[0]).inc()
             with causes.because_of([causes.of_record(fact.record)]):
@@ -394,7 +406,11 @@ class BatchConsumer(Generic[U]):
         return facts
 
     def _fact(self, one: Kept, *, retryable: bool) -> SetAsideFact:
+        """Return it as it is kept from now on; what is kept already stays where it was."""
         arrival, incoming = one.arrival, one.arrival.incoming
+        if arrival.parked is not None:
+            detail = one.detail[:DETAIL_LENGTH_MAX]
+            return replace(arrival.parked, reason=one.reason, detail=detail, retryable=retryable)
         group, topic = self.subscription.group, self.subscription.topic
         if arrival.key is not None and arrival.sequence is not None:
             place = f"{arrival.key}|{arrival.sequence}"
@@ -464,13 +480,10 @@ def _override(arrival: Arrival, refused: Mapping[str, Refusal]) -> Arrival:
     return replace(arrival, outcome=unusable)
 
 
-def _renewed(one: Kept, healing: Collection[Place]) -> SetAsideFact | None:
-    """Return a fact that is kept already with what is wrong with it now, None for the same."""
+def _is_changed(one: Kept, *, retryable: bool) -> bool:
+    """Whether it is not kept yet, or not with this reason or this mark."""
     known = one.arrival.parked
-    if known is None or known.reason == one.reason:
-        return None
-    retryable, detail = _is_healing(one, healing), one.detail[:DETAIL_LENGTH_MAX]
-    return replace(known, reason=one.reason, detail=detail, retryable=retryable)
+    return known is None or (known.reason, known.retryable) != (one.reason, retryable)
 
 
 def _is_healing(one: Kept, healing: Collection[Place]) -> bool:

@@ -31,7 +31,7 @@ class SetAsideFact:
     """One record with what was wrong with it and where it was read.
 
     `key` is None where the fact cannot be attributed; `sequence` is None where it has none.
-    `retryable` marks a fact without sequence that another fact may heal.
+    `retryable` marks a fact that another fact may heal.
     """
 
     id: str
