@@ -23,6 +23,7 @@ from notifier.domain.routing import Frequency, Mute, Preferences
 from notifier.handlers.bursts import INSIDE_MOST
 from notifier.handlers.mail_reports import take_report
 from notifier.handlers.people import erase_person
+from notifier.metrics import POSSIBLY_REPEATED
 from notifier.ports.email import (
     Answer,
     Answered,
@@ -391,6 +392,34 @@ async def test_a_mail_of_unknown_fate_stays_what_it_was(post: Post) -> None:
     assert text_of(again) == text_of(first)
     assert [(await post.totals(cause(number))).delivered for number in (1, 2, 3, 4)] == [1] * 4
     assert "Words of 4." not in text_of(again) and len(post.server.mails) == 3
+
+
+@pytest.mark.parametrize("repeat", [LATER, Answer(Answered.AWAY)], ids=["later", "away"])
+async def test_a_mail_that_was_perhaps_sent_is_never_merged(post: Post, repeat: Answer) -> None:
+    """One alone of unknown fate, whatever its repeat is answered: it goes again as it was.
+
+    It stands in no other mail and carries none, and each repeat is counted as one.
+    """
+    await begun(post, "anna")
+    await told(post, news(1, 1, texts=titled(1)))
+    post.clock.advance(minutes=5)
+    post.server.answer = lambda mail: Answer(Answered.UNKNOWN)
+    await post.write_all()
+    await told(post, news(2, 1, texts=titled(2)), news(3, 1, texts=titled(3)))
+    post.server.answer = lambda mail: repeat
+    post.clock.advance(minutes=5)
+    await post.write_all()
+    before = POSSIBLY_REPEATED._value.get()
+    post.server.mails.clear()
+    post.server.answer = answering({})
+    post.clock.advance(hours=1)
+    await post.write_all()
+    first, others = sorted(mails_to(post, "anna"), key=lambda one: "Words of 1." not in text_of(one))
+    assert message_ids([first]) == [f"<{notification_id(cause(1), NOW, 'anna')}@sosst.example>"]
+    assert not any(f"Words of {number}." in text_of(first) for number in (2, 3))
+    assert all(f"Words of {number}." in text_of(others) for number in (2, 3))
+    assert [(await post.totals(cause(number))).delivered for number in (1, 2, 3)] == [1] * 3
+    assert POSSIBLY_REPEATED._value.get() - before == 1
 
 
 async def test_a_server_that_is_away_blames_nobody(post: Post) -> None:

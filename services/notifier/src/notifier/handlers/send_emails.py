@@ -234,7 +234,7 @@ class SendEmails:
             return Standing(state, refusal.reason)
         except Exception as error:
             log.exception("a letter cannot be written", cause=letter.told.cause, error=repr(error))
-            return _given_up(tried_again(before, "unwritten", now, self.first_pause))
+            return self._tried_again(before, "unwritten", now)
 
     def _letter(
         self, read: Recipients, place: int, person: Person, ids: NotificationIds, now: datetime
@@ -361,9 +361,18 @@ class SendEmails:
                     return Standing(DeliveryState.LATER, UNKNOWN, now + AWAY, before.attempts)
                 return before
             case Answered.UNKNOWN:
-                return _given_up(tried_again(before, UNKNOWN, now, self.first_pause))
+                return self._tried_again(before, UNKNOWN, now)
             case Answered.LATER:
-                return _given_up(tried_again(before, "later", now, self.first_pause))
+                return self._tried_again(before, "later", now)
+
+    def _tried_again(self, before: Standing, reason: str, now: datetime) -> Standing:
+        """Return who waits for the next try, or was given up.
+
+        What was perhaps sent once stays so, whatever is answered to its repeat: it goes in no
+        other mail, and nothing new goes in it.
+        """
+        kept = UNKNOWN if may_have_been_sent(before) else reason
+        return _given_up(tried_again(before, kept, now, self.first_pause))
 
     async def _let_go(
         self, unit: NotifierUnit, claim: Claim, delivery: Delivery, not_before: datetime
