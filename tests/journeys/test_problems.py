@@ -8,7 +8,7 @@ from infra.sandbox.issuer.tokens import SERVICE
 from infra.suite.checkout import Described
 from infra.suite.readings import eventually
 from sosst_contracts.event import Event
-from sosst_contracts.updates import LetterAsked, RecoveryPlanMissing
+from sosst_contracts.updates import LetterAsked, ProblemGraded, RecoveryPlanMissing
 from tests.journeys.test_community import kinds_told
 from tests.journeys.test_stages import FIRST_STAFF, SECOND_STAFF, ask, stage_due
 from tests.journeys.test_stopped_money import switch
@@ -207,6 +207,27 @@ async def test_an_emergency_without_a_plan_is_said_to_have_none(world: World) ->
     assert (await kinds_told(world, people[0])).count("recovery-plan-missing") == 1
     assert await posts(world, "adrift", RecoveryPlanMissing) == [fact]
     assert (await gate_line(world, "adrift", 2, "emergency"))["state"] == "blocked"
+
+
+@pytest.mark.row("S7")
+async def test_a_delay_that_staff_raise_is_told_as_an_emergency(world: World) -> None:
+    """Given a delay, staff raise it: the next stage is held, and every backer is told, once."""
+    rows = await paid_once(world, "worse")
+    await stage_due(world, "worse", 2)
+    await published(world, "worse", "late", DELAY)
+    path = "/campaigns/worse/problems/late/grade"
+    body = {"kind": "emergency", "severity": "critical", "reason": "The supplier is insolvent."}
+    for _ in range(2):
+        answer = await world.look.ask("POST", "updates", path, caller=FIRST_STAFF, body=body)
+        assert answer.status_code == 200, answer.text
+    await world.stage_is("worse", 2, "held")
+    (graded,) = await posts(world, "worse", ProblemGraded)
+    people = sorted({row.backer_id for row in rows})
+    assert graded["audience_count"] == len(people)
+    subject = f"worse:late-{int(graded['graded_at'].timestamp() * 1_000)}"
+    await world.told("worse", "problem-graded", subject)
+    notifications = await world.notifications()
+    assert_everybody_told_once(notifications[f"problem-graded/{subject}"], people)
 
 
 @pytest.mark.row("S5")

@@ -256,10 +256,14 @@ class ProblemResolved(Event):
 
 
 class ProblemGraded(Event):
-    """Staff raised a problem to an emergency, or lowered one."""
+    """Staff raised a problem to an emergency, or lowered one.
+
+    Every backer is to be told of what was a delay and is an emergency now: then it names N.
+    """
 
     topic: ClassVar = "updates.posts"
     name: ClassVar = "problem-graded"
+    version: ClassVar = "1.1"
     about_fields: ClassVar = ("update_id",)
 
     campaign_id: Identifier = Field(description="Campaign that has the problem.")
@@ -271,6 +275,14 @@ class ProblemGraded(Event):
     by: Person = Field(description="Person of the platform's staff who decided it.")
     reason: Text = Field(description="Why.")
     graded_at: Instant = Field(description="When it was decided.")
+    pledges_sequence: Sequence | None = Field(
+        None,
+        description="Last sequence of funding.pledges that the audience knows (as of N); of a "
+        "delay that became an emergency.",
+    )
+    audience_count: Count | None = Field(
+        None, description="Distinct backers as of the sequence; where there is one."
+    )
 
 
 class RecoveryPlanReminderDue(Event):

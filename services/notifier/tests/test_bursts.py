@@ -43,8 +43,10 @@ from services.notifier.tests.test_emails import LINKS, Post, answering, memory_p
 from services.notifier.tests.test_emails import post as post_of_one_each
 from services.notifier.tests.test_hidden_updates import hidden, restored
 from services.notifier.tests.test_roles import launched
-from sosst_contracts.codec import Record
+from sosst_contracts.codec import Draft, Record
 from sosst_contracts.notifier import DeliverySucceeded
+from sosst_contracts.testing import sample
+from sosst_contracts.updates import ProblemGraded
 
 __all__ = ["post_of_one_each"]
 WINDOW = timedelta(minutes=5)
@@ -200,6 +202,27 @@ async def test_what_cannot_be_muted_goes_at_once_and_alone(post: Post) -> None:
     (merged,) = mails_to(post, "anna")[2:]
     assert "Chapter 1" in text_of(merged) and "Chapter 2" not in text_of(merged)
     assert (await post.totals(cause(3))).delivered == 1
+
+
+async def test_a_delay_raised_to_an_emergency_reaches_every_backer_at_once(post: Post) -> None:
+    """Also who muted the project or waits for a digest; the delay's own mail waits as it did."""
+    await begun(post, "anna", "ben")
+    run = post.notifier.units.run
+    muted = Preferences(mutes=(Mute(campaign_id=CAMPAIGN),))
+    await run(lambda unit: unit.preferences.save("anna", muted))
+    await run(lambda unit: unit.preferences.save("ben", Preferences(digest=Frequency.DAILY)))
+    about = {"update_id": "update-1", "kind": "emergency", "severity": "critical"}
+    as_of = {"pledges_sequence": 2, "audience_count": 2}
+    raised = sample(ProblemGraded, campaign_id=CAMPAIGN, graded_at=NOW, **about, **as_of)
+    await told(post, news(1, kind="delay_notice", texts=titled(1)), Draft(raised, NOW).seal(2))
+    await post.write_all()
+    assert post.sent_to() == Counter({"anna@a.example": 1, "ben@a.example": 1})
+    said = subjects(post, "anna") + subjects(post, "ben")
+    assert set(said) == {"A lamp that follows the sun has an emergency"}
+    name = f"problem-graded/{CAMPAIGN}:update-1-{int(NOW.timestamp() * 1_000)}"
+    found = await post.notifier.queries.cause(name)
+    assert found is not None and (found.state, found.audience) == ("completed", 2)
+    assert (await post.totals(cause(1))).pending == 2
 
 
 async def test_other_projects_and_later_news_have_mails_of_their_own(post: Post) -> None:
@@ -414,7 +437,8 @@ async def test_a_mail_that_was_perhaps_sent_is_never_merged(post: Post, repeat: 
     post.server.answer = answering({})
     post.clock.advance(hours=1)
     await post.write_all()
-    first, others = sorted(mails_to(post, "anna"), key=lambda one: "Words of 1." not in text_of(one))
+    sent = mails_to(post, "anna")
+    first, others = sorted(sent, key=lambda one: "Words of 1." not in text_of(one))
     assert message_ids([first]) == [f"<{notification_id(cause(1), NOW, 'anna')}@sosst.example>"]
     assert not any(f"Words of {number}." in text_of(first) for number in (2, 3))
     assert all(f"Words of {number}." in text_of(others) for number in (2, 3))

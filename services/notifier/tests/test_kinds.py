@@ -28,7 +28,7 @@ from sosst_contracts.funding import CampaignLaunched
 from sosst_contracts.notifier import BackerNotified, PersonNotified
 from sosst_contracts.registry import REGISTRY
 from sosst_contracts.testing import sample
-from sosst_contracts.updates import CommentAdded, UpdateCorrected
+from sosst_contracts.updates import CommentAdded, ProblemGraded, UpdateCorrected
 
 
 def told_column() -> dict[str, set[str]]:
@@ -43,6 +43,7 @@ def read(event_type: type[Event]) -> Decoded:
     changes = {
         CampaignLaunched: more,
         UpdateCorrected: {"tells": True},
+        ProblemGraded: {"kind": "emergency", "pledges_sequence": 1, "audience_count": 1},
         CommentAdded: answer,
     }.get(event_type, {})
     draft = Draft(
@@ -112,6 +113,17 @@ def test_an_emergency_overtakes_and_cannot_be_muted() -> None:
     assert urgent.priority < rules_of(news).priority and urgent.told == rules_of(news).told
     corrected = Told(CauseKind.UPDATE_CORRECTED, "u", CAMPAIGN, NOW, {"kind": "emergency"})
     assert rules_of(corrected) == replace(urgent, told=rules_of(corrected).told)
+
+
+def test_only_a_delay_that_became_an_emergency_is_told_to_backers() -> None:
+    """One that names no N was lowered, or changed how bad it is: creator and staff alone."""
+    draft = Draft(sample(ProblemGraded, kind="emergency"), NOW)
+    fact = decode(draft.seal(1))
+    assert isinstance(fact, Decoded) and campaign_wide_from(fact) is None
+    heard = for_some_from(fact)
+    assert heard is not None and heard.recipients == ()
+    assert set(roles_of(heard.told)) == {ToldAs.CREATOR, ToldAs.STAFF}
+    assert for_some_from(read(ProblemGraded)) is None
 
 
 @pytest.mark.trap(11)

@@ -23,7 +23,8 @@ from updates.domain.problem import Grade, Problem, ProblemKind, open_first
 from updates.domain.schedule_change import ScheduleChange
 from updates.domain.steps import Steps
 from updates.domain.update import Content, Update, UpdateState
-from updates.handlers.follow_up import ask, grade
+from updates.handlers.follow_up import ask
+from updates.handlers.grade import grade
 from updates.handlers.publish import publish_update, write_draft
 from updates.handlers.schedule import schedule_update
 from updates.sweeps.follow_ups import FollowDue
@@ -264,7 +265,7 @@ async def test_staff_raise_and_lower_a_problem_with_a_reason(service: UpdatesSer
     async def graded(kind: ProblemKind, severity: Severity | None) -> None:
         given = Grade(kind, severity, "staff-1", "The supplier is insolvent.", service.clock.now())
         for _ in range(2):
-            await service.units.run(lambda unit: grade(unit, CAMPAIGN, "late", given))
+            await service.units.run(lambda unit: grade(unit, PLEDGES, CAMPAIGN, "late", given))
 
     await days_pass(service, 2)
     await graded(ProblemKind.EMERGENCY, Severity.SERIOUS)
@@ -279,6 +280,37 @@ async def test_staff_raise_and_lower_a_problem_with_a_reason(service: UpdatesSer
         ("delay_notice", None),
     ]
     await say(service, "solved", report("late"))
+
+
+@pytest.mark.row("S7")
+async def test_a_delay_that_became_an_emergency_is_told_to_every_backer(
+    service: UpdatesService,
+) -> None:
+    """As of N and counted, each time that it becomes one; how bad it is, and lowering, to none."""
+    await launch(service)
+    await say(service, "late", delay())
+    emergency, serious = ProblemKind.EMERGENCY, Severity.SERIOUS
+    for kind, severity in (
+        (emergency, serious),
+        (emergency, Severity.CRITICAL),
+        (ProblemKind.DELAY_NOTICE, None),
+        (emergency, serious),
+    ):
+        given = Grade(kind, severity, "staff-1", "The supplier is gone.", service.clock.now())
+        await service.units.run(
+            lambda unit, given=given: grade(unit, PLEDGES, CAMPAIGN, "late", given)
+        )
+    found = [
+        (one["kind"], one.get("pledges_sequence"), one.get("audience_count"))
+        for one in await told(service, "problem-graded")
+    ]
+    told_to_all, told_to_none = ("emergency", 1, 1), ("emergency", None, None)
+    assert found == [told_to_all, told_to_none, ("delay_notice", None, None), told_to_all]
+    await say(service, "fire", EMERGENCY)
+    given = Grade(emergency, serious, "staff-1", "Not so bad.", service.clock.now())
+    await service.units.run(lambda unit: grade(unit, PLEDGES, CAMPAIGN, "fire", given))
+    (*_, last) = await told(service, "problem-graded")
+    assert last["update_id"] == "fire" and "pledges_sequence" not in last
 
 
 @pytest.mark.row("S14")

@@ -112,7 +112,7 @@ RULES: dict[CauseKind, Rules] = {
     CauseKind.CLAIM_ANSWERED: _between_people(_ONE, _CREATOR),
     CauseKind.CLAIM_ESCALATED: _between_people(_STAFF),
     CauseKind.CLAIM_RESOLVED: _between_people(_ONE, _CREATOR),
-    CauseKind.PROBLEM_GRADED: _emergency(_CREATOR, _STAFF),
+    CauseKind.PROBLEM_GRADED: _emergency(_ALL, _CREATOR, _STAFF),
     CauseKind.RECOVERY_PLAN_REMINDER_DUE: _between_people(_CREATOR),
     CauseKind.RECOVERY_PLAN_MISSING: _emergency(_ALL, _CREATOR, _STAFF),
     CauseKind.LETTER_ASKED: _between_people(_CREATOR),
@@ -138,12 +138,14 @@ RULES: dict[CauseKind, Rules] = {
 # Of these no fact of another service is behind it.
 OUR_OWN = frozenset({CauseKind.FOLLOW_ASKED, CauseKind.WEBHOOK_DISABLED})
 
-# Their content says of which kind the update is.
-OF_UPDATES = frozenset({CauseKind.UPDATE_PUBLISHED, CauseKind.UPDATE_CORRECTED})
+# Their content says of which kind the update is, or what it was raised to.
+OF_UPDATES = frozenset(
+    {CauseKind.UPDATE_PUBLISHED, CauseKind.UPDATE_CORRECTED, CauseKind.PROBLEM_GRADED}
+)
 
 
 def is_emergency(told: Told) -> bool:
-    """Whether this is an update, or its correction, that overtakes all and reaches everybody."""
+    """Whether this is about what overtakes all and reaches everybody, a correction of it too."""
     return told.kind in OF_UPDATES and told.content.get("kind") == "emergency"
 
 

@@ -13,7 +13,7 @@ from notifier.domain.cause import (
 from notifier.handlers.hear import CampaignWide, ForSome
 from notifier.ports.audience import Returned
 from notifier.ports.unit import Departure, Membership
-from notifier.wire.tellings import origin_of, told_by_table
+from notifier.wire.tellings import TELLINGS, origin_of, told_by_table, told_from
 from servicekit.publish import key_hash
 from sosst_contracts import funding, payouts
 from sosst_contracts import updates as update_events
@@ -195,6 +195,11 @@ def campaign_wide_from(fact: Decoded) -> CampaignWide | None:
                 origin_of(fact),
             )
             return CampaignWide(told, event.pledges_sequence, event.audience_count)
+        case update_events.ProblemGraded() as event if event.pledges_sequence is not None:
+            # A delay became an emergency: who was told of the delay alone must know.
+            raised = told_from(fact, TELLINGS)
+            assert raised is not None
+            return CampaignWide(raised, event.pledges_sequence, event.audience_count)
         case payouts.StagePaid() as event:
             told = Told(
                 CauseKind.STAGE_PAID,
@@ -240,6 +245,9 @@ def for_some_from(fact: Decoded) -> ForSome | None:
             content = {"refund_id": event.refund_id, "method": event.method}
         case update_events.CommentAdded():
             return comment_from(fact, event)
+        case update_events.ProblemGraded() if event.pledges_sequence is not None:
+            # Told to the whole campaign, and to creator and staff with it.
+            return None
         case funding.PledgeErrored():
             kind, subject, at = CauseKind.PLEDGE_ERRORED, event.pledge_id, event.errored_at
             content = {"pledge_id": event.pledge_id, "reason": event.reason}

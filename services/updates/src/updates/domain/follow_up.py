@@ -95,9 +95,12 @@ class ProblemResolved:
 
 @dataclass(frozen=True, slots=True)
 class ProblemGraded:
+    """`audience` is told that a delay is an emergency now; None where nobody need be."""
+
     campaign_id: str
     problem_id: str
     grade: Grade
+    audience: Audience | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,15 +214,20 @@ def take_word(follow_up: FollowUp, word: Word) -> Moved:
     return moved, tuple(facts)
 
 
-def grade_problem(follow_up: FollowUp, problem_id: str, grade: Grade) -> Moved:
-    """Staff raise or lower a problem; the same grade again changes nothing."""
+def grade_problem(follow_up: FollowUp, problem_id: str, grade: Grade, audience: Audience) -> Moved:
+    """Staff raise or lower a problem; the same grade again changes nothing.
+
+    An emergency reaches every backer, also one that began as a delay: `audience` is told of it. How
+    bad one is that they know of already is told to nobody again.
+    """
     before = find(follow_up.problems, problem_id)
     after = regrade(before, grade)
     if after == before:
         return follow_up, ()
     problems = list(follow_up.problems)
     _put(problems, after)
-    fact = ProblemGraded(follow_up.campaign_id, problem_id, grade)
+    raised = after.kind is ProblemKind.EMERGENCY and before.kind is not after.kind
+    fact = ProblemGraded(follow_up.campaign_id, problem_id, grade, audience if raised else None)
     return replace(follow_up, problems=tuple(problems), next_due=grade.at), (fact,)
 
 

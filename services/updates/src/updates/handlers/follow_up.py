@@ -7,7 +7,6 @@ from datetime import datetime
 from updates.domain.follow_up import (
     FollowUp,
     FollowUpFact,
-    grade_problem,
     take_end,
     take_goal_met,
     take_last_stage,
@@ -17,7 +16,7 @@ from updates.domain.follow_up import (
     word_of,
 )
 from updates.domain.platform_notice import is_platforms
-from updates.domain.problem import Grade, emergency_open
+from updates.domain.problem import emergency_open
 from updates.domain.update import Update
 from updates.ports.unit import UpdatesUnit
 
@@ -90,16 +89,6 @@ async def follow_publication(unit: UpdatesUnit, update: Update) -> None:
 async def paused(unit: UpdatesUnit, campaign_id: str) -> bool:
     """Whether an emergency without a plan keeps back what was scheduled."""
     return emergency_open((await load_follow_up(unit, campaign_id)).problems)
-
-
-async def grade(unit: UpdatesUnit, campaign_id: str, problem_id: str, given: Grade) -> FollowUp:
-    """Raise or lower a problem as staff; the same grade again changes nothing."""
-    before = await load_follow_up(unit, campaign_id)
-    moved, facts = grade_problem(before, problem_id, given)
-    if facts:
-        await unit.follow_ups.save([moved])
-        await unit.facts.add(facts)
-    return moved
 
 
 async def ask(unit: UpdatesUnit, campaign_id: str, person_id: str) -> FollowUp:

@@ -47,7 +47,7 @@ def build_api(parts: Parts) -> FastAPI:
     add_draft_routes(api, guard, callers, units, queries, clock)
     add_claim_routes(api, guard, callers, units, parts.claims, clock, parts.claim_desk)
     add_claim_reading_routes(api, guard, callers, parts.claims)
-    add_problem_routes(api, guard, callers, units, clock)
+    add_problem_routes(api, guard, callers, units, clock, pledges)
     add_survey_routes(api, guard, callers, units, parts.surveys, clock, pledges)
     add_result_routes(api, guard, callers, parts.surveys)
     add_revision_routes(api, guard, callers, units, queries, clock, pledges)

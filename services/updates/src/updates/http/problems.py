@@ -11,7 +11,9 @@ from servicekit.clock import Clock
 from servicekit.units import UnitsOfWork
 from updates.domain.kinds import Severity
 from updates.domain.problem import Grade, ProblemKind
-from updates.handlers.follow_up import ask, grade
+from updates.handlers.follow_up import ask
+from updates.handlers.grade import grade
+from updates.handlers.publish import PledgesPosition
 from updates.http.callers import Callers, unknown_campaign
 from updates.http.follow_up_views import FollowUpView, follow_up_view
 from updates.http.models import Body
@@ -28,7 +30,12 @@ class GradeBody(Body):
 
 
 def add_problem_routes(
-    api: FastAPI, guard: Guard, callers: Callers, units: UnitsOfWork[UpdatesUnit], clock: Clock
+    api: FastAPI,
+    guard: Guard,
+    callers: Callers,
+    units: UnitsOfWork[UpdatesUnit],
+    clock: Clock,
+    pledges: PledgesPosition,
 ) -> None:
     """Add them."""
 
@@ -39,9 +46,12 @@ def add_problem_routes(
         update_id: UpdateId,
         body: GradeBody,
     ) -> FollowUpView:
-        """Raise a problem to an emergency, or lower one; the same grade again changes nothing."""
+        """Raise a problem to an emergency, or lower one; the same grade again changes nothing.
+
+        Every backer is told of a delay that became an emergency.
+        """
         given = Grade(body.kind, body.severity, caller.subject, body.reason, clock.now())
-        moved = await units.run(lambda unit: grade(unit, campaign_id, update_id, given))
+        moved = await units.run(lambda unit: grade(unit, pledges, campaign_id, update_id, given))
         return follow_up_view(moved)
 
     @api.post("/campaigns/{campaign_id}/silence/questions")

@@ -111,7 +111,7 @@ def owed(fact: FollowUpFact) -> Draft:
                 resolved_at=problem.resolved_at,
             )
             return Draft(event=event, occurred_at=problem.resolved_at)
-        case ProblemGraded(campaign_id, problem_id, grade):
+        case ProblemGraded(campaign_id, problem_id, grade, audience):
             event = events.ProblemGraded(
                 campaign_id=campaign_id,
                 update_id=problem_id,
@@ -120,6 +120,8 @@ def owed(fact: FollowUpFact) -> Draft:
                 by=grade.by,
                 reason=grade.reason,
                 graded_at=grade.at,
+                pledges_sequence=audience.pledges_sequence if audience else None,
+                audience_count=audience.count if audience else None,
             )
             return Draft(event=event, occurred_at=grade.at)
         case RecoveryPlanReminderDue():
