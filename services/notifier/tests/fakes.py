@@ -35,6 +35,7 @@ from services.notifier.tests.fakes_audience import (
     MemoryEndings,
     MemoryReturnedPledges,
 )
+from services.notifier.tests.fakes_edited_updates import MemoryEditedUpdates
 from services.notifier.tests.fakes_email import (
     MemoryDeliveries,
     MemoryEmailQueries,
@@ -409,6 +410,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[No
             unsubscriptions=MemoryUnsubscriptions(database),
             mailed=MemoryMailed(database),
             hidden_updates=MemoryHiddenUpdates(database),
+            edited_updates=MemoryEditedUpdates(database),
             facts=OutboxFacts(plumbing.outbox, told.planned, told.completed, erased),
             endpoints=MemoryWebhookEndpoints(database),
             replays=MemoryReplays(database),

@@ -42,11 +42,11 @@ from services.notifier.tests.fakes import Crashed
 from services.notifier.tests.test_emails import LINKS, Post, answering, memory_post, person
 from services.notifier.tests.test_emails import post as post_of_one_each
 from services.notifier.tests.test_hidden_updates import hidden, restored
-from services.notifier.tests.test_roles import launched
+from services.notifier.tests.test_roles import fact, launched
 from sosst_contracts.codec import Draft, Record
 from sosst_contracts.notifier import DeliverySucceeded
 from sosst_contracts.testing import sample
-from sosst_contracts.updates import ProblemGraded
+from sosst_contracts.updates import ProblemGraded, UpdateCorrected
 
 __all__ = ["post_of_one_each"]
 WINDOW = timedelta(minutes=5)
@@ -364,6 +364,59 @@ async def test_hidden_before_the_window_ends_is_in_no_mail(post: Post) -> None:
     post.clock.advance(minutes=3)
     await post.write_all()
     assert "Words of 1." in text_of(post.server.mails[0])
+
+
+def edited(sequence: int, update_id: str, revision: int, words: str) -> Record:
+    """An edit within the half hour, which nobody is told of."""
+    texts = [{"language": "en", "title": f"Chapter {words}", "excerpt": f"Words of {words}."}]
+    return fact(
+        UpdateCorrected,
+        sequence,
+        update_id=update_id,
+        revision=revision,
+        texts=texts,
+        correction=False,
+        tells=False,
+        changes=[],
+        corrected_at=NOW,
+    )
+
+
+async def test_what_waits_says_what_the_update_says_when_it_is_sent(post: Post) -> None:
+    """Edited in the window or before the digest: once, in the last words, under the same name."""
+    await begun(post, "anna", "ben")
+    daily = Preferences(digest=Frequency.DAILY)
+    await post.notifier.units.run(lambda unit: unit.preferences.save("ben", daily))
+    await told(post, news(1, texts=titled(1)), news(2, texts=titled(2)))
+    await told(post, edited(3, "update-1", 2, "1a"), edited(4, "update-1", 3, "1b"))
+    post.clock.advance(minutes=5)
+    await post.write_all()
+    await told(post, edited(5, "update-2", 2, "2a"))
+    post.clock.advance(hours=24)
+    await post.write_all()
+    (anna,), (ben,) = mails_to(post, "anna"), mails_to(post, "ben")
+    assert "Words of 1b." in text_of(anna) and "Words of 2." in text_of(anna)
+    assert "Words of 1b." in text_of(ben) and "Words of 2a." in text_of(ben)
+    assert not any(f"Words of {old}." in text_of(ben) for old in ("1", "1a", "2"))
+    assert message_ids([anna]) == [f"<{notification_id(cause(1), NOW, 'anna')}@sosst.example>"]
+    assert [(await post.totals(cause(number))).delivered for number in (1, 2)] == [2, 2]
+
+
+@pytest.mark.parametrize("answer", [LATER, Answer(Answered.UNKNOWN)], ids=["later", "unknown"])
+async def test_a_mail_that_is_tried_again_has_the_words_of_then(post: Post, answer: Answer) -> None:
+    """Alone, too: the writer keeps no rendering of what is said no more."""
+    await begun(post, "anna")
+    await told(post, news(1, 1, texts=titled(1)))
+    post.clock.advance(minutes=5)
+    post.server.answer = lambda mail: answer
+    await post.write_all()
+    await told(post, edited(2, "update-1", 2, "1a"))
+    post.server.answer = answering({})
+    post.clock.advance(minutes=5)
+    await post.write_all()
+    last = mails_to(post, "anna")[-1]
+    assert "Words of 1a." in text_of(last) and "Words of 1." not in text_of(last)
+    assert message_ids([last]) == [f"<{notification_id(cause(1), NOW, 'anna')}@sosst.example>"]
 
 
 async def test_who_is_erased_gets_none_of_it(post: Post) -> None:

@@ -51,6 +51,7 @@ def subscriptions(clock: Clock, partitions: int) -> list[Subscription[NotifierUn
 
     async def posts(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:
         await unit.hidden_updates.keep(heard.hidings_from(facts))
+        await unit.edited_updates.keep(heard.edits_from(facts))
         return await tell(unit, facts)
 
     async def refunds(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:

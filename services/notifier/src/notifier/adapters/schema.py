@@ -8,7 +8,7 @@ from servicekit.schema import CollectionSchema, Index, Schema
 BESIDE_BACKERS: Document = {"role": {"$gt": ToldAs.BACKER.value}}
 
 SCHEMA = Schema(
-    version=16,
+    version=17,
     collections=(
         # The planner streams this index alone: everything it needs is in it.
         CollectionSchema(
@@ -86,6 +86,7 @@ SCHEMA = Schema(
         CollectionSchema("unsubscriptions"),
         CollectionSchema("mailed"),
         CollectionSchema("hidden_updates"),
+        CollectionSchema("edited_updates"),
         CollectionSchema("endings"),
         # Pledges of which everything was returned.
         CollectionSchema("returned", (Index([("campaign_id", 1), ("backer_id", 1)]),)),

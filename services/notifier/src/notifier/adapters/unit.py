@@ -2,6 +2,7 @@
 
 from notifier.adapters.facts import OutboxFacts
 from notifier.adapters.mongo_audience import MongoConsents, MongoEndings, MongoReturnedPledges
+from notifier.adapters.mongo_edited_updates import MongoEditedUpdates
 from notifier.adapters.mongo_email import (
     MongoDeliveries,
     MongoMailed,
@@ -52,6 +53,7 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> NotifierUn
         unsubscriptions=MongoUnsubscriptions(database, session),
         mailed=MongoMailed(database, session),
         hidden_updates=MongoHiddenUpdates(database, session),
+        edited_updates=MongoEditedUpdates(database, session),
         facts=OutboxFacts(plumbing.outbox, told.planned, told.completed, erased),
         endpoints=MongoWebhookEndpoints(database, session),
         replays=MongoReplays(database, session),

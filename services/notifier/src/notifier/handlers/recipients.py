@@ -4,8 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from notifier.domain.cause import Told
 from notifier.domain.chunk import Chunk
 from notifier.domain.delivery import Delivery, DeliveryState, Standing
+from notifier.domain.edited_update import as_edited, quoted_update
 from notifier.domain.hidden_update import HIDDEN, update_told_of
 from notifier.domain.kind import may_be_muted
 from notifier.domain.notification import NotificationIds
@@ -20,9 +22,13 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """Those of a chunk who are to be written to, and what is known before anything is."""
+    """Those of a chunk who are to be written to, and what is known before anything is.
+
+    `told` is what they are told, with the words of now; it has the chunk's name.
+    """
 
     chunk: Chunk
+    told: Told
     delivery: Delivery
     places: Sequence[int]
     mailed: Collection[int]
@@ -57,6 +63,7 @@ async def read_recipients(
         preferences = await unit.preferences.load(people)
     return Recipients(
         chunk=chunk,
+        told=await _told_now(unit, chunk),
         delivery=delivery,
         places=places,
         mailed=await _mailed(unit, chunk, places),
@@ -76,6 +83,7 @@ async def read_beside(
     return replace(
         read,
         chunk=chunk,
+        told=await _told_now(unit, chunk),
         delivery=delivery,
         places=places,
         mailed=await _mailed(unit, chunk, places),
@@ -92,6 +100,14 @@ async def _mailed(unit: NotifierUnit, chunk: Chunk, places: Sequence[int]) -> se
 async def _is_hidden(unit: NotifierUnit, chunk: Chunk) -> bool:
     update = update_told_of(chunk.told, chunk.role)
     return update is not None and bool(await unit.hidden_updates.among([update]))
+
+
+async def _told_now(unit: NotifierUnit, chunk: Chunk) -> Told:
+    update = quoted_update(chunk.told, chunk.role)
+    if update is None:
+        return chunk.told
+    words = await unit.edited_updates.words_of([update])
+    return as_edited(chunk.told, words.get(update))
 
 
 def not_written_to(read: Recipients, place: int, now: datetime) -> Standing | None:

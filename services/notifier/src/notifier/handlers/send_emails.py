@@ -208,7 +208,7 @@ class SendEmails:
         """
         before = sliced.before(place)
         while True:
-            others = tuple(one.read.chunk.told for one in inside)
+            others = tuple(one.read.told for one in inside)
             written = self._write(replace(letter, others=others), before, now)
             if isinstance(written, Mail):
                 sliced.mails[place] = written
@@ -243,7 +243,7 @@ class SendEmails:
         key = delivery_key(Channel.EMAIL, read.chunk.chunk_id)
         mark = address_digest(address)[:ADDRESS_MARK_LETTERS]
         return Letter(
-            told=read.chunk.told,
+            told=read.told,
             campaign=read.campaign,
             notification_id=ids.of(person.person_id),
             reader=Reader(

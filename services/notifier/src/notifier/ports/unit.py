@@ -9,6 +9,7 @@ from notifier.domain.audience import Consent, Ending
 from notifier.domain.cause import Cause, Told, Totals, Withdrawal
 from notifier.domain.chunk import Chunk, Member
 from notifier.ports.audience import Consents, Endings, ReturnedPledges
+from notifier.ports.edited_updates import EditedUpdates
 from notifier.ports.email import Deliveries, Mailed, Suppressions, Unsubscriptions
 from notifier.ports.follows import Follows
 from notifier.ports.hidden_updates import HiddenUpdates
@@ -196,6 +197,7 @@ class NotifierUnit(Unit):
     unsubscriptions: Unsubscriptions
     mailed: Mailed
     hidden_updates: HiddenUpdates
+    edited_updates: EditedUpdates
     facts: Facts
     endpoints: WebhookEndpoints
     replays: Replays

@@ -10,6 +10,7 @@ from notifier.domain.cause import (
     Withdrawal,
     subject_within,
 )
+from notifier.domain.edited_update import EditedWords
 from notifier.handlers.hear import CampaignWide, ForSome
 from notifier.ports.audience import Returned
 from notifier.ports.unit import Departure, Membership
@@ -321,6 +322,20 @@ def hidings_from(facts: Sequence[Decoded]) -> dict[str, bool]:
                 name = subject_within(event.campaign_id, event.update_id)
                 hidings[name] = isinstance(event, update_events.UpdateHidden)
     return hidings
+
+
+def edits_from(facts: Sequence[Decoded]) -> dict[str, EditedWords]:
+    """Read what changed updates say now, whether anybody is told of it; the last word holds."""
+    events = [fact.event for fact in facts]
+    return {
+        subject_within(event.campaign_id, event.update_id): EditedWords(
+            revision=event.revision,
+            texts=[text.model_dump(exclude_none=True) for text in event.texts],
+            url=event.url,
+        )
+        for event in events
+        if isinstance(event, update_events.UpdateCorrected)
+    }
 
 
 def _seconds(instant: datetime) -> str:

@@ -146,8 +146,7 @@ class LetterWriter:
         language = language_of(letter.reader.language)
         zone = zone_of(letter.reader.zone)
         told = letter.told
-        others = tuple((one.cause, one.caused_at) for one in letter.others)
-        about = (told.cause, told.caused_at, others, letter.campaign)
+        about = (*map(_said, (told, *letter.others)), letter.campaign)
         anywhere = (*about, letter.role, language, is_named, letter.may_be_muted)
         here = (*anywhere, zone.key)
         for key in (anywhere, here):
@@ -270,6 +269,11 @@ def _unsubscribing(link: str) -> bytes:
     assert link.isascii() and not _CONTROLS.search(link), "a link of ours is one line"
     post = "List-Unsubscribe-Post: List-Unsubscribe=One-Click"
     return f"List-Unsubscribe: <{link}>\r\n{post}\r\n".encode()
+
+
+def _said(told: Told) -> tuple[object, ...]:
+    """Return what says which words a letter has: an edited update keeps its cause's name."""
+    return told.cause, told.caused_at, told.content.get("revision")
 
 
 def _mark(text: str) -> str:
