@@ -1,6 +1,7 @@
 """Letters for tests: a sender, a reader, and something to say for every kind of cause."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -40,8 +41,8 @@ SENDER = Sender(
 )
 
 
-def letter_writer() -> LetterWriter:
-    return LetterWriter(SENDER, inlined)
+def letter_writer(*, own_pages: bool = False) -> LetterWriter:
+    return LetterWriter(replace(SENDER, own_pages=own_pages), inlined)
 
 
 def letter(

@@ -37,16 +37,26 @@ from notifier.ports.email import (
 from notifier.wire.emails import DELIVERIES_TOPIC
 from servicekit.mongo import Database
 from servicekit.publish import MemoryLog
-from services.notifier.tests.builders import CAMPAIGN, NOW, event_of, pledges, refunded, update
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    event_of,
+    pledges,
+    refunded,
+    update,
+)
 from services.notifier.tests.fakes import Crashed
+from services.notifier.tests.letters import letter_writer
 from services.notifier.tests.test_emails import LINKS, Post, answering, memory_post, person
 from services.notifier.tests.test_emails import post as post_of_one_each
 from services.notifier.tests.test_hidden_updates import hidden, restored
 from services.notifier.tests.test_roles import fact, launched
 from sosst_contracts.codec import Draft, Record
+from sosst_contracts.event import Event
+from sosst_contracts.funding import CampaignCancelled, VerdictReached
 from sosst_contracts.notifier import DeliverySucceeded
 from sosst_contracts.testing import sample
-from sosst_contracts.updates import ProblemGraded, UpdateCorrected
+from sosst_contracts.updates import DeliveryChanged, ProblemGraded, SurveyOpened, UpdateCorrected
 
 __all__ = ["post_of_one_each"]
 WINDOW = timedelta(minutes=5)
@@ -223,6 +233,66 @@ async def test_a_delay_raised_to_an_emergency_reaches_every_backer_at_once(post:
     found = await post.notifier.queries.cause(name)
     assert found is not None and (found.state, found.audience) == ("completed", 2)
     assert (await post.totals(cause(1))).pending == 2
+
+
+async def test_what_acts_for_its_reader_is_in_no_mail_of_news(post: Post) -> None:
+    """News are forwarded: a survey and a parcel share a mail with the link, two updates another."""
+    assert post.notifier.emails is not None
+    writer = letter_writer(own_pages=True)
+    post.notifier.emails = replace(post.notifier.emails, letters=writer)
+    await begun(post, "anna")
+    of = {"pledges_sequence": 1, "audience_count": 1, "opened_at": NOW}
+    moved = [{"backer_id": "anna", "old": "preparing", "new": "shipped"}]
+    await told(post, news(1, 1, texts=titled(1)), news(2, 1, texts=titled(2)))
+    await told(post, fact(SurveyOpened, 1, title="Which colour?", **of))
+    await told(post, fact(DeliveryChanged, 1, state="shipped", changes=moved, changed_at=NOW))
+    post.clock.advance(minutes=5)
+    await post.write_all()
+    texts = sorted(map(text_of, mails_to(post, "anna")), key=lambda text: "/personal?" in text)
+    assert [text.count("/personal?") for text in texts] == [0, 1]
+    said = ["Words of 1.", "Words of 2.", "has questions for you", "is on its way"]
+    assert [[one in text for one in said] for text in texts] == [
+        [True, True, False, False],
+        [False, False, True, True],
+    ]
+
+
+async def test_what_a_release_before_kept_under_its_role_is_not_mixed(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A survey that waits since then stands among the news of now: it goes in its own mail."""
+    await begun(post, "anna")
+    of = {"pledges_sequence": 1, "audience_count": 1, "opened_at": NOW}
+    with monkeypatch.context() as before:
+        before.setattr("notifier.handlers.email_work.merged_as", lambda told, role: role.value)
+        await told(post, fact(SurveyOpened, 1, title="Which colour?", **of))
+    await told(post, news(1, 1, texts=titled(1)), news(2, 1, texts=titled(2)))
+    post.clock.advance(minutes=5)
+    await post.write_all()
+    asked = ["has questions for you" in text_of(one) for one in mails_to(post, "anna")]
+    told_of = ["Words of 1." in text_of(one) for one in mails_to(post, "anna")]
+    assert sorted(zip(asked, told_of, strict=True)) == [(False, True), (True, False)]
+
+
+DECIDING = [
+    (VerdictReached, {"verdict": "goal_missed", "pledges_sequence": 1, "reached_at": NOW}),
+    (CampaignCancelled, {"pledges_sequence": 1, "cancelled_at": NOW}),
+]
+
+
+@pytest.mark.parametrize(("event_type", "of"), DECIDING, ids=lambda one: getattr(one, "name", ""))
+async def test_what_decides_about_money_waits_for_no_window(
+    post: Post, event_type: type[Event], of: dict[str, object]
+) -> None:
+    """The mail that says why money comes back leaves before the one that says it did."""
+    await begun(post, "anna")
+    await told(post, fact(event_type, 2, **of))
+    await post.write_all()
+    await told(post, refunded("anna", 1))
+    await post.write_all()
+    first, second = map(text_of, mails_to(post, "anna"))
+    assert "refund" in second.lower() and "We write to you when" not in second
+    assert "e write to you when" in first
 
 
 async def test_other_projects_and_later_news_have_mails_of_their_own(post: Post) -> None:

@@ -108,7 +108,8 @@ class Standing:
 class Delivery:
     """One chunk by one channel; standings in the order of the chunk's recipients.
 
-    `merged_as` is the role in which its people are told, empty where each notice goes alone.
+    `merged_as` is the name that it shares with what may go in one mail with it, empty where each
+    notice goes alone.
     """
 
     chunk_id: str

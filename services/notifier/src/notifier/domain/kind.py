@@ -169,7 +169,7 @@ def may_be_muted(told: Told, role: ToldAs) -> bool:
 
 
 def may_be_merged(told: Told, role: ToldAs) -> bool:
-    """Whether it may wait a little, to be read in one mail with what else comes of its project.
+    """Whether it may be read in one mail with what else waits of its project.
 
     What cannot be muted goes at once and alone, and so does what somebody waits for an answer to.
     """
@@ -194,6 +194,34 @@ _ASKS_OR_TELLS_OF_OWN = frozenset(
 def leads_to_own_pages(kind: CauseKind, role: ToldAs) -> bool:
     """Whether its letter has the reader's own link to the pages of their pledge."""
     return role is ToldAs.BACKER and kind in _ASKS_OR_TELLS_OF_OWN
+
+
+def has_own_link(kind: CauseKind, role: ToldAs) -> bool:
+    """Whether its letter may have a link by which whoever holds it acts for the reader."""
+    choice = role is ToldAs.BACKER and kind is CauseKind.CAMPAIGN_CANCELLED
+    return choice or leads_to_own_pages(kind, role)
+
+
+def merged_as(told: Told, role: ToldAs) -> str:
+    """Return the name that notices share which may stand in one mail, empty for what goes alone.
+
+    News are what people forward: no mail of news has in it what acts for its reader.
+    """
+    if not may_be_merged(told, role):
+        return ""
+    return f"{role.value}-with-link" if has_own_link(told.kind, role) else role.value
+
+
+# What becomes of a campaign's money: its refunds and its first stage follow within minutes.
+_DECIDES = frozenset({CauseKind.VERDICT_REACHED, CauseKind.CAMPAIGN_CANCELLED})
+
+
+def waits_for_more(told: Told, role: ToldAs) -> bool:
+    """Whether its first mail waits a little for what else comes of its project.
+
+    What decides does not: the mail about a refund would come before the one that says why.
+    """
+    return may_be_merged(told, role) and told.kind not in _DECIDES
 
 
 def is_decisive(told: Told, role: ToldAs) -> bool:

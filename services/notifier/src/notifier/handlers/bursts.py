@@ -13,7 +13,7 @@ from itertools import chain
 
 from notifier.domain.chunk import Chunk
 from notifier.domain.delivery import Channel, DeliveryState, Place, Standing
-from notifier.domain.kind import may_be_merged
+from notifier.domain.kind import may_be_merged, merged_as
 from notifier.handlers.recipients import (
     UNKNOWN,
     Recipients,
@@ -74,7 +74,10 @@ async def read_companions(
         place: _still_inside(others, carries, read.notification_id(place))
         for place, carries in fixed.items()
     }
-    return found | _loose(others.values(), carriers, now)
+    mine = merged_as(read.chunk.told, read.chunk.role)
+    # Deliveries of a release before this one stand under their role alone.
+    alike = [one for one in others.values() if merged_as(one.chunk.told, one.chunk.role) == mine]
+    return found | _loose(alike, carriers, now)
 
 
 def _still_inside(

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from notifier.domain.chunk import Chunk
 from notifier.domain.delivery import Channel, Delivery, DeliveryState, Standing, begin
-from notifier.domain.kind import is_written, may_be_merged, rules_of
+from notifier.domain.kind import is_written, merged_as, rules_of, waits_for_more
 from notifier.ports.unit import NotifierUnit
 from servicekit.work import WorkItem
 
@@ -20,7 +20,7 @@ async def begin_emails(
 ) -> None:
     """Keep that these chunks' people are to be written to, and offer the work that does it.
 
-    What may be merged waits for the window to end: what else comes until then goes in its mail.
+    News wait for the window to end: what else comes until then goes in their mail.
     """
     written = [chunk for chunk in chunks if is_written(chunk.told.kind, chunk.role)]
     await unit.deliveries.add_new([new_delivery(chunk) for chunk in written])
@@ -30,7 +30,7 @@ async def begin_emails(
 
 
 def _due(chunk: Chunk, now: datetime, window: timedelta) -> datetime:
-    return now + window if may_be_merged(chunk.told, chunk.role) else now
+    return now + window if waits_for_more(chunk.told, chunk.role) else now
 
 
 def new_delivery(chunk: Chunk) -> Delivery:
@@ -44,7 +44,7 @@ def new_delivery(chunk: Chunk) -> Delivery:
         told.campaign_id,
         priority,
         size,
-        chunk.role.value if may_be_merged(told, chunk.role) else "",
+        merged_as(told, chunk.role),
     )
     if not chunk.suppressed:
         return begun

@@ -199,7 +199,7 @@ class Deliveries(Protocol):
     async def open_beside(self, delivery: Delivery, most: int) -> list[str]:
         """Return chunks with people who wait for what may be merged with this one's, up to `most`.
 
-        Of other causes of the same campaign, told in the same role on the same channel.
+        Of other causes of the same campaign, merged as this one's on the same channel.
         """
         ...
 
