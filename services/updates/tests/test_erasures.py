@@ -48,6 +48,8 @@ from updates.domain.claim_turns import Said
 from updates.domain.comment import Comment
 from updates.domain.delivery_plan import Step
 from updates.domain.reward_reply import RewardReply
+from updates.domain.survey import Survey, SurveyState
+from updates.domain.survey_results import Answer, forget
 from updates.domain.tracking import TrackingState
 from updates.domain.tracking_list import Wanted
 from updates.handlers.claims import Opening
@@ -233,6 +235,46 @@ async def test_claims_parcels_and_named_answers_keep_what_is_counted(
     )
     again = await service.claims.claim(CAMPAIGN, "claim-1")
     assert again is not None and again.last.text == "I am here again."
+
+
+async def test_a_named_answer_of_after_the_erasure_is_kept_whenever_it_is_heard(
+    service: UpdatesService,
+) -> None:
+    """Heard again, or late, it takes what was answered before it and nothing newer."""
+    await _speaks_everywhere(service)
+    erased_at = service.clock.now()
+    erasure = Erasure("anna", erased_at)
+    await service.units.run(lambda unit: forget_people(unit, [erasure]))
+    assert [one.values for one in await surveys.kept(service)] == [surveys.VALUES]
+    service.clock.advance(seconds=60)
+    newer = {**surveys.VALUES, "more": "I am back."}
+    await surveys.answers(service, "anna", None, newer)
+    for _ in range(2):
+        await service.units.run(lambda unit: forget_people(unit, [erasure]))
+    assert [one.values for one in await surveys.kept(service)] == [newer]
+    again = Erasure("anna", service.clock.now())
+    await service.units.run(lambda unit: forget_people(unit, [again]))
+    assert [one.values for one in await surveys.kept(service)] == [surveys.VALUES]
+
+
+def test_an_answer_of_unknown_time_is_forgotten() -> None:
+    """A release before this one kept none: nobody can say that it came after the erasure."""
+    form = replace(surveys.FORM, named=True)
+    survey = Survey(CAMPAIGN, "s1", "creator-1", form, SurveyState.OPEN, NOW)
+    words = {**surveys.VALUES, "more": MARK}
+    old, newer = Answer("anna", words, "anna"), Answer("anna", words, "anna", LATER)
+    assert forget(old, survey, NOW).values == surveys.VALUES
+    assert forget(newer, survey, NOW) == newer
+    assert forget(newer, survey, LATER).values == surveys.VALUES
+
+
+async def test_an_anonymous_answer_keeps_no_time(database: Database) -> None:
+    """When somebody answered would say who it was."""
+    service = mongodb_over(database)
+    await surveys.asked(service)
+    await surveys.answers(service, "b1", "a-ballot-of-mine")
+    (row,) = await database.collection("answers").find({}).to_list(None)
+    assert "answered_at" not in row and row["person"] is None
 
 
 async def test_no_collection_holds_a_word_of_an_erased_person(database: Database) -> None:

@@ -126,6 +126,7 @@ class MongoAnswers:
             "survey": plain_id(*place),
             "key": answer.key,
             "person": answer.person,
+            **({"answered_at": answer.answered_at} if answer.answered_at else {}),
             # A question's id may hold a dot, which MongoDB would read as a path.
             "values": [
                 {"question": question, "value": list(v) if isinstance(v, tuple) else v}
@@ -275,7 +276,7 @@ def answer_from(row: Document) -> Answer:
         one["question"]: tuple(one["value"]) if isinstance(one["value"], list) else one["value"]
         for one in row["values"]
     }
-    return Answer(row["key"], values, row["person"])
+    return Answer(row["key"], values, row["person"], row.get("answered_at"))
 
 
 def _question_from(row: Document) -> Question:

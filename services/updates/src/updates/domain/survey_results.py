@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from updates.domain.survey import Question, QuestionKind, Survey, Values
 
@@ -14,16 +15,24 @@ FEWEST = 5
 class Answer:
     """One answer; `person` is known of a named survey only, `key` is then the same.
 
-    Of an anonymous one the key is made of a secret that its writer alone holds (0031).
+    Of an anonymous one the key is made of a secret that its writer alone holds (0031), and when it
+    was given is not kept: nobody shall find its writer by that. `answered_at` is None as well of a
+    named one that was last given before it was kept.
     """
 
     key: str
     values: Values
     person: str | None = None
+    answered_at: datetime | None = None
 
 
-def forget(answer: Answer, survey: Survey) -> Answer:
-    """Its writer was erased: their own words are gone; what they chose is counted as before."""
+def forget(answer: Answer, survey: Survey, at: datetime) -> Answer:
+    """Its writer was erased then: their own words of before are gone; what they chose is counted.
+
+    Of one that knows no time nobody can say that it came later.
+    """
+    if answer.answered_at is not None and answer.answered_at > at:
+        return answer
     words = {one.question_id for one in survey.form.questions if one.kind is QuestionKind.TEXT}
     kept = {name: value for name, value in answer.values.items() if name not in words}
     return replace(answer, values=kept)

@@ -24,10 +24,9 @@ class Erasure:
 async def forget_people(unit: UpdatesUnit, erasures: Sequence[Erasure]) -> None:
     """Forget what they said: options, addresses, comments, words of reports, claims and answers.
 
-    And the numbers of parcels that were sent to them. Heard again it is the same, but for named
-    answers, which know no time: one that was given since is forgotten, too.
-    Also from the first on. Erasures are few, and what one person said is little: each batch is
-    one transaction.
+    And the numbers of parcels that were sent to them. Heard again it is the same, also from the
+    first on: what was said since then stays. Erasures are few, and what one person said is little:
+    each batch is one transaction.
     """
     until = {one.person_id: one.at for one in erasures}
     replies = await unit.replies.of_backers(until)
@@ -49,7 +48,8 @@ async def forget_people(unit: UpdatesUnit, erasures: Sequence[Erasure]) -> None:
     unnumbered = [(one, forget_parcels(one, until[one.backer_id])) for one in sent]
     await unit.trackings.save([after for before, after in unnumbered if after != before])
     for survey, answer in await unit.answers.named_of(until):
-        wordless = forget_words(answer, survey)
+        assert answer.person is not None
+        wordless = forget_words(answer, survey, until[answer.person])
         if wordless != answer:
             await unit.answers.put((survey.campaign_id, survey.survey_id), wordless)
     for person_id, at in until.items():

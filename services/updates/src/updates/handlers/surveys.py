@@ -83,7 +83,7 @@ async def answer_survey(
     check_answer(survey, values, now)
     await _check_asked(unit, survey, person_id, now)
     place = (campaign_id, survey_id)
-    answer = _answer(survey, person_id, ballot, values)
+    answer = _answer(survey, person_id, ballot, values, now)
     known = await unit.answers.load(place, answer.key)
     if await unit.answers.has_answered(place, person_id):
         if known is None:
@@ -129,9 +129,11 @@ async def _closed(unit: UpdatesUnit, survey: Survey, now: datetime) -> Survey:
     return closed
 
 
-def _answer(survey: Survey, person_id: str, ballot: str | None, values: Values) -> Answer:
+def _answer(
+    survey: Survey, person_id: str, ballot: str | None, values: Values, now: datetime
+) -> Answer:
     if survey.form.named:
-        return Answer(person_id, values, person_id)
+        return Answer(person_id, values, person_id, now)
     if ballot is None:
         raise Refused("ballot-missing", "an anonymous answer needs a ballot of your own making")
     text = f"{survey.campaign_id}|{survey.survey_id}|{ballot}"
