@@ -15,9 +15,10 @@ from faststream.kafka import KafkaBroker
 from infra.kafka import Topic, ensure_topics
 from infra.servicekit.tests.conftest import NOW, until
 from infra.servicekit.tests.reader import fact, retyped, spoilt, with_header
-from servicekit import metrics
+from servicekit import metrics, subscribe
 from servicekit.clock import ManualClock
 from servicekit.consume import BatchConsumer, Refusal, Subscription
+from servicekit.errors import Conflict, DependencyAway
 from servicekit.kafka import KafkaConnection
 from servicekit.loops import Pulse
 from servicekit.mongo import Database, Session
@@ -167,6 +168,28 @@ async def test_a_broker_that_goes_before_the_first_reading_is_waited_for(
     async with desk.running("one"):
         await desk.until_seen(names("k", 1))
     assert next(misses, None) is None
+
+
+@pytest.mark.parametrize("error", [Conflict("beside a migration"), DependencyAway("MongoDB")])
+async def test_set_aside_facts_that_cannot_be_read_now_are_tried_a_second_later(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Reading goes on meanwhile, and so does the process."""
+    monkeypatch.setattr(subscribe, "RETRY_SET_ASIDE_SECONDS", 0.0)
+    retry, misses = BatchConsumer.retry_set_aside, iter(range(2))
+    retried = asyncio.Event()
+
+    async def stumbling(consumer: BatchConsumer[SeenUnit]) -> int:
+        if next(misses, None) is not None:
+            raise error
+        retried.set()
+        return await retry(consumer)
+
+    monkeypatch.setattr(BatchConsumer, "retry_set_aside", stumbling)
+    await desk.publish(fact(1))
+    async with desk.running("one"):
+        await desk.until_seen(names("k", 1))
+        await asyncio.wait_for(retried.wait(), 60)
 
 
 async def _nobody_there() -> None:

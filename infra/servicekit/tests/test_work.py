@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from infra.servicekit.tests.conftest import NOW, Plumbed, until
-from servicekit.errors import DependencyAway, LeaseLost
+from servicekit.errors import Conflict, DependencyAway, LeaseLost
 from servicekit.loops import Pulse
 from servicekit.work import Claim, Worker, WorkItem
 
@@ -114,13 +114,14 @@ async def test_a_lost_lease_is_left_to_its_new_holder(plumbed: Plumbed) -> None:
     assert due == NOW + timedelta(seconds=30)
 
 
-async def test_the_worker_outlives_an_absent_queue(plumbed: Plumbed) -> None:
+@pytest.mark.parametrize("error", [DependencyAway("MongoDB"), Conflict("somebody writes")])
+async def test_the_worker_outlives_an_absent_queue(plumbed: Plumbed, error: Exception) -> None:
     """It goes on by itself once the queue answers."""
     claim, misses = plumbed.work.claim, iter(range(3))
 
     async def stumbling(kind: str, now: datetime, limit: int, lease: float) -> list[Claim]:
         if next(misses, None) is not None:
-            raise DependencyAway("MongoDB")
+            raise error
         return await claim(kind, now, limit, lease)
 
     plumbed.work.claim = stumbling  # type: ignore[method-assign, assignment]

@@ -19,7 +19,7 @@ from faststream.kafka.message import FAKE_CONSUMER
 
 from servicekit import lenient_records, metrics, prompt_batches
 from servicekit.consume import BatchConsumer
-from servicekit.errors import ConsumerStopped, DependencyAway
+from servicekit.errors import Conflict, ConsumerStopped, DependencyAway
 from servicekit.kafka import KafkaConnection
 from servicekit.loops import Pulse, pause
 from servicekit.ordering import Incoming
@@ -225,7 +225,9 @@ class TopicSubscriber(Generic[U]):
             return
         try:
             await self._consumer.retry_set_aside()
-        except DependencyAway as error:
+        except (DependencyAway, Conflict) as error:
+            # Beside a migration, for instance, a read of one instant conflicts: a second later it
+            # is tried again, and nothing that reads the topic ends for it.
             log.warning("set-aside facts not tried again", topic=self._topic, error=repr(error))
 
     def _measure(self, consumer: AIOKafkaConsumer) -> None:

@@ -19,7 +19,7 @@ from pymongo import UpdateOne
 from servicekit import metrics, traces
 from servicekit.causes import Cause, Causes, Things, because_of, current
 from servicekit.clock import Clock
-from servicekit.errors import DependencyAway, LeaseLost
+from servicekit.errors import Conflict, DependencyAway, LeaseLost
 from servicekit.loops import Pulse, pause_until_any
 from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Database, Document, Session, sorted_errors
@@ -547,7 +547,7 @@ class Worker:
         now = self._clock.now()
         try:
             claims = await self._queue.claim(self.kind, now, free, self._lease_seconds)
-        except DependencyAway as error:
+        except (DependencyAway, Conflict) as error:
             log.warning("nothing claimed", kind=self.kind, error=repr(error))
             return False
         for claim in claims:
@@ -587,7 +587,7 @@ class Worker:
         pause = min(60.0, 0.2 * 2 ** min(claim.attempt, 10))
         try:
             await self._queue.postpone(claim, self._clock.now() + timedelta(seconds=pause))
-        except DependencyAway:
+        except (DependencyAway, Conflict):
             pass  # The lease runs out by itself.
 
     async def _keep_leases(self) -> None:
@@ -596,5 +596,5 @@ class Worker:
             until = self._clock.now() + timedelta(seconds=self._lease_seconds)
             try:
                 await self._queue.extend(list(self._running.values()), until)
-            except DependencyAway as error:
+            except (DependencyAway, Conflict) as error:
                 log.warning("leases not extended", kind=self.kind, error=repr(error))
