@@ -1441,6 +1441,12 @@ ROWS = (
     Row("notifier", "GET", "/campaigns/{campaign_id}/would-be-told/{kind}", STAFF_ONLY),
     Row(
         "notifier",
+        "GET",
+        "/campaigns/{campaign_id}/would-be-told/update-published/languages",
+        OWN_TEAM_OR_STAFF,
+    ),
+    Row(
+        "notifier",
         "PUT",
         "/webhook-endpoints/{endpoint_id}",
         f"{NO_TOKEN}   403 403 403 403 201 201",

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from infra.sandbox.issuer.tokens import STAFF, Caller, backer
-from infra.suite.checkout import Launch
+from infra.suite.checkout import Described, Launch
 from infra.suite.readings import eventually
 from tests.journeys.test_community import kinds_told
 from tests.world import (
@@ -44,6 +44,10 @@ async def drafted(world: World, campaign_id: str, update_id: str) -> str:
 async def test_an_update_is_told_to_every_backer_once(world: World) -> None:
     """Given backers, when a creator publishes from two tabs, each of them is told once."""
     rows = backers("told", 50)
+    english = sorted({row.backer_id for row in rows})[:6]
+    await world.checkout.describe(
+        [Described(one, f"{one}@x.example", one, "en") for one in english]
+    )
     await world.launch_paid("told", rows, goal=1_000, open_seconds=3)
     await world.verdict("told")
     people = await world.backers_known("told", rows)
@@ -52,6 +56,7 @@ async def test_an_update_is_told_to_every_backer_once(world: World) -> None:
     async def publish() -> httpx.Response:
         return await world.look.ask("POST", "updates", f"{path}/publish", caller=CREATOR)
 
+    await languages_add_up(world, path, len(english), len(people))
     answers = await asyncio.gather(*(publish() for _ in range(5)))
     notice = await world.told("told", "update-published", "told:u1")
 
@@ -103,6 +108,21 @@ async def corrected(world: World, path: str, people: list[str]) -> None:
     assert shown is not None and history is not None
     assert shown["texts"][0]["details"] == "Vous avez **60** jours."
     assert [one["reason"] for one in history["items"]] == ["It was 30 days."]
+
+
+async def languages_add_up(world: World, update: str, english: int, people: int) -> None:
+    """What the preview does not know notifier says: in which languages its readers read."""
+    preview = await world.look.get("updates", f"{update}/preview", caller=CREATOR)
+    asked = "/campaigns/told/would-be-told/update-published/languages"
+
+    async def same_backers() -> dict[str, object] | None:
+        found = await world.look.get("notifier", asked, caller=CREATOR)
+        return found if found and found["told"] == {"backer": people} else None
+
+    found = await eventually("notifier knows the same backers", same_backers)
+    assert preview is not None and preview["audience"]["count"] == people
+    assert found["by_language"] == {"en": english}
+    assert found["other_languages"] == people - english
 
 
 async def hidden_after_a_report(world: World, path: str, reader: Caller) -> None:

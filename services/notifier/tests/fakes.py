@@ -249,6 +249,7 @@ class MemoryQueries(MemoryUnreachedQueries):
         self._hidden: dict[tuple[str, str], datetime] = database.table("hidden")
         self._suppressions: dict[str, Suppression] = database.table("suppressions")
         self._creators: dict[str, str] = database.table("creators")
+        self._teams: dict[str, Sequence[str]] = database.table("teams")
         self._hidden_updates = MemoryHiddenUpdates(database)
 
     async def updates_hidden(self, updates: Collection[str]) -> set[str]:
@@ -362,6 +363,10 @@ class MemoryQueries(MemoryUnreachedQueries):
 
     async def creator(self, campaign_id: str) -> str | None:
         return self._creators.get(campaign_id)
+
+    async def team(self, campaign_id: str) -> list[str] | None:
+        creator = self._creators.get(campaign_id)
+        return None if creator is None else [creator, *self._teams.get(campaign_id, ())]
 
     async def incomplete(self, limit: int, after: Cause | None = None) -> list[Cause]:
         found = sorted(self._open(), key=_age)

@@ -179,6 +179,11 @@ async def test_the_creator_of_a_campaign_is_who_was_told_first(notifier: Notifie
     assert await notifier.queries.creator(CAMPAIGN) == "anna"
     assert await notifier.queries.creator("campaign-2") == "ben"
     assert await notifier.queries.creator("campaign-3") is None
+    teams = {CAMPAIGN: ["carol", "dora"], "campaign-3": ["emil"]}
+    await notifier.units.run(lambda unit: unit.creators.set_teams(teams))
+    assert await notifier.queries.team(CAMPAIGN) == ["anna", "carol", "dora"]
+    assert await notifier.queries.team("campaign-2") == ["ben"]
+    assert await notifier.queries.team("campaign-3") is None
 
 
 async def test_a_page_of_a_long_inbox_reads_a_page(database: Database) -> None:

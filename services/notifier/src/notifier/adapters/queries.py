@@ -262,6 +262,11 @@ class MongoQueries(MongoUnreachedQueries):
             row = await self._creators.find_one({"_id": campaign_id})
         return row["creator_id"] if row else None
 
+    async def team(self, campaign_id: str) -> list[str] | None:
+        with sorted_errors():
+            row = await self._creators.find_one({"_id": campaign_id})
+        return [row["creator_id"], *row.get("team", ())] if row else None
+
     async def incomplete(self, limit: int, after: Cause | None = None) -> list[Cause]:
         query = incomplete_query(after)
         with sorted_errors():

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from notifier.domain.spoken import primary
+
 # What our own words are written in, the first where a person reads none of them.
 LANGUAGES = ("fr", "en")
 NO_ZONE = "UTC"
@@ -36,8 +38,8 @@ class Person:
     @property
     def our_language(self) -> str:
         """Return the language of our own words for this person."""
-        primary = self.language.split("-")[0].lower()
-        return primary if primary in LANGUAGES else LANGUAGES[0]
+        spoken = primary(self.language)
+        return spoken if spoken in LANGUAGES else LANGUAGES[0]
 
     @property
     def clock_zone(self) -> tzinfo:

@@ -11,6 +11,7 @@ from notifier.domain.delivery import Channel, Delivery, DeliveryState
 from notifier.domain.errors import Refused
 from notifier.domain.kind import Audience, ToldAs, is_written, roles_of, rules_of
 from notifier.domain.proof import INBOX
+from notifier.domain.spoken import UNKNOWN_LANGUAGE
 from notifier.handlers.address import people_in_role
 from notifier.handlers.cut import CutCauses
 from notifier.handlers.email_work import new_delivery
@@ -20,7 +21,6 @@ from notifier.ports.unit import NotifierUnit
 from servicekit.clock import Clock
 from servicekit.units import UnitsOfWork
 
-UNKNOWN_LANGUAGE = "unknown"
 WRITTEN = "told"
 
 

@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from notifier.domain.errors import Refused
+from notifier.http.audience_languages import add_audience_language_routes
 from notifier.http.follows import add_follow_routes
 from notifier.http.inbox import add_inbox_routes
 from notifier.http.mail import add_mail_routes
@@ -37,6 +38,7 @@ def build_api(parts: Parts) -> FastAPI:
     add_replay_routes(api, guard, units, queries, clock)
     add_unreached_routes(api, guard, units, queries, clock)
     add_would_be_told_routes(api, guard, queries, parts.would_be_told, clock)
+    add_audience_language_routes(api, guard, queries, parts.would_be_told, clock)
     add_webhook_routes(api, guard, units, parts.webhooks, clock)
     if mail is not None:
         add_mail_routes(api, guard, units, mail, clock)

@@ -20,6 +20,16 @@ def creator_of(queries: Queries) -> Owner:
     return Owner("creator of the campaign", Role.CREATOR, _owns_campaign(queries))
 
 
+def team_of(queries: Queries) -> Owner:
+    """Return the ground on which a campaign's creator, or whoever works on it, is let in."""
+
+    async def works_on(caller: Principal, ids: Ids) -> bool:
+        return caller.subject in (await queries.team(ids["campaign_id"]) or ())
+
+    # Who is in a team may have any role on the platform, so none is asked for.
+    return Owner("team of the campaign", None, works_on)
+
+
 def _owns_campaign(queries: Queries) -> Callable[[Principal, Ids], Awaitable[bool]]:
     async def owns(caller: Principal, ids: Ids) -> bool:
         return await queries.creator(ids["campaign_id"]) == caller.subject

@@ -133,6 +133,10 @@ class Queries(UnreachedQueries, Protocol):
         """Return who owns the campaign, None for one that nobody told of."""
         ...
 
+    async def team(self, campaign_id: str) -> list[str] | None:
+        """Return the owner and the team, None for a campaign that nobody told of."""
+        ...
+
     async def incomplete(self, limit: int, after: Cause | None = None) -> list[Cause]:
         """Return causes that are not completed, oldest first, behind one where one is given."""
         ...

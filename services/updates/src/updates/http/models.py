@@ -129,7 +129,8 @@ class RevisionPage(BaseModel):
 class PreviewView(BaseModel):
     """The update as it will be shown, and who is told: by reward, a person once for each.
 
-    Languages are notifier's to know.
+    Languages are notifier's to know: `…/would-be-told/update-published/languages` there says how
+    many read which, as of its own N.
     """
 
     update: UpdateView
