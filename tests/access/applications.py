@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -91,8 +92,17 @@ from updates.domain.hiding import Appeal, HidingReason, Statement
 from updates.domain.kinds import News, Occurrence, ProgressReport
 from updates.domain.media import Words
 from updates.domain.problem import Problem, ProblemKind
+from updates.domain.relaunch_letter import (
+    LetterRevision,
+    LetterText,
+    RelaunchLetter,
+    SurveySaid,
+)
+from updates.domain.relaunch_letter import write as write_letter
 from updates.domain.report import Report, Thing
 from updates.domain.steps import Steps
+from updates.domain.survey import Question, QuestionKind
+from updates.domain.survey_results import Tally
 from updates.domain.tracking import TrackingState, TrackingTerms
 from updates.domain.tracking_list import Wanted as WantedDelivery
 from updates.domain.update import Content, UpdateText, Visibility
@@ -366,11 +376,13 @@ async def make_updates(guard: Guard) -> Application:
     await _a_reward_on_its_way(made)
     await made.hear((sample(payouts_events.StagePaid, campaign_id=CAMPAIGN, stage=1), 1))
     await _some_comments(made)
+    await _a_relaunch(made)
     api = updates_api(made, guard=guard, media=shelf, links=LINKS_KNOWN)
     return Application(
         api,
         {
             "campaign_id": CAMPAIGN,
+            "again": "again",
             "shown": "shown",
             "unshown": "unshown",
             "film": "film",
@@ -453,6 +465,18 @@ async def _some_surveys(made: UpdatesService) -> None:
             lambda unit, name=name: write_survey(unit, CAMPAIGN, name, OWNER, form, NOW)
         )
     await made.units.run(lambda unit: open_to_backers(unit, PLEDGES, CAMPAIGN, "asking", NOW))
+
+
+async def _a_relaunch(made: UpdatesService) -> None:
+    """The same creator launches again, with a letter that cites what a survey came to."""
+    launched = {"campaign_id": "again", "creator_id": OWNER, "relaunch_of": CAMPAIGN}
+    await made.hear((sample(funding.CampaignLaunched, **launched, differences=[]), 1))
+    liked = Tally(Question("liked", QuestionKind.SCALE, "How?"), 5, Counter({"4": 5}))
+    said = SurveySaid("ended", "en", "Colours", NOW, 9, 5, (liked,))
+    words = LetterText(**LETTER["texts"][0])
+    revision = LetterRevision((words,), ("ended",), OWNER, NOW)
+    letter = write_letter(RelaunchLetter("again", CAMPAIGN), revision, [said])
+    await made.units.run(lambda unit: unit.letters.save(letter))
 
 
 async def _a_plan(made: UpdatesService) -> None:
@@ -629,6 +653,17 @@ DESCRIPTION: dict[str, Any] = {
     "language": "fr",
     "zone": "Europe/Paris",
     "described_at": "2026-03-01T12:00:00Z",
+}
+LETTER: dict[str, Any] = {
+    "texts": [
+        {
+            "language": "en",
+            "strategy": "Smaller.",
+            "schedule": "In May.",
+            "promotion": "On the radio.",
+            "changes": "Blue ones.",
+        }
+    ]
 }
 SURVEY: dict[str, Any] = {
     "language": "en",

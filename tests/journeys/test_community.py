@@ -1,5 +1,6 @@
 """After a failure: old backers say what they want to hear, and hear that and nothing else."""
 
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from infra.sandbox.issuer.tokens import SERVICE, backer
 from infra.servicekit.tests.forms import press
 from infra.suite.checkout import Described
 from infra.suite.readings import eventually
+from tests.journeys.test_claims import ask
 from tests.world import CREATOR, CURRENCY, World, assert_everybody_told_once, backers
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -26,6 +28,25 @@ NEWS: dict[str, Any] = {
             "place": "12 rue des Lampes",
         }
     },
+}
+WHY = {
+    "language": "en",
+    "title": "Why not?",
+    "questions": [
+        {
+            "question_id": "why",
+            "kind": "choice",
+            "words": "What kept others away?",
+            "options": ["price", "colour"],
+        },
+    ],
+}
+WORDS = {
+    "language": "en",
+    "strategy": "A smaller lamp at half the price.",
+    "schedule": "Moulds in May, lamps in July.",
+    "promotion": "A tour of twelve fairs.",
+    "changes": "The price.",
 }
 
 
@@ -68,10 +89,40 @@ async def news_told(world: World, people: list[str], keeps_in_touch: str) -> Non
     assert [one["title"] for one in feed["items"]] == ["We are still here"]
 
 
+async def backers_say_why(world: World, people: list[str]) -> None:
+    """The creator asks, all of them answer, and the survey is closed."""
+    survey = "/campaigns/failed/surveys/why"
+    end = (datetime.now(UTC) + timedelta(days=5)).isoformat()
+    await ask(world, "PUT", survey, CREATOR, WHY | {"closes_at": end})
+    await ask(world, "POST", f"{survey}/opening", CREATOR)
+    for person in people:
+        said = {"ballot": secrets.token_urlsafe(32), "values": {"why": "price"}}
+        await ask(world, "PUT", f"{survey}/answer", backer(person), said)
+    await ask(world, "POST", f"{survey}/closing", CREATOR)
+
+
+async def a_letter_cites_what_backers_said(world: World) -> None:
+    """Anybody reads it beside the differences; the counts are the closed survey's."""
+    letter = "/campaigns/another-try/relaunch-letter"
+    await world.until_known("updates", "/campaigns/another-try")
+    await ask(world, "PUT", letter, CREATOR, {"texts": [WORDS], "surveys": ["why"]})
+    read = await world.look.get("updates", letter, caller=None)
+    assert read is not None and read["relaunch_of"] == "failed"
+    differences = {one["field"]: one["new"] for one in read["differences"]}
+    assert differences["title"] == "A smaller lamp" and differences["goal"] == "1000"
+    assert read["surveys"][0]["questions"][0]["rows"] == [
+        {"value": "price", "count": 5},
+        {"value": "colour", "count": 0},
+    ]
+
+
 @pytest.mark.row("S15")
 @pytest.mark.row("S16")
 async def test_a_relaunch_is_told_to_old_backers_who_agreed(world: World) -> None:
-    """Given a missed goal, news and a relaunch are told to who asked for them, to nobody else."""
+    """Given a missed goal, news and a relaunch are told to who asked for them, to nobody else.
+
+    A letter says what is different, with what a survey of the old backers came to.
+    """
     rows = backers("failed", 5)
     people = [row.backer_id for row in rows]
     await world.checkout.describe([Described(people[1], ADDRESS, "Kim", "en")])
@@ -91,6 +142,7 @@ async def test_a_relaunch_is_told_to_old_backers_who_agreed(world: World) -> Non
         answer.raise_for_status()
     await world.backers_known("failed", rows)
     await news_told(world, people, people[1])
+    await backers_say_why(world, people)
     again = {
         "creator_id": CREATOR.subject,
         "title": "A smaller lamp",
@@ -106,6 +158,7 @@ async def test_a_relaunch_is_told_to_old_backers_who_agreed(world: World) -> Non
         return answer.status_code in (200, 201)
 
     await eventually("it is launched again", launched)
+    await a_letter_cites_what_backers_said(world)
 
     async def told() -> bool:
         return all(["campaign-launched" in await kinds_told(world, who) for who in people[:2]])

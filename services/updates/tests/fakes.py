@@ -25,6 +25,7 @@ from services.updates.tests.fakes_questionnaires import (
     MemoryQuestionnaires,
     MemoryRewardReplies,
 )
+from services.updates.tests.fakes_relaunch_letters import MemoryRelaunchLetters
 from services.updates.tests.fakes_reports import MemoryReports
 from services.updates.tests.fakes_saving import save_versioned
 from services.updates.tests.fakes_surveys import (
@@ -225,6 +226,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[Up
             milestones=MemoryMilestones(tables),
             codes=MemoryCodes(tables),
             media=MemoryMediaRows(tables),
+            letters=MemoryRelaunchLetters(tables),
             facts=OutboxFacts(plumbing.outbox, wire.draft),
         )
 

@@ -10,7 +10,15 @@ from updates.adapters.document_ids import plain_id
 from updates.adapters.hiding_documents import hiding_document, hiding_from
 from updates.domain.correction import Change, Revision
 from updates.domain.kinds import PARTS, Parts, Section, UpdateKind
-from updates.domain.project import AsOf, DisputeStanding, Figures, Profile, Project, Verdict
+from updates.domain.project import (
+    AsOf,
+    Difference,
+    DisputeStanding,
+    Figures,
+    Profile,
+    Project,
+    Verdict,
+)
 from updates.domain.stage_seen import Decision, MilestoneSeen, StageSeen, StageStanding
 from updates.domain.update import (
     Audience,
@@ -68,7 +76,7 @@ def project_document(project: Project) -> Document:
 def project_from(row: Document) -> Project:
     return Project(
         campaign_id=row["_id"],
-        profile=Profile(**row["profile"]) if row["profile"] else None,
+        profile=_profile_from(row["profile"]) if row["profile"] else None,
         verdict=Verdict(row["verdict"]) if row["verdict"] else None,
         # Younger than some verdicts.
         decided_at=row.get("decided_at"),
@@ -90,6 +98,12 @@ def project_from(row: Document) -> Project:
             one["dispute"]: DisputeStanding(one["standing"]) for one in row.get("disputes", ())
         },
     )
+
+
+def _profile_from(row: Document) -> Profile:
+    # Younger than some documents, which a rebuilt view fills.
+    differences = tuple(Difference(**one) for one in row.get("differences", ()))
+    return Profile(**{**row, "differences": differences})
 
 
 def _stage_document(stage: StageSeen) -> Document:

@@ -232,10 +232,7 @@ def survey_document(survey: Survey) -> Document:
         "form": {
             **asdict(form),
             "kind": form.kind.value,
-            "questions": [
-                {**asdict(one), "kind": one.kind.value, "options": list(one.options)}
-                for one in form.questions
-            ],
+            "questions": [question_document(one) for one in form.questions],
         },
         "state": survey.state.value,
         "drafted_at": survey.drafted_at,
@@ -257,7 +254,7 @@ def survey_from(row: Document) -> Survey:
             **{
                 **form,
                 "kind": SurveyKind(form["kind"]),
-                "questions": tuple(_question_from(one) for one in form["questions"]),
+                "questions": tuple(question_from(one) for one in form["questions"]),
             }
         ),
         state=SurveyState(row["state"]),
@@ -279,7 +276,11 @@ def answer_from(row: Document) -> Answer:
     return Answer(row["key"], values, row["person"], row.get("answered_at"))
 
 
-def _question_from(row: Document) -> Question:
+def question_document(question: Question) -> Document:
+    return {**asdict(question), "kind": question.kind.value, "options": list(question.options)}
+
+
+def question_from(row: Document) -> Question:
     return Question(**{**row, "kind": QuestionKind(row["kind"]), "options": tuple(row["options"])})
 
 

@@ -3,7 +3,7 @@
 from servicekit.schema import CollectionSchema, Index, Schema
 
 SCHEMA = Schema(
-    version=16,
+    version=17,
     collections=(
         CollectionSchema("projects"),
         CollectionSchema("view_sources"),
@@ -127,6 +127,7 @@ SCHEMA = Schema(
                 ),
             ),
         ),
+        CollectionSchema("relaunch_letters"),
         CollectionSchema("milestones", (Index([("campaign_id", 1), ("stage", 1)]),)),
         CollectionSchema(
             "reward_trackings",

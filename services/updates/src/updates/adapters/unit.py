@@ -17,6 +17,7 @@ from updates.adapters.mongo_questionnaires import (
     MongoQuestionnaires,
     MongoRewardReplies,
 )
+from updates.adapters.mongo_relaunch_letters import MongoRelaunchLetters
 from updates.adapters.mongo_reports import MongoReports
 from updates.adapters.mongo_stores import (
     MongoBackers,
@@ -69,5 +70,6 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> UpdatesUni
         milestones=MongoMilestones(database, session),
         codes=MongoCodes(database, session),
         media=MongoMediaRows(database, session),
+        letters=MongoRelaunchLetters(database, session),
         facts=OutboxFacts(plumbing.outbox, wire.draft),
     )

@@ -32,8 +32,20 @@ class DisputeStanding(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that a relaunch says otherwise; None where one of the two says nothing of it."""
+
+    field: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
-    """What the launch says of a campaign; the goal in minor units of its currency."""
+    """What the launch says of a campaign; the goal in minor units of its currency.
+
+    `relaunch_of` is the campaign that it launches again, with what is different.
+    """
 
     creator_id: str
     title: str
@@ -41,6 +53,8 @@ class Profile:
     goal: int
     deadline: datetime
     launched_at: datetime
+    relaunch_of: str | None = None
+    differences: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

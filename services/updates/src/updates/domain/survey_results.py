@@ -79,6 +79,19 @@ def tallies(survey: Survey, answers: Iterable[Answer]) -> list[Tally]:
     return [_shown(survey, tally) for tally in found.values()]
 
 
+def public_tallies(survey: Survey, answers: Iterable[Answer]) -> list[Tally]:
+    """Add up what everybody may see: words of nobody, and no counts while they are few.
+
+    Whoever answered by name, or in words, did so to the creator and not to the public.
+    """
+    return [
+        Tally(one.question, one.answers, hidden=True)
+        if one.answers < FEWEST or one.question.kind is QuestionKind.TEXT
+        else one
+        for one in tallies(survey, answers)
+    ]
+
+
 def may_show_rows(survey: Survey, answers: int) -> bool:
     """Whether whole answers may be shown, one below the other."""
     return survey.form.named or answers >= FEWEST

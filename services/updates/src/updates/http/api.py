@@ -26,6 +26,7 @@ from updates.http.problems import add_problem_routes
 from updates.http.projects import add_project_route
 from updates.http.questionnaires import add_questionnaire_routes
 from updates.http.refusals import problem_of
+from updates.http.relaunch_letters import add_relaunch_letter_routes
 from updates.http.reports import add_report_routes
 from updates.http.revisions import add_revision_routes
 from updates.http.survey_results import add_result_routes
@@ -50,6 +51,7 @@ def build_api(parts: Parts) -> FastAPI:
     add_problem_routes(api, guard, callers, units, clock, pledges)
     add_survey_routes(api, guard, callers, units, parts.surveys, clock, pledges)
     add_result_routes(api, guard, callers, parts.surveys)
+    add_relaunch_letter_routes(api, guard, callers, units, queries, parts.surveys, clock)
     add_revision_routes(api, guard, callers, units, queries, clock, pledges)
     add_comment_routes(api, guard, callers, units, queries, parts.comments, clock)
     add_comment_hiding_routes(api, guard, callers, units, parts.comments, clock)

@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from updates.domain.follow_up import FollowUp
-from updates.domain.project import DisputeStanding, Project
+from updates.domain.project import DisputeStanding, Profile, Project
 from updates.domain.stage_seen import StageSeen
 from updates.domain.update import Update
 from updates.http.follow_up_views import FollowUpView, follow_up_view
@@ -69,6 +69,14 @@ class CountsView(BaseModel):
     claims_ended: int
 
 
+class DifferenceView(BaseModel):
+    """One thing that a relaunch says otherwise than the campaign that it launches again."""
+
+    field: str
+    old: str | None
+    new: str | None
+
+
 class ProjectView(BaseModel):
     """`whole_at` says by topic when all that stood on it was last known to be in here."""
 
@@ -79,6 +87,8 @@ class ProjectView(BaseModel):
     deadline: datetime
     verdict: str | None
     decided_at: datetime | None
+    relaunch_of: str | None = Field(description="The campaign that this one launches again.")
+    differences: list[DifferenceView] = Field(description="Field by field, where it does.")
     backers: int
     figures: FiguresView
     stages: list[StageView]
@@ -112,6 +122,8 @@ def project_view(
         deadline=profile.deadline,
         verdict=project.verdict.value if project.verdict else None,
         decided_at=project.decided_at,
+        relaunch_of=profile.relaunch_of,
+        differences=differences_view(profile),
         backers=project.backers,
         figures=FiguresView(currency=profile.currency, held=figures.held, **asdict(figures)),
         stages=[_stage_view(stage) for stage in project.stages],
@@ -124,6 +136,10 @@ def project_view(
         updates=[update_view(update) for update in updates],
         follow_up=follow_up_view(follow_up),
     )
+
+
+def differences_view(profile: Profile) -> list[DifferenceView]:
+    return [DifferenceView(**asdict(one)) for one in profile.differences]
 
 
 def _stage_view(stage: StageSeen) -> StageView:

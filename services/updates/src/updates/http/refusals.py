@@ -51,6 +51,7 @@ _INVALID = frozenset(
         "invalid-part",
         "invalid-readers",
         "invalid-settlement",
+        "invalid-surveys",
         "invalid-text",
         "invalid-time",
         "invalid-title",

@@ -35,7 +35,7 @@ _PARTS: dict[UpdateKind, TypeAdapter[Parts]] = {
 
 def content_from(body: Draft, author_id: str) -> Content:
     for text in body.texts:
-        _check_markdown(text.details, *text.sections.values())
+        check_markdown(text.details, *text.sections.values())
     return Content(
         author_id=author_id,
         parts=_PARTS[UpdateKind(body.kind)].validate_python(body.parts.model_dump()),
@@ -48,7 +48,7 @@ def content_from(body: Draft, author_id: str) -> Content:
     )
 
 
-def _check_markdown(*written: str) -> None:
+def check_markdown(*written: str) -> None:
     """Refuse what cannot be shown as its writer means it."""
     if any(has_too_many_marks(words) for words in written):
         detail = f"a text has at most {MARKS_MAX} marks of Markdown"

@@ -25,6 +25,7 @@ from updates.ports.media import MediaRows
 from updates.ports.milestones import Milestones
 from updates.ports.plans import Plans
 from updates.ports.questionnaires import AddressExports, Questionnaires, RewardReplies
+from updates.ports.relaunch_letters import RelaunchLetters
 from updates.ports.reports import Reports
 from updates.ports.surveys import Answers, AskedBackers, Surveys
 from updates.ports.tracking import OwedRewards, RewardTrackings, Trackings
@@ -152,4 +153,5 @@ class UpdatesUnit(Unit):
     milestones: Milestones
     codes: Codes
     media: MediaRows
+    letters: RelaunchLetters
     facts: Facts

@@ -2,7 +2,7 @@
 
 from sosst_contracts import funding, payouts
 from sosst_contracts.codec import Decoded
-from updates.domain.project import Profile, Verdict
+from updates.domain.project import Difference, Profile, Verdict
 from updates.handlers.facts import (
     ChargedBack,
     Collected,
@@ -111,4 +111,6 @@ def _profile(event: funding.CampaignLaunched) -> Profile:
         goal=event.goal,
         deadline=event.deadline,
         launched_at=event.launched_at,
+        relaunch_of=event.relaunch_of,
+        differences=tuple(Difference(d.field, d.old, d.new) for d in event.differences or ()),
     )
