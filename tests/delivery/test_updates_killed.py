@@ -172,6 +172,7 @@ async def test_kill_9_in_an_emergency_lets_nothing_out_and_loses_nothing(
 
     async def kept_back() -> bool:
         planned = kept(world, name)["schedule"]
+        assert planned is not None, "it went out in the emergency"
         return bool(planned["next_due"] > planned["publish_at"])
 
     await eventually("it is looked at again, and kept back", kept_back)

@@ -87,6 +87,11 @@ async def news_told(world: World, people: list[str], keeps_in_touch: str) -> Non
     feed = await world.look.get("updates", "/campaigns/failed/feed.json", caller=None)
     assert feed is not None
     assert [one["title"] for one in feed["items"]] == ["We are still here"]
+    # What a link to it is shown as, where somebody shares it.
+    shared = await world.look.get("updates", f"{path}/open-graph", caller=None)
+    assert shared is not None
+    assert (shared["type"], shared["title"]) == ("article", "We are still here")
+    assert shared["url"].endswith(path)
 
 
 async def backers_say_why(world: World, people: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Pictures and films of updates: who sees them, and what a hundred at once cost."""
+"""Pictures, films and files of updates: who sees them, and what a hundred at once cost."""
 
 import asyncio
 import io
@@ -12,6 +12,7 @@ from PIL import Image
 from infra.bench.memory import PeakMemory
 from infra.sandbox.issuer.tokens import Caller, backer
 from infra.suite.readings import eventually
+from services.updates.tests import files
 from tests.world import CREATOR, World, backers
 from updates.adapters.media_objects import PART_BYTES
 from updates.domain.media import MediaState
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def test_a_backer_sees_the_picture_of_an_update_and_a_stranger_does_not(
     world: World,
 ) -> None:
-    """Given a picture for backers only, its link shows it without a token, until withdrawn."""
+    """Given all three for backers only, a link shows each without a token, until withdrawn."""
     rows = backers("pictured", 2)
     await world.launch_paid("pictured", rows, goal=1_000, open_seconds=3)
     await world.verdict("pictured")
@@ -41,26 +42,42 @@ async def test_a_backer_sees_the_picture_of_an_update_and_a_stranger_does_not(
     async def read(path: str, caller: Caller | None = None) -> httpx.Response:
         return await world.look.ask("GET", "updates", path, caller=caller)
 
+    film, plan = "/campaigns/pictured/media/film", "/campaigns/pictured/media/plan"
     async with httpx.AsyncClient(base_url=world.suite.services["updates"].url) as line:
         token = await world.suite.tokens.headers(CREATOR)
-        answer = await line.put(
-            media, params={"name": "lamp.jpg"}, content=written.getvalue(), headers=token
-        )
-        assert answer.status_code == 200, answer.text
+        for path, name, content in (
+            (media, "lamp.jpg", written.getvalue()),
+            (film, "lamp.mp4", files.MP4),
+            (plan, "plan.pdf", files.PDF),
+        ):
+            answer = await line.put(path, params={"name": name}, content=content, headers=token)
+            assert answer.status_code == 200, answer.text
     text = {"language": "fr", "title": "La lampe", "details": "La voici."}
+    shown_with = {"texts": [text], "visibility": "backers", "attachments": ["lamp", "film", "plan"]}
     await do("PUT", f"{media}/words", {"description": "Une lampe."})
-    await do("PUT", update, {"texts": [text], "visibility": "backers", "attachments": ["lamp"]})
+    await do("PUT", update, shown_with)
+    silent = await world.look.ask("POST", "updates", f"{update}/publish", caller=CREATOR)
+    assert silent.json()["type"] == "/problems/media-undescribed", silent.text
+    await do("PUT", f"{film}/words", {"transcript": "On allume la lampe."})
     await do("POST", f"{update}/publish", None)
 
     anna = backer(rows[0].backer_id)
 
-    async def shown() -> str | None:
+    async def shown() -> list[str] | None:
         found = await read(f"{update}/media", anna)
-        return found.json()["items"][0]["url"] if found.status_code == 200 else None
+        if found.status_code != 200:
+            return None
+        return [one["url"] for one in found.json()["items"]]
 
-    url = await eventually("the backer sees what the update shows", shown)
-    assert (await read(media)).status_code == 404
-    assert (await read(media, backer("stranger"))).status_code == 404
+    url, film_url, plan_url = await eventually("the backer sees what the update shows", shown)
+    for path in (media, film, plan):
+        assert (await read(path)).status_code == 404
+        assert (await read(path, backer("stranger"))).status_code == 404
+    film_by_link, plan_by_link = await read(film_url), await read(plan_url)
+    assert film_by_link.headers["content-type"] == "video/mp4"
+    assert plan_by_link.headers["content-type"] == "application/pdf"
+    assert (film_by_link.content, plan_by_link.content) == (files.MP4, files.PDF)
+    assert plan_by_link.headers["content-disposition"].startswith("attachment")
     by_link = await read(f"{url}&edge=320")
     assert by_link.status_code == 200 and by_link.headers["content-type"] == "image/jpeg"
     with Image.open(io.BytesIO(by_link.content)) as image:
