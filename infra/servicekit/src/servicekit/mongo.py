@@ -120,6 +120,7 @@ class Database:
     def __init__(self, client: "AsyncIOMotorClient[Document]", name: str, prefix: str = "") -> None:
         self._client = client
         self._prefix = prefix
+        self._collections: dict[str, Collection] = {}
         self.name = name
         self._database = client.get_database(
             name,
@@ -155,7 +156,11 @@ class Database:
         return Database(self._client, self.name, prefix)
 
     def collection(self, name: str) -> Collection:
-        return self._database[self._prefix + name]
+        # Made once: every transaction asks for those of all its stores, and reads from a few.
+        found = self._collections.get(name)
+        if found is None:
+            found = self._collections[name] = self._database[self._prefix + name]
+        return found
 
     async def list_collection_names(self) -> list[str]:
         names = await self._database.list_collection_names()
@@ -192,8 +197,11 @@ class Database:
 
     async def snapshot_session(self) -> Session:
         """Start a session whose reads all see one instant (for the relay's pages)."""
-        with sorted_errors():
-            return await self._client.start_session(snapshot=True)
+        return self._session(snapshot=True)
+
+    def _session(self, *, snapshot: bool = False) -> Session:
+        """Start a session as motor does, but here: it gives a thread what asks no server."""
+        return Session(self._client.delegate.start_session(snapshot=snapshot), self._client)
 
     async def transaction(self, work: Callable[[Session], Awaitable[T]]) -> T:
         """Run `work` in one transaction: all of its writes become visible, or none.
@@ -234,16 +242,25 @@ class Database:
 
     async def _attempt(self, work: Callable[[Session], Awaitable[T]]) -> T:
         with sorted_errors():
-            async with await self._client.start_session() as session:
+            session = self._session()
+            try:
                 session.start_transaction(
                     read_concern=ReadConcern("snapshot"),
                     write_concern=WriteConcern("majority", j=True),
                     read_preference=ReadPreference.PRIMARY,
                 )
-                # An exception leaves through the session, which aborts what it had begun.
                 result = await work(session)
                 await self._commit(session)
                 return result
+            finally:
+                await self._end(session)
+
+    async def _end(self, session: Session) -> None:
+        if session.delegate.in_transaction:
+            # An exception leaves through here: what the session had begun is aborted.
+            await session.end_session()
+        else:
+            session.delegate.end_session()
 
     async def _commit(self, session: Session) -> None:
         while True:
