@@ -91,6 +91,14 @@ class Checker:
                 return findings
             await asyncio.sleep(LOOK_SECONDS)
 
+    async def failed_sweeps(self) -> list[Finding]:
+        """Return which timed work failed in the processes that run now, since each was started."""
+        said: dict[str, str] = {}
+        for process in self._world.suite.services.values():
+            answer = await self._world.look.http.get(f"{process.health_url}/metrics")
+            said[process.name] = answer.raise_for_status().text
+        return list(rules.no_sweep_failed(said))
+
     async def _unsettled(self) -> list[Finding]:
         """Return what is not yet as it must be at the end."""
         evidence, provider = await self._evidence(), await self._provider()

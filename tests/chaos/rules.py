@@ -7,6 +7,8 @@ databases, and the list of what was pledged.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from payouts.domain.errors import InvariantBroken
 from payouts.domain.ledger import Account, check
 from payouts.domain.refund import RefundState
@@ -250,6 +252,22 @@ def nothing_is_left(evidence: Evidence, history: History) -> Iterator[Finding]:
             position = positions.get(key, 0)
             if topic == group.topic and position != len(facts):
                 yield Finding("behind", f"{group.name} of {key}: {position} of {len(facts)}")
+
+
+def no_sweep_failed(metrics: Mapping[str, str]) -> Iterator[Finding]:
+    """No turn of timed work ended with an error of ours, by what each process says of itself."""
+    for process, text in metrics.items():
+        failures = {
+            sample.labels["sweep"]: sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == "sosst_sweep_failures_total"
+        }
+        if not failures:
+            yield Finding("unreadable", f"{process} says nothing of its sweeps")
+        for sweep, count in failures.items():
+            if count:
+                yield Finding("sweep-failed", f"{process}: {sweep} failed {count:.0f} times")
 
 
 def money_is_all_there(

@@ -59,6 +59,7 @@ async def run_chaos(
                 say("everything is whole again; waiting until everything is final")
                 findings = await checker.settled()
                 findings += _too_blind(checker)
+                findings += await checker.failed_sweeps()
         finally:
             checker.close()
         return Report(plan.seed, findings, _figures(load, breaker, checker, stack))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from payouts.domain.book import Book, Outcome, Verdict
 from payouts.domain.ledger import EMPTY, Account
@@ -320,6 +321,19 @@ def test_a_stage_that_is_sent_twice(world: SmallWorld) -> None:
     """A second transfer to the creator of a first stage."""
     world.provider["accounts"]["acct_met"]["eur"]["by_type"]["payment"]["count"] = 2
     assert world.always() == ["paid-twice"]
+
+
+def test_a_sweep_that_failed_is_named_with_its_process() -> None:
+    """One that never failed is not; a process that says nothing of its sweeps is not well."""
+    registry = CollectorRegistry()
+    failures = Counter("sosst_sweep_failures", "Turns.", ["sweep"], registry=registry)
+    failures.labels("settle").inc(3)
+    failures.labels("errored")
+    said = {"funding-1": generate_latest(registry).decode(), "updates-1": ""}
+    assert [str(one) for one in rules.no_sweep_failed(said)] == [
+        "sweep-failed: funding-1: settle failed 3 times",
+        "unreadable: updates-1 says nothing of its sweeps",
+    ]
 
 
 def test_a_fact_that_is_neither_on_its_topic_nor_in_the_outbox(world: SmallWorld) -> None:
