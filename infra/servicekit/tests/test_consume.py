@@ -491,6 +491,33 @@ async def test_what_outlasts_its_transaction_is_saved_by_less(
     assert await reader.kept() == [] and given[0] == 7
 
 
+async def test_what_was_held_for_the_next_save_goes_on_though_its_process_ended(
+    plumbed: Plumbed,
+) -> None:
+    """No record is read again for it: the key was brought on by a retry, and died in between."""
+    reader = Reader(plumbed, retryable=True, refuse=lambda event: "unknown")
+    await reader.read(*(fact(number) for number in range(1, 8)))
+    saves = [0]
+
+    async def dying(unit: Unit, facts: Sequence[Decoded]) -> list[Refusal]:
+        if len(facts) > 4:
+            raise Outlasted("too long")
+        saves[0] += 1
+        if saves[0] > 1:
+            raise asyncio.CancelledError
+        return await reader.handle(unit, facts)
+
+    reader.refuse = lambda event: None
+    reader.subscribe(dying)
+    with pytest.raises(asyncio.CancelledError):
+        await reader.consumer.retry_set_aside()
+    assert reader.saved == [("k", 1), ("k", 2), ("k", 3)]
+    reader.subscribe(reader.handle)
+    await reader.consumer.retry_set_aside()
+    assert reader.saved == [("k", number) for number in range(1, 8)]
+    assert await reader.kept() == []
+
+
 async def test_one_fact_that_outlasts_its_transaction_is_not_to_blame(plumbed: Plumbed) -> None:
     """The server may be slow: it is tried in place, and is never set aside for it."""
     reader, misses = Reader(plumbed), iter([1, 2])

@@ -6,7 +6,7 @@ This module knows no Kafka: `subscribe.py` feeds it and commits positions after 
 import asyncio
 import random
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic
@@ -107,9 +107,22 @@ class _Tries:
 
     def next_turn(self) -> list[Arrival]:
         """Return the held fact if all before it is applied by now: nobody else brings it on."""
-        if self.held is None or self.held.sequence != self.reached + 1:
+        if self.held is None or not self._is_next(self.held):
             return []
         return [replace(self.held, parked=None)]
+
+    def marks(self, one: Kept) -> bool:
+        """Whether it is to be tried again by itself.
+
+        A fact of another topic may heal it; or its turn has come, and the process may end before
+        it is taken on. What waits behind another one has no turn.
+        """
+        if one.reason == GAP:
+            return self.held is not None and self._is_next(one.arrival)
+        return _place(one.arrival) in self.healing
+
+    def _is_next(self, arrival: Arrival) -> bool:
+        return arrival.sequence == self.reached + 1
 
 
 @dataclass(slots=True)
@@ -336,10 +349,8 @@ class BatchConsumer(Generic[U]):
             tries.reached = plan.keys[key].after.last_sequence
             # What is kept anew moves the row too, to where it is: a retry of the same key that is
             # saved at this moment has not seen it, and would leave it behind a gap that is filled.
-            fresh_kept = any(
-                _is_changed(one, retryable=_is_healing(one, tries.healing))
-                for one in plan.keys[key].keep
-            )
+            kept = plan.keys[key].keep
+            fresh_kept = any(_is_changed(one, retryable=tries.marks(one)) for one in kept)
             if fresh_kept or plan.keys[key].after != rows[key]:
                 plan.moves.append(Move(key, rows[key], plan.keys[key].after))
         return plan
@@ -373,7 +384,7 @@ class BatchConsumer(Generic[U]):
         otherwise, as one that another fact may heal, was set aside before.
         """
         kept = [one for key in plan.keys.values() for one in key.keep] + plan.keep
-        marked = [(one, _is_healing(one, tries.healing)) for one in kept]
+        marked = [(one, tries.marks(one)) for one in kept]
         healed = [parked_id for key in plan.keys.values() for parked_id in key.healed_ids()]
         for arrival in plan.loose:
             refusal = tries.refused.get(_fact_id(arrival))
@@ -484,11 +495,6 @@ def _is_changed(one: Kept, *, retryable: bool) -> bool:
     """Whether it is not kept yet, or not with this reason or this mark."""
     known = one.arrival.parked
     return known is None or (known.reason, known.retryable) != (one.reason, retryable)
-
-
-def _is_healing(one: Kept, healing: Collection[Place]) -> bool:
-    """Whether a fact of another topic may heal it; what waits behind another one has no turn."""
-    return one.reason != GAP and _place(one.arrival) in healing
 
 
 def _place(fact: Decoded | Arrival) -> Place:

@@ -31,7 +31,8 @@ class SetAsideFact:
     """One record with what was wrong with it and where it was read.
 
     `key` is None where the fact cannot be attributed; `sequence` is None where it has none.
-    `retryable` marks a fact that another fact may heal.
+    `retryable` marks a fact that is tried again by itself: another fact may heal it, or its turn
+    had come when it was left for the next save.
     """
 
     id: str
