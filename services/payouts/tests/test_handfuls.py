@@ -1,6 +1,7 @@
 """Refunds that leave together share what is read and saved, and nothing else (decision 0039)."""
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
@@ -14,11 +15,13 @@ from payouts.domain.book import Outcome
 from payouts.domain.refund import Refund, RefundState
 from payouts.handlers.refunds import refund_lanes, refund_readings
 from payouts.handlers.work_kinds import REFUND
+from payouts.http import webhooks
 from payouts.ports.unit import PayoutsUnit
 from servicekit.units import UnitsOfWork
 from services.payouts.tests.conftest import CAMPAIGN, LEASE_SECONDS, Payouts, memory_payouts
 from services.payouts.tests.fakes import MemoryQueries
 from services.payouts.tests.test_http import api_of, hear, signed, told_of
+from services.payouts.tests.test_wakes import Interrupted
 from services.payouts.tests.unsteady import Fate, Unsteady
 
 T = TypeVar("T")
@@ -143,3 +146,74 @@ async def test_webhooks_that_come_together_are_looked_at_together() -> None:
     assert [one.json()["status"] for one in heard] == ["woke"] * HANDFUL + ["ignored"]
     assert (asked.sizes, counted.transactions) == ([HANDFUL + 1], 1)
     assert len(await payouts.claim(REFUND)) == HANDFUL
+
+
+def succeeded(refund_id: str, provider_refund_id: str) -> bytes:
+    """Return the webhook of a refund's success, as it comes beside the answer to its call."""
+    about = json.loads(told_of(refund_id))
+    about["data"]["object"] |= {"id": provider_refund_id, "status": "succeeded"}
+    return json.dumps(about).encode()
+
+
+@pytest.mark.trap(14)
+async def test_a_webhook_that_overtakes_its_own_answer_costs_no_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was looked at before the answer was saved; afterwards it says nothing new."""
+    monkeypatch.setattr(webhooks, "PATIENCE_SECONDS", (0.0,) * 1000)
+    payouts = memory_payouts()
+    await missed(payouts)
+    claim, *_ = await payouts.claim(REFUND)
+    looked = asyncio.Event()
+    heard: list[asyncio.Task[httpx.Response]] = []
+
+    class Watched(Asked):
+        async def refunds_named(self, refund_ids: Collection[str]) -> dict[str, Refund]:
+            found = await super().refunds_named(refund_ids)
+            looked.set()
+            return found
+
+    api = api_of(replace(payouts, queries=Watched(payouts.queries)))  # type: ignore[arg-type]
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(api), base_url="http://payouts"
+    ) as client:
+
+        async def overtake() -> None:
+            (seen,) = payouts.provider.refunds.values()
+            body = succeeded(claim.item.payload["refund_id"], seen.provider_refund_id)
+            heard.append(asyncio.create_task(hear(client, body, signed(body))))
+            await looked.wait()
+
+        provider = Interrupted(payouts, "create_refund", overtake)
+        await replace(payouts.refunds, provider=provider.as_provider)(claim)
+        assert (await heard[0]).json() == {"status": "ignored"}
+    assert (await payouts.work.backlog(REFUND)).items == HANDFUL - 1
+
+
+@pytest.mark.trap(14)
+async def test_a_webhook_whose_call_got_no_answer_wakes_the_refund(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The process that sent it died: after a while the webhook is the news."""
+    monkeypatch.setattr(webhooks, "PATIENCE_SECONDS", (0.0,))
+    payouts = memory_payouts()
+    await missed(payouts)
+    claim, *others = await payouts.claim(REFUND)
+    for one in others:
+        await payouts.work.postpone(one, payouts.clock.now().replace(year=2027))
+
+    async def die() -> None:
+        raise asyncio.CancelledError
+
+    provider = Interrupted(payouts, "create_refund", die)
+    with pytest.raises(asyncio.CancelledError):
+        await replace(payouts.refunds, provider=provider.as_provider)(claim)
+    await payouts.work.postpone(claim, payouts.clock.now().replace(year=2027))
+    (seen,) = payouts.provider.refunds.values()
+    body = succeeded(claim.item.payload["refund_id"], seen.provider_refund_id)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(api_of(payouts)), base_url="http://payouts"
+    ) as client:
+        assert (await hear(client, body, signed(body))).json() == {"status": "woke"}
+    (woken,) = await payouts.claim(REFUND)
+    assert woken.item.id == claim.item.id

@@ -1,12 +1,16 @@
 """Signed webhooks of the provider: is it really the provider, and what does it concern.
 
-Each refund of a run brings one, at the pace at which they leave. What comes within a moment is
-looked at together, and by then most of it is known: our own answers were saved meanwhile.
+Each refund of a run brings some, at the pace at which they leave. What comes within a moment is
+looked at together, and by then most of it is known: our own answers were saved meanwhile. One
+that overtook the answer to the refund's own call is given time: waking the refund costs a call
+that tells nothing, and the slower we are, the more of them there would be.
 """
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 import stripe
 
@@ -21,6 +25,9 @@ from servicekit.units import UnitsOfWork
 
 TOLERANCE_SECONDS = 300
 GATHER_SECONDS = 0.25
+# How long the answer to a refund's own call may take until its webhook wakes the refund. Together
+# far below what any provider waits for our answer.
+PATIENCE_SECONDS = (0.5, 1.0)
 ID_CHARACTERS_MAX = 200
 
 
@@ -47,6 +54,26 @@ class Concern:
             return False
         return self.said == (refund.attempt.provider_refund_id, "succeeded")
 
+    def overtook(self, refund: Refund) -> bool:
+        """Whether it says what the answer to the refund's own call says, which is on its way."""
+        return refund.state is RefundState.SUBMITTED and self.said[1] == "succeeded"
+
+
+class Heard(Enum):
+    """What a webhook came to."""
+
+    WOKE = auto()
+    KNOWN = auto()
+    TOO_EARLY = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Something to look at; `patient` if it may be asked again where it came too early."""
+
+    concern: Concern
+    patient: bool
+
 
 class Wakes:
     """Wakes the work that webhooks concern, that of many at once."""
@@ -55,14 +82,29 @@ class Wakes:
         self._units = units
         self._queries = queries
         self._clock = clock
-        self._lanes: Lanes[Concern, bool] = Lanes(self._wake, gather_seconds=GATHER_SECONDS)
+        self._lanes: Lanes[_Question, Heard] = Lanes(self._answer, gather_seconds=GATHER_SECONDS)
 
     async def hear(self, concern: Concern) -> bool:
         """Return, once it is saved, whether something was woken: what is known of wakes nothing."""
-        return await self._lanes.submit("", concern)
+        for seconds in PATIENCE_SECONDS:
+            heard = await self._lanes.submit("", _Question(concern, patient=True))
+            if heard is not Heard.TOO_EARLY:
+                return heard is Heard.WOKE
+            await asyncio.sleep(seconds)
+        return await self._lanes.submit("", _Question(concern, patient=False)) is Heard.WOKE
 
-    async def _wake(self, _: str, concerns: Sequence[Concern]) -> list[bool]:
-        refunds = await self._refunds(concerns)
+    async def _answer(self, _: str, questions: Sequence[_Question]) -> list[Heard]:
+        found = await self._refunds([one.concern for one in questions])
+        early = [_is_early(one, found.get(one.concern.refund_id)) for one in questions]
+        now = [one.concern for one, waits in zip(questions, early, strict=True) if not waits]
+        woken = iter(await self._wake(now, found))
+        return [Heard.TOO_EARLY if waits else next(woken) for waits in early]
+
+    async def _wake(
+        self, concerns: Sequence[Concern], found: Mapping[str | None, Refund]
+    ) -> list[Heard]:
+        named = {one.refund_id for one in concerns}
+        refunds = {name: refund for name, refund in found.items() if name in named}
         stages = await self._stages(concerns)
         disputes = {one.dispute_id for one in concerns if one.dispute_id is not None}
         woken = [
@@ -79,7 +121,7 @@ class Wakes:
                 await wake_disputes(unit, sorted(disputes), now)
 
             await self._units.run(save)
-        return woken
+        return [Heard.WOKE if one else Heard.KNOWN for one in woken]
 
     async def _refunds(self, concerns: Sequence[Concern]) -> dict[str | None, Refund]:
         named = {one.refund_id for one in concerns if one.refund_id is not None}
@@ -100,6 +142,10 @@ class Wakes:
             (stage.campaign_id, stage.number): stage for stage in stages
         }
         return {name: stage for name, stage in by_name.items() if name in wanted}
+
+
+def _is_early(question: _Question, refund: Refund | None) -> bool:
+    return question.patient and refund is not None and question.concern.overtook(refund)
 
 
 def check_signature(body: bytes, header: str, secrets: Sequence[str]) -> None:
