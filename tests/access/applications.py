@@ -73,6 +73,7 @@ from services.updates.tests.conftest import NOW, QUESTIONS, UpdatesService, memo
 from services.updates.tests.fakes_media import LINKS as MEDIA_LINKS
 from services.updates.tests.fakes_media import memory_desk
 from services.updates.tests.files import MP4, PDF
+from services.updates.tests.routes import SIGNER as SHARE_SIGNER
 from services.updates.tests.routes import api_of as updates_api
 from sosst_contracts import funding, platform
 from sosst_contracts import payouts as payouts_events
@@ -100,6 +101,7 @@ from updates.domain.relaunch_letter import (
 )
 from updates.domain.relaunch_letter import write as write_letter
 from updates.domain.report import Report, Thing
+from updates.domain.share_link import ShareLink
 from updates.domain.steps import Steps
 from updates.domain.survey import Question, QuestionKind
 from updates.domain.survey_results import Tally
@@ -116,6 +118,7 @@ from updates.handlers.plans import answer_promise, publish_plan
 from updates.handlers.publish import publish_update, write_draft
 from updates.handlers.questionnaires import reply, write_questionnaire
 from updates.handlers.reports import report_thing
+from updates.handlers.share_links import make_link
 from updates.handlers.surveys import open_to_backers, write_survey
 from updates.handlers.take_upload import Asked
 from updates.handlers.tracking import move_trackings
@@ -377,12 +380,14 @@ async def make_updates(guard: Guard) -> Application:
     await made.hear((sample(payouts_events.StagePaid, campaign_id=CAMPAIGN, stage=1), 1))
     await _some_comments(made)
     await _a_relaunch(made)
+    shared = await _a_share_link(made)
     api = updates_api(made, guard=guard, media=shelf, links=LINKS_KNOWN)
     return Application(
         api,
         {
             "campaign_id": CAMPAIGN,
             "again": "again",
+            "share": shared,
             "shown": "shown",
             "unshown": "unshown",
             "film": "film",
@@ -465,6 +470,13 @@ async def _some_surveys(made: UpdatesService) -> None:
             lambda unit, name=name: write_survey(unit, CAMPAIGN, name, OWNER, form, NOW)
         )
     await made.units.run(lambda unit: open_to_backers(unit, PLEDGES, CAMPAIGN, "asking", NOW))
+
+
+async def _a_share_link(made: UpdatesService) -> str:
+    """Return what a guest brings to read the update for backers only."""
+    link = ShareLink(CAMPAIGN, "inside", "press", OWNER, NOW, NOW + timedelta(days=7))
+    await made.units.run(lambda unit: make_link(unit, link, NOW))
+    return SHARE_SIGNER.sign(link)
 
 
 async def _a_relaunch(made: UpdatesService) -> None:
@@ -654,6 +666,7 @@ DESCRIPTION: dict[str, Any] = {
     "zone": "Europe/Paris",
     "described_at": "2026-03-01T12:00:00Z",
 }
+SHARE = {"expires_at": (NOW + timedelta(days=7)).isoformat()}
 LETTER: dict[str, Any] = {
     "texts": [
         {

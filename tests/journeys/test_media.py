@@ -4,6 +4,8 @@ import asyncio
 import io
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -23,10 +25,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.mark.row("S1")
+@pytest.mark.row("S16")
 async def test_a_backer_sees_the_picture_of_an_update_and_a_stranger_does_not(
     world: World,
 ) -> None:
-    """Given all three for backers only, a link shows each without a token, until withdrawn."""
+    """Given all three for backers only, a link shows each without a token, until withdrawn.
+
+    A guest sees them by a share link, until its creator takes that back.
+    """
     rows = backers("pictured", 2)
     await world.launch_paid("pictured", rows, goal=1_000, open_seconds=3)
     await world.verdict("pictured")
@@ -82,8 +88,27 @@ async def test_a_backer_sees_the_picture_of_an_update_and_a_stranger_does_not(
     assert by_link.status_code == 200 and by_link.headers["content-type"] == "image/jpeg"
     with Image.open(io.BytesIO(by_link.content)) as image:
         assert max(image.size) == 320
+    await shown_to_a_guest(world, update)
     await do("POST", f"{media}/withdrawal", {"reason": "A face is in it."})
     assert (await read(url)).status_code == 410
+
+
+async def shown_to_a_guest(world: World, update: str) -> None:
+    """Who pledged nothing reads it by a link of the creator's, until that is taken back."""
+
+    async def ask(method: str, path: str, caller: Caller | None, body: object = None) -> Any:
+        return await world.look.ask(method, "updates", path, caller=caller, body=body)
+
+    assert (await ask("GET", update, None)).status_code == 404
+    link = f"{update}/share-links/press"
+    end = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    made = (await ask("PUT", link, CREATOR, {"expires_at": end})).json()
+    read = await ask("GET", made["url"], None)
+    assert read.status_code == 200 and read.json()["update"]["texts"][0]["title"] == "La lampe"
+    assert (await ask("GET", read.json()["media"][0]["url"], None)).status_code == 200
+    taken_back = (await ask("POST", f"{link}/revocation", CREATOR)).json()
+    assert (taken_back["opens"], taken_back["uses"]) == (False, 1)
+    assert (await ask("GET", made["url"], None)).status_code == 410
 
 
 MP4 = b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41"

@@ -23,6 +23,7 @@ from services.updates.tests.fakes_media import MemoryMediaQueries
 from services.updates.tests.fakes_plans import MemoryPlanQueries
 from services.updates.tests.fakes_questionnaires import MemoryQuestionnaireQueries
 from services.updates.tests.fakes_reports import MemoryReports
+from services.updates.tests.fakes_share_links import MemoryShareLinks
 from services.updates.tests.fakes_surveys import MemorySurveyQueries
 from services.updates.tests.fakes_tracking import MemoryTrackingQueries
 from sosst_contracts.codec import Decoded, Draft, decode
@@ -34,6 +35,7 @@ from updates.adapters.mongo_media import MongoMediaQueries
 from updates.adapters.mongo_plans import MongoPlanQueries
 from updates.adapters.mongo_questionnaires import MongoQuestionnaireQueries
 from updates.adapters.mongo_reports import MongoReportQueries
+from updates.adapters.mongo_share_links import MongoShareLinkQueries
 from updates.adapters.mongo_surveys import MongoSurveyQueries
 from updates.adapters.mongo_tracking import MongoTrackingQueries
 from updates.adapters.queries import MongoQueries
@@ -53,6 +55,7 @@ from updates.ports.plans import PlanQueries
 from updates.ports.queries import Queries
 from updates.ports.questionnaires import QuestionnaireQueries
 from updates.ports.reports import ReportQueries
+from updates.ports.share_links import ShareLinkQueries
 from updates.ports.surveys import SurveyQueries
 from updates.ports.tracking import TrackingQueries
 from updates.ports.unit import UpdatesUnit
@@ -80,6 +83,7 @@ class UpdatesService:
     tracking: TrackingQueries
     media: MediaQueries
     appeals: AppealQueries
+    share_links: ShareLinkQueries
 
     async def hear(self, *facts: tuple[Event, int], behind: Sequence[str] = ()) -> None:
         """Let all groups but those `behind` read the events with these sequences, in this order."""
@@ -122,6 +126,7 @@ def memory_service() -> UpdatesService:
         MemoryTrackingQueries(database),
         MemoryMediaQueries(database),
         MemoryAppeals(database),
+        MemoryShareLinks(database),
     )
 
 
@@ -165,4 +170,5 @@ def mongodb_over(database: Database) -> UpdatesService:
         MongoTrackingQueries(database),
         MongoMediaQueries(database),
         MongoAppealQueries(database),
+        MongoShareLinkQueries(database),
     )

@@ -28,6 +28,7 @@ from services.updates.tests.fakes_questionnaires import (
 from services.updates.tests.fakes_relaunch_letters import MemoryRelaunchLetters
 from services.updates.tests.fakes_reports import MemoryReports
 from services.updates.tests.fakes_saving import save_versioned
+from services.updates.tests.fakes_share_links import MemoryShareLinks
 from services.updates.tests.fakes_surveys import (
     MemoryAnswers,
     MemoryAskedBackers,
@@ -227,6 +228,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[Up
             codes=MemoryCodes(tables),
             media=MemoryMediaRows(tables),
             letters=MemoryRelaunchLetters(tables),
+            share_links=MemoryShareLinks(tables),
             facts=OutboxFacts(plumbing.outbox, wire.draft),
         )
 

@@ -9,11 +9,15 @@ from servicekit.access import Guard
 from servicekit.link_tokens import LinkTokenVerifier
 from servicekit.problems import install_problems
 from services.updates.tests.conftest import DESK, QUESTIONS, UpdatesService
+from updates.adapters.share_link_signer import HmacShareLinkSigner
 from updates.consumer import PLEDGES
 from updates.domain.tracking import TrackingTerms
 from updates.handlers.questionnaires import QuestionnaireDesk
 from updates.http import Parts, build_api
 from updates.http.media import MediaShelf
+from updates.http.share_links import ShareShelf
+
+SIGNER = HmacShareLinkSigner(["a secret of tests, long enough"])
 
 
 def api_of(
@@ -41,6 +45,7 @@ def api_of(
         questionnaire_desk=questions,
         tracking=TrackingTerms(),
         media=media,
+        shares=ShareShelf(service.share_links, SIGNER),
         links=links,
     )
     api = build_api(parts)

@@ -139,6 +139,14 @@ async def test_markdown_is_shown_as_html_and_says_why_it_is_refused(
     assert shown["sections_html"] == {"current_work": "<ul>\n<li>un</li>\n</ul>\n"}
     preview = (await client.get(f"{UPDATE}/preview")).json()["update"]
     assert preview["shown"] == [shown] and preview["texts"] == [text]
+    video = {"url": "https://vimeo.com/1", "title": "A film"}
+    linked = text | {"details": "[x](https://a.example) [y](/b) [z](https://vimeo.com/1)"}
+    await client.put(UPDATE, json=BODY | {"texts": [linked], "videos": [video]})
+    assert (await client.get(f"{UPDATE}/preview")).json()["links"] == [
+        {"url": "https://a.example", "words": "x", "opens": True},
+        {"url": "/b", "words": "y", "opens": False},
+        {"url": "https://vimeo.com/1", "words": "z", "opens": True},
+    ]
     image = "![x](https://a.example/x.png)"
     for words, why in ((image, "image-in-text"), ("[" * 5_000, "too-many-marks")):
         refused = await client.put(UPDATE, json=BODY | {"texts": [text | {"details": words}]})

@@ -7,7 +7,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from updates.domain.update import UpdateText, Visibility
-from updates.wire.markdown import beginning, has_image, has_too_many_marks, html, plain
+from updates.wire.markdown import (
+    TextLink,
+    beginning,
+    has_image,
+    has_too_many_marks,
+    html,
+    links,
+    plain,
+)
 from updates.wire.posts import excerpt
 
 # What people tried elsewhere, each in its own way.
@@ -143,3 +151,25 @@ def test_an_excerpt_is_plain_words() -> None:
     assert long is not None and len(long) <= 500 and long.endswith("mot…")
     assert beginning("x" * 501, 500) == "x" * 499 + "…"
     assert plain("a&amp;b <i>c</i>") == "a&b <i>c</i>"
+
+
+@given(WRITTEN)
+@example('[x](HTTPS://a.example/%20?a=1&b="2")')
+@example("[x](mailto:a@b.example) [y](MAILTO:a@b.example) <https://c.example>")
+@example("[x](ftp://a.example) [y](tel:112) [z](/campaigns/other)")
+def test_every_link_that_a_reader_can_follow_is_listed(written: str) -> None:
+    """What is said to open does; what is shown as its words alone is not said to."""
+    read = _Read()
+    read.feed(html(written))
+    followed = {attributes["href"] for tag, attributes in read.seen if "href" in attributes}
+    assert {one.url for one in links(written) if one.opens} == followed
+
+
+def test_links_are_listed_once_with_their_words() -> None:
+    """In the order of the text, also those that open nothing; what is no link is none."""
+    written = "**[Our _shop_](https://a.example)**, [again](https://a.example)\n\n- [old](ftp://b)"
+    assert links(written) == [
+        TextLink("https://a.example", "Our shop", opens=True),
+        TextLink("ftp://b", "old", opens=False),
+    ]
+    assert links("`[x](https://a.example)` and [y](javascript:alert(1))") == []

@@ -19,6 +19,7 @@ from updates.adapters.mongo_comments import MongoCommentQueries
 from updates.adapters.mongo_media import MongoMediaQueries
 from updates.adapters.mongo_questionnaires import MongoQuestionnaireQueries
 from updates.adapters.mongo_reports import MongoReportQueries
+from updates.adapters.mongo_share_links import MongoShareLinkQueries
 from updates.adapters.mongo_surveys import MongoSurveyQueries
 from updates.adapters.queries import MongoQueries
 from updates.adapters.schema import SCHEMA
@@ -29,6 +30,7 @@ from updates.handlers.recover import RecoverUpdates
 from updates.handlers.take_upload import UploadDesk
 from updates.http import Parts, build_api
 from updates.http.media import MediaShelf
+from updates.http.share_links import ShareShelf
 from updates.ports.unit import UpdatesUnit
 from updates.settings import UpdatesSettings
 from updates.timetable import timetable
@@ -81,6 +83,7 @@ def _parts(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> Parts:
         questionnaire_desk=settings.questionnaire_desk(),
         tracking=settings.tracking_terms(),
         media=_media_shelf(settings, runtime),
+        shares=_share_shelf(settings, runtime),
         links=_link_tokens(settings, runtime),
         public_url=settings.public_url,
     )
@@ -112,6 +115,12 @@ def _link_tokens(
     )
     runtime.loop("api", Loop("keys of link tokens", keys.run))
     return LinkTokenVerifier(LINK_AUDIENCE, keys)
+
+
+def _share_shelf(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> ShareShelf | None:
+    """Return by what updates are shared, None where nothing signs the links."""
+    signer = settings.share_link_signer()
+    return ShareShelf(MongoShareLinkQueries(runtime.database), signer) if signer else None
 
 
 def _media_shelf(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> MediaShelf | None:

@@ -80,6 +80,12 @@ PROMISE_MOVES = Gauge(
     ["kind"],
 )
 
+SHARED_READS = Counter(
+    "sosst_updates_shared_reads_total",
+    "Reads by share links, by what came of them. Many `unknown`: somebody guesses, look at where "
+    "they come from; many `ended`: a link is out there that its creator took back.",
+    ["outcome"],
+)
 UPLOADS = Counter(
     "sosst_updates_uploads_total",
     "Uploads by their end. Many `failed`: look at the object store and the scanner; many `cut`: at "

@@ -11,6 +11,7 @@ from servicekit.settings import LISTED, ServiceSettings, made_of, makes
 from updates.adapters.media_links import SignedMediaLinks
 from updates.adapters.media_objects import StoredObjects, object_store
 from updates.adapters.reply_sealer import AesReplySealer
+from updates.adapters.share_link_signer import HmacShareLinkSigner
 from updates.domain.claim_turns import Patience
 from updates.domain.follow_up import FollowUpTerms
 from updates.domain.questionnaire import QuestionnaireTerms
@@ -134,8 +135,9 @@ class UpdatesSettings(ServiceSettings):
     )
     media_link_secrets: str = Field(
         "",
-        description="Sign links to files for backers only, of at least 16 characters each; "
-        "the first signs, all verify. Needed where files are taken.",
+        description="Sign links to files for backers only, and share links of updates, of at least "
+        "16 characters each; the first signs, all verify. Needed where files are taken; without "
+        "them no update is shared by a link.",
         json_schema_extra=SECRET,
         validate_default=True,
     )
@@ -158,13 +160,19 @@ class UpdatesSettings(ServiceSettings):
     @field_validator("media_link_secrets")
     @classmethod
     def _sign_links(cls, secrets: str, info: ValidationInfo) -> str:
-        if info.data.get("media_store"):
+        if secrets or info.data.get("media_store"):
             SignedMediaLinks(all_of(secrets), 60)
         return secrets
 
     def media_links(self) -> SignedMediaLinks:
         """Return what signs links to files."""
         return SignedMediaLinks(all_of(self.media_link_secrets), self.media_link_seconds)
+
+    def share_link_signer(self) -> HmacShareLinkSigner | None:
+        """Return what signs share links, None where nothing is shared by one."""
+        if not self.media_link_secrets:
+            return None
+        return HmacShareLinkSigner(all_of(self.media_link_secrets))
 
     def media_objects(self) -> StoredObjects:
         """Return where files are kept; makes the folder, where it is one."""

@@ -128,6 +128,10 @@ SCHEMA = Schema(
             ),
         ),
         CollectionSchema("relaunch_letters"),
+        CollectionSchema(
+            "share_links", (Index([("campaign_id", 1), ("update_id", 1), ("link_id", 1)]),)
+        ),
+        CollectionSchema("share_link_uses", (Index([("campaign_id", 1), ("update_id", 1)]),)),
         CollectionSchema("milestones", (Index([("campaign_id", 1), ("stage", 1)]),)),
         CollectionSchema(
             "reward_trackings",

@@ -19,6 +19,7 @@ from updates.adapters.mongo_questionnaires import (
 )
 from updates.adapters.mongo_relaunch_letters import MongoRelaunchLetters
 from updates.adapters.mongo_reports import MongoReports
+from updates.adapters.mongo_share_links import MongoShareLinks
 from updates.adapters.mongo_stores import (
     MongoBackers,
     MongoProjects,
@@ -71,5 +72,6 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> UpdatesUni
         codes=MongoCodes(database, session),
         media=MongoMediaRows(database, session),
         letters=MongoRelaunchLetters(database, session),
+        share_links=MongoShareLinks(database, session),
         facts=OutboxFacts(plumbing.outbox, wire.draft),
     )

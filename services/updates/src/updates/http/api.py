@@ -29,6 +29,7 @@ from updates.http.refusals import problem_of
 from updates.http.relaunch_letters import add_relaunch_letter_routes
 from updates.http.reports import add_report_routes
 from updates.http.revisions import add_revision_routes
+from updates.http.share_links import add_share_link_routes
 from updates.http.survey_results import add_result_routes
 from updates.http.surveys import add_survey_routes
 from updates.http.updates import add_update_routes
@@ -61,6 +62,8 @@ def build_api(parts: Parts) -> FastAPI:
     add_hiding_routes(api, guard, callers, units, clock)
     if media is not None:
         add_media_routes(api, guard, callers, units, queries, media, clock)
+    if parts.shares is not None:
+        add_share_link_routes(api, guard, callers, units, queries, parts.shares, media, clock)
     add_project_route(api, guard, callers, queries, clock)
     add_plan_routes(api, guard, callers, units, clock)
     asked, desk = parts.questionnaires, parts.questionnaire_desk

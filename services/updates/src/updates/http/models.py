@@ -126,6 +126,14 @@ class RevisionPage(BaseModel):
     next_cursor: int | None
 
 
+class LinkView(BaseModel):
+    """An address outside of the platform; `opens` false: its words are shown, and no link."""
+
+    url: str
+    words: str
+    opens: bool
+
+
 class PreviewView(BaseModel):
     """The update as it will be shown, and who is told: by reward, a person once for each.
 
@@ -137,6 +145,10 @@ class PreviewView(BaseModel):
     audience: AudienceView
     by_reward: dict[str, int]
     without_reward: int
+    links: list[LinkView] = Field(
+        description="Every link that its readers could follow, each address once; they say "
+        "noopener nofollow."
+    )
 
 
 class UpdatePage(BaseModel):

@@ -11,6 +11,7 @@ from updates.handlers.claims import ClaimDesk
 from updates.handlers.publish import PledgesPosition
 from updates.handlers.questionnaires import QuestionnaireDesk
 from updates.http.media import MediaShelf
+from updates.http.share_links import ShareShelf
 from updates.ports.appeals import AppealQueries
 from updates.ports.claims import ClaimQueries
 from updates.ports.comments import CommentQueries
@@ -25,8 +26,8 @@ from updates.ports.unit import UpdatesUnit
 class Parts:
     """The parts of the application.
 
-    `media` None: no files are taken. `links` None: nobody is known but callers with a token of
-    the platform's issuer.
+    `media` None: no files are taken. `shares` None: no update is shared by a link. `links` None:
+    nobody is known but callers with a token of the platform's issuer.
     """
 
     guard: Guard
@@ -44,5 +45,6 @@ class Parts:
     questionnaire_desk: QuestionnaireDesk
     tracking: TrackingTerms
     media: MediaShelf | None = None
+    shares: ShareShelf | None = None
     links: LinkTokenVerifier | None = None
     public_url: str = ""

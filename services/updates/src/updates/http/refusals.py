@@ -10,6 +10,7 @@ _NOT_FOUND = frozenset(
         "claim-unknown",
         "comment-unknown",
         "delivery-unknown",
+        "link-unknown",
         "media-unknown",
         "not-asked",
         "plan-unknown",

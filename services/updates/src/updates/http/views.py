@@ -11,7 +11,7 @@ from updates.domain.correction import Revision
 from updates.domain.errors import Refused
 from updates.domain.follow_up import FollowUp
 from updates.domain.hiding import Hiding
-from updates.domain.kinds import PARTS, Parts, UpdateKind
+from updates.domain.kinds import PARTS, News, Parts, UpdateKind
 from updates.domain.problem import emergency_open
 from updates.domain.update import Audience, Content, Update, UpdateState, UpdateText, Visibility
 from updates.domain.video_card import card_of
@@ -19,6 +19,7 @@ from updates.http.bodies import Draft
 from updates.http.models import (
     AudienceView,
     HidingView,
+    LinkView,
     PreviewView,
     RevisionView,
     ShownText,
@@ -26,7 +27,7 @@ from updates.http.models import (
     UpdateView,
     VideoView,
 )
-from updates.wire.markdown import MARKS_MAX, has_image, has_too_many_marks, html
+from updates.wire.markdown import MARKS_MAX, has_image, has_too_many_marks, html, links
 
 _PARTS: dict[UpdateKind, TypeAdapter[Parts]] = {
     kind: TypeAdapter(parts) for kind, parts in PARTS.items()
@@ -124,7 +125,22 @@ def preview_view(update: Update, audience: Audience, by_reward: Mapping[str, int
         audience=AudienceView(**asdict(audience)),
         without_reward=held.pop("", 0),
         by_reward=held,
+        links=_links(update.content),
     )
+
+
+def _links(content: Content) -> list[LinkView]:
+    """Return where its texts, its event and its cards lead to."""
+    written = [words for t in content.texts for words in (t.details, *t.sections.values())]
+    found = [LinkView(**asdict(one)) for words in written for one in links(words)]
+    event = content.parts.event if isinstance(content.parts, News) else None
+    if event is not None and event.link is not None:
+        found.append(LinkView(url=event.link, words="", opens=True))
+    found += [LinkView(url=one.url, words=one.title, opens=True) for one in content.videos]
+    first: dict[str, LinkView] = {}
+    for link in found:
+        first.setdefault(link.url, link)
+    return list(first.values())
 
 
 def revision_view(revision: Revision) -> RevisionView:

@@ -27,6 +27,7 @@ from updates.ports.plans import Plans
 from updates.ports.questionnaires import AddressExports, Questionnaires, RewardReplies
 from updates.ports.relaunch_letters import RelaunchLetters
 from updates.ports.reports import Reports
+from updates.ports.share_links import ShareLinks
 from updates.ports.surveys import Answers, AskedBackers, Surveys
 from updates.ports.tracking import OwedRewards, RewardTrackings, Trackings
 from updates.ports.view import ViewGate
@@ -154,4 +155,5 @@ class UpdatesUnit(Unit):
     codes: Codes
     media: MediaRows
     letters: RelaunchLetters
+    share_links: ShareLinks
     facts: Facts

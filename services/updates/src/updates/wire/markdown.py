@@ -7,8 +7,10 @@ would tell its host who reads what.
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import nh3
 from markdown_it import MarkdownIt
@@ -78,6 +80,34 @@ def has_too_many_marks(markdown: str) -> bool:
 def has_image(markdown: str) -> bool:
     """Whether it shows an image, which is remote: one of ours is attached."""
     return any(token.type == "image" for token in _all(_READER.parse(markdown)))
+
+
+@dataclass(frozen=True, slots=True)
+class TextLink:
+    """A link in a text; one that does not `open` is shown as its words alone."""
+
+    url: str
+    words: str
+    opens: bool
+
+
+def links(markdown: str) -> list[TextLink]:
+    """Return the links of a text in its order, each address once."""
+    if has_too_many_marks(markdown):
+        return []
+    found: dict[str, TextLink] = {}
+    for token in _READER.parse(markdown):
+        children = token.children or []
+        for place, one in enumerate(children):
+            if one.type == "link_open":
+                url = str(one.attrs.get("href", ""))
+                until = next(
+                    n for n, t in enumerate(children) if n > place and t.type == "link_close"
+                )
+                words = _words_of(children[place:until])
+                opens = urlsplit(url).scheme.lower() in _SCHEMES
+                found.setdefault(url, TextLink(url, words, opens))
+    return list(found.values())
 
 
 def _all(tokens: Sequence[Token]) -> Iterator[Token]:
