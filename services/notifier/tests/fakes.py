@@ -126,6 +126,13 @@ class MemoryChunks:
         found = await self.load(chunk_ids)
         return {one: c for one, c in found.items() if set(c.recipients) & set(people)}
 
+    async def told_since(self, people: Collection[str], since: datetime) -> list[str]:
+        return [
+            one.chunk_id
+            for one in self._chunks.values()
+            if one.told.caused_at >= since and set(one.recipients) & set(people)
+        ]
+
     async def done(self, chunk_ids: Collection[str], at: datetime) -> None:
         for one in chunk_ids:
             if self._chunks[one].state is ChunkState.PENDING:

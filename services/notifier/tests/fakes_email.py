@@ -47,6 +47,10 @@ class MemoryDeliveries:
         ]
         return sorted(found)[:most]
 
+    async def open_among(self, delivery: Delivery, chunk_ids: Collection[str]) -> list[str]:
+        beside = await self.open_beside(delivery, len(self._deliveries))
+        return [one for one in beside if one in chunk_ids]
+
     async def add_new(self, deliveries: Sequence[Delivery]) -> None:
         for one in deliveries:
             if (one.channel, one.chunk_id) not in self._shed:

@@ -15,12 +15,12 @@ import pytest
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import STAFF
-from notifier.adapters.mongo_email import beside_query
+from notifier.adapters.mongo_email import MongoEmailQueries, beside_query
 from notifier.domain.bounce import BounceClass
 from notifier.domain.delivery import Channel, DeliveryState, Standing, begin
 from notifier.domain.notification import notification_id
 from notifier.domain.routing import Frequency, Mute, Preferences
-from notifier.handlers.bursts import INSIDE_MOST
+from notifier.handlers.bursts import CHUNKS_MOST, INSIDE_MOST
 from notifier.handlers.mail_reports import take_report
 from notifier.handlers.people import erase_person
 from notifier.metrics import POSSIBLY_REPEATED
@@ -35,7 +35,7 @@ from notifier.ports.email import (
     Unsubscription,
 )
 from notifier.wire.emails import DELIVERIES_TOPIC
-from servicekit.mongo import Database
+from servicekit.mongo import Database, Document
 from servicekit.publish import MemoryLog
 from services.notifier.tests.builders import (
     CAMPAIGN,
@@ -45,9 +45,17 @@ from services.notifier.tests.builders import (
     refunded,
     update,
 )
+from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.fakes import Crashed
 from services.notifier.tests.letters import letter_writer
-from services.notifier.tests.test_emails import LINKS, Post, answering, memory_post, person
+from services.notifier.tests.test_emails import (
+    LINKS,
+    Post,
+    answering,
+    memory_post,
+    person,
+    post_over,
+)
 from services.notifier.tests.test_emails import post as post_of_one_each
 from services.notifier.tests.test_hidden_updates import hidden, restored
 from services.notifier.tests.test_roles import fact, launched
@@ -700,3 +708,73 @@ async def test_without_a_burst_nothing_is_read_for_it(database: Database) -> Non
     statistics = plan["executionStats"]
     assert (statistics["nReturned"], statistics["totalDocsExamined"]) == (0, 0)
     assert statistics["totalKeysExamined"] <= 2
+
+
+async def test_beside_many_open_chunks_a_burst_is_still_one_mail(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where digests keep more open than are looked into, those of its people are found by them."""
+    monkeypatch.setattr("notifier.handlers.bursts.CHUNKS_MOST", 1)
+    await three_chapters(post, "anna", "ben")
+    post.clock.advance(minutes=3)
+    await post.write_all()
+    assert post.sent_to() == Counter({"anna@a.example": 1, "ben@a.example": 1})
+    for who in ("anna", "ben"):
+        (mail,) = mails_to(post, who)
+        assert all(f"Words of {number}." in text_of(mail) for number in (1, 2, 3))
+
+
+async def read_for_a_burst(database: Database, post: Post, *numbers: int) -> int:
+    """Have these updates written in one mail; return how many documents and keys were read."""
+    for number in numbers:
+        await told(post, news(number, 1, texts=titled(number)))
+    post.clock.advance(minutes=5)
+    before = len(post.server.mails)
+    await database.command("profile", 2)
+    try:
+        await post.write_all()
+        rows = await database.collection("system.profile").find({}).to_list(None)
+    finally:
+        await database.command("profile", 0)
+        await database.collection("system.profile").drop()
+    assert len(post.server.mails) == before + 1
+    read = [one for one in rows if one["ns"].endswith((".deliveries", ".chunks"))]
+    return sum(one.get("docsExamined", 0) + one.get("keysExamined", 0) for one in read)
+
+
+def waiting_elsewhere(number: int) -> tuple[Document, Document]:
+    """A chunk of the same project in which somebody else waits for a digest, and its delivery."""
+    cause_of_it = f"update-published/{CAMPAIGN}:u{number // 100}"
+    name = f"{cause_of_it}|{number % 100:03}|000000"
+    chunk = {"_id": name, "recipients": [name], "caused_at": NOW}
+    delivery = {
+        "_id": f"email|{name}",
+        "key": name,
+        "chunk_id": name,
+        "cause": cause_of_it,
+        "campaign_id": CAMPAIGN,
+        "channel": "email",
+        "merged_as": "backer",
+        "priority": 50,
+        "size": 1,
+        "left": 1,
+        "standings": {},
+    }
+    return chunk, delivery
+
+
+async def test_a_delivery_costs_no_more_beside_ten_thousand_open_chunks(
+    database: Database,
+) -> None:
+    """Other people wait for their digests: a few of theirs are looked into, and no more read."""
+    post = in_bursts(post_over(mongo_notifier(database), MongoEmailQueries(database)))
+    await begun(post, "anna")
+    alone = await read_for_a_burst(database, post, 1, 2, 3)
+    waiting = [waiting_elsewhere(number) for number in range(10_000)]
+    for begin_at in range(0, len(waiting), 1_000):
+        chunks, deliveries = zip(*waiting[begin_at : begin_at + 1_000], strict=True)
+        await database.collection("chunks").insert_many(chunks)
+        await database.collection("deliveries").insert_many(deliveries)
+    beside = await read_for_a_burst(database, post, 4, 5, 6)
+    # A look is a document and a key for each of them; then come the keys of its people's chunks.
+    assert alone and beside <= alone + 3 * CHUNKS_MOST, (alone, beside)

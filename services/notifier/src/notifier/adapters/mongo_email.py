@@ -67,6 +67,12 @@ class MongoDeliveries:
             )
             return [row["chunk_id"] for row in await cursor.limit(most).to_list(None)]
 
+    async def open_among(self, delivery: Delivery, chunk_ids: Collection[str]) -> list[str]:
+        query = beside_query(delivery) | {"chunk_id": {"$in": list(chunk_ids)}}
+        with sorted_errors():
+            cursor = self._deliveries.find(query, {"chunk_id": 1}, session=self._session)
+            return [row["chunk_id"] for row in await cursor.to_list(None)]
+
     async def add_new(self, deliveries: Sequence[Delivery]) -> None:
         wanted = {_id(one.channel, one.chunk_id): one for one in deliveries}
         if not wanted:

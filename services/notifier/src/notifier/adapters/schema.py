@@ -68,6 +68,11 @@ SCHEMA = Schema(
                     ],
                     partial={"left": {"$gt": 0}, "merged_as": {"$exists": True}},
                 ),
+                # Which of the chunks that somebody stands in wait, beside any number of others.
+                Index(
+                    [("campaign_id", 1), ("merged_as", 1), ("channel", 1), ("chunk_id", 1)],
+                    partial={"left": {"$gt": 0}, "merged_as": {"$exists": True}},
+                ),
                 # Only what is not at its end is measured.
                 Index([("channel", 1), ("priority", 1), ("left", 1)], partial={"left": {"$gt": 0}}),
             ),

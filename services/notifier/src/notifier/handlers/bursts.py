@@ -8,9 +8,10 @@ same notices. They share what becomes of it (decision 0042).
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 
+from notifier.domain.audience import TOO_OLD as TOLD_FOR
 from notifier.domain.chunk import Chunk
 from notifier.domain.delivery import Channel, DeliveryState, Place, Standing
 from notifier.domain.kind import may_be_merged, merged_as
@@ -26,8 +27,11 @@ from notifier.ports.unit import NotifierUnit
 
 # So many notices go in a mail beside its own; whoever has more gets more mails.
 INSIDE_MOST = 9
-# Among so many chunks of a project that are not at their end others are looked for.
-CHUNKS_MOST = 1_000
+# So many chunks of a project that are not at their end are looked into. Where more are (digests
+# keep them so), those are in which its people stand.
+CHUNKS_MOST = 50
+# What was told before that waits for no digest any more: facts are told for two weeks.
+LATELY = TOLD_FOR + timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +66,10 @@ async def read_companions(
     """
     fixed = {place: carries for place in read.places if (carries := read.before(place).carries)}
     free = [place for place in read.places if also_new and _carries_more(read, place, now)]
-    open_chunks = await unit.deliveries.open_beside(read.delivery, CHUNKS_MOST) if free else []
+    carriers = {read.chunk.recipients[place]: place for place in free}
+    open_chunks = await _open_chunks(unit, read, carriers, now) if free else []
     if not fixed and not open_chunks:
         return {}
-    carriers = {read.chunk.recipients[place]: place for place in free}
     chunks = await unit.chunks.load({one.chunk_id for one in chain(*fixed.values())})
     if open_chunks:
         chunks |= await unit.chunks.holding(open_chunks, carriers)
@@ -78,6 +82,17 @@ async def read_companions(
     # Deliveries of a release before this one stand under their role alone.
     alike = [one for one in others.values() if merged_as(one.chunk.told, one.chunk.role) == mine]
     return found | _loose(alike, carriers, now)
+
+
+async def _open_chunks(
+    unit: NotifierUnit, read: Recipients, people: Collection[str], now: datetime
+) -> list[str]:
+    """Return chunks of the project, not at their end, in which these people may stand."""
+    found = await unit.deliveries.open_beside(read.delivery, CHUNKS_MOST)
+    if len(found) < CHUNKS_MOST:
+        return found
+    lately = await unit.chunks.told_since(people, now - LATELY)
+    return await unit.deliveries.open_among(read.delivery, lately)
 
 
 def _still_inside(

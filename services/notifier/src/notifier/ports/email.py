@@ -203,6 +203,10 @@ class Deliveries(Protocol):
         """
         ...
 
+    async def open_among(self, delivery: Delivery, chunk_ids: Collection[str]) -> list[str]:
+        """Return those of these chunks that `open_beside` would find, were it to find all."""
+        ...
+
     async def add_new(self, deliveries: Sequence[Delivery]) -> None:
         """Keep the deliveries whose chunk has none on their channel yet."""
         ...

@@ -94,6 +94,10 @@ class Chunks(Protocol):
         """Return those of these chunks in which one of these people stands."""
         ...
 
+    async def told_since(self, people: Collection[str], since: datetime) -> list[str]:
+        """Return the chunks of causes since then in which one of these people stands."""
+        ...
+
     async def done(self, chunk_ids: Collection[str], at: datetime) -> None:
         """Note that everybody in these chunks was told; the same again changes nothing."""
         ...
