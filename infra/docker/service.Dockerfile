@@ -11,14 +11,21 @@ RUN --mount=type=secret,id=ca-bundle --mount=type=cache,target=/var/cache/pip \
     && python -m venv tools \
     && tools/bin/pip install -q --require-hashes -r build.txt
 
-FROM tools AS libraries
-ARG SERVICE
-COPY requirements/${SERVICE}.txt service.txt
+FROM tools AS shared
+# What funding needs is what servicekit needs, and that every service and the surroundings need: installed once for all.
+COPY requirements/funding.txt shared.txt
 # Without pip: nothing in the image can install anything.
 RUN --mount=type=secret,id=ca-bundle --mount=type=cache,target=/var/cache/pip \
     if [ -e /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle; fi \
-    && python -m venv --without-pip /opt/service \
-    && tools/bin/pip --python /opt/service/bin/python install -q --require-hashes -r service.txt
+    && python -m venv --without-pip /opt/libraries \
+    && tools/bin/pip --python /opt/libraries/bin/python install -q --require-hashes -r shared.txt
+
+FROM shared AS libraries
+ARG SERVICE
+COPY requirements/${SERVICE}.txt own.txt
+RUN --mount=type=secret,id=ca-bundle --mount=type=cache,target=/var/cache/pip \
+    if [ -e /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle; fi \
+    && tools/bin/pip --python /opt/libraries/bin/python install -q --require-hashes -r own.txt
 
 FROM tools AS wheels
 ARG SERVICE
@@ -31,7 +38,7 @@ RUN tools/bin/pip wheel -q --no-deps --no-index --no-build-isolation \
 
 FROM python:3.11-slim-bookworm
 ARG SERVICE
-ENV PATH=/opt/service/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 SERVICE=${SERVICE}
+ENV PATH=/opt/libraries/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 SERVICE=${SERVICE}
 COPY infra/docker/entrypoint.sh infra/docker/probe.py /usr/local/lib/sosst/
 # Where a volume may be put for what a service keeps beside its database: files of updates.
 RUN install -d -o 10001 -g 10001 /var/lib/${SERVICE}
@@ -40,8 +47,8 @@ ENTRYPOINT ["/bin/sh", "/usr/local/lib/sosst/entrypoint.sh"]
 CMD ["run"]
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=6 \
     CMD ["python", "/usr/local/lib/sosst/probe.py"]
-COPY --from=libraries /opt/service /opt/service
-COPY --from=wheels /ours /opt/service/lib/python3.11/site-packages
+COPY --from=libraries /opt/libraries /opt/libraries
+COPY --from=wheels /ours /opt/libraries/lib/python3.11/site-packages
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="sosst-${SERVICE}" \
       org.opencontainers.image.vendor="SOSST" \

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.docker.bases import BASE
-from infra.docker.images import HERE
+from infra.docker.images import HERE, SERVICES, SURROUNDINGS
 from infra.native.folders import REPOSITORY
 
 DOCKERFILES = sorted(HERE.glob("*.Dockerfile"))
@@ -46,6 +46,27 @@ def test_what_changes_often_comes_last() -> None:
     """Our wheels are the last layer, after the libraries: a change of code makes nothing else."""
     copied = [line for line in stages(SERVICE.read_text())[-1] if line.startswith("COPY ")]
     assert [re.findall(r"--from=(\w+)", line) for line in copied] == [[], ["libraries"], ["wheels"]]
+
+
+def locked(name: str) -> set[str]:
+    """Return the packages of a lock file; another version than the shared one takes its place."""
+    text = (REPOSITORY / "requirements" / f"{name}.txt").read_text()
+    return set(re.findall(r"^([a-z0-9._-]+)(?:\[\S+\])?==", text, re.MULTILINE))
+
+
+def test_what_all_need_is_installed_once() -> None:
+    """The stages before the own libraries are the same, and hold nothing that one does without."""
+    shared = stages(SERVICE.read_text())[:2]
+    assert shared == stages((HERE / "surroundings.Dockerfile").read_text())[:2]
+    assert [line for stage in shared for line in stage if "requirements/" in line] == [
+        "COPY requirements/build.txt .",
+        "COPY requirements/funding.txt shared.txt",
+    ]
+    assert locked("funding")
+    assert {name: locked("funding") - locked(name) for name in (*SERVICES, SURROUNDINGS)} == {
+        name: set() for name in (*SERVICES, SURROUNDINGS)
+    }
+    assert locked("payouts") - locked("funding")
 
 
 def unhashed(text: str) -> list[str]:
