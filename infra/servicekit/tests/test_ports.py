@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -122,6 +123,28 @@ async def test_work_goes_by_priority_then_due_and_not_before_it_is_due(plumbed: 
     await offer(plumbed, item("late", 50, -1), item("later", 50), item("first", 1))
     await offer(plumbed, item("not due", 1, 9))
     assert [one.item.id for one in await claim(plumbed)] == ["first", "late", "later"]
+
+
+async def test_who_claim_at_the_same_moment_each_get_their_own_best(plumbed: Plumbed) -> None:
+    """Kinds, groups and limits are kept apart, however many looks are answered together."""
+    others = [replace(item(f"o{n}", 5, -n), id=f"o{n}", kind="stage") for n in range(3)]
+    mine = [replace(item(f"g{n}", n, -n), id=f"g{n}", group="g") for n in range(3)]
+    await offer(plumbed, item("late", 50, -1), item("first", 1), item("not due", 1, 9))
+    await offer(plumbed, *others, *mine)
+    now, look = plumbed.clock.now(), plumbed.work.claim
+    found = await asyncio.gather(
+        look("stage", now, 2, 30),
+        look("refund", now, 2, 30, group="g"),
+        look("dispute", now, 10, 30),
+        look("refund", now, 10, 30, before=0),
+    )
+    assert [[one.item.id for one in claims] for claims in found] == [
+        ["o2", "o1"],
+        ["g2", "g1"],
+        [],
+        [],
+    ]
+    assert [one.item.id for one in await claim(plumbed)] == ["g0", "first", "late"]
 
 
 async def test_offering_again_leaves_what_is_there(plumbed: Plumbed) -> None:

@@ -1,16 +1,18 @@
 """The worker: claims, performs, lets go, and outlives what it depends on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from infra.servicekit.tests.conftest import NOW, Plumbed, until
 from servicekit.errors import Conflict, DependencyAway, LeaseLost
 from servicekit.loops import Pulse
-from servicekit.work import Claim, Worker, WorkItem
+from servicekit.mongo import Database
+from servicekit.work import Claim, Worker, WorkItem, _Look, _together
 
 Perform = Callable[[Claim], Awaitable[None]]
 
@@ -196,3 +198,28 @@ async def test_a_stop_waits_for_what_is_in_hand_and_claims_no_more(plumbed: Plum
         asyncio.get_running_loop().call_later(0.1, go_on.set)
     await offer(plumbed, "two")
     assert await left(plumbed) == 1
+
+
+async def test_looks_that_are_answered_together_stand_on_their_indexes(database: Database) -> None:
+    """Each as if it were alone: nothing is sorted, and what is not due is not read."""
+    due = [{"kind": kind, "due": {"$lte": NOW}} for kind in ("refund", "stage")]
+    looks = [_Look(one, {"priority": 1, "due": 1}, 5) for one in due]
+    looks.append(_Look(due[0] | {"group": "g"}, {"due": 1}, 5))
+    plan = await database.command(
+        "explain",
+        {"aggregate": "work", "pipeline": _together(looks, "work"), "cursor": {}},
+        verbosity="queryPlanner",
+    )
+    chosen = str(list(_chosen(plan)))
+    assert chosen.count("'IXSCAN'") == len(looks)
+    assert "'COLLSCAN'" not in chosen and "'SORT'" not in chosen
+
+
+def _chosen(plan: Any) -> Iterator[Any]:
+    """Every winning plan, of the pipelines inside too."""
+    if isinstance(plan, dict):
+        for name, inner in plan.items():
+            yield from [inner] if name == "winningPlan" else _chosen(inner)
+    elif isinstance(plan, list):
+        for inner in plan:
+            yield from _chosen(inner)

@@ -1,5 +1,6 @@
 """The service over fakes and over the real stores, behind the same handles."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -224,17 +225,24 @@ class Payouts:
             passed += pause
 
     async def turn(self) -> None:
-        """Do what is due now; what fails is tried again later, as a worker does."""
-        await self.turn_run_only()
+        """Do what is due now; what fails is tried again later, as a worker does.
+
+        All kinds look at once, as workers do; what one leaves to the kinds behind it is done too.
+        """
         performers: dict[str, Callable[[Claim], Awaitable[None]]] = {
+            REFUND_RUN: self._run,
             REFUND: self.refunds,
             STAGE: self.stages,
             DISPUTE: self.disputes,
             REFUND_RUN_END: EndRuns(self.units, self.clock),
             CLAIM: self.claims,
         }
-        for kind, perform in performers.items():
-            for claim in await self.claim(kind):
+        looks = await asyncio.gather(*(self.claim(kind) for kind in performers))
+        moved = False
+        for (kind, perform), found in zip(performers.items(), looks, strict=True):
+            claims = await self.claim(kind) if moved and not found else found
+            moved = moved or bool(claims)
+            for claim in claims:
                 try:
                     await perform(claim)
                 except (Refused, LeaseLost, DependencyAway):
@@ -244,7 +252,10 @@ class Payouts:
     async def turn_run_only(self) -> None:
         """Create the refunds that are owed, in small pages, and send none."""
         for claim in await self.claim(REFUND_RUN):
-            await run_all(self.units, claim, self.clock.now(), page_size=3)
+            await self._run(claim)
+
+    async def _run(self, claim: Claim) -> None:
+        await run_all(self.units, claim, self.clock.now(), page_size=3)
 
     async def published(self, name: str) -> list[Event]:
         """Return the events of this name that wait in the outbox."""

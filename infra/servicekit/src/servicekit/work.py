@@ -8,7 +8,7 @@ because finishing needs the token of the latest claim.
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ from servicekit.clock import Clock
 from servicekit.errors import Conflict, DependencyAway, LeaseLost
 from servicekit.loops import Pulse, pause_until_any
 from servicekit.memory import MemoryDatabase
-from servicekit.mongo import Database, Document, Session, sorted_errors
+from servicekit.mongo import Collection, Database, Document, Session, sorted_errors
 
 log = structlog.get_logger()
 
@@ -229,6 +229,7 @@ class MongoWorkQueue:
 
     def __init__(self, database: Database) -> None:
         self._items = database.collection("work")
+        self._looks = _Looks(self._items)
 
     async def claim(
         self,
@@ -243,13 +244,13 @@ class MongoWorkQueue:
         token = secrets.token_hex(12)
         until = now + timedelta(seconds=lease_seconds)
         due: Document = {"kind": kind, "due": {"$lte": now}}
-        best = [("priority", 1), ("due", 1)]
+        best = {"priority": 1, "due": 1}
         if group is not None:
-            due["group"], best = group, [("due", 1)]
+            due["group"], best = group, {"due": 1}
         if before is not None:
             due["priority"] = {"$lt": before}
         with sorted_errors():
-            found = await self._items.find(due).sort(best).limit(limit).to_list(None)
+            found = await self._looks.best(_Look(due, best, limit))
             if not found:
                 return []
             ids = {"$in": [row["_id"] for row in found]}
@@ -295,6 +296,73 @@ class MongoWorkQueue:
             in_hand = await self._items.count_documents({"kind": kind, "token": {"$ne": None}})
             oldest = await self._items.find_one({"kind": kind}, sort=[("due", 1)])
         return WorkBacklog(waiting, in_hand, oldest["due"] if oldest else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What somebody who wants to claim looks for: so many of those due, in this order."""
+
+    due: Document
+    best: Mapping[str, int]
+    limit: int
+
+    def stages(self, place: int) -> list[Document]:
+        return [
+            {"$match": self.due},
+            {"$sort": self.best},
+            {"$limit": self.limit},
+            {"$project": {"token": 1, "look": {"$literal": place}}},
+        ]
+
+
+class _Looks:
+    """Those who look in the same turn of the event loop share one question to the server.
+
+    A commit wakes the workers of all kinds at once, and nearly all of them find nothing. Each
+    look keeps its own order and limit, and is answered from its index as if it were alone.
+    """
+
+    def __init__(self, items: Collection) -> None:
+        self._items = items
+        self._waiting: list[tuple[_Look, asyncio.Future[list[Document]]]] = []
+        self._asking: set[asyncio.Task[None]] = set()
+
+    async def best(self, look: _Look) -> list[Document]:
+        """Return id and token of the items, best first; raise what the driver raises."""
+        answer: asyncio.Future[list[Document]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((look, answer))
+        if len(self._waiting) == 1:
+            asking = asyncio.create_task(self._ask())
+            self._asking.add(asking)
+            asking.add_done_callback(self._asking.discard)
+        return await answer
+
+    async def _ask(self) -> None:
+        # Lets others of the same turn of the loop join.
+        await asyncio.sleep(0)
+        asked, self._waiting = self._waiting, []
+        try:
+            found = await self._find([look for look, _ in asked])
+        except BaseException as error:
+            for _, answer in asked:
+                if not answer.done():
+                    answer.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for place, (_, answer) in enumerate(asked):
+            if not answer.done():
+                answer.set_result([row for row in found if row["look"] == place])
+
+    async def _find(self, looks: Sequence[_Look]) -> list[Document]:
+        return await self._items.aggregate(_together(looks, self._items.name)).to_list(None)
+
+
+def _together(looks: Sequence[_Look], collection: str) -> list[Document]:
+    stages = looks[0].stages(0)
+    for place, look in enumerate(looks[1:], 1):
+        stages.append({"$unionWith": {"coll": collection, "pipeline": look.stages(place)}})
+    return stages
 
 
 def _ours(claims: Sequence[Claim]) -> Document:
