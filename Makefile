@@ -21,8 +21,11 @@ story: venv ## Print every fact of a campaign and where it stands (CAMPAIGN=id)
 	@[ -n "$(CAMPAIGN)" ] || { echo "say which: make story CAMPAIGN=id" >&2; exit 64; }
 	@$(PYTHON) -m infra.story $(ARGUMENTS) -- "$(CAMPAIGN)"
 
-test: check ## Check everything and run every test on real Kafka and MongoDB
+test: check ## Check everything and run what one waits for while working, on real Kafka and MongoDB
 	@$(PYTHON) -m tests $(ARGUMENTS)
+
+test-all: check ## Check everything and run every test, on real Kafka, MongoDB and containers
+	@$(PYTHON) -m tests --all $(ARGUMENTS)
 
 explore: venv ## Try the property tests with examples that nobody has tried (SEED=n: those of a round again)
 	@$(PYTHON) -m tests.explore $(if $(SEED),--seed $(SEED)) $(ARGUMENTS)
@@ -62,4 +65,4 @@ venv: .venv/stamp ## Make the virtual environment from pinned, hashed requiremen
 clean: ## Stop the native stack and delete the environment and its state
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m infra.native wipe
 	@rm -rf .venv .sosst
-.PHONY: help demo up down story test explore chaos bench check contracts access images rows lock venv clean
+.PHONY: help demo up down story test test-all explore chaos bench check contracts access images rows lock venv clean

@@ -1,7 +1,7 @@
 """`make rows`: the product's rows and traps, the tests that cover them, and their results.
 
-`make test` keeps its results. They are shown if they are those of this very commit; otherwise the
-marked tests are run now, in the same groups.
+`make test-all` keeps its results. They are shown if they are those of this very commit; otherwise
+the marked tests are run now, in the same groups.
 """
 
 import json
@@ -134,7 +134,9 @@ def run_and_keep(run: str, *options: str) -> int:
     results = Results()
     with tempfile.TemporaryDirectory() as folder:
         files = {group: Path(folder, group) for group in GROUPS}
-        code = run_groups(lambda group: ["-p", "tests.rows", INTO, str(files[group]), *options])
+        code = run_groups(
+            GROUPS, lambda group: ["-p", "tests.rows", INTO, str(files[group]), *options]
+        )
         if not all(file.exists() for file in files.values()):
             return code  # A group broke down: what it covers is not known.
         for file in files.values():

@@ -140,13 +140,13 @@ def test_no_test_is_skipped_or_expected_to_fail() -> None:
 
 
 def left_out(tests: Sequence[Path], groups: Mapping[str, Sequence[str]] = GROUPS) -> list[str]:
-    """Return the tests that `make test` does not run once."""
+    """Return the tests that `make test-all` does not run once."""
     folders = [Path(folder) for group in groups.values() for folder in group]
     times = {test: sum(test.is_relative_to(folder) for folder in folders) for test in tests}
     return [str(test) for test, count in times.items() if count != 1]
 
 
-def test_make_test_runs_every_test_once() -> None:
+def test_make_test_all_runs_every_test_once() -> None:
     """Each file of tests lies in exactly one group; one in none, or in two, is found."""
     found = [path.relative_to(ROOT) for path in tracked_files()]
     assert left_out([path for path in found if path.name.startswith("test_")]) == []
@@ -206,7 +206,7 @@ def test_every_pin_has_a_hash(name: str) -> None:
 
 
 def test_ci_runs_the_readmes_test_command() -> None:
-    """`.ci/run` adds nothing of its own."""
-    assert "make test" in (ROOT / "README.md").read_text()
+    """`.ci/run` adds nothing of its own, and leaves nothing out."""
+    assert "`make test-all` runs every test" in (ROOT / "README.md").read_text()
     commands = (ROOT / ".ci" / "run").read_text().splitlines()
-    assert commands[-1] == "make test"
+    assert commands[-1] == "make test-all"

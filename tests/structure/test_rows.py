@@ -87,15 +87,15 @@ def test_results_of_other_files_are_not_shown(
     """Those of this very commit are, with run, commit and time; of a later one or changes not."""
     monkeypatch.setenv("SOSST_STATE", str(tmp_path))
     assert last() is last_of("c1") is None
-    keep(Kept("make test", "c1", "2026-03-01 12:00:00+00:00", Results({"row S1": ["a"]}, {})))
+    keep(Kept("make test-all", "c1", "2026-03-01 12:00:00+00:00", Results({"row S1": ["a"]}, {})))
     found = last_of("c1")
     assert found is not None and found == last()
     found.show()
     printed = capsys.readouterr().out
-    assert "Results of `make test`, which ended 2026-03-01 12:00:00+00:00, at c1" in printed
+    assert "Results of `make test-all`, which ended 2026-03-01 12:00:00+00:00, at c1" in printed
     assert "row S1   NOT RUN: 1 test" in printed
     assert last_of("c2") is None
-    keep(Kept("make test", "c1" + CHANGED, "2026-03-01 12:00:00+00:00", Results()))
+    keep(Kept("make test-all", "c1" + CHANGED, "2026-03-01 12:00:00+00:00", Results()))
     assert last_of("c1") is last_of("c1" + CHANGED) is None
 
 

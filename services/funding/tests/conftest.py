@@ -154,7 +154,7 @@ def mongo_funding(database: Database) -> Funding:
     return Funding(units, MongoQueries(database), MongoOutboxQueue(database), clock)
 
 
-@pytest.fixture(params=["memory", "mongodb"])
+@pytest.fixture(params=["memory", pytest.param("mongodb", marks=pytest.mark.long)])
 def funding(request: pytest.FixtureRequest) -> Funding:
     """The same service over the fakes and over the real stores."""
     if request.param == "memory":

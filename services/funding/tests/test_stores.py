@@ -19,6 +19,8 @@ from services.funding.tests.conftest import (
     payment,
 )
 
+pytestmark = pytest.mark.port
+
 CAMPAIGN = launch_campaign(LAUNCH, NOW)
 
 

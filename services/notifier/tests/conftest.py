@@ -45,7 +45,7 @@ def mongo_notifier(database: Database) -> Notifier:
     )
 
 
-@pytest.fixture(params=["memory", "mongodb"])
+@pytest.fixture(params=["memory", pytest.param("mongodb", marks=pytest.mark.long)])
 def notifier(request: pytest.FixtureRequest) -> Notifier:
     """The same notifier over the fakes and over the real stores."""
     if request.param == "memory":

@@ -216,6 +216,7 @@ async def kill_one(dead: ServiceProcess, watch: Watch) -> None:
     await asyncio.to_thread(dead.start)
 
 
+@pytest.mark.long
 @pytest.mark.row("S4")
 @pytest.mark.trap(9)
 async def test_everybody_is_told_once_though_processes_are_killed(

@@ -70,6 +70,7 @@ async def outcomes_told(world: World) -> bool:
     return len({one.envelope.id for one in facts}) == 2 * len(PEOPLE)
 
 
+@pytest.mark.long
 @pytest.mark.trap(23)
 @pytest.mark.trap(10)
 async def test_who_was_mailed_after_the_backup_is_not_mailed_again(world: World) -> None:

@@ -15,6 +15,8 @@ from servicekit.mongo import Database
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier
 from services.notifier.tests.conftest import mongo_notifier
 
+pytestmark = pytest.mark.port
+
 ORIGIN = Origin("funding.campaigns:campaign-1:2", "story", None)
 TOLD = Told(
     CauseKind.VERDICT_REACHED, CAMPAIGN, CAMPAIGN, NOW, {"title": "A lamp", "goal": 5}, ORIGIN

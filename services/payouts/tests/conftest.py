@@ -315,7 +315,7 @@ def mongo_payouts(database: Database) -> Payouts:
     )
 
 
-@pytest.fixture(params=["memory", "mongodb"])
+@pytest.fixture(params=["memory", pytest.param("mongodb", marks=pytest.mark.long)])
 def payouts(request: pytest.FixtureRequest) -> Payouts:
     """The same service over the fakes and over the real stores."""
     if request.param == "memory":

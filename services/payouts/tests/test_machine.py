@@ -145,6 +145,7 @@ class OnRealParts(Machine):
         self.database.close()
 
 
+@pytest.mark.long
 def test_the_same_histories_on_kafka_and_mongodb(
     mongodb_uri: str, kafka_bootstrap_servers: str, database_name: str
 ) -> None:

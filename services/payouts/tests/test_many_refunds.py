@@ -109,6 +109,7 @@ async def differences(suite: Suite, queries: MongoQueries) -> dict[str, str]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.row("S13")
 @pytest.mark.trap(2)
 @pytest.mark.trap(6)

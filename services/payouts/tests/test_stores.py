@@ -29,6 +29,8 @@ from services.payouts.tests.builders import (
 )
 from services.payouts.tests.conftest import Payouts, mongo_payouts
 
+pytestmark = pytest.mark.port
+
 
 @pytest.mark.trap(13)
 async def test_a_book_is_saved_from_its_version_and_comes_back(payouts: Payouts) -> None:

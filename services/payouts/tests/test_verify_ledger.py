@@ -308,6 +308,7 @@ async def publish(servers: str, prefix: str, records: Sequence[Record]) -> None:
     await publisher.close()
 
 
+@pytest.mark.long
 async def test_the_command_on_real_servers(
     database: Database, command: Command, kafka_bootstrap_servers: str, topic_prefix: str
 ) -> None:

@@ -137,7 +137,7 @@ async def database(databases: LentDatabases) -> AsyncIterator[Database]:
         yield database
 
 
-@pytest.fixture(params=["memory", "mongodb"])
+@pytest.fixture(params=["memory", pytest.param("mongodb", marks=pytest.mark.long)])
 def service(request: pytest.FixtureRequest) -> UpdatesService:
     """The same service over the fakes and over the real stores."""
     if request.param == "memory":

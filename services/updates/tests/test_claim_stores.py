@@ -15,6 +15,8 @@ from updates.domain.claim_turns import withdraw
 from updates.domain.pledge import Pledge, Promise, emptied
 from updates.ports.claims import Cluster
 
+pytestmark = pytest.mark.port
+
 
 async def save(service: UpdatesService, *claims: Claim) -> None:
     for claim in claims:

@@ -26,6 +26,8 @@ from updates.domain.update import (
 )
 from updates.ports.unit import Joined
 
+pytestmark = pytest.mark.port
+
 
 def update(
     name: str,

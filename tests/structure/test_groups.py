@@ -1,0 +1,44 @@
+"""`make test` leaves to `make test-all` what decision 0044 says, and nothing else."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.groups import GROUPS, NOT_LONG, WHILE_ONE_WAITS
+from tests.structure.repository import ROOT
+
+
+def collected(*arguments: str) -> set[str]:
+    """Return what pytest would run."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return {line for line in done.stdout.splitlines() if "::" in line}
+
+
+def outside(short: Sequence[str], whole: Sequence[str]) -> list[str]:
+    """Return the paths of a short group that are not in the whole one."""
+    return [one for one in short if not any(Path(one).is_relative_to(other) for other in whole)]
+
+
+def test_what_one_waits_for_is_part_of_everything() -> None:
+    """Each path of a short group is in the same group of all; one planted elsewhere is found."""
+    for group, short in WHILE_ONE_WAITS.items():
+        assert outside(short, GROUPS[group]) == [], group
+        assert all((ROOT / path).exists() for path in short)
+    assert outside(["tests/chaos"], GROUPS["payouts"]) == ["tests/chaos"]
+
+
+def test_handlers_are_left_on_mongodb_and_ports_are_not() -> None:
+    """Of a file of handlers the half on MongoDB is left, of a suite of stores nothing."""
+    handlers = (
+        "services/funding/tests/test_handlers.py",
+        "services/notifier/tests/test_audience.py",
+        "services/payouts/tests/test_approvals.py",
+        "services/updates/tests/test_scheduling.py",
+    )
+    stores = [str(Path(one).with_name("test_stores.py")) for one in handlers]
+    everything, short = collected(*handlers, *stores), collected(*NOT_LONG, *handlers, *stores)
+    halves = {one for one in everything if one.startswith(handlers) and "[mongodb" in one}
+    assert {one.split("::")[0] for one in halves} == set(handlers)
+    assert everything - short == halves
