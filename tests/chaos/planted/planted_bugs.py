@@ -33,8 +33,8 @@ def repeats_are_applied() -> None:
     from servicekit.ordering import plan_key
     from sosst_contracts.codec import Decoded
 
-    def unguarded(row: Any, arrivals: Any) -> Any:
-        plan = plan_key(row, arrivals)
+    def unguarded(row: Any, arrivals: Any, *before: Any) -> Any:
+        plan = plan_key(row, arrivals, *before)
         again = [one for one in plan.repeat if isinstance(one.outcome, Decoded)]
         plan.apply[:0] = again
         return plan
