@@ -26,15 +26,8 @@ GROUPS: Groups = {
         "tests/delivery/test_twice_and_out_of_order.py",
         "tests/delivery/test_two_instances.py",
     ),
-    "services": (
-        "services/funding",
-        "services/notifier",
-        "services/updates",
-        "contracts/tests",
-        "infra/story",
-        "tests/access",
-        "tests/structure",
-    ),
+    "services": ("services/funding", "services/notifier", "services/updates"),
+    "frame": ("contracts/tests", "infra/story", "tests/access", "tests/structure"),
     "containers": ("tests/containers", "infra/docker", "tests/security", "infra/monitoring"),
     "delivery": (
         "tests/delivery/test_health.py",
@@ -48,27 +41,29 @@ GROUPS: Groups = {
 # Both triggers through four processes, everything doubled and reordered, two instances, kill -9
 # between the steps, servers away, any order of starting; and each rule, each port, each contract.
 WHILE_ONE_WAITS: Groups = {
-    "payouts": GROUPS["payouts"],
     "services": GROUPS["services"],
-    "plumbing": GROUPS["plumbing"],
+    "plumbing": ("infra/servicekit",),
+    "delivery": (
+        "tests/delivery/test_health.py",
+        "tests/delivery/test_kill_matrix.py",
+        "tests/delivery/test_start_order.py",
+    ),
+    "frame": GROUPS["frame"],
+    "payouts": GROUPS["payouts"],
     "journeys": (
         "tests/journeys/test_deadline.py",
         "tests/journeys/test_update.py",
         "tests/delivery/test_twice_and_out_of_order.py",
         "tests/delivery/test_two_instances.py",
     ),
-    "delivery": (
-        "tests/delivery/test_health.py",
-        "tests/delivery/test_kill_matrix.py",
-        "tests/delivery/test_start_order.py",
-    ),
 }
 # A handler's test is `long` on MongoDB and not on memory; a port's suite is never left out.
 NOT_LONG = ("-m", "not long or port")
 LEFT = (
     "Left to `make test-all`: what is deselected above (the handlers' tests on MongoDB again, and "
-    "what is marked `long`), the journeys of the other rows, strangers' clients, a restored "
-    "backup, containers, rights of users, alerts, chaos, bench and demo."
+    "what is marked `long`), the tests of the native stack and the sandbox themselves, the other "
+    "rows' journeys, strangers' clients, a restored backup, updates killed, containers, rights of "
+    "users, alerts, chaos, bench and demo."
 )
 
 
