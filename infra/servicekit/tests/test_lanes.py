@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from servicekit.errors import DependencyAway
+from servicekit.errors import Conflict, DependencyAway
 from servicekit.lanes import Lanes
 
 
@@ -151,3 +151,18 @@ async def test_keys_do_not_wait_for_each_other() -> None:
     assert await lanes.submit("k", 2) == 2 and not stuck.done()
     never.set()
     assert await stuck == 1
+
+
+async def test_a_group_that_conflicts_is_tried_again_in_halves() -> None:
+    """Others write the same document: not one save for each item, each of which conflicts too."""
+    sizes: list[int] = []
+
+    async def save(key: str, items: Sequence[int]) -> Sequence[int]:
+        sizes.append(len(items))
+        if len(items) > 2:
+            raise Conflict("somebody else wrote first")
+        return items
+
+    lanes: Lanes[int, int] = Lanes(save)
+    assert await asyncio.gather(*(lanes.submit("a", n) for n in range(8))) == list(range(8))
+    assert sizes == [8, 4, 2, 2, 4, 2, 2]

@@ -259,7 +259,8 @@ class BatchConsumer(Generic[U]):
                 if is_away(error):
                     await self._back_off(attempt, error)
                     continue
-                parts = _narrower(arrivals)
+                crowded = isinstance(error, (Conflict, Outlasted))
+                parts = _halves(arrivals) if crowded else _narrower(arrivals)
                 if len(parts) > 1:
                     for part in parts:
                         await self._save(part)
@@ -273,7 +274,7 @@ class BatchConsumer(Generic[U]):
                         sequence=held.sequence,
                         error=repr(error),
                     )
-                elif isinstance(error, (Conflict, Outlasted)) or not tries.handed:
+                elif crowded or not tries.handed:
                     await self._back_off(attempt, error)
                 else:
                     log.exception("set aside, its save failed", topic=self.subscription.topic)
@@ -510,12 +511,18 @@ def _facts(arrivals: Sequence[Arrival]) -> list[Decoded]:
     return [a.outcome for a in arrivals if isinstance(a.outcome, Decoded)]
 
 
-def _narrower(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
+def _narrower(arrivals: Sequence[Arrival]) -> Sequence[Sequence[Arrival]]:
     """Split a batch into its keys, one key into its facts, one fact into itself."""
     keys: dict[str | None, list[Arrival]] = defaultdict(list)
     for arrival in arrivals:
         keys[arrival.key].append(arrival)
     return list(keys.values()) if len(keys) > 1 else [[arrival] for arrival in arrivals]
+
+
+def _halves(arrivals: Sequence[Arrival]) -> list[Sequence[Arrival]]:
+    """Split a batch that was too much at once; single facts would meet as many conflicts each."""
+    middle = len(arrivals) // 2
+    return [half for half in (arrivals[:middle], arrivals[middle:]) if half]
 
 
 def _refuse_all(arrivals: Sequence[Arrival], error: Exception) -> list[Refusal]:

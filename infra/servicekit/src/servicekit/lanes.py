@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from servicekit import metrics, traces
 from servicekit.causes import Causes, because_of, current
-from servicekit.errors import is_away
+from servicekit.errors import Conflict, is_away
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -38,8 +38,9 @@ class Lanes(Generic[Item, Answer]):
     """One lane per key; `save` gets the key and a group, and answers each item or its refusal.
 
     If `save` raises, a group of one gets the error; a larger group is tried again item by item,
-    so that one item that can never be saved does not take its neighbours with it. An absent
-    dependency is everybody's at once: asking it again for each would keep them all waiting.
+    so that one item that can never be saved does not take its neighbours with it. Where others
+    wrote first, it is tried again in halves: many small saves would only meet more of them. An
+    absent dependency is everybody's at once: asking it again for each would keep them all waiting.
     The group is saved because of all that its items were submitted for. `gather_seconds` is how
     long a group that is not full waits for others to join it.
     """
@@ -113,8 +114,10 @@ class Lanes(Generic[Item, Answer]):
                 raise RuntimeError(f"{len(results)} answers for {len(group)} items")
         except Exception as error:
             if len(group) > 1 and not is_away(error):
-                for one in group:
-                    await self._settle(key, [one])
+                # One by one, each would meet as many conflicts as the group has met.
+                size = len(group) // 2 if isinstance(error, Conflict) else 1
+                for start in range(0, len(group), size):
+                    await self._settle(key, group[start : start + size])
                 return
             results = [error] * len(group)
         for one, result in zip(group, results, strict=True):
