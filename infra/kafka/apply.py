@@ -32,8 +32,9 @@ async def carry_out(cluster: Cluster, changes: Sequence[Change], copies: int | N
     if refused := [f"{change.text} ({change.refusal})" for change in changes if change.refusal]:
         raise TopicsRefused("\n".join(refused))
     missing = [change.topic for change in changes if change.kind == "create"]
-    if missing:
-        await cluster.create(missing, copies)
+    if missing and (there := await cluster.create(missing, copies)):
+        # Somebody else created them since we looked, and perhaps not as the files say.
+        await carry_out(cluster, await plan(cluster, there, copies), copies)
     for change in changes:
         if change.kind == "settings":
             await _alter(cluster, change.topic)

@@ -3,13 +3,15 @@
 aiokafka returns the broker's error codes and does not raise them (stack.md 1).
 """
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError, for_code
 
 from infra.kafka.difference import Present
 from infra.kafka.topics import Topic
@@ -20,6 +22,8 @@ from servicekit.kafka import KafkaSecurity
 SET_ON_TOPIC = 1
 # CreateTopics: "as many copies as the brokers' default.replication.factor says".
 BROKERS_DEFAULT = -1
+SHOWN_SECONDS_MAX = 30.0
+SHOWN_LOOK_SECONDS = 0.05
 
 
 class Cluster:
@@ -39,16 +43,21 @@ class Cluster:
             for name, found in partitions.items()
         }
 
-    async def create(self, topics: Sequence[Topic], copies: int | None) -> None:
-        """Create them; one that another process created in the meantime is no error.
+    async def create(self, topics: Sequence[Topic], copies: int | None) -> list[Topic]:
+        """Create them and wait until they are shown; return those that others had created.
 
         `copies` is the replication factor, None for the brokers' own default.
         """
         new = [_new(topic, copies) for topic in topics]
         response = await self._admin.create_topics(new)
+        there = set()
         for name, code, *message in response.topic_errors:
-            if code != TopicAlreadyExistsError.errno:
+            if code == TopicAlreadyExistsError.errno:
+                there.add(name)
+            else:
                 _check(code, f"create {name}", message)
+        await self._shown([topic.name for topic in topics])
+        return [topic for topic in topics if topic.name in there]
 
     async def replace_settings(self, name: str, settings: dict[str, str]) -> None:
         """Set all of a topic's own settings; one that is not named here is gone afterwards."""
@@ -56,6 +65,14 @@ class Cluster:
         for response in await self._admin.alter_configs([resource]):
             for code, message, *_ in response.resources:
                 _check(code, f"alter {name}", [message])
+
+    async def _shown(self, names: Sequence[str]) -> None:
+        """Wait: brokers answer a creation before they have heard of it themselves."""
+        deadline = time.monotonic() + SHOWN_SECONDS_MAX
+        while missing := set(names) - set(await self.present(names)):
+            if time.monotonic() > deadline:
+                raise KafkaTimeoutError(f"created and not shown: {', '.join(sorted(missing))}")
+            await asyncio.sleep(SHOWN_LOOK_SECONDS)
 
     async def _settings(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
         if not names:

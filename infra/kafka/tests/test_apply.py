@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.kafka import Topic, TopicsRefused, ensure_topics
+from infra.kafka.apply import carry_out, plan
 from infra.kafka.cluster import connect
 from infra.kafka.difference import Present
 
@@ -72,6 +73,23 @@ async def test_narrowing_changes_nothing(kafka_bootstrap_servers: str, topic_pre
     found = await present(kafka_bootstrap_servers, f"{topic_prefix}apply.kept")
     assert found == Present(3, {"retention.ms": "-1"})
     assert await present(kafka_bootstrap_servers, f"{topic_prefix}apply.new") is None
+
+
+async def test_what_somebody_else_creates_meanwhile_is_looked_at(
+    kafka_bootstrap_servers: str, topic_prefix: str
+) -> None:
+    """A plan is older than the cluster: a topic that is there by then is widened or refused."""
+    names = [f"{topic_prefix}apply.raced-{which}" for which in ("wider", "narrower")]
+    made = [topic(name, retention_ms="5000") for name in names]
+    async with connect(kafka_bootstrap_servers) as cluster:
+        wider, narrower = topic(names[0], retention_ms="-1"), topic(names[1], retention_ms="1000")
+        planned = [await plan(cluster, [one]) for one in (wider, narrower)]
+        await ensure_topics(kafka_bootstrap_servers, made)
+        await carry_out(cluster, planned[0])
+        with pytest.raises(TopicsRefused, match="would delete records"):
+            await carry_out(cluster, planned[1])
+    assert await present(kafka_bootstrap_servers, names[0]) == Present(3, {"retention.ms": "-1"})
+    assert await present(kafka_bootstrap_servers, names[1]) == Present(3, {"retention.ms": "5000"})
 
 
 async def test_dry_run(kafka_bootstrap_servers: str, topic_prefix: str, tmp_path: Path) -> None:
