@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from updates.adapters.signatures import Signatures
+from servicekit.signatures import Signatures
 from updates.domain.media import Media
 
 # A signature for this use is good for no other.

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from updates.adapters.signatures import Signatures
+from servicekit.signatures import Signatures
 from updates.domain.share_link import ShareLink
 
 # A signature for this use is good for no other.
