@@ -1,11 +1,13 @@
 """The rest of the platform as far as a story needs it: launches campaigns, charges backers."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import httpx
+from httpx import codes
 
 from infra.sandbox.issuer.tokens import SERVICE
 from infra.suite.suite import Suite
@@ -14,6 +16,7 @@ from sosst_contracts import platform
 from sosst_contracts.codec import Draft, Record
 
 CHARGES_AT_ONCE = 16
+AGAIN_SECONDS_MAX = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +74,15 @@ class Checkout:
         """
         deadline = deadline or datetime.now(UTC) + timedelta(seconds=launch.open_seconds)
         funding = self._suite.services["funding"].url
-        response = await self._http.put(
-            f"{funding}/campaigns/{launch.campaign_id}",
-            json={
-                "creator_id": launch.creator_id,
-                "title": launch.title,
-                "goal": {"amount": launch.goal, "currency": launch.currency},
-                "deadline": deadline.isoformat(),
-                "zone": launch.zone,
-                "rewards": [{"reward_id": r, "title": title} for r, title in launch.rewards],
-            },
-            headers=await self._suite.tokens.headers(SERVICE),
-        )
-        response.raise_for_status()
+        body = {
+            "creator_id": launch.creator_id,
+            "title": launch.title,
+            "goal": {"amount": launch.goal, "currency": launch.currency},
+            "deadline": deadline.isoformat(),
+            "zone": launch.zone,
+            "rewards": [{"reward_id": r, "title": title} for r, title in launch.rewards],
+        }
+        await self._put(f"{funding}/campaigns/{launch.campaign_id}", body)
         return deadline
 
     async def describe(self, people: Sequence[Described]) -> None:
@@ -132,6 +131,17 @@ class Checkout:
     async def pay(self, campaign_id: str, rows: Sequence[PledgeRow]) -> None:
         """Charge and tell."""
         await self.tell(await self.charge(campaign_id, rows))
+
+    async def _put(self, url: str, body: object) -> None:
+        """Send it, and once more as long as the answer is 503, which asks for just that."""
+        until = time.monotonic() + AGAIN_SECONDS_MAX
+        while True:
+            headers = await self._suite.tokens.headers(SERVICE)
+            response = await self._http.put(url, json=body, headers=headers)
+            if response.status_code != codes.SERVICE_UNAVAILABLE or time.monotonic() > until:
+                response.raise_for_status()
+                return
+            await asyncio.sleep(float(response.headers["Retry-After"]))
 
     async def _charge(self, campaign_id: str, row: PledgeRow) -> Record:
         charge = await self._suite.provider.charge(
