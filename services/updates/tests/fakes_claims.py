@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from servicekit.errors import DuplicateKey
 from servicekit.memory import MemoryDatabase
@@ -11,6 +11,8 @@ from updates.domain.claim import Claim, ClaimState
 from updates.domain.claim_reason import Reason
 from updates.domain.pledge import Pledge
 from updates.ports.claims import Cluster, PledgePlace
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class MemoryPledges:
@@ -74,13 +76,18 @@ class MemoryClaimQueries:
         ]
         return [one for one in found if backer_id in (None, one.subject.backer_id)][:limit]
 
-    async def clusters(self, campaign_id: str) -> list[Cluster]:
+    async def clusters(self, campaign_id: str, named: int) -> list[Cluster]:
         mine = [one for one in self._claims.values() if one.campaign_id == campaign_id and one.open]
         keys = [(one.subject.reward_id, one.reason, one.subject.batch) for one in mine]
         clusters = []
         for key, count in Counter(keys).items():
-            dues = [one.due_at for one, of in zip(mine, keys, strict=True) if of == key]
-            clusters.append(Cluster(*key, count, min((d for d in dues if d), default=None)))
+            waits = sorted(
+                (one.due_at is None, one.due_at or NEVER, one.claim_id)
+                for one, of in zip(mine, keys, strict=True)
+                if of == key
+            )
+            due = None if waits[0][0] else waits[0][1]
+            clusters.append(Cluster(*key, count, due, tuple(one for *_, one in waits[:named])))
         return sorted(clusters, key=lambda c: (-c.count, c.reward_id or "", c.reason))
 
     async def claims_waiting(

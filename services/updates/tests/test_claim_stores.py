@@ -75,13 +75,15 @@ async def test_a_campaigns_claims_are_paged_and_a_backer_sees_own_ones(
 async def test_open_claims_cluster_by_reward_reason_and_batch(service: UpdatesService) -> None:
     """The largest first; what ended is in no cluster, what has no reward in one of its own."""
     due = NOW + timedelta(days=7)
-    for name in ("c1", "c2", "c3"):
-        await save(service, named(opened(), name))
+    for name, waits in (("c1", None), ("c2", due), ("c3", due - timedelta(days=1))):
+        await save(service, replace(named(opened(), name), due_at=waits))
     await save(service, named(opened(), "c4", batch="second"))
     await save(service, replace(named(opened(), "c5", reward_id=None), reason=Reason.OTHER))
     await save(service, named(withdraw(opened(), BACKER, AT).claim, "c6"))
-    clusters = await service.claims.clusters("campaign-1")
-    assert clusters[0] == Cluster("reward-1", Reason.QUALITY, None, 3, due)
+    first = due - timedelta(days=1)
+    for named_most, names in ((2, ("c3", "c2")), (9, ("c3", "c2", "c1"))):
+        clusters = await service.claims.clusters("campaign-1", named_most)
+        assert clusters[0] == Cluster("reward-1", Reason.QUALITY, None, 3, first, names)
     assert sorted((one.count, one.batch or "", one.reward_id or "") for one in clusters[1:]) == [
         (1, "", ""),
         (1, "second", "reward-1"),

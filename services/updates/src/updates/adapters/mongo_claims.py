@@ -98,9 +98,13 @@ class MongoClaimQueries:
             cursor = self._claims.find(query).sort("claim_id", 1).limit(limit)
             return [claim_from(row) for row in await cursor.to_list(None)]
 
-    async def clusters(self, campaign_id: str) -> list[Cluster]:
+    async def clusters(self, campaign_id: str, named: int) -> list[Cluster]:
         about = {"reward_id": "$reward_id", "reason": "$reason", "batch": "$batch"}
-        counted = {"_id": about, "count": {"$sum": 1}, "due": {"$min": "$due_at"}}
+        # What nobody has to answer now stands last.
+        idle = {"$cond": [{"$ifNull": ["$due_at", False]}, 0, 1]}
+        waits = {"idle": idle, "due": "$due_at", "claim": "$claim_id"}
+        first = {"$minN": {"input": waits, "n": named}}
+        counted = {"_id": about, "count": {"$sum": 1}, "due": {"$min": "$due_at"}, "first": first}
         pipeline: list[Document] = [
             {"$match": {"campaign_id": campaign_id, "open": True}},
             {"$group": counted},
@@ -115,6 +119,7 @@ class MongoClaimQueries:
                 row["_id"].get("batch"),
                 row["count"],
                 row["due"],
+                tuple(one["claim"] for one in row["first"]),
             )
             for row in rows
         ]

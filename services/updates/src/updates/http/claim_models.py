@@ -98,13 +98,14 @@ class ClaimPage(BaseModel):
 
 
 class ClusterView(BaseModel):
-    """Open claims that one answer may serve."""
+    """Open claims that one answer may serve; `claims` names those that wait longest."""
 
     reward_id: str | None
     reason: str
     batch: str | None
     count: int
     longest_waiting: datetime | None
+    claims: list[str]
 
 
 class ClustersView(BaseModel):

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from servicekit.access import Guard
 from servicekit.auth import Principal, Role
 from updates.domain.claim import ClaimState
+from updates.handlers.claims import BULK_MAX
 from updates.http.callers import Callers, unknown_campaign
 from updates.http.claim_callers import ClaimCallers
 from updates.http.claim_models import ClaimPage, ClaimView, ClustersView
@@ -51,7 +52,7 @@ def add_claim_reading_routes(
     @api.get("/campaigns/{campaign_id}/claim-clusters", dependencies=[of_campaign])
     async def read_clusters(campaign_id: CampaignId) -> ClustersView:
         """Count open claims with the same reward, reason and batch, the largest cluster first."""
-        found = await queries.clusters(campaign_id)
+        found = await queries.clusters(campaign_id, BULK_MAX)
         return ClustersView(items=[cluster_view(one) for one in found])
 
     @api.get("/queues/claims", dependencies=[guard.allow(Role.STAFF)])

@@ -48,6 +48,7 @@ def cluster_view(cluster: Cluster) -> ClusterView:
         batch=cluster.batch,
         count=cluster.count,
         longest_waiting=cluster.longest_waiting,
+        claims=list(cluster.claims),
     )
 
 

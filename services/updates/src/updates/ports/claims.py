@@ -51,7 +51,8 @@ class Claims(Protocol):
 class Cluster:
     """Open claims with the same reward, reason and batch: one answer may serve all of them.
 
-    `longest_waiting` is the earliest instant at which somebody is to answer one of them.
+    `longest_waiting` is the earliest instant at which somebody is to answer one of them; `claims`
+    names those that wait longest, as many as one answer takes.
     """
 
     reward_id: str | None
@@ -59,6 +60,7 @@ class Cluster:
     batch: str | None
     count: int
     longest_waiting: datetime | None
+    claims: tuple[str, ...]
 
 
 class ClaimQueries(Protocol):
@@ -72,8 +74,8 @@ class ClaimQueries(Protocol):
         """Return a campaign's claims by their ids behind `after`, all or those of one backer."""
         ...
 
-    async def clusters(self, campaign_id: str) -> list[Cluster]:
-        """Return the open claims of a campaign in clusters, the largest first."""
+    async def clusters(self, campaign_id: str, named: int) -> list[Cluster]:
+        """Return a campaign's open claims in clusters, the largest first; `named` of each by id."""
         ...
 
     async def claims_waiting(
