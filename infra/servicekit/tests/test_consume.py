@@ -468,6 +468,29 @@ async def test_a_conflict_is_narrowed_down_to_keys(plumbed: Plumbed) -> None:
     assert tried[0] == {"k", "other"} and {"other"} in tried and tried.count({"k"}) > 1
 
 
+@pytest.mark.parametrize("error", [Conflict, Outlasted])
+@pytest.mark.parametrize("keys", [1, 8])
+async def test_what_is_too_much_at_once_is_saved_in_halves(
+    plumbed: Plumbed, error: type[Exception], keys: int
+) -> None:
+    """Single facts or keys would be as many transactions, each with conflicts of its own."""
+    reader = Reader(plumbed)
+    given: list[int] = []
+
+    async def crowded(unit: Unit, facts: Sequence[Decoded]) -> list[Refusal]:
+        given.append(len(facts))
+        if len(facts) > 2:
+            raise error("too much at once")
+        return await reader.handle(unit, facts)
+
+    reader.subscribe(crowded)
+    await reader.read(*(fact(1 + place // keys, f"k{place % keys}") for place in range(8)))
+    assert len(reader.saved) == 8 and await reader.kept() == []
+    # Each may be tried a few times as it is before it is halved.
+    sizes = [size for place, size in enumerate(given) if place == 0 or given[place - 1] != size]
+    assert sizes == [8, 4, 2, 4, 2]
+
+
 @pytest.mark.parametrize("waiting", [False, True])
 async def test_what_outlasts_its_transaction_is_saved_by_less(
     plumbed: Plumbed, waiting: bool
