@@ -15,7 +15,8 @@ import pytest
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import STAFF
-from notifier.adapters.mongo_email import MongoEmailQueries, beside_query
+from infra.servicekit.tests.costs import cost_of
+from notifier.adapters.mongo_email import MongoEmailQueries
 from notifier.domain.bounce import BounceClass
 from notifier.domain.delivery import Channel, DeliveryState, Standing, begin
 from notifier.domain.notification import notification_id
@@ -692,7 +693,7 @@ async def test_two_processes_that_meet_send_nothing_twice(post: Post) -> None:
 
 
 async def test_without_a_burst_nothing_is_read_for_it(database: Database) -> None:
-    """Beside a thousand chunks of the same news, and of others that are over, explain reads one."""
+    """Beside a thousand chunks of the same news, and of others that are over, one key is read."""
     columns = {"campaign_id": CAMPAIGN, "channel": "email", "merged_as": "backer"}
     rows = [
         columns | {"_id": f"{n}", "key": f"{n}", "chunk_id": f"{n}", "cause": said, "left": left}
@@ -703,11 +704,11 @@ async def test_without_a_burst_nothing_is_read_for_it(database: Database) -> Non
             del row["merged_as"]
     await database.collection("deliveries").insert_many(rows)
     delivery = begin("0", Channel.EMAIL, "now", CAMPAIGN, 50, 1, "backer")
-    find = {"find": "deliveries", "filter": beside_query(delivery), "limit": 1_000}
-    plan = await database.command("explain", find, verbosity="executionStats")
-    statistics = plan["executionStats"]
-    assert (statistics["nReturned"], statistics["totalDocsExamined"]) == (0, 0)
-    assert statistics["totalKeysExamined"] <= 2
+    run = mongo_notifier(database).units.run
+    cost = await cost_of(
+        database, lambda: run(lambda unit: unit.deliveries.open_beside(delivery, 1_000))
+    )
+    assert (cost.returned, cost.documents) == (0, 0) and cost.keys <= 2, cost
 
 
 async def test_beside_many_open_chunks_a_burst_is_still_one_mail(
@@ -730,16 +731,9 @@ async def read_for_a_burst(database: Database, post: Post, *numbers: int) -> int
         await told(post, news(number, 1, texts=titled(number)))
     post.clock.advance(minutes=5)
     before = len(post.server.mails)
-    await database.command("profile", 2)
-    try:
-        await post.write_all()
-        rows = await database.collection("system.profile").find({}).to_list(None)
-    finally:
-        await database.command("profile", 0)
-        await database.collection("system.profile").drop()
+    cost = await cost_of(database, post.write_all, "deliveries", "chunks")
     assert len(post.server.mails) == before + 1
-    read = [one for one in rows if one["ns"].endswith((".deliveries", ".chunks"))]
-    return sum(one.get("docsExamined", 0) + one.get("keysExamined", 0) for one in read)
+    return cost.documents + cost.keys
 
 
 def waiting_elsewhere(number: int) -> tuple[Document, Document]:

@@ -8,7 +8,7 @@ import pytest
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import backer
-from notifier.adapters.queries import unread_query
+from infra.servicekit.tests.costs import Cost, cost_of
 from notifier.handlers.people import erase_person
 from servicekit.mongo import Database
 from services.notifier.tests.builders import (
@@ -20,6 +20,7 @@ from services.notifier.tests.builders import (
     settle,
     update,
 )
+from services.notifier.tests.conftest import mongo_notifier
 
 ANNA = bearer(backer("anna"))
 INBOX = "/people/anna/inbox"
@@ -76,21 +77,20 @@ async def test_only_what_one_was_told_can_be_hidden(
 
 
 async def test_what_is_unread_of_ten_thousand_is_counted_to_a_hundred(database: Database) -> None:
-    """By the inbox's index, no further than what is said: explain says so."""
-    chunks = database.collection("chunks")
-    await chunks.insert_many(
+    """By the inbox's index, no further than what is said; of what others were told nothing."""
+    await database.collection("chunks").insert_many(
         [
             {
-                "_id": f"c{number}",
-                "recipients": ["anna"],
+                "_id": f"{person}-{number}",
+                "recipients": [person],
                 "campaign_id": CAMPAIGN,
                 "caused_at": NOW + timedelta(seconds=number),
                 "state": "done",
             }
             for number in range(10_000)
+            for person in ("anna", "ben")
         ]
     )
-    query = unread_query("anna", NOW + timedelta(seconds=5_000))
-    explained = await chunks.find(query).limit(100).explain()
-    stats = explained["executionStats"]
-    assert stats["nReturned"] == stats["totalDocsExamined"] == stats["totalKeysExamined"] == 100
+    queries, read_until = mongo_notifier(database).queries, NOW + timedelta(seconds=5_000)
+    cost = await cost_of(database, lambda: queries.unread("anna", read_until, 100), "chunks")
+    assert cost == Cost(documents=100, keys=100, returned=1)

@@ -1,14 +1,14 @@
 """The list of a campaign's notices: a page of it costs a page, however many followers there are."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import Caller
+from infra.servicekit.tests.costs import cost_of
 from notifier.adapters.documents import cause_document, chunk_document
-from notifier.adapters.mongo_stores import totals_pipeline
-from notifier.adapters.queries import LAST_HEARD, causes_query, role_totals_pipeline
 from notifier.domain.cause import CauseKind, Told, subject_within
 from notifier.domain.cause import hear as heard
 from notifier.domain.chunk import Chunk, ChunkState
@@ -39,14 +39,6 @@ def chunks_of(one: Told) -> list[Chunk]:
     return [backers, *followers]
 
 
-async def explained(database: Database, *stages: dict[str, Any]) -> dict[str, Any]:
-    command = {"aggregate": "chunks", "pipeline": list(stages), "cursor": {}}
-    answer = await database.command("explain", command, verbosity="executionStats")
-    inner = answer["stages"][0]["$cursor"] if "stages" in answer else answer
-    statistics: dict[str, Any] = inner["executionStats"]
-    return statistics
-
-
 async def fill(database: Database) -> list[str]:
     """Keep sixty causes, all heard in one instant, and a thousand chunks; return their names."""
     causes = [told(number) for number in range(CAUSES)]
@@ -60,17 +52,16 @@ async def fill(database: Database) -> list[str]:
 async def test_a_page_of_notices_reads_a_page(database: Database) -> None:
     """The causes by their index, unsorted; the figures from indexes alone, no name of anybody."""
     names = await fill(database)
-    page = database.collection("causes").find(causes_query(CAMPAIGN, (NOW, names[40])))
-    plan = await page.sort(list(LAST_HEARD.items())).limit(10).explain()
-    assert plan["executionStats"]["totalDocsExamined"] in range(10, 40)
-    assert "SORT" not in str(plan["queryPlanner"]["winningPlan"])
-    for pipeline, keys in (
-        (totals_pipeline(names[:10]), 10),
-        (role_totals_pipeline(names[:10]), 10 * PAGES),
-    ):
-        statistics = await explained(database, *pipeline)
-        assert statistics["totalDocsExamined"] == 0
-        assert statistics["totalKeysExamined"] <= keys + 11
+    others = [replace(told(number), campaign_id="other") for number in range(CAUSES, 5 * CAUSES)]
+    rows = [cause_document(heard(one, 1, None, NOW)) for one in others]
+    await database.collection("causes").insert_many(rows)
+    queries = mongo_notifier(database).queries
+    cost = await cost_of(database, lambda: queries.causes(CAMPAIGN, (NOW, names[40]), 10))
+    # All are of one instant: those in front of the place are looked at too.
+    assert cost.returned == 10 and cost.documents <= 10 + CAUSES - 40 and not cost.sorted, cost
+    for keys, read in ((10, queries.totals_of), (10 * PAGES, queries.role_totals)):
+        cost = await cost_of(database, lambda read=read: read(names[:10]))
+        assert cost.documents == 0 and cost.keys <= keys + 11, cost
 
 
 async def test_every_notice_is_on_one_page(database: Database) -> None:

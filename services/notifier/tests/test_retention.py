@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from notifier.adapters.queries import EARLIEST, old_chunks_query
+from infra.servicekit.tests.costs import Cost, cost_of
 from notifier.domain.cause import Totals
 from notifier.domain.chunk import Chunk, ChunkState, forget
 from notifier.domain.delivery import Channel
@@ -101,22 +101,22 @@ def test_only_what_ended_is_forgotten(state: ChunkState) -> None:
         forget(chunk)
 
 
-async def test_a_sweep_and_a_fan_out_read_nothing_old(database: Database) -> None:
-    """Out of a thousand old chunks that were forgotten a sweep reads none, a total only its own."""
+async def test_a_sweep_and_an_inbox_read_nothing_old(database: Database) -> None:
+    """Of a thousand old chunks a sweep reads its page; those that were forgotten nobody reads."""
     notifier = mongo_notifier(database)
     old = [a_chunk(f"old-{number:04}", f"b-{number}") for number in range(1_000)]
     await add(notifier, *old)
     names = [one.chunk_id for one in old]
     await notifier.units.run(lambda unit: unit.chunks.done(names, NOW))
-    chunks = database.collection("chunks")
-    query = old_chunks_query(NOW, None)
-    due = await chunks.find(query).sort(list(EARLIEST.items())).limit(PAGE).explain()
-    assert due["executionStats"]["totalKeysExamined"] <= PAGE
+    queries = notifier.queries
+    due = await cost_of(database, lambda: queries.old_chunks(NOW, None, PAGE))
+    assert due == Cost(documents=PAGE, keys=PAGE, returned=PAGE)
     await notifier.units.run(lambda unit: unit.chunks.shed(names))
-    none = await chunks.find(query).sort(list(EARLIEST.items())).limit(PAGE).explain()
-    assert none["executionStats"]["totalKeysExamined"] == 0
-    inbox = await chunks.find({"recipients": "b-7"}).explain()
-    assert inbox["executionStats"]["totalDocsExamined"] == 0
+    for read in (
+        lambda: queries.old_chunks(NOW, None, PAGE),
+        lambda: queries.inbox("b-7", None, 5),
+    ):
+        assert await cost_of(database, read) == Cost(documents=0, keys=0, returned=0)
 
 
 async def test_a_late_pledge_reads_no_news_of_long_ago(notifier: Notifier) -> None:

@@ -12,8 +12,9 @@ import pytest
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import Caller, backer
 from infra.sandbox.mail.reports import bounce_of
+from infra.servicekit.tests.costs import cost_of
 from notifier.adapters.mail_reports import read_report
-from notifier.adapters.mongo_unreached import OLDEST_FIRST, unreached_document, waiting_query
+from notifier.adapters.mongo_unreached import unreached_document
 from notifier.domain.cause import CauseKind, Told, Withdrawal
 from notifier.domain.delivery import DeliveryState, Standing
 from notifier.domain.errors import Refused
@@ -311,12 +312,10 @@ async def test_a_page_of_those_that_wait_reads_a_page(database: Database) -> Non
         for n in range(2_000)
     ]
     await database.collection("unreached").insert_many(rows + ended)
-    query = waiting_query((UNREACHED_ONE.since, f"{9:032}"))
-    cursor = database.collection("unreached").find(query).sort(list(OLDEST_FIRST.items()))
-    explained = await cursor.limit(50).explain()
-    assert explained["executionStats"]["totalDocsExamined"] <= 60
-    assert "SORT" not in str(explained["queryPlanner"]["winningPlan"])
-    assert (await mongo_notifier(database).queries.open_unreached()).count == 2_000
+    queries, place = mongo_notifier(database).queries, (UNREACHED_ONE.since, f"{9:032}")
+    cost = await cost_of(database, lambda: queries.unreached(place, 50))
+    assert cost.returned == 50 and cost.documents <= 60 and not cost.sorted, cost
+    assert (await queries.open_unreached()).count == 2_000
 
 
 ENDED_ONE = Ended(HowEnded.REACHED, NOW, "sam", "a call")

@@ -1,6 +1,6 @@
 """What a page of a long list costs, by what MongoDB says of the queries that answering it sent."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from infra.sandbox.issuer.tokens import STAFF, Caller, backer, creator
+from infra.servicekit.tests.costs import Cost, cost_of
 from servicekit.cursors import cursor_of
 from servicekit.mongo import Database, Document
 from services.updates.tests.conftest import NOW, UpdatesService
@@ -23,32 +24,6 @@ PAGE = 50
 # Beside the page: who asks, what the page hangs on, and what is of the same instant as its place.
 BESIDE = 8
 BULK = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What MongoDB looked at for all queries together, and whether it sorted for any of them."""
-
-    documents: int
-    keys: int
-    sorted: bool
-
-
-async def cost_of(database: Database, read: Callable[[], Awaitable[object]]) -> Cost:
-    """Return what was looked at; by the profiler of this database, which tells what explain does.
-
-    So it is the query that was sent which is measured, not one that a test has copied.
-    """
-    await database.collection("system.profile").drop()
-    await database.command("profile", 2)
-    await read()
-    await database.command("profile", 0)
-    seen = await database.collection("system.profile").find({}).to_list(None)
-    return Cost(
-        sum(one.get("docsExamined", 0) for one in seen),
-        sum(one.get("keysExamined", 0) for one in seen),
-        any(one.get("hasSortStage", False) for one in seen),
-    )
 
 
 async def fill(database: Database, collection: str, rows: Iterable[Document]) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from infra.sandbox.issuer.tokens import creator
+from infra.servicekit.tests.costs import Cost, cost_of
 from servicekit.errors import Conflict, DuplicateKey
 from servicekit.mongo import Database
 from services.updates.tests.conftest import NOW, UpdatesService, memory_service
@@ -15,6 +16,7 @@ from sosst_contracts import funding
 from sosst_contracts import updates as events
 from sosst_contracts.event import Event
 from sosst_contracts.testing import sample
+from updates.adapters.plan_documents import plan_document
 from updates.domain.delivery_plan import (
     Answer,
     DeliveryPlan,
@@ -199,12 +201,18 @@ async def test_promised_days_and_moves_are_measured(service: UpdatesService) -> 
     assert await measured(date(2026, 6, 2), 12) == (0, 0, 0, 1)
 
 
-async def test_due_plans_stand_on_their_index(database: Database) -> None:
-    """The sweep reads what is due, however many plans wait for another year."""
-    find = {"find": "plans", "filter": {"next_due": {"$type": "date", "$lte": NOW}}}
-    plan = await database.command("explain", find | {"sort": {"next_due": 1}})
-    winning = str(plan["queryPlanner"]["winningPlan"])
-    assert "IXSCAN" in winning and "COLLSCAN" not in winning
+async def test_due_plans_stand_on_their_index(
+    mongodb_service: UpdatesService, database: Database
+) -> None:
+    """The sweep reads what it asks for, however many plans are due or wait for another year."""
+    often = [None, NOW + timedelta(days=365), NOW]
+    dues = [at and at - timedelta(seconds=number) for number in range(300) for at in often]
+    rows = [plan_document(DeliveryPlan(f"c{number}", "UTC")) for number in range(len(dues))]
+    plans = [row | {"next_due": due} for row, due in zip(rows, dues, strict=True)]
+    await database.collection("plans").insert_many(plans)
+    queries = mongodb_service.plan_queries
+    assert await cost_of(database, lambda: queries.due_plans(NOW, 10)) == Cost(10, 10, 10)
+    assert await cost_of(database, queries.oldest_due_plan) == Cost(1, 1, 1)
 
 
 @pytest.mark.row("S10")

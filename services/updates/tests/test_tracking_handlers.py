@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from infra.servicekit.tests.costs import Cost, cost_of
 from servicekit.errors import Conflict
 from servicekit.mongo import Database
 from services.updates.tests.conftest import NOW, UpdatesService
@@ -14,6 +15,8 @@ from sosst_contracts.event import Event
 from sosst_contracts.testing import sample
 from updates.adapters.document_ids import joined_id
 from updates.domain.errors import Refused
+from updates.domain.pledge import Pledge, Promise
+from updates.domain.reward_tracking import RewardTracking
 from updates.domain.tracking import Tracking, TrackingState, TrackingTerms
 from updates.domain.tracking_list import Wanted
 from updates.handlers import tracking as handlers
@@ -219,31 +222,29 @@ async def test_two_who_move_at_once_lose_nothing(service: UpdatesService) -> Non
     assert await service.tracking.oldest_due_notice() == NOW + TERMS.notice
 
 
-@pytest.mark.parametrize(
-    ("collection", "query", "by"),
-    [
-        ("trackings", {"next_due": {"$type": "date", "$lte": NOW}}, "next_due"),
-        ("reward_trackings", {"next_due": {"$type": "date", "$lte": NOW}}, "next_due"),
-        (
-            "pledges",
-            {
-                "campaign_id": CAMPAIGN,
-                "promise.reward_id": REWARD,
-                "promise.backer_id": {"$gt": "b1"},
-                "withdrawn": False,
-                "emptied_by": [],
-            },
-            "promise.backer_id",
-        ),
-    ],
-)
 async def test_what_is_due_and_who_is_owed_stand_on_their_index(
-    database: Database, collection: str, query: dict[str, object], by: str
+    mongodb_service: UpdatesService, database: Database
 ) -> None:
-    """However many rewards are on their way."""
-    plan = await database.command("explain", {"find": collection, "filter": query, "sort": {by: 1}})
-    winning = str(plan["queryPlanner"]["winningPlan"])
-    assert "IXSCAN" in winning and "COLLSCAN" not in winning and "SORT'" not in winning
+    """Beside hundreds that are due later or never, or owed another reward, it reads a page."""
+    often = [None, NOW + timedelta(days=1), NOW]
+    dues = [at and at - timedelta(seconds=number) for number in range(300) for at in often]
+    many = list(enumerate(dues))
+    trackings = [Tracking(CAMPAIGN, REWARD, f"b{n}", next_due=due) for n, due in many]
+    rewards = [RewardTracking(CAMPAIGN, f"r{n}", NOW, next_due=due) for n, due in many]
+    owed = [Promise(f"b{n // 3:03}", f"reward-{n % 3}", 500, "EUR") for n, _ in many]
+    pledges = [Pledge(CAMPAIGN, f"p{n}", one) for n, one in enumerate(owed)]
+    service = mongodb_service
+    await service.units.run(lambda unit: unit.trackings.save(trackings))
+    await service.units.run(lambda unit: unit.rewards.save(rewards))
+    await service.units.run(lambda unit: unit.pledges.save(pledges))
+    for reads, read in (
+        (10, lambda: service.tracking.due_questions(NOW, 10)),
+        (1, service.tracking.oldest_due_question),
+        (10, lambda: service.tracking.due_notices(NOW, 10)),
+        (1, service.tracking.oldest_due_notice),
+        (10, lambda: service.units.run(lambda unit: unit.owed.page(CAMPAIGN, REWARD, "b150", 10))),
+    ):
+        assert await cost_of(database, read) == Cost(documents=reads, keys=reads, returned=reads)
 
 
 def test_a_place_holds_whatever_ids_there_are() -> None:

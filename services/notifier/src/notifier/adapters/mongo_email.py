@@ -63,12 +63,12 @@ class MongoDeliveries:
     async def open_beside(self, delivery: Delivery, most: int) -> list[str]:
         with sorted_errors():
             cursor = self._deliveries.find(
-                beside_query(delivery), {"chunk_id": 1}, session=self._session
+                _beside_query(delivery), {"chunk_id": 1}, session=self._session
             )
             return [row["chunk_id"] for row in await cursor.limit(most).to_list(None)]
 
     async def open_among(self, delivery: Delivery, chunk_ids: Collection[str]) -> list[str]:
-        query = beside_query(delivery) | {"chunk_id": {"$in": list(chunk_ids)}}
+        query = _beside_query(delivery) | {"chunk_id": {"$in": list(chunk_ids)}}
         with sorted_errors():
             cursor = self._deliveries.find(query, {"chunk_id": 1}, session=self._session)
             return [row["chunk_id"] for row in await cursor.to_list(None)]
@@ -112,7 +112,7 @@ class MongoDeliveries:
             )
 
 
-def beside_query(delivery: Delivery) -> Document:
+def _beside_query(delivery: Delivery) -> Document:
     """Return how others are found that are open and may be merged with this one."""
     return {
         "campaign_id": delivery.campaign_id,

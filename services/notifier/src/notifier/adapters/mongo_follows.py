@@ -8,7 +8,7 @@ from notifier.domain.follow import Follow, FollowState
 from servicekit.mongo import Database, Session, sorted_errors
 
 
-def page_query(campaign_id: str, confirmed_until: datetime, after: str) -> Document:
+def _page_query(campaign_id: str, confirmed_until: datetime, after: str) -> Document:
     """Return what finds who followed by then, behind a place."""
     return {
         "campaign_id": campaign_id,
@@ -70,7 +70,7 @@ class MongoFollows:
     async def page(
         self, campaign_id: str, confirmed_until: datetime, after: str, limit: int
     ) -> list[str]:
-        query = page_query(campaign_id, confirmed_until, after)
+        query = _page_query(campaign_id, confirmed_until, after)
         with sorted_errors():
             cursor = self._follows.find(query, {"person_id": 1}, session=self._session)
             rows = await cursor.sort("person_id", 1).limit(limit).to_list(None)

@@ -82,7 +82,7 @@ class MongoUnreachedQueries:
 
     async def unreached(self, after: tuple[datetime, str] | None, limit: int) -> list[Unreached]:
         with sorted_errors():
-            cursor = self._unreached.find(waiting_query(after)).sort(list(OLDEST_FIRST.items()))
+            cursor = self._unreached.find(_waiting_query(after)).sort(list(OLDEST_FIRST.items()))
             return [unreached_from(row) for row in await cursor.limit(limit).to_list(None)]
 
     async def unreached_of(self, person_id: str, most: int) -> list[Unreached]:
@@ -116,7 +116,7 @@ class MongoUnreachedQueries:
         return OpenUnreached(count, oldest[0].since if oldest else None)
 
 
-def waiting_query(after: tuple[datetime, str] | None) -> Document:
+def _waiting_query(after: tuple[datetime, str] | None) -> Document:
     """Return what finds those that wait, behind a place where one is given."""
     query: Document = dict(OPEN)
     if after is not None:

@@ -29,7 +29,7 @@ OLDEST: Document = {"heard_at": 1, "_id": 1}
 LAST_HEARD: Document = {"heard_at": -1, "_id": -1}
 
 
-def old_chunks_query(until: datetime, after: tuple[datetime, str] | None) -> Document:
+def _old_chunks_query(until: datetime, after: tuple[datetime, str] | None) -> Document:
     """Return what finds chunks that ended and have people, those behind a place where given."""
     query: Document = {
         "caused_at": {"$lte": until},
@@ -44,7 +44,7 @@ def old_chunks_query(until: datetime, after: tuple[datetime, str] | None) -> Doc
     return query
 
 
-def incomplete_query(after: Cause | None) -> Document:
+def _incomplete_query(after: Cause | None) -> Document:
     """Return what finds causes that are not completed, those behind one where one is given."""
     query: Document = {"state": {"$in": _INCOMPLETE}}
     if after is not None:
@@ -54,7 +54,7 @@ def incomplete_query(after: Cause | None) -> Document:
     return query
 
 
-def causes_query(campaign_id: str, before: tuple[datetime, str] | None) -> Document:
+def _causes_query(campaign_id: str, before: tuple[datetime, str] | None) -> Document:
     """Return what finds a campaign's causes, those heard before a place where one is given."""
     query: Document = {"campaign_id": campaign_id}
     if before is not None:
@@ -65,7 +65,7 @@ def causes_query(campaign_id: str, before: tuple[datetime, str] | None) -> Docum
     return query
 
 
-def role_totals_pipeline(causes: Collection[str]) -> list[Document]:
+def _role_totals_pipeline(causes: Collection[str]) -> list[Document]:
     """Sums the index of those who are no backers alone; no recipients are read."""
     return [
         {"$match": {"cause": {"$in": list(causes)}, **BESIDE_BACKERS}},
@@ -80,7 +80,7 @@ def role_totals_pipeline(causes: Collection[str]) -> list[Document]:
     ]
 
 
-def inbox_query(person_id: str, before: tuple[datetime, str] | None) -> Document:
+def _inbox_query(person_id: str, before: tuple[datetime, str] | None) -> Document:
     """Return what finds a person's notifications, those before a place where one is given."""
     query: Document = {
         "recipients": person_id,
@@ -94,9 +94,9 @@ def inbox_query(person_id: str, before: tuple[datetime, str] | None) -> Document
     return query
 
 
-def unread_query(person_id: str, after: datetime | None) -> Document:
+def _unread_query(person_id: str, after: datetime | None) -> Document:
     """Return what finds a person's notifications of later causes."""
-    query = inbox_query(person_id, None)
+    query = _inbox_query(person_id, None)
     return query if after is None else query | {"caused_at": {"$gt": after}}
 
 
@@ -119,7 +119,7 @@ class MongoQueries(MongoUnreachedQueries):
     async def inbox(
         self, person_id: str, before: tuple[datetime, str] | None, limit: int
     ) -> list[InboxEntry]:
-        query = inbox_query(person_id, before)
+        query = _inbox_query(person_id, before)
         with sorted_errors():
             # The other recipients of a chunk are nobody's business here, and a thousand names.
             cursor = (
@@ -134,7 +134,7 @@ class MongoQueries(MongoUnreachedQueries):
         ]
 
     async def told_at(self, person_id: str, at: datetime) -> list[Chunk]:
-        query = inbox_query(person_id, None) | {"caused_at": at}
+        query = _inbox_query(person_id, None) | {"caused_at": at}
         with sorted_errors():
             rows = await self._chunks.find(query, {"recipients": 0}).to_list(None)
         return [chunk_from({**row, "recipients": [person_id]}) for row in rows]
@@ -144,7 +144,7 @@ class MongoQueries(MongoUnreachedQueries):
         with sorted_errors():
             hidden = await self._hidden.count_documents({"person_id": person_id} | later)
             found = await self._chunks.count_documents(
-                unread_query(person_id, after), limit=most + hidden
+                _unread_query(person_id, after), limit=most + hidden
             )
         return min(most, max(0, found - hidden))
 
@@ -196,7 +196,7 @@ class MongoQueries(MongoUnreachedQueries):
     async def causes(
         self, campaign_id: str, before: tuple[datetime, str] | None = None, limit: int = 200
     ) -> list[Cause]:
-        query = causes_query(campaign_id, before)
+        query = _causes_query(campaign_id, before)
         with sorted_errors():
             cursor = self._causes.find(query).sort(list(LAST_HEARD.items())).limit(limit)
             return [cause_from(row) for row in await cursor.to_list(None)]
@@ -230,7 +230,7 @@ class MongoQueries(MongoUnreachedQueries):
 
     async def role_totals(self, causes: Collection[str]) -> dict[str, list[RoleTotals]]:
         with sorted_errors():
-            rows = await self._chunks.aggregate(role_totals_pipeline(causes)).to_list(None)
+            rows = await self._chunks.aggregate(_role_totals_pipeline(causes)).to_list(None)
         return {name: _role_totals(_rows_of(name, rows)) for name in causes}
 
     async def channel_totals(self, channel: Channel, cause: str) -> Totals | None:
@@ -252,7 +252,7 @@ class MongoQueries(MongoUnreachedQueries):
     async def old_chunks(
         self, until: datetime, after: tuple[datetime, str] | None, limit: int
     ) -> list[Chunk]:
-        query = old_chunks_query(until, after)
+        query = _old_chunks_query(until, after)
         with sorted_errors():
             cursor = self._chunks.find(query).sort(list(EARLIEST.items())).limit(limit)
             return [chunk_from(row) for row in await cursor.to_list(None)]
@@ -268,7 +268,7 @@ class MongoQueries(MongoUnreachedQueries):
         return [row["creator_id"], *row.get("team", ())] if row else None
 
     async def incomplete(self, limit: int, after: Cause | None = None) -> list[Cause]:
-        query = incomplete_query(after)
+        query = _incomplete_query(after)
         with sorted_errors():
             cursor = self._causes.find(query).sort(list(OLDEST.items())).limit(limit)
             return [cause_from(row) for row in await cursor.to_list(None)]
@@ -281,7 +281,7 @@ class MongoQueries(MongoUnreachedQueries):
             ]
         }
         groups: list[Document] = [
-            {"$match": incomplete_query(None)},
+            {"$match": _incomplete_query(None)},
             {
                 "$group": {
                     "_id": {"state": "$state", "emergency": is_emergency},
