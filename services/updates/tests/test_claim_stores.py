@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from infra.servicekit.tests.costs import cost_of
 from servicekit.errors import Conflict, DuplicateKey
 from servicekit.mongo import Database
 from services.updates.tests.conftest import NOW, UpdatesService
 from services.updates.tests.test_claims import AT, BACKER, PART, asked_for_money, opened
+from updates.adapters.claim_documents import claim_document
 from updates.domain.claim import ALARMED, SWEPT, Claim, ClaimState
 from updates.domain.claim_reason import Reason
 from updates.domain.claim_turns import withdraw
@@ -120,9 +122,26 @@ async def test_a_pledge_comes_back_and_is_guarded_by_its_version(service: Update
         await service.units.run(lambda unit: unit.pledges.save([whole]))
 
 
-async def test_the_queue_stands_on_its_index(database: Database) -> None:
+async def test_the_queue_stands_on_its_index(
+    mongodb_service: UpdatesService, database: Database
+) -> None:
     """What is due is found without reading what is not, however many claims there are."""
-    query = {"state": {"$in": ["opened"]}, "due_at": {"$type": "date", "$lte": NOW}}
-    find = {"find": "claims", "filter": query, "sort": {"due_at": 1, "_id": 1}}
-    plan = await database.command("explain", find | {"limit": 2}, verbosity="queryPlanner")
-    assert "IXSCAN" in str(plan["queryPlanner"]["winningPlan"])
+    claims = [
+        replace(named(opened(), f"{state}-{number}"), state=state, due_at=due)
+        for number, due in enumerate([NOW, NOW + timedelta(days=1)] * 100)
+        for state in ClaimState
+    ]
+    await database.collection("claims").insert_many([claim_document(one) for one in claims])
+    queries = mongodb_service.claims
+    for reads, until in ((10, NOW), (1, None)):
+        cost = await cost_of(
+            database,
+            lambda reads=reads, until=until: queries.claims_waiting(SWEPT, until, reads),
+        )
+        # The orders of its states are merged, of each of which one key is looked at in advance.
+        assert cost.returned == cost.documents == reads and not cost.sorted, cost
+        assert cost.keys <= reads + len(SWEPT), cost
+    late = await cost_of(
+        database, lambda: queries.claims_overdue(ALARMED, NOW + timedelta(seconds=1))
+    )
+    assert late.documents == 0 and not late.scanned, late

@@ -3,7 +3,7 @@
 from servicekit.schema import CollectionSchema, Index, Schema
 
 SCHEMA = Schema(
-    version=17,
+    version=18,
     collections=(
         CollectionSchema("projects"),
         CollectionSchema("view_sources"),
@@ -158,7 +158,8 @@ SCHEMA = Schema(
             (
                 Index([("campaign_id", 1), ("claim_id", 1)]),
                 Index([("campaign_id", 1), ("backer_id", 1), ("claim_id", 1)]),
-                Index([("state", 1), ("due_at", 1)]),
+                # Whose turn runs out first: the orders of several states are merged, not sorted.
+                Index([("state", 1), ("due_at", 1), ("_id", 1)]),
                 # What an erased person claimed anywhere.
                 Index([("backer_id", 1)]),
                 # One problem is claimed once, however often and from how many tabs.
