@@ -111,6 +111,7 @@ class MemoryCauses:
 class MemoryChunks:
     def __init__(self, database: MemoryDatabase) -> None:
         self._chunks: dict[str, Chunk] = database.table("chunks")
+        self._erased: dict[str, set[str]] = database.table("erased")
 
     async def add_new(self, chunks: Sequence[Chunk]) -> list[Chunk]:
         new = [chunk for chunk in chunks if chunk.chunk_id not in self._chunks]
@@ -155,9 +156,12 @@ class MemoryChunks:
 
     async def forget(self, recipients: Collection[str]) -> None:
         for name, chunk in list(self._chunks.items()):
-            if chunk.partition is None and set(recipients) & set(chunk.recipients):
-                told = replace(chunk.told, content={})
-                self._chunks[name] = replace(chunk, told=told)
+            gone = set(recipients) & set(chunk.recipients)
+            if chunk.partition is None and gone:
+                self._erased[name] = self._erased.get(name, set()) | gone
+                if self._erased[name] == set(chunk.recipients):
+                    told = replace(chunk.told, content={})
+                    self._chunks[name] = replace(chunk, told=told)
 
     async def shed(self, chunk_ids: Collection[str]) -> None:
         for name in chunk_ids:

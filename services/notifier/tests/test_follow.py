@@ -30,6 +30,7 @@ from servicekit.mongo import Database
 from servicekit.publish import MemoryLog
 from services.notifier.tests.builders import CAMPAIGN, NOW, memory_notifier, pledges
 from services.notifier.tests.conftest import mongo_notifier
+from services.notifier.tests.test_bursts import WINDOW, in_bursts
 from services.notifier.tests.test_emails import Post, person, post
 from services.notifier.tests.test_roles import fact, launched, settle_later, told
 from services.notifier.tests.test_would_be_told import count
@@ -171,6 +172,30 @@ async def test_followers_are_told_what_is_public_by_a_mail_that_can_be_ended(tow
     assert await notifier.units.run(lambda unit: unit.follows.of_person(follower)) == []
     await notifier.hear(published(3, at, "later", visibility="public"))
     assert len(await town.mails()) == 2
+
+
+async def test_whoever_ends_it_leaves_the_others_their_words(town: Town) -> None:
+    """Two stand in one chunk whose mails wait: the other one has the inbox, and one whole mail."""
+    zoe = await town.follower()
+    await town.ask(address="yann@z.example")
+    assert (await town.http.post(await town.link())).status_code == 200
+    in_bursts(town.post)
+    notifier, before = town.post.notifier, len(town.post.server.mails)
+    at = town.post.clock.now()
+    texts = [{"language": "en", "title": "The lamp shines"}]
+    await notifier.hear(published(1, at, "lit", visibility="public", texts=texts))
+    await settle_later(notifier)
+    followers = await notifier.units.run(lambda unit: unit.follows.page(CAMPAIGN, FAR, "", 9))
+    (yann,) = set(followers) - {zoe}
+    end = LINKS.unsubscribe(zoe, CAMPAIGN).removeprefix(URL)
+    assert (await town.http.post(end)).status_code == 200
+    entry, *_ = await notifier.queries.inbox(yann, None, 5)
+    assert entry.chunk.told.content["texts"] == texts
+    town.post.clock.advance(seconds=WINDOW.total_seconds())
+    await town.post.write_all()
+    (mail,) = town.post.server.mails[before:]
+    assert mail.recipient == "yann@z.example"
+    assert "The lamp shines" in message_from_bytes(mail.content, policy=default)["Subject"]
 
 
 async def test_more_followers_than_a_chunk_holds_are_told_page_by_page(

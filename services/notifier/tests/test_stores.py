@@ -185,3 +185,33 @@ async def test_a_page_of_a_long_inbox_reads_a_page(database: Database) -> None:
     for place in (None, (told[60].caused_at, told[60].cause)):
         cost = await cost_of(database, lambda place=place: queries.inbox("reader", place, 50))
         assert cost == Cost(documents=50, keys=50, returned=50)
+
+
+async def test_words_go_with_the_last_of_those_who_heard_them(notifier: Notifier) -> None:
+    """Erased at once, or one after the other and again; nobody else loses theirs, nor a plan's."""
+    several = a_chunk("several", "a", "b", "$c", partition=None)
+    await add(notifier, several, a_chunk("alone", "a", partition=None), a_chunk("planned", "a"))
+
+    async def left(*people: str) -> list[str]:
+        """Forget these; return which chunks still have words."""
+        names = ["several", "alone", "planned"]
+        await notifier.units.run(lambda unit: unit.chunks.forget(people))
+        found = await notifier.units.run(lambda unit: unit.chunks.load(names))
+        assert [found[name].counts.people for name in names] == [3, 1, 1]
+        return [name for name in names if found[name].told.content]
+
+    assert await left("d", "$e") == ["several", "alone", "planned"]
+    for _ in range(2):
+        assert await left("a") == ["several", "planned"]
+    assert await left("b") == ["several", "planned"]
+    assert await left("$c", "d") == ["planned"]
+
+
+async def test_an_erasure_reads_what_was_told_to_its_person(database: Database) -> None:
+    """By the index of inboxes; of two thousand other people's chunks none."""
+    chunks = [a_chunk(f"other-{number}", "b", partition=None) for number in range(2_000)]
+    chunks += [a_chunk(f"mine-{number}", "a", "b", partition=None) for number in range(20)]
+    await database.collection("chunks").insert_many([chunk_document(one) for one in chunks])
+    run = mongo_notifier(database).units.run
+    cost = await cost_of(database, lambda: run(lambda unit: unit.chunks.forget(["a"])), "chunks")
+    assert cost == Cost(documents=20, keys=20, returned=0)

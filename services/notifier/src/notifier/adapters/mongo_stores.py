@@ -215,10 +215,20 @@ class MongoChunks:
             )
 
     async def forget(self, recipients: Collection[str]) -> None:
-        # Whoever was told alone stands in a chunk without a partition.
-        alone = {"recipients": {"$in": list(recipients)}, "partition": None}
+        people = {"$literal": list(recipients)}
+        # Noted in the chunk, because who is erased one by one is known by nothing else later on.
+        before = {"$ifNull": ["$erased", []]}
+        erased = {"$setUnion": [before, {"$setIntersection": ["$recipients", people]}]}
+        nobody_else = {"$setIsSubset": ["$recipients", "$erased"]}
+        content = {"$cond": [nobody_else, {"$literal": {}}, "$content"]}
+        # A plan's chunks say to each what they say to the whole campaign.
+        told = {"recipients": {"$in": list(recipients)}, "partition": None}
         with sorted_errors():
-            await self._chunks.update_many(alone, {"$set": {"content": {}}}, session=self._session)
+            await self._chunks.update_many(
+                told,
+                [{"$set": {"erased": erased}}, {"$set": {"content": content}}],
+                session=self._session,
+            )
 
     async def shed(self, chunk_ids: Collection[str]) -> None:
         # `size` and `hushed` stay, of which the totals are made.
@@ -226,7 +236,7 @@ class MongoChunks:
         query = {"_id": {"$in": list(chunk_ids)}, "state": {"$in": [one.value for one in ENDED]}}
         with sorted_errors():
             await self._chunks.update_many(
-                query, gone | {"$unset": {"suppressed": ""}}, session=self._session
+                query, gone | {"$unset": {"suppressed": "", "erased": ""}}, session=self._session
             )
 
     async def totals(self, cause: str) -> Totals:

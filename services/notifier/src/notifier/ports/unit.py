@@ -118,7 +118,10 @@ class Chunks(Protocol):
         ...
 
     async def forget(self, recipients: Collection[str]) -> None:
-        """Remove what was said to these people alone; that they were told stays and is counted."""
+        """Remove what was said to these people alone; that they were told stays and is counted.
+
+        What was said to several without a plan goes with the last of them.
+        """
         ...
 
     async def shed(self, chunk_ids: Collection[str]) -> None:
