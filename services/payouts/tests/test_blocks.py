@@ -9,12 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payouts.domain import postings
-from payouts.domain.block import ENTRIES_PER_BLOCK_MAX, ENTRY_BYTES, Block, ChainHead, content, seal
+from payouts.domain.block import (
+    ENTRIES_PER_BLOCK_MAX,
+    ENTRY_BYTES,
+    Block,
+    ChainHead,
+    content,
+    hash_of,
+    seal,
+)
+from payouts.domain.book import seal_into, take_back
 from payouts.domain.chain import Fault, verify
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import CASH, EMPTY, HELD, SIDES, Account, Entry, Side
 from payouts.wire import block_draft
-from services.payouts.tests.builders import NOW
+from services.payouts.tests.builders import NOW, a_book
 from sosst_contracts.chain import (
     CASH_ACCOUNTS,
     CREDIT_ACCOUNTS,
@@ -30,7 +39,10 @@ from sosst_contracts.codec import VALUE_BYTES_MAX
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
-@given(st.lists(st.tuples(TEXTS, st.integers(1, 900_000_000)), min_size=1, max_size=5))
+PLEDGES = st.tuples(TEXTS, st.integers(1, 900_000_000))
+
+
+@given(st.lists(PLEDGES, min_size=1, max_size=5, unique_by=lambda pledge: pledge[0]))
 def test_a_block_is_canonical(pledges: list[tuple[str, int]]) -> None:
     """A real block, whatever the ids from outside hold, has the library's bytes."""
     made = [postings.pledge_collected(amount, 1, text) for text, amount in pledges]
@@ -128,10 +140,38 @@ def test_a_cut_tail_is_found() -> None:
 
 
 def test_a_cause_posted_twice_is_found() -> None:
-    """Two postings of one cause are a duplicate, in one block or in two."""
-    twice = [postings.pledge_collected(10, 1, "txn"), postings.pledge_collected(10, 1, "txn")]
-    blocks = seal("campaign-1", "EUR", ChainHead(), EMPTY, twice, NOW)
-    assert faults(blocks, blocks) == {Fault.DUPLICATE_CAUSE}
+    """Two postings of one cause are a duplicate, in one block or in two, whoever let them in."""
+    made = [postings.pledge_collected(10, 1, name) for name in ("txn_1", "txn_2")]
+    (block,) = seal("campaign-1", "EUR", ChainHead(), EMPTY, made, NOW)
+    again = [replace(one, cause=block.entries[0].cause) for one in block.entries]
+    wrong = replace(block, entries=tuple(again))
+    resealed = replace(wrong, hash=hash_of(wrong))
+    assert faults((resealed,), (resealed,)) == {Fault.DUPLICATE_CAUSE}
+    follows = seal("campaign-1", "EUR", block.head, block.balances, made[:1], NOW)
+    assert faults((block, *follows), (block, *follows)) == {Fault.DUPLICATE_CAUSE}
+
+
+@pytest.mark.trap(13)
+@pytest.mark.parametrize("between", [0, ENTRIES_PER_BLOCK_MAX])
+def test_a_cause_is_not_sealed_twice(between: int) -> None:
+    """Neither within a block, which no unique index sees, nor in two blocks of one group (R1)."""
+    others = [postings.pledge_collected(10, 0, f"txn_{number}") for number in range(between)]
+    twice = postings.pledge_collected(10, 1, "txn-twice")
+    with pytest.raises(Refused, match="txn-twice") as refused:
+        seal("campaign-1", "EUR", ChainHead(), EMPTY, [twice, *others, twice], NOW)
+    assert refused.value.reason == "posted-twice"
+
+
+@pytest.mark.trap(13)
+def test_what_was_sealed_before_is_not_claimed_twice() -> None:
+    """A recovered book takes each posting of its published blocks back once (R1)."""
+    posting = postings.pledge_collected(10, 1, "txn-twice")
+    _, blocks = seal_into(a_book(), [posting], NOW)
+    recovered, sealed = take_back(a_book(), blocks[0]), {posting.cause: posting}
+    with pytest.raises(Refused, match="txn-twice"):
+        seal_into(recovered, [posting, posting], NOW, sealed)
+    claimed, fresh = seal_into(recovered, [posting], NOW, sealed)
+    assert (claimed.unclaimed, claimed.balances, fresh) == (0, blocks[0].balances, ())
 
 
 def test_another_head_or_other_balances_are_found() -> None:

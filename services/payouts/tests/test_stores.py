@@ -9,9 +9,11 @@ from pymongo import ReplaceOne, UpdateOne
 from payouts.adapters.mongo_stores import BOOKS, PLEDGES, REFUNDS, STAGES, change
 from payouts.domain.book import collect, seal_into
 from payouts.domain.destination import give
+from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account
 from payouts.domain.refund import request
 from payouts.handlers.pledges import PledgeHeard, take_pledges
+from payouts.handlers.posting import post
 from payouts.ports.unit import PayoutsUnit
 from servicekit import metrics
 from servicekit.errors import Conflict, DuplicateKey, Unsaveable
@@ -67,6 +69,24 @@ async def test_a_cause_is_posted_once_over_all_books(payouts: Payouts) -> None:
         else:
             with pytest.raises(DuplicateKey):
                 await payouts.units.run(append)
+
+
+@pytest.mark.trap(13)
+async def test_a_cause_is_posted_once_within_a_group(payouts: Payouts) -> None:
+    """The same balance transaction twice in one group is refused, and nothing is kept (R1).
+
+    The unique index would let it in: it does not compare a block with itself.
+    """
+    collected = collect(a_book(), a_pledge())
+
+    async def post_twice(unit: PayoutsUnit) -> None:
+        book = await post(unit, collected.book, [collected.posting, collected.posting], NOW)
+        await unit.books.save([book])
+
+    with pytest.raises(Refused, match="txn_1"):
+        await payouts.units.run(post_twice)
+    assert await payouts.queries.book("campaign-1") is None
+    assert await payouts.queries.blocks("campaign-1", 0, 10) == []
 
 
 @pytest.mark.trap(13)

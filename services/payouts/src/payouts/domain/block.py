@@ -79,14 +79,14 @@ def seal(
 ) -> tuple[Block, ...]:
     """Post everything and return the blocks that say so, in order, none for no postings.
 
-    A posting is never split between two blocks. Raises `Refused` where an account would be short:
-    then nothing of the group is posted. No block is earlier than the one before it, though the
-    clock of who seals it is behind.
+    A posting is never split between two blocks. Raises `Refused` where an account would be short
+    or a cause comes twice: then nothing of the group is posted. No block is earlier than the one
+    before it, though the clock of who seals it is behind.
     """
     blocks: list[Block] = []
     if head.sealed_at is not None:
         sealed_at = max(sealed_at, head.sealed_at)
-    for group in _groups(postings):
+    for group in _groups(each_once(postings)):
         entries = tuple(_number(group, head.entry + 1))
         for posting in group:
             balances = post(balances, posting)
@@ -104,6 +104,20 @@ def seal(
         blocks.append(_with_hash(block))
         head = blocks[-1].head
     return tuple(blocks)
+
+
+def each_once(postings: Iterable[Posting]) -> list[Posting]:
+    """Return the postings; raises `Refused` where two of them have one cause (`money.md` 1, R1).
+
+    The unique index over the causes of all blocks cannot see this: it does not compare a block with
+    itself.
+    """
+    once = dict[str, Posting]()
+    for posting in postings:
+        if posting.cause in once:
+            raise Refused("posted-twice", f"{posting.cause} comes twice in one group of postings")
+        once[posting.cause] = posting
+    return list(once.values())
 
 
 def _groups(postings: Iterable[Posting]) -> Iterator[list[Posting]]:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from payouts.domain import postings
-from payouts.domain.block import Block, ChainHead, hash_of, postings_in, seal
+from payouts.domain.block import Block, ChainHead, each_once, hash_of, postings_in, seal
 from payouts.domain.book_state import BookLife, BookState, move
 from payouts.domain.errors import Refused
 from payouts.domain.fees import Fees, FeeTerms, fees_from, processing_fee, waive
@@ -356,8 +356,8 @@ def seal_into(
     """Post a group's postings: the book afterwards, and the blocks to append with it.
 
     `sealed` are those of the book's unclaimed postings that are in the group, by cause: they move
-    the book and are not sealed again. Raises `Refused` where an account would be short, or where
-    one was sealed with other content; then nothing of the group is posted.
+    the book and are not sealed again. Raises `Refused` where an account would be short, or a cause
+    comes twice or was sealed with other content; then nothing of the group is posted.
     """
     made = list(of_group)
     book = reopened(book, made)
@@ -368,7 +368,7 @@ def seal_into(
             known = posting.cause in sealed
             balances = fold(balances, posting.entries) if known else post(balances, posting)
         check(balances)
-    claimed = [posting for posting in made if posting.cause in sealed]
+    claimed = each_once(posting for posting in made if posting.cause in sealed)
     for posting in claimed:
         if sealed[posting.cause] != posting:
             raise Refused("sealed-otherwise", f"{posting.cause} was sealed with other content")

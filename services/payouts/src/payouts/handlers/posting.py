@@ -14,7 +14,8 @@ from payouts.ports.unit import PayoutsUnit
 async def post(unit: PayoutsUnit, book: Book, postings: Iterable[Posting], now: datetime) -> Book:
     """Seal a group's postings and append the blocks; return the book, which the caller saves.
 
-    Raises `Refused` where an account would be short; then nothing of the group is posted.
+    Raises `Refused` where an account would be short or a cause comes twice; then nothing of the
+    group is posted.
     """
     [moved] = await post_all(unit, [(book, postings)], now)
     return moved
