@@ -195,6 +195,56 @@ async def test_an_emergency_is_never_scheduled_and_keeps_back_what_is(
     assert names == ["fire", "plan", "report"]
 
 
+async def due_in_an_hour(service: UpdatesService, name: str, content: Content) -> PublishDue:
+    """Schedule it and let two hours pass; return the sweep that publishes it."""
+    now = service.clock.now()
+    due = now + timedelta(hours=1)
+    await service.units.run(lambda unit: write_draft(unit, CAMPAIGN, name, content, now))
+    await service.units.run(lambda unit: schedule_update(unit, CAMPAIGN, name, due, None, now))
+    service.clock.advance(seconds=7_200)
+    return PublishDue(service.units, service.queries, PLEDGES)
+
+
+@pytest.mark.row("S14")
+@pytest.mark.parametrize("kind", [UpdateKind.FAILURE_LETTER, UpdateKind.NEWS])
+@pytest.mark.parametrize("end", [MISSED, sample(funding.CampaignCancelled, cancelled_at=NOW)])
+async def test_after_the_end_an_emergency_keeps_back_nothing(
+    service: UpdatesService, end: Event, kind: UpdateKind
+) -> None:
+    """No plan is published then, for which it could wait; what says how it went may resolve it."""
+    await launch(service)
+    await say(service, "fire", EMERGENCY)
+    await service.hear((end, 2))
+    refused = await reason_of(say(service, "plan", plan()))
+    assert refused in ("campaign-missed", "campaign-cancelled")
+    sweep = await due_in_an_hour(service, "last", content_of(kind, resolves=("fire",)))
+    assert [await sweep(service.clock.now()) for _ in range(2)] == [1, 0]
+    names = [e.update_id for e in await service.published() if isinstance(e, UpdatePublished)]
+    assert names == ["fire", "last"]
+    assert [one.resolved_by for one in await problems_of(service)] == ["last"]
+
+
+@pytest.mark.parametrize("raised", [False, True], ids=["declared", "raised"])
+async def test_an_emergency_of_after_the_end_waits_for_no_plan(
+    service: UpdatesService, raised: bool
+) -> None:
+    """Raised by staff, or published while the view was behind: nobody is reminded of a plan."""
+    await launch(service)
+    await say(service, "late", delay())
+    await service.hear((MISSED, 2), behind=tuple(VIEW_GROUPS.values()))
+    if raised:
+        given = Grade(ProblemKind.EMERGENCY, Severity.SERIOUS, "staff-1", "Gone.", NOW)
+        await service.units.run(lambda unit: grade(unit, PLEDGES, CAMPAIGN, "late", given))
+    else:
+        await say(service, "fire", EMERGENCY)
+    await service.hear((MISSED, 2))
+    await days_pass(service, 8)
+    assert await told(service, "recovery-plan-reminder-due") == []
+    assert await told(service, "recovery-plan-missing") == []
+    sweep = await due_in_an_hour(service, "sorry", content_of(UpdateKind.FAILURE_LETTER))
+    assert await sweep(service.clock.now()) == 1
+
+
 @pytest.mark.row("S7")
 @pytest.mark.parametrize("attempt", range(4))
 async def test_an_emergency_and_what_is_due_at_its_instant_have_an_order(

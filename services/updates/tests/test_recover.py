@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from servicekit.own_topics import Unexplained
-from services.updates.tests.conftest import UpdatesService, memory_service
+from services.updates.tests.conftest import NOW, UpdatesService, memory_service
 from services.updates.tests.test_follow_up import (
     EMERGENCY,
     MET,
@@ -23,8 +23,11 @@ from sosst_contracts.testing import sample
 from updates.consumer import PLEDGES
 from updates.domain.correction import Correcting
 from updates.domain.follow_up import FollowUpTerms
+from updates.domain.kinds import Severity
+from updates.domain.problem import Grade, ProblemKind
 from updates.domain.update import UpdateState
 from updates.handlers.correct import correct_update
+from updates.handlers.grade import grade
 from updates.handlers.recover import RecoverUpdates
 from updates.wire.claims import claims_told_from
 from updates.wire.deliveries import deliveries_told_from
@@ -160,3 +163,17 @@ async def test_a_failure_letter_that_was_asked_for_is_not_asked_for_again() -> N
     found = await restored.queries.follow_up(CAMPAIGN)
     assert found is not None and found.letter is not None
     assert found.letter.unexplained_since is not None
+
+
+async def test_an_emergency_that_was_raised_after_the_end_waits_for_no_plan_again() -> None:
+    """The backup knows the end, where no plan is published, and not that staff raised a delay."""
+    lived, restored = await a_service(drafted=None), await a_service(drafted=None)
+    for service in (lived, restored):
+        await say(service, "late", delay())
+        await service.hear((MISSED, 2))
+    given = Grade(ProblemKind.EMERGENCY, Severity.SERIOUS, "staff-1", "Gone.", NOW)
+    await lived.units.run(lambda unit: grade(unit, PLEDGES, CAMPAIGN, "late", given))
+    await recover(restored, lived)
+    found = await restored.queries.follow_up(CAMPAIGN)
+    assert found is not None
+    assert [(one.kind, one.term) for one in found.problems] == [(ProblemKind.EMERGENCY, None)]

@@ -86,6 +86,11 @@ class FollowUp:
     next_due: datetime | None = None
     version: int = 0
 
+    @property
+    def ended(self) -> bool:
+        """Whether it ended without its goal: its letter is owed or written since."""
+        return self.letter is not None
+
 
 @dataclass(frozen=True, slots=True)
 class ProblemResolved:
@@ -200,7 +205,7 @@ def take_word(follow_up: FollowUp, word: Word) -> Moved:
         after = resolve(before, word.update_id, word.at)
         _put(problems, after)
         facts += [ProblemResolved(follow_up.campaign_id, after)] if after != before else []
-    opened = _opened(word)
+    opened = _opened(word, follow_up.ended)
     if opened is not None and all(one.problem_id != word.update_id for one in problems):
         problems.append(opened)
     moved = replace(
@@ -221,7 +226,7 @@ def grade_problem(follow_up: FollowUp, problem_id: str, grade: Grade, audience: 
     bad one is that they know of already is told to nobody again.
     """
     before = find(follow_up.problems, problem_id)
-    after = regrade(before, grade)
+    after = regrade(before, grade, ended=follow_up.ended)
     if after == before:
         return follow_up, ()
     problems = list(follow_up.problems)
@@ -327,9 +332,10 @@ def _break_silence(follow_up: FollowUp, terms: FollowUpTerms, now: datetime) -> 
     return replace(follow_up, silence=replace(silence, steps=steps)), tuple(facts)
 
 
-def _opened(word: Word) -> Problem | None:
+def _opened(word: Word, ended: bool) -> Problem | None:
     if word.kind is UpdateKind.EMERGENCY:
-        kind, term = ProblemKind.EMERGENCY, Steps(word.at)
+        # The view that let it through may not have heard of the end yet, which refuses the plan.
+        kind, term = ProblemKind.EMERGENCY, None if ended else Steps(word.at)
         return Problem(word.update_id, kind, word.at, word.severity, term)
     if word.kind is UpdateKind.DELAY_NOTICE:
         return Problem(word.update_id, ProblemKind.DELAY_NOTICE, word.at)

@@ -30,8 +30,9 @@ class Grade:
 class Problem:
     """Named by the update that opened it.
 
-    `term` is that of an emergency's recovery plan, None where none is awaited any more. `plan` is
-    the update that is the plan.
+    `term` is that of an emergency's recovery plan, None where none is awaited any more: it is
+    there, or the campaign ended without its goal and none is published now. `plan` is the update
+    that is the plan.
     """
 
     problem_id: str
@@ -50,8 +51,9 @@ class Problem:
 
     @property
     def unanswered(self) -> bool:
-        """Whether it is an emergency for which there is no plan yet."""
-        return self.open and self.kind is ProblemKind.EMERGENCY and self.plan is None
+        """Whether it is an emergency whose plan is still to come; a term that is over waits on."""
+        awaited = self.plan is None and self.term is not None
+        return self.open and self.kind is ProblemKind.EMERGENCY and awaited
 
     @property
     def hours_open(self) -> int | None:
@@ -98,8 +100,11 @@ def answer(problem: Problem, update_id: str) -> Problem:
     return replace(problem, plan=update_id, term=None)
 
 
-def regrade(problem: Problem, grade: Grade) -> Problem:
-    """Raise it to an emergency, with a new term, or lower it; the same grade is the same."""
+def regrade(problem: Problem, grade: Grade, *, ended: bool = False) -> Problem:
+    """Raise it to an emergency, with a new term, or lower it; the same grade is the same.
+
+    In a campaign that ended without its goal no plan can come, and it has no term.
+    """
     if (problem.kind, problem.severity) == (grade.kind, grade.severity):
         return problem
     if not problem.open:
@@ -111,4 +116,4 @@ def regrade(problem: Problem, grade: Grade) -> Problem:
         return moved
     if grade.kind is ProblemKind.DELAY_NOTICE:
         return replace(moved, term=None)
-    return replace(moved, term=Steps(grade.at), plan=None)
+    return replace(moved, term=None if ended else Steps(grade.at), plan=None)

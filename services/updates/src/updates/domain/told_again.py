@@ -29,7 +29,9 @@ def word_again(follow_up: FollowUp, word: Word) -> FollowUp:
 def grade_again(follow_up: FollowUp, problem_id: str, grade: Grade) -> FollowUp:
     """Staff have graded a problem."""
     problems = tuple(
-        regrade(one, grade) if one.problem_id == problem_id and one.open else one
+        regrade(one, grade, ended=follow_up.ended)
+        if one.problem_id == problem_id and one.open
+        else one
         for one in follow_up.problems
     )
     return replace(follow_up, problems=problems, next_due=grade.at)
