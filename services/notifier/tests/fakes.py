@@ -68,9 +68,20 @@ class MemoryMemberships:
         for one in memberships:
             self._memberships.setdefault((one.campaign_id, one.pledge_id), one)
 
-    async def already(self, campaign_id: str, backer_id: str, until: int) -> bool:
-        mine = [m for m in self._memberships.values() if m.backer_id == backer_id]
-        return any(m.campaign_id == campaign_id and m.joined <= until for m in mine)
+    async def has_backed(self, campaign_id: str, person_id: str) -> bool:
+        mine = [m for m in self._memberships.values() if m.backer_id == person_id]
+        return any(m.campaign_id == campaign_id for m in mine)
+
+    async def belonging(self, campaign_id: str, backers: Collection[str], until: int) -> set[str]:
+        gone = {place for place, one in self._departures.items() if one.left <= until}
+        return {
+            one.backer_id
+            for place, one in self._memberships.items()
+            if one.campaign_id == campaign_id
+            and one.backer_id in backers
+            and one.joined <= until
+            and place not in gone
+        }
 
     async def behind(
         self, campaign_id: str, sequence: int, captured_until: datetime

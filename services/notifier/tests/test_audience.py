@@ -28,6 +28,7 @@ from services.notifier.tests.builders import (
     settle,
     update,
     verdict,
+    withdrawn,
 )
 from sosst_contracts.codec import Draft, Record
 from sosst_contracts.funding import CampaignCancelled, VerdictReached
@@ -227,6 +228,26 @@ async def test_a_backer_behind_n_whose_money_had_come_is_a_supplement(
     totals = await notifier.queries.totals(UPDATE)
     assert (totals.delivered, totals.supplements, totals.pending) == (2, 1, 0)
     assert await figures(notifier, UPDATE) == (2, 0, 0)
+
+
+@pytest.mark.parametrize("before_the_cause", [False, True], ids=["behind it", "before it"])
+async def test_whoever_withdrew_and_pledged_again_before_a_cause_is_told(
+    notifier: Notifier, before_the_cause: bool
+) -> None:
+    """As of N they had left, and their new money had come: a supplement, told once."""
+    again = collected(3, "anna", captured_at=NOW - timedelta(hours=1))
+    await notifier.hear(collected(1, "anna"), withdrawn(2, "anna", "pledge-1"))
+    if not before_the_cause:
+        await notifier.hear(update(2, 0))
+        await settle(notifier)
+    for _ in range(2):
+        await notifier.hear(again)
+        await notifier.hear(update(2, 0))
+        await settle(notifier)
+    assert on_topic(notifier, UPDATE) == await in_inbox(notifier, UPDATE) == ["anna"]
+    totals = await notifier.queries.totals(UPDATE)
+    assert (totals.delivered, totals.supplements) == (1, 1)
+    assert await figures(notifier, UPDATE) == (1, 0, 0)
 
 
 async def test_stores_keep_what_decides_who_is_told(notifier: Notifier) -> None:

@@ -45,6 +45,12 @@ async def members(notifier: Notifier, until: int) -> list[Member]:
     return [member async for page in pages for member in page]
 
 
+async def belonging(notifier: Notifier, *backers: str, until: int) -> set[str]:
+    return await notifier.units.run(
+        lambda unit: unit.memberships.belonging(CAMPAIGN, backers, until)
+    )
+
+
 async def test_members_come_in_order_as_of_n(notifier: Notifier) -> None:
     """The audience is one campaign's memberships up to N, by backer's id."""
     joined = [membership(1, "b"), membership(2, "Zoé"), membership(3, "a"), membership(4, "c")]
@@ -68,6 +74,10 @@ async def test_whoever_left_is_no_member_from_then_on(notifier: Notifier) -> Non
         await leave()
     names = {n: [one.backer_id for one in await members(notifier, n)] for n in (4, 5, 6)}
     assert names == {4: ["a", "a", "b", "c"], 5: ["a", "b", "c"], 6: ["a", "c"]}
+    memberships = {n: await belonging(notifier, "a", "b", "d", until=n) for n in (0, 1, 4, 5, 6)}
+    assert memberships == {0: set(), 1: {"a"}, 4: {"a", "b"}, 5: {"a", "b"}, 6: {"a"}}
+    assert await notifier.units.run(lambda unit: unit.memberships.has_backed(CAMPAIGN, "b"))
+    assert not await notifier.units.run(lambda unit: unit.memberships.has_backed("campaign-2", "b"))
 
 
 async def test_cause_is_kept_whole(notifier: Notifier) -> None:

@@ -52,10 +52,23 @@ class MongoMemberships:
             if new:
                 await self._memberships.insert_many(new, session=self._session)
 
-    async def already(self, campaign_id: str, backer_id: str, until: int) -> bool:
-        query = {"campaign_id": campaign_id, "backer_id": backer_id, "joined": {"$lte": until}}
+    async def has_backed(self, campaign_id: str, person_id: str) -> bool:
+        query = {"campaign_id": campaign_id, "backer_id": person_id}
         with sorted_errors():
             return await self._memberships.find_one(query, session=self._session) is not None
+
+    async def belonging(self, campaign_id: str, backers: Collection[str], until: int) -> set[str]:
+        mine = {"campaign_id": campaign_id, "backer_id": {"$in": list(backers)}}
+        fields = {"_id": 0, "backer_id": 1, "key_hash": 1}
+        with sorted_errors():
+            joined = await self._memberships.find(
+                {**mine, "joined": {"$lte": until}}, fields, session=self._session
+            ).to_list(None)
+            left = await self._departures.find(
+                {**mine, "left": {"$lte": until}}, {"backer_id": 1}, session=self._session
+            ).to_list(None)
+        staying = without([Member(**row) for row in joined], Counter(r["backer_id"] for r in left))
+        return {one.backer_id for one in staying}
 
     async def behind(
         self, campaign_id: str, sequence: int, captured_until: datetime

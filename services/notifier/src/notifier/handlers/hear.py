@@ -151,13 +151,14 @@ async def supplement(
     now: datetime,
 ) -> None:
     """Tell these beside the cause's audience, but for who is in it; again tells nobody again."""
-    if is_too_old(cause.told, now):
+    if not late or is_too_old(cause.told, now):
         return
-    told, until = cause.told, cause.pledges_sequence
+    told, backers = cause.told, {one.backer_id for one in late}
+    belonging = await unit.memberships.belonging(told.campaign_id, backers, cause.pledges_sequence)
     chunks = {
         one.backer_id: chunk_of_supplement(told, Member(one.backer_id, one.key_hash), partitions)
         for one in late
-        if not await unit.memberships.already(told.campaign_id, one.backer_id, until)
+        if one.backer_id not in belonging
     }
     new = await unit.chunks.add_new(list(chunks.values()))
     await unit.plumbing.work.offer([publish_work(PUBLISH_CHUNK, chunk, now) for chunk in new])

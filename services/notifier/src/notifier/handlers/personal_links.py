@@ -10,8 +10,6 @@ from notifier.handlers.titles import title_of
 from notifier.ports.unit import NotifierUnit
 from servicekit.audit import AuditEntry
 
-# Whoever backs a campaign has joined it by then, whenever that is asked.
-EVER = 2**62
 REVOKE = "revoke personal links"
 
 
@@ -28,7 +26,7 @@ async def open_link(unit: NotifierUnit, link: PersonalLink, now: datetime) -> Op
     revoked = await unit.revocations.load(link.person_id, link.campaign_id)
     must_be_open(link, revoked, now)
     person = (await unit.people.load([link.person_id])).get(link.person_id)
-    backs = await unit.memberships.already(link.campaign_id, link.person_id, EVER)
+    backs = await unit.memberships.has_backed(link.campaign_id, link.person_id)
     if not backs or (person is not None and person.erased):
         raise Refused(UNKNOWN, "this person backs no such campaign")
     title = await title_of(unit, link.campaign_id)

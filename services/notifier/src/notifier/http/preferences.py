@@ -18,8 +18,6 @@ from servicekit.problems import Problem
 from servicekit.units import UnitsOfWork
 
 MUTES_MAX = 500
-# Whoever backs a campaign has joined it by then, whenever that is asked.
-EVER = 2**62
 
 
 # JSON Schema's own `time` has a zone, and this one has none: the person's may change.
@@ -110,7 +108,7 @@ def add_preference_routes(api: FastAPI, guard: Guard, units: UnitsOfWork[Notifie
         """Choose what to hear of an ended campaign; only its backers are asked."""
 
         async def work(unit: NotifierUnit) -> None:
-            if not await unit.memberships.already(campaign_id, person_id, EVER):
+            if not await unit.memberships.has_backed(campaign_id, person_id):
                 raise _unknown_campaign()
             await unit.consents.choose(campaign_id, person_id, body.choice)
 

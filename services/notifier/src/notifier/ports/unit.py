@@ -50,8 +50,16 @@ class Memberships(Protocol):
 
     async def add(self, memberships: Sequence[Membership]) -> None: ...
 
-    async def already(self, campaign_id: str, backer_id: str, until: int) -> bool:
-        """Return whether the backer had joined the campaign by then."""
+    async def has_backed(self, campaign_id: str, person_id: str) -> bool:
+        """Return whether this person ever joined the campaign, also one who left it again."""
+        ...
+
+    async def belonging(self, campaign_id: str, backers: Collection[str], until: int) -> set[str]:
+        """Return who of these is in the audience as of the sequence.
+
+        As in `Audience.members`: whose pledges joined at or before it are more than those that
+        had left by then.
+        """
         ...
 
     async def behind(
