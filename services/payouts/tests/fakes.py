@@ -33,6 +33,7 @@ from payouts.domain.integrity import STANDING, Compensated, Kept, PledgeSums
 from payouts.domain.invoice import Invoice, Numbers
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Account, Posting, Row
+from payouts.domain.payout_attempt import UNKNOWN
 from payouts.domain.period import Period
 from payouts.domain.plan import StageKind
 from payouts.domain.pledge_money import PledgeMoney
@@ -50,6 +51,7 @@ from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, Trans
 from payouts.domain.stage_recovery import TransferMade
 from payouts.domain.stopping import Stopped
 from payouts.domain.trial_balance import TrialBalance
+from payouts.domain.waiting import id_of, waits_since
 from payouts.domain.withdrawal import WITHDRAWAL
 from payouts.handlers.work_kinds import CLAIM as CLAIM_WORK
 from payouts.ports.integrity import Round
@@ -76,6 +78,7 @@ from services.payouts.tests.builders import NOW
 from sosst_contracts.chain import read_block
 
 Name = TypeVar("Name", bound=Hashable)
+OneKind = TypeVar("OneKind", Refund, Stage, Receivable)
 
 
 def _queues(found: Sequence[tuple[Name, datetime | None]]) -> dict[Name, Queue]:
@@ -84,6 +87,11 @@ def _queues(found: Sequence[tuple[Name, datetime | None]]) -> dict[Name, Queue]:
         times[name].append(time)
     known = {name: [t for t in of_name if t is not None] for name, of_name in times.items()}
     return {name: Queue(len(times[name]), min(known[name], default=None)) for name in times}
+
+
+def _page(found: list[OneKind], after: tuple[datetime, str] | None, limit: int) -> list[OneKind]:
+    places = {(waits_since(one), id_of(one)): one for one in found}
+    return [places[at] for at in sorted(places) if after is None or at > after][:limit]
 
 
 def _save(table: dict[str, Any], key: str, value: Any) -> None:
@@ -446,10 +454,21 @@ class MemoryQueries:
     async def refund_queue(
         self, state: RefundState, after: tuple[datetime, str] | None, limit: int
     ) -> list[Refund]:
-        waiting = [r for r in self._refunds.values() if r.state is state]
-        waiting.sort(key=lambda refund: (refund.created_at, refund.refund_id))
-        behind = [r for r in waiting if after is None or (r.created_at, r.refund_id) > after]
-        return behind[:limit]
+        return _page([r for r in self._refunds.values() if r.state is state], after, limit)
+
+    async def stage_queue(
+        self, states: Collection[StageState], after: tuple[datetime, str] | None, limit: int
+    ) -> list[Stage]:
+        return _page([s for s in self._stages.every() if s.state in states], after, limit)
+
+    async def stages_unknown(self, after: tuple[datetime, str] | None, limit: int) -> list[Stage]:
+        sent = [stage for stage in self._stages.every() if stage.attempts]
+        return _page([s for s in sent if s.attempt.state in UNKNOWN], after, limit)
+
+    async def receivable_queue(
+        self, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Receivable]:
+        return _page([one for one in self._receivables.values() if one.open], after, limit)
 
     async def windows_closing(
         self, until: datetime, after: tuple[datetime, str] | None, limit: int

@@ -13,9 +13,10 @@ from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import Caller
 from payouts.commands import perform_queue
 from servicekit.problems import install_problems
+from services.payouts.tests.builders import a_receivable
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
 from services.payouts.tests.test_http import api_of, problem
-from services.payouts.tests.test_later_stages import CREATOR, EVIDENCE, first_paid
+from services.payouts.tests.test_later_stages import CREATOR, EVIDENCE, approve, first_paid
 
 PEOPLE = Caller(CREATOR, ("creator",))
 STAFF = Caller("staff-1", ("staff",))
@@ -274,7 +275,13 @@ async def read_queue(client: httpx.AsyncClient, name: str, limit: int) -> list[s
 
 @pytest.mark.parametrize(
     "path",
-    ["/queues/paid", "/queues/claimable?cursor=yesterday~rf", "/queues/claimable?limit=0"],
+    [
+        "/queues/paid",
+        "/queues/claimable?cursor=yesterday~rf",
+        "/queues/claimable?limit=0",
+        "/queues/stages-failed?cursor=yesterday~stage",
+        "/queues/receivables?limit=201",
+    ],
 )
 async def test_a_queue_that_is_not_there(client: httpx.AsyncClient, path: str) -> None:
     """Another name, a made-up cursor, no page at all."""
@@ -305,3 +312,81 @@ async def test_claimable_ones_are_tried_again_together_and_listed_for_operators(
     assert [one["state"] for one in answer.json()["results"]] == ["requested"] * 2
     await known.work_off()
     assert known.provider.refunded == {"ch_1": 3}
+
+
+async def queue_of(client: httpx.AsyncClient, name: str) -> list[dict[str, Any]]:
+    page = await client.get(f"/queues/{name}", headers=bearer(STAFF))
+    assert page.status_code == 200, page.text
+    items: list[dict[str, Any]] = page.json()["items"]
+    return items
+
+
+async def lines_of(payouts: Payouts, name: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    capsys.readouterr()
+    arguments = Namespace(name=name)
+    await perform_queue(arguments, payouts.queries, payouts.clock.now(), timedelta(0))
+    return capsys.readouterr().out.splitlines()
+
+
+async def test_a_stage_is_found_wherever_it_waits(
+    client: httpx.AsyncClient, known: Payouts, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By HTTP and on the command line: to approve, without an answer, failed; paid it is gone."""
+    names = ("stages-to-approve", "stages-unknown", "stages-failed")
+    for name, kind in ((names[0], "stages"), ("receivables", "debts")):
+        assert await lines_of(known, name, capsys) == [f"0 {kind} wait in {name}"]
+    for method, path, caller, body in ROUTES[:2]:
+        await client.request(method, AT + path, json=body, headers=bearer(caller))
+    known.clock.advance(seconds=90)
+    [item] = await queue_of(client, names[0])
+    shown = {name: item["stage"][name] for name in ("stage", "state", "amount", "reason")}
+    assert shown == {"stage": 2, "state": "due", "amount": 3_000, "reason": None}
+    assert (item["campaign_id"], item["age_seconds"]) == (CAMPAIGN, 90)
+    half = await client.post(f"{AT}/stages/2/approvals", json=APPROVAL, headers=bearer(OTHER_STAFF))
+    assert half.status_code == 200 and await queue_of(client, names[0]) == []
+    known.provider.faults["create_transfer"] = ["timeout_after"]
+    known.clock.advance(seconds=90)
+    await known.turn()
+    [item] = await queue_of(client, names[1])
+    assert (item["stage"]["stage"], item["stage"]["state"]) == (2, "submitted")
+    line, count = await lines_of(known, names[1], capsys)
+    assert line == f"0:03:00 {CAMPAIGN} stage 2 3000 EUR transfer_unknown"
+    assert count == "1 stages wait in stages-unknown"
+    known.provider.faults["create_payout"] = ["decline"] * 3
+    await known.live(3_600)
+    [item] = await queue_of(client, names[2])
+    assert (item["stage"]["attempts"], item["stage"]["state"]) == (3, "failed")
+    [line, _] = await lines_of(known, names[2], capsys)
+    why = item["stage"]["reason"]
+    assert why and line.endswith(f"stage 2 3000 EUR failed {why} its tries are used up")
+    again = await client.post(
+        f"{AT}/stages/2/retry", json={"after_attempt": 3}, headers=bearer(STAFF)
+    )
+    assert again.status_code == 200
+    await known.live(600)
+    assert [await queue_of(client, name) for name in names] == [[], [], []]
+
+
+async def test_half_an_approval_and_a_debt_are_listed_with_the_first_persons_word(
+    known: Payouts, client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second person needs no list of campaigns to find them."""
+    for method, path, caller, body in ROUTES[:2]:
+        await client.request(method, AT + path, json=body, headers=bearer(caller))
+    await approve(known, 2, 3_000, "staff-2", limit=2_999)
+    [item] = await queue_of(client, "stages-to-approve")
+    assert item["stage"]["state"] == "awaiting_second_approval"
+    assert item["stage"]["approval"]["by"] == "staff-2"
+    [line, _] = await lines_of(known, "stages-to-approve", capsys)
+    assert line.endswith("3000 EUR awaiting_second_approval approved by staff-2")
+    await known.units.run(lambda unit: unit.receivables.save([a_receivable()]))
+    body = {"kind": "written_off", "amount": 5_000, "reason": "insolvent"}
+    at = f"{AT}/receivables/rc_1/endings"
+    told = await client.post(at, json=body, headers=bearer(STAFF))
+    assert told.status_code == 200, told.text
+    [item] = await queue_of(client, "receivables")
+    assert (item["receivable"]["open"], item["receivable"]["proposed"]["by"]) == (5_000, "staff-1")
+    [line, count] = await lines_of(known, "receivables", capsys)
+    debt = f"{CAMPAIGN} rc_1 5000 EUR arisen dispute-lost/dp_1"
+    assert line.endswith(f"{debt} staff-1 proposes written_off of 5000")
+    assert count == "1 debts wait in receivables"

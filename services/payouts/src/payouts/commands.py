@@ -6,10 +6,14 @@ from datetime import date, datetime, timedelta
 
 from payouts.domain.claim_link import wishes_other_way
 from payouts.domain.fec import Fec, Year, file_name
+from payouts.domain.payout_attempt import UNKNOWN
+from payouts.domain.provider_keys import ATTEMPTS_MAX
+from payouts.domain.receivable import Receivable
 from payouts.domain.reconciliation import suspense
 from payouts.domain.refund import Refund, RefundKind
+from payouts.domain.stage import Stage, StageState
 from payouts.domain.trial_balance import end_of
-from payouts.domain.waiting import QueueName
+from payouts.domain.waiting import STAGE_STATES, QueueName, Waiting, waits_since
 from payouts.handlers.export_fec import check_over, export_fec
 from payouts.handlers.queues import Place, page_of, place_in
 from payouts.handlers.reconcile import reconcile
@@ -53,7 +57,7 @@ def describe_queue(parser: ArgumentParser) -> None:
 async def perform_queue(
     arguments: Namespace, queries: Queries, now: datetime, warning: timedelta
 ) -> int:
-    """Print every refund that waits there, oldest first, then how many there are.
+    """Print everything that waits there, the longest first, then how much there is.
 
     Of `unclaimed-ledger` every campaign that a person must look at after a restored backup.
     """
@@ -62,11 +66,11 @@ async def perform_queue(
     name, count = QueueName(arguments.name), 0
     after: Place | None = None
     while page := await page_of(queries, name, after, PAGE, now, warning):
-        for refund in page:
-            print(_waiting(refund, now))
+        for one in page:
+            print(_waiting(one, now))
         after = place_in(name, page[-1])
         count += len(page)
-    print(f"{count} refunds wait in {arguments.name}")
+    print(f"{count} {_kind_in(name)} wait in {arguments.name}")
     return PROVEN
 
 
@@ -82,14 +86,47 @@ async def _print_unclaimed(queries: Queries) -> int:
     return PROVEN
 
 
-def _waiting(refund: Refund, now: datetime) -> str:
+def _kind_in(name: QueueName) -> str:
+    if name is QueueName.RECEIVABLES:
+        return "debts"
+    return "stages" if name in STAGE_STATES or name is QueueName.STAGES_UNKNOWN else "refunds"
+
+
+def _waiting(one: Waiting, now: datetime) -> str:
+    match one:
+        case Refund():
+            words = _of_refund(one)
+        case Stage():
+            words = _of_stage(one)
+        case Receivable():
+            words = _of_receivable(one)
+    return " ".join(word for word in [str(now - waits_since(one)), *words] if word)
+
+
+def _of_stage(stage: Stage) -> list[str]:
+    half = stage.approval if stage.state is StageState.AWAITING_SECOND_APPROVAL else None
+    first = f"approved by {half.by}" if half else ""
+    unknown = stage.attempts and stage.attempt.state in UNKNOWN
+    state = stage.attempt.state if unknown else stage.state
+    tries = "its tries are used up" if stage.failures >= ATTEMPTS_MAX else ""
+    what = f"{stage.campaign_id} stage {stage.number} {stage.payable} {stage.currency}"
+    return [what, state.value, first, stage.reason or "", tries]
+
+
+def _of_receivable(debt: Receivable) -> list[str]:
+    told = debt.proposed
+    word = f"{told.by} proposes {told.kind} of {told.amount}" if told else ""
+    what = f"{debt.campaign_id} {debt.receivable_id} {debt.open} {debt.currency}"
+    return [what, debt.state.value, debt.cause, word]
+
+
+def _of_refund(refund: Refund) -> list[str]:
     what = f"{refund.campaign_id} {refund.refund_id} {refund.amount} {refund.currency}"
     if refund.kind is RefundKind.COMPENSATION:
         what += f" {refund.kind} by the {refund.payer}"
     closes = f"until {refund.refundable_until.date()}" if refund.refundable_until else ""
     wish = "its backer asks for another way" if wishes_other_way(refund) else ""
-    words = [str(now - refund.created_at), what, refund.cause, refund.reason or "", wish, closes]
-    return " ".join(word for word in words if word)
+    return [what, refund.cause, refund.reason or "", wish, closes]
 
 
 def describe_verify_ledger(parser: ArgumentParser) -> None:

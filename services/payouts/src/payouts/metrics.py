@@ -35,7 +35,7 @@ STAGE_LATE_FAILURES = Counter(
 )
 APPROVALS_WAITING = Gauge(
     "sosst_payouts_approvals_waiting",
-    "Refunds and stages that wait for a second person. Growing: staff must look at the queue.",
+    "Refunds and stages that wait for a second person. Growing: read the queues to approve.",
 )
 THRESHOLD = Gauge(
     "sosst_payouts_threshold",
@@ -116,7 +116,7 @@ DISPUTES = Gauge(
 )
 RECEIVABLES = Gauge(
     "sosst_payouts_receivables",
-    "Open debts of creators. Growing: staff ask for the money, or write it off.",
+    "Open debts of creators. Growing: see the queue receivables, ask for it or write it off.",
 )
 PAID_TWICE = Counter(
     "sosst_payouts_paid_twice_total",

@@ -27,6 +27,7 @@ from payouts.domain.dispute import Dispute, DisputeState
 from payouts.domain.holding import Holding, Inflow
 from payouts.domain.invoice import Invoice
 from payouts.domain.ledger import Account, Row
+from payouts.domain.payout_attempt import UNKNOWN
 from payouts.domain.period import Period
 from payouts.domain.plan import StageKind
 from payouts.domain.quantum import QUANTUM_MAX
@@ -137,17 +138,27 @@ class MongoQueries:
     async def refund_queue(
         self, state: RefundState, after: tuple[datetime, str] | None, limit: int
     ) -> list[Refund]:
-        query: Document = {"state": state.value}
-        if after is not None:
-            created_at, refund_id = after
-            query["$or"] = [
-                {"created_at": {"$gt": created_at}},
-                {"created_at": created_at, "_id": {"$gt": refund_id}},
-            ]
-        with sorted_errors():
-            cursor = self._database.collection("refunds").find(query)
-            rows = await cursor.sort([("created_at", 1), ("_id", 1)]).limit(limit).to_list(None)
+        rows = await self._queue("refunds", {"state": state.value}, "created_at", after, limit)
         return [REFUNDS.value(row) for row in rows]
+
+    async def stage_queue(
+        self, states: Collection[StageState], after: tuple[datetime, str] | None, limit: int
+    ) -> list[Stage]:
+        query = {"state": {"$in": [state.value for state in states]}}
+        rows = await self._queue("stages", query, "due_at", after, limit)
+        return [STAGES.value(row) for row in rows]
+
+    async def stages_unknown(self, after: tuple[datetime, str] | None, limit: int) -> list[Stage]:
+        query = {"attempts.state": {"$in": [state.value for state in UNKNOWN]}}
+        rows = await self._queue("stages", query, "due_at", after, limit)
+        return [STAGES.value(row) for row in rows]
+
+    async def receivable_queue(
+        self, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Receivable]:
+        query = {"state": {"$in": _OWED}}
+        rows = await self._queue("receivables", query, "arisen_at", after, limit)
+        return [RECEIVABLES.value(row) for row in rows]
 
     async def windows_closing(
         self, until: datetime, after: tuple[datetime, str] | None, limit: int
@@ -157,16 +168,7 @@ class MongoQueries:
             # The index has those only that have an end: the question must say so as well.
             "refundable_until": {"$gt": ANY_TIME, "$lte": until},
         }
-        if after is not None:
-            closing, refund_id = after
-            query["$or"] = [
-                {"refundable_until": {"$gt": closing}},
-                {"refundable_until": closing, "_id": {"$gt": refund_id}},
-            ]
-        order = [("refundable_until", 1), ("_id", 1)]
-        with sorted_errors():
-            cursor = self._database.collection("refunds").find(query)
-            rows = await cursor.sort(order).limit(limit).to_list(None)
+        rows = await self._queue("refunds", query, "refundable_until", after, limit)
         return [REFUNDS.value(row) for row in rows]
 
     async def reminders_due(self, now: datetime, limit: int, skip: int = 0) -> list[Refund]:
@@ -364,6 +366,25 @@ class MongoQueries:
         with sorted_errors():
             cursor = self._database.collection(collection).find(query | {"_id": {"$gt": after}})
             return await cursor.sort("_id", 1).limit(limit).to_list(None)
+
+    async def _queue(
+        self,
+        collection: str,
+        query: Document,
+        since: str,
+        after: tuple[datetime, str] | None,
+        limit: int,
+    ) -> list[Document]:
+        """Return a page in order of (since, id), which an index has behind what is equal."""
+        if after is not None:
+            at, one = after
+            # The bound is said beside the choice: in a choice alone no index begins there.
+            bound: Document = {since: {"$gte": at}}
+            behind: Document = {"$or": [{since: {"$gt": at}}, {"_id": {"$gt": one}}]}
+            query = {"$and": [query, bound, behind]}
+        with sorted_errors():
+            cursor = self._database.collection(collection).find(query)
+            return await cursor.sort([(since, 1), ("_id", 1)]).limit(limit).to_list(None)
 
     async def _queues(self, collection: str, by: str | Document, since: str) -> list[Document]:
         group = {"_id": by, "count": {"$sum": 1}, "oldest": {"$min": since}}

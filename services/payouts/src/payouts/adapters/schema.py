@@ -49,7 +49,7 @@ BOOK_VALIDATOR = {
 }
 
 SCHEMA = Schema(
-    version=16,
+    version=17,
     collections=(
         CollectionSchema(
             "books",
@@ -124,7 +124,14 @@ SCHEMA = Schema(
         CollectionSchema(
             "disputes", (Index([("campaign_id", 1), ("_id", 1)]), Index([("state", 1), ("_id", 1)]))
         ),
-        CollectionSchema("receivables", (Index([("campaign_id", 1)]), Index([("state", 1)]))),
+        CollectionSchema(
+            "receivables",
+            (
+                Index([("campaign_id", 1)]),
+                # The queue of open debts over all campaigns, oldest first.
+                Index([("state", 1), ("arisen_at", 1), ("_id", 1)]),
+            ),
+        ),
         CollectionSchema(
             "invoices",
             (
@@ -135,7 +142,15 @@ SCHEMA = Schema(
         ),
         CollectionSchema("invoice_numbers"),
         CollectionSchema("periods"),
-        CollectionSchema("stages", (Index([("campaign_id", 1), ("number", 1)], unique=True),)),
+        CollectionSchema(
+            "stages",
+            (
+                Index([("campaign_id", 1), ("number", 1)], unique=True),
+                # Queues over all campaigns, the first due first.
+                Index([("state", 1), ("due_at", 1), ("_id", 1)]),
+                Index([("attempts.state", 1), ("due_at", 1), ("_id", 1)]),
+            ),
+        ),
         CollectionSchema("destinations"),
         CollectionSchema("creators"),
         CollectionSchema("launches"),

@@ -24,6 +24,9 @@ class AttemptState(StrEnum):
     FAILED = "failed"
 
 
+# Nobody knows whether this leg was made; it is always the last attempt's.
+UNKNOWN = (AttemptState.TRANSFER_UNKNOWN, AttemptState.PAYOUT_UNKNOWN)
+
 TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
     # An approval may fall before its transfer is asked for: then our own gate refused it.
     AttemptState.INTENDED: frozenset({AttemptState.TRANSFER_SENT, AttemptState.TRANSFER_REFUSED}),

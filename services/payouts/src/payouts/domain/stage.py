@@ -157,6 +157,13 @@ class Stage:
         return self.amount
 
     @property
+    def waits_since(self) -> datetime:
+        """Since when its creator waits for it; raises `Refused` before it is due."""
+        if self.due_at is None:
+            raise Refused("not-due", f"{self.stage_id} is not due yet")
+        return self.due_at
+
+    @property
     def sent(self) -> int:
         """What goes to the creator's account."""
         return self.payable - self.set_off

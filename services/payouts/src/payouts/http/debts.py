@@ -6,18 +6,18 @@ from typing import Annotated
 from fastapi import FastAPI, Path, Query
 
 from payouts.domain.dispute import Dispute
-from payouts.domain.receivable import EndKind, Proposed, Receivable
+from payouts.domain.receivable import EndKind, Proposed
 from payouts.handlers.approvals import concern_of
 from payouts.handlers.receivables import end_receivable
 from payouts.http.models import (
     DisputePage,
     DisputeView,
     EndingBody,
-    EndingView,
     Identifier,
     ReceivablesView,
     ReceivableView,
 )
+from payouts.http.views import receivable_view
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
 from servicekit.access import Guard, Owner
@@ -68,7 +68,7 @@ def add_debt_routes(
         return ReceivablesView(
             campaign_id=campaign_id,
             open=sum(one.open for one in found),
-            receivables=[_receivable(one) for one in found],
+            receivables=[receivable_view(one) for one in found],
         )
 
     @api.post("/campaigns/{campaign_id}/receivables/{receivable_id}/endings")
@@ -85,7 +85,7 @@ def add_debt_routes(
         ended = await units.run(
             lambda unit: end_receivable(unit, campaign_id, receivable_id, proposed, concerned, now)
         )
-        return _receivable(ended)
+        return receivable_view(ended)
 
 
 def _page(found: list[Dispute], limit: int) -> DisputePage:
@@ -109,35 +109,4 @@ def _dispute(dispute: Dispute) -> DisputeView:
         seen_at=dispute.seen_at,
         opened_at=dispute.opened_at,
         ended_at=dispute.ended_at,
-    )
-
-
-def _receivable(receivable: Receivable) -> ReceivableView:
-    return ReceivableView(
-        receivable_id=receivable.receivable_id,
-        campaign_id=receivable.campaign_id,
-        cause=receivable.cause,
-        state=receivable.state.value,
-        amount=receivable.amount,
-        settled=receivable.settled,
-        written_off=receivable.written_off,
-        open=receivable.open,
-        currency=receivable.currency,
-        arisen_at=receivable.arisen_at,
-        proposed=_ending(receivable.proposed) if receivable.proposed else None,
-        endings=[
-            _ending(ending, second_by)
-            for ending, second_by in zip(receivable.endings, receivable.ended_by, strict=True)
-        ],
-    )
-
-
-def _ending(ending: Proposed, second_by: str | None = None) -> EndingView:
-    return EndingView(
-        kind=ending.kind.value,
-        amount=ending.amount,
-        reason=ending.reason,
-        by=ending.by,
-        second_by=second_by,
-        at=ending.at,
     )

@@ -157,7 +157,9 @@ class LineView(BaseModel):
     expected_by: datetime | None
 
 
-class StageView(BaseModel):
+class StageOutline(BaseModel):
+    """A stage without its gate; `amount` of one that is due is what it was when it was saved."""
+
     stage: int
     kind: str
     state: str
@@ -173,6 +175,9 @@ class StageView(BaseModel):
     milestone: MilestoneView | None
     approval: ApprovalView | None
     fees: FeesView | None
+
+
+class StageView(StageOutline):
     gate: list[LineView]
 
 
@@ -372,16 +377,6 @@ class ResultsView(BaseModel):
     results: list[ResultView]
 
 
-class QueueItem(BaseModel):
-    refund: RefundView
-    age_seconds: int
-
-
-class QueuePage(BaseModel):
-    items: list[QueueItem]
-    next_cursor: str | None
-
-
 class WhyBody(BaseModel):
     """Why, in the words of who decides."""
 
@@ -481,6 +476,31 @@ class ReceivablesView(BaseModel):
     campaign_id: str
     open: int
     receivables: list[ReceivableView]
+
+
+class WaitingRefund(BaseModel):
+    refund: RefundView
+    age_seconds: int
+
+
+class WaitingStage(BaseModel):
+    """A stage that was due so long ago; why it is not yet paid is among its campaign's stages."""
+
+    campaign_id: str
+    stage: StageOutline
+    age_seconds: int
+
+
+class WaitingReceivable(BaseModel):
+    receivable: ReceivableView
+    age_seconds: int
+
+
+class QueuePage(BaseModel):
+    """Of one queue all items are of one kind."""
+
+    items: list[WaitingRefund | WaitingStage | WaitingReceivable]
+    next_cursor: str | None
 
 
 class ClaimMoneyBody(BaseModel):

@@ -7,8 +7,10 @@ from typing import Annotated
 from fastapi import FastAPI, Path, Query
 
 from payouts.domain.errors import Refused
+from payouts.domain.receivable import Receivable
 from payouts.domain.refund import Refund
-from payouts.domain.waiting import QueueName
+from payouts.domain.stage import Stage
+from payouts.domain.waiting import QueueName, Waiting, waits_since
 from payouts.handlers.approve_refunds import ApproveRefunds
 from payouts.handlers.claimable import try_refund_again
 from payouts.handlers.queues import Place, page_of, place_in
@@ -16,15 +18,17 @@ from payouts.handlers.refund_requests import Shown
 from payouts.http.models import (
     ApproveManyBody,
     ApproveOne,
-    QueueItem,
     QueuePage,
     ResultsView,
     ResultView,
     RetryManyBody,
     RetryOne,
+    WaitingReceivable,
+    WaitingRefund,
+    WaitingStage,
 )
 from payouts.http.refusals import status_of
-from payouts.http.views import refund_view
+from payouts.http.views import receivable_view, refund_view, stage_outline
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
 from servicekit.access import Guard
@@ -69,19 +73,14 @@ def add_queue_routes(
     async def read_queue(
         name: Annotated[QueueName, Path()], cursor: Cursor = "", limit: Limit = 50
     ) -> QueuePage:
-        """List the refunds of all campaigns that wait for this reason, oldest first.
+        """List refunds, stages or debts of all campaigns that wait for this reason, oldest first.
 
-        Those whose payment can soon be returned no more: the first to close first.
+        Refunds whose payment can soon be returned no more: the first to close first. Stages: the
+        first due first.
         """
         now = clock.now()
         found = await page_of(queries, name, _place(cursor), limit, now, warning)
-        items = [
-            QueueItem(
-                refund=refund_view(refund),
-                age_seconds=int((now - refund.created_at).total_seconds()),
-            )
-            for refund in found
-        ]
+        items = [_item(one, now) for one in found]
         last = _cursor(place_in(name, found[-1])) if len(found) == limit else None
         return QueuePage(items=items, next_cursor=last)
 
@@ -119,16 +118,28 @@ async def _result(one: ApproveOne | RetryOne, decided: Awaitable[Refund]) -> Res
     )
 
 
+def _item(one: Waiting, now: datetime) -> WaitingRefund | WaitingStage | WaitingReceivable:
+    age = int((now - waits_since(one)).total_seconds())
+    match one:
+        case Refund():
+            return WaitingRefund(refund=refund_view(one), age_seconds=age)
+        case Stage():
+            outline = stage_outline(one)
+            return WaitingStage(campaign_id=one.campaign_id, stage=outline, age_seconds=age)
+        case Receivable():
+            return WaitingReceivable(receivable=receivable_view(one), age_seconds=age)
+
+
 def _cursor(place: Place) -> str:
-    at, refund_id = place
-    return f"{at.isoformat()}~{refund_id}"
+    at, name = place
+    return f"{at.isoformat()}~{name}"
 
 
 def _place(cursor: str) -> Place | None:
     if not cursor:
         return None
-    created_at, _, refund_id = cursor.partition("~")
+    at, _, name = cursor.partition("~")
     try:
-        return datetime.fromisoformat(created_at.replace(" ", "+")).astimezone(UTC), refund_id
+        return datetime.fromisoformat(at.replace(" ", "+")).astimezone(UTC), name
     except ValueError:
         raise Problem(422, "cursor-unknown", "This is no cursor of a queue") from None

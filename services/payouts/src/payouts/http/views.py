@@ -13,6 +13,7 @@ from payouts.domain.gate import Line
 from payouts.domain.holds import Hold
 from payouts.domain.ledger import Account
 from payouts.domain.milestone import Milestone
+from payouts.domain.receivable import Proposed, Receivable
 from payouts.domain.refund import Refund, RefundState
 from payouts.domain.stage import Stage, StageState
 from payouts.http.models import (
@@ -20,6 +21,7 @@ from payouts.http.models import (
     ActView,
     ApprovalView,
     DestinationView,
+    EndingView,
     FeesView,
     HoldsView,
     HoldView,
@@ -27,8 +29,10 @@ from payouts.http.models import (
     MilestoneView,
     MoneyView,
     OtherMeansView,
+    ReceivableView,
     RefundFigures,
     RefundView,
+    StageOutline,
     StageView,
 )
 
@@ -115,7 +119,11 @@ def _act(act: Act) -> ActView:
 
 
 def stage_view(stage: Stage, lines: Sequence[Line]) -> StageView:
-    return StageView(
+    return StageView(**dict(stage_outline(stage)), gate=[_line(line) for line in lines])
+
+
+def stage_outline(stage: Stage) -> StageOutline:
+    return StageOutline(
         stage=stage.number,
         kind=stage.kind.value,
         state=stage.state.value,
@@ -131,7 +139,37 @@ def stage_view(stage: Stage, lines: Sequence[Line]) -> StageView:
         milestone=_milestone(stage.milestone) if stage.milestone else None,
         approval=_approval(stage.approval) if stage.approval else None,
         fees=_fees(stage.divided) if stage.divided else None,
-        gate=[_line(line) for line in lines],
+    )
+
+
+def receivable_view(receivable: Receivable) -> ReceivableView:
+    return ReceivableView(
+        receivable_id=receivable.receivable_id,
+        campaign_id=receivable.campaign_id,
+        cause=receivable.cause,
+        state=receivable.state.value,
+        amount=receivable.amount,
+        settled=receivable.settled,
+        written_off=receivable.written_off,
+        open=receivable.open,
+        currency=receivable.currency,
+        arisen_at=receivable.arisen_at,
+        proposed=_ending(receivable.proposed) if receivable.proposed else None,
+        endings=[
+            _ending(ending, second_by)
+            for ending, second_by in zip(receivable.endings, receivable.ended_by, strict=True)
+        ],
+    )
+
+
+def _ending(ending: Proposed, second_by: str | None = None) -> EndingView:
+    return EndingView(
+        kind=ending.kind.value,
+        amount=ending.amount,
+        reason=ending.reason,
+        by=ending.by,
+        second_by=second_by,
+        at=ending.at,
     )
 
 

@@ -81,6 +81,22 @@ class Queries(Protocol):
         """Return refunds of all campaigns in this state, oldest first, behind (created, id)."""
         ...
 
+    async def stage_queue(
+        self, states: Collection[StageState], after: tuple[datetime, str] | None, limit: int
+    ) -> list[Stage]:
+        """Return stages of all campaigns in these states, the first due first, behind (due, id)."""
+        ...
+
+    async def stages_unknown(self, after: tuple[datetime, str] | None, limit: int) -> list[Stage]:
+        """Return those of which nobody knows whether a leg was made, in the same order."""
+        ...
+
+    async def receivable_queue(
+        self, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Receivable]:
+        """Return open debts of all campaigns, the oldest first, behind (arisen, id)."""
+        ...
+
     async def windows_closing(
         self, until: datetime, after: tuple[datetime, str] | None, limit: int
     ) -> list[Refund]:
