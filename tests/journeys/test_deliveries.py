@@ -137,8 +137,9 @@ async def evidence_is_approved(world: World) -> None:
     await ask_payouts(world, "POST", f"{BASE}/stages/2/milestone", FIRST_STAFF, decision)
 
     async def shown() -> bool:
-        (one,) = (await ask(world, "GET", "/milestones", CREATOR))["items"]
-        return bool(one["revisions"][0]["state"] == "approved")
+        prepared, ready = (await ask(world, "GET", "/milestones", CREATOR))["items"]
+        assert prepared["name"]["en"] == "Rewards prepared" and ready["revisions"] == []
+        return bool(prepared["revisions"][0]["state"] == "approved")
 
     await eventually("the decision is shown", shown)
 

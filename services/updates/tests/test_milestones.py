@@ -19,6 +19,7 @@ from services.updates.tests.test_recover import recover
 from sosst_contracts import funding, payouts
 from sosst_contracts import updates as events
 from sosst_contracts.testing import sample
+from updates.consumer import PLANS_GROUP
 from updates.domain.errors import Refused
 from updates.domain.media import UNATTACHED_TIME, Words
 from updates.domain.milestone import (
@@ -270,7 +271,8 @@ async def test_everybody_sees_the_statement_and_the_team_why_it_was_rejected() -
         rejected = sample(payouts.MilestoneRejected, stage=2, revision=1, evidence=digest)
         await service.hear((rejected, 2))
         _, public = await ask(client, None, "GET", PATH)
-        (milestone,) = public["items"]
+        milestone, waiting = public["items"]
+        assert (waiting["stage"], waiting["revisions"]) == (3, [])
         assert milestone["declared"]["fr"] == "Utilisation des fonds, déclarée par l'initiateur"
         assert milestone["revisions"][0]["funds"] == body["funds"]
         assert milestone["revisions"][0]["state"] == "rejected"
@@ -281,6 +283,66 @@ async def test_everybody_sees_the_statement_and_the_team_why_it_was_rejected() -
         assert (await ask(client, owner, "PUT", f"{PATH}/2", too_much))[0] == 422
         for wrong in ("1", "4", "x"):
             assert (await ask(client, owner, "PUT", f"{PATH}/{wrong}", body))[0] == 422
+
+
+@pytest.mark.row("S9")
+@pytest.mark.parametrize(
+    ("rewards", "names"),
+    [
+        (
+            sample(funding.CampaignLaunched).rewards,
+            (
+                ("Préparation des récompenses terminée", "Rewards prepared"),
+                ("Prêt à livrer toutes les récompenses", "Ready to deliver every reward"),
+            ),
+        ),
+        (
+            [],
+            (
+                ("Travaux commencés, justificatifs à l'appui", "Work begun, with evidence"),
+                ("Projet achevé", "Project completed"),
+            ),
+        ),
+    ],
+    ids=("rewards", "none"),
+)
+async def test_a_met_goal_says_what_each_stage_waits_for(
+    service: UpdatesService, rewards: list[Any], names: tuple[tuple[str, str], ...]
+) -> None:
+    """With rewards and without, before any evidence and beside it; not before the verdict."""
+    await service.hear((sample(funding.CampaignLaunched, rewards=rewards), 1))
+    async with client_of(api_of(service)) as client:
+        assert await ask(client, None, "GET", PATH) == (200, {"items": []})
+        await service.hear((sample(funding.VerdictReached), 2))
+        await service.hear((sample(payouts.StagePaid, stage=1, amount=PAID), 1))
+        _, page = await ask(client, None, "GET", PATH)
+        assert [one["revisions"] for one in page["items"]] == [[], []]
+        await submits(service)
+        _, page = await ask(client, None, "GET", PATH)
+        assert [len(one["revisions"]) for one in page["items"]] == [1, 0]
+        shown = [(one["stage"], one["name"]) for one in page["items"]]
+        assert shown == [
+            (stage, {"fr": french, "en": english})
+            for stage, (french, english) in enumerate(names, start=2)
+        ]
+        body = {"text": "Ready.", "funds": [{"what": "Moulds", "amount": 1, "spent": "paid"}]}
+        _, put = await ask(client, creator("creator-1"), "PUT", f"{PATH}/3", body)
+        assert (put["stage"], put["name"]) == shown[1]
+
+
+async def test_without_its_launch_a_milestone_has_no_name_and_after_an_end_none_waits() -> None:
+    """Readers of one topic are not equally far; of a cancelled campaign no stage is released."""
+    service = memory_service()
+    facts = (sample(funding.CampaignLaunched), 1), (sample(funding.VerdictReached), 2)
+    await service.hear(*facts, behind=[PLANS_GROUP])
+    async with client_of(api_of(service)) as client:
+        _, page = await ask(client, None, "GET", PATH)
+        assert [(one["stage"], one["name"]) for one in page["items"]] == [(2, None), (3, None)]
+        await service.hear((sample(payouts.StagePaid, stage=1, amount=PAID), 1))
+        await submits(service)
+        await service.hear((sample(funding.CampaignCancelled, after_verdict=True), 3))
+        _, page = await ask(client, None, "GET", PATH)
+        assert [one["stage"] for one in page["items"]] == [2]
 
 
 @pytest.mark.trap(23)

@@ -18,6 +18,8 @@ WHAT_CHARACTERS_MAX = 200
 LINES_MAX = 100
 REVISIONS_MAX = 50
 LAST_STAGE = 3
+# The verdict itself releases the first stage.
+STAGES = (2, LAST_STAGE)
 
 
 class EvidenceState(StrEnum):

@@ -8,6 +8,7 @@ from functools import partial
 from servicekit.units import UnitsOfWork
 from updates.domain.errors import Refused
 from updates.domain.milestone import (
+    STAGES,
     EvidenceFile,
     EvidenceState,
     FundsLine,
@@ -32,6 +33,33 @@ class MilestoneDecided:
     state: EvidenceState
     reason: str | None
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignMilestones:
+    """A campaign's milestones by stage, and whether it has rewards that they are about.
+
+    `rewards` is None while the reader of launches that plans stand on has not come to this one.
+    """
+
+    milestones: tuple[Milestone, ...]
+    rewards: bool | None
+
+
+async def milestones_of(unit: UpdatesUnit, campaign_id: str) -> CampaignMilestones:
+    """Return those with evidence, of a met goal also those that still wait for theirs."""
+    found = {one.stage: one for one in await unit.milestones.of_campaign(campaign_id)}
+    project = (await unit.projects.load([campaign_id])).get(campaign_id)
+    if project is not None and project.verdict is Verdict.GOAL_MET:
+        found = {stage: Milestone(campaign_id, stage) for stage in STAGES} | found
+    milestones = tuple(found[stage] for stage in sorted(found))
+    return CampaignMilestones(milestones, await has_rewards(unit, campaign_id))
+
+
+async def has_rewards(unit: UpdatesUnit, campaign_id: str) -> bool | None:
+    """Return whether the campaign was launched with rewards, None where that is not known yet."""
+    plan = await unit.plans.load(campaign_id)
+    return None if plan is None else bool(plan.rewards)
 
 
 async def submit_evidence(

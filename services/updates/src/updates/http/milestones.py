@@ -15,8 +15,8 @@ from servicekit.units import UnitsOfWork
 from updates.domain.claim_turns import AMOUNT_MAX
 from updates.domain.media import ATTACHMENTS_MAX
 from updates.domain.milestone import (
-    LAST_STAGE,
     LINES_MAX,
+    STAGES,
     TEXT_CHARACTERS_MAX,
     WHAT_CHARACTERS_MAX,
     Evidence,
@@ -24,20 +24,16 @@ from updates.domain.milestone import (
     Milestone,
     Spent,
 )
-from updates.handlers.milestones import submit_evidence
+from updates.handlers.milestones import has_rewards, milestones_of, submit_evidence
 from updates.http.callers import Callers, unknown_campaign
 from updates.http.media import MediaShelf
 from updates.http.media_models import MediaView, media_view
+from updates.http.milestone_words import DECLARED, milestone_name
 from updates.http.models import Body, Identifier
 from updates.http.paths import CampaignId
 from updates.ports.unit import UpdatesUnit
 
-Stage = Annotated[int, Path(ge=2, le=LAST_STAGE)]
-# How the page names what a creator says of the money: nobody else says it.
-DECLARED = {
-    "fr": "Utilisation des fonds, déclarée par l'initiateur",
-    "en": "Use of funds, as stated by the creator",
-}
+Stage = Annotated[int, Path(ge=STAGES[0], le=STAGES[-1])]
 
 
 class FundsBody(Body):
@@ -85,9 +81,16 @@ class EvidenceView(BaseModel):
 
 
 class MilestoneView(BaseModel):
-    """A stage's milestone: its latest revision to everybody, all of them to team and staff."""
+    """A stage's milestone: its latest revision to everybody, all of them to team and staff.
+
+    None of them while it waits for evidence.
+    """
 
     stage: int
+    name: dict[str, str] | None = Field(
+        description="What the stage waits for, by language, of a campaign with rewards or without; "
+        "null as long as the launch that says it is being read."
+    )
     declared: dict[str, str] = Field(description="How the page names the statement, by language.")
     revisions: list[EvidenceView]
 
@@ -139,32 +142,43 @@ def add_milestone_routes(
         """Show that a milestone is reached; other evidence is the next revision."""
         funds = tuple(FundsLine(one.what, one.amount, Spent(one.spent)) for one in body.funds)
         text, by, now = body.text, caller.subject, clock.now()
-        milestone = await units.run(
-            lambda unit: submit_evidence(
+
+        async def submitted(unit: UpdatesUnit) -> tuple[Milestone, bool | None]:
+            milestone = await submit_evidence(
                 unit, campaign_id, stage, text, funds, by, now, body.attachments
             )
-        )
-        return milestone_view(milestone, await attached([milestone]), inside=True)
+            return milestone, await has_rewards(unit, campaign_id)
+
+        milestone, rewards = await units.run(submitted)
+        files = await attached([milestone])
+        return milestone_view(milestone, files, rewards=rewards, inside=True)
 
     @api.get("/campaigns/{campaign_id}/milestones")
     async def list_milestones(
         caller: Annotated[Principal | None, anybody], campaign_id: CampaignId
     ) -> MilestonesView:
-        """Show what creators say of their milestones, and what became of it."""
-        found = await units.run(lambda unit: unit.milestones.of_campaign(campaign_id))
+        """Show what stages wait for, what creators say of it, and what became of that."""
+        known = await units.run(lambda unit: milestones_of(unit, campaign_id))
+        found, rewards = known.milestones, known.rewards
         inside = await callers.is_inside(caller, campaign_id)
         sees = inside or (caller is not None and await callers.is_backer(caller, campaign_id))
         files = await attached(found) if sees else {}
-        return MilestonesView(items=[milestone_view(one, files, inside=inside) for one in found])
+        return MilestonesView(
+            items=[milestone_view(one, files, rewards=rewards, inside=inside) for one in found]
+        )
 
 
 def milestone_view(
-    milestone: Milestone, files: Mapping[str, MediaView], *, inside: bool
+    milestone: Milestone, files: Mapping[str, MediaView], *, rewards: bool | None, inside: bool
 ) -> MilestoneView:
-    """Show it to who may see all of it, or to everybody; `files` are those the caller may see."""
+    """Show it to who may see all of it, or to everybody; `files` are those the caller may see.
+
+    `rewards` says whether the campaign has any, None where that is not known.
+    """
     shown = milestone.revisions if inside else milestone.revisions[-1:]
     return MilestoneView(
         stage=milestone.stage,
+        name=None if rewards is None else milestone_name(milestone.stage, rewards=rewards),
         declared=DECLARED,
         revisions=[_evidence_view(one, files, inside=inside) for one in shown],
     )
