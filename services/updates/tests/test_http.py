@@ -85,6 +85,15 @@ async def test_a_bad_draft_is_refused_by_its_place(
     assert problem(await client.get(UPDATE)) == (404, "update-unknown")
 
 
+async def test_a_draft_under_a_name_of_the_platforms_is_refused(client: httpx.AsyncClient) -> None:
+    """409 that says which ids are not a creator's, and nothing is kept."""
+    taken = "/campaigns/campaign-1/updates/delivery-notice-1"
+    response = await client.put(taken, json=BODY)
+    assert problem(response) == (409, "update-reserved")
+    assert "delivery-notice-" in response.json()["detail"]
+    assert problem(await client.get(taken)) == (404, "update-unknown")
+
+
 @pytest.mark.parametrize("kind", UpdateKind)
 async def test_a_draft_of_each_kind_is_shown_as_it_was_written(
     client: httpx.AsyncClient, known: UpdatesService, kind: UpdateKind

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 
 import pytest
 
 from services.updates.tests.conftest import DESK, NOW, UpdatesService, memory_service
 from services.updates.tests.contents import PARTS_OF, content_of
 from services.updates.tests.test_claim_handlers import opens
-from services.updates.tests.test_handlers import publish, write
+from services.updates.tests.test_handlers import CONTENT, publish, write
 from services.updates.tests.test_tracking_handlers import (
     CAMPAIGN,
     REWARD,
@@ -26,11 +27,13 @@ from updates.domain.claim_reason import Reason
 from updates.domain.delivery_plan import Provision, Step
 from updates.domain.errors import Refused
 from updates.domain.kinds import DeliveryNotice, UpdateKind
+from updates.domain.platform_notice import notice_id
 from updates.domain.reward_tracking import RewardTracking
 from updates.domain.tracking import TrackingState
 from updates.domain.tracking_list import Wanted
 from updates.handlers.claims import Opening
 from updates.handlers.plans import publish_plan
+from updates.handlers.publish import write_draft
 from updates.handlers.tracking import receive_reward
 from updates.sweeps.tracking import SendPlatformNotices
 
@@ -94,6 +97,24 @@ async def test_the_platforms_word_ends_no_silence() -> None:
     assert await sends(service)(NOW + timedelta(days=3)) == 1
     assert await service.queries.follow_up(CAMPAIGN) == before and before is not None
     assert before.silence is not None
+
+
+@pytest.mark.row("S11")
+async def test_nobody_takes_the_name_of_the_platforms_notice(service: UpdatesService) -> None:
+    """It can be computed, and an editor's update under it would be there instead of the notice."""
+    await met(service)
+    await all_moved(service, S.SHIPPED)
+    name = notice_id(REWARD)
+    written = partial(
+        write_draft, campaign_id=CAMPAIGN, update_id=name, content=CONTENT, now=service.clock.now()
+    )
+    with pytest.raises(Refused) as refused:
+        await service.units.run(written)
+    assert refused.value.reason == "update-reserved"
+    assert await service.queries.update(CAMPAIGN, name) is None
+    assert await sends(service)(NOW + timedelta(days=3)) == 1
+    (notice,) = await published(service)
+    assert (notice.update_id, notice.author_id) == (name, "suite")
 
 
 async def test_nothing_is_announced_of_what_was_cancelled() -> None:

@@ -5,9 +5,12 @@ from datetime import date
 
 from updates.domain.claim_turns import SUITE
 from updates.domain.delivery_plan import DeliveryPlan, Provision
+from updates.domain.errors import Refused
 from updates.domain.kinds import DeliveryMode, DeliveryNotice, Section
 from updates.domain.update import TITLE_CHARACTERS_MAX, Content, UpdateText, Visibility
 
+# So the platform's notices are named, which anybody can compute; nobody else's update is.
+_RESERVED = "delivery-notice-"
 _MODES = {Provision.PRODUCT: DeliveryMode.POST, Provision.SERVICE: DeliveryMode.SERVICE}
 _SAID = {
     "fr": (
@@ -29,12 +32,19 @@ _SAID = {
 
 def notice_id(reward_id: str) -> str:
     """Return the id of the platform's own notice of a reward: there is one."""
-    return f"delivery-notice-{hashlib.blake2b(reward_id.encode(), digest_size=16).hexdigest()}"
+    return f"{_RESERVED}{hashlib.blake2b(reward_id.encode(), digest_size=16).hexdigest()}"
 
 
 def is_platforms(author_id: str) -> bool:
     """Whether nobody wrote it: it ends no silence, and nothing that its creator owes."""
     return author_id == SUITE
+
+
+def check_name(update_id: str, author_id: str) -> None:
+    """Refuse a creator's update under a name by which the platform's own would be published."""
+    if update_id.startswith(_RESERVED) and not is_platforms(author_id):
+        kept = "are kept for the platform's own notices; choose another id"
+        raise Refused("update-reserved", f"ids that begin with {_RESERVED} {kept}")
 
 
 def platform_notice(plan: DeliveryPlan, reward_id: str, today: date) -> Content:

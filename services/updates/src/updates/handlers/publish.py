@@ -8,6 +8,7 @@ from updates.domain.emergency import check_confirmed, form_expired
 from updates.domain.errors import Refused
 from updates.domain.kinds import UpdateKind
 from updates.domain.phases import check_may_publish
+from updates.domain.platform_notice import check_name
 from updates.domain.project import Project
 from updates.domain.update import (
     Audience,
@@ -45,6 +46,7 @@ async def write_draft(
     edition: int | None = None,
 ) -> Update:
     """Write or rewrite a draft of a launched campaign."""
+    check_name(update_id, content.author_id)
     await _project(unit, campaign_id, content.kind)
     known = await unit.updates.load(campaign_id, update_id)
     update = draft(known, campaign_id, update_id, content, now, edition)
