@@ -212,10 +212,10 @@ def collected(sequence: int, backer: str, campaign: str = CAMPAIGN, **changes: o
     return Draft(sample(PledgeCollected, **(values | changes)), NOW).seal(sequence)
 
 
-def withdrawn(sequence: int, backer: str, pledge: str) -> Record:
+def withdrawn(sequence: int, backer: str, pledge: str, **changes: object) -> Record:
     """A pledge of this backer taken back at this place of the campaign's pledges."""
     values = {"campaign_id": CAMPAIGN, "backer_id": backer, "pledge_id": pledge}
-    return Draft(sample(PledgeWithdrawn, **values), NOW).seal(sequence)
+    return Draft(sample(PledgeWithdrawn, **(values | changes)), NOW).seal(sequence)
 
 
 def pledges(backers: Sequence[str], campaign: str = CAMPAIGN) -> list[Record]:

@@ -3,10 +3,8 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from notifier.adapters.facts import OutboxFacts
-from notifier.domain.audience import Consent, Ending
 from notifier.domain.cause import Cause, CauseState, Told, Totals, Withdrawal
 from notifier.domain.chunk import (
     ENDED,
@@ -21,7 +19,6 @@ from notifier.domain.delivery import Channel, Delivery
 from notifier.domain.kind import ToldAs, is_emergency
 from notifier.domain.person import Person
 from notifier.domain.suppression import Suppression, address_digest
-from notifier.ports.audience import Returned
 from notifier.ports.queries import InboxEntry, OpenCauses, RoleTotals
 from notifier.ports.unit import Departure, Membership, NotifierUnit
 from notifier.wire import told
@@ -34,6 +31,7 @@ from services.notifier.tests.fakes_audience import (
     MemoryConsents,
     MemoryEndings,
     MemoryReturnedPledges,
+    MemorySieve,
 )
 from services.notifier.tests.fakes_edited_updates import MemoryEditedUpdates
 from services.notifier.tests.fakes_email import (
@@ -81,6 +79,16 @@ class MemoryMemberships:
             and one.backer_id in backers
             and one.joined <= until
             and place not in gone
+        }
+
+    async def left_by(self, campaign_id: str, pledges: Collection[str], at: datetime) -> set[str]:
+        return {
+            one.pledge_id
+            for one in self._departures.values()
+            if one.campaign_id == campaign_id
+            and one.pledge_id in pledges
+            and one.left_at is not None
+            and one.left_at <= at
         }
 
     async def behind(
@@ -201,50 +209,19 @@ class MemoryCreators:
         return None if creator is None else [creator, *self._teams.get(campaign_id, ())]
 
 
-class MemoryAudience:
+class MemoryAudience(MemorySieve):
     """`fail_after` stores lets a test crash the planner between two chunks."""
 
     def __init__(self, database: MemoryDatabase) -> None:
-        self._memberships: dict[Any, Membership] = database.table("memberships")
-        self._departures: dict[Any, Departure] = database.table("departures")
+        super().__init__(database)
         self._chunks: dict[str, Chunk] = database.table("chunks")
-        self._endings: dict[str, Ending] = database.table("endings")
-        self._returned: dict[tuple[str, str], Returned] = database.table("returned")
-        self._consents = MemoryConsents(database)
         self.chunks_until_crash: int | None = None
 
     async def members(self, campaign_id: str, until: int) -> AsyncIterator[list[Member]]:
-        gone = {place for place, one in self._departures.items() if one.left <= until}
-        found = [
-            Member(m.backer_id, m.key_hash)
-            for m in sorted(self._memberships.values(), key=lambda m: m.backer_id)
-            if m.campaign_id == campaign_id
-            and m.joined <= until
-            and (m.campaign_id, m.pledge_id) not in gone
-        ]
+        standing = sorted(self._standing(campaign_id, until), key=lambda m: m.backer_id)
+        found = [Member(m.backer_id, m.key_hash) for m in standing]
         for begin in range(0, len(found), PAGE):
             yield found[begin : begin + PAGE]
-
-    async def ending(self, campaign_id: str) -> Ending | None:
-        return self._endings.get(campaign_id)
-
-    async def refunded(self, campaign_id: str, until: int) -> set[str]:
-        back = {place for place, one in self._returned.items() if not one.again}
-        mine = [
-            ((m.campaign_id, m.pledge_id) in back, m.backer_id)
-            for m in self._memberships.values()
-            if m.campaign_id == campaign_id and m.joined <= until
-        ]
-        return {who for _, who in mine} - {who for returned, who in mine if not returned}
-
-    async def consenting(self, campaign_id: str, choices: Collection[Consent]) -> set[str]:
-        return set(await self._consents.among(campaign_id, choices))
-
-    async def with_rewards(
-        self, campaign_id: str, until: int, rewards: Collection[str]
-    ) -> set[str]:
-        mine = [m for m in self._memberships.values() if m.campaign_id == campaign_id]
-        return {m.backer_id for m in mine if m.joined <= until and m.reward_id in rewards}
 
     async def store(self, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:
@@ -427,6 +404,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[No
             endings=MemoryEndings(database),
             returned=MemoryReturnedPledges(database),
             consents=MemoryConsents(database),
+            sieve=MemorySieve(database),
             follows=MemoryFollows(database),
             revocations=MemoryRevocations(database),
             preferences=MemoryPreferences(database),

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from notifier.domain.audience import Consent, Ending
 from notifier.ports.audience import Returned
+from notifier.ports.unit import Departure, Membership
 from servicekit.memory import MemoryDatabase
 
 
@@ -42,3 +43,40 @@ class MemoryConsents:
     async def forget(self, people: Collection[str]) -> None:
         for place in [place for place in self._consents if place[1] in people]:
             del self._consents[place]
+
+
+class MemorySieve:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._memberships: dict[tuple[str, str], Membership] = database.table("memberships")
+        self._departures: dict[tuple[str, str], Departure] = database.table("departures")
+        self._endings: dict[str, Ending] = database.table("endings")
+        self._returned: dict[tuple[str, str], Returned] = database.table("returned")
+        self._consents = MemoryConsents(database)
+
+    async def ending(self, campaign_id: str) -> Ending | None:
+        return self._endings.get(campaign_id)
+
+    async def refunded(self, campaign_id: str, until: int) -> set[str]:
+        back = {place for place, one in self._returned.items() if not one.again}
+        mine = [
+            ((m.campaign_id, m.pledge_id) in back, m.backer_id)
+            for m in self._standing(campaign_id, until)
+        ]
+        return {who for _, who in mine} - {who for returned, who in mine if not returned}
+
+    async def consenting(self, campaign_id: str, choices: Collection[Consent]) -> set[str]:
+        return set(await self._consents.among(campaign_id, choices))
+
+    async def with_rewards(
+        self, campaign_id: str, until: int, rewards: Collection[str]
+    ) -> set[str]:
+        standing = self._standing(campaign_id, until)
+        return {one.backer_id for one in standing if one.reward_id in rewards}
+
+    def _standing(self, campaign_id: str, until: int) -> list[Membership]:
+        gone = {place for place, one in self._departures.items() if one.left <= until}
+        return [
+            one
+            for place, one in self._memberships.items()
+            if one.campaign_id == campaign_id and one.joined <= until and place not in gone
+        ]

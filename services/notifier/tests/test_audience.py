@@ -250,6 +250,84 @@ async def test_whoever_withdrew_and_pledged_again_before_a_cause_is_told(
     assert await figures(notifier, UPDATE) == (1, 0, 0)
 
 
+FOR_LAMPS = {"visibility": "rewards", "visible_to_rewards": ["lamp"]}
+
+
+@pytest.mark.parametrize("before_the_cause", [False, True], ids=["behind it", "before it"])
+@pytest.mark.parametrize(
+    ("became", "reason", "changes"),
+    [
+        ([], "other-rewards", FOR_LAMPS),
+        ([missed(1)], "no-consent", {}),
+        ([verdict(1), back("pledge-2", "ben", 1)], "refunded", {}),
+    ],
+    ids=["rewards", "missed", "refunded"],
+)
+async def test_a_supplement_passes_the_same_sieve_as_the_audience(
+    notifier: Notifier,
+    became: list[Record],
+    reason: str,
+    changes: dict[str, object],
+    before_the_cause: bool,
+) -> None:
+    """Ben's event exists and is counted, his inbox is silent; Carl is told as ever."""
+    earlier = NOW - timedelta(hours=1)
+    await notifier.hear(collected(1, "anna", reward_id="lamp"), *became)
+    for person in ("anna", "carl"):
+        await choose(notifier, person, Consent.KEEP_IN_TOUCH)
+    news = update(1, 1, **changes)
+    if not before_the_cause:
+        await notifier.hear(news)
+        await settle(notifier)
+    await notifier.hear(
+        collected(2, "ben", captured_at=earlier, reward_id="book"),
+        collected(3, "carl", captured_at=earlier, reward_id="lamp"),
+    )
+    await notifier.hear(news)
+    await settle(notifier)
+    assert on_topic(notifier, UPDATE) == BACKERS
+    assert await in_inbox(notifier, UPDATE) == ["anna", "carl"]
+    assert await figures(notifier, UPDATE) == (2, 1, 0)
+    assert (await notifier.queries.totals(UPDATE)).supplements == 2
+    kept = await notifier.queries.chunk(f"{UPDATE}|supplement|ben")
+    assert kept is not None and kept.suppressed == {"ben": reason}
+
+
+@pytest.mark.parametrize("before_the_cause", [False, True], ids=["behind it", "before it"])
+async def test_whoever_had_left_again_by_a_cause_is_no_supplement(
+    notifier: Notifier, before_the_cause: bool
+) -> None:
+    """Ben took his pledge back before the update; Carl did so after it, and belonged."""
+    earlier, later = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
+    await notifier.hear(collected(1, "anna"))
+    if not before_the_cause:
+        await notifier.hear(update(1, 1))
+        await settle(notifier)
+    await notifier.hear(
+        collected(2, "ben", captured_at=earlier),
+        withdrawn(3, "ben", "pledge-2", withdrawn_at=NOW),
+        collected(4, "carl", captured_at=earlier),
+        withdrawn(5, "carl", "pledge-4", withdrawn_at=later),
+    )
+    await notifier.hear(update(1, 1))
+    await settle(notifier)
+    assert on_topic(notifier, UPDATE) == await in_inbox(notifier, UPDATE) == ["anna", "carl"]
+    assert (await notifier.queries.totals(UPDATE)).supplements == 1
+
+
+async def test_a_pledge_that_was_taken_back_decides_nothing(notifier: Notifier) -> None:
+    """Neither its reward, nor that its money is not back where all other money is."""
+    joined = [collected(1, "anna", reward_id="lamp"), collected(3, "anna", reward_id="book")]
+    await notifier.hear(joined[0], withdrawn(2, "anna", "pledge-1"), joined[1])
+    await notifier.hear(verdict(3), back("pledge-3", "anna", 1))
+    audience = notifier.audience
+    assert await audience.with_rewards(CAMPAIGN, 1, ["lamp"]) == {"anna"}
+    assert await audience.with_rewards(CAMPAIGN, 3, ["lamp"]) == set()
+    assert await audience.with_rewards(CAMPAIGN, 3, ["book"]) == {"anna"}
+    assert await audience.refunded(CAMPAIGN, 1) == set()
+    assert await audience.refunded(CAMPAIGN, 3) == {"anna"}
+
+
 async def test_stores_keep_what_decides_who_is_told(notifier: Notifier) -> None:
     """Endings, returned pledges, consents and rewards, by campaign; the last word of each."""
 

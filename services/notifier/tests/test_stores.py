@@ -1,7 +1,7 @@
 """One suite for the stores: the fakes and the real ones keep the same promises."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -78,6 +78,20 @@ async def test_whoever_left_is_no_member_from_then_on(notifier: Notifier) -> Non
     assert memberships == {0: set(), 1: {"a"}, 4: {"a", "b"}, 5: {"a", "b"}, 6: {"a"}}
     assert await notifier.units.run(lambda unit: unit.memberships.has_backed(CAMPAIGN, "b"))
     assert not await notifier.units.run(lambda unit: unit.memberships.has_backed("campaign-2", "b"))
+
+
+async def test_a_withdrawal_knows_when_it_was(notifier: Notifier) -> None:
+    """At that instant it had been made; one that was kept without an instant never says so."""
+    left = [Departure(CAMPAIGN, "a", "p1", 2, NOW), Departure(CAMPAIGN, "b", "p2", 3)]
+    left.append(Departure("campaign-2", "c", "p3", 1, NOW))
+    await notifier.units.run(lambda unit: unit.memberships.leave(left))
+
+    async def left_by(at: datetime) -> set[str]:
+        pledges = ["p1", "p2", "p3"]
+        return await notifier.units.run(lambda u: u.memberships.left_by(CAMPAIGN, pledges, at))
+
+    assert await left_by(NOW) == {"p1"}
+    assert await left_by(NOW - timedelta(milliseconds=1)) == set()
 
 
 async def test_cause_is_kept_whole(notifier: Notifier) -> None:

@@ -37,9 +37,10 @@ def subscriptions(clock: Clock, partitions: int) -> list[Subscription[NotifierUn
     async def pledges(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:
         joined = [m for fact in facts if (m := heard.membership_from(fact)) is not None]
         await take_memberships(unit, joined)
-        await take_supplements(unit, joined, partitions, clock.now())
         left = [d for fact in facts if (d := heard.departure_from(fact)) is not None]
         await take_departures(unit, left)
+        # Behind who left: whoever did so before a cause is no supplement of it.
+        await take_supplements(unit, joined, partitions, clock.now())
         return await tell(unit, facts)
 
     async def campaigns(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:

@@ -92,3 +92,63 @@ class MongoConsents:
         query = {"person_id": {"$in": list(people)}}
         with sorted_errors():
             await self._consents.delete_many(query, session=self._session)
+
+
+class MongoSieve:
+    """`ports.audience.Sieve`, in a transaction where a session is given."""
+
+    def __init__(self, database: Database, session: Session | None) -> None:
+        self._memberships = database.collection("memberships")
+        self._departures = database.collection("departures")
+        self._endings = database.collection("endings")
+        self._returned = database.collection("returned")
+        self._consents = MongoConsents(database, session)
+        self._session = session
+
+    async def ending(self, campaign_id: str) -> Ending | None:
+        with sorted_errors():
+            row = await self._endings.find_one({"_id": campaign_id}, session=self._session)
+        return Ending(row["ending"]) if row else None
+
+    async def refunded(self, campaign_id: str, until: int) -> set[str]:
+        query = {"campaign_id": campaign_id, "again": False}
+        with sorted_errors():
+            cursor = self._returned.find(query, session=self._session)
+            returned = await cursor.to_list(None)
+            if not returned:
+                return set()
+            query = {
+                "campaign_id": campaign_id,
+                "backer_id": {"$in": list({row["backer_id"] for row in returned})},
+                "joined": {"$lte": until},
+            }
+            pledges = await self._memberships.find(query, session=self._session).to_list(None)
+        gone = await self._withdrawn(campaign_id, until)
+        standing = [row for row in pledges if row["pledge_id"] not in gone]
+        back = {row["pledge_id"] for row in returned}
+        kept = {row["backer_id"] for row in standing if row["pledge_id"] not in back}
+        return {row["backer_id"] for row in standing} - kept
+
+    async def consenting(self, campaign_id: str, choices: Collection[Consent]) -> set[str]:
+        return set(await self._consents.among(campaign_id, choices))
+
+    async def with_rewards(
+        self, campaign_id: str, until: int, rewards: Collection[str]
+    ) -> set[str]:
+        query = {
+            "campaign_id": campaign_id,
+            "joined": {"$lte": until},
+            "reward_id": {"$in": list(rewards)},
+        }
+        gone = await self._withdrawn(campaign_id, until)
+        if gone:
+            query["pledge_id"] = {"$nin": list(gone)}
+        with sorted_errors():
+            return set(await self._memberships.distinct("backer_id", query, session=self._session))
+
+    async def _withdrawn(self, campaign_id: str, until: int) -> set[str]:
+        """Return which pledges had been withdrawn by then; few ever are."""
+        query = {"campaign_id": campaign_id, "left": {"$lte": until}}
+        with sorted_errors():
+            cursor = self._departures.find(query, {"pledge_id": 1}, session=self._session)
+            return {row["pledge_id"] for row in await cursor.to_list(None)}

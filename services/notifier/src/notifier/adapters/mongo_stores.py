@@ -15,8 +15,7 @@ from notifier.adapters.documents import (
     chunk_document,
     chunk_from,
 )
-from notifier.adapters.mongo_audience import MongoConsents
-from notifier.domain.audience import Consent, Ending
+from notifier.adapters.mongo_audience import MongoSieve
 from notifier.domain.cause import Cause, Told, Totals, Withdrawal
 from notifier.domain.chunk import ENDED, Chunk, ChunkState, Member, without
 from notifier.ports.unit import Departure, Membership
@@ -69,6 +68,13 @@ class MongoMemberships:
             ).to_list(None)
         staying = without([Member(**row) for row in joined], Counter(r["backer_id"] for r in left))
         return {one.backer_id for one in staying}
+
+    async def left_by(self, campaign_id: str, pledges: Collection[str], at: datetime) -> set[str]:
+        ids = [_membership_id((campaign_id, one)) for one in pledges]
+        query = {"_id": {"$in": ids}, "left_at": {"$lte": at}}
+        with sorted_errors():
+            cursor = self._departures.find(query, {"pledge_id": 1}, session=self._session)
+            return {row["pledge_id"] for row in await cursor.to_list(None)}
 
     async def behind(
         self, campaign_id: str, sequence: int, captured_until: datetime
@@ -329,16 +335,12 @@ def totals_from(rows: Sequence[Document]) -> Totals:
     )
 
 
-class MongoAudience:
+class MongoAudience(MongoSieve):
     """`ports.Audience`: streams memberships, stores chunks; no transaction, so any size fits."""
 
     def __init__(self, database: Database) -> None:
-        self._memberships = database.collection("memberships")
-        self._departures = database.collection("departures")
+        super().__init__(database, None)
         self._chunks = database.collection("chunks")
-        self._endings = database.collection("endings")
-        self._returned = database.collection("returned")
-        self._consents = MongoConsents(database, None)
 
     async def members(self, campaign_id: str, until: int) -> AsyncIterator[list[Member]]:
         fields = {"_id": 0, "backer_id": 1, "key_hash": 1}
@@ -361,41 +363,6 @@ class MongoAudience:
         with sorted_errors():
             rows = await self._departures.aggregate(groups).to_list(None)
         return Counter({row["_id"]: row["pledges"] for row in rows})
-
-    async def ending(self, campaign_id: str) -> Ending | None:
-        with sorted_errors():
-            row = await self._endings.find_one({"_id": campaign_id})
-        return Ending(row["ending"]) if row else None
-
-    async def refunded(self, campaign_id: str, until: int) -> set[str]:
-        with sorted_errors():
-            cursor = self._returned.find({"campaign_id": campaign_id, "again": False})
-            returned = await cursor.to_list(None)
-            if not returned:
-                return set()
-            query = {
-                "campaign_id": campaign_id,
-                "backer_id": {"$in": list({row["backer_id"] for row in returned})},
-                "joined": {"$lte": until},
-            }
-            pledges = await self._memberships.find(query).to_list(None)
-        back = {row["pledge_id"] for row in returned}
-        kept = {row["backer_id"] for row in pledges if row["pledge_id"] not in back}
-        return {row["backer_id"] for row in pledges} - kept
-
-    async def consenting(self, campaign_id: str, choices: Collection[Consent]) -> set[str]:
-        return set(await self._consents.among(campaign_id, choices))
-
-    async def with_rewards(
-        self, campaign_id: str, until: int, rewards: Collection[str]
-    ) -> set[str]:
-        query = {
-            "campaign_id": campaign_id,
-            "joined": {"$lte": until},
-            "reward_id": {"$in": list(rewards)},
-        }
-        with sorted_errors():
-            return set(await self._memberships.distinct("backer_id", query))
 
     async def store(self, chunks: Sequence[Chunk]) -> None:
         if not chunks:

@@ -1,7 +1,12 @@
 """What one transaction of notifier reads and writes, bound to its session."""
 
 from notifier.adapters.facts import OutboxFacts
-from notifier.adapters.mongo_audience import MongoConsents, MongoEndings, MongoReturnedPledges
+from notifier.adapters.mongo_audience import (
+    MongoConsents,
+    MongoEndings,
+    MongoReturnedPledges,
+    MongoSieve,
+)
 from notifier.adapters.mongo_edited_updates import MongoEditedUpdates
 from notifier.adapters.mongo_email import (
     MongoDeliveries,
@@ -43,6 +48,7 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> NotifierUn
         endings=MongoEndings(database, session),
         returned=MongoReturnedPledges(database, session),
         consents=MongoConsents(database, session),
+        sieve=MongoSieve(database, session),
         follows=MongoFollows(database, session),
         revocations=MongoRevocations(database, session),
         preferences=MongoPreferences(database, session),

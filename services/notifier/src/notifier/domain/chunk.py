@@ -175,11 +175,23 @@ def chunk_of_some(told: Told, recipients: Iterable[str]) -> Chunk:
     return Chunk(told.cause, told, tuple(dict.fromkeys(recipients)), None)
 
 
-def chunk_of_supplement(told: Told, member: Member, partitions: int) -> Chunk:
-    """Return the chunk of somebody who belonged before the cause and was heard of after its N."""
-    chunk_id = f"{told.cause}|supplement|{member.backer_id}"
-    partition = member.key_hash % partitions
-    return Chunk(chunk_id, told, (member.backer_id,), partition, supplement=True)
+def chunk_of_supplement(
+    told: Told, member: Member, partitions: int, suppressed: Mapping[str, str]
+) -> Chunk:
+    """Return the chunk of somebody who belonged before the cause and was heard of after its N.
+
+    `suppressed` has the reasons of all such who are not told, by backer.
+    """
+    backer_id = member.backer_id
+    own = {backer_id: suppressed[backer_id]} if backer_id in suppressed else {}
+    return Chunk(
+        chunk_id=f"{told.cause}|supplement|{backer_id}",
+        told=told,
+        recipients=(backer_id,),
+        partition=member.key_hash % partitions,
+        suppressed=own,
+        supplement=True,
+    )
 
 
 def chunk_of_role(told: Told, role: ToldAs) -> Chunk:

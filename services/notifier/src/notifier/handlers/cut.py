@@ -3,12 +3,12 @@
 One way, for who plans, who tells again what is missing, and who only wants to know.
 """
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from notifier.domain.audience import Consent, Hushed, Limit, limit_of, rewards_of
 from notifier.domain.cause import Cause
 from notifier.domain.chunk import RECIPIENTS_MAX, Chunk, ChunkPlanner
+from notifier.handlers.hushed import hushed_of
 from notifier.ports.unit import Audience
 
 
@@ -22,7 +22,7 @@ class CutCauses:
 
     async def planner(self, cause: Cause) -> ChunkPlanner:
         """Return what cuts this cause; it knows who is not told, and counts the audience."""
-        hushed = await self._hushed(cause)
+        hushed = await hushed_of(self.audience, cause.told, cause.pledges_sequence)
         return ChunkPlanner(cause.told, self.partitions, self.recipients_max, hushed)
 
     async def pages(self, cause: Cause, planner: ChunkPlanner) -> AsyncIterator[list[Chunk]]:
@@ -31,20 +31,3 @@ class CutCauses:
         async for page in members:
             yield list(planner.feed(page))
         yield list(planner.rest())
-
-    async def _hushed(self, cause: Cause) -> Hushed | None:
-        """Find out who is not told; most causes are told to everybody, and ask for nobody."""
-        told, until = cause.told, cause.pledges_sequence
-        campaign_id = told.campaign_id
-        limit = limit_of(told, await self.audience.ending(campaign_id))
-        refunded: Collection[str] = ()
-        consenting: Collection[str] | None = None
-        if limit is Limit.NOT_REFUNDED:
-            refunded = await self.audience.refunded(campaign_id, until)
-        if limit is Limit.CONSENTING:
-            consenting = await self.audience.consenting(campaign_id, [Consent.KEEP_IN_TOUCH])
-        rewards = rewards_of(told)
-        rewarded = None
-        if rewards is not None:
-            rewarded = await self.audience.with_rewards(campaign_id, until, rewards)
-        return Hushed(refunded, consenting, rewarded) or None

@@ -18,6 +18,7 @@ from notifier.domain.chunk import (
 )
 from notifier.domain.kind import roles_of, rules_of
 from notifier.domain.unreached import Ended, HowEnded
+from notifier.handlers.hushed import hushed_of
 from notifier.metrics import TOO_OLD
 from notifier.ports.unit import Departure, Membership, NotifierUnit
 from servicekit.work import WorkItem
@@ -150,17 +151,30 @@ async def supplement(
     partitions: int,
     now: datetime,
 ) -> None:
-    """Tell these beside the cause's audience, but for who is in it; again tells nobody again."""
+    """Tell these beside the cause's audience, but for who is in it; again tells nobody again.
+
+    Nor who had taken their pledge back by the cause. As in the audience, somebody may be hushed.
+    """
     if not late or is_too_old(cause.told, now):
         return
-    told, backers = cause.told, {one.backer_id for one in late}
-    belonging = await unit.memberships.belonging(told.campaign_id, backers, cause.pledges_sequence)
-    chunks = {
-        one.backer_id: chunk_of_supplement(told, Member(one.backer_id, one.key_hash), partitions)
+    told, campaign_id = cause.told, cause.told.campaign_id
+    pledges = {one.pledge_id for one in late}
+    left = await unit.memberships.left_by(campaign_id, pledges, told.caused_at)
+    backers = {one.backer_id for one in late if one.pledge_id not in left}
+    belonging = await unit.memberships.belonging(campaign_id, backers, cause.pledges_sequence)
+    members = {
+        one.backer_id: Member(one.backer_id, one.key_hash)
         for one in late
-        if one.backer_id not in belonging
+        if one.backer_id in backers - belonging
     }
-    new = await unit.chunks.add_new(list(chunks.values()))
+    if not members:
+        return
+    hushed = await hushed_of(unit.sieve, told, max(one.joined for one in late))
+    suppressed = hushed.among(members) if hushed else {}
+    chunks = [
+        chunk_of_supplement(told, member, partitions, suppressed) for member in members.values()
+    ]
+    new = await unit.chunks.add_new(chunks)
     await unit.plumbing.work.offer([publish_work(PUBLISH_CHUNK, chunk, now) for chunk in new])
 
 

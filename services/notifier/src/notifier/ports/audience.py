@@ -47,3 +47,25 @@ class Consents(Protocol):
         ...
 
     async def forget(self, people: Collection[str]) -> None: ...
+
+
+class Sieve(Protocol):
+    """Who of an audience may not be told, within one transaction or outside of any."""
+
+    async def ending(self, campaign_id: str) -> Ending | None:
+        """Return how the campaign ended, None while it has not."""
+        ...
+
+    async def refunded(self, campaign_id: str, until: int) -> set[str]:
+        """Return who has every pledge of theirs as of the sequence back in full."""
+        ...
+
+    async def consenting(self, campaign_id: str, choices: Collection[Consent]) -> set[str]:
+        """Return who wants to hear of the ended campaign in one of these ways."""
+        ...
+
+    async def with_rewards(
+        self, campaign_id: str, until: int, rewards: Collection[str]
+    ) -> set[str]:
+        """Return who had chosen one of these rewards by then."""
+        ...

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from notifier.domain.audience import Consent, Ending
 from notifier.domain.cause import Cause, Told, Totals, Withdrawal
 from notifier.domain.chunk import Chunk, Member
-from notifier.ports.audience import Consents, Endings, ReturnedPledges
+from notifier.ports.audience import Consents, Endings, ReturnedPledges, Sieve
 from notifier.ports.edited_updates import EditedUpdates
 from notifier.ports.email import Deliveries, Mailed, Suppressions, Unsubscriptions
 from notifier.ports.follows import Follows
@@ -37,12 +36,16 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """A withdrawn pledge: since which sequence it no longer makes its backer one."""
+    """A withdrawn pledge: since which sequence it no longer makes its backer one.
+
+    `left_at` is when it was taken back, None where a release before this one kept it.
+    """
 
     campaign_id: str
     backer_id: str
     pledge_id: str
     left: int
+    left_at: datetime | None = None
 
 
 class Memberships(Protocol):
@@ -60,6 +63,10 @@ class Memberships(Protocol):
         As in `Audience.members`: whose pledges joined at or before it are more than those that
         had left by then.
         """
+        ...
+
+    async def left_by(self, campaign_id: str, pledges: Collection[str], at: datetime) -> set[str]:
+        """Return which of these pledges had been taken back by that time."""
         ...
 
     async def behind(
@@ -202,6 +209,7 @@ class NotifierUnit(Unit):
     endings: Endings
     returned: ReturnedPledges
     consents: Consents
+    sieve: Sieve
     follows: Follows
     revocations: Revocations
     preferences: PreferenceStore
@@ -219,7 +227,7 @@ class NotifierUnit(Unit):
     unreached: UnreachedMessages
 
 
-class Audience(Protocol):
+class Audience(Sieve, Protocol):
     """Reads and writes of the planner, outside a transaction, because they stream."""
 
     def members(self, campaign_id: str, until: int) -> AsyncIterator[list[Member]]:
@@ -228,24 +236,6 @@ class Audience(Protocol):
         That is one for each pledge that was joined at or before it and had not left by then, so
         that whoever withdrew one of two pledges still belongs.
         """
-        ...
-
-    async def ending(self, campaign_id: str) -> Ending | None:
-        """Return how the campaign ended, None while it has not."""
-        ...
-
-    async def refunded(self, campaign_id: str, until: int) -> set[str]:
-        """Return who has every pledge of theirs as of the sequence back in full."""
-        ...
-
-    async def consenting(self, campaign_id: str, choices: Collection[Consent]) -> set[str]:
-        """Return who wants to hear of the ended campaign in one of these ways."""
-        ...
-
-    async def with_rewards(
-        self, campaign_id: str, until: int, rewards: Collection[str]
-    ) -> set[str]:
-        """Return who had chosen one of these rewards by then."""
         ...
 
     async def store(self, chunks: Sequence[Chunk]) -> None:

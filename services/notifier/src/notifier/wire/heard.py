@@ -58,6 +58,7 @@ def departure_from(fact: Decoded) -> Departure | None:
         backer_id=event.backer_id,
         pledge_id=event.pledge_id,
         left=fact.envelope.sequence or 0,
+        left_at=event.withdrawn_at,
     )
 
 
