@@ -17,7 +17,6 @@ from payouts.domain.block import Block, postings_in
 from payouts.domain.book import Book
 from payouts.domain.book_state import BookState
 from payouts.domain.chain import Mark
-from payouts.domain.claim_money import CLAIM
 from payouts.domain.closing import DUSTY, RESULT
 from payouts.domain.destination import Destination
 from payouts.domain.dispute import OVER as DECIDED
@@ -43,7 +42,6 @@ from payouts.domain.receivable import Receivable, open_sum
 from payouts.domain.reconciliation import PLATFORM, BookedCash, Break, Movement, cash_of
 from payouts.domain.refund import UNANSWERED, Refund, RefundKind, RefundState
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
-from payouts.domain.refund_request import STAFF_REFUND
 from payouts.domain.refund_run_end import MOVING, is_of_run
 from payouts.domain.refund_window import WAITS
 from payouts.domain.stage import Stage, StageState
@@ -52,7 +50,6 @@ from payouts.domain.stage_recovery import TransferMade
 from payouts.domain.stopping import Stopped
 from payouts.domain.trial_balance import TrialBalance
 from payouts.domain.waiting import id_of, waits_since
-from payouts.domain.withdrawal import WITHDRAWAL
 from payouts.handlers.work_kinds import CLAIM as CLAIM_WORK
 from payouts.ports.integrity import Round
 from payouts.ports.provider import (
@@ -659,12 +656,7 @@ class MemoryBookChecks:
                 0 if refund in left else refund.amount
             )
         withdrawn = {one.pledge_id for one in money if one.withdrawn}
-        refunded = sum(
-            r.amount
-            for r in left
-            if not (r.cause.startswith(WITHDRAWAL) or r.beyond)
-            and not (r.cause.startswith((STAFF_REFUND, CLAIM)) and r.pledge_id in withdrawn)
-        )
+        refunded = sum(r.amount for r in left if not r.beyond and r.pledge_id not in withdrawn)
         sums = PledgeSums(
             amount=sum(one.amount for one in money),
             reserved=sum(one.reserved for one in money),

@@ -27,6 +27,7 @@ from payouts.handlers.refund_requests import (
     cancel_refund,
     reject_refund,
 )
+from payouts.handlers.work_kinds import DISPUTE
 from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps.queues import MeasureQueues
 from payouts.sweeps.refunds import ExpireRequests
@@ -426,6 +427,47 @@ async def test_a_part_and_then_the_pledge_is_withdrawn(payouts: Payouts) -> None
     await payouts.withdraw(1, 2)
     await payouts.work_off()
     assert payouts.provider.refunded == {"ch_1": 5_000}
+    await payouts.assert_books_true()
+
+
+WHOLE = replace(WANTED, amount=5_000)
+
+
+@pytest.mark.trap(2)
+async def test_nobody_takes_back_the_refund_of_a_pledge_that_was_withdrawn_behind_it(
+    payouts: Payouts,
+) -> None:
+    """All of it was given when the withdrawal was heard: it stays, and no fee is taken of it."""
+    await payouts.collect(1, 2)
+    refund = await approved(payouts, await asked(payouts, WHOLE))
+    await payouts.withdraw(1, 3)
+    with pytest.raises(Refused) as refused:
+        await cancelled(payouts, refund)
+    assert refused.value.reason == "owed-anyway"
+    await payouts.hear_verdict(Outcome.GOAL_MET, 1, sequence=3)
+    await payouts.work_off()
+    assert payouts.provider.refunded == {"ch_1": 5_000}
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and book.fee_base == 5_000
+    await payouts.assert_books_true()
+
+
+@pytest.mark.trap(3)
+async def test_what_a_bank_left_of_a_withdrawn_pledge_is_owed(payouts: Payouts) -> None:
+    """A part is charged back, which ends the refund that held all of it: the rest is asked for."""
+    await payouts.collect(1, 2)
+    refund = await approved(payouts, await asked(payouts, WHOLE))
+    await payouts.withdraw(1, 3)
+    dispute = payouts.provider.dispute("ch_1", 2_000)
+    await payouts.follow_cash(payouts.clock.now())
+    for claim in await payouts.claim(DISPUTE):
+        await payouts.disputes(claim)
+    assert (await current(payouts, refund)).state is RefundState.BLOCKED
+    await decided(payouts, dispute, LOST)
+    assert (await current(payouts, refund)).state is RefundState.CANCELLED
+    rest = {one.cause: one.amount for one in await payouts.queries.refunds(CAMPAIGN, "", 10)}
+    assert rest == {refund.cause: 5_000, "withdrawal/pledge-1": 3_000}
+    assert await balance(payouts, Account.BACKER_FUNDS) == 5_000
     await payouts.assert_books_true()
 
 

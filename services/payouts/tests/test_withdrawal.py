@@ -123,3 +123,20 @@ async def test_a_pledge_that_was_never_collected_is_refused(payouts: Payouts) ->
     """A withdrawal stands behind its collection on the topic; we do not guess."""
     (refused,) = (await payouts.withdraw(1, 1)).values()
     assert refused.reason == "pledge-unknown"
+
+
+async def test_the_books_hold_whatever_a_withdrawn_pledge_went_back_for(payouts: Payouts) -> None:
+    """It came behind the end, and went back for that; that it is withdrawn is heard afterwards."""
+    await payouts.collect(1)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 1)
+    await payouts.hear_cancellation(1)
+    await payouts.collect(2, counted=False)
+    await payouts.work_off()
+    returned = payouts.provider.refunded
+    assert returned == {"ch_1": 5_000, "ch_2": 5_000}
+    withdrawn = WithdrawnPledge("pledge-2", 5_000, False, None)
+    heard = [PledgeHeard(CAMPAIGN, "EUR", 3, None, withdrawn)]
+    assert await payouts.units.run(lambda u: take_pledges(u, heard, payouts.clock.now())) == {}
+    await payouts.work_off()
+    assert payouts.provider.refunded == returned
+    await payouts.assert_books_true()

@@ -12,13 +12,10 @@ from payouts.adapters.mongo_stores import (
 )
 from payouts.domain.book import Book
 from payouts.domain.chain import Mark
-from payouts.domain.claim_money import CLAIM
 from payouts.domain.integrity import STANDING, Compensated, Kept, PledgeSums
 from payouts.domain.postings import Payer
 from payouts.domain.receivable import open_sum
 from payouts.domain.refund import RefundState
-from payouts.domain.refund_request import STAFF_REFUND
-from payouts.domain.withdrawal import WITHDRAWAL
 from payouts.ports.integrity import Round
 from servicekit.mongo import Database, Session, sorted_errors
 
@@ -49,18 +46,11 @@ _LEFT_BY_ATTEMPT = {
 }
 _PAID_OTHERWISE = {"$eq": ["$state", RefundState.PAID_BY_OTHER_MEANS.value]}
 _CASH_IS_OUT = {"$or": [_PAID_OTHERWISE, _LEFT_BY_ATTEMPT]}
-_OF_WITHDRAWN = {"$regexMatch": {"input": "$cause", "regex": f"^{WITHDRAWAL}"}}
 _BY_PLATFORM = {"$eq": ["$payer", Payer.PLATFORM.value]}
 _REFUND_SUMS = {
     "owed": {"$sum": {"$cond": [_CASH_IS_OUT, 0, "$amount"]}},
     "refunded": {
-        "$sum": {
-            "$cond": [
-                {"$and": [_CASH_IS_OUT, {"$not": [_OF_WITHDRAWN]}, {"$not": ["$beyond"]}]},
-                "$amount",
-                0,
-            ]
-        }
+        "$sum": {"$cond": [{"$and": [_CASH_IS_OUT, {"$not": ["$beyond"]}]}, "$amount", 0]}
     },
     "by_platform": {
         "$sum": {"$cond": [{"$and": [_BY_PLATFORM, {"$not": ["$beyond"]}]}, "$amount", 0]}
@@ -71,19 +61,20 @@ _REFUND_SUMS = {
     },
     "advanced": {"$sum": {"$ifNull": ["$advanced", 0]}},
 }
-# Staff refund parts of pledges that are withdrawn later.
-_STAFF_OF_WITHDRAWN = (
-    {"$match": {"cause": {"$regex": f"^({STAFF_REFUND}|{CLAIM})"}, "$expr": _CASH_IS_OUT}},
-    {"$match": {"beyond": {"$ne": True}}},
+# What had left, for whatever cause, of pledges that are withdrawn: they are few.
+_OF_WITHDRAWN = (
+    {"$match": {"withdrawn": True}},
     {
         "$lookup": {
-            "from": "pledge_money",
-            "localField": "pledge_id",
-            "foreignField": "_id",
-            "as": "pledge",
+            "from": "refunds",
+            "localField": "_id",
+            "foreignField": "pledge_id",
+            "as": "refund",
         }
     },
-    {"$match": {"pledge.withdrawn": True}},
+    {"$unwind": "$refund"},
+    {"$replaceRoot": {"newRoot": "$refund"}},
+    {"$match": {"beyond": {"$ne": True}, "$expr": _CASH_IS_OUT}},
     {"$group": {"_id": None, "amount": {"$sum": "$amount"}}},
 )
 
@@ -113,7 +104,7 @@ class MongoBookChecks:
                 pledges = await self._group("pledge_money", of, None, _SUMS, session)
                 refunds = await self._group("refunds", of, "$state", _REFUND_SUMS, session)
                 withdrawn = await self._rows(
-                    "refunds", [{"$match": of}, *_STAFF_OF_WITHDRAWN], session
+                    "pledge_money", [{"$match": of}, *_OF_WITHDRAWN], session
                 )
                 cursor = self._database.collection("stages").find(of, session=session)
                 stages = [STAGES.value(one) for one in await cursor.sort("number", 1).to_list(None)]

@@ -38,7 +38,8 @@ def refund_withdrawn(money: PledgeMoney, now: datetime) -> RefundDecision | None
     """Ask for all of a withdrawn pledge's money, None where it is on its way back already.
 
     A missed goal may have been heard first: then its refund is the one, and there is no second.
-    While it is charged back, it is asked for at the dispute's end.
+    While it is charged back, it is asked for at the dispute's end. A refund of staff may hold it,
+    which nobody takes back any more.
     """
     if not money.returnable or money.disputed:
         return None

@@ -101,7 +101,8 @@ class _Fold:
             self._keep(returned)
         elif decision := refund_withdrawn(money, self._now):
             self._keep(self._decided(decision))
-        elif money.disputed and not refunds_are_owed(self.book):
+        elif not refunds_are_owed(self.book):
+            # What keeps its money now, a bank or a refund of staff, may let go of it.
             self._keep(replace(money, withdrawn=True))
         self.book = uncount(self.book, pledge)
 
