@@ -118,14 +118,14 @@ class Notifier:
     async def replay(self) -> None:
         """Perform the replays that are due."""
         replays = ReplayCauses(
-            self.units, self.queries, self.cut, self.clock, self.emails is not None
+            self.units, self.queries, self.cut, PLEDGES, self.clock, self.emails is not None
         )
         for claim in await self.queue.claim(REPLAY, self.clock.now(), 10, self.lease_seconds):
             await replays(claim)
 
     async def address(self) -> None:
         """Find out who has the roles that are told."""
-        finding = AddressChunks(self.units, self.clock)
+        finding = AddressChunks(self.units, PLEDGES, self.clock)
         for claim in await self.queue.claim(ADDRESS, self.clock.now(), 10, self.lease_seconds):
             await finding(claim)
 

@@ -28,7 +28,14 @@ from notifier.ports.email import Unsubscription
 from notifier.ports.unit import NotifierUnit
 from servicekit.mongo import Database
 from servicekit.publish import MemoryLog
-from services.notifier.tests.builders import CAMPAIGN, NOW, memory_notifier, pledges
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    Notifier,
+    collected,
+    memory_notifier,
+    pledges,
+)
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.test_bursts import WINDOW, in_bursts
 from services.notifier.tests.test_emails import Post, person, post
@@ -221,6 +228,26 @@ async def test_more_followers_than_a_chunk_holds_are_told_page_by_page(
         3,
         3,
     ]
+
+
+@pytest.mark.parametrize("heard_before", [True, False], ids=["pledge first", "update first"])
+async def test_a_follower_whose_pledge_is_heard_of_late_is_told_once(
+    notifier: Notifier, heard_before: bool
+) -> None:
+    """As a follower who was told before, or as the backer behind N; the figures add up."""
+    ben = confirmed_follow("ben", NOW - timedelta(minutes=1))
+    await notifier.units.run(lambda unit: unit.follows.save(ben))
+    late = collected(2, "ben", captured_at=NOW - timedelta(hours=1))
+    await notifier.hear(*pledges(["anna"]), *([late] if heard_before else []))
+    await notifier.hear(published(1, NOW, "u1", count=1, visibility="public"))
+    await settle_later(notifier)
+    await notifier.hear(late)
+    await settle_later(notifier)
+    role = "backer" if heard_before else "follower"
+    assert [(how, who) for _, how, who in told(notifier)] == [("backer", "anna"), (role, "ben")]
+    totals = await notifier.queries.totals(f"update-published/{CAMPAIGN}:u1")
+    found = (totals.delivered, totals.supplements, totals.pending)
+    assert found == ((2, 1, 0) if heard_before else (1, 0, 0))
 
 
 async def test_who_would_be_told_counts_all_pages_of_followers(

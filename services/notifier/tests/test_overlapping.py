@@ -1,7 +1,7 @@
-"""A backer who joins in the very moment in which a cause is planned is told all the same.
+"""A backer who joins in the very moment in which a cause is planned, or told to others: told, once.
 
 Two transactions that overlap see nothing of each other, so each could leave the backer to the
-other one. Whichever of them is first, the second is done again.
+other one, or both could tell them. Whichever of them is first, the second is done again.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 
 from notifier.consumer import PLEDGES
+from notifier.domain.follow import Follow, FollowState
 from notifier.handlers.hear import take_memberships, take_supplements
 from notifier.ports.unit import Membership, NotifierUnit
 from servicekit.metrics import WRITE_CONFLICTS
@@ -83,3 +84,33 @@ async def test_whoever_joins_while_a_cause_is_planned_is_told(
     await settle(notifier)
     totals = await notifier.queries.totals(CAUSE)
     assert (totals.delivered, totals.supplements, totals.pending) == (2, 1, 0)
+
+
+@pytest.mark.parametrize("holds_behind", [False, True], ids=["follower first", "pledge first"])
+async def test_a_follower_who_joins_while_followers_are_found_is_told_once(
+    database: Database, holds_behind: bool
+) -> None:
+    """Ben follows, and his pledge's transaction is open: he is told by whichever is first."""
+    notifier = mongo_notifier(database)
+    await notifier.hear(*pledges(["anna"]))
+    follow = Follow(CAMPAIGN, "ben", "ben", PAID_BEFORE, FollowState.CONFIRMED, PAID_BEFORE)
+    await notifier.units.run(lambda unit: unit.follows.save(follow))
+    await notifier.hear(update(1, 1, visibility="public"))
+    await notifier.plan()
+    joining = Joining(notifier, holds_behind)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        tasks.create_task(notifier.units.run(joining.save))
+        await joining.begun.wait()
+        before = conflicts()
+        finding = tasks.create_task(notifier.address())
+        if holds_behind:
+            await conflicted_since(before)
+        else:
+            await finding
+        joining.go_on.set()
+    assert joining.attempts == (1 if holds_behind else 2), "the transactions did not overlap"
+    await settle(notifier)
+    assert len(await notifier.queries.inbox("ben", None, 5)) == 1
+    totals = await notifier.queries.totals(CAUSE)
+    supplements = 1 if holds_behind else 0
+    assert (totals.delivered, totals.supplements) == (1 + supplements, supplements)

@@ -1,5 +1,7 @@
 """Those who are told in another role than a backer's: creators and staff, once, when known."""
 
+from datetime import timedelta
+
 import pytest
 
 from notifier.domain.audience import Consent
@@ -11,6 +13,7 @@ from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
     Notifier,
+    collected,
     event_of,
     pledges,
     settle,
@@ -95,6 +98,24 @@ async def test_a_creator_who_backs_the_own_campaign_is_told_once(notifier: Notif
         ("verdict-reached", "backer", "carol"),
     ]
     assert len(await notifier.queries.inbox("carol", None, 5)) == 1
+
+
+@pytest.mark.row("S4")
+async def test_a_creator_whose_pledge_is_heard_of_late_is_told_once(notifier: Notifier) -> None:
+    """Told as its creator, and not again as a backer behind N, as another late one is."""
+    await notifier.hear(launched())
+    await notifier.hear(*pledges(["ben"]), verdict(1, sequence=2))
+    await settle_later(notifier)
+    before = {"captured_at": NOW - timedelta(hours=1)}
+    await notifier.hear(collected(2, "carol", **before), collected(3, "dora", **before))
+    await settle_later(notifier)
+    assert told(notifier) == [
+        ("verdict-reached", "backer", "ben"),
+        ("verdict-reached", "backer", "dora"),
+        ("verdict-reached", "creator", "carol"),
+    ]
+    totals = await notifier.queries.totals(f"verdict-reached/{CAMPAIGN}")
+    assert (totals.delivered, totals.supplements, totals.pending) == (2, 1, 0)
 
 
 async def test_a_verdict_is_told_to_its_creator_too(notifier: Notifier) -> None:

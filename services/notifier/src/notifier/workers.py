@@ -45,11 +45,12 @@ def add_workers(
 ) -> None:
     """Add every worker of notifier; mails and webhooks only where they are sent."""
     units, clock, lease = runtime.units, runtime.clock, settings.lease_seconds
-    replays = ReplayCauses(units, parts.queries, cut, clock, settings.sends_mail)
+    replays = ReplayCauses(units, parts.queries, cut, PLEDGES, clock, settings.sends_mail)
     runtime.worker(REPLAY, replays, concurrency=1, lease_seconds=lease)
     planner = PlanCauses(units, cut, PLEDGES, clock)
     runtime.worker(PLAN, planner, concurrency=2, lease_seconds=lease)
-    runtime.worker(ADDRESS, AddressChunks(units, clock), concurrency=8, lease_seconds=lease)
+    addressing = AddressChunks(units, PLEDGES, clock)
+    runtime.worker(ADDRESS, addressing, concurrency=8, lease_seconds=lease)
     _publish(runtime, settings, PUBLISH_CHUNK, settings.chunks_at_once)
     _publish(runtime, settings, PUBLISH_ONE, ONES_AT_ONCE)
     if settings.sends_mail:

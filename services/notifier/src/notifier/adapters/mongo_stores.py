@@ -202,6 +202,8 @@ class MongoChunks:
             )
 
     async def told_of(self, told: Told, people: Collection[str]) -> set[str]:
+        if not people:
+            return set()
         query = {
             "recipients": {"$in": list(people)},
             "caused_at": told.caused_at,

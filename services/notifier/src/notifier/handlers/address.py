@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from notifier.domain.audience import TOLD_OF_RELAUNCH
 from notifier.domain.chunk import RECIPIENTS_MAX, Chunk, ChunkState, address, page_of
-from notifier.domain.kind import ToldAs
+from notifier.domain.kind import Audience, ToldAs, rules_of
 from notifier.domain.person import PersonRole
-from notifier.handlers.hear import PUBLISH_ONE, publish_work
+from notifier.handlers.hear import PUBLISH_ONE, PledgesPosition, meet_pledges, publish_work
 from notifier.ports.unit import NotifierUnit
 from servicekit.clock import Clock
 from servicekit.units import UnitsOfWork
@@ -26,12 +26,16 @@ class AddressChunks:
     """
 
     units: UnitsOfWork[NotifierUnit]
+    pledges: PledgesPosition
     clock: Clock
 
     async def __call__(self, claim: Claim) -> None:
         async def work(unit: NotifierUnit) -> None:
             chunk_id, now = claim.item.payload["chunk_id"], self.clock.now()
             chunk = (await unit.chunks.load([chunk_id]))[chunk_id]
+            if Audience.BACKERS in rules_of(chunk.told).told:
+                # A late backer may be told of it in this very moment, who has the role too.
+                await meet_pledges(unit, self.pledges, chunk.told.campaign_id)
             if chunk.role is ToldAs.FOLLOWER:
                 await _followers(unit, claim.item, chunk, now)
             elif chunk.state is ChunkState.UNADDRESSED:

@@ -21,6 +21,7 @@ from notifier.domain.unreached import Ended, HowEnded
 from notifier.handlers.hushed import hushed_of
 from notifier.metrics import TOO_OLD
 from notifier.ports.unit import Departure, Membership, NotifierUnit
+from servicekit.streams import Move
 from servicekit.work import WorkItem
 
 PLAN = "plan"
@@ -153,7 +154,8 @@ async def supplement(
 ) -> None:
     """Tell these beside the cause's audience, but for who is in it; again tells nobody again.
 
-    Nor who had taken their pledge back by the cause. As in the audience, somebody may be hushed.
+    Nor who had taken their pledge back by the cause, nor who follows too, or is of the team, and
+    was told of it as that. As in the audience, somebody may be hushed.
     """
     if not late or is_too_old(cause.told, now):
         return
@@ -161,11 +163,12 @@ async def supplement(
     pledges = {one.pledge_id for one in late}
     left = await unit.memberships.left_by(campaign_id, pledges, told.caused_at)
     backers = {one.backer_id for one in late if one.pledge_id not in left}
-    belonging = await unit.memberships.belonging(campaign_id, backers, cause.pledges_sequence)
+    backers -= await unit.memberships.belonging(campaign_id, backers, cause.pledges_sequence)
+    backers -= await unit.chunks.told_of(told, backers)
     members = {
         one.backer_id: Member(one.backer_id, one.key_hash)
         for one in late
-        if one.backer_id in backers - belonging
+        if one.backer_id in backers
     }
     if not members:
         return
@@ -176,6 +179,18 @@ async def supplement(
     ]
     new = await unit.chunks.add_new(chunks)
     await unit.plumbing.work.offer([publish_work(PUBLISH_CHUNK, chunk, now) for chunk in new])
+
+
+async def meet_pledges(unit: NotifierUnit, pledges: PledgesPosition, campaign_id: str) -> None:
+    """Have who joins in this very moment be seen here, or see there what is decided here.
+
+    A backer is kept, and supplements a cause, by a transaction that may have begun before this one
+    and ends after it: neither sees what the other did. Both move the campaign's place in the
+    pledges, so that one of the two is done again.
+    """
+    rows = await unit.plumbing.streams.load(pledges.group, pledges.topic, [campaign_id])
+    stands = Move(campaign_id, rows[campaign_id], rows[campaign_id])
+    await unit.plumbing.streams.advance(pledges.group, pledges.topic, [stands])
 
 
 async def take_withdrawals(unit: NotifierUnit, withdrawals: Sequence[Withdrawal]) -> None:

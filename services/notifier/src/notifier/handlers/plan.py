@@ -16,6 +16,7 @@ from notifier.handlers.cut import CutCauses
 from notifier.handlers.hear import (
     PUBLISH_CHUNK,
     PledgesPosition,
+    meet_pledges,
     publish_work,
     supplement,
     take_roles,
@@ -23,7 +24,6 @@ from notifier.handlers.hear import (
 from notifier.metrics import CONTRADICTIONS
 from notifier.ports.unit import NotifierUnit
 from servicekit.clock import Clock
-from servicekit.streams import Move
 from servicekit.units import UnitsOfWork
 from servicekit.work import Claim, WorkItem
 
@@ -94,7 +94,7 @@ class PlanCauses:
         async def work(unit: NotifierUnit) -> None:
             cause = (await unit.causes.load([name]))[name]
             if cause.state is CauseState.WAITING:
-                await self._meet_pledges(unit, cause.told.campaign_id)
+                await meet_pledges(unit, self.pledges, cause.told.campaign_id)
                 planned = plan(cause, audience, now)
                 if planned.contradicts:
                     CONTRADICTIONS.inc()
@@ -112,15 +112,3 @@ class PlanCauses:
             await unit.plumbing.work.finish([claim])
 
         await self.units.run(work)
-
-    async def _meet_pledges(self, unit: NotifierUnit, campaign_id: str) -> None:
-        """Have who joins in this very moment be seen here, or see the planned cause there.
-
-        A backer is kept by a transaction that began before the cause was known, and looks for no
-        cause of theirs; if it ends after this one began, this one sees no backer either. Both
-        move the campaign's place in the pledges, so that one of the two is done again.
-        """
-        group, topic = self.pledges.group, self.pledges.topic
-        rows = await unit.plumbing.streams.load(group, topic, [campaign_id])
-        stands = Move(campaign_id, rows[campaign_id], rows[campaign_id])
-        await unit.plumbing.streams.advance(group, topic, [stands])

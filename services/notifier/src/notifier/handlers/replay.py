@@ -21,7 +21,9 @@ from notifier.handlers.email_work import begin_emails
 from notifier.handlers.hear import (
     PUBLISH_CHUNK,
     PUBLISH_ONE,
+    PledgesPosition,
     address_work,
+    meet_pledges,
     plan_work,
     publish_work,
     supplement,
@@ -68,6 +70,7 @@ class ReplayCauses:
     units: UnitsOfWork[NotifierUnit]
     queries: Queries
     cut: CutCauses
+    pledges: PledgesPosition
     clock: Clock
     # Without the channel e-mail no mails are begun.
     writes_mail: bool
@@ -103,6 +106,7 @@ class ReplayCauses:
 
     async def _beside(self, unit: NotifierUnit, cause: Cause) -> None:
         told, now = cause.told, self.clock.now()
+        await meet_pledges(unit, self.pledges, told.campaign_id)
         late = await unit.memberships.behind(
             told.campaign_id, cause.pledges_sequence, told.caused_at
         )
