@@ -51,6 +51,13 @@ def set_payouts_enabled(
     return account
 
 
+def set_payout_interval(session: Session, identifier: str, interval: str) -> Body:
+    account = by_id(session, identifier)
+    account["settings"]["payouts"]["schedule"]["interval"] = interval
+    session.save(account)
+    return account
+
+
 def create_endpoint(session: Session, call: Call) -> Body:
     url = call.parameters.required("url")
     if not url.startswith(("http://", "https://")):

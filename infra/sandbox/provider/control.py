@@ -29,6 +29,7 @@ from infra.sandbox.provider.writer import Writer
 
 router = APIRouter(prefix="/control")
 Seconds = Field(default=0, ge=0)
+Interval = Literal["manual", "daily", "weekly", "monthly"]
 DISPUTE_STATUSES = {
     "inquiry": disputes.INQUIRY,
     "opened": disputes.OPEN,
@@ -101,13 +102,16 @@ class SettingsChange(Strict):
     charge_available_seconds: float | None = Field(default=None, ge=0)
     refund_processing_seconds: float | None = Field(default=None, ge=0)
     payout_arrival_seconds: float | None = Field(default=None, ge=0)
-    payout_interval: Literal["manual", "daily", "weekly", "monthly"] | None = None
+    payout_interval: Interval | None = None
     requests_per_second: float | None = Field(default=None, ge=0)
 
 
 class AccountChange(Strict):
-    payouts_enabled: bool
+    """What is left out stays as it is."""
+
+    payouts_enabled: bool | None = None
     disabled_reason: str | None = None
+    payout_interval: Interval | None = None
 
 
 @router.post("/faults")
@@ -216,12 +220,16 @@ async def change_settings(request: Request, change: SettingsChange) -> Body:
 
 @router.post("/accounts/{identifier}")
 async def change_account(request: Request, identifier: str, change: AccountChange) -> Body:
-    return await _submit(
-        request,
-        lambda session: accounts.set_payouts_enabled(
-            session, identifier, change.payouts_enabled, change.disabled_reason
-        ),
-    )
+    def work(session: Session) -> Body:
+        if change.payouts_enabled is not None:
+            accounts.set_payouts_enabled(
+                session, identifier, change.payouts_enabled, change.disabled_reason
+            )
+        if change.payout_interval is not None:
+            accounts.set_payout_interval(session, identifier, change.payout_interval)
+        return accounts.by_id(session, identifier)
+
+    return await _submit(request, work)
 
 
 @router.get("/book")

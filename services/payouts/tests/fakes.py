@@ -53,6 +53,7 @@ from payouts.domain.waiting import id_of, waits_since
 from payouts.handlers.work_kinds import CLAIM as CLAIM_WORK
 from payouts.ports.integrity import Round
 from payouts.ports.provider import (
+    MANUAL,
     CashMovement,
     Declined,
     MadeBefore,
@@ -899,7 +900,8 @@ class MemoryProvider:
     clock: Clock
     cash: int = 0
     unusable_accounts: dict[str, str] = field(default_factory=dict)
-    schedule: str | None = "manual"
+    schedules: dict[str, str] = field(default_factory=dict)
+    schedule: str | None = MANUAL
     faults: dict[str, list[str]] = field(default_factory=dict)
     refunds: dict[str, RefundSeen] = field(default_factory=dict)
     charged: dict[str, int] = field(default_factory=dict)
@@ -1022,7 +1024,9 @@ class MemoryProvider:
     async def account_problem(self, account: str) -> str | NoAnswer | None:
         if account not in self.accounts:
             return "account-unknown"
-        return self.unusable_accounts.get(account)
+        schedule = self.schedules.get(account, MANUAL)
+        swept = None if schedule == MANUAL else f"payout-schedule-{schedule}"
+        return self.unusable_accounts.get(account, swept)
 
     async def balance(self, currency: str) -> ProviderBalance | None:
         return ProviderBalance(self.cash, self.cash)

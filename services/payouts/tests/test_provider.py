@@ -24,6 +24,7 @@ from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, Trans
 from payouts.domain.stage_recovery import TransferMade
 from payouts.domain.stage_sending import submit
 from payouts.ports.provider import (
+    MANUAL,
     CashMovement,
     Declined,
     MadeBefore,
@@ -72,9 +73,10 @@ class MemoryWorld:
     async def pass_a_day(self) -> None:
         self.clock.advance(seconds=A_DAY_SECONDS)
 
-    async def account(self, problem: str | None = None) -> str:
+    async def account(self, problem: str | None = None, schedule: str = MANUAL) -> str:
         name = f"acct_{secrets.token_hex(4)}"
         self.provider.accounts[name] = 0
+        self.provider.schedules[name] = schedule
         if problem is not None:
             self.provider.unusable_accounts[name] = problem
         return name
@@ -109,8 +111,10 @@ class SandboxWorld:
     async def pass_a_day(self) -> None:
         await self.client.advance_clock(A_DAY_SECONDS)
 
-    async def account(self, problem: str | None = None) -> str:
+    async def account(self, problem: str | None = None, schedule: str = MANUAL) -> str:
         name = str((await self.client.create_account())["id"])
+        if schedule != MANUAL:
+            await self.client.control(f"/accounts/{name}", payout_interval=schedule)
         if problem is not None:
             change = {"payouts_enabled": False, "disabled_reason": problem}
             await self.client.control(f"/accounts/{name}", **change)
@@ -392,10 +396,14 @@ async def test_more_than_there_is_is_refused_for_funds(world: World) -> None:
 
 
 async def test_accounts_say_whether_they_can_be_paid(world: World) -> None:
-    """None for a good one, else the provider's own word."""
+    """None for a good one, else the provider's own word, or that it would sweep what comes."""
     assert await world.provider.account_problem(await world.account()) is None
     closed = await world.account("requirements.past_due")
     assert await world.provider.account_problem(closed) == "requirements.past_due"
+    sweeping = await world.account(schedule="daily")
+    assert await world.provider.account_problem(sweeping) == "payout-schedule-daily"
+    both = await world.account("requirements.past_due", schedule="daily")
+    assert await world.provider.account_problem(both) == "requirements.past_due"
     assert await world.provider.account_problem("acct_unknown") == "account-unknown"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from payouts.adapters.stripe_objects import payout_seen, refund_seen, transfer_seen
+from payouts.adapters.stripe_objects import payout_schedule, payout_seen, refund_seen, transfer_seen
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Row
 from payouts.domain.payout_attempt import AttemptState
@@ -14,6 +14,7 @@ from payouts.domain.stage_outcome import TransferSeen, observe_payout, observe_t
 from payouts.domain.stage_sending import StageStep, submit
 from payouts.domain.stage_sending import next_step as next_stage_step
 from payouts.domain.stage_sending import send as send_stage
+from payouts.ports.provider import MANUAL
 from services.payouts.tests.builders import NOW, a_destination, a_sent_stage, some_money
 
 
@@ -51,6 +52,14 @@ def test_another_amount_than_was_asked_for_is_for_a_person() -> None:
     moved = observe_transfer(stage, transfer_seen(body | {"amount": 3_666})).stage
     with pytest.raises(Refused, match="x_1 is 50, asked for was 3666"):
         observe_payout(send_stage(moved, NOW), payout_seen(other), NOW)
+
+
+@pytest.mark.parametrize("shown", [{}, {"settings": None}, {"settings": {"payouts": None}}])
+def test_a_schedule_that_is_not_shown_is_not_manual(shown: dict[str, object]) -> None:
+    """Of an account that hides its settings nobody knows that it leaves its money alone."""
+    assert payout_schedule(shown) == "unknown"
+    manual = {"settings": {"payouts": {"schedule": {"interval": "manual"}}}}
+    assert payout_schedule(shown | manual) == MANUAL
 
 
 def test_a_cancelled_payout_is_sent_again_without_a_second_transfer() -> None:

@@ -128,6 +128,17 @@ async def test_platform_schedule_is_manual_until_changed(client: SandboxClient) 
         assert account["settings"]["payouts"]["schedule"]["interval"] == interval
 
 
+async def test_an_accounts_schedule_is_its_own(client: SandboxClient) -> None:
+    """Manual until it is changed, and changed without what else is known of the account."""
+    account, other = [(await client.create_account())["id"] for _ in range(2)]
+    await client.control(f"/accounts/{account}", payouts_enabled=False, disabled_reason="listed")
+    await client.control(f"/accounts/{account}", payout_interval="weekly")
+    for one, enabled, interval in ((account, False, "weekly"), (other, True, "manual")):
+        shown = (await client.get(f"/v1/accounts/{one}")).json()
+        assert shown["payouts_enabled"] is enabled
+        assert shown["settings"]["payouts"]["schedule"]["interval"] == interval
+
+
 async def test_balance_transactions_are_followed_by_cursor(client: SandboxClient) -> None:
     """Both cursors walk every balance transaction once, in order, across pages."""
     for amount in range(100, 112):

@@ -27,7 +27,7 @@ from payouts.handlers.verify_ledger import (
 )
 from payouts.ports.head_signing import HeadKeys, HeadSignatures
 from payouts.ports.integrity import LedgerTopic
-from payouts.ports.provider import PlatformAccount, Provider
+from payouts.ports.provider import MANUAL, PlatformAccount, Provider
 from payouts.ports.queries import Queries
 from payouts.ports.reconciliation import Reconciliation
 from servicekit.errors import DependencyAway
@@ -44,7 +44,7 @@ def describe_account(account: PlatformAccount | None, secret_key: str) -> str:
         raise DependencyAway("the payment provider does not answer, or refuses our key")
     mode = "test" if "_test_" in secret_key else "live"
     payouts = f"{account.payout_schedule} payouts"
-    if account.payout_schedule != "manual":
+    if account.payout_schedule != MANUAL:
         payouts += ": a start is refused until they are manual"
     return f"ok, account {account.account}, {mode} mode, {payouts}"
 

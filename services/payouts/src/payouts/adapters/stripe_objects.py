@@ -104,6 +104,17 @@ def payout_seen(body: Body) -> PayoutSeen:
     )
 
 
+def payout_schedule(account: Body) -> str:
+    """Return how an account's money goes on to its bank: `manual`, or how often by itself.
+
+    `unknown` where Stripe does not show it: what nobody can see is not taken for manual.
+    """
+    shown: Any = account
+    for name in ("settings", "payouts", "schedule"):
+        shown = shown.get(name) or {}
+    return str(shown.get("interval") or "unknown")
+
+
 def balance_in(body: Body, currency: str) -> ProviderBalance:
     available = _amount_in(body["available"], currency)
     return ProviderBalance(available, available + _amount_in(body["pending"], currency))

@@ -21,6 +21,7 @@ from payouts.domain.stage import Stage
 from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
 from payouts.domain.stage_recovery import TransferMade
 from payouts.ports.provider import (
+    MANUAL,
     CashMovement,
     Declined,
     MadeBefore,
@@ -148,9 +149,10 @@ class StripeProvider:
             return "account-unknown"
         if isinstance(found, NoAnswer):
             return found
-        if found["payouts_enabled"]:
-            return None
-        return str(found["requirements"]["disabled_reason"] or "payouts-disabled")
+        if not found["payouts_enabled"]:
+            return str(found["requirements"]["disabled_reason"] or "payouts-disabled")
+        schedule = objects.payout_schedule(found)
+        return None if schedule == MANUAL else f"payout-schedule-{schedule}"
 
     async def balance(self, currency: str) -> ProviderBalance | None:
         found = await calls.read("balance.retrieve", self._stripe.balance.retrieve_async)
@@ -184,8 +186,7 @@ class StripeProvider:
         found = await calls.read("account.retrieve", retrieve)
         if not isinstance(found, Mapping):
             return None
-        schedule = found["settings"]["payouts"]["schedule"]
-        return PlatformAccount(str(found["id"]), str(schedule["interval"]))
+        return PlatformAccount(str(found["id"]), objects.payout_schedule(found))
 
     async def _declined(
         self, refund: Refund, answer: Declined

@@ -7,7 +7,7 @@ from dataclasses import replace
 from payouts.domain.funds import ProviderFunds
 from payouts.domain.reconciliation import PLATFORM, BreakKind, Movement
 from payouts.metrics import FLOAT
-from payouts.ports.provider import Provider
+from payouts.ports.provider import MANUAL, Provider
 from payouts.ports.reconciliation import Reconciliation
 from payouts.ports.sending import Ledger
 
@@ -30,9 +30,9 @@ class RefuseAutomaticPayouts:
     async def __call__(self) -> None:
         """Return if it is manual, or if nobody answers, which is no reason to stop."""
         account = await self._provider.platform_account()
-        if account is not None and account.payout_schedule != "manual":
+        if account is not None and account.payout_schedule != MANUAL:
             schedule = account.payout_schedule
-            raise AutomaticPayouts(f"the provider's payout schedule is {schedule}, not manual")
+            raise AutomaticPayouts(f"the provider's payout schedule is {schedule}, not {MANUAL}")
 
 
 class FundsReader:

@@ -12,6 +12,9 @@ from payouts.domain.stage import Stage
 from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
 from payouts.domain.stage_recovery import TransferMade
 
+# The payout schedule of an account whose money goes to its bank only where somebody asks for it.
+MANUAL = "manual"
+
 
 @dataclass(frozen=True, slots=True)
 class Declined:
@@ -128,7 +131,11 @@ class Provider(Protocol):
         ...
 
     async def account_problem(self, account: str) -> str | NoAnswer | None:
-        """Return why the account cannot receive payouts, None if it can."""
+        """Return why the account cannot receive payouts, None if it can.
+
+        One that pays out by a schedule of its own cannot: it would sweep what was transferred, our
+        payout would be declined, and the stage would fail although the creator has the money.
+        """
         ...
 
     async def balance(self, currency: str) -> ProviderBalance | None:
