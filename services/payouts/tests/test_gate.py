@@ -121,6 +121,7 @@ SHUT: list[tuple[str, dict[str, Any], LineState, Actor]] = [
     ),
     ("silence", {"book": the_book(holds=(SILENCE,))}, LineState.BLOCKED, Actor.CREATOR),
     ("view_fresh", {"fresh_since": None}, LineState.WAITING, Actor.PLATFORM),
+    ("facts_set_aside", {"set_aside": 1}, LineState.BLOCKED, Actor.STAFF),
     ("cooling_off", {"cooling_off_seconds": 1}, LineState.WAITING, Actor.PLATFORM),
     ("money_runs", {"stopped": Stopped("sre-1", NOW)}, LineState.BLOCKED, Actor.STAFF),
 ]

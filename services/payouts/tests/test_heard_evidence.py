@@ -3,6 +3,7 @@
 import pytest
 
 from payouts.consumer import PLANS_GROUP, subscriptions
+from payouts.domain.book import Outcome
 from payouts.domain.milestone import MilestoneState
 from payouts.domain.refund_window import RefundWindows
 from payouts.domain.stage import StageState
@@ -12,7 +13,7 @@ from servicekit.consume import BatchConsumer
 from servicekit.loops import Pulse
 from services.payouts.tests.conftest import Payouts
 from services.payouts.tests.test_brakes import hear
-from services.payouts.tests.test_later_stages import CAMPAIGN, CREATOR, first_paid, run, the
+from services.payouts.tests.test_later_stages import CAMPAIGN, CREATOR, first_paid, pay, run, the
 from sosst_contracts import updates
 from sosst_contracts.testing import sample
 
@@ -47,13 +48,19 @@ async def test_evidence_that_overtook_its_verdict_is_taken_once_stages_are_plann
 ) -> None:
     """Each topic is read at its own pace; nobody need replay it, and no other campaign waits."""
     await hear(payouts, submitted(FIRST), submitted(SECOND), topic=PLANS_TOPIC)
-    await first_paid(payouts)
+    await payouts.collect(1, 2, amount=5_000)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2, amount=5_000)
+    await payouts.give_destination()
+    await pay(payouts)
+    assert (await the(payouts, 1)).reason == "facts_set_aside"
     (plans,) = [s for s in subscriptions(payouts.clock, RefundWindows()) if s.topic == PLANS_TOPIC]
     reader = BatchConsumer(plans, payouts.units, payouts.clock, Pulse(PLANS_TOPIC))
     await reader.retry_set_aside()
     milestone = (await the(payouts, 2)).milestone
     assert milestone is not None and (milestone.revision, milestone.evidence) == (2, SECOND)
     assert await reader.retry_set_aside() == 0
+    await pay(payouts)
+    assert (await the(payouts, 1)).state is StageState.PAID
 
 
 async def test_evidence_for_a_stage_that_is_not_there_is_set_aside(payouts: Payouts) -> None:

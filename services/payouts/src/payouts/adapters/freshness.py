@@ -1,19 +1,24 @@
-"""Whether the input topics were read as far as they went when a stage was approved."""
+"""Whether the input topics were read as far as they went when a stage was approved, and later."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from servicekit.clock import Clock
 from servicekit.errors import DependencyAway
 from servicekit.positions import TopicPositions
+
+# What was read before the time to object began says nothing of an emergency within it, of which a
+# reader that has stopped since would never hear.
+FRESH_FOR = timedelta(minutes=1)
 
 
 class TopicFreshness:
     """`ports.Freshness` over the positions of this service's groups.
 
     The ends are read when an approval is first asked about, which is after it was given, and the
-    answer turns to yes once every group has committed past them. Several may ask at once, people
-    who look at the gate beside the worker: each goes by what it read itself.
+    answer turns to yes once every group has committed past them. A minute later the same is asked
+    of the ends as they are then. Several may ask at once, people who look at the gate beside the
+    worker: each goes by what it read itself.
     """
 
     def __init__(self, positions: Sequence[TopicPositions], clock: Clock) -> None:
@@ -23,8 +28,9 @@ class TopicFreshness:
         self._since: dict[str, datetime] = {}
 
     async def fresh_since(self, approval_id: str) -> datetime | None:
-        if approval_id in self._since:
-            return self._since[approval_id]
+        since = self._since.get(approval_id)
+        if since is not None and self._clock.now() - since < FRESH_FOR:
+            return since
         try:
             ends_then = self._ends.get(approval_id)
             if ends_then is None:
@@ -37,4 +43,5 @@ class TopicFreshness:
             if any(reached.get(partition, 0) < end for partition, end in ends.items()):
                 return None
         self._ends.pop(approval_id, None)
-        return self._since.setdefault(approval_id, self._clock.now())
+        self._since[approval_id] = now = self._clock.now()
+        return now

@@ -60,12 +60,13 @@ class GateView:
     """Everything the gate looks at, read at `now`.
 
     `fresh_since` is when our own positions had passed the ends that the input topics had after the
-    approval, None while they have not. `approval_limit` is the verdict's, in minor units.
-    `stopped` says who has stopped the money, None while it runs. `dispute_reserve` is how much of
-    the base may be charged back and undecided before stages wait, in basis points, where the
-    campaign's terms do not say it. `kept_back` of
-    what the campaign holds waits for banks, for its backers (decision 0025). `shortfall` of what
-    its book holds the provider was found not to have, None where it has all.
+    approval, and a minute ago at most, None while they have not. `approval_limit` is the verdict's,
+    in minor units. `stopped` says who has stopped the money, None while it runs. `dispute_reserve`
+    is how much of the base may be charged back and undecided before stages wait, in basis points,
+    where the campaign's terms do not say it. `kept_back` of what the campaign holds waits for
+    banks, for its backers (decision 0025). `shortfall` of what its book holds the provider was
+    found not to have, None where it has all. `set_aside` facts of the campaign could not be used,
+    or wait behind one that could not.
     """
 
     book: Book
@@ -81,6 +82,7 @@ class GateView:
     dispute_reserve: int = 0
     kept_back: int = 0
     shortfall: Shortfall | None = None
+    set_aside: int = 0
 
 
 def evaluate(view: GateView) -> tuple[Line, ...]:
@@ -101,6 +103,7 @@ def evaluate(view: GateView) -> tuple[Line, ...]:
         _booked_cash(view),
         _provider_funds(view),
         _view_fresh(view),
+        _facts_set_aside(view),
         _cooling_off(view),
         _money_runs(view),
     )
@@ -317,10 +320,22 @@ def _provider_funds(view: GateView) -> Line:
 def _view_fresh(view: GateView) -> Line:
     name = "view_fresh"
     if view.fresh_since is not None:
-        why = "everything known when it was approved has been read"
+        why = "everything that was published up to then has been read"
         return Line(name, LineState.PASSED, why, view.fresh_since)
-    why = "facts that were published before the approval are still being read"
+    why = "facts that were published are still being read"
     return Line(name, LineState.WAITING, why, who=Actor.PLATFORM)
+
+
+def _facts_set_aside(view: GateView) -> Line:
+    """Facts that were read and not taken in: an emergency, a withdrawal, an end may be of them."""
+    name, waiting = "facts_set_aside", view.set_aside
+    if not waiting:
+        return Line(name, LineState.PASSED, "no fact of the campaign is set aside")
+    if money_has_left(view.stage):
+        why = f"the money lies on the creator's account, {waiting} facts are set aside"
+        return Line(name, LineState.PASSED, why)
+    why = f"{waiting} facts of the campaign are set aside: staff replay them or give them up"
+    return Line(name, LineState.BLOCKED, why, who=Actor.STAFF)
 
 
 def _cooling_off(view: GateView) -> Line:

@@ -256,6 +256,7 @@ class PayStages:
             dispute_reserve=self.dispute_reserve_basis_points,
             kept_back=view.kept_back,
             shortfall=view.shortfall,
+            set_aside=view.set_aside,
         )
 
     async def _ask(self, claim: Claim, stage: Stage, step: StageStep) -> Outcome:

@@ -188,8 +188,14 @@ async def requested_before(
 
 
 async def _nothing_is_in_flight(unit: PayoutsUnit, book: Book) -> bool:
-    """Whether our view is the cancellation's, and no call has an answer that could change D."""
+    """Whether our view is the cancellation's, and nothing is on its way that could change D.
+
+    A fact of the campaign that is set aside may be a return, or a pledge's end: it is taken in or
+    given up first, as before a stage is paid.
+    """
     if not may_divide(book) or not book.planned:
+        return False
+    if await unit.plumbing.set_aside.count(book.campaign_id):
         return False
     if not all(is_settled(stage) for stage in await unit.stages.load(book.campaign_id)):
         return False

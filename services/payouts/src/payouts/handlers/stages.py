@@ -26,7 +26,7 @@ class StageView:
     """What a step looks at, read inside its transaction.
 
     `kept_back` of the book's `backer_funds` waits for banks, in minor units; `shortfall` of what
-    the book holds the provider was found not to have.
+    the book holds the provider was found not to have; `set_aside` of its facts are not taken in.
     """
 
     stage: Stage
@@ -37,6 +37,7 @@ class StageView:
     now: datetime
     kept_back: int
     shortfall: Shortfall | None
+    set_aside: int = 0
 
 
 Decide = Callable[[StageView], StageDecision]
@@ -131,4 +132,5 @@ async def load_view(unit: PayoutsUnit, campaign_id: str, number: int, now: datet
         now=now,
         kept_back=sum((await kept_back_in(unit, campaign_id)).values()),
         shortfall=shortfall(await unit.breaks.open_of(campaign_id)),
+        set_aside=await unit.plumbing.set_aside.count(campaign_id),
     )

@@ -31,11 +31,12 @@ class Ledger(Protocol):
 
 
 class Freshness(Protocol):
-    """Whether this service has read what was published before a stage was approved."""
+    """Whether this service has read what was published since a stage was approved."""
 
     async def fresh_since(self, approval_id: str) -> datetime | None:
-        """Return since when it has, None while it has not or cannot tell.
+        """Return since when it has, a minute ago at most; None while it has not or cannot tell.
 
-        Counts from the first time that it is asked, so ask only once the approval is given.
+        Counts from the first time that it is asked, so ask only once the approval is given. Who
+        asks after more than a minute asks anew, of what was published by then.
         """
         ...
