@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from notifier.domain.audience import Consent, Ending
+from notifier.domain.audience import CampaignEnd, Consent
 from notifier.ports.audience import Returned
 from notifier.ports.unit import Departure, Membership
 from servicekit.memory import MemoryDatabase
@@ -10,9 +10,9 @@ from servicekit.memory import MemoryDatabase
 
 class MemoryEndings:
     def __init__(self, database: MemoryDatabase) -> None:
-        self._endings: dict[str, Ending] = database.table("endings")
+        self._endings: dict[str, CampaignEnd] = database.table("endings")
 
-    async def add(self, endings: Mapping[str, Ending]) -> None:
+    async def add(self, endings: Mapping[str, CampaignEnd]) -> None:
         self._endings.update(endings)
 
 
@@ -49,11 +49,11 @@ class MemorySieve:
     def __init__(self, database: MemoryDatabase) -> None:
         self._memberships: dict[tuple[str, str], Membership] = database.table("memberships")
         self._departures: dict[tuple[str, str], Departure] = database.table("departures")
-        self._endings: dict[str, Ending] = database.table("endings")
+        self._endings: dict[str, CampaignEnd] = database.table("endings")
         self._returned: dict[tuple[str, str], Returned] = database.table("returned")
         self._consents = MemoryConsents(database)
 
-    async def ending(self, campaign_id: str) -> Ending | None:
+    async def ending(self, campaign_id: str) -> CampaignEnd | None:
         return self._endings.get(campaign_id)
 
     async def refunded(self, campaign_id: str, until: int) -> set[str]:

@@ -1,10 +1,11 @@
 """Who of an audience is told: refunded, ended, by rewards, too old, heard of too late."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from notifier.domain.audience import (
+    CampaignEnd,
     Consent,
     Ending,
     Hushed,
@@ -17,6 +18,7 @@ from notifier.domain.cause import CauseKind, Told, audience_so_far
 from notifier.ports.audience import Returned
 from notifier.ports.unit import NotifierUnit
 from servicekit.clock import ManualClock
+from servicekit.mongo import Database
 from servicekit.publish import MemoryLog
 from services.notifier.tests.builders import (
     CAMPAIGN,
@@ -30,6 +32,7 @@ from services.notifier.tests.builders import (
     verdict,
     withdrawn,
 )
+from services.notifier.tests.conftest import mongo_notifier
 from sosst_contracts.codec import Draft, Record
 from sosst_contracts.funding import CampaignCancelled, VerdictReached
 from sosst_contracts.notifier import BackerNotified, NoticeCompleted
@@ -42,8 +45,8 @@ UPDATE = f"update-published/{CAMPAIGN}:update-1"
 LETTER = f"update-published/{CAMPAIGN}:letter"
 
 
-def missed(as_of: int, sequence: int = 1) -> Record:
-    values = {"verdict": "goal_missed", "pledges_sequence": as_of, "reached_at": NOW}
+def missed(as_of: int, sequence: int = 1, at: datetime = NOW) -> Record:
+    values = {"verdict": "goal_missed", "pledges_sequence": as_of, "reached_at": at}
     return Draft(sample(VerdictReached, campaign_id=CAMPAIGN, **values), NOW).seal(sequence)
 
 
@@ -102,14 +105,22 @@ def told_of(cause_kind: CauseKind, **content: object) -> Told:
 def test_what_the_verdicts_backers_are_owed_reaches_them_whatever_happened(
     ending: Ending | None,
 ) -> None:
-    """Verdict, cancellation and the failure letter; news of an ended campaign needs consent."""
+    """Verdict, cancellation and the failure letter; news of an ended campaign needs consent.
+
+    From the very instant of its end on, and always where that instant was not kept.
+    """
+    before, behind = NOW - timedelta(milliseconds=1), NOW + timedelta(milliseconds=1)
     owed = [told_of(CauseKind.VERDICT_REACHED), told_of(CauseKind.CAMPAIGN_CANCELLED)]
     owed.append(told_of(CauseKind.UPDATE_PUBLISHED, kind="failure_letter"))
-    assert {limit_of(told, ending) for told in owed} == {Limit.EVERYBODY}
-    ended = ending in (Ending.MISSED, Ending.CANCELLED)
-    expected = Limit.CONSENTING if ended else Limit.NOT_REFUNDED
+    ends = {at: CampaignEnd(ending, at) if ending else None for at in (None, before, NOW, behind)}
+    assert {limit_of(told, end) for told in owed for end in ends.values()} == {Limit.EVERYBODY}
+    failed = ending in (Ending.MISSED, Ending.CANCELLED)
+    expected = dict.fromkeys(ends, Limit.CONSENTING if failed else Limit.NOT_REFUNDED)
+    if failed:
+        expected[behind] = Limit.EVERYBODY
     for news in ("progress_report", "news", "emergency"):
-        assert limit_of(told_of(CauseKind.UPDATE_PUBLISHED, kind=news), ending) is expected
+        told = told_of(CauseKind.UPDATE_PUBLISHED, kind=news)
+        assert {at: limit_of(told, end) for at, end in ends.items()} == expected
 
 
 def test_an_update_for_some_rewards_names_them() -> None:
@@ -194,6 +205,36 @@ async def test_news_of_an_ended_campaign_is_for_those_who_asked(
     assert await figures(notifier, UPDATE) == (1, 2, 0)
 
 
+@pytest.mark.parametrize("ended", ["missed", "cancelled"])
+async def test_news_from_before_the_end_is_for_all_backers_although_the_end_was_heard_first(
+    notifier: Notifier, ended: str
+) -> None:
+    """Nobody could have agreed to it, and what is back is back because of the end."""
+    at = NOW + timedelta(hours=1)
+    cancelled = sample(CampaignCancelled, campaign_id=CAMPAIGN, pledges_sequence=3, cancelled_at=at)
+    end = missed(3, at=at) if ended == "missed" else Draft(cancelled, NOW).seal(1)
+    await notifier.hear(*pledges(BACKERS), end, back("pledge-3", "carl", 1))
+    await choose(notifier, "anna", Consent.KEEP_IN_TOUCH)
+    behind = update(3, 3, sequence=2, update_id="update-2", published_at=at)
+    await notifier.hear(update(3, 3), behind)
+    await settle(notifier)
+    assert await in_inbox(notifier, UPDATE) == BACKERS
+    assert await figures(notifier, UPDATE) == (3, 0, 0)
+    assert await in_inbox(notifier, f"update-published/{CAMPAIGN}:update-2") == ["anna"]
+
+
+async def test_an_end_that_was_kept_without_its_instant_counts_for_every_cause(
+    database: Database,
+) -> None:
+    """The release before kept none."""
+    notifier = mongo_notifier(database)
+    await database.collection("endings").insert_one({"_id": CAMPAIGN, "ending": "goal_missed"})
+    assert await notifier.audience.ending(CAMPAIGN) == CampaignEnd(Ending.MISSED, None)
+    await notifier.hear(*pledges(BACKERS), update(3, 3))
+    await settle(notifier)
+    assert await figures(notifier, UPDATE) == (0, 3, 0)
+
+
 async def test_old_facts_are_not_told(notifier: Notifier) -> None:
     """Neither a verdict nor a refund of a month ago; they are facts all the same."""
     assert isinstance(notifier.clock, ManualClock)
@@ -201,7 +242,7 @@ async def test_old_facts_are_not_told(notifier: Notifier) -> None:
     await notifier.hear(*pledges(BACKERS), missed(3), back("pledge-1", "anna", 1))
     await settle(notifier)
     assert await notifier.queries.inbox("anna", None, 5) == []
-    assert await notifier.audience.ending(CAMPAIGN) is Ending.MISSED
+    assert await notifier.audience.ending(CAMPAIGN) == CampaignEnd(Ending.MISSED, NOW)
     assert await notifier.audience.refunded(CAMPAIGN, 3) == {"anna"}
 
 
@@ -332,8 +373,9 @@ async def test_stores_keep_what_decides_who_is_told(notifier: Notifier) -> None:
     """Endings, returned pledges, consents and rewards, by campaign; the last word of each."""
 
     async def keep(unit: NotifierUnit) -> None:
-        await unit.endings.add({CAMPAIGN: Ending.MET})
-        await unit.endings.add({CAMPAIGN: Ending.CANCELLED, "other": Ending.MET})
+        met, cancelled = CampaignEnd(Ending.MET, NOW), CampaignEnd(Ending.CANCELLED, NOW)
+        await unit.endings.add({CAMPAIGN: met})
+        await unit.endings.add({CAMPAIGN: cancelled, "other": met})
         returned = [Returned(CAMPAIGN, "pledge-1", "anna"), Returned("other", "pledge-2", "ben")]
         await unit.returned.save(returned)
 
@@ -342,7 +384,7 @@ async def test_stores_keep_what_decides_who_is_told(notifier: Notifier) -> None:
     for _ in range(2):
         await notifier.units.run(keep)
     audience = notifier.audience
-    assert await audience.ending(CAMPAIGN) is Ending.CANCELLED
+    assert await audience.ending(CAMPAIGN) == CampaignEnd(Ending.CANCELLED, NOW)
     assert await audience.ending("unheard") is None
     assert await audience.refunded(CAMPAIGN, 3) == {"anna"}
     assert await audience.refunded(CAMPAIGN, 0) == set()

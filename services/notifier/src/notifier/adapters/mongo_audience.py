@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pymongo import ReplaceOne
 
 from notifier.adapters.documents import Document
-from notifier.domain.audience import Consent, Ending
+from notifier.domain.audience import CampaignEnd, Consent, Ending
 from notifier.ports.audience import Returned
 from servicekit.mongo import Database, Session, sorted_errors
 
@@ -17,12 +17,16 @@ class MongoEndings:
         self._endings = database.collection("endings")
         self._session = session
 
-    async def add(self, endings: Mapping[str, Ending]) -> None:
+    async def add(self, endings: Mapping[str, CampaignEnd]) -> None:
         if not endings:
             return
         writes = [
-            ReplaceOne({"_id": campaign_id}, {"_id": campaign_id, "ending": one}, upsert=True)
-            for campaign_id, one in endings.items()
+            ReplaceOne(
+                {"_id": campaign_id},
+                {"_id": campaign_id, "ending": end.ending.value, "at": end.at},
+                upsert=True,
+            )
+            for campaign_id, end in endings.items()
         ]
         with sorted_errors():
             await self._endings.bulk_write(writes, session=self._session)
@@ -105,10 +109,10 @@ class MongoSieve:
         self._consents = MongoConsents(database, session)
         self._session = session
 
-    async def ending(self, campaign_id: str) -> Ending | None:
+    async def ending(self, campaign_id: str) -> CampaignEnd | None:
         with sorted_errors():
             row = await self._endings.find_one({"_id": campaign_id}, session=self._session)
-        return Ending(row["ending"]) if row else None
+        return CampaignEnd(Ending(row["ending"]), row.get("at")) if row else None
 
     async def refunded(self, campaign_id: str, until: int) -> set[str]:
         query = {"campaign_id": campaign_id, "again": False}

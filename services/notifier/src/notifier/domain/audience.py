@@ -23,6 +23,17 @@ class Ending(StrEnum):
     CANCELLED = "cancelled"
 
 
+@dataclass(frozen=True, slots=True)
+class CampaignEnd:
+    """How a campaign's collection ended, and when.
+
+    `at` is None where a release kept it that knew no instant: then it counts for every cause.
+    """
+
+    ending: Ending
+    at: datetime | None
+
+
 class Consent(StrEnum):
     """What a backer wants to hear of a campaign that ended without its goal."""
 
@@ -54,13 +65,19 @@ def is_too_old(told: Told, now: datetime) -> bool:
     return now - told.caused_at > TOO_OLD
 
 
-def limit_of(told: Told, ending: Ending | None) -> Limit:
-    """Return who of the audience is told of this cause."""
+def limit_of(told: Told, end: CampaignEnd | None) -> Limit:
+    """Return who of the audience is told of this cause (`domain.md` 7).
+
+    What happened before a campaign failed is told to all its backers, however late it is planned:
+    nobody could have agreed to it yet, and the refunds are what its failure brought.
+    """
     if told.kind in _OWED or told.content.get("kind") == "failure_letter":
         return Limit.EVERYBODY
-    if ending in (Ending.MISSED, Ending.CANCELLED):
-        return Limit.CONSENTING
-    return Limit.NOT_REFUNDED
+    if end is None or end.ending is Ending.MET:
+        return Limit.NOT_REFUNDED
+    if end.at is not None and told.caused_at < end.at:
+        return Limit.EVERYBODY
+    return Limit.CONSENTING
 
 
 def rewards_of(told: Told) -> frozenset[str] | None:

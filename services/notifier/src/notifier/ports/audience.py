@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from notifier.domain.audience import Consent, Ending
+from notifier.domain.audience import CampaignEnd, Consent
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Returned:
 class Endings(Protocol):
     """How campaigns ended, bound to one transaction."""
 
-    async def add(self, endings: Mapping[str, Ending]) -> None:
+    async def add(self, endings: Mapping[str, CampaignEnd]) -> None:
         """Keep how each campaign ended; a cancellation takes the place of a verdict."""
         ...
 
@@ -52,7 +52,7 @@ class Consents(Protocol):
 class Sieve(Protocol):
     """Who of an audience may not be told, within one transaction or outside of any."""
 
-    async def ending(self, campaign_id: str) -> Ending | None:
+    async def ending(self, campaign_id: str) -> CampaignEnd | None:
         """Return how the campaign ended, None while it has not."""
         ...
 

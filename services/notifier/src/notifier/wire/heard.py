@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from notifier.domain.audience import Ending
+from notifier.domain.audience import CampaignEnd, Ending
 from notifier.domain.cause import (
     CauseKind,
     Told,
@@ -84,17 +84,17 @@ def teams_from(facts: Sequence[Decoded]) -> dict[str, list[str]]:
     return {event.campaign_id: [one.person_id for one in event.members] for event in changed}
 
 
-def endings_from(facts: Sequence[Decoded]) -> dict[str, Ending]:
-    """Read how campaigns ended; the last word holds."""
-    endings: dict[str, Ending] = {}
+def endings_from(facts: Sequence[Decoded]) -> dict[str, CampaignEnd]:
+    """Read how campaigns ended, and when; the last word holds."""
+    endings: dict[str, CampaignEnd] = {}
     for event in (fact.event for fact in facts):
         match event:
             case funding.VerdictReached(verdict="goal_met"):
-                endings[event.campaign_id] = Ending.MET
+                endings[event.campaign_id] = CampaignEnd(Ending.MET, event.reached_at)
             case funding.VerdictReached(verdict="goal_missed"):
-                endings[event.campaign_id] = Ending.MISSED
+                endings[event.campaign_id] = CampaignEnd(Ending.MISSED, event.reached_at)
             case funding.CampaignCancelled():
-                endings[event.campaign_id] = Ending.CANCELLED
+                endings[event.campaign_id] = CampaignEnd(Ending.CANCELLED, event.cancelled_at)
     return endings
 
 
