@@ -234,6 +234,18 @@ def test_an_update_is_quoted_in_the_language_that_the_reader_has() -> None:
         assert f'<blockquote lang="{tag}"' in part(mail, "html")
 
 
+@pytest.mark.row("S3")
+def test_an_update_without_words_is_quoted_by_its_title() -> None:
+    """A letter of an image alone, or one for backers only: no empty line is quoted."""
+    content = {"texts": [{"language": "en", "title": "It glows"}], "url": "/u"}
+    mail = mail_of(letter(CauseKind.UPDATE_PUBLISHED, BEN, content=content))
+    assert "It glows" in mail["Subject"]
+    quote = part(mail, "html").partition("<blockquote")[2].partition("</blockquote>")[0]
+    assert "It glows" in quote and "<p" not in quote
+    quoted = [line for line in part(mail, "plain").splitlines() if line.startswith(">")]
+    assert quoted == ["> It glows"]
+
+
 @pytest.mark.parametrize(
     ("kind", "renderings"), [(CauseKind.UPDATE_PUBLISHED, 1), (CauseKind.CLAIMABLE_REMINDER_DUE, 3)]
 )

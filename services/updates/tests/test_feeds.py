@@ -9,7 +9,10 @@ import pytest
 from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import STAFF
 from services.updates.tests.conftest import UpdatesService
+from services.updates.tests.contents import body_of
 from services.updates.tests.test_http import BODY, UPDATE, client, known, problem
+from sosst_contracts.updates import UpdatePublished
+from updates.domain.kinds import UpdateKind
 
 __all__ = ["client", "known"]
 CAMPAIGN = "/campaigns/campaign-1"
@@ -99,3 +102,25 @@ async def test_open_graph_says_plain_words(client: httpx.AsyncClient) -> None:
     for name in ("u2", "u3"):
         assert problem(await client.get(f"{CAMPAIGN}/updates/{name}/open-graph"))[0] == 404
     assert problem(await client.get("/campaigns/none/feed.atom"))[0] == 404
+
+
+@pytest.mark.row("S3")
+async def test_thanks_without_words_are_read_everywhere(
+    client: httpx.AsyncClient, known: UpdatesService
+) -> None:
+    """A video alone: on its page, in both feeds, as a link elsewhere, and in the fact of it."""
+    card = {"url": "https://vimeo.com/76979871", "title": "Merci"}
+    text = BODY["texts"][0] | {"details": ""}
+    letter = body_of(UpdateKind.THANK_YOU) | {"texts": [text], "videos": [card]}
+    await tell(client, "u1", **letter)
+    (shown,) = (await client.get(UPDATE)).json()["shown"]
+    assert shown["details_html"] == ""
+    (entry,) = await entries(client)
+    assert (entry.findtext(f"{ATOM}title"), entry.findtext(f"{ATOM}content")) == ("Bonjour", "")
+    (item,) = (await client.get(f"{CAMPAIGN}/feed.json")).json()["items"]
+    assert (item["title"], item["content_html"]) == ("Bonjour", "")
+    assert (await client.get(f"{UPDATE}/open-graph")).json()["description"] == ""
+    (fact,) = [one for one in await known.published() if isinstance(one, UpdatePublished)]
+    assert [(one.title, one.excerpt) for one in fact.texts] == [("Bonjour", None)]
+    told = await client.put(f"{CAMPAIGN}/updates/u2", json=BODY | {"texts": [text]})
+    assert problem(told) == (422, "invalid-details")

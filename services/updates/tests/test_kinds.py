@@ -30,6 +30,7 @@ from updates.domain.phases import PUBLISHABLE, Phase, check_may_publish
 from updates.domain.project import Profile, Project, Verdict
 from updates.domain.schedule_change import ScheduleChange
 from updates.domain.update import Content, draft
+from updates.domain.video_card import card_of
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -47,6 +48,23 @@ def test_a_complete_update_of_each_kind_is_taken(kind: UpdateKind) -> None:
     """And each kind's parts name it."""
     assert refusal_of(content_of(kind)) is None
     assert kind_of(PARTS_OF[kind]) is kind
+
+
+CARD = card_of("https://vimeo.com/76979871", "Le premier essai")
+
+
+@pytest.mark.row("S3")
+@pytest.mark.parametrize("details", ["", " \n"], ids=repr)
+@pytest.mark.parametrize("kind", UpdateKind)
+def test_only_thanks_may_be_an_image_or_a_video_alone(kind: UpdateKind, details: str) -> None:
+    """« texte, image ou vidéo »; without any of them a letter says nothing, in any language."""
+    whole = content_of(kind)
+    (said,) = whole.texts
+    bare = replace(whole, texts=(said, replace(said, language="en", details=details)))
+    refusal = refusal_of(bare) or ""
+    assert refusal.startswith("invalid-details") and "in en" in refusal
+    for shown in (replace(bare, attachments=("m1",)), replace(bare, videos=(CARD,))):
+        assert (refusal_of(shown) is None) is (kind is UpdateKind.THANK_YOU)
 
 
 REQUIRED = [(kind, section) for kind, rule in SECTIONS.items() for section in rule.required]

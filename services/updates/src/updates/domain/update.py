@@ -217,15 +217,22 @@ def check_content(content: Content) -> None:
     for text in content.texts:
         if not 1 <= len(text.title.strip()) <= TITLE_CHARACTERS_MAX:
             raise Refused("invalid-title", f"a title has 1 to {TITLE_CHARACTERS_MAX} characters")
-        if not 1 <= len(text.details.strip()) <= DETAILS_CHARACTERS_MAX:
-            raise Refused(
-                "invalid-details", f"details have 1 to {DETAILS_CHARACTERS_MAX} characters"
-            )
+        _check_details(content, text)
         check_sections(content.parts, text.language, text.sections)
     check_parts(content.parts)
     if len(content.attachments) + len(content.videos) > ATTACHMENTS_MAX:
         most = f"at most {ATTACHMENTS_MAX} attachments and cards together"
         raise Refused("invalid-attachments", most)
+
+
+def _check_details(content: Content, text: UpdateText) -> None:
+    """Refuse a text without words, or endless ones; a letter of thanks may show instead."""
+    shows = bool(content.attachments or content.videos)
+    wordless = shows and content.kind is UpdateKind.THANK_YOU
+    if not (0 if wordless else 1) <= len(text.details.strip()) <= DETAILS_CHARACTERS_MAX:
+        length = f"details have 1 to {DETAILS_CHARACTERS_MAX} characters"
+        but = "only a thank_you that shows an image or a video may have none"
+        raise Refused("invalid-details", f"{length}, in {text.language}; {but}")
 
 
 def _check_readers(content: Content) -> None:

@@ -22,7 +22,9 @@ class Body(BaseModel):
 class TextBody(Body):
     language: Language
     title: Annotated[str, Field(min_length=1, max_length=TITLE_CHARACTERS_MAX)]
-    details: Annotated[str, Field(min_length=1, max_length=DETAILS_CHARACTERS_MAX)]
+    details: Annotated[str, Field(max_length=DETAILS_CHARACTERS_MAX)] = Field(
+        description="Empty only in a thank-you letter that shows an image or a video."
+    )
     sections: dict[
         Section, Annotated[str, Field(min_length=1, max_length=SECTION_CHARACTERS_MAX)]
     ] = Field(default_factory=dict, description="What its kind says, by the section's name.")
