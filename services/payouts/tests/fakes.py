@@ -759,6 +759,11 @@ class MemoryReconciliation:
                     found[name] = cash_of(name, block.campaign_id, block.currency, entries)
         return found
 
+    async def unbooked_payouts(self, payout_ids: Collection[str]) -> set[str]:
+        attempts = [attempt for stage in self._stages.every() for attempt in stage.attempts]
+        unbooked = {a.payout_id for a in attempts if a.payout_balance_transaction is None}
+        return {one for one in payout_ids if one in unbooked}
+
     async def keep_movements(self, movements: Sequence[Movement]) -> None:
         self._movements.update({one.id: one for one in movements})
 
@@ -909,6 +914,8 @@ class MemoryProvider:
     made: dict[str, int] = field(default_factory=dict)
     transfers: dict[str, TransferSeen] = field(default_factory=dict)
     payouts: dict[str, PayoutSeen] = field(default_factory=dict)
+    # A payout is on its way until `arrive` says otherwise.
+    slow_bank: bool = False
     asked_for: dict[str, tuple[str, int]] = field(default_factory=dict)
     paid_from: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, int] = field(default_factory=lambda: {"acct_1": 0, "acct_2": 0})
@@ -990,8 +997,10 @@ class MemoryProvider:
                 return SHORT
             self.accounts[account] -= stage.sent
             name = f"po_{len(self.payouts)}"
-            paid = ProviderPayoutStatus.PAID
-            seen = PayoutSeen(stage.attempt.number, name, paid, f"txn_{name}")
+            status = (
+                ProviderPayoutStatus.IN_TRANSIT if self.slow_bank else ProviderPayoutStatus.PAID
+            )
+            seen = PayoutSeen(stage.attempt.number, name, status, f"txn_{name}")
             self.list_movement(f"txn_{name}", account, "payout", name, -stage.sent)
             self.payouts[stage.attempt_id] = seen
             self.paid_from[stage.attempt_id] = account
@@ -1118,6 +1127,11 @@ class MemoryProvider:
         self._leave("refund", f"re_of_{payment_reference}", amount)
         self.refunded[payment_reference] = amount
         return self.movements[-1].id
+
+    def arrive(self, stage: Stage) -> None:
+        """The bank has a payout that was on its way."""
+        seen = self.payouts[stage.attempt_id]
+        self.payouts[stage.attempt_id] = replace(seen, status=ProviderPayoutStatus.PAID)
 
     def bounce(self, stage: Stage) -> None:
         """A bank that had taken a payout sends it back to the creator's account there."""

@@ -10,11 +10,14 @@ from prometheus_client import REGISTRY
 
 from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import Caller
+from infra.servicekit.tests.costs import cost_of
+from payouts.adapters.mongo_stores import STAGES
 from payouts.commands import perform_reconcile
 from payouts.domain.book import Outcome
 from payouts.domain.dispute import ProviderDisputeStatus as Status
 from payouts.domain.errors import Refused
 from payouts.domain.gate import Actor, LineState, closed
+from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.reconciliation import (
     BookedCash,
     Break,
@@ -27,17 +30,19 @@ from payouts.domain.reconciliation import (
     shortfall,
     suspense,
 )
-from payouts.domain.stage import StageState
+from payouts.domain.stage import Stage, StageState
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.reconcile import reconcile, say_of_break, unexplained_total
 from payouts.sweeps.cash import PROVIDER_TOTAL, Reconcile
 from payouts.sweeps.queues import MeasureFunds
 from servicekit import metrics as kit
 from servicekit.errors import Conflict, DependencyAway
+from servicekit.mongo import Database
 from servicekit.problems import install_problems
 from services.payouts.tests.builders import NOW
-from services.payouts.tests.conftest import Payouts, memory_payouts
+from services.payouts.tests.conftest import Payouts, memory_payouts, mongo_payouts
 from services.payouts.tests.test_http import api_of, problem
+from services.payouts.tests.test_later_stages import the
 
 PATIENCE = timedelta(minutes=10)
 FLOAT = 1_000_000
@@ -454,3 +459,72 @@ async def test_bad_words_are_refused(
     """Each with a problem that says why."""
     path = f"/reconciliation/breaks/{break_id}/resolution"
     assert problem(await client.post(path, json=body, headers=bearer(STAFF))) == answer
+
+
+async def on_its_way(payouts: Payouts) -> Stage:
+    """The first stage has left the creator's account there, and its bank takes its time."""
+    payouts.provider.slow_bank = True
+    await a_life(payouts)
+    stage = await the(payouts, 1)
+    assert stage.state is StageState.IN_TRANSIT
+    return stage
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_a_payout_between_two_banks_is_no_break(payouts: Payouts, arrives: bool) -> None:
+    """For days no book has it; nor has one what comes back before it arrived."""
+    stage = await on_its_way(payouts)
+    assert await compared(payouts) == ()
+    payouts.clock.advance(days=2)
+    (payouts.provider.arrive if arrives else payouts.provider.bounce)(stage)
+    await payouts.live(3_600)
+    ended = await the(payouts, 1)
+    assert ended.attempts[0].state is (AttemptState.PAID if arrives else AttemptState.FAILED)
+    assert await compared(payouts) == ()
+    await payouts.assert_books_true()
+
+
+async def test_a_payout_that_is_not_ours_is_a_break(payouts: Payouts) -> None:
+    """Also beside one of ours: whose account it is may not send our money elsewhere."""
+    stage = await on_its_way(payouts)
+    account = stage.attempt.account
+    payouts.provider.list_movement("txn_theirs", account, "payout", "po_theirs", -stage.sent)
+    assert names(await compared(payouts)) == ["unbooked:txn_theirs"]
+
+
+async def test_a_payout_of_another_amount_is_found_once_it_is_booked(payouts: Payouts) -> None:
+    """It was listed before its entry: whichever comes second, both are compared."""
+    stage = await on_its_way(payouts)
+    listed = payouts.provider.statement
+    (place,) = [n for n, one in enumerate(listed) if one.type == "payout"]
+    listed[place] = replace(listed[place], amount=1 - stage.sent)
+    assert await compared(payouts) == ()
+    payouts.provider.arrive(stage)
+    await payouts.live(3_600)
+    assert names(await compared(payouts)) == [f"other_amount:{listed[place].id}"]
+
+
+async def test_whose_a_payout_is_is_read_by_its_index(database: Database) -> None:
+    """However many stages there are: explain reads the one."""
+    payouts = mongo_payouts(database)
+    stage = await on_its_way(payouts)
+    others = [
+        STAGES.document(
+            f"other-{number}",
+            replace(
+                stage,
+                campaign_id=f"campaign-{number}",
+                attempts=(replace(stage.attempt, payout_id=f"po_other_{number}"),),
+            ),
+        )
+        for number in range(2, 60)
+    ]
+    await database.collection("stages").insert_many(others)
+    name = stage.attempt.payout_id
+    assert name is not None
+
+    async def ask() -> None:
+        assert await payouts.reconciliation.unbooked_payouts([name, "po_none"]) == {name}
+
+    cost = await cost_of(database, ask, "stages")
+    assert (cost.documents, cost.scanned) == (1, False)

@@ -88,6 +88,18 @@ class MongoReconciliation:
         wanted = set(balance_transactions)
         return {one.balance_transaction: one for one in cash if one.balance_transaction in wanted}
 
+    async def unbooked_payouts(self, payout_ids: Collection[str]) -> set[str]:
+        if not payout_ids:
+            return set()
+        ours = {"attempts.payout_id": {"$in": list(payout_ids)}}
+        with sorted_errors():
+            rows = await self._database.collection("stages").find(ours).to_list(None)
+        attempts = [attempt for row in rows for attempt in row["attempts"]]
+        unbooked = {
+            one["payout_id"] for one in attempts if one["payout_balance_transaction"] is None
+        }
+        return unbooked & set(payout_ids)
+
     async def keep_movements(self, movements: Sequence[Movement]) -> None:
         writes: list[Any] = [
             UpdateOne(

@@ -49,7 +49,7 @@ BOOK_VALIDATOR = {
 }
 
 SCHEMA = Schema(
-    version=17,
+    version=18,
     collections=(
         CollectionSchema(
             "books",
@@ -149,6 +149,8 @@ SCHEMA = Schema(
                 # Queues over all campaigns, the first due first.
                 Index([("state", 1), ("due_at", 1), ("_id", 1)]),
                 Index([("attempts.state", 1), ("due_at", 1), ("_id", 1)]),
+                # Whose a movement between a creator's account and a bank is.
+                Index([("attempts.payout_id", 1)]),
             ),
         ),
         CollectionSchema("destinations"),

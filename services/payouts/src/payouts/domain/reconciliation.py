@@ -18,6 +18,8 @@ PLATFORM = ""
 OWN_TYPES = frozenset({"topup", "topup_reversal"})
 OWN_TYPES_OF_PLATFORM = OWN_TYPES | {"payout", "payout_failure", "payout_cancel", "stripe_fee"}
 OWN_TYPES_OF_CREATORS = OWN_TYPES | {"payment", "payment_refund"}
+# Between a creator's account and a bank.
+PAYOUT_TYPES = frozenset({"payout", "payout_failure", "payout_cancel"})
 
 
 class BreakKind(StrEnum):
@@ -56,6 +58,11 @@ class Movement:
         """Whether it is no campaign's money."""
         own = OWN_TYPES_OF_CREATORS if self.account else OWN_TYPES_OF_PLATFORM
         return self.type in own
+
+    @property
+    def is_payout(self) -> bool:
+        """Whether it is between a creator's account and a bank, as the second leg of a stage is."""
+        return bool(self.account) and self.type in PAYOUT_TYPES
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,10 @@ async def _follow(
     if not old:
         return 0
     booked = await store.booked([one.id for one in old])
-    found = [compare(one, booked.get(one.id), now) for one in old]
+    payouts = [one.source for one in old if one.is_payout and one.id not in booked]
+    # The cash leaves with the call, the entry follows with the bank, days later or never.
+    with_banks = await store.unbooked_payouts(payouts)
+    found = [compare(one, booked.get(one.id), now) for one in old if one.source not in with_banks]
     await store.keep_movements(old)
     await store.open_breaks([one for one in found if one])
     await store.move_cursor(account, old[-1].id)
@@ -98,6 +101,9 @@ async def _take_blocks(
         return 0
     booked = {one.balance_transaction: one for block in blocks for one in cash_in(block)}
     missing = await _missing(store, booked)
+    # What was listed before it was booked is compared here.
+    listed = await store.movements(booked.keys())
+    differing = [compare(listed[name], one, now) for name, one in booked.items() if name in listed]
     campaigns = {one.campaign_id for one in missing if not one.at_platform}
     for account in await store.accounts(campaigns) if campaigns else ():
         while followed := await _follow(store, provider, account, until, now):
@@ -107,6 +113,7 @@ async def _take_blocks(
     if campaigns:
         missing = await _missing(store, booked)
     await store.open_breaks([not_at_provider(one, now) for one in missing])
+    await store.open_breaks([one for one in differing if one])
     last = blocks[-1]
     await store.move_place(BlockPlace(last.sealed_at, last.campaign_id, last.number))
     return len(blocks)

@@ -43,6 +43,10 @@ class Reconciliation(Protocol):
         """Return what the books have under each of them."""
         ...
 
+    async def unbooked_payouts(self, payout_ids: Collection[str]) -> set[str]:
+        """Return those that are ours and that no bank has confirmed, so that no book has them."""
+        ...
+
     async def keep_movements(self, movements: Sequence[Movement]) -> None:
         """Keep what the provider listed; the same again changes nothing."""
         ...
