@@ -1,5 +1,6 @@
 """What creators say when things go wrong, and what follows from it for everybody's money."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -207,6 +208,10 @@ async def test_an_emergency_without_a_plan_is_said_to_have_none(world: World) ->
     assert (await kinds_told(world, people[0])).count("recovery-plan-missing") == 1
     assert await posts(world, "adrift", RecoveryPlanMissing) == [fact]
     assert (await gate_line(world, "adrift", 2, "emergency"))["state"] == "blocked"
+    (problem,) = (await follow_up(world, "adrift"))["problems"]
+    assert datetime.fromisoformat(problem["plan_due_at"]) == fact["due_at"]
+    assert problem["plan_missing"]["en"] == "No recovery plan came in time."
+    assert problem["declared_promptly"] is None
 
 
 @pytest.mark.row("S7")

@@ -11,6 +11,7 @@ from servicekit.problems import install_problems
 from services.updates.tests.conftest import DESK, QUESTIONS, UpdatesService
 from updates.adapters.share_link_signer import HmacShareLinkSigner
 from updates.consumer import PLEDGES
+from updates.domain.follow_up import FollowUpTerms
 from updates.domain.tracking import TrackingTerms
 from updates.handlers.questionnaires import QuestionnaireDesk
 from updates.http import Parts, build_api
@@ -44,6 +45,7 @@ def api_of(
         claim_desk=DESK,
         questionnaire_desk=questions,
         tracking=TrackingTerms(),
+        follow_up=FollowUpTerms(),
         media=media,
         shares=ShareShelf(service.share_links, SIGNER),
         links=links,

@@ -464,6 +464,7 @@ async def test_what_is_owed_comes_back_as_it_was_and_is_guarded(service: Updates
         problems=(
             Problem("a", ProblemKind.DELAY_NOTICE, NOW, resolved_by="b", resolved_at=NOW),
             Problem("c", given.kind, NOW, given.severity, Steps(NOW, 1), grade=given),
+            Problem("d", given.kind, NOW, term=Steps(NOW, 3, NOW), declared_promptly=True),
         ),
         letter=LetterOwed(Steps(NOW, 2), unexplained_since=NOW),
         silence=Silence(Steps(NOW, 3), askers=4),

@@ -222,6 +222,80 @@ async def test_an_emergency_goes_out_with_all_its_effects_confirmed(
     ]
 
 
+async def the_problem(client: httpx.AsyncClient) -> dict[str, Any]:
+    """Return the one problem that the page shows."""
+    page = (await client.get("/campaigns/campaign-1", headers=bearer(backer("anna")))).json()
+    (shown,) = page["follow_up"]["problems"]
+    assert isinstance(shown, dict)
+    return shown
+
+
+async def publish_emergency(client: httpx.AsyncClient, happened_on: str) -> None:
+    body = body_of(UpdateKind.EMERGENCY)
+    body["parts"]["happened_on"] = happened_on
+    await client.put(UPDATE, json=body)
+    confirmed = await client.post(f"{UPDATE}/publish", json={"confirm": list(EFFECTS)})
+    assert confirmed.status_code == 200
+
+
+@pytest.mark.row("S7")
+async def test_the_page_says_when_a_plan_is_due_and_that_none_came(
+    client: httpx.AsyncClient, known: UpdatesService
+) -> None:
+    """In French and English from the end of its term on; a plan that is late ends that too."""
+    await publish_emergency(client, "2026-03-01")
+    due = "2026-03-08T12:00:00Z"
+    for days, missing in ((0, False), (6, False), (1, True), (1, True)):
+        await days_pass(known, days)
+        shown = await the_problem(client)
+        assert (shown["plan_due_at"], shown["plan_missing"] is not None) == (due, missing)
+    assert shown["plan_missing"] == {
+        "fr": "Aucun plan de redressement n'a été publié dans le délai.",
+        "en": "No recovery plan came in time.",
+    }
+    body = body_of(UpdateKind.RECOVERY_PLAN)
+    body["parts"]["answers"] = "u1"
+    plan = "/campaigns/campaign-1/updates/plan"
+    await client.put(plan, json=body)
+    assert (await client.post(f"{plan}/publish")).status_code == 200
+    shown = await the_problem(client)
+    about = shown["recovery_plan"], shown["plan_due_at"], shown["plan_missing"]
+    assert about == ("plan", None, None)
+
+
+@pytest.mark.row("S7")
+@pytest.mark.parametrize(
+    ("happened_on", "promptly"), [("2026-02-26", True), ("2026-02-25", False)], ids=["3", "4"]
+)
+async def test_the_page_says_that_an_emergency_was_declared_promptly(
+    client: httpx.AsyncClient, happened_on: str, promptly: bool
+) -> None:
+    """« Signalé sans attendre » within three days of the fact, which it stays when it is graded."""
+    await publish_emergency(client, happened_on)
+    line = {"fr": "Signalé sans attendre", "en": "Declared promptly"} if promptly else None
+    assert (await the_problem(client))["declared_promptly"] == line
+    path = "/campaigns/campaign-1/problems/u1/grade"
+    lowered = {"kind": "delay_notice", "reason": "It is a delay."}
+    assert (await client.post(path, json=lowered, headers=bearer(STAFF))).status_code == 200
+    assert (await the_problem(client))["declared_promptly"] == line
+
+
+async def test_a_delay_is_no_emergency_that_was_declared(client: httpx.AsyncClient) -> None:
+    """Nor is it when staff raise it; from then on a plan is due."""
+    body = body_of(UpdateKind.DELAY_NOTICE)
+    body["parts"]["schedule"] = {"moves": []}
+    await client.put(UPDATE, json=body)
+    assert (await client.post(f"{UPDATE}/publish")).status_code == 200
+    shown = await the_problem(client)
+    assert (shown["declared_promptly"], shown["plan_due_at"]) == (None, None)
+    path = "/campaigns/campaign-1/problems/u1/grade"
+    raised = {"kind": "emergency", "severity": "serious", "reason": "The supplier is gone."}
+    answer = await client.post(path, json=raised, headers=bearer(STAFF))
+    (shown,) = answer.json()["problems"]
+    due = "2026-03-08T12:00:00Z"
+    assert (shown["declared_promptly"], shown["plan_due_at"]) == (None, due)
+
+
 async def test_the_form_of_an_emergency_is_gone_after_a_day(
     client: httpx.AsyncClient, known: UpdatesService
 ) -> None:

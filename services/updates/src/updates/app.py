@@ -59,7 +59,7 @@ def assemble(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> Proces
     parts = _parts(settings, runtime)
     for subscription in subscriptions(runtime.clock, parts.claim_desk):
         runtime.subscribe(subscription)
-    for sweep in timetable(runtime, parts, settings.follow_up_terms()):
+    for sweep in timetable(runtime, parts):
         runtime.sweep(sweep)
     runtime.recover_with(_recovery(settings, runtime))
     return runtime.process(build_api(parts))
@@ -82,6 +82,7 @@ def _parts(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> Parts:
         claim_desk=ClaimDesk(PLEDGES, settings.patience()),
         questionnaire_desk=settings.questionnaire_desk(),
         tracking=settings.tracking_terms(),
+        follow_up=settings.follow_up_terms(),
         media=_media_shelf(settings, runtime),
         shares=_share_shelf(settings, runtime),
         links=_link_tokens(settings, runtime),

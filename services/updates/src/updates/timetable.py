@@ -10,7 +10,6 @@ from updates.adapters.mongo_tracking import MongoTrackingQueries
 from updates.adapters.mongo_view import MongoViewSources
 from updates.adapters.queries import MongoQueries
 from updates.consumer import VIEW_GROUPS
-from updates.domain.follow_up import FollowUpTerms
 from updates.http import Parts
 from updates.ports.unit import UpdatesUnit
 from updates.sweeps.appeals import MeasureAppeals
@@ -26,9 +25,7 @@ from updates.sweeps.tracking import AskForReceipts, SendPlatformNotices
 from updates.sweeps.view import MeasureView
 
 
-def timetable(
-    runtime: Runtime[UpdatesUnit], parts: Parts, follow_up: FollowUpTerms
-) -> Iterator[Sweep]:
+def timetable(runtime: Runtime[UpdatesUnit], parts: Parts) -> Iterator[Sweep]:
     """Return every sweep of updates; those of files only where files are taken."""
     units, pledges = parts.units, parts.pledges
     due = MongoQueries(runtime.database)
@@ -44,7 +41,7 @@ def timetable(
     yield Sweep.of_due("schedules", 1.0, PublishDue(units, due, pledges))
     yield Sweep.of_due("claims", 5.0, RunOutClaims(units, parts.claims, parts.claim_desk))
     yield Sweep("measure claims", 15.0, MeasureClaims(parts.claims))
-    yield Sweep.of_due("follow-ups", 1.0, FollowDue(units, due, pledges, follow_up))
+    yield Sweep.of_due("follow-ups", 1.0, FollowDue(units, due, pledges, parts.follow_up))
     yield Sweep.of_due("surveys", 5.0, StepSurveys(units, parts.surveys))
     yield Sweep("measure surveys", 15.0, MeasureSurveys(parts.surveys))
     yield Sweep.of_due("promises", 60.0, AskAboutPromises(units, plans))

@@ -180,15 +180,18 @@ class Word:
     severity: Severity | None = None
     answers: str | None = None
     resolves: tuple[str, ...] = ()
+    declared_promptly: bool | None = None
 
 
 def word_of(
     update_id: str, parts: Parts, kind: UpdateKind, resolves: tuple[str, ...], at: datetime
 ) -> Word:
     """Return what an update says of what is owed."""
-    severity = parts.severity if isinstance(parts, Emergency) else None
+    emergency = parts if isinstance(parts, Emergency) else None
+    severity = emergency.severity if emergency else None
+    promptly = emergency.declared_promptly(at) if emergency else None
     answers = parts.answers if isinstance(parts, RecoveryPlan) else None
-    return Word(update_id, kind, at, severity, answers, resolves)
+    return Word(update_id, kind, at, severity, answers, resolves, promptly)
 
 
 def take_word(follow_up: FollowUp, word: Word) -> Moved:
@@ -305,10 +308,10 @@ def _ask_plans(
         if problem.term is None:
             continue
         steps, places = problem.term.take(terms.plan_steps, now)
+        _put(problems, replace(problem, term=steps))
         if not places:
             continue
-        _put(problems, replace(problem, term=steps))
-        due_at, named = problem.term.since + terms.plan, (follow_up.campaign_id, problem.problem_id)
+        due_at, named = steps.since + terms.plan, (follow_up.campaign_id, problem.problem_id)
         number = places[-1] + 1
         if number == len(terms.plan_steps):
             facts.append(RecoveryPlanMissing(*named, due_at, now, audience))
@@ -335,8 +338,14 @@ def _break_silence(follow_up: FollowUp, terms: FollowUpTerms, now: datetime) -> 
 def _opened(word: Word, ended: bool) -> Problem | None:
     if word.kind is UpdateKind.EMERGENCY:
         # The view that let it through may not have heard of the end yet, which refuses the plan.
-        kind, term = ProblemKind.EMERGENCY, None if ended else Steps(word.at)
-        return Problem(word.update_id, kind, word.at, word.severity, term)
+        return Problem(
+            word.update_id,
+            ProblemKind.EMERGENCY,
+            word.at,
+            word.severity,
+            term=None if ended else Steps(word.at),
+            declared_promptly=word.declared_promptly,
+        )
     if word.kind is UpdateKind.DELAY_NOTICE:
         return Problem(word.update_id, ProblemKind.DELAY_NOTICE, word.at)
     return None

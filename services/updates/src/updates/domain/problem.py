@@ -32,7 +32,8 @@ class Problem:
 
     `term` is that of an emergency's recovery plan, None where none is awaited any more: it is
     there, or the campaign ended without its goal and none is published now. `plan` is the update
-    that is the plan.
+    that is the plan. `declared_promptly` is whether an emergency was declared soon after its fact;
+    None for what its creator declared no emergency.
     """
 
     problem_id: str
@@ -44,6 +45,7 @@ class Problem:
     resolved_by: str | None = None
     resolved_at: datetime | None = None
     grade: Grade | None = None
+    declared_promptly: bool | None = None
 
     @property
     def open(self) -> bool:
@@ -54,6 +56,11 @@ class Problem:
         """Whether it is an emergency whose plan is still to come; a term that is over waits on."""
         awaited = self.plan is None and self.term is not None
         return self.open and self.kind is ProblemKind.EMERGENCY and awaited
+
+    @property
+    def plan_missing(self) -> bool:
+        """Whether the term of its plan ended, and none has come since."""
+        return self.term is not None and self.term.ended_at is not None
 
     @property
     def hours_open(self) -> int | None:

@@ -49,7 +49,7 @@ def build_api(parts: Parts) -> FastAPI:
     add_draft_routes(api, guard, callers, units, queries, clock)
     add_claim_routes(api, guard, callers, units, parts.claims, clock, parts.claim_desk)
     add_claim_reading_routes(api, guard, callers, parts.claims)
-    add_problem_routes(api, guard, callers, units, clock, pledges)
+    add_problem_routes(api, guard, callers, units, clock, pledges, parts.follow_up)
     add_survey_routes(api, guard, callers, units, parts.surveys, clock, pledges)
     add_result_routes(api, guard, callers, parts.surveys)
     add_relaunch_letter_routes(api, guard, callers, units, queries, parts.surveys, clock)
@@ -64,7 +64,7 @@ def build_api(parts: Parts) -> FastAPI:
         add_media_routes(api, guard, callers, units, queries, media, clock)
     if parts.shares is not None:
         add_share_link_routes(api, guard, callers, units, queries, parts.shares, media, clock)
-    add_project_route(api, guard, callers, queries, clock)
+    add_project_route(api, guard, callers, queries, clock, parts.follow_up)
     add_plan_routes(api, guard, callers, units, clock)
     asked, desk = parts.questionnaires, parts.questionnaire_desk
     add_questionnaire_routes(api, guard, callers, units, asked, desk, clock)

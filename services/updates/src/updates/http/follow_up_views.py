@@ -4,13 +4,18 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from updates.domain.follow_up import FollowUp
+from updates.domain.follow_up import FollowUp, FollowUpTerms
 from updates.domain.problem import Problem, open_first
 
 UNEXPLAINED = {
     "fr": "L'initiateur n'a pas encore expliqué les raisons.",
     "en": "The creator has not explained the reasons yet.",
 }
+PLAN_MISSING = {
+    "fr": "Aucun plan de redressement n'a été publié dans le délai.",
+    "en": "No recovery plan came in time.",
+}
+PROMPTLY = {"fr": "Signalé sans attendre", "en": "Declared promptly"}
 
 
 class ProblemView(BaseModel):
@@ -20,7 +25,16 @@ class ProblemView(BaseModel):
     kind: str
     severity: str | None
     opened_at: datetime
+    declared_promptly: dict[str, str] | None = Field(
+        description="A line per language where an emergency was declared soon after its fact."
+    )
     recovery_plan: str | None = Field(description="The update that is its recovery plan.")
+    plan_due_at: datetime | None = Field(
+        description="When the recovery plan is due, or was; null where none is awaited any more."
+    )
+    plan_missing: dict[str, str] | None = Field(
+        description="A line per language where that time is over and no plan has come."
+    )
     resolved_by: str | None
     resolved_at: datetime | None
     hours_open: int | None
@@ -45,13 +59,14 @@ class FollowUpView(BaseModel):
     unexplained: dict[str, str] | None = None
 
 
-def follow_up_view(follow_up: FollowUp | None) -> FollowUpView:
+def follow_up_view(follow_up: FollowUp | None, terms: FollowUpTerms) -> FollowUpView:
+    """Show it; the terms say when the plan of an emergency is due."""
     if follow_up is None:
         return FollowUpView()
     letter, silence = follow_up.letter, follow_up.silence
     since = letter.unexplained_since if letter else None
     return FollowUpView(
-        problems=[_problem_view(one) for one in open_first(follow_up.problems)],
+        problems=[_problem_view(one, terms) for one in open_first(follow_up.problems)],
         silence=silence
         and SilenceView(
             since=silence.steps.since,
@@ -64,13 +79,16 @@ def follow_up_view(follow_up: FollowUp | None) -> FollowUpView:
     )
 
 
-def _problem_view(problem: Problem) -> ProblemView:
+def _problem_view(problem: Problem, terms: FollowUpTerms) -> ProblemView:
     return ProblemView(
         update_id=problem.problem_id,
         kind=problem.kind.value,
         severity=problem.severity.value if problem.severity else None,
         opened_at=problem.opened_at,
+        declared_promptly=PROMPTLY if problem.declared_promptly else None,
         recovery_plan=problem.plan,
+        plan_due_at=problem.term.since + terms.plan if problem.term else None,
+        plan_missing=PLAN_MISSING if problem.plan_missing else None,
         resolved_by=problem.resolved_by,
         resolved_at=problem.resolved_at,
         hours_open=problem.hours_open,

@@ -6,6 +6,7 @@ from servicekit.access import Guard
 from servicekit.clock import Clock
 from servicekit.link_tokens import LinkTokenVerifier
 from servicekit.units import UnitsOfWork
+from updates.domain.follow_up import FollowUpTerms
 from updates.domain.tracking import TrackingTerms
 from updates.handlers.claims import ClaimDesk
 from updates.handlers.publish import PledgesPosition
@@ -44,6 +45,7 @@ class Parts:
     claim_desk: ClaimDesk
     questionnaire_desk: QuestionnaireDesk
     tracking: TrackingTerms
+    follow_up: FollowUpTerms
     media: MediaShelf | None = None
     shares: ShareShelf | None = None
     links: LinkTokenVerifier | None = None

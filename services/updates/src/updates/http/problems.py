@@ -9,6 +9,7 @@ from servicekit.access import Guard
 from servicekit.auth import Principal, Role
 from servicekit.clock import Clock
 from servicekit.units import UnitsOfWork
+from updates.domain.follow_up import FollowUpTerms
 from updates.domain.kinds import Severity
 from updates.domain.problem import Grade, ProblemKind
 from updates.handlers.follow_up import ask
@@ -36,6 +37,7 @@ def add_problem_routes(
     units: UnitsOfWork[UpdatesUnit],
     clock: Clock,
     pledges: PledgesPosition,
+    terms: FollowUpTerms,
 ) -> None:
     """Add them."""
 
@@ -52,7 +54,7 @@ def add_problem_routes(
         """
         given = Grade(body.kind, body.severity, caller.subject, body.reason, clock.now())
         moved = await units.run(lambda unit: grade(unit, pledges, campaign_id, update_id, given))
-        return follow_up_view(moved)
+        return follow_up_view(moved, terms)
 
     @api.post("/campaigns/{campaign_id}/silence/questions")
     async def post_question(
@@ -61,4 +63,4 @@ def add_problem_routes(
     ) -> FollowUpView:
         """Ask what is going on after a long silence: counted once, and nobody is named."""
         moved = await units.run(lambda unit: ask(unit, campaign_id, caller.subject))
-        return follow_up_view(moved)
+        return follow_up_view(moved, terms)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from updates.domain.follow_up import FollowUp
+from updates.domain.follow_up import FollowUp, FollowUpTerms
 from updates.domain.project import DisputeStanding, Profile, Project
 from updates.domain.stage_seen import StageSeen
 from updates.domain.update import Update
@@ -106,6 +106,7 @@ def project_view(
     project: Project,
     updates: Sequence[Update],
     follow_up: FollowUp | None,
+    terms: FollowUpTerms,
     counts: Counts,
     promised: Promised,
     whole_at: Mapping[str, datetime],
@@ -134,7 +135,7 @@ def project_view(
         delivery_plan=plan_view(promised.plan, now) if promised.plan else None,
         promise_log=[log_entry_view(entry) for entry in promised.moves],
         updates=[update_view(update) for update in updates],
-        follow_up=follow_up_view(follow_up),
+        follow_up=follow_up_view(follow_up, terms),
     )
 
 

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from servicekit.access import Guard
 from servicekit.auth import Principal
 from servicekit.clock import Clock
+from updates.domain.follow_up import FollowUpTerms
 from updates.http.callers import INSIDERS, Callers, unknown_campaign
 from updates.http.paths import CampaignId
 from updates.http.project_views import ProjectView, project_view
@@ -17,7 +18,12 @@ LAST_MOVES = 5
 
 
 def add_project_route(
-    api: FastAPI, guard: Guard, callers: Callers, queries: Queries, clock: Clock
+    api: FastAPI,
+    guard: Guard,
+    callers: Callers,
+    queries: Queries,
+    clock: Clock,
+    terms: FollowUpTerms,
 ) -> None:
     """Add it."""
     reader = guard.anybody(INSIDERS)
@@ -35,6 +41,7 @@ def add_project_route(
             project,
             await queries.published(campaign_id, None, NEWEST, sight),
             await queries.follow_up(campaign_id),
+            terms,
             await queries.counts(campaign_id),
             await queries.promised(campaign_id, LAST_MOVES),
             await queries.whole_at(),

@@ -74,6 +74,7 @@ def _move(event: Event, terms: FollowUpTerms) -> Callable[[FollowUp], FollowUp] 
                 Severity(event.severity) if event.severity else None,
                 event.answers,
                 tuple(event.resolves or ()),
+                event.declared_promptly,
             )
             return lambda before: word_again(before, word)
         case events.ProblemGraded():
