@@ -83,6 +83,12 @@ class Reason(Strict):
     reason: str = "could_not_process"
 
 
+class Reversal(Strict):
+    """Of all that is left of the transfer where no amount is given."""
+
+    amount: int | None = Field(default=None, ge=1, le=AMOUNT_MAXIMUM)
+
+
 class DisputeOrder(Strict):
     """Of the whole charge where no amount is given."""
 
@@ -190,6 +196,19 @@ async def fail_refund(request: Request, identifier: str, reason: Reason | None =
 async def fail_payout(request: Request, identifier: str, reason: Reason | None = None) -> Body:
     text = (reason or Reason()).reason
     return await _submit(request, lambda session: transfers.fail_payout(session, identifier, text))
+
+
+@router.post("/transfers/{identifier}/reverse")
+async def reverse_transfer(
+    request: Request, identifier: str, reversal: Reversal | None = None
+) -> Body:
+    def work(session: Session) -> Body:
+        part = (reversal or Reversal()).amount
+        transfer = transfers.reverse_transfer(session, identifier, part)
+        refunds.pay_waiting(session)
+        return transfer
+
+    return await _submit(request, work)
 
 
 @router.post("/disputes")

@@ -16,6 +16,7 @@ EVENT_TYPES = frozenset(
         "refund.updated",
         "refund.failed",
         "transfer.created",
+        "transfer.reversed",
         "payout.created",
         "payout.paid",
         "payout.failed",

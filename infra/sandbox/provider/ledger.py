@@ -8,7 +8,12 @@ from typing import Any
 
 from infra.sandbox.provider.book import Body, Session
 
-REPORTING_CATEGORIES = {"payment": "transfer", "payout_failure": "payout_reversal"}
+REPORTING_CATEGORIES = {
+    "payment": "transfer",
+    "payment_refund": "refund",
+    "payout_failure": "payout_reversal",
+    "transfer_refund": "transfer_reversal",
+}
 # What Stripe calls them; only the category says which adjustment it is.
 TYPES = {"dispute": "adjustment", "dispute_reversal": "adjustment"}
 

@@ -21,6 +21,7 @@ def create_transfer(session: Session, call: Call) -> Body:
         "amount": amount,
         "amount_reversed": 0,
         "reversed": False,
+        "reversals": {"object": "list", "data": [], "has_more": False},
         "currency": currency,
         "destination": destination,
         "destination_payment": None,
@@ -37,6 +38,44 @@ def create_transfer(session: Session, call: Call) -> Body:
     ledger.post(session, destination, "payment", arriving, amount, currency)
     session.save(transfer)
     emit(session, "transfer.created", transfer, call.account)
+    return transfer
+
+
+def reverse_transfer(session: Session, identifier: str, amount: int | None) -> Body:
+    """Take it back, all that is left of it where no amount is given; only what still lies there."""
+    transfer = session.find("transfer", identifier)
+    if transfer is None:
+        raise missing_resource("transfer", identifier)
+    left = transfer["amount"] - transfer["amount_reversed"]
+    part = left if amount is None else amount
+    if not 0 < part <= left:
+        raise refused("amount_too_large", f"{left} is left of {identifier}.", "amount")
+    account, destination = session.account_of(identifier), transfer["destination"]
+    currency = transfer["currency"]
+    _need(session, destination, currency, part)
+    fields = {
+        "amount": part,
+        "currency": currency,
+        "transfer": identifier,
+        "balance_transaction": None,
+        "destination_payment_refund": None,
+        "metadata": {},
+    }
+    reversal = session.new_object("trr", "transfer_reversal", account, fields, identifier)
+    leaving = f"pyr_{reversal['id'][4:]}"
+    ledger.post(session, destination, "payment_refund", leaving, -part, currency)
+    reversal |= {
+        "destination_payment_refund": leaving,
+        "balance_transaction": ledger.post(
+            session, account, "transfer_refund", reversal["id"], part, currency
+        ),
+    }
+    session.save(reversal)
+    transfer["amount_reversed"] += part
+    transfer["reversed"] = transfer["amount_reversed"] == transfer["amount"]
+    transfer["reversals"]["data"].insert(0, reversal)
+    session.save(transfer)
+    emit(session, "transfer.reversed", transfer, account)
     return transfer
 
 

@@ -1145,6 +1145,22 @@ class MemoryProvider:
             seen, status=failed, failure_balance_transaction=name, reason="account_closed"
         )
 
+    def reverse(self, transfer_id: str | None, amount: int | None = None) -> str:
+        """Somebody takes a transfer back, all or a part; return the balance transaction."""
+        made = {one.transfer_id: (attempt, one) for attempt, one in self.transfers.items()}
+        attempt_id, seen = made[transfer_id or ""]
+        account, sent = self.asked_for[attempt_id]
+        part = sent if amount is None else amount
+        assert self.accounts[account] >= part, "what left the account cannot be taken back"
+        self.accounts[account] -= part
+        self.cash += part
+        name = self._list("transfer_refund", f"trr_{len(self.movements)}", part)
+        self.list_movement(f"{name}_far", account, "payment_refund", f"pyr_{name}", -part)
+        whole = name if part == sent else None
+        back = seen.reversed_amount + part
+        self.transfers[attempt_id] = replace(seen, reversed_amount=back, reversed_in=whole)
+        return name
+
     def put_in(self, amount: int) -> None:
         """The platform tops up its own money there, or takes some out (below zero)."""
         self.cash += amount

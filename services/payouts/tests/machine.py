@@ -42,6 +42,7 @@ from payouts.domain.refund import Refund, RefundKind, RefundState
 from payouts.domain.refund_outcome import ProviderRefundStatus
 from payouts.domain.refund_request import Wanted
 from payouts.domain.stage import OVER, Stage, StageState
+from payouts.domain.stage_cancelling import money_has_left
 from payouts.domain.stopping import Stopped
 from payouts.handlers.approvals import Asked, approve_stage, concern_of
 from payouts.handlers.check_books import check_whole
@@ -401,6 +402,22 @@ class Machine(RuleBasedStateMachine):
         if seen.failure_balance_transaction is None:
             self.provider.bounce(stage)
 
+    @precondition(lambda self: self.stuck())
+    @rule(data=st.data())
+    def staff_take_a_transfer_back(self, data: st.DataObject) -> None:
+        stage = data.draw(some(self.stuck()))
+        self.provider.reverse(stage.attempt.transfer_id)
+
+    def stuck(self) -> list[Stage]:
+        """Failed stages whose money, and nobody else's, lies on the creator's account."""
+        failed = [one for one in self.stages() if one.state is StageState.FAILED]
+        accounts = self.provider.accounts
+        return [
+            one
+            for one in failed
+            if money_has_left(one) and accounts[one.attempt.account] == one.sent
+        ]
+
     @precondition(lambda self: len(self.provider.disputes) < 3)
     @rule(
         data=st.data(),
@@ -688,8 +705,9 @@ class Machine(RuleBasedStateMachine):
         return ours + outside - settled
 
     def nothing_is_paid_twice(self) -> None:
-        """One transfer a stage, one payout that stands, one refund of each that stands."""
-        assert max(per_intent(list(self.provider.transfers)).values(), default=0) <= 1
+        """One transfer and one payout of a stage that stand, one refund of each that stands."""
+        made = [k for k, seen in self.provider.transfers.items() if seen.reversed_in is None]
+        assert max(per_intent(made).values(), default=0) <= 1
         standing = [
             name
             for name, seen in self.provider.payouts.items()

@@ -64,6 +64,9 @@ class MemoryWorld:
     async def fail_later(self, refund: Refund, seen: RefundSeen) -> None:
         self.provider.fail_later(refund)
 
+    async def reverse(self, seen: TransferSeen, amount: int | None) -> None:
+        self.provider.reverse(seen.transfer_id, amount)
+
     async def dispute(self, reference: str, amount: int, fee: int, asked: bool) -> str:
         return self.provider.dispute(reference, amount, fee, inquiry=asked)
 
@@ -98,6 +101,10 @@ class SandboxWorld:
 
     async def fail_later(self, refund: Refund, seen: RefundSeen) -> None:
         await self.client.control(f"/refunds/{seen.provider_refund_id}/fail")
+
+    async def reverse(self, seen: TransferSeen, amount: int | None) -> None:
+        part = {} if amount is None else {"amount": amount}
+        await self.client.control(f"/transfers/{seen.transfer_id}/reverse", **part)
 
     async def dispute(self, reference: str, amount: int, fee: int, asked: bool) -> str:
         status = "inquiry" if asked else "opened"
@@ -543,3 +550,25 @@ async def test_movements_are_followed_from_the_oldest(sandbox_address: str) -> N
             listed += [one["id"] for one in page["data"]]
     await provider.close()
     assert followed == again == listed[::-1]
+
+
+@pytest.mark.parametrize("part", [None, 2_000])
+async def test_a_transfer_that_was_taken_back_says_so(world: World, part: int | None) -> None:
+    """All of it by one movement of the platform's cash, or a part; its far end is nobody's cash."""
+    account = await world.account()
+    stage, last = a_stage(account), await newest_movement(world)
+    seen = await world.provider.create_transfer(stage)
+    assert isinstance(seen, TransferSeen) and not seen.reversed_amount
+    await world.reverse(seen, part)
+    listed = await world.provider.movements_of("", last)
+    assert listed is not None
+    back = [one for one in listed if one.type == "transfer_refund"]
+    assert [(one.amount, one.fee, one.is_own) for one in back] == [(part or AMOUNT, 0, False)]
+    whole = None if part else back[0].id
+    now = replace(seen, reversed_amount=part or AMOUNT, reversed_in=whole)
+    assert await world.provider.transfers_of(stage) == [TransferMade(now, account, AMOUNT)]
+    assert await world.provider.find_transfer(stage) == now
+    assert await world.provider.create_transfer(stage) == seen, "its key replays what it was"
+    far = await world.provider.movements_of(account, None)
+    assert far is not None and far[-1].amount == -(part or AMOUNT)
+    assert (far[-1].type, far[-1].is_own) == ("payment_refund", True)

@@ -1,15 +1,19 @@
-"""Stages: approval by the verdict, two legs, a bounce that is never transferred twice."""
+"""Stages: approval by the verdict, two legs, a bounce or reversal never transferred twice."""
 
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from payouts.domain.destination import give
+from payouts.domain.approval import Concerned
+from payouts.domain.destination import give, verify
 from payouts.domain.errors import Refused
-from payouts.domain.ledger import Row
+from payouts.domain.ledger import Account, Posting, Row
 from payouts.domain.payout_attempt import AttemptState
-from payouts.domain.stage import Stage, StageState, make_due
-from payouts.domain.stage_approval import approve_by_verdict, drop_approval
+from payouts.domain.stage import Stage, StageDecision, StageState, make_due
+from payouts.domain.stage_approval import approve_by_person, approve_by_verdict, drop_approval
 from payouts.domain.stage_outcome import (
     PayoutSeen,
     ProviderPayoutStatus,
@@ -19,6 +23,8 @@ from payouts.domain.stage_outcome import (
     observe_transfer,
     refuse,
 )
+from payouts.domain.stage_recovery import TransferMade, adopt
+from payouts.domain.stage_reversal import observe_reversal
 from payouts.domain.stage_sending import StageStep, next_step, send, submit
 from services.payouts.tests.builders import (
     HOUR,
@@ -140,3 +146,90 @@ def test_a_second_transfer_is_loud() -> None:
     with pytest.raises(Refused) as refused:
         observe_transfer(absent, TRANSFER)
     assert refused.value.reason == "abandoned-attempt-woke"
+
+
+BACK = replace(TRANSFER, reversed_amount=3_666, reversed_in="txn_trr")
+
+
+def a_failed_payout(owed: int = 0) -> tuple[Stage, list[Posting]]:
+    """A stage whose transfer lies on an account that pays nothing out, and all that was posted."""
+    submitted = submit(an_approved_stage(), (), a_destination(), NOW, owed)
+    transferred = observe_transfer(send(submitted.stage, NOW), TRANSFER)
+    failed = refuse(send(transferred.stage, NOW), "payouts_not_allowed", NOW)
+    return failed.stage, [*submitted.postings, *transferred.postings]
+
+
+def moved(made: Iterable[Posting]) -> dict[Account, int]:
+    """What all of it together moved, by account: debits less credits."""
+    sums: Counter[Account] = Counter()
+    for entry in (entry for posting in made for entry in posting.entries):
+        sums[entry.debit] += entry.amount
+        sums[entry.credit] -= entry.amount
+    return {account: amount for account, amount in sums.items() if amount}
+
+
+@pytest.mark.parametrize("owed", [0, 666])
+def test_a_transfer_that_was_taken_back_leaves_nothing_owed(owed: int) -> None:
+    """Row 18, and the approval falls: all is the backers' again, what was set off is a debt."""
+    failed, before = a_failed_payout(owed)
+    seen = replace(BACK, reversed_amount=failed.sent)
+    back = observe_reversal(failed, seen)
+    due = back.stage
+    assert (due.state, due.approval, due.reason) == (StageState.DUE, None, "transfer-reversed")
+    assert (due.attempt.state, due.failures, due.set_off) == (AttemptState.REVERSED, 0, 0)
+    assert back.postings[0].row is Row.STAGE_REVERSED
+    assert back.postings[0].balance_transaction == "txn_trr"
+    # The approval before had taken it from the backers.
+    assert moved([*before, *back.postings]) == {
+        Account.CREATOR_PAYABLE: 3_666,
+        Account.BACKER_FUNDS: -3_666,
+    }
+    assert observe_reversal(due, seen) == StageDecision(due), "the same again changes nothing"
+
+
+@pytest.mark.trap(7)
+def test_what_was_taken_back_is_paid_anew_by_another_transfer() -> None:
+    """A person approves it, to whatever account is the destination now; each cause is a new one."""
+    failed, before = a_failed_payout()
+    due = observe_reversal(failed, BACK).stage
+    with pytest.raises(Refused) as refused:
+        approve_by_verdict(due, 3_666, a_destination(), LIMIT, NOW)
+    assert refused.value.reason == "transfer-reversed"
+    other = verify(give(a_destination(), "campaign-1", "sandbox", "acct_2", NOW), NOW)
+    concerned = Concerned("creator-1", None, False)
+    approved = approve_by_person(due, 3_666, other, "staff-1", concerned, LIMIT, NOW)
+    again = submit(approved.stage, (), other, NOW)
+    assert next_step(again.stage, NOW) is StageStep.SEND_TRANSFER
+    assert (again.stage.attempt.account, again.stage.attempt.transfer_id) == ("acct_2", None)
+    assert again.stage.transfer_key != failed.transfer_key
+    causes = [posting.cause for posting in (*before, *approved.postings, *again.postings)]
+    assert len(set(causes)) == len(causes)
+
+
+def test_what_may_have_left_the_account_is_not_taken_for_reversed() -> None:
+    """A payout that is on its way or confirmed may have gone out with that money: a break stays."""
+    transferred = observe_transfer(a_sent_stage(), TRANSFER).stage
+    for stage in (transferred, send(transferred, NOW), a_paid_stage()):
+        assert observe_reversal(stage, BACK) == StageDecision(stage)
+    failed, _ = a_failed_payout()
+    other = replace(BACK, transfer_id="tr_2")
+    for seen in (TRANSFER, other):
+        assert observe_reversal(failed, seen) == StageDecision(failed)
+
+
+@pytest.mark.parametrize(("part", "movement"), [(1_000, None), (3_666, None), (1_000, "txn_trr")])
+def test_a_part_that_came_back_is_for_a_person(part: int, movement: str | None) -> None:
+    """Also where parts are the whole: each has a cash movement of its own."""
+    failed, _ = a_failed_payout()
+    with pytest.raises(Refused) as refused:
+        observe_reversal(failed, replace(BACK, reversed_amount=part, reversed_in=movement))
+    assert refused.value.reason == "reversed-in-part"
+
+
+@pytest.mark.trap(23)
+def test_a_restored_stage_does_not_take_over_what_was_taken_back() -> None:
+    """The provider lists it for ever; what it made since is another transfer."""
+    failed, _ = a_failed_payout()
+    due = observe_reversal(failed, BACK).stage
+    made = TransferMade(BACK, "acct_1", 3_666)
+    assert adopt(due, a_destination(), [made], [], NOW) == StageDecision(due)

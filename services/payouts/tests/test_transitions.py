@@ -106,6 +106,7 @@ ALLOWED: dict[str, set[str]] = {
         "in_transit>paid",
         "in_transit>failed",
         "paid>failed",
+        "failed>reversed",
     },
     "dispute": {
         "unattributed>inquiry",

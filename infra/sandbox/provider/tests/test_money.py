@@ -102,6 +102,31 @@ async def test_payout_has_two_legs(client: SandboxClient) -> None:
     assert (await client.get(path)).status_code == 404
 
 
+async def test_a_transfer_is_taken_back_as_far_as_it_lies_there(client: SandboxClient) -> None:
+    """In parts or the rest at once, out of the connected account; never more than was sent."""
+    await client.top_up(5000, "eur")
+    account = (await client.create_account())["id"]
+    order = {"amount": 3000, "currency": "eur", "destination": account}
+    transfer = (await client.post("/v1/transfers", order)).json()
+    assert (transfer["reversed"], transfer["reversals"]["data"]) == (False, [])
+    path = f"/transfers/{transfer['id']}/reverse"
+    part = await client.control(path, amount=1000)
+    assert (part["reversed"], part["amount_reversed"]) == (False, 1000)
+    assert (await available(client), await available(client, account)) == (3000, 2000)
+    await client.post("/v1/payouts", {"amount": 1500, "currency": "eur"}, account=account)
+    for too_much in ({"amount": 2001}, {"amount": 501}, {}):
+        assert (await client.http.post(f"/control{path}", json=too_much)).status_code == 400
+    whole = await client.control(path, amount=500)
+    assert [one["amount"] for one in whole["reversals"]["data"]] == [500, 1000]
+    assert (await available(client), await available(client, account)) == (3500, 0)
+    moved = (await client.get("/v1/balance_transactions", type="transfer_refund")).json()["data"]
+    booked = [one["balance_transaction"] for one in whole["reversals"]["data"]]
+    assert [one["id"] for one in moved] == booked
+    assert {one["reporting_category"] for one in moved} == {"transfer_reversal"}
+    unknown = await client.http.post("/control/transfers/tr_none/reverse", json={})
+    assert unknown.status_code == 404
+
+
 async def test_transfer_and_payout_need_money_and_permission(client: SandboxClient) -> None:
     """Beyond the balance, to nobody, or with payouts off: a definite refusal, no movement."""
     account = (await client.create_account())["id"]

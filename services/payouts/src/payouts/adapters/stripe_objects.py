@@ -85,6 +85,8 @@ def transfer_seen(body: Body) -> TransferSeen:
         transfer_id=body["id"],
         balance_transaction=body["balance_transaction"],
         amount=body.get("amount"),
+        reversed_amount=int(body.get("amount_reversed") or 0),
+        reversed_in=_reversed_in(body),
     )
 
 
@@ -128,13 +130,21 @@ def movement(body: Body, account: str) -> Movement:
     return Movement(
         id=body["id"],
         account=account,
-        type=_kind_of(body),
+        # There the type says what it is: the far end of a reversal is called a refund, too.
+        type=str(body["type"]) if account else _kind_of(body),
         source=body.get("source") or "",
         amount=int(body["amount"]),
         fee=int(body["fee"]),
         currency=body["currency"].upper(),
         created_at=datetime.fromtimestamp(int(body["created"]), UTC),
     )
+
+
+def _reversed_in(body: Body) -> str | None:
+    """Return which balance transaction brought all of a transfer back, None if no one alone did."""
+    listed = (body.get("reversals") or {}).get("data", [])
+    whole = [one["balance_transaction"] for one in listed if one["amount"] == body["amount"]]
+    return whole[0] if whole else None
 
 
 def _cancelled(body: Body) -> str | None:

@@ -23,7 +23,7 @@ from payouts.domain.provider_keys import ATTEMPTS_MAX
 from payouts.domain.reconciliation import Shortfall
 from payouts.domain.stage import OVER, UNAPPROVED, Stage, StageState
 from payouts.domain.stage_amount import amount_now, check_left
-from payouts.domain.stage_cancelling import money_has_left, nothing_left
+from payouts.domain.stage_cancelling import money_has_left, nothing_left, was_reversed
 from payouts.domain.stopping import Stopped
 from sosst_contracts.money import floor_share
 
@@ -267,6 +267,9 @@ def _approval(view: GateView) -> Line:
         return Line(name, LineState.PASSED, f"approved by {people}", approval.approved_at)
     if stage.kind is not StageKind.FIRST:
         return Line(name, LineState.BLOCKED, "nobody has approved it", who=Actor.STAFF)
+    if was_reversed(stage):
+        why = "its transfer was taken back at the provider: a person must approve it anew"
+        return Line(name, LineState.BLOCKED, why, who=Actor.STAFF)
     if stage.amount is not None and stage.amount > view.approval_limit:
         why = f"{stage.amount} is above {view.approval_limit}: two people must approve"
         return Line(name, LineState.BLOCKED, why, stage.due_at, Actor.STAFF)
@@ -300,7 +303,7 @@ def _booked_cash(view: GateView) -> Line:
 
 def _provider_funds(view: GateView) -> Line:
     name = "provider_funds"
-    if view.stage.attempts and view.stage.attempts[-1].transfer_id is not None:
+    if money_has_left(view.stage):
         return Line(name, LineState.PASSED, "the money lies on the creator's account")
     if view.funds is None:
         why = "the provider's balance is not known"

@@ -1,7 +1,8 @@
 """One try at paying a stage: a transfer to the creator's account there, then a payout to the bank.
 
 After a refused payout or a late failure the money is on the connected account, so the next attempt
-begins with the payout (`money.md` 3, row 17): a second transfer would pay twice.
+begins with the payout (`money.md` 3, row 17): a second transfer would pay twice. Somebody may take
+the transfer back at the provider; then the next attempt begins anew (row 18, decision 0046).
 """
 
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ class AttemptState(StrEnum):
     IN_TRANSIT = "in_transit"
     PAID = "paid"
     FAILED = "failed"
+    REVERSED = "reversed"
 
 
 # Nobody knows whether this leg was made; it is always the last attempt's.
@@ -50,7 +52,8 @@ TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
     ),
     AttemptState.IN_TRANSIT: frozenset({AttemptState.PAID, AttemptState.FAILED}),
     AttemptState.PAID: frozenset({AttemptState.FAILED}),
-    AttemptState.FAILED: frozenset(),
+    AttemptState.FAILED: frozenset({AttemptState.REVERSED}),
+    AttemptState.REVERSED: frozenset(),
 }
 
 
@@ -74,6 +77,12 @@ class PayoutAttempt:
     payout_balance_transaction: str | None = None
     failure_balance_transaction: str | None = None
     key_spent: bool = False
+    reversal_balance_transaction: str | None = None
+
+    @property
+    def has_left(self) -> bool:
+        """Whether its transfer was made and not taken back."""
+        return self.transfer_id is not None and self.state is not AttemptState.REVERSED
 
 
 def move(attempt: PayoutAttempt, state: AttemptState) -> PayoutAttempt:
@@ -87,7 +96,7 @@ def following(before: PayoutAttempt | None, account: str, version: int) -> Payou
     """Return the next attempt: from the connected account if the money is already there."""
     if before is None:
         return PayoutAttempt(1, account, version)
-    if before.transfer_id is None:
+    if not before.has_left:
         return PayoutAttempt(before.number + 1, account, version)
     return PayoutAttempt(
         number=before.number + 1,

@@ -33,8 +33,10 @@ from payouts.domain.stage import (
     StageState,
     move,
 )
-from payouts.domain.stage_cancelling import nothing_left
+from payouts.domain.stage_cancelling import money_has_left, nothing_left, was_reversed
 
+# Why a stage is due again whose transfer somebody took back at the provider.
+REVERSED = "transfer-reversed"
 # The first stage follows from the verdict, a supplement from money that came back.
 WITH_MILESTONE = frozenset({StageKind.SECOND, StageKind.LAST})
 
@@ -51,6 +53,9 @@ def approve_by_verdict(
         return nothing_to_pay(stage, now)
     if stage.kind is not StageKind.FIRST:
         raise Refused("needs-a-person", f"the verdict does not approve a {stage.kind} stage")
+    if was_reversed(stage):
+        # Whoever took the transfer back had a reason, which the verdict does not know.
+        raise Refused(REVERSED, "its transfer was taken back: a person must approve it anew")
     if amount > limit:
         raise Refused("needs-two-people", f"{amount} is above the limit of {limit}")
     if not destination.usable:
@@ -198,6 +203,19 @@ def drop_approval(stage: Stage, reason: str) -> StageDecision:
     return StageDecision(due, _fallen(stage), (StageDue(due),))
 
 
+def take_back_reversed(stage: Stage, reversal: Posting) -> StageDecision:
+    """Its transfer came back with this posting (row 18): due again, nothing owed to its creator.
+
+    What had been set off of it is the creator's debt again.
+    """
+    due = _unapproved(stage, StageState.DUE, REVERSED)
+    posted = [reversal]
+    if stage.set_off:
+        name, part = stage.submission_id, stage.set_off
+        posted.append(postings.stage_taken_back(name, part, part))
+    return StageDecision(due, (*posted, _approval_fallen(stage)), (StageDue(due),))
+
+
 def hold(stage: Stage, reason: str, now: datetime) -> StageDecision:
     """Stand still; an approval that was given falls. What may have left cannot be held."""
     stage = _not_sent(stage)
@@ -231,7 +249,7 @@ def _unapproved(stage: Stage, state: StageState, reason: str) -> Stage:
 
 def _fallen(stage: Stage) -> tuple[Posting, ...]:
     if stage.state is StageState.FAILED:
-        if any(attempt.transfer_id is not None for attempt in stage.attempts):
+        if money_has_left(stage):
             raise Refused("money-has-left", f"{stage.stage_id} lies on the creator's account")
         name = stage.submission_id
         back = postings.stage_taken_back(name, stage.payable, stage.set_off)

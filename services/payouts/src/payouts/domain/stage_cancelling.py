@@ -34,8 +34,16 @@ def cancel_stage(stage: Stage, now: datetime) -> StageDecision:
 
 
 def money_has_left(stage: Stage) -> bool:
-    """Whether a transfer of it was made: the money lies on the creator's account, or beyond."""
-    return any(attempt.transfer_id is not None for attempt in stage.attempts)
+    """Whether a transfer of it was made: the money lies on the creator's account, or beyond.
+
+    Attempts behind a transfer name it too, so that the last one says whether it was taken back.
+    """
+    return bool(stage.attempts) and stage.attempt.has_left
+
+
+def was_reversed(stage: Stage) -> bool:
+    """Whether somebody once took a transfer of it back at the provider."""
+    return any(attempt.state is AttemptState.REVERSED for attempt in stage.attempts)
 
 
 def nothing_left(stage: Stage) -> bool:

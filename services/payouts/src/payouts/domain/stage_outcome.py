@@ -26,13 +26,16 @@ class ProviderPayoutStatus(StrEnum):
 class TransferSeen:
     """A transfer as the provider shows it now; `attempt` is the number in its metadata.
 
-    `amount` is in the provider's units, None where it does not say.
+    `amount` is in the provider's units, None where it does not say. Of it `reversed_amount` was
+    taken back; `reversed_in` names the balance transaction that brought all of it at once.
     """
 
     attempt: int
     transfer_id: str
     balance_transaction: str
     amount: int | None = None
+    reversed_amount: int = 0
+    reversed_in: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ def adopt(
     `owed` is the creator's debt, which the first attempt set off as any first attempt does.
     Raises `Refused` where the two cannot both be true; then a person must look.
     """
+    back = {one.transfer_id for one in stage.attempts if one.state is AttemptState.REVERSED}
+    transfers = [one for one in transfers if one.seen.transfer_id not in back]
     if len(transfers) > 1:
         raise Refused("transferred-twice", f"{stage.stage_id} has {len(transfers)} transfers")
     if transfers and not stage.is_submitted and stage.amount is not None:

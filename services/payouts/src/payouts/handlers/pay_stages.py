@@ -25,6 +25,7 @@ from payouts.domain.stage_amount import (
 from payouts.domain.stage_approval import approve_by_verdict, drop_approval, signed_of
 from payouts.domain.stage_cancelling import money_has_left, nothing_left
 from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
+from payouts.domain.stage_reversal import observe_reversal
 from payouts.domain.stage_sending import (
     StageStep,
     lose_sight,
@@ -114,6 +115,8 @@ class PayStages:
         if stage.state is StageState.DUE:
             await self._verify_destination(claim)
             return await self._save(claim, self._approve)
+        if stage.state is StageState.FAILED and money_has_left(stage):
+            return await self._submit_what_lies_there(claim, stage)
         if stage.state in _TO_SUBMIT:
             return await self._submit(claim, stage)
         if stage.state is StageState.AWAITING_SECOND_APPROVAL:
@@ -186,6 +189,25 @@ class PayStages:
             )
         except Refused as refusal:
             return StageDecision(replace(view.stage, reason=refusal.reason))
+
+    async def _submit_what_lies_there(self, claim: Claim, stage: Stage) -> Stage | None:
+        """Submit the next payout of a transfer, unless it was taken back meanwhile.
+
+        The account may hold another stage's money, which a payout would take.
+        """
+        made = await self.provider.transfers_of(stage)
+        if isinstance(made, NoAnswer):
+            return None
+        back = [one.seen for one in made if one.seen.reversed_amount]
+
+        def decide(view: StageView) -> StageDecision:
+            decision = StageDecision(view.stage)
+            for seen in back:
+                decision = decision.then(observe_reversal(decision.stage, seen))
+            return decision
+
+        after = await self._save(claim, decide) if back else stage
+        return await self._submit(claim, stage) if after.state is StageState.FAILED else after
 
     async def _submit(self, claim: Claim, stage: Stage) -> Stage:
         funds = await self.funds.read(stage.currency)
