@@ -59,6 +59,7 @@ SETTINGS: dict[str, Any] = {
     "clock_offset_seconds": 0,
     "charge_available_seconds": 0,
     "refund_processing_seconds": 0,
+    "refund_reference_seconds": 0,
     "payout_arrival_seconds": 0,
     "payout_interval": "manual",
     # 0: as many as come.

@@ -107,6 +107,7 @@ class DisputeMove(Strict):
 class SettingsChange(Strict):
     charge_available_seconds: float | None = Field(default=None, ge=0)
     refund_processing_seconds: float | None = Field(default=None, ge=0)
+    refund_reference_seconds: float | None = Field(default=None, ge=0)
     payout_arrival_seconds: float | None = Field(default=None, ge=0)
     payout_interval: Interval | None = None
     requests_per_second: float | None = Field(default=None, ge=0)

@@ -11,6 +11,8 @@ from infra.sandbox.provider.errors import missing_resource, refused
 from infra.sandbox.provider.events import emit
 
 FINAL = ("failed", "canceled")
+# Without `reference`, as Stripe leaves it out until the acquirer has told it.
+NO_REFERENCE = {"reference_status": "pending", "reference_type": "acquirer_reference_number"}
 
 
 def create(session: Session, call: Call) -> Body:
@@ -71,6 +73,16 @@ def succeed(session: Session, identifier: str) -> None:
     emit(session, "refund.updated", refund, session.account_of(identifier))
 
 
+def show_reference(session: Session, identifier: str) -> None:
+    """The end of `refund_reference_seconds`; a refund that came back meanwhile stays without."""
+    refund = session.find("refund", identifier)
+    if refund is None or refund["status"] in FINAL:
+        return
+    _refer(refund)
+    session.save(refund)
+    emit(session, "refund.updated", refund, session.account_of(identifier))
+
+
 def fail(session: Session, identifier: str, reason: str) -> Body:
     """Late failure: the money comes back to the balance; a second failure changes nothing."""
     refund = session.find("refund", identifier)
@@ -127,6 +139,16 @@ def _pay(session: Session, account: str, refund: Body) -> None:
         session.plan("refund_succeeded", refund["id"], seconds)
     else:
         refund |= {"status": "succeeded", "pending_reason": None}
+    seconds = session.settings["refund_reference_seconds"]
+    if seconds > 0:
+        session.plan("refund_referenced", refund["id"], seconds)
+    else:
+        _refer(refund)
+
+
+def _refer(refund: Body) -> None:
+    known = {"reference": f"arn{refund['id'][3:]}", "reference_status": "available"}
+    refund["destination_details"]["card"] |= known
 
 
 def _fields(charge: Body, amount: int, reason: str | None, metadata: dict[str, str]) -> Body:
@@ -140,6 +162,6 @@ def _fields(charge: Body, amount: int, reason: str | None, metadata: dict[str, s
         "failure_balance_transaction": None,
         "failure_reason": None,
         "reason": reason,
-        "destination_details": {"card": {"reference": f"arn{charge['id'][3:]}"}, "type": "card"},
+        "destination_details": {"card": dict(NO_REFERENCE), "type": "card"},
         "metadata": metadata,
     }

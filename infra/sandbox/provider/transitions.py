@@ -8,7 +8,14 @@ from collections.abc import Collection
 from infra.sandbox.provider import ledger, refunds, transfers
 from infra.sandbox.provider.book import Session
 
-KINDS = ("available", "refund_succeeded", "refund_failed", "payout_paid", "payout_failed")
+KINDS = (
+    "available",
+    "refund_succeeded",
+    "refund_referenced",
+    "refund_failed",
+    "payout_paid",
+    "payout_failed",
+)
 
 
 def run_due(session: Session) -> int:
@@ -40,6 +47,8 @@ def _apply(session: Session, kind: str, identifier: str, detail: str) -> None:
             ledger.make_available(session, identifier)
         case "refund_succeeded":
             refunds.succeed(session, identifier)
+        case "refund_referenced":
+            refunds.show_reference(session, identifier)
         case "refund_failed":
             refunds.fail(session, identifier, detail)
         case "payout_paid":

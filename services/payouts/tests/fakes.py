@@ -1121,6 +1121,11 @@ class MemoryProvider:
         succeeded = ProviderRefundStatus.SUCCEEDED
         self.refunds[attempt_id] = replace(self.refunds[attempt_id], status=succeeded)
 
+    def refer(self, attempt_id: str, reference: str) -> None:
+        """The acquirer says by what a refund is found; nobody is told."""
+        seen = self.refunds[attempt_id]
+        self.refunds[attempt_id] = replace(seen, acquirer_reference=reference)
+
     def return_by_itself(self, payment_reference: str) -> str:
         """The provider gives a payment back without us; return the balance transaction."""
         amount = self.charged[payment_reference]

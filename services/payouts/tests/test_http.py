@@ -75,7 +75,8 @@ async def test_money_refunds_and_blocks_can_be_read(
     page = (await client.get(f"/campaigns/{CAMPAIGN}/refunds?limit=1")).json()
     (one,) = page["items"]
     path = f"/campaigns/{CAMPAIGN}/refunds/{one['refund_id']}"
-    assert (await client.get(path)).json() == one and page["next_cursor"] == one["refund_id"]
+    assert (await client.get(path)).json() == one | {"acquirer_reference": None}
+    assert page["next_cursor"] == one["refund_id"]
     blocks = (await client.get(f"/campaigns/{CAMPAIGN}/blocks")).json()["items"]
     assert blocks[-1]["hash"] == money["head"] and len(blocks) == money["blocks"]
 
@@ -172,6 +173,33 @@ async def test_a_webhook_that_says_what_the_books_have_wakes_nothing(
         assert (await hear(client, body, signed(body))).json() == {"status": outcome}
         assert len(await known.claim(REFUND)) == (outcome == "woke")
         await known.work_off()
+
+
+async def test_a_webhook_with_the_acquirers_reference_wakes_until_it_is_known(
+    client: httpx.AsyncClient, known: Payouts
+) -> None:
+    """Its status is old news, its reference is not; it is read at the provider, not believed."""
+    await known.work_off()
+    (refund, *_) = await known.queries.refunds(CAMPAIGN, "", 1)
+    about = json.loads(told_of(refund.refund_id))
+    about["data"]["object"] |= {
+        "id": refund.attempt.provider_refund_id,
+        "status": "succeeded",
+        "destination_details": {"type": "card", "card": {"reference": "arn-1"}},
+    }
+    body = json.dumps(about).encode()
+    known.provider.refer(refund.attempt_id, "arn-1")
+    for outcome in ("woke", "ignored"):
+        assert (await hear(client, body, signed(body))).json() == {"status": outcome}
+        await known.work_off()
+    path = f"/campaigns/{CAMPAIGN}/refunds/{refund.refund_id}"
+    for caller, shown in (
+        (Caller(refund.backer_id, ("backer",)), "arn-1"),
+        (Caller("staff-1", ("staff",)), "arn-1"),
+        (Caller(CREATOR.subject, ("creator",)), None),
+    ):
+        answer = (await client.get(path, headers=bearer(caller))).json()
+        assert answer["acquirer_reference"] == shown
 
 
 @pytest.mark.trap(14)

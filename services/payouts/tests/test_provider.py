@@ -67,6 +67,12 @@ class MemoryWorld:
     async def reverse(self, seen: TransferSeen, amount: int | None) -> None:
         self.provider.reverse(seen.transfer_id, amount)
 
+    async def hold_references_back(self) -> None:
+        """The fake tells none by itself."""
+
+    async def refer(self, refund: Refund) -> None:
+        self.provider.refer(refund.attempt_id, f"arn-of-{refund.refund_id}")
+
     async def dispute(self, reference: str, amount: int, fee: int, asked: bool) -> str:
         return self.provider.dispute(reference, amount, fee, inquiry=asked)
 
@@ -105,6 +111,12 @@ class SandboxWorld:
     async def reverse(self, seen: TransferSeen, amount: int | None) -> None:
         part = {} if amount is None else {"amount": amount}
         await self.client.control(f"/transfers/{seen.transfer_id}/reverse", **part)
+
+    async def hold_references_back(self) -> None:
+        await self.client.change_settings(refund_reference_seconds=A_DAY_SECONDS)
+
+    async def refer(self, refund: Refund) -> None:
+        await self.client.settle("refund_referenced")
 
     async def dispute(self, reference: str, amount: int, fee: int, asked: bool) -> str:
         status = "inquiry" if asked else "opened"
@@ -152,6 +164,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         await client.top_up(FLOAT, "EUR")
         yield SandboxWorld(provider, client)
         await client.http.delete("/control/faults")
+        await client.change_settings(refund_reference_seconds=0)
     await provider.close()
 
 
@@ -276,6 +289,21 @@ async def test_a_late_failure_shows_in_the_look_up_and_in_the_cash(world: World)
     ]
     assert await world.provider.movements_of("", listed[-1].id) == []
     assert isinstance(await world.provider.create_refund(next_attempt(refund)), RefundSeen)
+
+
+async def test_the_acquirers_reference_comes_with_a_later_look(world: World) -> None:
+    """Not with the answer, which its key replays for ever; the refund is the same but for it."""
+    await world.hold_references_back()
+    refund = await a_refund(world)
+    seen = await world.provider.create_refund(refund)
+    assert isinstance(seen, RefundSeen) and seen.acquirer_reference is None
+    assert await world.provider.find_refund(refund) == seen
+    await world.refer(refund)
+    found = await world.provider.find_refund(refund)
+    assert isinstance(found, RefundSeen) and found.acquirer_reference
+    assert replace(found, acquirer_reference=None) == seen
+    assert await world.provider.refunds_of(refund) == [found]
+    assert await world.provider.create_refund(refund) == seen
 
 
 async def test_all_attempts_of_a_refund_are_looked_up(world: World) -> None:

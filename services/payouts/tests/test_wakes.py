@@ -127,6 +127,47 @@ async def test_a_refund_that_comes_back_while_its_success_is_saved_is_heard(
     assert (await refunds_of(payouts))[0].state is not RefundState.SUCCEEDED
 
 
+async def test_the_acquirers_reference_is_kept_when_it_comes(payouts: Payouts) -> None:
+    """Days after the refund succeeded: it moves nothing and is told to nobody who did not ask."""
+    await payouts.collect(1)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 1)
+    await payouts.work_off()
+    (before,) = await refunds_of(payouts)
+    assert (before.state, before.acquirer_reference) == (RefundState.SUCCEEDED, None)
+    told = len(await payouts.outbox.page(10_000))
+    payouts.clock.advance(seconds=DAY)
+    payouts.provider.refer(before.attempt_id, "24492150089719600000000")
+    await run(payouts, lambda unit: wake(unit, [before], [], payouts.clock.now()))
+    await payouts.work_off()
+    (after,) = await refunds_of(payouts)
+    assert after.acquirer_reference == "24492150089719600000000"
+    assert replace(after, attempts=before.attempts, version=before.version) == before
+    assert len(await payouts.outbox.page(10_000)) == told
+    await payouts.assert_books_true()
+
+
+async def test_of_cash_that_came_back_no_reference_is_shown(payouts: Payouts) -> None:
+    """A bank asked for it would find money that is not there; the next attempt has its own."""
+    await payouts.collect(1)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 1)
+    await payouts.work_off()
+    (first,) = await refunds_of(payouts)
+    payouts.provider.refer(first.attempt_id, "the-first")
+    payouts.provider.fail_later(first)
+    await run(payouts, lambda unit: wake(unit, [first], [], payouts.clock.now()))
+    await look_at_refund(payouts)
+    (failed,) = await refunds_of(payouts)
+    assert failed.state is RefundState.FAILED and failed.acquirer_reference is None
+    assert failed.attempts[0].acquirer_reference == "the-first"
+    await payouts.work_off()
+    (again,) = await refunds_of(payouts)
+    assert again.attempt.number == 2 and again.acquirer_reference is None
+    payouts.provider.refer(again.attempt_id, "the-second")
+    await run(payouts, lambda unit: wake(unit, [again], [], payouts.clock.now()))
+    await payouts.work_off()
+    assert (await refunds_of(payouts))[0].acquirer_reference == "the-second"
+
+
 async def test_a_banks_decision_while_its_dispute_is_looked_at_is_heard(payouts: Payouts) -> None:
     """The look that had just seen it open does not hide the webhook behind its hour."""
     await first_paid(payouts)

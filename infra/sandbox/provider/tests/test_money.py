@@ -174,6 +174,28 @@ async def test_balance_transactions_are_followed_by_cursor(client: SandboxClient
     assert newer == list(range(100, 112))
 
 
+async def test_the_acquirers_reference_may_come_later(client: SandboxClient) -> None:
+    """At once by default, else in its time; a refund that failed meanwhile gets none."""
+
+    async def refunded() -> str:
+        order = {"charge": (await client.charge(1000, "eur"))["id"]}
+        return str((await client.post("/v1/refunds", order)).json()["id"])
+
+    async def card(refund: str) -> Body:
+        shown: Body = (await client.get(f"/v1/refunds/{refund}")).json()
+        return shown["destination_details"]["card"]  # type: ignore[no-any-return]
+
+    await client.top_up(10_000, "eur")
+    assert (await card(await refunded()))["reference_status"] == "available"
+    await client.change_settings(refund_reference_seconds=60)
+    arrives, fails = await refunded(), await refunded()
+    await client.control(f"/refunds/{fails}/fail")
+    assert "reference" not in await card(arrives)
+    await client.advance_clock(61)
+    assert (await card(arrives))["reference"].startswith("arn")
+    assert "reference" not in await card(fails)
+
+
 async def test_random_work_keeps_the_balance(client: SandboxClient) -> None:
     """Σ net = available + pending after any seeded mix of work, failures, delays and waiting."""
     choose = random.Random(20261124)

@@ -60,7 +60,14 @@ def refund_seen(body: Body) -> RefundSeen:
         reason=reason,
         retryable=reason not in FINAL_REASONS,
         amount=body.get("amount"),
+        acquirer_reference=_acquirer_reference(body),
     )
+
+
+def _acquirer_reference(refund: Body) -> str | None:
+    """Return what Stripe shows days after a card's refund, and of other means of payment never."""
+    card = (refund.get("destination_details") or {}).get("card") or {}
+    return card.get("reference")
 
 
 def dispute_seen(body: Body) -> DisputeSeen:

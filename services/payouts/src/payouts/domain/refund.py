@@ -110,7 +110,8 @@ class RefundAttempt:
 
     `balance_transaction` is the cash that left, `failure_balance_transaction` its coming back.
     `key_spent` says that the provider keeps an error under this key: sending it again would only
-    replay that, so the refund must be looked up.
+    replay that, so the refund must be looked up. By `acquirer_reference` the backer's bank finds it
+    (`money.md` 10); the provider knows it days later, if at all.
     """
 
     number: int
@@ -120,6 +121,7 @@ class RefundAttempt:
     balance_transaction: str | None = None
     failure_balance_transaction: str | None = None
     key_spent: bool = False
+    acquirer_reference: str | None = None
 
     @property
     def cash_is_out(self) -> bool:
@@ -193,6 +195,12 @@ class Refund:
         if not self.attempts:
             raise Refused("never-sent", f"refund {self.refund_id} was never sent")
         return next((one for one in self.attempts if one.cash_is_out), self.attempts[-1])
+
+    @property
+    def acquirer_reference(self) -> str | None:
+        """By what the backer's bank finds the cash that is out; None while none is."""
+        out = (one.acquirer_reference for one in self.attempts if one.cash_is_out)
+        return next(out, None)
 
     def is_refundable(self, now: datetime) -> bool:
         """Whether the provider still returns its payment the way it came."""

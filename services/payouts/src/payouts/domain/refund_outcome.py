@@ -38,7 +38,8 @@ class RefundSeen:
     """A refund as the provider shows it now; `attempt` is the number in its metadata.
 
     `reason` says why it is pending or failed; `retryable` whether another try can help. `amount`
-    is in the provider's units, None where it does not say.
+    is in the provider's units, None where it does not say; so is `acquirer_reference` as long as
+    the provider has none.
     """
 
     attempt: int
@@ -49,6 +50,7 @@ class RefundSeen:
     reason: str | None = None
     retryable: bool = True
     amount: int | None = None
+    acquirer_reference: str | None = None
 
     @property
     def holds_money(self) -> bool:
@@ -167,6 +169,7 @@ def _follow_cash(
         balance_transaction=attempt.balance_transaction or seen.balance_transaction,
         failure_balance_transaction=attempt.failure_balance_transaction
         or seen.failure_balance_transaction,
+        acquirer_reference=seen.acquirer_reference or attempt.acquirer_reference,
     )
     if left and noted.balance_transaction:
         decision = _cash_left(decision, noted.balance_transaction)

@@ -27,8 +27,8 @@ from payouts.http.models import (
     Identifier,
     MoneyView,
     RefundPage,
-    RefundView,
     StagesView,
+    TracedRefundView,
 )
 from payouts.http.parts import Parts
 from payouts.http.people import add_people_routes
@@ -45,6 +45,7 @@ from payouts.http.views import (
     money_view,
     refund_view,
     stage_view,
+    traced_refund_view,
 )
 from payouts.http.waivers import add_waiver_routes
 from payouts.http.webhooks import SignatureRefused, Wakes, check_signature, concern_of
@@ -118,18 +119,19 @@ def build_api(parts: Parts) -> FastAPI:
         last = found[-1].refund_id if len(found) == limit else None
         return RefundPage(items=[refund_view(refund) for refund in found], next_cursor=last)
 
-    @api.get(
-        "/campaigns/{campaign_id}/refunds/{refund_id}",
-        dependencies=[guard.allow(Role.STAFF, creator, backer, unknown=_unknown_refund)],
-    )
+    @api.get("/campaigns/{campaign_id}/refunds/{refund_id}")
     async def read_refund(
-        campaign_id: CampaignId, refund_id: Annotated[Identifier, Path()]
-    ) -> RefundView:
+        campaign_id: CampaignId,
+        refund_id: Annotated[Identifier, Path()],
+        caller: Annotated[
+            Principal, guard.allow(Role.STAFF, creator, backer, unknown=_unknown_refund)
+        ],
+    ) -> TracedRefundView:
         """Show one refund."""
         refund = await queries.refund(campaign_id, refund_id)
         if refund is None:
             raise _unknown_refund()
-        return refund_view(refund)
+        return traced_refund_view(refund, caller)
 
     @api.get(
         "/campaigns/{campaign_id}/stages",

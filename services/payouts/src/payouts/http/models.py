@@ -83,6 +83,15 @@ class RefundView(BaseModel):
     )
 
 
+class TracedRefundView(RefundView):
+    """One refund, with what it is traced by."""
+
+    acquirer_reference: str | None = Field(
+        description="By this the backer's bank finds a refund to a card that has not arrived. Shown"
+        " to its backer and to staff; null to the creator, and until the provider knows it."
+    )
+
+
 class ClaimLinkView(BaseModel):
     """A backer's personal link; whoever has it sees this refund until it expires."""
 

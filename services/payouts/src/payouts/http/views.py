@@ -34,7 +34,9 @@ from payouts.http.models import (
     RefundView,
     StageOutline,
     StageView,
+    TracedRefundView,
 )
+from servicekit.auth import Principal, Role
 
 _RETURNED = (RefundState.SUCCEEDED, RefundState.PAID_BY_OTHER_MEANS)
 
@@ -96,6 +98,14 @@ def refund_view(refund: Refund) -> RefundView:
         unpaid=refund.unpaid,
         wishes_other_way=wishes_other_way(refund),
         refundable_until=refund.refundable_until,
+    )
+
+
+def traced_refund_view(refund: Refund, caller: Principal) -> TracedRefundView:
+    concerned = Role.STAFF in caller.roles or caller.subject == refund.backer_id
+    return TracedRefundView(
+        **refund_view(refund).model_dump(),
+        acquirer_reference=refund.acquirer_reference if concerned else None,
     )
 
 

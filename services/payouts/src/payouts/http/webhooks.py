@@ -39,7 +39,8 @@ class SignatureRefused(Exception):
 class Concern:
     """What an event is about, as our own metadata on its object says; None for what it is not.
 
-    A dispute is not ours, so it names itself. `said` is the object's own id and status.
+    A dispute is not ours, so it names itself. `said` is the object's own id and status, `reference`
+    what it says of a refund's way through the acquirer.
     """
 
     campaign_id: str
@@ -47,12 +48,15 @@ class Concern:
     stage: int | None
     dispute_id: str | None = None
     said: tuple[object, object] = (None, None)
+    reference: object = None
 
     def is_known_of(self, refund: Refund) -> bool:
         """Whether it says of a refund that succeeded just that, so that looking tells nothing."""
         if refund.state is not RefundState.SUCCEEDED:
             return False
-        return self.said == (refund.attempt.provider_refund_id, "succeeded")
+        attempt = refund.attempt
+        same = self.said == (attempt.provider_refund_id, "succeeded")
+        return same and self.reference in (None, attempt.acquirer_reference)
 
     def overtook(self, refund: Refund) -> bool:
         """Whether it says what the answer to the refund's own call says, which is on its way."""
@@ -176,7 +180,9 @@ def concern_of(body: bytes) -> Concern | None:
         if not isinstance(campaign_id, str) or not isinstance(refund_id, str | None):
             return None
         said = about.get("id"), about.get("status")
-        return Concern(campaign_id, refund_id, int(stage) if stage else None, said=said)
+        card = (about.get("destination_details") or {}).get("card") or {}
+        number = int(stage) if stage else None
+        return Concern(campaign_id, refund_id, number, said=said, reference=card.get("reference"))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
 
