@@ -4,7 +4,7 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from PIL import Image
 
@@ -24,6 +24,14 @@ def image(format: str = "JPEG", width: int = 64, height: int = 48, frames: int =
         options["exif"] = exif.tobytes()
     first.save(written, format, **options)
     return written.getvalue()
+
+
+def animation(sides: Sequence[int]) -> bytes:
+    """Return a GIF of one pixel, whose frames say these widths and heights, of 15 bytes each."""
+    head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + b"\x00\x00\x00\xff\xff\xff"
+    pixel = b"\x02\x02\x44\x01\x00"
+    frames = (b"," + struct.pack("<HHHHB", 0, 0, side, side, 0) + pixel for side in sides)
+    return head + b"".join(frames) + b";"
 
 
 def archive(entries: Mapping[str, bytes]) -> bytes:

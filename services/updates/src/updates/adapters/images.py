@@ -12,6 +12,8 @@ from updates.ports.media import Picture
 
 # Of all frames together: so much is in memory at once, four bytes a pixel.
 PIXELS_MAX = 40_000_000
+# Fifteen bytes are a frame of a GIF, and each costs a millisecond however small it is.
+FRAMES_MAX = 1_000
 # The longer side of what is served as the image, and of the copies for narrow places.
 EDGE_MAX = 2_560
 COPY_EDGES = (320, 960)
@@ -27,8 +29,8 @@ _WRITING: dict[str, dict[str, object]] = {
     "WEBP": {"quality": 88, "method": 4},
     "GIF": {},
 }
-# Pillow's own bound, which is told of by a warning only, is not needed beside ours.
-Image.MAX_IMAGE_PIXELS = None
+# Where Pillow itself makes room, for a frame that is larger than its screen, it refuses twice this.
+Image.MAX_IMAGE_PIXELS = PIXELS_MAX
 
 
 def write_anew(type: MediaType, content: BinaryIO) -> Picture:
@@ -37,22 +39,34 @@ def write_anew(type: MediaType, content: BinaryIO) -> Picture:
     try:
         # No other reader than this one's is tried on what somebody sent.
         with Image.open(content, formats=[format]) as image:
-            _check_pixels(image)
+            _check(image.width * image.height * _declared(image), _declared(image))
             return _picture(image, format)
     except Refused:
         raise
+    except Image.DecompressionBombError as error:
+        raise _too_large() from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
         raise Refused("file-broken", "the image cannot be read") from error
 
 
-def _check_pixels(image: Image.Image) -> None:
-    frames = getattr(image, "n_frames", 1)
-    if image.width * image.height * frames > PIXELS_MAX:
-        raise Refused("file-unsafe", f"an image has at most {PIXELS_MAX // 1_000_000} megapixels")
+def _check(pixels: int, frames: int) -> None:
+    if pixels > PIXELS_MAX:
+        raise _too_large()
+    if frames > FRAMES_MAX:
+        raise Refused("file-unsafe", f"an animation has at most {FRAMES_MAX} frames")
+
+
+def _too_large() -> Refused:
+    return Refused("file-unsafe", f"an image has at most {PIXELS_MAX // 1_000_000} megapixels")
+
+
+def _declared(image: Image.Image) -> int:
+    """Return how many frames its head says; a GIF says nothing, and is not read through for it."""
+    return 1 if image.format == "GIF" else getattr(image, "n_frames", 1)
 
 
 def _picture(image: Image.Image, format: str) -> Picture:
-    if getattr(image, "n_frames", 1) > 1:
+    if getattr(image, "is_animated", False):
         whole, upright = _frames(image, format), _still(image)
         width, height = image.size
     else:
@@ -77,10 +91,12 @@ def _bare(image: Image.Image) -> Image.Image:
 
 
 def _frames(image: Image.Image, format: str) -> bytes:
-    """Write an animation anew, frame by frame, as fast as it was."""
-    frames, durations = [], []
-    for number in range(getattr(image, "n_frames", 1)):
-        image.seek(number)
+    """Write an animation anew, frame by frame, as fast as it was; what is too much ends it."""
+    frames: list[Image.Image] = []
+    durations, pixels = [], 0
+    while _sought(image, len(frames)):
+        pixels += image.width * image.height
+        _check(pixels, len(frames) + 1)
         durations.append(image.info.get("duration", 100))
         frames.append(_bare(image.convert("RGBA")))
     written = io.BytesIO()
@@ -89,6 +105,17 @@ def _frames(image: Image.Image, format: str) -> bytes:
         del options["disposal"]
     frames[0].save(written, format, save_all=True, append_images=frames[1:], **options)
     return written.getvalue()
+
+
+def _sought(image: Image.Image, number: int) -> bool:
+    """Go to the frame, and return whether there is one; those that its head says must be there."""
+    try:
+        image.seek(number)
+    except EOFError:
+        if number < _declared(image):
+            raise
+        return False
+    return True
 
 
 def _shrunk(image: Image.Image, edge: int) -> Image.Image:
