@@ -165,13 +165,15 @@ class MemoryChunks:
     async def address(self, chunk: Chunk) -> None:
         self._chunks[chunk.chunk_id] = chunk
 
-    async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> None:
-        for name, chunk in list(self._chunks.items()):
-            if any(
-                name.startswith(one.beginning) and chunk.told.caused_at <= one.until
-                for one in withdrawals
-            ):
-                self._chunks[name] = withdraw(chunk)
+    async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> list[str]:
+        concerned = [
+            name
+            for name, chunk in self._chunks.items()
+            if any(one.concerns(name, chunk.told.caused_at) for one in withdrawals)
+        ]
+        for name in concerned:
+            self._chunks[name] = withdraw(self._chunks[name])
+        return concerned
 
     async def forget(self, recipients: Collection[str]) -> None:
         for name, chunk in list(self._chunks.items()):

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from notifier.domain.cause import Totals, Withdrawal
+from notifier.domain.cause import Totals
 from notifier.domain.unreached import Ended, Unreached, forget, totals_of
 from notifier.ports.unreached import OpenUnreached
 from servicekit.memory import MemoryDatabase
@@ -30,13 +30,9 @@ class MemoryUnreachedMessages:
             is_theirs = one.person_id in people and (until is None or one.caused_at <= until)
             self._end(one, is_theirs, ended)
 
-    async def end_withdrawn(self, withdrawals: Sequence[Withdrawal], ended: Ended) -> None:
+    async def end_in(self, chunk_ids: Collection[str], ended: Ended) -> None:
         for one in list(self._unreached.values()):
-            is_gone = any(
-                one.chunk_id.startswith(gone.beginning) and one.caused_at <= gone.until
-                for gone in withdrawals
-            )
-            self._end(one, is_gone, ended)
+            self._end(one, one.chunk_id in chunk_ids, ended)
 
     def _end(self, one: Unreached, is_concerned: bool, ended: Ended) -> None:
         if is_concerned and one.ended is None:

@@ -19,6 +19,12 @@ from services.notifier.tests.builders import (
 )
 from sosst_contracts.codec import Draft, Record
 from sosst_contracts.event import Event
+from sosst_contracts.funding import (
+    PledgeCollected,
+    PledgeDropped,
+    PledgeErrored,
+    PledgeReminderDue,
+)
 from sosst_contracts.notifier import BackerNotified
 from sosst_contracts.payouts import (
     ClaimableReminderDue,
@@ -125,6 +131,55 @@ async def test_what_was_told_is_shown_as_over(notifier: Notifier) -> None:
         ("refund-succeeded", False),
     ]
     assert len(told(notifier)) == 5
+
+
+PLEDGE = {"campaign_id": CAMPAIGN, "pledge_id": "pledge-1", "backer_id": "backer-1"}
+
+
+def unpaid(pledge: str = "pledge-1", begin: int = 1) -> list[Record]:
+    """A payment that was refused an hour ago, and its reminder of five past."""
+    at, due = NOW - timedelta(hours=1), NOW + timedelta(minutes=5)
+    of = PLEDGE | {"pledge_id": pledge}
+    return [
+        said(sample(PledgeErrored, **of, errored_at=at), begin),
+        said(sample(PledgeReminderDue, **of, reminder=1, due_at=due), begin + 1),
+    ]
+
+
+def paid(sequence: int) -> Record:
+    """Captured before the reminder fell due, and told behind it."""
+    return Draft(sample(PledgeCollected, **PLEDGE, captured_at=NOW), NOW).seal(sequence)
+
+
+@pytest.mark.trap(11)
+async def test_a_payment_of_before_its_reminder_ends_what_asks_for_it(notifier: Notifier) -> None:
+    """Nobody is told who has paid; whoever else has not is, though the ids begin alike."""
+    await notifier.hear(*unpaid(), *unpaid("pledge-10", 3), paid(5))
+    await settle(notifier)
+    assert sorted(told(notifier)) == ["pledge-errored", "pledge-reminder-due"]
+    entries = await notifier.queries.inbox("backer-1", None, 50)
+    assert {entry.chunk.told.content["pledge_id"] for entry in entries} == {"pledge-10"}
+
+
+@pytest.mark.trap(11)
+@pytest.mark.parametrize(
+    ("end", "told_of_it"),
+    [
+        (paid(3), []),
+        (said(sample(PledgeDropped, **PLEDGE, dropped_at=NOW), 3), [("pledge-dropped", False)]),
+    ],
+    ids=["paid", "given up"],
+)
+async def test_what_asked_for_a_payment_is_over_with_it(
+    notifier: Notifier, end: Record, told_of_it: list[tuple[str, bool]]
+) -> None:
+    """It stays in the inbox of who was told, marked."""
+    await notifier.hear(*unpaid())
+    await settle(notifier)
+    await notifier.hear(end)
+    await settle(notifier)
+    over = [("pledge-errored", True), ("pledge-reminder-due", True)]
+    assert sorted(await inbox(notifier)) == sorted(over + told_of_it)
 
 
 async def test_a_withdrawn_notice_is_complete_and_says_so() -> None:

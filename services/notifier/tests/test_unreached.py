@@ -15,7 +15,7 @@ from infra.sandbox.mail.reports import bounce_of
 from infra.servicekit.tests.costs import cost_of
 from notifier.adapters.mail_reports import read_report
 from notifier.adapters.mongo_unreached import unreached_document
-from notifier.domain.cause import CauseKind, Told, Withdrawal
+from notifier.domain.cause import CauseKind, Told
 from notifier.domain.delivery import DeliveryState, Standing
 from notifier.domain.errors import Refused
 from notifier.domain.kind import ToldAs, is_decisive
@@ -47,6 +47,7 @@ from services.notifier.tests.builders import (
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.test_emails import LINKS, Post, answering, memory_post, person, post
 from services.notifier.tests.test_mail_reports import as_it_came
+from services.notifier.tests.test_reminders import paid, unpaid
 from sosst_contracts.codec import Draft
 from sosst_contracts.payouts import RefundClaimable
 from sosst_contracts.testing import sample
@@ -240,6 +241,18 @@ async def test_what_lost_its_reason_ends_by_itself(desk: Desk) -> None:
     assert totals is not None and (totals.suppressed, totals.people) == (1, 1)
 
 
+async def test_no_letter_asks_for_a_payment_that_came(desk: Desk) -> None:
+    """Captured before the reminder whose mail came back, and told behind it."""
+    desk.post.server.answer = answering({"backer-1": GONE})
+    await desk.post.know(person("backer-1"))
+    await desk.post.notifier.hear(*unpaid())
+    await settle(desk.post.notifier)
+    await desk.post.write_all()
+    assert len(await desk.waiting()) == 2
+    await desk.post.notifier.hear(paid(3))
+    assert await desk.waiting() == []
+
+
 async def test_who_is_erased_and_what_is_old_is_forgotten(desk: Desk) -> None:
     """Nobody looks for an erased person; after years how it ended is all that is left."""
     await desk.refuse("b0", "b1")
@@ -287,9 +300,8 @@ async def test_they_are_kept_as_they_are(notifier: Notifier) -> None:
     assert await queries.unreached_in([REFUND]) == [UNREACHED_ONE, ended]
     assert await queries.unreached(None, 5) == [UNREACHED_ONE]
     assert await queries.unreached_of("b0", 5) == [UNREACHED_ONE]
-    gone = Withdrawal(CauseKind.REFUND_SUCCEEDED, "refund-9", NOW)
     read = Ended(HowEnded.READ, NOW)
-    await run(lambda unit: unit.unreached.end_withdrawn([gone], Ended(HowEnded.REASON_GONE)))
+    await run(lambda unit: unit.unreached.end_in(["other"], Ended(HowEnded.REASON_GONE)))
     await run(lambda unit: unit.unreached.end_of(["b0"], NOW - timedelta(seconds=1), read))
     await run(lambda unit: unit.unreached.end_of(["b1"], None, read))
     assert (await queries.open_unreached()).count == 1

@@ -141,7 +141,7 @@ def test_a_backer_is_told_what_becomes_of_a_refund(
         )
     ]
     + [
-        (one, ["pledge-reminder-due/pledge-1:"])
+        (one, ["pledge-errored/pledge-1", "pledge-reminder-due/pledge-1:"])
         for one in (sample(funding.PledgeCollected), sample(funding.PledgeDropped))
     ]
     + [(one, []) for one in (sample(payouts.RefundFailed), sample(payouts.RefundCreated))],

@@ -222,18 +222,25 @@ class MongoChunks:
                 {"_id": chunk.chunk_id}, {"$set": changed}, session=self._session
             )
 
-    async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> None:
+    async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> list[str]:
         if not withdrawals:
-            return
-        concerned: Document = {"$or": [reminders_of(one, "_id") for one in withdrawals]}
-        pending = {**concerned, "state": ChunkState.PENDING.value}
+            return []
+        # Looked for once: nearly always, as for every payment, there is none.
+        query = _reminders_of(withdrawals)
         with sorted_errors():
-            await self._chunks.update_many(
-                pending, {"$set": {"state": ChunkState.WITHDRAWN.value}}, session=self._session
-            )
-            await self._chunks.update_many(
-                concerned, {"$set": {"reason_gone": True}}, session=self._session
-            )
+            cursor = self._chunks.find(query, {"_id": 1}, session=self._session)
+            found = [row["_id"] for row in await cursor.to_list(None)]
+            if found:
+                concerned: Document = {"_id": {"$in": found}}
+                await self._chunks.update_many(
+                    concerned | {"state": ChunkState.PENDING.value},
+                    {"$set": {"state": ChunkState.WITHDRAWN.value}},
+                    session=self._session,
+                )
+                await self._chunks.update_many(
+                    concerned, {"$set": {"reason_gone": True}}, session=self._session
+                )
+        return found
 
     async def forget(self, recipients: Collection[str]) -> None:
         people = {"$literal": list(recipients)}
@@ -299,11 +306,17 @@ class MongoCreators:
         return [row["creator_id"], *row.get("team", ())] if row else None
 
 
-def reminders_of(withdrawal: Withdrawal, chunk_id: str) -> Document:
-    """Return what finds these reminders where that field holds the id of their chunk."""
-    begin = withdrawal.beginning
-    named = {"$gte": begin, "$lt": f"{begin}\uffff"}
-    return {chunk_id: named, "caused_at": {"$lte": withdrawal.until}}
+def _reminders_of(withdrawals: Sequence[Withdrawal]) -> Document:
+    """Return what finds the chunks that have lost their reason, by their ids."""
+    alone = [one.beginning for one in withdrawals if one.alone]
+    others = [_beginning_so(one) for one in withdrawals if not one.alone]
+    return {"$or": [{"_id": {"$in": alone}}, *others]}
+
+
+def _beginning_so(withdrawal: Withdrawal) -> Document:
+    begin, until = withdrawal.beginning, withdrawal.until
+    in_time = {} if until is None else {"caused_at": {"$lte": until}}
+    return {"_id": {"$gte": begin, "$lt": f"{begin}\uffff"}} | in_time
 
 
 def _planned_for(causes: Collection[str]) -> Document:

@@ -7,8 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from notifier.adapters.mongo_stores import reminders_of
-from notifier.domain.cause import Totals, Withdrawal
+from notifier.domain.cause import Totals
 from notifier.domain.unreached import Ended, HowEnded, Unreached, forget, totals_of
 from notifier.ports.unreached import OpenUnreached
 from servicekit.mongo import Database, Document, Session, sorted_errors
@@ -56,10 +55,9 @@ class MongoUnreachedMessages:
             query["caused_at"] = {"$lte": until}
         await self._end(query, ended)
 
-    async def end_withdrawn(self, withdrawals: Sequence[Withdrawal], ended: Ended) -> None:
-        if withdrawals:
-            concerned = [reminders_of(one, "chunk_id") for one in withdrawals]
-            await self._end(OPEN | {"$or": concerned}, ended)
+    async def end_in(self, chunk_ids: Collection[str], ended: Ended) -> None:
+        if chunk_ids:
+            await self._end(OPEN | {"chunk_id": {"$in": list(chunk_ids)}}, ended)
 
     async def _end(self, query: Document, ended: Ended) -> None:
         change = {"$set": {"ended": _ended_document(ended)}, "$unset": {"open": ""}}

@@ -120,19 +120,27 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """The reason of reminders is gone: of those about this thing that arose until then.
+    """The reason of reminders is gone: of those about this that arose until then, or of all.
 
-    An id that is too long to stand in a cause's name keeps its reminders.
+    `about` is how their subjects begin, or all of the one that is `alone`, told to backers only. An
+    id that is too long to stand in a cause's name keeps its reminders.
     """
 
     kind: CauseKind
-    thing_id: str
-    until: datetime
+    about: str
+    until: datetime | None = None
+    alone: bool = False
 
     @property
     def beginning(self) -> str:
         """Return how the names of the causes begin that have lost their reason."""
-        return f"{self.kind.value}/{subject_within(self.thing_id, '')}"
+        return f"{self.kind.value}/{self.about}"
+
+    def concerns(self, chunk_id: str, caused_at: datetime) -> bool:
+        """Whether a chunk of this id, of a cause of that time, has lost its reason."""
+        if self.until is not None and caused_at > self.until:
+            return False
+        return chunk_id == self.beginning if self.alone else chunk_id.startswith(self.beginning)
 
 
 def subject_within(campaign_id: str, own_id: str) -> str:

@@ -195,8 +195,8 @@ async def meet_pledges(unit: NotifierUnit, pledges: PledgesPosition, campaign_id
 
 async def take_withdrawals(unit: NotifierUnit, withdrawals: Sequence[Withdrawal]) -> None:
     """Withdraw reminders whose reason is gone (trap 11)."""
-    await unit.chunks.withdraw(withdrawals)
-    await unit.unreached.end_withdrawn(withdrawals, Ended(HowEnded.REASON_GONE))
+    chunk_ids = await unit.chunks.withdraw(withdrawals)
+    await unit.unreached.end_in(chunk_ids, Ended(HowEnded.REASON_GONE))
 
 
 def publish_work(kind: str, chunk: Chunk, due: datetime) -> WorkItem:

@@ -125,10 +125,11 @@ class Chunks(Protocol):
         """Keep the recipients of a chunk that waited for them."""
         ...
 
-    async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> None:
-        """Note that the reason of these reminders is gone; who was not told is not told any more.
+    async def withdraw(self, withdrawals: Sequence[Withdrawal]) -> list[str]:
+        """Note that the reason of these reminders is gone; return the ids of their chunks.
 
-        The same again changes nothing. One that is being told meanwhile may still be told.
+        Who was not told is not told any more; one that is being told meanwhile may still be told.
+        The same again changes nothing.
         """
         ...
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from notifier.domain.cause import Totals, Withdrawal
+from notifier.domain.cause import Totals
 from notifier.domain.unreached import Ended, Unreached
 
 
@@ -26,8 +26,8 @@ class UnreachedMessages(Protocol):
         """End the open ones of these people, of causes until then where that is given."""
         ...
 
-    async def end_withdrawn(self, withdrawals: Sequence[Withdrawal], ended: Ended) -> None:
-        """End the open ones of reminders whose reason is gone."""
+    async def end_in(self, chunk_ids: Collection[str], ended: Ended) -> None:
+        """End the open ones of these chunks."""
         ...
 
     async def shed(self, chunk_ids: Collection[str]) -> None:

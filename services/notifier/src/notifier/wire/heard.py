@@ -304,14 +304,20 @@ def withdrawals_from(fact: Decoded) -> list[Withdrawal]:
             until = event.refused_at
         case update_events.CommentHidden():
             # Nobody is led to what is hidden.
-            return [Withdrawal(CauseKind.COMMENT_ADDED, _comment(event), event.hidden_at)]
+            added = subject_within(_comment(event), "")
+            return [Withdrawal(CauseKind.COMMENT_ADDED, added, event.hidden_at)]
         case funding.PledgeCollected() | funding.PledgeDropped():
-            at = fact.envelope.time
-            return [Withdrawal(CauseKind.PLEDGE_REMINDER_DUE, event.pledge_id, at)]
+            # Whenever they arose: a payment may be captured before a reminder and told behind it,
+            # and no pledge that was paid or given up is asked for again.
+            about = subject_within(event.pledge_id, "")
+            return [
+                Withdrawal(CauseKind.PLEDGE_ERRORED, event.pledge_id, alone=True),
+                Withdrawal(CauseKind.PLEDGE_REMINDER_DUE, about),
+            ]
         case _:
             return []
     kinds = (CauseKind.REFUND_CLAIMABLE, CauseKind.CLAIMABLE_REMINDER_DUE)
-    return [Withdrawal(kind, event.refund_id, until) for kind in kinds]
+    return [Withdrawal(kind, subject_within(event.refund_id, ""), until) for kind in kinds]
 
 
 def hidings_from(facts: Sequence[Decoded]) -> dict[str, bool]:
