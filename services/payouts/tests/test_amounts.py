@@ -1,6 +1,8 @@
 """How much everybody gets: the worked example of `money.md` 4 with its variants, to the cent."""
 
 from dataclasses import dataclass, field
+from fractions import Fraction
+from math import floor
 
 import pytest
 from hypothesis import example, given, settings
@@ -203,29 +205,63 @@ def test_quanta_are_those_of_the_provider() -> None:
     assert quantum_among("HUF", []) == 1
 
 
+RATES = st.integers(0, BASIS_POINTS)
+ANY_TERMS = st.builds(
+    FeeTerms,
+    platform_basis_points=RATES,
+    processing_basis_points=RATES,
+    processing_fixed=st.integers(0, 10_000),
+    tax_basis_points=RATES,
+)
+
+
+def nearest(amount: int, basis_points: int) -> int:
+    """Round the exact share half up, by fractions: the service's own rounding is in question."""
+    return floor(Fraction(amount * basis_points, BASIS_POINTS) + Fraction(1, 2))
+
+
 @pytest.mark.trap(5)
 @settings(max_examples=300)
 @given(
     pledges=st.lists(st.integers(1, 900_000_000), min_size=1, max_size=8),
-    rate=st.integers(0, 4900),
+    terms=ANY_TERMS,
     quantum=st.sampled_from([1, 10, 100]),
     lost=st.integers(0, 10_000),
 )
+@example(pledges=[50, 50], terms=FeeTerms(0, 100, 0, 0), quantum=1, lost=0)
+@example(pledges=[10], terms=FeeTerms(1000, 0, 0, 5000), quantum=1, lost=0)
 def test_what_is_paid_and_taken_is_what_was_there(
-    pledges: list[int], rate: int, quantum: int, lost: int
+    pledges: list[int], terms: FeeTerms, quantum: int, lost: int
 ) -> None:
-    """With fees up to 49 % and any loss, stages and fees sum to what is left, none below zero."""
+    """With any terms and any loss, stages and fees sum to what is left, none below zero.
+
+    F is rounded down once, P half up for each pledge, T half up of both; what the money does not
+    cover is owed, the platform's own first and the tax last.
+    """
     base = sum(pledges)
     held = base - base * lost // 10_000
     first = stage_amount(1, base, SHARES, held, 0, quantum)
     second = stage_amount(2, base, SHARES, held - first, first, quantum)
-    fees = fees_of(pledges, FeeTerms(rate, 0, 0, 0))
+    platform = floor(Fraction(base * terms.platform_basis_points, BASIS_POINTS))
+    rounded = [nearest(pledge, terms.processing_basis_points) for pledge in pledges]
+    processing = sum(rounded) + len(pledges) * terms.processing_fixed
+    tax = nearest(platform + processing, terms.tax_basis_points)
+    fees = fees_of(pledges, terms)
+    assert fees == Fees(platform, processing, tax)
     divided = divide_last(held - first - second, fees, quantum)
     assert first + second + divided.covered.total + divided.payable + divided.dust == held
     assert min(first, second, divided.payable, divided.dust) >= 0
     assert not any(paid % quantum for paid in (first, second, divided.payable))
     assert divided.dust < quantum
-    assert divided.covered.total + divided.owed.total == base * rate // 10_000
+    covered, owed = divided.covered, divided.owed
+    assert (covered.platform + owed.platform, covered.processing + owed.processing) == (
+        platform,
+        processing,
+    )
+    assert covered.tax + owed.tax == tax
+    assert not (owed.processing and covered.platform)
+    assert not (owed.tax and (covered.processing or covered.platform))
+    assert not (owed.total and divided.payable + divided.dust)
 
 
 @settings(max_examples=300)
