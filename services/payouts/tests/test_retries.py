@@ -2,8 +2,10 @@
 
 import pytest
 
+from payouts.domain.book import Outcome
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account
+from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.stage import Stage, StageState
 from payouts.handlers.retries import try_stage_again
 from services.payouts.tests.conftest import CAMPAIGN, Payouts
@@ -70,3 +72,28 @@ async def test_what_goes_on_by_itself_is_not_tried_again_by_hand(payouts: Payout
         await payouts.units.run(
             lambda unit: try_stage_again(unit, CAMPAIGN, 9, 0, "staff-1", payouts.clock.now())
         )
+
+
+@pytest.mark.trap(21)
+async def test_a_transfer_that_no_list_showed_in_time_is_not_made_twice(
+    payouts: Payouts,
+) -> None:
+    """Given up by the rule, and there after all: the campaign stands still for a person."""
+    payouts.provider.faults["create_transfer"] = ["error_after"]
+    payouts.provider.list_lags = True
+    await payouts.collect(1, 2, amount=5_000)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2, amount=5_000)
+    await payouts.give_destination()
+    for _ in range(100):
+        stage = await the(payouts, 1)
+        if stage.state is StageState.FAILED:
+            break
+        await pay(payouts, 1)
+    assert (stage.state, stage.attempt.state) == (StageState.FAILED, AttemptState.TRANSFER_REFUSED)
+    assert len(payouts.provider.transfers) == 1
+    payouts.provider.list_lags = False
+    await pay(payouts, 40)
+    stage = await the(payouts, 1)
+    assert len(payouts.provider.transfers) == 1 and stage.state is StageState.SUBMITTED
+    stopped = payouts.brake.stopped(CAMPAIGN)
+    assert stopped is not None and stopped.by == "payouts"

@@ -130,6 +130,8 @@ class PayStages:
             stopped = self.brake.stopped(stage.campaign_id)
             if stopped is not None:
                 return await self._stand_still(claim, step, stopped)
+            if step is StageStep.SEND_TRANSFER and not await self._is_first(stage):
+                return None
             stage = await self._leave(claim, stage)
             step = _call_now(stage, step)
             if step is StageStep.REST:
@@ -139,6 +141,28 @@ class PayStages:
             if stopped is not None:
                 return await self._stand_still(claim, step, stopped)
         return await self._fold(claim, await self._ask(claim, stage, step))
+
+    async def _is_first(self, stage: Stage) -> bool:
+        """Whether no earlier attempt's transfer was made after all; False also without an answer.
+
+        Such an attempt was given up because no list showed its transfer (decision 0008), and the
+        provider has no limit that keeps a stage from being paid twice. Once one shows up, the
+        campaign's money stands still until a person has looked.
+        """
+        if len(stage.attempts) == 1:
+            return True
+        made = await self.provider.transfers_of(stage)
+        if isinstance(made, NoAnswer):
+            return False
+        known = {attempt.transfer_id for attempt in stage.attempts}
+        found = [one.seen for one in made if one.seen.attempt != stage.attempt.number]
+        found = [one for one in found if one.transfer_id not in known]
+        if found:
+            why = f"{stage.stage_id}: {found[0].transfer_id} of attempt {found[0].attempt} was made"
+            STOPPED_FOR_A_PERSON.labels("stage").inc()
+            log.error("a person must look", stage=stage.stage_id, error=why)
+            await self.brake.stop(stage.campaign_id, "payouts", why)
+        return not found
 
     async def _stand_still(self, claim: Claim, step: StageStep, stopped: Stopped) -> Stage | None:
         """Note why the leg is not sent; one that may have been made is looked up."""
