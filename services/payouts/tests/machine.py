@@ -27,7 +27,7 @@ from payouts.consumer import (
     POSTS_GROUP,
 )
 from payouts.domain.acts import OtherMeans, PaymentMethod
-from payouts.domain.book import Book
+from payouts.domain.book import Book, share_run
 from payouts.domain.claim_money import ClaimMoney, claim_refund_id
 from payouts.domain.dispute import ProviderDisputeStatus
 from payouts.domain.errors import Refused
@@ -868,8 +868,19 @@ class Machine(RuleBasedStateMachine):
         book = self.book()
         assert book is not None
         assert all(one.pledge_id for one in self.refunds())
+        self.assert_whole_behind_the_end()
         self.assert_reconciled()
         self.assert_closes(book)
+
+    def assert_whole_behind_the_end(self) -> None:
+        """Who paid after the cancellation has all of it back before anybody has a share."""
+        names = [f"pledge-{one.number}" for one in self.told.behind_end]
+        found = self.run(self.payouts.units.run(lambda unit: unit.pledges.load(names)))
+        lacking = [one.pledge_id for one in found.values() if not one.fully_returned]
+        assert len(found) == len(names)
+        begins = share_run(CAMPAIGN, 1).cause
+        shares = [one.refund_id for one in self.refunds() if one.cause.startswith(begins)]
+        assert lacking == [] or shares == [], (lacking, shares)
 
     def assert_answered(self) -> None:
         """Whoever waits for a claim's money was told how it ended, by whichever way it came."""

@@ -222,6 +222,84 @@ async def test_a_payment_after_the_end_goes_back_in_full(payouts: Payouts, when:
     await payouts.assert_books_true()
 
 
+@pytest.mark.trap(19)
+@pytest.mark.parametrize("heard", ["before the end", "after the end"])
+async def test_a_payment_behind_the_end_goes_back_in_full_whenever_it_is_read(
+    payouts: Payouts, heard: str
+) -> None:
+    """Two topics have no order between them: by its sequence it is not about the cancellation."""
+    await paid(payouts, 1)
+    steps = [
+        lambda: payouts.collect(4, amount=700, counted=False),
+        lambda: payouts.hear_cancellation(3),
+    ]
+    for step in steps if heard.startswith("before") else reversed(steps):
+        await step()
+    await payouts.work_off()
+    assert payouts.provider.refunded == AFTER_ONE | {"ch_4": 700}
+    refunds = await payouts.queries.refunds(CAMPAIGN, "", 10)
+    causes = {refund.pledge_id: refund.cause for refund in refunds}
+    assert causes["pledge-4"] == "late-pledge/pledge-4"
+    told = [one.model_dump() for one in await payouts.published("refund-succeeded")]
+    assert [one["pledge_id"] for one in told if one["fully_refunded"]] == ["pledge-4"]
+    await payouts.assert_books_true()
+
+
+@pytest.mark.trap(2)
+async def test_payments_behind_the_end_are_asked_for_in_pages_and_wait_for_nothing(
+    payouts: Payouts,
+) -> None:
+    """While a transfer is on its way nothing is divided; whose payment came later has it back."""
+    await met(payouts)
+    await payouts.collect(*range(4, 12), amount=700, counted=False)
+    gate = await stuck_in_its_call(payouts)
+    await payouts.hear_cancellation(4)
+    (claim,) = await payouts.claim(REFUND_RUN)
+    assert await run_page(payouts.units, claim, payouts.clock.now(), 3) is Progress.GOES_ON
+    assert len(await payouts.queries.refunds(CAMPAIGN, "", 20)) == 3
+    payouts = payouts.crashed()
+    while await run_page(payouts.units, claim, payouts.clock.now(), 3) is Progress.GOES_ON:
+        pass
+    for claimed in await payouts.claim(REFUND):
+        await payouts.refunds(claimed)
+    late = {f"ch_{number}": 700 for number in range(5, 12)}
+    assert payouts.provider.refunded == late
+    await gate()
+    await payouts.work_off()
+    entitled = [Entitlement(f"ch_{n}", a) for n, a in {**EXAMPLE, 4: 700}.items()]
+    shares = {one.pledge_id: one.amount for one in divide(TOTAL - 3_666 + 700, entitled)}
+    assert payouts.provider.refunded == shares | late
+    await payouts.assert_books_true()
+
+
+async def test_what_stages_took_of_payments_behind_the_end_comes_first(payouts: Payouts) -> None:
+    """All was paid before the end was heard: what comes back is theirs before it is divided."""
+    await paid(payouts, 2)
+    await payouts.collect(4, amount=700, counted=False)
+    await approved_and_paid_last(payouts)
+    await payouts.hear_cancellation(3)
+    await payouts.work_off()
+    assert payouts.provider.refunded == {}
+    share = ShareWhatCameBack(payouts.units, payouts.queries)
+    for back, whole in ((500, {"ch_4": 500}), (1_000, {"ch_4": 700})):
+        await come_back(payouts, back)
+        await share(payouts.clock.now())
+        await payouts.work_off()
+        assert payouts.provider.refunded["ch_4"] == whole["ch_4"]
+    assert sum(payouts.provider.refunded.values()) == 1_500
+    assert await held(payouts) == 0
+    told = [one.model_dump() for one in await payouts.published("refund-succeeded")]
+    assert [one["pledge_id"] for one in told if one["fully_refunded"]] == ["pledge-4"]
+
+
+async def approved_and_paid_last(payouts: Payouts) -> None:
+    await show(payouts, 3)
+    await decide(payouts, 3)
+    await approve(payouts, 3, (await the(payouts, 3)).payable)
+    await pay(payouts)
+    assert (await the(payouts, 3)).state is StageState.PAID
+
+
 async def test_a_transfer_on_its_way_is_waited_for(payouts: Payouts) -> None:
     """A sender in its call: nothing is divided until its answer is there; then by what it is."""
     await met(payouts)

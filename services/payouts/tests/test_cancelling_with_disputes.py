@@ -68,6 +68,33 @@ async def test_a_dispute_that_is_open_at_the_end(
     await payouts.assert_books_true()
 
 
+@pytest.mark.trap(3)
+@pytest.mark.parametrize("heard", ["pledge", "end"])
+@pytest.mark.parametrize("end", [ProviderDisputeStatus.WON, ProviderDisputeStatus.LOST])
+async def test_a_payment_behind_the_end_that_a_bank_took_a_part_of(
+    payouts: Payouts, end: ProviderDisputeStatus, heard: str
+) -> None:
+    """What the bank left lies there for its backer alone, and is asked for at the dispute's end."""
+    await paid(payouts, 1)
+    if heard == "end":
+        await payouts.hear_cancellation(3)
+    await payouts.collect(4, amount=700, counted=False)
+    name = await open_before_anything_is_sent(payouts, 4, 200)
+    if heard == "pledge":
+        await payouts.hear_cancellation(3)
+    await payouts.work_off(0.2)
+    await share_again(payouts)
+    assert payouts.provider.refunded == AFTER_ONE
+    assert await held(payouts) == 500
+    await decided(payouts, name, end)
+    await share_again(payouts)
+    by_bank = 200 if end is ProviderDisputeStatus.LOST else 0
+    owed = [one for one in await refunds_of(payouts, 4) if one.state is not RefundState.CANCELLED]
+    assert sum(one.amount for one in owed) == 700 - by_bank
+    assert await held(payouts) == await held(payouts, Account.CREATOR_RECEIVABLE) == 0
+    await payouts.assert_books_true()
+
+
 async def create_refunds_with_one_in_flight(payouts: Payouts) -> None:
     """The first pledge's refund is noted and its answer is missing; the others have theirs."""
     await payouts.turn_run_only()

@@ -20,7 +20,7 @@ from infra.kafka import ensure_topics, read_topics
 from payouts import wire
 from payouts.adapters.ledger_topic import KafkaLedgerTopic
 from payouts.adapters.schema import SCHEMA
-from payouts.domain import gate, postings, refund_outcome
+from payouts.domain import gate, owed, postings, refund_outcome
 from payouts.domain import holds as domain_holds
 from payouts.domain.claim_money import ClaimMoney
 from payouts.domain.postings import Payer
@@ -238,6 +238,36 @@ def test_an_emergency_that_is_read_before_the_launch_is_let_go_of_and_read_again
         machine.read_everything()
         machine.check()
         assert machine.holding() == ["emergency:1"]
+    finally:
+        machine.run(machine.let_go())
+        machine.runner.close()
+
+
+def forget_the_end(patched: pytest.MonkeyPatch) -> None:
+    """Who paid after the cancellation, and was heard of before it, has a share."""
+    patched.setattr(owed, "came_after_the_end", lambda *_: False)
+
+
+@pytest.mark.trap(19)
+@pytest.mark.parametrize("plant", [None, forget_the_end])
+def test_a_share_of_what_was_paid_behind_the_end_is_found(
+    plant: Callable[[pytest.MonkeyPatch], None] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pledges are read before the cancellation, which they came after."""
+    if plant:
+        plant(monkeypatch)
+    machine = Machine()
+    machine.told.launch()
+    machine.told.collect(Backed(1, 5_000))
+    machine.told.end(MET)
+    machine.read_everything()
+    machine.bring_stages_on()
+    machine.told.cancel_after_all()
+    machine.told.collect(Backed(2, 700), "late")
+    machine.read_everything()
+    try:
+        with nullcontext() if plant is None else pytest.raises(AssertionError):
+            machine.finish()
     finally:
         machine.run(machine.let_go())
         machine.runner.close()

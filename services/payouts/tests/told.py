@@ -70,6 +70,8 @@ class Told:
     claimed: list[ClaimMoney] = field(default_factory=list)
     unanswered: list[str] = field(default_factory=list)
     backed: list[Backed] = field(default_factory=list)
+    behind_end: list[Backed] = field(default_factory=list)
+    cancelled: bool = False
     ending: str | None = None
 
     def topic(self, name: str) -> list[Incoming]:
@@ -91,6 +93,8 @@ class Told:
         """The provider captures it, and funding says so."""
         pledge = a_pledge(backed.number, backed.amount)
         self.backed.append(backed)
+        if self.cancelled:
+            self.behind_end.append(backed)
         self.provider.cash += pledge.amount - pledge.provider_fee
         self.provider.charged[pledge.payment_reference] = pledge.amount
         self.provider.list_movement(
@@ -154,7 +158,8 @@ class Told:
         self._say(self.campaigns, reached)
 
     def cancel_after_all(self) -> None:
-        """Say that staff cancelled it after its goal was met."""
+        """Say that staff cancelled it after its goal was met; what is paid later is not in it."""
+        self.cancelled = True
         figures = {"campaign_id": CAMPAIGN, "creator_id": CREATOR, "currency": "EUR"}
         sequence = {"pledges_sequence": len(self.pledges), "after_verdict": True}
         self._cancel(figures | sequence)

@@ -83,6 +83,8 @@ class RefundRun:
     `number` counts the runs of a campaign that was cancelled after its goal was met: each divides
     what is there by shares, and `division` freezes how, None until nothing is in flight any more.
     `resumed` says that a recovery brought some of its refunds back, so that they are looked for.
+    `full_asked` says that what goes back in full beside the shares was asked for, in pages of their
+    own.
     """
 
     cause: str
@@ -91,6 +93,7 @@ class RefundRun:
     number: int = 1
     division: Division | None = None
     resumed: bool = False
+    full_asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +193,8 @@ class Collected:
     posting: Posting
 
 
-def collect(book: Book, pledge: CollectedPledge) -> Collected:
-    """Take a collected pledge into the book, in time or late (row 1)."""
+def collect(book: Book, pledge: CollectedPledge, sequence: int = 0) -> Collected:
+    """Take a collected pledge, told at `sequence`, into the book, in time or late (row 1)."""
     if pledge.currency != book.currency:
         raise Refused("wrong-currency", f"the book is in {book.currency}, not {pledge.currency}")
     money = PledgeMoney(
@@ -204,6 +207,7 @@ def collect(book: Book, pledge: CollectedPledge) -> Collected:
         amount=pledge.amount,
         returnable=pledge.amount,
         refundable_until=pledge.refundable_until,
+        sequence=sequence,
     )
     counted = replace(
         book,
@@ -295,11 +299,18 @@ def refund_cause_of(book: Book, pledge: CollectedPledge, sequence: int) -> str |
     """
     if refunds_are_owed(book) and book.run is not None:
         return book.run.cause
-    ended = book.cancellation
-    after_the_end = ended is not None and sequence > ended.pledges_sequence
-    if after_the_end or (book.last_approved and not pledge.counted):
+    if came_after_the_end(book, sequence) or (book.last_approved and not pledge.counted):
         return late_cause(pledge.pledge_id)
     return None
+
+
+def came_after_the_end(book: Book, sequence: int) -> bool:
+    """Whether a pledge that was told at `sequence` is behind the cancellation of a met goal.
+
+    The two topics have no order between them: the pledge may be heard of first.
+    """
+    ended = book.cancellation
+    return ended is not None and sequence > ended.pledges_sequence
 
 
 def late_cause(pledge_id: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from payouts.domain.book import Book, late_cause, refunds_are_owed
+from payouts.domain.book import Book, came_after_the_end, late_cause, refunds_are_owed
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import Refund, refund_id_of
 from payouts.domain.refund_run_end import AFTER
@@ -12,14 +12,15 @@ from payouts.domain.withdrawal import withdrawal_cause
 def owed_cause(book: Book, money: PledgeMoney, asked: Collection[str]) -> str | None:
     """Return the cause for which all of the pledge is owed to its backer, None if it stays.
 
-    `asked` are the causes of its refunds so far: a late pledge goes back once it was asked for.
+    `asked` are the causes of its refunds so far: a late pledge goes back once it was asked for, or
+    where it is behind the end (decision 0021).
     """
     if money.withdrawn:
         return withdrawal_cause(money.pledge_id)
     if refunds_are_owed(book) and book.run is not None:
         return book.run.cause
     late = late_cause(money.pledge_id)
-    return late if late in asked else None
+    return late if late in asked or came_after_the_end(book, money.sequence) else None
 
 
 def rest_cause(book: Book, money: PledgeMoney, refunds: Iterable[Refund], after: str) -> str | None:

@@ -17,6 +17,8 @@ class PledgeMoney:
     of what is returned the bank took, not we; `loss` of that was the platform's, and `made_good` is
     how much of it was none.
     After `refundable_until` the provider no longer returns its payment, None: without end.
+    `sequence` is where its collection stands among the campaign's pledges, 0 of one that a release
+    before took.
     """
 
     campaign_id: str
@@ -36,6 +38,7 @@ class PledgeMoney:
     made_good: int = 0
     loss: int = 0
     refundable_until: datetime | None = None
+    sequence: int = 0
 
     def __post_init__(self) -> None:
         parts = (self.returnable, self.reserved, self.returned, self.disputed)

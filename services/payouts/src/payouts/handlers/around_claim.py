@@ -25,7 +25,7 @@ async def around_claim(
     """
     campaign_id, besides = refund.campaign_id, refund.refund_id
     book = (await unit.books.load([campaign_id]))[campaign_id]
-    kept = sum((await kept_back_in(unit, campaign_id)).values())
+    kept = sum((await kept_back_in(unit, book)).values())
     given = [await unit.refunds.compensations(campaign_id, one, now - COUNTED) for one in people]
     of_pledge = await unit.refunds.of_pledge(refund.pledge_id)
     return Around(

@@ -138,7 +138,7 @@ async def _follow(
 ) -> Dispute:
     book = (await unit.books.load([money.campaign_id]))[money.campaign_id]
     stages = {one.number: one for one in await unit.stages.load(money.campaign_id)}
-    kept = await kept_back_in(unit, money.campaign_id)
+    kept = await kept_back_in(unit, book)
     kept.pop(money.pledge_id, None)
     beside = [
         one

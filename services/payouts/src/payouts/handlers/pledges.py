@@ -80,7 +80,7 @@ class _Fold:
         self.book = reach(self.book, heard.sequence)
 
     def _collect(self, pledge: CollectedPledge, sequence: int) -> None:
-        collected = collect(self.book, pledge)
+        collected = collect(self.book, pledge, sequence)
         self.book = collected.book
         self.postings.append(collected.posting)
         cause = refund_cause_of(self.book, pledge, sequence)

@@ -67,7 +67,7 @@ async def ask_refund(
     if money is None or money.campaign_id != campaign_id:
         raise Refused("pledge-unknown", f"campaign {campaign_id} has no pledge {wanted.pledge_id}")
     book = (await unit.books.load([campaign_id]))[campaign_id]
-    kept = sum((await kept_back_in(unit, campaign_id)).values())
+    kept = sum((await kept_back_in(unit, book)).values())
     asked = ask(wanted, money, book, person.name, person.creator, now, kept)
     await unit.refunds.save([asked])
     return asked
@@ -97,7 +97,7 @@ async def approve_refund(
         around = await around_claim(unit, refund, view.money, people, ceilings, now)
         decision = claim_money.approve(refund, view.money, around, person.name, person.creator, now)
     else:
-        kept = sum((await kept_back_in(unit, campaign_id)).values())
+        kept = sum((await kept_back_in(unit, view.book)).values())
         decision = approve(refund, view.money, view.book, person.name, person.creator, now, kept)
     await lend(unit, refund.currency, decision.postings, funds)
     return await save_refund(unit, view, decision, now)
@@ -130,7 +130,7 @@ async def cancel_refund(
     decision = cancel(view.refund, view.money, view.book, person.name, person.creator, reason, now)
     book = await _save(unit, view, decision, now)
     # What nobody gets back after the last stage is the creator's (row 22).
-    stages, kept = await unit.stages.load(campaign_id), await kept_back_in(unit, campaign_id)
+    stages, kept = await unit.stages.load(campaign_id), await kept_back_in(unit, book)
     await plan_supplement(unit, book, stages, sum(kept.values()), now)
     return decision.refund
 

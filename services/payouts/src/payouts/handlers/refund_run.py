@@ -1,7 +1,8 @@
 """The run of refunds of an ended campaign: pages of 500 with a cursor, each page one block.
 
 After a missed goal everything goes back. After a cancellation of a met goal what is left is divided
-by shares, and not before nothing is in flight that could still change it.
+by shares, and not before nothing is in flight that could still change it. What goes back in full
+beside the shares waits for nothing, and is asked for first.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,8 +12,10 @@ from enum import StrEnum
 
 from payouts.domain.book import LATE_PLEDGE, Book, RefundRun, advance_run, may_divide, share_run
 from payouts.domain.ledger import Account
+from payouts.domain.owed import owed_cause
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.refund import Refund, RefundDecision, refund_id_of, request, request_part
+from payouts.domain.refund_run_end import AFTER
 from payouts.domain.shares import Entitlement, freeze, share_of
 from payouts.domain.stage_cancelling import is_settled
 from payouts.handlers.kept_back import kept_back_in
@@ -70,19 +73,79 @@ async def run_page(
 
     async def work(unit: PayoutsUnit) -> Progress:
         book = (await unit.books.load([campaign_id]))[campaign_id]
-        if book.run is None or book.run.finished:
+        run = book.run
+        if run is None or run.finished:
             await unit.plumbing.work.finish([claim])
             return Progress.FINISHED
-        if book.cancellation is None or book.run.division is not None:
-            return await _create_page(unit, claim, book, book.run, now, page_size, apart)
+        if book.cancellation is None or run.division is not None:
+            return await _create_page(unit, claim, book, run, now, page_size, apart)
+        if not run.full_asked:
+            run, decisions = await _in_full(unit, book, run, page_size, apart, now)
+            if decisions or not run.full_asked:
+                await _save(unit, replace(book, run=run), decisions, now)
+                return Progress.GOES_ON
         if not await _nothing_is_in_flight(unit, book):
+            if run != book.run:
+                await unit.books.save([replace(book, run=run)])
             pause = min(AGAIN_MAX, AGAIN * (1 << min(claim.attempt, 6)))
             await unit.plumbing.work.postpone(claim, now + pause)
             return Progress.WAITS
-        await unit.books.save([await _frozen(unit, book, book.run)])
+        await unit.books.save([await _frozen(unit, book, run)])
         return Progress.GOES_ON
 
     return await units.run(work)
+
+
+async def _in_full(
+    unit: PayoutsUnit,
+    book: Book,
+    run: RefundRun,
+    page_size: int,
+    apart: Collection[str],
+    now: datetime,
+) -> tuple[RefundRun, list[RefundDecision]]:
+    """Return a page of refunds of pledges that the shares are not about, and the run behind it.
+
+    They are behind the end, and were heard of before it. Nearly none is, so many are looked at for
+    one page. While one is disputed its money is kept for it, and the dispute's end asks.
+    """
+    page = await unit.pledges.page(book.campaign_id, run.cursor, READ)
+    causes = {one.pledge_id: owed_cause(book, one, ()) for one in page if _is_owed(one)}
+    owed = [(one, cause) for one in page if (cause := causes.get(one.pledge_id))][:page_size]
+    decisions = await _of_what_is_left(unit, book, run, owed, now)
+    if apart:
+        decisions = await _known_of(unit, decisions, apart)
+    page_is_full = len(owed) == page_size
+    if not page_is_full and len(page) < READ:
+        return replace(run, cursor=None, full_asked=True), decisions
+    reached = owed[-1][0] if page_is_full else page[-1]
+    return replace(run, cursor=reached.pledge_id), decisions
+
+
+async def _of_what_is_left(
+    unit: PayoutsUnit,
+    book: Book,
+    run: RefundRun,
+    owed: Sequence[tuple[PledgeMoney, str]],
+    now: datetime,
+) -> list[RefundDecision]:
+    """Return the refunds of these pledges for these causes, as far as stages left something.
+
+    What is missing then is asked for by the run that divides what came back, before it does.
+    """
+    if not owed:
+        return []
+    left = await _to_be_divided(unit, book)
+    asked = await unit.refunds.load([refund_id_of(one.pledge_id, cause) for one, cause in owed])
+    decisions = []
+    for money, first in owed:
+        again = refund_id_of(money.pledge_id, first) in asked
+        cause = f"{first}{AFTER}{run.cause}" if again else first
+        amount = min(money.returnable, left)
+        if amount:
+            decisions.append(request_part(money, amount, cause, now, money.returnable - amount))
+            left -= amount
+    return decisions
 
 
 async def _create_page(
@@ -98,19 +161,24 @@ async def _create_page(
     decisions = await _decisions(unit, book, run, page, now)
     if apart:
         decisions = await _known_of(unit, decisions, apart)
-    postings = [posting for decision in decisions for posting in decision.postings]
     last = len(page) < page_size
-    moved = advance_run(book, page[-1].pledge_id if page else None, last)
+    await _save(unit, advance_run(book, page[-1].pledge_id if page else None, last), decisions, now)
+    if last:
+        await unit.plumbing.work.offer([refund_run_end_work(book.campaign_id, run.cause, now)])
+        await unit.plumbing.work.finish([claim])
+    return Progress.FINISHED if last else Progress.GOES_ON
+
+
+async def _save(
+    unit: PayoutsUnit, moved: Book, decisions: Sequence[RefundDecision], now: datetime
+) -> None:
+    postings = [posting for decision in decisions for posting in decision.postings]
     sealed = await post(unit, moved, postings, now)
     await unit.pledges.save([decision.money for decision in decisions])
     await unit.refunds.save([decision.refund for decision in decisions])
     await unit.books.save([sealed])
     await unit.facts.add([fact for decision in decisions for fact in decision.facts])
     await unit.plumbing.work.offer([refund_work(decision.refund, now) for decision in decisions])
-    if last:
-        await unit.plumbing.work.offer([refund_run_end_work(book.campaign_id, run.cause, now)])
-        await unit.plumbing.work.finish([claim])
-    return Progress.FINISHED if last else Progress.GOES_ON
 
 
 async def _decisions(
@@ -155,7 +223,7 @@ async def share_what_came_back(unit: PayoutsUnit, campaign_id: str, now: datetim
 
 async def _to_be_divided(unit: PayoutsUnit, book: Book) -> int:
     """All that is there, but for what a bank's decision may give to one backer."""
-    kept = sum((await kept_back_in(unit, book.campaign_id)).values())
+    kept = sum((await kept_back_in(unit, book)).values())
     return max(0, book.balances[Account.BACKER_FUNDS] - kept)
 
 

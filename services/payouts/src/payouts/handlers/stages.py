@@ -123,14 +123,15 @@ async def load_view(unit: PayoutsUnit, campaign_id: str, number: int, now: datet
     stages = await unit.stages.load(campaign_id)
     if not 1 <= number <= len(stages):
         raise Refused("stage-unknown", f"campaign {campaign_id} has no stage {number}")
+    book = (await unit.books.load([campaign_id]))[campaign_id]
     return StageView(
         stage=stages[number - 1],
         previous=tuple(stages[: number - 1]),
         following=tuple(stages[number:]),
-        book=(await unit.books.load([campaign_id]))[campaign_id],
+        book=book,
         destination=await unit.destinations.load(campaign_id),
         now=now,
-        kept_back=sum((await kept_back_in(unit, campaign_id)).values()),
+        kept_back=sum((await kept_back_in(unit, book)).values()),
         shortfall=shortfall(await unit.breaks.open_of(campaign_id)),
         set_aside=await unit.plumbing.set_aside.count(campaign_id),
     )

@@ -31,7 +31,7 @@ async def unblock_refund(
     waits = known.state is RefundState.BLOCKED and not money.disputed
     if not waits or dividing or money.returnable < known.amount:
         return False
-    kept = await kept_back_in(unit, known.campaign_id)
+    kept = await kept_back_in(unit, view.book)
     kept.pop(known.pledge_id, None)
     if known.from_campaign > view.book.balances[Account.BACKER_FUNDS] - sum(kept.values()):
         return False

@@ -75,6 +75,6 @@ async def waive_fee(
         moved = await post(unit, moved, [decision.posting], now)
     if moved != book:
         await unit.books.save([moved])
-        kept = sum((await kept_back_in(unit, campaign_id)).values())
+        kept = sum((await kept_back_in(unit, moved)).values())
         await plan_supplement(unit, moved, stages, kept, now)
     return decision.waiver
