@@ -20,8 +20,15 @@ from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen, refu
 from payouts.domain.refund_sending import send
 from payouts.domain.stage import Stage, make_due, schedule
 from payouts.domain.stage_approval import approve_by_verdict
-from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
+from payouts.domain.stage_outcome import (
+    PayoutSeen,
+    ProviderPayoutStatus,
+    TransferSeen,
+    observe_payout,
+    observe_transfer,
+)
 from payouts.domain.stage_recovery import TransferMade
+from payouts.domain.stage_sending import send as send_stage
 from payouts.domain.stage_sending import submit
 from payouts.ports.provider import (
     MANUAL,
@@ -67,6 +74,12 @@ class MemoryWorld:
     async def reverse(self, seen: TransferSeen, amount: int | None) -> None:
         self.provider.reverse(seen.transfer_id, amount)
 
+    async def confirm_payouts(self) -> None:
+        """The fake's bank has confirmed them with the answer."""
+
+    async def send_back(self, stage: Stage, seen: PayoutSeen) -> None:
+        self.provider.bounce(stage)
+
     async def hold_references_back(self) -> None:
         """The fake tells none by itself."""
 
@@ -111,6 +124,12 @@ class SandboxWorld:
     async def reverse(self, seen: TransferSeen, amount: int | None) -> None:
         part = {} if amount is None else {"amount": amount}
         await self.client.control(f"/transfers/{seen.transfer_id}/reverse", **part)
+
+    async def confirm_payouts(self) -> None:
+        await self.client.settle("payout_paid")
+
+    async def send_back(self, stage: Stage, seen: PayoutSeen) -> None:
+        await self.client.control(f"/payouts/{seen.payout_id}/fail", reason="account_closed")
 
     async def hold_references_back(self) -> None:
         await self.client.change_settings(refund_reference_seconds=A_DAY_SECONDS)
@@ -376,8 +395,7 @@ async def test_the_bank_confirms_the_payout(world: World) -> None:
     assert await world.provider.find_payout(stage) == NotThere()
     first = await world.provider.create_payout(stage)
     assert isinstance(first, PayoutSeen)
-    if isinstance(world, SandboxWorld):
-        await world.client.settle()
+    await world.confirm_payouts()
 
     async def paid() -> PayoutSeen | None:
         seen = await world.provider.find_payout(stage)
@@ -385,6 +403,49 @@ async def test_the_bank_confirms_the_payout(world: World) -> None:
         return seen if seen.status is ProviderPayoutStatus.PAID else None
 
     assert (await eventually("the payout is paid", paid)).balance_transaction is not None
+
+
+@pytest.mark.trap(7)
+async def test_a_payout_that_comes_back(world: World) -> None:
+    """Paid, then sent back: the look says so with its cash, and its transfer stays the only one.
+
+    The key still replays the answer of old. The next attempt's payout goes from the account, where
+    the money is again.
+    """
+    account = await world.account()
+    stage = a_stage(account)
+    transfer = await world.provider.create_transfer(stage)
+    assert isinstance(transfer, TransferSeen)
+    moved = send_stage(observe_transfer(send_stage(stage, NOW), transfer).stage, NOW)
+    answer = await world.provider.create_payout(moved)
+    assert isinstance(answer, PayoutSeen)
+    await world.confirm_payouts()
+    paid = await world.provider.find_payout(moved)
+    assert isinstance(paid, PayoutSeen) and paid.status is ProviderPayoutStatus.PAID
+    await world.send_back(moved, paid)
+
+    back = await world.provider.find_payout(moved)
+
+    assert isinstance(back, PayoutSeen) and back.reason == "account_closed"
+    gone = (paid.payout_id, paid.balance_transaction)
+    assert (back.payout_id, back.balance_transaction) == gone
+    assert back.status is ProviderPayoutStatus.FAILED and paid.failure_balance_transaction is None
+    listed = await world.provider.movements_of(account, None)
+    assert listed is not None
+    assert [
+        (one.id, one.type, one.source, one.amount) for one in listed if "payout" in one.type
+    ] == [
+        (back.balance_transaction, "payout", back.payout_id, -AMOUNT),
+        (back.failure_balance_transaction, "payout_failure", back.payout_id, AMOUNT),
+    ]
+    assert await world.provider.create_payout(moved) == answer
+    ended = observe_payout(observe_payout(moved, paid, NOW).stage, back, NOW).stage
+    destination = verify(give(None, stage.campaign_id, "sandbox", account, NOW), NOW)
+    again = send_stage(submit(ended, (), destination, NOW).stage, NOW)
+    second = await world.provider.create_payout(again)
+    assert isinstance(second, PayoutSeen) and second.payout_id != back.payout_id
+    assert again.attempt.number == 2
+    assert await world.provider.transfers_of(again) == [TransferMade(transfer, account, AMOUNT)]
 
 
 async def test_all_legs_of_a_stage_are_looked_up(world: World) -> None:
