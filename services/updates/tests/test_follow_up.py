@@ -66,6 +66,16 @@ async def days_pass(service: UpdatesService, days: float) -> None:
         await sweep(service.clock.now())
 
 
+async def due_in_an_hour(service: UpdatesService, name: str, content: Content) -> PublishDue:
+    """Schedule it and let two hours pass; return the sweep that publishes it."""
+    now = service.clock.now()
+    due = now + timedelta(hours=1)
+    await service.units.run(lambda unit: write_draft(unit, CAMPAIGN, name, content, now))
+    await service.units.run(lambda unit: schedule_update(unit, CAMPAIGN, name, due, None, now))
+    service.clock.advance(seconds=7_200)
+    return PublishDue(service.units, service.queries, PLEDGES)
+
+
 async def told(service: UpdatesService, name: str) -> list[dict[str, object]]:
     found = [event for event in await service.published() if event.name == name]
     return [event.model_dump(exclude_none=True) for event in found]
@@ -195,16 +205,6 @@ async def test_an_emergency_is_never_scheduled_and_keeps_back_what_is(
     assert names == ["fire", "plan", "report"]
 
 
-async def due_in_an_hour(service: UpdatesService, name: str, content: Content) -> PublishDue:
-    """Schedule it and let two hours pass; return the sweep that publishes it."""
-    now = service.clock.now()
-    due = now + timedelta(hours=1)
-    await service.units.run(lambda unit: write_draft(unit, CAMPAIGN, name, content, now))
-    await service.units.run(lambda unit: schedule_update(unit, CAMPAIGN, name, due, None, now))
-    service.clock.advance(seconds=7_200)
-    return PublishDue(service.units, service.queries, PLEDGES)
-
-
 @pytest.mark.row("S14")
 @pytest.mark.parametrize("kind", [UpdateKind.FAILURE_LETTER, UpdateKind.NEWS])
 @pytest.mark.parametrize("end", [MISSED, sample(funding.CampaignCancelled, cancelled_at=NOW)])
@@ -308,9 +308,10 @@ async def test_a_plan_ends_its_term_and_lets_the_emergency_be_resolved() -> None
 
 
 async def test_staff_raise_and_lower_a_problem_with_a_reason(service: UpdatesService) -> None:
-    """A raised one has its own term; a lowered one waits for no plan; the same again is nothing."""
+    """A raised one has its own term and keeps back what is scheduled; a lowered one neither."""
     await launch(service)
     await say(service, "late", delay())
+    scheduled = await due_in_an_hour(service, "report", report())
 
     async def graded(kind: ProblemKind, severity: Severity | None) -> None:
         given = Grade(kind, severity, "staff-1", "The supplier is insolvent.", service.clock.now())
@@ -319,9 +320,13 @@ async def test_staff_raise_and_lower_a_problem_with_a_reason(service: UpdatesSer
 
     await days_pass(service, 2)
     await graded(ProblemKind.EMERGENCY, Severity.SERIOUS)
+    assert await scheduled(service.clock.now()) == 0
     await days_pass(service, 4)
+    assert await scheduled(service.clock.now()) == 0
     assert len(await told(service, "recovery-plan-reminder-due")) == 1
     await graded(ProblemKind.DELAY_NOTICE, None)
+    service.clock.advance(seconds=60)
+    assert [await scheduled(service.clock.now()) for _ in range(2)] == [1, 0]
     await days_pass(service, 9)
     assert await told(service, "recovery-plan-missing") == []
     facts = await told(service, "problem-graded")
