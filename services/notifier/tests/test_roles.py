@@ -20,7 +20,7 @@ from services.notifier.tests.builders import (
     verdict,
 )
 from services.notifier.tests.test_people import described
-from sosst_contracts.codec import Draft, Record
+from sosst_contracts.codec import Decoded, Draft, Record, decode
 from sosst_contracts.event import Event
 from sosst_contracts.funding import CampaignLaunched, TeamChanged
 from sosst_contracts.notifier import BackerNotified, PersonNotified
@@ -30,8 +30,14 @@ from sosst_contracts.updates import (
     ChangedDelivery,
     DeliveryChanged,
     DeliveryNoticeAsked,
+    LetterAsked,
+    PromiseAnswered,
+    PromiseDue,
+    PromiseMoved,
     QuestionnaireAsked,
+    RecoveryPlanReminderDue,
     SurveyReminderDue,
+    UpdatePublished,
 )
 
 
@@ -234,6 +240,62 @@ async def test_the_team_is_told_as_its_creator_is(notifier: Notifier) -> None:
     await notifier.hear(fact(StageHeld, 1, held_at=NOW))
     await settle(notifier)
     assert [who for _, _, who in told(notifier)] == ["carol", "tom"]
+
+
+LATER = NOW + timedelta(minutes=1)
+EMERGENCY = {"kind": "recovery_plan", "answers": "u"}
+LETTER = {"kind": "failure_letter"}
+DUE = {"reward_id": "lamp", "batch": 1, "step": "delivery"}
+
+
+@pytest.mark.trap(11)
+@pytest.mark.parametrize("told_before", [True, False], ids=["told", "not yet addressed"])
+@pytest.mark.parametrize(
+    ("asked", "other", "end"),
+    [
+        (
+            fact(PromiseDue, 1, **DUE, days_before=30, due_at=NOW),
+            fact(PromiseDue, 2, **(DUE | {"reward_id": "lamp-1-delivery"}), due_at=NOW),
+            fact(answer, 3, **DUE, **at),
+        )
+        for answer, at in (
+            (PromiseAnswered, {"answered_at": LATER}),
+            (PromiseMoved, {"moved_at": LATER}),
+        )
+    ]
+    + [
+        (
+            fact(RecoveryPlanReminderDue, 1, update_id="u", reminded_at=NOW),
+            fact(RecoveryPlanReminderDue, 2, update_id="u-1", reminded_at=NOW),
+            fact(UpdatePublished, 3, **EMERGENCY, published_at=LATER),
+        ),
+        (
+            fact(LetterAsked, 1, **LETTER, occasion="campaign_ended", asked_at=NOW),
+            fact(LetterAsked, 2, kind="thank_you", occasion="verdict", asked_at=NOW),
+            fact(UpdatePublished, 3, **LETTER, published_at=LATER),
+        ),
+    ],
+    ids=["promise answered", "promise moved", "recovery plan", "letter"],
+)
+async def test_a_creator_is_not_asked_for_what_was_done(
+    notifier: Notifier, asked: Record, other: Record, end: Record, told_before: bool
+) -> None:
+    """Who was told sees that it is over; another thing, though its name begins alike, is asked."""
+    await notifier.hear(launched())
+    for facts in ([asked, other], [end]) if told_before else ([asked, other, end],):
+        await notifier.hear(*facts)
+        await settle_later(notifier)
+    shown = await notifier.queries.inbox("carol", None, 9)
+    over = [entry.chunk.reason_gone for entry in shown]
+    assert sorted(over) == ([False, True] if told_before else [False])
+    [open_one] = [entry.chunk.told for entry in shown if not entry.chunk.reason_gone]
+    assert open_one.origin is not None and open_one.origin.fact_id == decoded_id(other)
+
+
+def decoded_id(record: Record) -> str:
+    found = decode(record)
+    assert isinstance(found, Decoded)
+    return found.envelope.id
 
 
 async def settle_later(notifier: Notifier) -> None:

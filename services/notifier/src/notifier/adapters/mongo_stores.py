@@ -17,7 +17,7 @@ from notifier.adapters.documents import (
 )
 from notifier.adapters.mongo_audience import MongoSieve
 from notifier.domain.cause import Cause, Told, Totals, Withdrawal
-from notifier.domain.chunk import ENDED, Chunk, ChunkState, Member, without
+from notifier.domain.chunk import ENDED, UNTOLD, Chunk, ChunkState, Member, without
 from notifier.ports.unit import Departure, Membership
 from servicekit.errors import Conflict, DuplicateKey
 from servicekit.mongo import Database, Session, sorted_errors
@@ -233,7 +233,7 @@ class MongoChunks:
             if found:
                 concerned: Document = {"_id": {"$in": found}}
                 await self._chunks.update_many(
-                    concerned | {"state": ChunkState.PENDING.value},
+                    concerned | {"state": {"$in": [one.value for one in UNTOLD]}},
                     {"$set": {"state": ChunkState.WITHDRAWN.value}},
                     session=self._session,
                 )
@@ -315,8 +315,10 @@ def _reminders_of(withdrawals: Sequence[Withdrawal]) -> Document:
 
 def _beginning_so(withdrawal: Withdrawal) -> Document:
     begin, until = withdrawal.beginning, withdrawal.until
-    in_time = {} if until is None else {"caused_at": {"$lte": until}}
-    return {"_id": {"$gte": begin, "$lt": f"{begin}\uffff"}} | in_time
+    named = {"$gte": begin, "$lt": f"{begin}\uffff"}
+    if withdrawal.numbers:
+        named["$regex"] = withdrawal.pattern
+    return {"_id": named} | ({} if until is None else {"caused_at": {"$lte": until}})
 
 
 def _planned_for(causes: Collection[str]) -> Document:

@@ -1,6 +1,7 @@
 """A cause of notices: what is told, to whom as of when, and how far the telling has come."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -122,25 +123,36 @@ class Told:
 class Withdrawal:
     """The reason of reminders is gone: of those about this that arose until then, or of all.
 
-    `about` is how their subjects begin, or all of the one that is `alone`, told to backers only. An
-    id that is too long to stand in a cause's name keeps its reminders.
+    `about` is how their subjects begin, or all of the one that is `alone`, told to backers only. Of
+    subjects that go on with so many `numbers`, joined by dashes, no others are meant: an id may
+    begin as another one does. An id too long to stand in a cause's name keeps its reminders.
     """
 
     kind: CauseKind
     about: str
     until: datetime | None = None
     alone: bool = False
+    numbers: int = 0
 
     @property
     def beginning(self) -> str:
         """Return how the names of the causes begin that have lost their reason."""
         return f"{self.kind.value}/{self.about}"
 
+    @property
+    def pattern(self) -> str:
+        """Return what the id of a chunk matches that begins so; no id of anybody's stands in it."""
+        rest = "-".join(["[0-9]+"] * self.numbers) + r"(\||$)" if self.numbers else ""
+        return rf"(?s)^.{{{len(self.beginning)}}}{rest}"
+
     def concerns(self, chunk_id: str, caused_at: datetime) -> bool:
         """Whether a chunk of this id, of a cause of that time, has lost its reason."""
         if self.until is not None and caused_at > self.until:
             return False
-        return chunk_id == self.beginning if self.alone else chunk_id.startswith(self.beginning)
+        if self.alone:
+            return chunk_id == self.beginning
+        begins_so = chunk_id.startswith(self.beginning)
+        return begins_so and re.match(self.pattern, chunk_id) is not None
 
 
 def subject_within(campaign_id: str, own_id: str) -> str:

@@ -149,6 +149,8 @@ def is_first(chunk: Chunk) -> bool:
     return chunk.partition is None or chunk.supplement or chunk.chunk_id.endswith("|000000")
 
 
+# Nobody in these was told; who has a role may not be known yet.
+UNTOLD = frozenset({ChunkState.UNADDRESSED, ChunkState.PENDING})
 # Everybody in these has an outcome.
 ENDED = frozenset({ChunkState.DONE, ChunkState.WITHDRAWN})
 

@@ -306,6 +306,12 @@ def withdrawals_from(fact: Decoded) -> list[Withdrawal]:
             # Nobody is led to what is hidden.
             added = subject_within(_comment(event), "")
             return [Withdrawal(CauseKind.COMMENT_ADDED, added, event.hidden_at)]
+        case update_events.PromiseAnswered():
+            return [_promise_answered(event, event.answered_at)]
+        case update_events.PromiseMoved():
+            return [_promise_answered(event, event.moved_at)]
+        case update_events.UpdatePublished():
+            return _written(event)
         case funding.PledgeCollected() | funding.PledgeDropped():
             # Whenever they arose: a payment may be captured before a reminder and told behind it,
             # and no pledge that was paid or given up is asked for again.
@@ -318,6 +324,26 @@ def withdrawals_from(fact: Decoded) -> list[Withdrawal]:
             return []
     kinds = (CauseKind.REFUND_CLAIMABLE, CauseKind.CLAIMABLE_REMINDER_DUE)
     return [Withdrawal(kind, subject_within(event.refund_id, ""), until) for kind in kinds]
+
+
+def _promise_answered(
+    event: update_events.PromiseAnswered | update_events.PromiseMoved, at: datetime
+) -> Withdrawal:
+    promise = f"{event.reward_id}-{event.batch}-{event.step}-"
+    about = subject_within(event.campaign_id, promise)
+    return Withdrawal(CauseKind.PROMISE_DUE, about, at, numbers=2)
+
+
+def _written(event: update_events.UpdatePublished) -> list[Withdrawal]:
+    """Read what the creator was asked to write and has written."""
+    at = event.published_at
+    if event.kind == "recovery_plan" and event.answers is not None:
+        about = subject_within(event.campaign_id, f"{event.answers}-")
+        return [Withdrawal(CauseKind.RECOVERY_PLAN_REMINDER_DUE, about, at, numbers=1)]
+    if event.kind in ("failure_letter", "thank_you"):
+        about = subject_within(event.campaign_id, f"{event.kind}-")
+        return [Withdrawal(CauseKind.LETTER_ASKED, about, at)]
+    return []
 
 
 def hidings_from(facts: Sequence[Decoded]) -> dict[str, bool]:
