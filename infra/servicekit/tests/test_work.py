@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from infra.servicekit.tests.conftest import NOW, Plumbed, until
+from servicekit import loops
 from servicekit.errors import Conflict, DependencyAway, LeaseLost
-from servicekit.loops import Pulse
+from servicekit.health import STUCK_AFTER_SECONDS
+from servicekit.loops import Pulse, Pulses, beat
 from servicekit.mongo import Database
-from servicekit.work import Claim, Worker, WorkItem, _Look, _together
+from servicekit.work import HANGS_AFTER_SECONDS, Claim, Worker, WorkItem, _Look, _together
 
 Perform = Callable[[Claim], Awaitable[None]]
 
@@ -32,7 +35,7 @@ async def left(plumbed: Plumbed) -> int:
 
 @asynccontextmanager
 async def working(
-    plumbed: Plumbed, perform: Perform, lease_seconds: float = 30
+    plumbed: Plumbed, perform: Perform, lease_seconds: float = 30, pulse: Pulse | None = None
 ) -> AsyncIterator[Worker]:
     worker = Worker(
         plumbed.work,
@@ -44,7 +47,7 @@ async def working(
         poll_seconds=0.02,
     )
     stopping = asyncio.Event()
-    running = asyncio.create_task(worker.run(Pulse("work"), stopping))
+    running = asyncio.create_task(worker.run(pulse or Pulse("work"), stopping))
     try:
         yield worker
         assert not running.done(), "the loop ended by itself"
@@ -160,6 +163,95 @@ async def test_the_lease_is_lengthened_while_the_work_goes_on(plumbed: Plumbed) 
             await until("the lease is lengthened", lengthened)
         finally:
             go_on.set()
+    assert await left(plumbed) == 0
+
+
+@dataclass
+class SteppedTime:
+    """What signs of life are timed with, so that nobody waits for minutes."""
+
+    seconds: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def stepped(monkeypatch: pytest.MonkeyPatch) -> SteppedTime:
+    found = SteppedTime()
+    monkeypatch.setattr(loops, "time", found)
+    return found
+
+
+async def until_left(plumbed: Plumbed, items: int) -> None:
+    async def so_many() -> bool:
+        return await left(plumbed) == items
+
+    await until(f"{items} items are left", so_many)
+
+
+async def test_work_that_hangs_is_not_alive_though_the_loop_turns(
+    plumbed: Plumbed, stepped: SteppedTime
+) -> None:
+    """Other work goes on beside it, yet only a restart would give its item to somebody else."""
+    pulses = Pulses()
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def perform(claim: Claim) -> None:
+        if claim.item.id == "hangs":
+            begun.set()
+            await go_on.wait()
+        await finish(plumbed, claim)
+
+    async def alive() -> bool:
+        return not pulses.silent(STUCK_AFTER_SECONDS)
+
+    await offer(plumbed, "hangs")
+    async with working(plumbed, perform, pulse=pulses.new("work")) as worker:
+        try:
+            await begun.wait()
+            for name in ("one", "two"):
+                stepped.seconds += HANGS_AFTER_SECONDS + 1
+                await offer(plumbed, name)
+                worker.nudge()
+                await until_left(plumbed, 1)
+            assert not await alive()
+        finally:
+            go_on.set()
+        await until("it is alive again", alive)
+    assert await left(plumbed) == 0
+
+
+@pytest.mark.parametrize("shown_by", ["a beat", "a unit of work"])
+async def test_long_work_that_shows_that_it_goes_on_is_alive(
+    plumbed: Plumbed, stepped: SteppedTime, shown_by: str
+) -> None:
+    """A turn of many pages may take longer than any single wait."""
+    pulses = Pulses()
+    pages: asyncio.Queue[bool] = asyncio.Queue()
+
+    async def perform(claim: Claim) -> None:
+        while await pages.get():
+            if shown_by == "a beat":
+                beat()
+            else:
+                await plumbed.units.run(lambda unit: unit.plumbing.work.confirm([claim]))
+            pages.task_done()
+        await finish(plumbed, claim)
+
+    async def alive() -> bool:
+        return not pulses.silent(STUCK_AFTER_SECONDS)
+
+    await offer(plumbed, "long")
+    async with working(plumbed, perform, pulse=pulses.new("work")):
+        try:
+            for _ in range(3):
+                stepped.seconds += HANGS_AFTER_SECONDS - 1
+                pages.put_nowait(True)
+                await pages.join()
+                await until("it is alive", alive)
+        finally:
+            pages.put_nowait(False)
     assert await left(plumbed) == 0
 
 

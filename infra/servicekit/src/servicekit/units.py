@@ -7,6 +7,7 @@ from typing import Generic, Protocol, TypeVar
 from servicekit.audit import Audit, MemoryAudit, MongoAudit
 from servicekit.causes import Causes
 from servicekit.clock import Clock
+from servicekit.loops import beat
 from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Database, Session
 from servicekit.outbox import MemoryOutbox, MongoOutbox, Outbox
@@ -54,6 +55,7 @@ class UnitsOfWork(Protocol[U_co]):
         """Give `work` a unit; save everything it did through it, or nothing if it raises.
 
         `work` may run more than once before this returns, so it must touch nothing but the unit.
+        That it ended, well or not, is a sign of life (`loops.beat`) of whoever waited for it.
         Raises `Conflict`, `DuplicateKey`, `Unsaveable`, `DependencyAway` (`servicekit.errors`).
         """
         ...
@@ -91,7 +93,10 @@ class MongoUnitsOfWork(Generic[U]):
             left = Left(facts=outbox.added, work=offers.offered)
             return result
 
-        result = await self._database.transaction(attempt)
+        try:
+            result = await self._database.transaction(attempt)
+        finally:
+            beat()
         self._on_commit(left)
         return result
 
@@ -117,7 +122,10 @@ class MemoryUnitsOfWork(Generic[U]):
         self._bind = bind
 
     async def run(self, work: Callable[[U], Awaitable[T]]) -> T:
-        return await self._database.transaction(lambda: work(self._unit()))
+        try:
+            return await self._database.transaction(lambda: work(self._unit()))
+        finally:
+            beat()
 
     def _unit(self) -> U:
         made = Causes()

@@ -20,7 +20,7 @@ from servicekit import metrics, traces
 from servicekit.causes import Cause, Causes, Things, because_of, current
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, DependencyAway, LeaseLost
-from servicekit.loops import Pulse, pause_until_any
+from servicekit.loops import Pulse, beating, pause_until_any
 from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Collection, Database, Document, Session, sorted_errors
 
@@ -29,6 +29,9 @@ log = structlog.get_logger()
 # Offers of this process wake its workers; the poll finds what other processes offered, what falls
 # due later, and leases that ran out.
 POLL_SECONDS = 0.25
+# Whoever performs an item shows more often that it goes on: it ends, ends a unit of work, or calls
+# `loops.beat()`. Every single wait has a deadline far below this (a transaction's is 20 s).
+HANGS_AFTER_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -559,12 +562,27 @@ def _must_be_ours(items: dict[str, _Held], claim: Claim) -> _Held:
     return items[claim.item.id]
 
 
+@dataclass(frozen=True, slots=True)
+class _InHand:
+    """A claim that is being performed, and the sign of life of who performs it."""
+
+    claim: Claim
+    pulse: Pulse
+
+    @property
+    def hangs(self) -> bool:
+        return self.pulse.silent_seconds() > HANGS_AFTER_SECONDS
+
+
 class Worker:
     """Claims items of one kind and performs up to `concurrency` of them at once.
 
     `perform` does the outside effect and finishes the claim itself, in the transaction that saves
     the result. If it raises, the item is let go of and claimed again after a growing pause; if
     the process dies, after the lease. `nudge` cuts the wait for the next poll.
+
+    The loop's pulse falls silent while something in hand hangs: its lease is lengthened for as long
+    as the process lives, so only the process's end gives the item to somebody else.
     """
 
     def __init__(
@@ -586,7 +604,7 @@ class Worker:
         self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
         self._wake = asyncio.Event()
-        self._running: dict[asyncio.Task[None], Claim] = {}
+        self._running: dict[asyncio.Task[None], _InHand] = {}
 
     def nudge(self) -> None:
         self._wake.set()
@@ -596,7 +614,8 @@ class Worker:
         extending = asyncio.create_task(self._keep_leases())
         try:
             while not stopping.is_set():
-                pulse.beat()
+                if not any(one.hangs for one in self._running.values()):
+                    pulse.beat()
                 if extending.done():
                     # Only an error ends it; without it leases run out under the work in hand.
                     extending.result()
@@ -619,8 +638,9 @@ class Worker:
             log.warning("nothing claimed", kind=self.kind, error=repr(error))
             return False
         for claim in claims:
-            task = asyncio.create_task(self._attend(claim))
-            self._running[task] = claim
+            held = _InHand(claim, Pulse(claim.item.id))
+            task = asyncio.create_task(self._attend(held))
+            self._running[task] = held
             task.add_done_callback(self._settle)
         return bool(claims)
 
@@ -628,10 +648,10 @@ class Worker:
         self._running.pop(task, None)
         self._wake.set()
 
-    async def _attend(self, claim: Claim) -> None:
-        cause = claim.item.cause
-        with because_of([cause] if cause else []):
-            await self._try(claim)
+    async def _attend(self, held: _InHand) -> None:
+        cause = held.claim.item.cause
+        with because_of([cause] if cause else []), beating(held.pulse):
+            await self._try(held.claim)
 
     async def _try(self, claim: Claim) -> None:
         cause = claim.item.cause
@@ -663,6 +683,7 @@ class Worker:
             await asyncio.sleep(self._lease_seconds / 3)
             until = self._clock.now() + timedelta(seconds=self._lease_seconds)
             try:
-                await self._queue.extend(list(self._running.values()), until)
+                claims = [held.claim for held in self._running.values()]
+                await self._queue.extend(claims, until)
             except (DependencyAway, Conflict) as error:
                 log.warning("leases not extended", kind=self.kind, error=repr(error))

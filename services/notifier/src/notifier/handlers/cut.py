@@ -10,6 +10,7 @@ from notifier.domain.cause import Cause
 from notifier.domain.chunk import RECIPIENTS_MAX, Chunk, ChunkPlanner
 from notifier.handlers.hushed import hushed_of
 from notifier.ports.unit import Audience
+from servicekit.loops import beat
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,5 +30,7 @@ class CutCauses:
         """Stream the chunks as they become full, then the rest."""
         members = self.audience.members(cause.told.campaign_id, cause.pledges_sequence)
         async for page in members:
+            # Of a large audience it takes minutes, and no transaction shows that it goes on.
+            beat()
             yield list(planner.feed(page))
         yield list(planner.rest())

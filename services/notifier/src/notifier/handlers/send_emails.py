@@ -57,6 +57,7 @@ from notifier.ports.email import (
 from notifier.ports.unit import NotifierUnit
 from servicekit.clock import Clock
 from servicekit.errors import Conflict
+from servicekit.loops import beat
 from servicekit.switches import Switch
 from servicekit.units import UnitsOfWork
 from servicekit.work import Claim
@@ -285,7 +286,10 @@ class SendEmails:
             if place in sliced.read.mailed:
                 return Answer(Answered.TAKEN)
             self.pace.spend()
-            return await self.server.send(mail)
+            answer = await self.server.send(mail)
+            # A slow server may take minutes for all of a slice.
+            beat()
+            return answer
 
         answers = await asyncio.gather(*(one(*item) for item in sliced.mails.items()))
         if any(answer.answered is Answered.AWAY for answer in answers):
