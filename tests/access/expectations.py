@@ -616,6 +616,7 @@ ROWS = (
     ),
     Row("updates", "GET", "/queues/reports", STAFF_ONLY),
     Row("updates", "GET", "/queues/appeals", STAFF_ONLY),
+    Row("updates", "GET", "/queues/follow-ups", STAFF_ONLY),
     Row(
         "updates",
         "PUT",

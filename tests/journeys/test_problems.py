@@ -212,6 +212,13 @@ async def test_an_emergency_without_a_plan_is_said_to_have_none(world: World) ->
     assert datetime.fromisoformat(problem["plan_due_at"]) == fact["due_at"]
     assert problem["plan_missing"]["en"] == "No recovery plan came in time."
     assert problem["declared_promptly"] is None
+    queue = await world.look.pages("updates", "/queues/follow-ups")
+    (waiting,) = [one for one in queue if one["campaign_id"] == "adrift"]
+    assert (waiting["problems"], waiting["silence"]) == ([problem], None)
+    assert datetime.fromisoformat(waiting["waiting_since"]) == fact["due_at"]
+    await published(world, "adrift", "ashore", plan_for("storm"))
+    queue = await world.look.pages("updates", "/queues/follow-ups")
+    assert "adrift" not in [one["campaign_id"] for one in queue]
 
 
 @pytest.mark.row("S7")

@@ -39,6 +39,13 @@ class MemoryFollowUpQueries:
     async def follow_up(self, campaign_id: str) -> FollowUp | None:
         return self._follow_ups.get(campaign_id)
 
+    async def follow_ups_for_staff(
+        self, after: tuple[datetime, str] | None, limit: int
+    ) -> list[FollowUp]:
+        found = self._follow_ups.values()
+        waiting = {(one.staff_since, one.campaign_id): one for one in found if one.staff_since}
+        return [waiting[place] for place in sorted(waiting) if not after or place > after][:limit]
+
     async def due_follow_ups(self, now: datetime, limit: int, skip: int = 0) -> list[str]:
         due = [(at, name) for at, name in self._waiting() if at <= now]
         return [name for _, name in due][skip : skip + limit]

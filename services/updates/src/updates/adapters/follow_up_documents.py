@@ -14,7 +14,9 @@ Document = dict[str, Any]
 def follow_up_document(follow_up: FollowUp) -> Document:
     row = asdict(follow_up)
     del row["campaign_id"]
-    return {"_id": follow_up.campaign_id} | row | {"problems": list(row["problems"])}
+    # What the staff's queue is sorted by follows from the rest, and is never read back.
+    queued = {"staff_since": follow_up.staff_since}
+    return {"_id": follow_up.campaign_id} | row | {"problems": list(row["problems"])} | queued
 
 
 def follow_up_from(row: Document) -> FollowUp:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from servicekit.mongo import Database, Session, sorted_errors
+from servicekit.mongo import Database, Document, Session, sorted_errors
 from updates.adapters.document_ids import plain_id
 from updates.adapters.follow_up_documents import follow_up_document, follow_up_from
 from updates.adapters.mongo_stores import save_versioned
@@ -57,6 +57,22 @@ class MongoFollowUpQueries:
         with sorted_errors():
             row = await self._follow_ups.find_one({"_id": campaign_id})
         return follow_up_from(row) if row else None
+
+    async def follow_ups_for_staff(
+        self, after: tuple[datetime, str] | None, limit: int
+    ) -> list[FollowUp]:
+        # The index names the type: without it here, MongoDB reads the whole collection.
+        query: Document = {"staff_since": {"$type": "date"}}
+        if after is not None:
+            at, campaign_id = after
+            same_instant = {"staff_since": at, "_id": {"$gt": campaign_id}}
+            # The range alone bounds what is read of the index, however deep the page.
+            query["staff_since"]["$gte"] = at
+            query["$or"] = [{"staff_since": {"$gt": at}}, same_instant]
+        longest = [("staff_since", 1), ("_id", 1)]
+        with sorted_errors():
+            rows = await self._follow_ups.find(query).sort(longest).limit(limit).to_list(None)
+        return [follow_up_from(row) for row in rows]
 
     async def due_follow_ups(self, now: datetime, limit: int, skip: int = 0) -> list[str]:
         with sorted_errors():

@@ -3,7 +3,7 @@
 from servicekit.schema import CollectionSchema, Index, Schema
 
 SCHEMA = Schema(
-    version=18,
+    version=19,
     collections=(
         CollectionSchema("projects"),
         CollectionSchema("view_sources"),
@@ -11,7 +11,12 @@ SCHEMA = Schema(
         CollectionSchema("backers", (Index([("campaign_id", 1), ("joined", 1)]),)),
         CollectionSchema("returns"),
         CollectionSchema(
-            "follow_ups", (Index([("next_due", 1)], partial={"next_due": {"$type": "date"}}),)
+            "follow_ups",
+            (
+                Index([("next_due", 1)], partial={"next_due": {"$type": "date"}}),
+                # The staff's queue: few of all campaigns wait for them.
+                Index([("staff_since", 1), ("_id", 1)], partial={"staff_since": {"$type": "date"}}),
+            ),
         ),
         CollectionSchema("askers"),
         CollectionSchema(

@@ -87,6 +87,16 @@ class FollowUp:
     version: int = 0
 
     @property
+    def staff_since(self) -> datetime | None:
+        """Since when it is staff's turn, None where it is not.
+
+        A term ended without a recovery plan, or a silence reached the step at which staff are told.
+        """
+        waits = [one.term.ended_at for one in self.problems if one.term]
+        waits += [self.silence.steps.ended_at] if self.silence else []
+        return min((at for at in waits if at is not None), default=None)
+
+    @property
     def ended(self) -> bool:
         """Whether it ended without its goal: its letter is owed or written since."""
         return self.letter is not None

@@ -16,6 +16,7 @@ from updates.http.delivery_lists import add_delivery_list_routes
 from updates.http.digital import add_digital_routes
 from updates.http.drafts import add_draft_routes
 from updates.http.feeds import add_feed_routes
+from updates.http.follow_up_queue import add_follow_up_queue_route
 from updates.http.hiding import add_hiding_routes
 from updates.http.media import add_media_routes
 from updates.http.milestones import add_milestone_routes
@@ -50,6 +51,7 @@ def build_api(parts: Parts) -> FastAPI:
     add_claim_routes(api, guard, callers, units, parts.claims, clock, parts.claim_desk)
     add_claim_reading_routes(api, guard, callers, parts.claims)
     add_problem_routes(api, guard, callers, units, clock, pledges, parts.follow_up)
+    add_follow_up_queue_route(api, guard, queries, parts.follow_up)
     add_survey_routes(api, guard, callers, units, parts.surveys, clock, pledges)
     add_result_routes(api, guard, callers, parts.surveys)
     add_relaunch_letter_routes(api, guard, callers, units, queries, parts.surveys, clock)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from updates.domain.follow_up import FollowUp, FollowUpTerms
+from updates.domain.follow_up import FollowUp, FollowUpTerms, Silence
 from updates.domain.problem import Problem, open_first
 
 UNEXPLAINED = {
@@ -66,20 +66,23 @@ def follow_up_view(follow_up: FollowUp | None, terms: FollowUpTerms) -> FollowUp
     letter, silence = follow_up.letter, follow_up.silence
     since = letter.unexplained_since if letter else None
     return FollowUpView(
-        problems=[_problem_view(one, terms) for one in open_first(follow_up.problems)],
-        silence=silence
-        and SilenceView(
-            since=silence.steps.since,
-            step=silence.reached and silence.reached.value,
-            askers=silence.askers,
-            may_ask=silence.may_ask,
-        ),
+        problems=[problem_view(one, terms) for one in open_first(follow_up.problems)],
+        silence=silence_view(silence) if silence else None,
         unexplained_since=since,
         unexplained=UNEXPLAINED if since else None,
     )
 
 
-def _problem_view(problem: Problem, terms: FollowUpTerms) -> ProblemView:
+def silence_view(silence: Silence) -> SilenceView:
+    return SilenceView(
+        since=silence.steps.since,
+        step=silence.reached and silence.reached.value,
+        askers=silence.askers,
+        may_ask=silence.may_ask,
+    )
+
+
+def problem_view(problem: Problem, terms: FollowUpTerms) -> ProblemView:
     return ProblemView(
         update_id=problem.problem_id,
         kind=problem.kind.value,

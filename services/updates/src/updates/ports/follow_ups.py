@@ -32,6 +32,15 @@ class FollowUpQueries(Protocol):
 
     async def follow_up(self, campaign_id: str) -> FollowUp | None: ...
 
+    async def follow_ups_for_staff(
+        self, after: tuple[datetime, str] | None, limit: int
+    ) -> list[FollowUp]:
+        """Return those that wait for staff, the longest in front, equal ones by campaign.
+
+        They stand behind the place `after`; None is before the first.
+        """
+        ...
+
     async def due_follow_ups(self, now: datetime, limit: int, skip: int = 0) -> list[str]:
         """Return campaigns of which something is due by now, the longest overdue first.
 
