@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from infra.sandbox.issuer.tokens import Caller
+from infra.suite.readings import eventually
 from tests.journeys.test_stopped_money import switch
 from tests.world import CREATOR, World, backers
 
@@ -102,6 +103,54 @@ async def test_a_changed_destination_makes_an_approval_fall_before_the_transfer(
     accounts = (await world.suite.provider.book())["accounts"]
     sent = [accounts[name]["eur"]["by_type"]["payout"]["amount"] for name in (first, second)]
     assert sent == [-(total * 2_000 // 10_000), -(total * 3_000 // 10_000)]
+    world.assert_books_true()
+
+
+@pytest.mark.row("S9")
+@pytest.mark.trap(7)
+async def test_a_payout_that_the_bank_sends_back_is_paid_by_the_same_transfer(
+    world: World,
+) -> None:
+    """Given a paid stage that comes back from a closed account, it is paid once that is corrected.
+
+    Its tries are used up against the closed account, so staff say when it may go on.
+    """
+    rows = backers("returned", 10)
+    total = sum(row.amount for row in rows)
+    await world.launch_paid("returned", rows, goal=total, open_seconds=4)
+    provider = world.suite.provider
+    account = (await provider.create_account())["id"]
+    await world.give_destination("returned", account)
+    amount = int(str((await world.stage_is("returned", 1, "paid"))["amount"]))
+
+    async def used_up() -> bool:
+        stage = await world.stage_is("returned", 1, "failed")
+        return stage["attempts"] == 3
+
+    with world.database("payouts") as database:
+        paid = database["stages"].find_one({"campaign_id": "returned", "number": 1})
+        assert paid is not None
+        payout = paid["attempts"][-1]["payout_id"]
+    closed = {"payouts_enabled": False, "disabled_reason": "account_closed"}
+    await provider.control(f"/accounts/{account}", **closed)
+    await provider.control(f"/payouts/{payout}/fail", reason="account_closed")
+    await eventually("its tries are used up", used_up)
+    held = (await provider.book())["accounts"][account]["eur"]["available"]
+    assert held == amount, "the money lies on the account, and nothing of it is lost"
+    await provider.control(f"/accounts/{account}", payouts_enabled=True)
+    retry = {"after_attempt": 3}
+    await ask(world, "POST", "/campaigns/returned/stages/1/retry", FIRST_STAFF, retry)
+    again = await world.stage_is("returned", 1, "paid")
+
+    assert (again["amount"], again["attempts"]) == (amount, 4)
+    moved = (await provider.book())["accounts"][account]["eur"]["by_type"]
+    assert {name: (one["count"], one["amount"]) for name, one in moved.items()} == {
+        "payment": (1, amount),
+        "payout": (2, -2 * amount),
+        "payout_failure": (1, amount),
+    }
+    money = await world.look.get("payouts", "/campaigns/returned/money")
+    assert money is not None and (money["held"], money["paid"]) == (total - amount, amount)
     world.assert_books_true()
 
 
