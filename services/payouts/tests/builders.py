@@ -27,6 +27,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 SHARES = (2000, 3000, 5000)
 LIMIT = 1_000_000
+REWARD = "reward-1"
 CEILINGS = Ceilings(pledge_basis_points=10_000, person_amount=20_000)
 SELLER = Seller("Plateforme & Cie", "1 rue de l'Exemple, Paris", "123456782", "FR32123456782")
 RULES = KeyRules(lease_seconds=60, client_timeout_seconds=30, consistency_seconds=10)
@@ -43,6 +44,7 @@ def a_pledge(number: int = 1, amount: int = 5000, counted: bool = True) -> Colle
         provider_fee=min(amount, 30),
         balance_transaction=f"txn_{number}",
         counted=counted,
+        reward_id=REWARD,
     )
 
 

@@ -40,6 +40,7 @@ from payouts.http import Parts
 from payouts.ports.head_signing import HeadSignatures
 from payouts.ports.integrity import BookChecks
 from payouts.ports.reconciliation import Reconciliation
+from payouts.ports.sending import Freshness
 from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps.cash import FollowCash
 from servicekit.access import Guard
@@ -84,7 +85,7 @@ class AlwaysFresh:
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
 
-    async def fresh_since(self, approval_id: str) -> datetime | None:
+    async def fresh_since(self, decision_id: str) -> datetime | None:
         return self.clock.now()
 
 
@@ -102,9 +103,11 @@ class Payouts:
     clock: ManualClock
     provider: MemoryProvider
     brake: MemoryBrake = field(default_factory=MemoryBrake)
+    rewards_read: Freshness = field(init=False)
     funds_reader: type[FundsReader] = FundsReader
 
     def __post_init__(self) -> None:
+        self.rewards_read = AlwaysFresh(self.clock)
         self.refunds = self._refund_worker()
         self.follow_cash = FollowCash(self.units, self.queries, self.provider)
         self.stages = PayStages(
@@ -255,7 +258,7 @@ class Payouts:
             await self._run(claim)
 
     async def _run(self, claim: Claim) -> None:
-        await run_all(self.units, claim, self.clock.now(), page_size=3)
+        await run_all(self.units, claim, self.rewards_read, self.clock.now(), page_size=3)
 
     async def published(self, name: str) -> list[Event]:
         """Return the events of this name that wait in the outbox."""

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from payouts import wire
 from payouts.adapters.facts import OutboxFacts, OutboxLedger
+from payouts.adapters.mongo_rewards import heard_of
 from payouts.domain.acts import GIVING
 from payouts.domain.block import Block, postings_in
 from payouts.domain.book import Book
@@ -44,6 +45,7 @@ from payouts.domain.refund import UNANSWERED, Refund, RefundKind, RefundState
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
 from payouts.domain.refund_run_end import MOVING, is_of_run
 from payouts.domain.refund_window import WAITS
+from payouts.domain.reward_standing import Place, RewardClaim, RewardDelivery, RewardsAsOf
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
 from payouts.domain.stage_recovery import TransferMade
@@ -71,6 +73,7 @@ from servicekit.clock import Clock
 from servicekit.errors import Conflict, DuplicateKey
 from servicekit.memory import MemoryDatabase
 from servicekit.outbox import OutboxRow
+from servicekit.streams import Streams
 from servicekit.units import MemoryUnitsOfWork, Plumbing
 from services.payouts.tests.builders import NOW
 from sosst_contracts.chain import read_block
@@ -162,6 +165,34 @@ class MemoryPledges:
     async def of_payment(self, payment_reference: str) -> PledgeMoney | None:
         found = [m for m in self._pledges.values() if m.payment_reference == payment_reference]
         return found[0] if found else None
+
+
+class MemoryRewards:
+    def __init__(self, database: MemoryDatabase, streams: Streams) -> None:
+        self._streams = streams
+        self._deliveries: dict[Place, RewardDelivery] = database.table("reward_deliveries")
+        self._claims: dict[tuple[str, str], RewardClaim] = database.table("reward_claims")
+
+    async def heard(self, campaign_id: str) -> RewardsAsOf:
+        return await heard_of(self._streams, campaign_id)
+
+    async def deliveries(self, places: Collection[Place]) -> dict[Place, RewardDelivery]:
+        return {place: self._deliveries[place] for place in places if place in self._deliveries}
+
+    async def save_deliveries(self, deliveries: Sequence[RewardDelivery]) -> None:
+        for one in deliveries:
+            self._deliveries[one.campaign_id, one.reward_id, one.backer_id] = one
+
+    async def claims(
+        self, names: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], RewardClaim]:
+        return {name: self._claims[name] for name in names if name in self._claims}
+
+    async def claims_about(self, pledge_ids: Collection[str]) -> list[RewardClaim]:
+        return [one for one in self._claims.values() if one.pledge_id in pledge_ids]
+
+    async def save_claims(self, claims: Sequence[RewardClaim]) -> None:
+        self._claims.update({(one.campaign_id, one.claim_id): one for one in claims})
 
 
 class MemoryRefunds:
@@ -858,6 +889,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[Pa
             lendings=MemoryLendings(tables),
             holdings=MemoryHoldings(tables),
             breaks=MemoryBreaks(tables),
+            rewards=MemoryRewards(tables, plumbing.streams),
             facts=OutboxFacts(plumbing.outbox, wire.draft),
         )
 

@@ -255,10 +255,16 @@ async def test_payments_behind_the_end_are_asked_for_in_pages_and_wait_for_nothi
     gate = await stuck_in_its_call(payouts)
     await payouts.hear_cancellation(4)
     (claim,) = await payouts.claim(REFUND_RUN)
-    assert await run_page(payouts.units, claim, payouts.clock.now(), 3) is Progress.GOES_ON
+    assert (
+        await run_page(payouts.units, claim, payouts.rewards_read, payouts.clock.now(), 3)
+        is Progress.GOES_ON
+    )
     assert len(await payouts.queries.refunds(CAMPAIGN, "", 20)) == 3
     payouts = payouts.crashed()
-    while await run_page(payouts.units, claim, payouts.clock.now(), 3) is Progress.GOES_ON:
+    while (
+        await run_page(payouts.units, claim, payouts.rewards_read, payouts.clock.now(), 3)
+        is Progress.GOES_ON
+    ):
         pass
     for claimed in await payouts.claim(REFUND):
         await payouts.refunds(claimed)
@@ -464,7 +470,10 @@ def test_a_run_in_pages_pays_the_shares(amounts: list[int], page_size: int, cras
         while (await payouts.work.backlog(REFUND_RUN)).items:
             for claim in await payouts.claim(REFUND_RUN):
                 now = payouts.clock.now()
-                while await run_page(payouts.units, claim, now, page_size) is Progress.GOES_ON:
+                while (
+                    await run_page(payouts.units, claim, payouts.rewards_read, now, page_size)
+                    is Progress.GOES_ON
+                ):
                     payouts = payouts.crashed() if crashes else payouts
             payouts.clock.advance(seconds=60)
         entitled = [Entitlement(f"ch_{n}", a) for n, a in enumerate(amounts, 1)]
@@ -579,7 +588,10 @@ async def one_page(payouts: Payouts) -> None:
     """The first two refunds are created, and sent."""
     (claim,) = await payouts.claim(REFUND_RUN)
     for _ in range(2):
-        assert await run_page(payouts.units, claim, payouts.clock.now(), 2) is Progress.GOES_ON
+        assert (
+            await run_page(payouts.units, claim, payouts.rewards_read, payouts.clock.now(), 2)
+            is Progress.GOES_ON
+        )
     for claimed in await payouts.claim(REFUND):
         await payouts.refunds(claimed)
 

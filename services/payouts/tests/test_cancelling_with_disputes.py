@@ -256,7 +256,10 @@ async def test_a_chargeback_between_two_pages_takes_nobody_elses_share(
     await payouts.hear_cancellation(3)
     (claim,) = await payouts.claim(REFUND_RUN)
     for _ in range(2):
-        assert await run_page(payouts.units, claim, payouts.clock.now(), 1) is Progress.GOES_ON
+        assert (
+            await run_page(payouts.units, claim, payouts.rewards_read, payouts.clock.now(), 1)
+            is Progress.GOES_ON
+        )
     for claimed in await payouts.claim(REFUND):
         await payouts.refunds(claimed)
     assert payouts.provider.refunded == {"ch_1": AFTER_ONE["ch_1"]}

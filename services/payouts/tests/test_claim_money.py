@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from payouts.consumer import subscriptions
+from payouts.consumer import CLAIMS_GROUP, subscriptions
 from payouts.domain.acts import ActKind, OtherMeans, PaymentMethod
 from payouts.domain.book import Outcome
 from payouts.domain.claim_money import COUNTED, ClaimMoney, refunded_of
@@ -24,7 +24,6 @@ from payouts.handlers.refund_requests import Person
 from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps.books import CheckBooks
 from payouts.sweeps.refunds import UnblockRefunds
-from payouts.wire import CLAIMS_TOPIC
 from servicekit.consume import BatchConsumer
 from servicekit.loops import Pulse
 from servicekit.metrics import AS_OF_WAITING, AS_OF_WAITING_OLDEST
@@ -76,7 +75,7 @@ async def told(payouts: Payouts, *facts: ClaimMoneyRequested, first: int = 1) ->
 
 async def claims_heard(payouts: Payouts, *facts: ClaimMoneyRequested, first: int = 1) -> None:
     read = subscriptions(payouts.clock, RefundWindows())
-    (claims,) = [one for one in read if one.topic == CLAIMS_TOPIC]
+    (claims,) = [one for one in read if one.group == CLAIMS_GROUP]
     reader = BatchConsumer(claims, payouts.units, payouts.clock, Pulse("claims"))
     now = payouts.clock.now()
     records = [Draft(fact, now).seal(first + n) for n, fact in enumerate(facts)]

@@ -188,7 +188,7 @@ class FoundMeanwhile:
 
     payouts: Payouts
 
-    async def fresh_since(self, approval_id: str) -> datetime | None:
+    async def fresh_since(self, decision_id: str) -> datetime | None:
         await find_break(self.payouts)
         return self.payouts.clock.now()
 

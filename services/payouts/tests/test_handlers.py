@@ -251,7 +251,9 @@ async def test_a_run_that_dies_between_two_pages_goes_on_at_its_cursor(payouts: 
     await payouts.collect(*range(1, 9))
     await payouts.hear_verdict(Outcome.GOAL_MISSED, 8)
     (claim,) = await payouts.claim(REFUND_RUN)
-    step = await run_page(payouts.units, claim, payouts.clock.now(), page_size=3)
+    step = await run_page(
+        payouts.units, claim, payouts.rewards_read, payouts.clock.now(), page_size=3
+    )
     assert step is Progress.GOES_ON
     payouts = payouts.crashed()
     assert len(await payouts.queries.refunds(CAMPAIGN, "", 10)) == 3

@@ -27,7 +27,15 @@ from services.payouts.tests.test_cancelling_after_verdict import (
     paid,
     stuck_in_its_call,
 )
+from services.payouts.tests.test_cancelling_with_rewards import (
+    OPENED,
+    claim_fact,
+    delivery,
+    shares_of,
+    told,
+)
 from services.payouts.tests.test_later_stages import approve, decide, pay, show, the
+from sosst_contracts.event import Event
 
 GOAL = 10_000
 
@@ -100,6 +108,43 @@ async def test_while_a_run_goes_on_it_shows_what_is_still_to_come(payouts: Payou
     assert gets == {"ch_3": AFTER_ONE["ch_3"]}
 
 
+@pytest.mark.parametrize(
+    ("heard", "entitled", "settled"),
+    [
+        ([delivery("delivered", 1)], (2, 3), {"pledge-1"}),
+        ([delivery("received", 1, 3), claim_fact(OPENED, 3)], (2, 3), {"pledge-1"}),
+        ([delivery("delivered", 1), delivery("shipped", 1)], (1, 2, 3), set()),
+        ([delivery("delivered", 1, 2, 3)], (), {"pledge-1", "pledge-2", "pledge-3"}),
+    ],
+)
+async def test_who_has_the_reward_is_shown_without_a_share(
+    payouts: Payouts, heard: list[Event], entitled: tuple[int, ...], settled: set[str]
+) -> None:
+    """As the cancellation would find it, although no book has moved since it was last asked."""
+    await paid(payouts, 2)
+    left = TOTAL - 3_666 - 5_499
+    _, gets = await simulated(payouts)
+    assert gets == shares_of(left, 1, 2, 3)
+    simulate, now = Simulate(payouts.units), payouts.clock.now()
+    await simulate(CAMPAIGN, "", 50, now)
+    await told(payouts, *heard)
+    page = await simulate(CAMPAIGN, "", 50, now)
+    shares = shares_of(left, *entitled)
+    assert {m.payment_reference: s.amount for m, s in page.shares if s.amount} == shares
+    assert page.settled == settled
+    division, owed = page.totals.division, sum(EXAMPLE[number] for number in entitled)
+    assert (division.whole, page.totals.unpaid) == (owed, owed - sum(shares.values()))
+    _, gets = await simulated(payouts, limit=1)
+    assert gets == shares
+    await payouts.hear_cancellation(3)
+    await payouts.work_off()
+    assert payouts.provider.refunded == shares
+    await told(payouts, delivery("preparing", 1, 2, 3))
+    page, gets = await simulated(payouts)
+    assert (gets, page.settled) == ({}, settled), "who is out was decided with the shares"
+    assert page.totals.unpaid == owed - sum(shares.values())
+
+
 @pytest.mark.parametrize("outcome", [Outcome.GOAL_MISSED, Outcome.CANCELLED])
 async def test_what_failed_gives_everything_back(payouts: Payouts, outcome: Outcome) -> None:
     """Before its run everybody gets all, behind it nothing more; nothing stays unpaid."""
@@ -157,18 +202,31 @@ async def test_the_first_word_about_a_launch_holds(payouts: Payouts) -> None:
 
 
 @settings(max_examples=40)
-@given(amounts=st.lists(st.integers(1, 5_000), min_size=1, max_size=7), stages=st.booleans())
-def test_what_is_shown_is_what_is_paid(amounts: Sequence[int], stages: bool) -> None:
-    """Random books, before and after the first stage: the same function, to the unit."""
+@given(
+    amounts=st.lists(st.integers(1, 5_000), min_size=1, max_size=7),
+    stages=st.booleans(),
+    arrived=st.frozensets(st.integers(1, 7)),
+    claimed=st.frozensets(st.integers(1, 7)),
+)
+def test_what_is_shown_is_what_is_paid(
+    amounts: Sequence[int], stages: bool, arrived: frozenset[int], claimed: frozenset[int]
+) -> None:
+    """Random books, whatever is paid, arrived and claimed: the same function, to the unit."""
 
     async def story() -> None:
         payouts = memory_payouts()
         await met_with(payouts, amounts)
         if stages:
             await pay(payouts)
-        _, gets = await simulated(payouts)
+        if arrived:
+            await told(payouts, delivery("delivered", *arrived))
+        await told(payouts, *(claim_fact(OPENED, n, f"claim-{n}") for n in claimed))
+        page, gets = await simulated(payouts)
         await payouts.hear_cancellation(len(amounts))
         await payouts.work_off()
         assert payouts.provider.refunded == gets
+        out = {f"pledge-{n}" for n in arrived - claimed if n <= len(amounts)}
+        assert page.settled == out and not {f"ch_{one[7:]}" for one in out} & set(gets)
+        assert sum(gets.values()) == page.totals.division.amount
 
     asyncio.run(story())

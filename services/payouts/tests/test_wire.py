@@ -24,6 +24,7 @@ from payouts.domain.refund import (
 )
 from payouts.domain.refund_run_end import RefundRunFinished, RunOutcome
 from payouts.domain.refund_window import RefundWindows
+from payouts.domain.reward_standing import ClaimStandingHeard, DeliveryHeard
 from payouts.domain.stage import (
     PlanScheduled,
     StageApproved,
@@ -44,7 +45,7 @@ from services.payouts.tests.builders import (
     an_approved_stage,
     the_stages,
 )
-from sosst_contracts import funding
+from sosst_contracts import funding, updates
 from sosst_contracts.codec import Decoded, Draft, decode
 from sosst_contracts.event import Event
 from sosst_contracts.registry import REGISTRY
@@ -178,6 +179,33 @@ def test_other_facts_of_the_topics_are_none_of_ours() -> None:
     read = decode(Draft(sample(funding.CampaignLaunched), NOW).seal(1))
     assert isinstance(read, Decoded)
     assert wire.verdict_from(read) is None and wire.pledge_from(read, WINDOWS) is None
+
+
+@pytest.mark.parametrize(("word", "with_backer"), [("received", True), ("teleported", False)])
+def test_a_state_of_delivery_that_is_new_is_not_there_yet(word: str, with_backer: bool) -> None:
+    """It is read, and takes nobody's share; which facts say it, and who of many, is told apart."""
+    moved = [{"backer_id": f"backer-{n}", "old": "shipped", "new": "received"} for n in (1, 2)]
+    told = sample(updates.DeliveryChanged, state="received", changes=moved)
+    record = Draft(told, NOW).seal(7)
+    value = (record.value or b"").replace(b'"new":"received"', f'"new":"{word}"'.encode())
+    read = decode(type(record)(record.topic, record.key, value, record.headers))
+    assert isinstance(read, Decoded)
+    places = [(told.campaign_id, told.reward_id, f"backer-{n}") for n in (1, 2)]
+    assert wire.deliveries_from(read) == [DeliveryHeard(one, 7, with_backer) for one in places]
+    other = decode(Draft(sample(updates.ReceiptAsked), NOW).seal(8))
+    assert isinstance(other, Decoded) and wire.deliveries_from(other) == []
+
+
+def test_a_request_for_money_is_no_claim() -> None:
+    """It is named by its number, and nothing would ever end it."""
+    for kind, ended in ((updates.ClaimOpened, False), (updates.ClaimResolved, True)):
+        fact = sample(kind)
+        read = decode(Draft(fact, NOW).seal(3))
+        assert isinstance(read, Decoded)
+        about = (fact.campaign_id, fact.claim_id, fact.pledge_id)
+        assert wire.claim_standing_from(read) == ClaimStandingHeard(*about, 3, ended)
+    asked = decode(Draft(sample(updates.ClaimMoneyRequested), NOW).seal(4))
+    assert isinstance(asked, Decoded) and wire.claim_standing_from(asked) is None
 
 
 def test_launch_and_verdict_say_whose_campaign_it_is() -> None:

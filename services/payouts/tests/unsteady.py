@@ -104,10 +104,10 @@ class Process:
         self.units = Unsteady(self.payouts.units)
         self.payouts = replace(self.payouts, units=self.units, funds_reader=ReadsAnew)
         clock, queries = self.payouts.clock, self.payouts.queries
-        self.consumers = {
-            one.topic: BatchConsumer(one, LettingGo(self.units), clock, Pulse("tests"))
+        self.consumers = [
+            BatchConsumer(one, LettingGo(self.units), clock, Pulse("tests"))
             for one in subscriptions(clock, WINDOWS)
-        }
+        ]
         self.sweeps = (
             FollowCash(self.units, queries, self.payouts.provider),
             ExpireRequests(self.units, queries),
@@ -119,7 +119,9 @@ class Process:
     async def read(self, topic: str, page: list[Incoming]) -> None:
         """Save the page; `DependencyAway` where something else must be read first."""
         try:
-            await self.consumers[topic].process(page)
+            for one in self.consumers:
+                if one.subscription.topic == topic:
+                    await one.process(page)
         except _Unread as unread:
             raise DependencyAway(str(unread.__cause__)) from unread
 
@@ -142,7 +144,8 @@ class Process:
 
     def _performers(self) -> dict[str, Callable[[Claim], Awaitable[object]]]:
         async def run(claim: Claim) -> None:
-            await run_all(self.units, claim, self.payouts.clock.now(), page_size=PAGE_SIZE)
+            read, now = self.payouts.rewards_read, self.payouts.clock.now()
+            await run_all(self.units, claim, read, now, page_size=PAGE_SIZE)
 
         return {
             REFUND_RUN: run,

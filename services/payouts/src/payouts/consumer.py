@@ -1,4 +1,7 @@
-"""What payouts reads: verdicts, pledges, posts, claims, evidence. All react, none is ever reset."""
+"""What payouts reads: verdicts, pledges, posts, claims, evidence, and where rewards are.
+
+All react and are never reset, but for the two groups that follow rewards: they only keep a view.
+"""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
@@ -11,6 +14,7 @@ from payouts.handlers.brakes import take_brakes
 from payouts.handlers.claim_money import hear_claims
 from payouts.handlers.milestones import hear_evidence
 from payouts.handlers.pledges import take_pledges
+from payouts.handlers.rewards import hear_claim_standings, hear_deliveries
 from payouts.handlers.verdict import EndHeard, take_verdicts
 from payouts.ports.unit import PayoutsUnit
 from servicekit.clock import Clock
@@ -31,6 +35,12 @@ INPUTS = (
     (wire.PLEDGES_TOPIC, PLEDGES_GROUP),
     (wire.POSTS_TOPIC, POSTS_GROUP),
     (wire.PLANS_TOPIC, PLANS_GROUP),
+)
+
+# What must be read as far as it went before a cancellation decides who has no share.
+REWARD_INPUTS = (
+    (wire.DELIVERIES_TOPIC, wire.DELIVERIES_GROUP),
+    (wire.CLAIMS_TOPIC, wire.CLAIM_STANDINGS_GROUP),
 )
 
 
@@ -68,12 +78,24 @@ def subscriptions(clock: Clock, windows: RefundWindows) -> list[Subscription[Pay
         refused = await hear_evidence(unit, heard, clock.now())
         return _refusals(read, refused, _HEALED_BY_ANOTHER_TOPIC)
 
+    async def deliveries(unit: PayoutsUnit, facts: Sequence[Decoded]) -> list[Refusal]:
+        await hear_deliveries(unit, [one for f in facts for one in wire.deliveries_from(f)])
+        return []
+
+    async def standings(unit: PayoutsUnit, facts: Sequence[Decoded]) -> list[Refusal]:
+        _, heard = _read(facts, wire.claim_standing_from)
+        await hear_claim_standings(unit, heard)
+        return []
+
+    rewards, of_claims = REWARD_INPUTS
     return [
         Subscription(wire.CAMPAIGNS_TOPIC, CAMPAIGNS_GROUP, sequenced=True, handle=campaigns),
         Subscription(wire.PLEDGES_TOPIC, PLEDGES_GROUP, sequenced=True, handle=pledges),
         Subscription(wire.POSTS_TOPIC, POSTS_GROUP, sequenced=True, handle=posts),
         Subscription(wire.CLAIMS_TOPIC, CLAIMS_GROUP, sequenced=True, handle=claims),
         Subscription(wire.PLANS_TOPIC, PLANS_GROUP, sequenced=True, handle=plans),
+        Subscription(*rewards, sequenced=True, handle=deliveries),
+        Subscription(*of_claims, sequenced=True, handle=standings),
     ]
 
 

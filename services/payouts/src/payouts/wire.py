@@ -33,6 +33,7 @@ from payouts.domain.refund import (
 from payouts.domain.refund_request import STAFF_REFUND
 from payouts.domain.refund_run_end import RefundRunFinished
 from payouts.domain.refund_window import RefundWindows
+from payouts.domain.reward_standing import ClaimStandingHeard, DeliveryHeard
 from payouts.domain.stage import (
     MilestoneApproved,
     MilestoneRejected,
@@ -68,7 +69,21 @@ PLEDGES_TOPIC = funding.PledgeCollected.topic
 POSTS_TOPIC = updates.UpdatePublished.topic
 CLAIMS_TOPIC = updates.ClaimMoneyRequested.topic
 PLANS_TOPIC = updates.MilestoneSubmitted.topic
+DELIVERIES_TOPIC = updates.DeliveryChanged.topic
 LEDGER_TOPIC = events.BlockSealed.topic
+
+# The groups whose rows say how far rewards are known, named where store and consumer both see it.
+DELIVERIES_GROUP = "payouts-updates-deliveries"
+CLAIM_STANDINGS_GROUP = "payouts-updates-claims-standings"
+
+# What asks for money names each of a claim's requests, not the claim.
+_CLAIM_FACTS = (
+    updates.ClaimOpened,
+    updates.ClaimAnswered,
+    updates.ClaimEscalated,
+    updates.ClaimResolved,
+)
+_WITH_BACKER = frozenset({"delivered", "received"})
 
 
 def pledge_from(fact: Decoded, windows: RefundWindows) -> PledgeHeard | None:
@@ -89,6 +104,7 @@ def pledge_from(fact: Decoded, windows: RefundWindows) -> PledgeHeard | None:
             balance_transaction=event.balance_transaction,
             counted=event.standing == "counted",
             refundable_until=windows.until(event.method, event.captured_at),
+            reward_id=event.reward_id,
         )
     sequence = fact.envelope.sequence or 0
     return PledgeHeard(
@@ -287,6 +303,35 @@ def _asked(event: events.RefundCreated | events.RefundRefused, at: datetime) -> 
 def _kind_of(word: str) -> RefundKind:
     compensation = RefundKind.COMPENSATION
     return compensation if word == compensation.value else RefundKind.REFUND
+
+
+def deliveries_from(fact: Decoded) -> list[DeliveryHeard]:
+    """Read who has a reward now, or has it no more; a state that is new is not there yet."""
+    event, sequence = fact.event, fact.envelope.sequence or 0
+    if not isinstance(event, updates.DeliveryChanged):
+        return []
+    return [
+        DeliveryHeard(
+            place=(event.campaign_id, event.reward_id, one.backer_id),
+            sequence=sequence,
+            with_backer=one.new in _WITH_BACKER,
+        )
+        for one in event.changes
+    ]
+
+
+def claim_standing_from(fact: Decoded) -> ClaimStandingHeard | None:
+    """Read that there is a claim, or that it ended, None for a fact that says neither."""
+    event = fact.event
+    if not isinstance(event, _CLAIM_FACTS):
+        return None
+    return ClaimStandingHeard(
+        campaign_id=event.campaign_id,
+        claim_id=event.claim_id,
+        pledge_id=event.pledge_id,
+        sequence=fact.envelope.sequence or 0,
+        ended=isinstance(event, updates.ClaimResolved),
+    )
 
 
 def claim_from(fact: Decoded) -> ClaimHeard | None:

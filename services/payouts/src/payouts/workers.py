@@ -1,5 +1,7 @@
 """The claimed work of payouts: who performs each kind, how many at the same time."""
 
+from payouts.adapters.freshness import TopicFreshness
+from payouts.consumer import REWARD_INPUTS
 from payouts.handlers.claim_money import AnswerClaims
 from payouts.handlers.disputes import FollowDisputes
 from payouts.handlers.end_runs import EndRuns
@@ -24,6 +26,7 @@ from payouts.settings import PayoutsSettings
 from servicekit.dispatch import Dispatcher
 from servicekit.loops import Loop
 from servicekit.pace import Pace
+from servicekit.positions import TopicPositions
 from servicekit.runtime import Runtime
 from servicekit.work import Claim, WorkItem
 
@@ -43,8 +46,12 @@ def add_workers(
     """Add every worker of payouts; what calls the provider to move money keeps to its pace."""
     units, clock, lease = runtime.units, runtime.clock, settings.lease_seconds
 
+    rewards_read = TopicFreshness(
+        [TopicPositions(runtime.connection, topic, group) for topic, group in REWARD_INPUTS], clock
+    )
+
     async def run(claim: Claim) -> None:
-        await run_all(units, claim, clock.now())
+        await run_all(units, claim, rewards_read, clock.now())
 
     ends, disputes = EndRuns(units, clock), FollowDisputes(units, provider, clock)
     claims = AnswerClaims(units, parts.queries, parts.ceilings, clock)

@@ -1,4 +1,4 @@
-"""Whether the input topics were read as far as they went when a stage was approved, and later."""
+"""Whether input topics were read as far as they went when money was decided about, and later."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ FRESH_FOR = timedelta(minutes=1)
 class TopicFreshness:
     """`ports.Freshness` over the positions of this service's groups.
 
-    The ends are read when an approval is first asked about, which is after it was given, and the
+    The ends are read when a decision is first asked about, which is after it was made, and the
     answer turns to yes once every group has committed past them. A minute later the same is asked
     of the ends as they are then. Several may ask at once, people who look at the gate beside the
     worker: each goes by what it read itself.
@@ -27,21 +27,21 @@ class TopicFreshness:
         self._ends: dict[str, list[dict[int, int]]] = {}
         self._since: dict[str, datetime] = {}
 
-    async def fresh_since(self, approval_id: str) -> datetime | None:
-        since = self._since.get(approval_id)
+    async def fresh_since(self, decision_id: str) -> datetime | None:
+        since = self._since.get(decision_id)
         if since is not None and self._clock.now() - since < FRESH_FOR:
             return since
         try:
-            ends_then = self._ends.get(approval_id)
+            ends_then = self._ends.get(decision_id)
             if ends_then is None:
                 ends_then = [await topic.ends() for topic in self._positions]
-                self._ends[approval_id] = ends_then
+                self._ends[decision_id] = ends_then
             committed = [await topic.committed() for topic in self._positions]
         except DependencyAway:
             return None
         for ends, reached in zip(ends_then, committed, strict=True):
             if any(reached.get(partition, 0) < end for partition, end in ends.items()):
                 return None
-        self._ends.pop(approval_id, None)
-        self._since[approval_id] = now = self._clock.now()
+        self._ends.pop(decision_id, None)
+        self._since[decision_id] = now = self._clock.now()
         return now

@@ -49,7 +49,7 @@ BOOK_VALIDATOR = {
 }
 
 SCHEMA = Schema(
-    version=18,
+    version=19,
     collections=(
         CollectionSchema(
             "books",
@@ -158,6 +158,9 @@ SCHEMA = Schema(
         CollectionSchema("launches"),
         CollectionSchema("lendings"),
         CollectionSchema("holdings"),
+        # A view of updates' topics: who has which reward, and which claims about them are open.
+        CollectionSchema("reward_deliveries"),
+        CollectionSchema("reward_claims", (Index([("pledge_id", 1)]),)),
         CollectionSchema("cursors"),
     ),
 )

@@ -3,6 +3,7 @@
 from payouts import wire
 from payouts.adapters.facts import OutboxFacts, OutboxLedger
 from payouts.adapters.mongo_reconciliation import MongoBreaks
+from payouts.adapters.mongo_rewards import MongoRewards
 from payouts.adapters.mongo_stores import (
     MongoBooks,
     MongoCreators,
@@ -41,5 +42,6 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> PayoutsUni
         lendings=MongoLendings(database, session),
         holdings=MongoHoldings(database, session),
         breaks=MongoBreaks(database, session),
+        rewards=MongoRewards(database, session, plumbing.streams),
         facts=OutboxFacts(plumbing.outbox, wire.draft),
     )

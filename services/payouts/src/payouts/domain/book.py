@@ -28,6 +28,7 @@ from payouts.domain.ledger import (
     post,
 )
 from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.reward_standing import RewardsAsOf
 from payouts.domain.shares import Division
 
 # How the causes begin of refunds of pledges that came too late to stay.
@@ -85,6 +86,8 @@ class RefundRun:
     `resumed` says that a recovery brought some of its refunds back, so that they are looked for.
     `full_asked` says that what goes back in full beside the shares was asked for, in pages of their
     own.
+    `as_of` is frozen with the first division of a cancellation, for all its runs: who has a reward
+    then has no share (decision 0047). None of one that a release before divided: all had.
     """
 
     cause: str
@@ -94,6 +97,7 @@ class RefundRun:
     division: Division | None = None
     resumed: bool = False
     full_asked: bool = False
+    as_of: RewardsAsOf | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,7 @@ class CollectedPledge:
     """A pledge whose money the provider captured; amounts in minor units of `currency`.
 
     After `refundable_until` the provider no longer returns the payment, None: without end.
+    `reward_id` is None where no reward was chosen.
     """
 
     pledge_id: str
@@ -182,6 +187,7 @@ class CollectedPledge:
     balance_transaction: str
     counted: bool
     refundable_until: datetime | None = None
+    reward_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +214,7 @@ def collect(book: Book, pledge: CollectedPledge, sequence: int = 0) -> Collected
         returnable=pledge.amount,
         refundable_until=pledge.refundable_until,
         sequence=sequence,
+        reward_id=pledge.reward_id,
     )
     counted = replace(
         book,
@@ -257,10 +264,21 @@ def hear_cancellation(book: Book, cancellation: Cancellation) -> Book:
     return replace(book, cancellation=cancellation, run=share_run(book.campaign_id, 1))
 
 
-def share_run(campaign_id: str, number: int) -> RefundRun:
-    """Return the run that divides what is left for the first time, or what came back later."""
+def share_run(campaign_id: str, number: int, as_of: RewardsAsOf | None = None) -> RefundRun:
+    """Return the run that divides what is left for the first time, or what came back later.
+
+    A later one is `as_of` where the first one was.
+    """
     cause = f"campaign-cancelled/{campaign_id}"
-    return RefundRun(cause if number == 1 else f"{cause}/{number}", number=number)
+    return RefundRun(cause if number == 1 else f"{cause}/{number}", number=number, as_of=as_of)
+
+
+def rewards_as_of(book: Book, known: RewardsAsOf) -> RewardsAsOf | None:
+    """Return as of where it is asked who has a reward: now, until a cancellation has frozen it."""
+    run = book.run
+    if book.cancellation is None or run is None:
+        return known
+    return run.as_of if run.division is not None or run.number > 1 else known
 
 
 def run_cause(campaign_id: str, outcome: Outcome) -> str | None:

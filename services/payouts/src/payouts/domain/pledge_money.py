@@ -19,6 +19,7 @@ class PledgeMoney:
     After `refundable_until` the provider no longer returns its payment, None: without end.
     `sequence` is where its collection stands among the campaign's pledges, 0 of one that a release
     before took.
+    `reward_id` is None where no reward was chosen, or a release before did not keep it.
     """
 
     campaign_id: str
@@ -39,6 +40,7 @@ class PledgeMoney:
     loss: int = 0
     refundable_until: datetime | None = None
     sequence: int = 0
+    reward_id: str | None = None
 
     def __post_init__(self) -> None:
         parts = (self.returnable, self.reserved, self.returned, self.disputed)
@@ -52,8 +54,8 @@ class PledgeMoney:
         return self.returned >= self.amount
 
     @property
-    def entitlement(self) -> int:
-        """What it can still claim of the campaign (`money.md` 4): not returned, nor reserved.
+    def lacking(self) -> int:
+        """What of it has not gone back, and can still (`money.md` 4): not returned, nor reserved.
 
         Nothing while it is disputed: the provider returns nothing of such a payment.
         """

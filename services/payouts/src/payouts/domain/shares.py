@@ -12,7 +12,7 @@ from payouts.domain.errors import Refused
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """What one pledge could still claim, in minor units: returned, reserved, disputed are out."""
+    """What one pledge can claim of it, in minor units (`domain.entitlement`)."""
 
     pledge_id: str
     amount: int

@@ -3,18 +3,19 @@
 The functions are those of the real thing (`money.md` 4); here their answers are only shown.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from payouts.domain.book import Book
+from payouts.domain.entitlement import entitlement_of
 from payouts.domain.fees import Fees, LastStage, divide_last, fees_of
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Account, fold
 from payouts.domain.plan import stage_amount
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.quantum import quantum_among
-from payouts.domain.shares import Division, Entitlement, Share, freeze, share_of
+from payouts.domain.shares import Division, Share, freeze, share_of
 from payouts.domain.stage import Stage
 from payouts.domain.stage_cancelling import cancel_stage
 
@@ -48,23 +49,29 @@ def distributable(book: Book, stages: Iterable[Stage], now: datetime) -> int:
 
 
 def division_now(
-    book: Book, stages: Iterable[Stage], pledges: Sequence[PledgeMoney], now: datetime
+    book: Book,
+    stages: Iterable[Stage],
+    pledges: Sequence[PledgeMoney],
+    settled: Collection[str],
+    now: datetime,
 ) -> Division:
     """Return how what is there would be divided now; while a run goes on, as it does."""
     run = book.run
     if run is not None and run.division is not None and not run.finished:
         return run.division
-    entitled = [Entitlement(money.pledge_id, money.entitlement) for money in pledges]
+    entitled = [entitlement_of(money, settled) for money in pledges]
     return freeze(distributable(book, stages, now), entitled)
 
 
-def share_now(book: Book, division: Division, money: PledgeMoney) -> Share:
+def share_now(
+    book: Book, division: Division, money: PledgeMoney, settled: Collection[str]
+) -> Share:
     """Return what one pledge would get, nothing of a run that has passed it already."""
-    run = book.run
+    run, claim = book.run, entitlement_of(money, settled)
     goes_on = run is not None and run.division is not None and not run.finished
     if goes_on and run is not None and run.cursor is not None and money.pledge_id <= run.cursor:
-        return Share(money.pledge_id, 0, money.entitlement)
-    return share_of(division, Entitlement(money.pledge_id, money.entitlement))
+        return Share(money.pledge_id, 0, claim.amount)
+    return share_of(division, claim)
 
 
 def deadline_now(book: Book, terms: LaunchTerms, pledges: Sequence[PledgeMoney]) -> DryDeadline:

@@ -25,6 +25,7 @@ from payouts.domain.dispute import (
     open_chargeback,
     opens,
 )
+from payouts.domain.entitlement import entitlement_of
 from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.kept_back import kept_back
 from payouts.domain.ledger import Account, Posting, fold
@@ -48,13 +49,14 @@ from payouts.domain.refund import (
 )
 from payouts.domain.refund_blocking import block_where_charged_back, satisfy, unblock
 from payouts.domain.refund_run_end import AFTER
-from payouts.domain.shares import Entitlement, share_of
+from payouts.domain.shares import share_of
 from payouts.domain.stage import Stage, StageDecision, StageFact, StageState
 from payouts.domain.stage_amount import shown
 from payouts.domain.stage_approval import drop_approval
 from payouts.domain.stage_cancelling import nothing_left
 from payouts.handlers.kept_back import kept_back_in
 from payouts.handlers.posting import post
+from payouts.handlers.rewards import settled_among
 from payouts.handlers.supplement import plan_supplement
 from payouts.handlers.wake import wake
 from payouts.metrics import PAID_TWICE, STOPPED_FOR_A_PERSON
@@ -156,6 +158,7 @@ async def _follow(
         now=now,
         kept_for_others=sum(kept.values()),
         reserved_beside=sum(one.reserved for one in beside),
+        settled=await settled_among(unit, [money], book.run.as_of if book.run else None),
     )
     step.follow(seen)
     if step.decided:
@@ -179,7 +182,7 @@ class _Step:
     """One dispute's campaign, moved on by what was seen; `decided` says that anything was.
 
     `kept_for_others` lies there for other pledges' blocked refunds, `reserved_beside` is what other
-    open chargebacks of this pledge reserved.
+    open chargebacks of this pledge reserved. `settled` says whether it has a share of the run.
     """
 
     book: Book
@@ -192,6 +195,7 @@ class _Step:
     now: datetime
     kept_for_others: int
     reserved_beside: int
+    settled: frozenset[str]
     frozen_share: int = 0
     decided: bool = False
     postings: list[Posting] = field(default_factory=list)
@@ -272,8 +276,7 @@ class _Step:
         behind = run.cursor is not None and self.money.pledge_id <= run.cursor
         if behind or refund_id_of(self.money.pledge_id, run.cause) in self.refunds:
             return 0
-        claim = Entitlement(self.money.pledge_id, self.money.entitlement)
-        return share_of(run.division, claim).amount
+        return share_of(run.division, entitlement_of(self.money, self.settled)).amount
 
     def _take(self, decision: DisputeDecision) -> None:
         self.dispute, self.money, self.decided = decision.dispute, decision.money, True

@@ -9,8 +9,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 
-from payouts.domain.book import LATE_PLEDGE, Book, RefundRun, advance_run, may_divide, share_run
+from payouts.domain.book import (
+    LATE_PLEDGE,
+    Book,
+    RefundRun,
+    advance_run,
+    may_divide,
+    rewards_as_of,
+    share_run,
+)
+from payouts.domain.entitlement import entitlement_of
 from payouts.domain.ledger import Account
 from payouts.domain.owed import owed_cause
 from payouts.domain.pledge_money import PledgeMoney
@@ -20,7 +30,9 @@ from payouts.domain.shares import Entitlement, freeze, share_of
 from payouts.domain.stage_cancelling import is_settled
 from payouts.handlers.kept_back import kept_back_in
 from payouts.handlers.posting import post
+from payouts.handlers.rewards import settled_among
 from payouts.handlers.work_kinds import refund_run_end_work, refund_run_work, refund_work
+from payouts.ports.sending import Freshness
 from payouts.ports.unit import PayoutsUnit
 from servicekit.units import UnitsOfWork
 from servicekit.work import Claim
@@ -39,6 +51,7 @@ class Progress(StrEnum):
     """What a step of a run came to."""
 
     GOES_ON = "goes_on"
+    ASKS = "asks"
     WAITS = "waits"
     FINISHED = "finished"
 
@@ -46,12 +59,14 @@ class Progress(StrEnum):
 async def run_all(
     units: UnitsOfWork[PayoutsUnit],
     claim: Claim,
+    rewards_read: Freshness,
     now: datetime,
     page_size: int = PAGE,
     apart: Collection[str] = (),
 ) -> Progress:
     """Create the refunds page by page, until the run is finished or has to wait."""
-    while (progress := await run_page(units, claim, now, page_size, apart)) is Progress.GOES_ON:
+    page = partial(run_page, units, claim, rewards_read, now, page_size, apart)
+    while (progress := await page()) is Progress.GOES_ON:
         pass
     return progress
 
@@ -59,11 +74,14 @@ async def run_all(
 async def run_page(
     units: UnitsOfWork[PayoutsUnit],
     claim: Claim,
+    rewards_read: Freshness,
     now: datetime,
     page_size: int = PAGE,
     apart: Collection[str] = (),
 ) -> Progress:
     """Create the refunds of the next page, or freeze how it is divided.
+
+    Frozen it is only once what was told of rewards and claims until the end was read.
 
     The claim ends in the transaction of the last page. A crash between pages goes on at the
     cursor; a pledge heard meanwhile is refunded by the handler that hears it. Of the pledges
@@ -71,29 +89,48 @@ async def run_page(
     """
     campaign_id = claim.item.payload["campaign_id"]
 
-    async def work(unit: PayoutsUnit) -> Progress:
+    async def work(unit: PayoutsUnit, *, read: bool | None = None) -> Progress:
         book = (await unit.books.load([campaign_id]))[campaign_id]
         run = book.run
         if run is None or run.finished:
             await unit.plumbing.work.finish([claim])
             return Progress.FINISHED
-        if book.cancellation is None or run.division is not None:
-            return await _create_page(unit, claim, book, run, now, page_size, apart)
+        page = partial(_create_page, unit, claim, book, run, now, page_size, apart)
+        if book.cancellation is None:
+            return await page()
+        known = await unit.rewards.heard(campaign_id)
+        if run.as_of is not None and not known.reaches(run.as_of):
+            # The view is being read anew.
+            return await _wait(unit, claim, now)
+        if run.division is not None:
+            return await page()
         if not run.full_asked:
             run, decisions = await _in_full(unit, book, run, page_size, apart, now)
             if decisions or not run.full_asked:
                 await _save(unit, replace(book, run=run), decisions, now)
                 return Progress.GOES_ON
-        if not await _nothing_is_in_flight(unit, book):
+        if read is False or not await _nothing_is_in_flight(unit, book):
             if run != book.run:
                 await unit.books.save([replace(book, run=run)])
-            pause = min(AGAIN_MAX, AGAIN * (1 << min(claim.attempt, 6)))
-            await unit.plumbing.work.postpone(claim, now + pause)
-            return Progress.WAITS
-        await unit.books.save([await _frozen(unit, book, run)])
+            return await _wait(unit, claim, now)
+        if read is None:
+            return Progress.ASKS
+        as_of = rewards_as_of(book, known)
+        await unit.books.save([await _frozen(unit, book, replace(run, as_of=as_of))])
         return Progress.GOES_ON
 
-    return await units.run(work)
+    progress = await units.run(work)
+    if progress is Progress.ASKS:
+        # Brokers are asked, so it is between two transactions.
+        read = await rewards_read.fresh_since(f"division/{campaign_id}") is not None
+        progress = await units.run(partial(work, read=read))
+    return progress
+
+
+async def _wait(unit: PayoutsUnit, claim: Claim, now: datetime) -> Progress:
+    pause = min(AGAIN_MAX, AGAIN * (1 << min(claim.attempt, 6)))
+    await unit.plumbing.work.postpone(claim, now + pause)
+    return Progress.WAITS
 
 
 async def _in_full(
@@ -187,16 +224,17 @@ async def _decisions(
     if run.division is None:
         return [request(money, run.cause, now) for money in page if _is_owed(money)]
     given = await _given(unit, run, page)
+    settled = await settled_among(unit, page, run.as_of)
     left = await _to_be_divided(unit, book)
     decisions = []
     for money in page:
         if money.pledge_id in given:
             continue
-        claim = Entitlement(money.pledge_id, money.entitlement)
+        claim = entitlement_of(money, settled)
         # What was paid or lost since the shares were frozen is not there to be divided.
         amount = min(share_of(run.division, claim).amount, left)
         if amount:
-            unpaid = money.entitlement - amount
+            unpaid = money.lacking - amount
             decisions.append(request_part(money, amount, run.cause, now, unpaid))
             left -= amount
     return decisions
@@ -205,7 +243,8 @@ async def _decisions(
 async def share_what_came_back(unit: PayoutsUnit, campaign_id: str, now: datetime) -> bool:
     """Begin another run for what came back behind the last one; whether there is such money.
 
-    What nobody has a claim to stays where it is.
+    What nobody has a claim to stays where it is: who is out of the first division has none to what
+    was left of it.
     """
     book = (await unit.books.load([campaign_id]))[campaign_id]
     run = book.run
@@ -214,9 +253,11 @@ async def share_what_came_back(unit: PayoutsUnit, campaign_id: str, now: datetim
     if book.unclaimed:
         # After a restored backup the ledger may know refunds of that run: a person looks first.
         return False
-    if not await _to_be_divided(unit, book) or not await _somebody_claims(unit, campaign_id):
+    if run.as_of is not None and not (await unit.rewards.heard(campaign_id)).reaches(run.as_of):
         return False
-    await unit.books.save([replace(book, run=share_run(campaign_id, run.number + 1))])
+    if not await _to_be_divided(unit, book) or not await _somebody_claims(unit, campaign_id, run):
+        return False
+    await unit.books.save([replace(book, run=share_run(campaign_id, run.number + 1, run.as_of))])
     await unit.plumbing.work.offer([refund_run_work(campaign_id, now)])
     return True
 
@@ -227,10 +268,11 @@ async def _to_be_divided(unit: PayoutsUnit, book: Book) -> int:
     return max(0, book.balances[Account.BACKER_FUNDS] - kept)
 
 
-async def _somebody_claims(unit: PayoutsUnit, campaign_id: str) -> bool:
+async def _somebody_claims(unit: PayoutsUnit, campaign_id: str, run: RefundRun) -> bool:
     after: str | None = None
     while page := await unit.pledges.page(campaign_id, after, READ):
-        if any(money.entitlement for money in page):
+        settled = await settled_among(unit, page, run.as_of)
+        if any(entitlement_of(money, settled).amount for money in page):
             return True
         after = page[-1].pledge_id
     return False
@@ -249,7 +291,7 @@ async def requested_before(
         f"{REQUESTED}{refund_id_of(money.pledge_id, book.run.cause)}": money for money in page
     }
     return [
-        request_part(money, amount, book.run.cause, now, max(0, money.entitlement - amount))
+        request_part(money, amount, book.run.cause, now, max(0, money.lacking - amount))
         for cause, posting in (await unit.books.sealed(causes)).items()
         for money, amount in [(causes[cause], sum(one.amount for one in posting.entries))]
     ]
@@ -279,9 +321,13 @@ async def _frozen(unit: PayoutsUnit, book: Book, run: RefundRun) -> Book:
     while page := await unit.pledges.page(book.campaign_id, after, READ):
         given = await _given(unit, run, page)
         already += sum(refund.amount for refund in given.values())
+        settled = await settled_among(unit, page, run.as_of)
         for money in page:
-            of_run = given[money.pledge_id].amount if money.pledge_id in given else 0
-            entitled.append(Entitlement(money.pledge_id, money.entitlement + of_run))
+            refund = given.get(money.pledge_id)
+            # What was given was a share of it, wherever its reward is by now.
+            claims = money.lacking if refund else entitlement_of(money, settled).amount
+            whole = claims + (refund.amount if refund else 0)
+            entitled.append(Entitlement(money.pledge_id, whole))
         after = page[-1].pledge_id
     division = freeze(await _to_be_divided(unit, book) + already, entitled)
     return replace(book, run=replace(run, division=division))

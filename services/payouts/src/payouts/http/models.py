@@ -217,6 +217,9 @@ class SimulatedShareView(BaseModel):
     unpaid: int = Field(
         description="What would stay: « restant dû par l'initiateur », not the platform's debt."
     )
+    settled: bool = Field(
+        description="Its reward is delivered or received and no claim about it is open: no share."
+    )
 
 
 class SimulationView(BaseModel):

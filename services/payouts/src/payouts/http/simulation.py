@@ -59,6 +59,7 @@ def _view(page: SimulatedPage, limit: int) -> SimulationView:
                 disputed=money.disputed,
                 gets=share.amount,
                 unpaid=share.unpaid,
+                settled=money.pledge_id in page.settled,
             )
             for money, share in page.shares
         ],

@@ -31,12 +31,12 @@ class Ledger(Protocol):
 
 
 class Freshness(Protocol):
-    """Whether this service has read what was published since a stage was approved."""
+    """Whether this service has read what was published since money was decided about."""
 
-    async def fresh_since(self, approval_id: str) -> datetime | None:
+    async def fresh_since(self, decision_id: str) -> datetime | None:
         """Return since when it has, a minute ago at most; None while it has not or cannot tell.
 
-        Counts from the first time that it is asked, so ask only once the approval is given. Who
+        Counts from the first time that it is asked, so ask only once it is decided. Who
         asks after more than a minute asks anew, of what was published by then.
         """
         ...

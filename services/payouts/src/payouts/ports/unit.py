@@ -19,6 +19,7 @@ from payouts.domain.receivable import Receivable
 from payouts.domain.reconciliation import Break
 from payouts.domain.refund import Refund, RefundFact, RefundState
 from payouts.domain.refund_run_end import RefundRunFinished
+from payouts.domain.reward_standing import Place, RewardClaim, RewardDelivery, RewardsAsOf
 from payouts.domain.stage import Stage, StageFact
 from servicekit.units import Unit
 
@@ -231,6 +232,39 @@ class Holdings(Protocol):
         ...
 
 
+class Rewards(Protocol):
+    """Which rewards are with their backers, and claims about them, bound to one transaction.
+
+    A view of other services' topics: it may be thrown away and read again from their beginning.
+    """
+
+    async def heard(self, campaign_id: str) -> RewardsAsOf:
+        """Return how far the campaign's facts are known."""
+        ...
+
+    async def deliveries(self, places: Collection[Place]) -> dict[Place, RewardDelivery]:
+        """Return those of which something was heard."""
+        ...
+
+    async def save_deliveries(self, deliveries: Sequence[RewardDelivery]) -> None:
+        """Insert or replace."""
+        ...
+
+    async def claims(
+        self, names: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], RewardClaim]:
+        """Return those that are known, by campaign and id."""
+        ...
+
+    async def claims_about(self, pledge_ids: Collection[str]) -> list[RewardClaim]:
+        """Return all claims about these pledges, open or over."""
+        ...
+
+    async def save_claims(self, claims: Sequence[RewardClaim]) -> None:
+        """Insert or replace."""
+        ...
+
+
 class Breaks(Protocol):
     """What the reconciliation found, as a decision about money sees it."""
 
@@ -282,4 +316,5 @@ class PayoutsUnit(Unit):
     lendings: Lendings
     holdings: Holdings
     breaks: Breaks
+    rewards: Rewards
     facts: Facts

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from payouts.domain.book import Book
 from payouts.domain.pledge_money import PledgeMoney
@@ -15,6 +16,16 @@ from servicekit.units import UnitsOfWork
 from servicekit.work import WorkQueue
 
 PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Reread:
+    """`ports.Freshness` of a recovery: it comes here once all inputs were read to their ends."""
+
+    clock: Clock
+
+    async def fresh_since(self, decision_id: str) -> datetime | None:
+        return self.clock.now()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,8 @@ class FinishRuns:
             for claim in claims:
                 # One that waits for an answer goes on by itself, once the service runs.
                 waiting.discard(claim.item.id)
-                progress = await run_all(self.units, claim, self.clock.now(), apart=apart)
+                now, read = self.clock.now(), _Reread(self.clock)
+                progress = await run_all(self.units, claim, read, now, apart=apart)
                 if progress is Progress.WAITS:
                     waiting.add(claim.item.id)
             if not claims:  # Its lease was saved with the backup, and will be over.
