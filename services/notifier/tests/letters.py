@@ -18,6 +18,12 @@ from services.notifier.tests.builders import CAMPAIGN, NOW
 
 ANNA = Reader("anna", "anna@a.example", "Anna", "fr", "Europe/Paris")
 BEN = Reader("ben", "ben@b.example", "", "en-GB", "America/New_York")
+# What a creator may call a campaign who means harm: out of an element, an attribute, a template.
+HOSTILE_TITLES = (
+    '"><script>alert(1)</script>',
+    "</dd><img src=x onerror='alert(1)'>",
+    "{{ 7 * 7 }}{% raw %}<script>",
+)
 
 
 def unsubscribe(person_id: str, campaign_id: str) -> str:

@@ -9,6 +9,7 @@ from email.policy import default
 
 import httpx
 import pytest
+from markupsafe import escape
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import backer
@@ -37,6 +38,7 @@ from services.notifier.tests.builders import (
     pledges,
 )
 from services.notifier.tests.conftest import mongo_notifier
+from services.notifier.tests.letters import HOSTILE_TITLES
 from services.notifier.tests.test_bursts import WINDOW, in_bursts
 from services.notifier.tests.test_emails import Post, person, post
 from services.notifier.tests.test_roles import fact, launched, settle_later, told
@@ -136,6 +138,17 @@ async def test_looking_at_the_link_changes_nothing(town: Town) -> None:
     for strange in (cut, forged, "/follow", "/follow?link=x.y"):
         for answer in (await town.http.get(strange), await town.http.post(strange)):
             assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("title", HOSTILE_TITLES)
+async def test_a_title_is_no_more_than_words_on_the_pages_of_a_mail(town: Town, title: str) -> None:
+    """Its creator wrote it: on the page of a follow and on that which ends the mails."""
+    await town.post.notifier.hear(fact(CampaignLaunched, 1, campaign_id="evil", title=title))
+    await town.http.post("/campaigns/evil/followers", json=ZOE)
+    for link in (await town.link(), LINKS.unsubscribe("zoe", "evil").removeprefix(URL)):
+        page = await town.http.get(link)
+        assert page.status_code == 200 and f"<dd>{escape(title)}</dd>" in page.text
+        assert "<script" not in page.text and "<img" not in page.text
 
 
 async def test_whoever_does_not_confirm_is_forgotten(town: Town) -> None:

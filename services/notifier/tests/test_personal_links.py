@@ -8,6 +8,7 @@ from email.policy import default
 
 import httpx
 import pytest
+from markupsafe import escape
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import Caller, backer
@@ -24,7 +25,9 @@ from notifier.http import MailRoutes
 from notifier.ports.email import Reader
 from servicekit.clock import ManualClock
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges
-from services.notifier.tests.letters import ANNA, BEN, SENDER, letter
+from services.notifier.tests.letters import ANNA, BEN, HOSTILE_TITLES, SENDER, letter
+from services.notifier.tests.test_roles import fact
+from sosst_contracts.funding import CampaignLaunched
 
 URL = "https://api.sosst.example"
 OLD, NEW = "an older secret, long", "a newer secret, long"
@@ -78,6 +81,16 @@ async def test_a_backer_chooses_by_the_link_of_a_mail(door: Door) -> None:
         assert (await door.http.post(f"{link}&choice={choice}")).status_code == 200
         assert await door.choice() is choice
     assert (await door.http.post(f"{link}&choice=money")).status_code == 422
+
+
+@pytest.mark.parametrize("title", HOSTILE_TITLES)
+async def test_a_title_is_no_more_than_words_on_the_page(door: Door, title: str) -> None:
+    """Its creator wrote it, and who reads it may choose there."""
+    await door.notifier.hear(fact(CampaignLaunched, 1, title=title))
+    link = door.link()
+    for page in (await door.http.get(link), await door.http.post(f"{link}&choice=relaunch")):
+        assert page.status_code == 200 and f"<dd>{escape(title)}</dd>" in page.text
+        assert "<script" not in page.text and "<img" not in page.text
 
 
 async def test_a_link_opens_nothing_but_its_own(door: Door) -> None:

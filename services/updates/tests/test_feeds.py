@@ -7,16 +7,34 @@ import httpx
 import pytest
 
 from infra.sandbox.issuer.testing import bearer
-from infra.sandbox.issuer.tokens import STAFF
-from services.updates.tests.conftest import UpdatesService
+from infra.sandbox.issuer.tokens import STAFF, creator
+from services.updates.tests.conftest import UpdatesService, memory_service
 from services.updates.tests.contents import body_of
+from services.updates.tests.routes import api_of, client_of
 from services.updates.tests.test_http import BODY, UPDATE, client, known, problem
+from services.updates.tests.test_markdown import HOSTILE, active
+from sosst_contracts import funding
+from sosst_contracts.testing import sample
 from sosst_contracts.updates import UpdatePublished
 from updates.domain.kinds import UpdateKind
+from updates.wire.markdown import has_image
 
 __all__ = ["client", "known"]
 CAMPAIGN = "/campaigns/campaign-1"
 ATOM_TYPE = "application/atom+xml"
+ATOM_ELEMENTS = {
+    "feed",
+    "id",
+    "title",
+    "updated",
+    "author",
+    "name",
+    "link",
+    "entry",
+    "published",
+    "category",
+    "content",
+}
 ATOM = "{http://www.w3.org/2005/Atom}"
 
 
@@ -90,6 +108,38 @@ async def test_a_correction_changes_when_and_what_but_not_the_id(
     ):
         assert (after.findtext(ATOM + name) == before.findtext(ATOM + name)) is is_same, name
     assert after.findtext(f"{ATOM}content") == "<p><strong>Tout</strong> va mieux \ufffd.</p>\n"
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+async def test_nothing_hostile_is_more_than_words_in_a_feed(hostile: str) -> None:
+    """As a campaign's title, an update's, and its details: no element of the feed, nothing active.
+
+    An image of another host comes into no text at all.
+    """
+    service = memory_service()
+    launch = sample(funding.CampaignLaunched, title=hostile)
+    await service.hear((launch, 1), (sample(funding.PledgeCollected), 1))
+    written = hostile.replace("\x01", "\ufffd")
+    async with client_of(api_of(service), creator("creator-1")) as client:
+        text = {"language": "fr", "title": hostile, "details": hostile}
+        if has_image(hostile):
+            refused = await client.put(UPDATE, json=BODY | {"texts": [text]})
+            assert problem(refused) == (422, "image-in-text")
+            text["details"] = "Tout avance."
+        await tell(client, "u1", texts=[text])
+        root = ElementTree.fromstring((await client.get(f"{CAMPAIGN}/feed.atom")).content)
+        assert {one.tag.removeprefix(ATOM) for one in root.iter()} == ATOM_ELEMENTS
+        (entry,) = root.findall(f"{ATOM}entry")
+        titles = [one.findtext(f"{ATOM}title") for one in (root, entry)]
+        assert titles == [written, written]
+        assert active(entry.findtext(f"{ATOM}content", "")) == []
+        read = (await client.get(f"{CAMPAIGN}/feed.json")).json()
+        (item,) = read["items"]
+        assert (read["title"], item["title"]) == (hostile, hostile)
+        assert active(item["content_html"]) == []
+        graph = await client.get(f"{UPDATE}/open-graph")
+        assert graph.headers["content-type"] == "application/json"
+        assert (graph.json()["title"], graph.json()["url"]) == (hostile, UPDATE)
 
 
 async def test_open_graph_says_plain_words(client: httpx.AsyncClient) -> None:
