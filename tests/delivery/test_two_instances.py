@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from infra.suite.readings import understood
+from infra.suite.processes import ServiceProcess
+from infra.suite.readings import eventually, understood
 from sosst_contracts.codec import Draft, Record
 from sosst_contracts.funding import PledgePlaced
 from sosst_contracts.testing import sample
 from tests.delivery.test_kill_matrix import assert_all_as_if_nothing_happened, sampled_books
-from tests.world import World, backers
+from tests.journeys.test_update import DRAFT
+from tests.world import CREATOR, World, backers
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -23,6 +25,7 @@ TOPICS = (
     "funding.pledges",
     "payouts.ledger",
     "payouts.refunds",
+    "updates.posts",
     "notifier.notifications",
     "notifier.notices",
 )
@@ -34,6 +37,30 @@ async def _tell_in_portions(world: World, records: Sequence[Record]) -> None:
     for first in range(0, len(records), PORTION):
         await world.checkout.tell(records[first : first + PORTION])
         await asyncio.sleep(0.3)
+
+
+async def _read_by_both(world: World, instances: Sequence[ServiceProcess]) -> None:
+    """Wait until every instance has partitions of some topic: else one of two would do all."""
+
+    async def all_read() -> bool:
+        said = [(await world.look.http.get(f"{one.health_url}/metrics")).text for one in instances]
+        return all(_partitions(text) > 0 for text in said)
+
+    await eventually("each instance reads", all_read)
+
+
+def _partitions(metrics: str) -> float:
+    lines = [line for line in metrics.splitlines() if line.startswith("sosst_consumer_partitions{")]
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+async def _publish_news(world: World, name: str) -> None:
+    """Publish what may be said whether the verdict is heard or not."""
+    path = f"/campaigns/{name}/updates/u1"
+    draft = DRAFT | {"kind": "news"}
+    for method, at, body in (("PUT", path, draft), ("POST", f"{path}/publish", None)):
+        answer = await world.look.ask(method, "updates", at, caller=CREATOR, body=body)
+        assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.trap(16)
@@ -52,7 +79,10 @@ async def test_two_instances_decide_pay_and_tell_once(world: World) -> None:
             # what is told after the verdict is late, and would not be counted.
             await asyncio.gather(*starting, _tell_in_portions(world, records))
             await world.counted("pair", rows)
+            await world.until_known("updates", "/campaigns/pair")
+            await _publish_news(world, "pair")
             await world.verdict("pair")
+            await _read_by_both(world, [*first.values(), *second.values()])
             for name in ("payouts", "notifier"):
                 await asyncio.to_thread(first[name].kill)
             # The survivors take over; the dead come back and find everything done.
@@ -60,6 +90,9 @@ async def test_two_instances_decide_pay_and_tell_once(world: World) -> None:
                 *(asyncio.to_thread(first[name].start) for name in ("payouts", "notifier"))
             )
             await assert_all_as_if_nothing_happened(world, "pair", rows)
+            await world.told("pair", "update-published", "pair:u1")
+            told = (await world.notifications())["update-published/pair:u1"]
+            assert len({person for person, _ in told}) == len(told), "somebody is told twice"
         finally:
             await asyncio.gather(*(asyncio.to_thread(s.stop) for s in second.values()))
     facts = {topic: await world.look.records(topic) for topic in TOPICS}
