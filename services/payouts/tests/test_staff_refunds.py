@@ -27,7 +27,7 @@ from payouts.handlers.refund_requests import (
     cancel_refund,
     reject_refund,
 )
-from payouts.handlers.work_kinds import DISPUTE
+from payouts.handlers.work_kinds import DISPUTE, REFUND
 from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps.queues import MeasureQueues
 from payouts.sweeps.refunds import ExpireRequests
@@ -288,6 +288,26 @@ async def test_a_payment_that_no_book_has_yet_is_not_lent(payouts: Payouts) -> N
         await approved(payouts, refund)
     payouts.provider.put_in(2_030)
     assert (await approved(payouts, refund)).advanced == 2_000
+
+
+async def test_what_may_not_have_left_yet_is_not_lent(payouts: Payouts) -> None:
+    """A refund may be in its call: its cash is in the provider's total, and another's money."""
+    await all_stages_paid(payouts)
+    refund = await asked(payouts, replace(WANTED, advance_max=2_000))
+    await payouts.collect(9, counted=False)
+    payouts.provider.put_in(await booked(payouts) - payouts.provider.cash)
+    payouts.provider.faults["create_refund"] = ["crash_before"]
+    (claim,) = await payouts.claim(REFUND)
+    with pytest.raises(ProcessDied):
+        await payouts.refunds(claim)
+    payouts = payouts.crashed()
+    with pytest.raises(Refused, match="2000 short"):
+        await approved(payouts, refund)
+    payouts.provider.put_in(2_000)
+    assert (await approved(payouts, refund)).advanced == 2_000
+    await payouts.work_off()
+    assert payouts.provider.refunded == {"ch_1": 2_000, "ch_9": 5_000}
+    await payouts.assert_books_true()
 
 
 async def test_two_processes_do_not_lend_the_same_money(payouts: Payouts) -> None:

@@ -8,7 +8,8 @@ class ProviderFunds:
     """One reading of the platform's balance, in minor units of one currency.
 
     `total` is available and pending; `booked` the sum of `provider_balance` over all books;
-    `leaving` what was sent but not yet booked as cash, which may or may not be in `total`.
+    `leaving` what was sent but not yet booked as cash, which may or may not be in `total`; none
+    of it where the platform is to lend.
     `lendings` counts how often the platform had given of its own before the reading began.
     `unbooked` is what came in and no book has yet: somebody's pledge whose fact is on its way.
     """

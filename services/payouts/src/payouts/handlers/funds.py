@@ -62,8 +62,9 @@ class FundsReader:
     async def read_to_lend(self, currency: str) -> ProviderFunds | None:
         """Return a new reading: neither what was lent a moment ago nor what is unbooked is lent.
 
-        A payment that was captured is in the provider's total before its fact is in a book. None
-        also where too much is new at the provider to be looked through.
+        A payment that was captured is in the provider's total before its fact is in a book, and
+        what is leaving may still be there: neither is the platform's to give. None also where too
+        much is new at the provider to be looked through.
         """
         cursor = await self._store.cursor(PLATFORM)
         seen = await self._movements_behind(cursor)
@@ -77,7 +78,7 @@ class FundsReader:
         if funds is None or since is None:
             return None
         coming = sum(_came_in(one, currency) for one in (*unbooked, *since))
-        return replace(funds, unbooked=coming + await self._in_suspense(currency))
+        return replace(funds, leaving=0, unbooked=coming + await self._in_suspense(currency))
 
     async def _movements_behind(self, cursor: str | None) -> list[Movement] | None:
         """Return them all, None where nobody answers or there are too many."""
