@@ -11,7 +11,13 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from infra.kafka.difference import Present
 from infra.kafka.topics import Topic
@@ -34,13 +40,17 @@ class Cluster:
         self.users = ClusterUsers(admin)
 
     async def present(self, names: Sequence[str]) -> dict[str, Present]:
-        """Those of the named topics that exist, with partitions, copies and own settings."""
+        """Those of the named topics that exist, with partitions, copies and own settings.
+
+        One that a broker has not heard of yet does not exist there.
+        """
         described = await self._admin.describe_topics(None)
         partitions = {t["topic"]: t["partitions"] for t in described if t["topic"] in names}
         settings = await self._settings(list(partitions))
         return {
             name: Present(len(found), settings[name], min(len(p["replicas"]) for p in found))
             for name, found in partitions.items()
+            if name in settings
         }
 
     async def create(self, topics: Sequence[Topic], copies: int | None) -> list[Topic]:
@@ -81,6 +91,8 @@ class Cluster:
         found: dict[str, dict[str, str]] = {}
         for response in await self._admin.describe_configs(resources):
             for code, message, _, name, entries in response.resources:
+                if code == UnknownTopicOrPartitionError.errno:
+                    continue  # Another broker than the one that listed it answers.
                 _check(code, f"describe {name}", [message])
                 found[name] = {
                     key: value for key, value, _, source, *_ in entries if source == SET_ON_TOPIC

@@ -3,12 +3,15 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from aiokafka.errors import UnknownTopicOrPartitionError
 
 from infra.kafka import Topic, TopicsRefused, ensure_topics
 from infra.kafka.apply import carry_out, plan
-from infra.kafka.cluster import connect
+from infra.kafka.cluster import Cluster, connect
 from infra.kafka.difference import Present
 
 
@@ -90,6 +93,23 @@ async def test_what_somebody_else_creates_meanwhile_is_looked_at(
             await carry_out(cluster, planned[1])
     assert await present(kafka_bootstrap_servers, names[0]) == Present(3, {"retention.ms": "-1"})
     assert await present(kafka_bootstrap_servers, names[1]) == Present(3, {"retention.ms": "5000"})
+
+
+class TwoBrokers:
+    """An admin client whose questions are answered by two brokers, one behind the other."""
+
+    async def describe_topics(self, topics: object) -> list[dict[str, object]]:
+        return [{"topic": name, "partitions": [{"replicas": [1]}]} for name in ("old", "new")]
+
+    async def describe_configs(self, resources: object) -> list[SimpleNamespace]:
+        unknown = UnknownTopicOrPartitionError.errno
+        return [SimpleNamespace(resources=[(0, "", 2, "old", []), (unknown, "", 2, "new", [])])]
+
+
+async def test_what_one_broker_has_not_heard_of_is_not_there() -> None:
+    """Seen with three: the one that lists a new topic is not the one that knows its settings."""
+    admin: Any = TwoBrokers()
+    assert await Cluster(admin).present(["old", "new"]) == {"old": Present(1, {})}
 
 
 async def test_dry_run(kafka_bootstrap_servers: str, topic_prefix: str, tmp_path: Path) -> None:
