@@ -115,20 +115,20 @@ async def test_a_payout_that_the_bank_sends_back_is_paid_by_the_same_transfer(
 
     Its tries are used up against the closed account, so staff say when it may go on.
     """
-    rows = backers("returned", 10)
+    rows = backers("sent-back", 10)
     total = sum(row.amount for row in rows)
-    await world.launch_paid("returned", rows, goal=total, open_seconds=4)
+    await world.launch_paid("sent-back", rows, goal=total, open_seconds=4)
     provider = world.suite.provider
     account = (await provider.create_account())["id"]
-    await world.give_destination("returned", account)
-    amount = int(str((await world.stage_is("returned", 1, "paid"))["amount"]))
+    await world.give_destination("sent-back", account)
+    amount = int(str((await world.stage_is("sent-back", 1, "paid"))["amount"]))
 
     async def used_up() -> bool:
-        stage = await world.stage_is("returned", 1, "failed")
+        stage = await world.stage_is("sent-back", 1, "failed")
         return stage["attempts"] == 3
 
     with world.database("payouts") as database:
-        paid = database["stages"].find_one({"campaign_id": "returned", "number": 1})
+        paid = database["stages"].find_one({"campaign_id": "sent-back", "number": 1})
         assert paid is not None
         payout = paid["attempts"][-1]["payout_id"]
     closed = {"payouts_enabled": False, "disabled_reason": "account_closed"}
@@ -139,8 +139,8 @@ async def test_a_payout_that_the_bank_sends_back_is_paid_by_the_same_transfer(
     assert held == amount, "the money lies on the account, and nothing of it is lost"
     await provider.control(f"/accounts/{account}", payouts_enabled=True)
     retry = {"after_attempt": 3}
-    await ask(world, "POST", "/campaigns/returned/stages/1/retry", FIRST_STAFF, retry)
-    again = await world.stage_is("returned", 1, "paid")
+    await ask(world, "POST", "/campaigns/sent-back/stages/1/retry", FIRST_STAFF, retry)
+    again = await world.stage_is("sent-back", 1, "paid")
 
     assert (again["amount"], again["attempts"]) == (amount, 4)
     moved = (await provider.book())["accounts"][account]["eur"]["by_type"]
@@ -149,7 +149,7 @@ async def test_a_payout_that_the_bank_sends_back_is_paid_by_the_same_transfer(
         "payout": (2, -2 * amount),
         "payout_failure": (1, amount),
     }
-    money = await world.look.get("payouts", "/campaigns/returned/money")
+    money = await world.look.get("payouts", "/campaigns/sent-back/money")
     assert money is not None and (money["held"], money["paid"]) == (total - amount, amount)
     world.assert_books_true()
 
