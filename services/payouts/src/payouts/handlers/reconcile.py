@@ -100,9 +100,9 @@ async def _take_blocks(
     if not blocks:
         return 0
     booked = {one.balance_transaction: one for block in blocks for one in cash_in(block)}
-    missing = await _missing(store, booked)
-    # What was listed before it was booked is compared here.
     listed = await store.movements(booked.keys())
+    missing = _not_in(listed, booked)
+    # What was listed before it was booked is compared here.
     differing = [compare(listed[name], one, now) for name, one in booked.items() if name in listed]
     campaigns = {one.campaign_id for one in missing if not one.at_platform}
     for account in await store.accounts(campaigns) if campaigns else ():
@@ -111,17 +111,16 @@ async def _take_blocks(
         if followed is None:
             return None
     if campaigns:
-        missing = await _missing(store, booked)
-    await store.open_breaks([not_at_provider(one, now) for one in missing])
-    await store.open_breaks([one for one in differing if one])
+        missing = _not_in(await store.movements(booked.keys()), booked)
+    found = [not_at_provider(one, now) for one in missing]
+    await store.open_breaks(found + [one for one in differing if one])
     last = blocks[-1]
     await store.move_place(BlockPlace(last.sealed_at, last.campaign_id, last.number))
     return len(blocks)
 
 
-async def _missing(store: Reconciliation, booked: Mapping[str, BookedCash]) -> list[BookedCash]:
-    known = await store.movements(booked.keys())
-    return [one for name, one in booked.items() if name not in known]
+def _not_in(listed: Mapping[str, Movement], booked: Mapping[str, BookedCash]) -> list[BookedCash]:
+    return [one for name, one in booked.items() if name not in listed]
 
 
 async def _end_what_followed(store: Reconciliation, now: datetime) -> tuple[Break, ...]:
