@@ -33,7 +33,15 @@ def test_of_what_was_written_there_is_one_text(person: str) -> None:
         for letter in letters:
             if letter != was:
                 assert FIELDS.read(text[:place] + letter + text[place + 1 :]) is None
-    for other in (text[:-1], text[1:], "", ".", *(f"{text}{one}" for one in letters)):
+    for other in (
+        text[:-1],
+        text[1:],
+        "",
+        ".",
+        f"\ud800{text}",
+        f"{text}\ud800",
+        *(f"{text}{one}" for one in letters),
+    ):
         assert FIELDS.read(other) is None, other
 
 

@@ -31,9 +31,8 @@ class Signatures:
 
     def verifies(self, signature: str, *named: str) -> bool:
         # Texts are compared, not what they encode: of one signature there is one text.
-        given = signature.encode()
-        made = (self._made(one, named).encode() for one in self._secrets)
-        return any(hmac.compare_digest(one, given) for one in made)
+        made = (self._made(one, named) for one in self._secrets)
+        return signature.isascii() and any(hmac.compare_digest(one, signature) for one in made)
 
     def _made(self, secret: bytes, named: Sequence[str]) -> str:
         message = self._use + "\n".join(named).encode()
@@ -55,7 +54,10 @@ class SignedFields:
     def read(self, text: str) -> list[Any] | None:
         """Return the fields as they were written, None for a text that we did not write."""
         named, _, signature = text.partition(".")
-        if len(text) > TEXT_CHARACTERS_MAX or not self._signatures.verifies(signature, named):
+        # What we write is ASCII; a lone surrogate of a caller's could not even be signed.
+        if len(text) > TEXT_CHARACTERS_MAX or not text.isascii():
+            return None
+        if not self._signatures.verifies(signature, named):
             return None
         fields: list[Any] = json.loads(base64.urlsafe_b64decode(named + "=" * (-len(named) % 4)))
         return fields
