@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +18,59 @@ import pytest
 from infra.native.folders import REPOSITORY, state_folder
 from tests.groups import GROUPS, run_groups
 
-ROWS = [f"S{number}" for number in range(1, 21)]
-TRAPS = list(range(1, 26))
-KNOWN: dict[str, list[str] | list[int]] = {"row": ROWS, "trap": TRAPS}
-CODES = [f"{kind} {code}" for kind, codes in KNOWN.items() for code in codes]
+# What the product must do (`domain.md`).
+ROWS = {
+    "S1": "a creator publishes an update",
+    "S2": "a progress report",
+    "S3": "a thank-you letter",
+    "S4": "every backer is notified, and the project page shows it",
+    "S5": "a delay notice",
+    "S6": "a flexible schedule",
+    "S7": "an emergency",
+    "S8": "the creator's page of own projects",
+    "S9": "the creator is paid in stages",
+    "S10": "a calendar of deliveries",
+    "S11": "a delivery notice",
+    "S12": "problems with rewards",
+    "S13": "a full refund",
+    "S14": "a failure letter",
+    "S15": "a relaunch",
+    "S16": "the community after a failure",
+    "S17": "questionnaires",
+    "S18": "the plan is adjusted by what they say",
+    "S19": "interaction after the delivery",
+    "S20": "comments",
+}
+# What comparable platforms did wrong (`domain.md` 9).
+TRAPS = {
+    1: "two equal partial refunds are merged by a key made of the amount",
+    2: "a list of refunds is cut at so many rows a run",
+    3: "a refund after a chargeback, a chargeback after a refund",
+    4: "the last stage is negative after refunds",
+    5: "percentages do not sum; currencies of no and of three decimals",
+    6: "one 403 leaves a whole batch in processing",
+    7: "a payout is marked paid and comes back days later",
+    8: "bank details change between approval and transfer",
+    9: "mail is sent by the request after its commit, and lost in a crash",
+    10: "unpublished and published again, everybody is mailed twice",
+    11: "a reminder to those who have answered",
+    12: "one reward that was sent silences the lateness of all",
+    13: "a unique index with a typing error guards nothing",
+    14: "the webhook comes before the local write",
+    15: "the webhook is lost, and nobody looks",
+    16: "the deadline's work runs again",
+    17: "a change of many tells those whose state did not change",
+    18: "uploaded tracking numbers replace instead of adding",
+    19: "a late payment is kept after the failure",
+    20: "the public total of a failed campaign falls to zero as refunds run",
+    21: "an abandoned attempt wakes up and pays a second time",
+    22: "a verdict is summed while a pledge is being counted",
+    23: "a restored backup uses sequence numbers again",
+    24: "a fan-out that is planned again loses the backer between two chunks",
+    25: "a failure letter reaches nobody, because all were refunded",
+}
+KNOWN: dict[str, Mapping[str, str] | Mapping[int, str]] = {"row": ROWS, "trap": TRAPS}
+CODES = {f"{kind} {code}": what for kind, codes in KNOWN.items() for code, what in codes.items()}
 CHANGED = " with changes on top"
 INTO, ONLY = "--keep-rows", "--marked-only"
 
@@ -40,10 +89,10 @@ class Results:
         self.ended |= other.ended
 
     def lines(self) -> Iterator[str]:
-        """Return a line per row and trap with its result, and below it one per test function."""
-        for code in CODES:
+        """Return a line per row and trap, result and meaning; below it one per test function."""
+        for code, what in CODES.items():
             tests = self.covers.get(code, [])
-            yield f"{code:8} {self._result(tests)}"
+            yield f"{code:8} {self._result(tests)}: {what}"
             # Cases of one test are one line.
             yield from (f"           {name}" for name in sorted({t.split("[")[0] for t in tests}))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rows import CHANGED, CODES, INTO, Kept, Results, commit_of, keep, last, last_of
+from tests.rows import CHANGED, CODES, INTO, ROWS, Kept, Results, commit_of, keep, last, last_of
 from tests.structure.repository import ROOT
 
 PLANTED = '''
@@ -51,7 +51,7 @@ def assert_each_with_its_result(lines: dict[str, str]) -> None:
     assert lines["row S1"].startswith("passed: 1 test")
     assert lines["row S2"].startswith("FAILED: 1 test")
     assert lines["row S3"].startswith("NOT RUN: 1 test")
-    assert lines["row S4"] == "not yet covered"
+    assert lines["row S4"] == f"not yet covered: {ROWS['S4']}"
 
 
 def test_it_prints_every_row_and_trap_with_its_result(tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ from updates.wire.markdown import has_image
 
 __all__ = ["client", "known"]
 CAMPAIGN = "/campaigns/campaign-1"
-ATOM_TYPE = "application/atom+xml"
 ATOM_ELEMENTS = {
     "feed",
     "id",
