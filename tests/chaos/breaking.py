@@ -23,6 +23,7 @@ from infra.suite import ServiceProcess
 from infra.suite.readings import eventually
 from servicekit.errors import DependencyAway
 from tests.chaos.plan import SERVICES, Fault, FaultKind, Plan, ProviderFault
+from tests.chaos.together import together
 from tests.world import World
 
 START_ATTEMPTS = 3
@@ -107,7 +108,7 @@ class Breaker:
         self._began = time.monotonic()
         faults = [self._one(fault) for fault in plan.faults]
         provider = [self._misbehave(fault) for fault in plan.provider_faults]
-        await asyncio.gather(*faults, *provider, self._until(plan.seconds))
+        await together(*faults, *provider, self._until(plan.seconds))
 
     async def heal(self) -> None:
         """Make everything whole, whatever was cut short; the provider behaves again."""
@@ -284,7 +285,7 @@ class Breaker:
                 await down.enter_async_context(self._down(name))
                 await _done(self._servers[name].kill)
             await asyncio.sleep(fault.seconds)
-            await asyncio.gather(*(self._start(name, self._servers[name]) for name in most))
+            await together(*(self._start(name, self._servers[name]) for name in most))
 
     async def _misbehave(self, fault: ProviderFault) -> None:
         await self._until(fault.at_seconds)

@@ -17,6 +17,7 @@ from payouts.domain.refund import refund_id_of
 from sosst_contracts.codec import Record
 from tests.chaos.plan import Channel, PlannedCampaign
 from tests.chaos.played import Played, play
+from tests.chaos.together import together
 from tests.world import CREATOR, World
 
 # Longer than a storm of five minutes: payouts answers nothing while it must be recovered, and on a
@@ -42,7 +43,7 @@ class Load:
     async def run(self) -> None:
         """Return when everybody has pledged and every update is published."""
         self._began = time.monotonic()
-        await asyncio.gather(*(self._campaign(one) for one in self.played))
+        await together(*(self._campaign(one) for one in self.played))
 
     async def name_accounts_again(self) -> None:
         """Say once more where creators are paid: no event holds what was told after a backup."""
@@ -54,7 +55,7 @@ class Load:
         await self._until(one.planned.launch_at_seconds)
         await self._order_refusals(one)
         await self._launch(one)
-        await asyncio.gather(self._pledge_and_name_account(one), self._publish_all(one))
+        await together(self._pledge_and_name_account(one), self._publish_all(one))
 
     async def _launch(self, one: Played) -> None:
         open_for = timedelta(seconds=one.planned.open_seconds)

@@ -13,6 +13,7 @@ from tests.chaos.findings import Finding
 from tests.chaos.load import Load
 from tests.chaos.plan import Plan
 from tests.chaos.rules import verdicts_of
+from tests.chaos.together import together
 from tests.chaos.watch import TopicWatch
 from tests.world import World
 
@@ -67,11 +68,7 @@ async def run_chaos(
 
 async def _disturbed(plan: Plan, load: Load, breaker: Breaker, checker: Checker) -> list[Finding]:
     """Let load and faults run under the checker's eyes; return what it found, if anything."""
-
-    async def play() -> None:
-        await asyncio.gather(load.run(), breaker.run(plan))
-
-    playing = asyncio.create_task(play())
+    playing = asyncio.create_task(together(load.run(), breaker.run(plan)))
     looking = asyncio.create_task(_look_until_found(breaker, checker))
     try:
         await asyncio.wait({playing, looking}, return_when=asyncio.FIRST_COMPLETED)
