@@ -29,7 +29,8 @@ Records = list["ConsumerRecord[bytes, bytes]"]
 Offsets = Mapping[TopicPartition, int]
 
 POLL_SECONDS = 0.01
-PATIENCE_SECONDS = 240.0
+# A million facts are heard in some minutes, beside no other work.
+PATIENCE_SECONDS = 1_200.0
 FEED_PAGE = 10_000
 Settings = Mapping[str, Mapping[str, str]]
 
