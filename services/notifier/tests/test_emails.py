@@ -17,6 +17,7 @@ from notifier.domain.delivery import Channel, DeliveryState
 from notifier.domain.notification import notification_id
 from notifier.domain.person import Person
 from notifier.domain.suppression import SuppressionReason, address_digest
+from notifier.handlers.mail_domains import MailDomains
 from notifier.handlers.recover import RecoverNotifier
 from notifier.handlers.send_emails import MailPace, SendEmails
 from notifier.ports.email import Answer, Answered, EmailQueries, Letter, Mail
@@ -55,6 +56,7 @@ BACKERS = [f"b{number}" for number in range(7)]
 VERDICT = f"verdict-reached/{CAMPAIGN}"
 LINKS = SignedMailLinks(["0123456789abcdef"], "sosst.example", "https://api.sosst.example/u")
 FIRST_PAUSE = timedelta(minutes=5)
+ACCOUNT_PACE = 100.0
 
 
 @dataclass(slots=True)
@@ -104,7 +106,9 @@ class Post:
         return Counter(mail.recipient for mail in self.server.mails)
 
 
-def post_over(notifier: Notifier, queries: EmailQueries) -> Post:
+def post_over(
+    notifier: Notifier, queries: EmailQueries, domains: MailDomains | None = None
+) -> Post:
     server, pauses = FakeMailServer(), list[float]()
     notifier.emails = SendEmails(
         units=notifier.units,
@@ -113,6 +117,7 @@ def post_over(notifier: Notifier, queries: EmailQueries) -> Post:
         server=server,
         outcomes=PublishedMailOutcomes(notifier.publisher),
         pace=MailPace(lambda: None, pauses.append),
+        domains=domains or MailDomains(notifier.clock, ACCOUNT_PACE, FIRST_PAUSE),
         clock=notifier.clock,
         slice_most=2,
         first_pause=FIRST_PAUSE,

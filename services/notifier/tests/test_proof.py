@@ -15,6 +15,7 @@ from notifier.adapters.mail_outcomes import PublishedMailOutcomes
 from notifier.adapters.mail_reports import read_report
 from notifier.domain.notification import notification_id
 from notifier.domain.person import Person
+from notifier.handlers.mail_domains import MailDomains
 from notifier.handlers.send_emails import MailPace, SendEmails
 from notifier.http import MailRoutes
 from notifier.http.proof import COLUMNS
@@ -39,6 +40,7 @@ def with_mail(notifier: Notifier) -> Notifier:
         server=FakeMailServer(),
         outcomes=PublishedMailOutcomes(notifier.publisher),
         pace=MailPace(lambda: None, lambda _: None),
+        domains=MailDomains(notifier.clock, 100.0, timedelta(minutes=5)),
         clock=notifier.clock,
         slice_most=100,
         first_pause=timedelta(minutes=5),

@@ -49,6 +49,11 @@ MERGED = Counter(
     "Notices that reached their reader inside the mail of another one. Most of all deliveries: "
     "somebody publishes in many small pieces.",
 )
+DOMAIN_RESTS = Counter(
+    "sosst_notifier_mail_domain_rests_total",
+    "Rests that mail domains were given because they took nothing; all others are written to "
+    "meanwhile. Growing: the log names the domain and its answer; give it a slower pace.",
+)
 POSSIBLY_REPEATED = Counter(
     "sosst_notifier_possibly_repeated_total",
     "Mails sent again, with the same Message-ID, because a crash or a lost connection left open "

@@ -1,5 +1,7 @@
 """Every environment variable of notifier."""
 
+from datetime import timedelta
+from math import inf
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -12,6 +14,9 @@ from notifier.adapters.mail_links import SignedMailLinks
 from notifier.adapters.smtp import SmtpServer
 from notifier.adapters.smtp_connection import SmtpAccount
 from notifier.adapters.webhook_secrets import DerivedWebhookSecrets
+from notifier.domain.mail_domain import DomainPaces, domain_of
+from notifier.handlers.mail_domains import MailDomains
+from servicekit.clock import Clock
 from servicekit.link_tokens import LinkTokenKeys
 from servicekit.secret_files import SECRET, all_of, first_line
 from servicekit.settings import ServiceSettings, made_of, makes
@@ -19,6 +24,18 @@ from servicekit.settings import ServiceSettings, made_of, makes
 
 def _mail_links(secrets: list[str]) -> SignedMailLinks:
     return SignedMailLinks(secrets, "", "")
+
+
+def _paces_of_some(given: str) -> dict[str, float]:
+    """Return the paces that stand in such a setting; raises `ValueError` for anything else."""
+    paces: dict[str, float] = {}
+    for one in filter(None, (part.strip() for part in given.split(","))):
+        domain, equals, pace = one.partition("=")
+        name, per_second = domain_of(domain), float(pace) if equals else -1.0
+        if not name or "." not in name or not 0 <= per_second < inf or name in paces:
+            raise ValueError("domains with mails a second, each once: gmail.com=20,outlook.com=5")
+        paces[name] = per_second
+    return paces
 
 
 class NotifierSettings(ServiceSettings):
@@ -43,6 +60,16 @@ class NotifierSettings(ServiceSettings):
     smtp_timeout_seconds: float = Field(30.0, gt=0, description="How long an answer may take.")
     mails_per_second: float = Field(
         10.0, gt=0, description="Pace that the mail account allows, over all processes."
+    )
+    domain_mails_per_second: float = Field(
+        0.0,
+        ge=0,
+        description="Pace that any one mail domain (behind the @) allows; 0: the account's.",
+    )
+    domain_mails_per_second_of: str = Field(
+        "",
+        description="Domains that allow another pace: `gmail.com=20,outlook.com=5`; 0: the "
+        "account's. A domain that takes nothing rests by itself, whatever stands here.",
     )
     mail_retry_seconds: float = Field(
         300.0, gt=0, description="First pause before a mail is tried again; later ones are longer."
@@ -159,6 +186,12 @@ class NotifierSettings(ServiceSettings):
             raise ValueError("needed beside the mail server")
         return value
 
+    @field_validator("domain_mails_per_second_of")
+    @classmethod
+    def _names_paces(cls, value: str) -> str:
+        _paces_of_some(value)
+        return value
+
     @field_validator("own_pages_url")
     @classmethod
     def _is_there_with_keys(cls, url: str, info: ValidationInfo) -> str:
@@ -210,6 +243,19 @@ class NotifierSettings(ServiceSettings):
                 timeout_seconds=self.smtp_timeout_seconds,
                 connections=self.smtp_connections,
             )
+        )
+
+    def mail_domains(self, clock: Clock) -> MailDomains:
+        """Return what holds mails to each domain's pace."""
+        return MailDomains(
+            clock,
+            self.mails_per_second,
+            timedelta(seconds=self.mail_retry_seconds),
+            DomainPaces(
+                self.domain_mails_per_second, _paces_of_some(self.domain_mails_per_second_of)
+            ),
+            # The other half is for domains that take what comes.
+            at_once=max(1, self.smtp_connections // 2),
         )
 
     def letter_writer(self) -> LetterWriter:

@@ -101,6 +101,7 @@ def _write_mail(runtime: Runtime[NotifierUnit], settings: NotifierSettings) -> N
         server=server,
         outcomes=PublishedMailOutcomes(runtime.publisher),
         pace=MailPace(pace.spend, pace.pause),
+        domains=settings.mail_domains(runtime.clock),
         clock=runtime.clock,
         slice_most=max(1, min(MAILS_AT_ONCE_MOST, int(pace.gathered_most))),
         first_pause=timedelta(seconds=settings.mail_retry_seconds),

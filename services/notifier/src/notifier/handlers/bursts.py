@@ -16,6 +16,7 @@ from notifier.domain.chunk import Chunk
 from notifier.domain.delivery import Channel, DeliveryState, Place, Standing
 from notifier.domain.kind import may_be_merged, merged_as
 from notifier.handlers.recipients import (
+    HELD,
     UNKNOWN,
     Recipients,
     may_have_been_sent,
@@ -146,9 +147,10 @@ def _carries_more(read: Recipients, place: int, now: datetime) -> bool:
 
 
 def _could_go(read: Recipients, place: int, now: datetime) -> bool:
-    """Whether a first mail of this would go now, its window aside."""
+    """Whether a first mail of this would go now, its window and its domain's pace aside."""
     before = read.before(place)
-    if not before.is_due(now) or may_have_been_sent(before) or place in read.mailed:
+    due = before.is_due(now) or before.reason == HELD
+    if not due or may_have_been_sent(before) or place in read.mailed:
         return False
     return not_written_to(read, place, now) is None
 

@@ -18,6 +18,8 @@ from notifier.handlers.titles import title_of
 from notifier.ports.unit import NotifierUnit
 
 UNKNOWN = "unknown"
+# Why somebody waits whose mail domain takes no more now.
+HELD = "domain-held"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from itertools import chain
 
 import structlog
 
+from notifier.domain.audience import is_too_old
 from notifier.domain.bounce import BounceClass, class_of
+from notifier.domain.cause import USUAL
 from notifier.domain.chunk import Chunk
 from notifier.domain.delivery import (
     OPEN,
@@ -26,13 +28,15 @@ from notifier.domain.delivery import (
     delivery_key,
     tried_again,
 )
-from notifier.domain.kind import may_be_muted
+from notifier.domain.kind import may_be_muted, rules_of
 from notifier.domain.notification import NotificationIds
 from notifier.domain.person import Person
 from notifier.domain.suppression import address_digest, after_bounce
 from notifier.handlers.bursts import Companion, Companions, read_companions, released, sort_out
 from notifier.handlers.email_work import email_work_id
+from notifier.handlers.mail_domains import MailDomains
 from notifier.handlers.recipients import (
+    HELD,
     UNKNOWN,
     Recipients,
     may_have_been_sent,
@@ -69,6 +73,7 @@ AWAY = timedelta(seconds=5)
 ADDRESS_MARK_LETTERS = 8
 ENDS_MOST = 10
 END_AGAIN_SECONDS = 0.1
+EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,10 @@ class _Slice:
 
     def before(self, place: int) -> Standing:
         return self.read.before(place)
+
+    @property
+    def is_urgent(self) -> bool:
+        return rules_of(self.read.chunk.told).priority < USUAL
 
     def digest(self, place: int) -> str:
         person = self.read.people[self.read.chunk.recipients[place]]
@@ -141,6 +150,7 @@ class SendEmails:
     server: MailServer
     outcomes: MailOutcomes
     pace: MailPace
+    domains: MailDomains
     clock: Clock
     slice_most: int
     first_pause: timedelta
@@ -181,7 +191,7 @@ class SendEmails:
             if read.before(place).carries:
                 inside, gone = sort_out(inside, now)
                 sliced.aside += gone
-            settled = not_written_to(read, place, now)
+            settled = not_written_to(read, place, now) or self._held(sliced, place, now)
             if settled is None:
                 person = read.people[read.chunk.recipients[place]]
                 letter = self._letter(read, place, person, ids, now)
@@ -193,6 +203,23 @@ class SendEmails:
             # A slice of letters takes as long as a batch; who else waits has a turn between two.
             await asyncio.sleep(0)
         return sliced
+
+    def _held(self, sliced: _Slice, place: int, now: datetime) -> Standing | None:
+        """Return how somebody stands whose domain is not written to now, None where it is.
+
+        For a domain that takes nothing nobody waits longer than anything is told.
+        """
+        read, before = sliced.read, sliced.before(place)
+        if place in read.mailed:
+            return None
+        address = read.people[read.chunk.recipients[place]].address or ""
+        waited = before.state is not DeliveryState.PENDING
+        again_at = self.domains.held_until(address, urgent=sliced.is_urgent, waited=waited)
+        if again_at is None:
+            return None
+        if is_too_old(read.chunk.told, now) and self.domains.takes_nothing(address):
+            return Standing(DeliveryState.FAILED, EXPIRED, attempts=before.attempts)
+        return _waiting(before, again_at)
 
     def _write_all(
         self,
@@ -282,14 +309,17 @@ class SendEmails:
             await self._let_go(unit, claim, delivery, now)
 
     async def _send(self, sliced: _Slice) -> dict[int, Answer]:
-        async def one(place: int, mail: Mail) -> Answer:
-            if place in sliced.read.mailed:
-                return Answer(Answered.TAKEN)
+        async def hand_over(mail: Mail) -> Answer:
             self.pace.spend()
             answer = await self.server.send(mail)
             # A slow server may take minutes for all of a slice.
             beat()
             return answer
+
+        async def one(place: int, mail: Mail) -> Answer:
+            if place in sliced.read.mailed:
+                return Answer(Answered.TAKEN)
+            return await self.domains.send(mail, hand_over, urgent=sliced.is_urgent)
 
         answers = await asyncio.gather(*(one(*item) for item in sliced.mails.items()))
         if any(answer.answered is Answered.AWAY for answer in answers):
@@ -342,7 +372,9 @@ class SendEmails:
         """
         before, inside = sliced.before(place), sliced.inside.get(place, ())
         own = self._outcome(before, answer, now)
-        certain = answer.answered in (Answered.LATER, Answered.AWAY)
+        if answer.answered is Answered.HELD and is_too_old(sliced.read.chunk.told, now):
+            own = Standing(DeliveryState.FAILED, EXPIRED, attempts=before.attempts)
+        certain = answer.answered in (Answered.LATER, Answered.AWAY, Answered.HELD)
         if certain and not may_have_been_sent(before):
             return own, [(one, self._outcome(one.before, answer, now)) for one in inside]
         carries = tuple(one.at for one in inside)
@@ -368,6 +400,8 @@ class SendEmails:
                 return self._tried_again(before, UNKNOWN, now)
             case Answered.LATER:
                 return self._tried_again(before, "later", now)
+            case Answered.HELD:
+                return _waiting(before, answer.again_at or now)
 
     def _tried_again(self, before: Standing, reason: str, now: datetime) -> Standing:
         """Return who waits for the next try, or was given up.
@@ -392,7 +426,8 @@ class SendEmails:
 
     async def _tell(self, sliced: _Slice, answers: Mapping[int, Answer]) -> None:
         for place in sliced.mails:
-            if may_have_been_sent(sliced.before(place)):
+            tried = place in answers and answers[place].answered is not Answered.HELD
+            if tried and may_have_been_sent(sliced.before(place)):
                 POSSIBLY_REPEATED.inc()
         own = sliced.outcomes.get(sliced.read.chunk.chunk_id, {})
         for place, answer in answers.items():
@@ -406,6 +441,8 @@ class SendEmails:
     def _observe(self, chunk: Chunk, standings: Mapping[int, Standing]) -> None:
         delay = (self.clock.now() - chunk.told.caused_at).total_seconds()
         for standing in standings.values():
+            if standing.reason == HELD:
+                continue
             if standing.state in OPEN:
                 DELIVERIES.labels(Channel.EMAIL, DeliveryState.LATER).inc()
                 continue
@@ -416,9 +453,18 @@ class SendEmails:
                     MERGED.inc()
 
 
+def _waiting(before: Standing, until: datetime) -> Standing:
+    """Return who waits for their mail domain: nothing is counted against them.
+
+    What was perhaps sent once stays so, with all that its mail holds.
+    """
+    reason = UNKNOWN if may_have_been_sent(before) else HELD
+    return Standing(DeliveryState.LATER, reason, until, before.attempts, before.carries)
+
+
 def _given_up(standing: Standing) -> Standing:
     if standing.state is DeliveryState.FAILED:
-        return Standing(DeliveryState.FAILED, "expired", attempts=standing.attempts)
+        return Standing(DeliveryState.FAILED, EXPIRED, attempts=standing.attempts)
     return standing
 
 

@@ -81,7 +81,8 @@ class Answered(StrEnum):
 
     Taken: it is the server's now. Later: not now, whatever the reason. Refused: never, by `code`
     and `status`. Unknown: everything was sent and no answer came. Away: nobody takes anything from
-    us now, which says nothing of this mail.
+    us now, which says nothing of this mail. Held: its domain takes nothing now, which says nothing
+    of it either; no server answers so.
     """
 
     TAKEN = "taken"
@@ -89,15 +90,20 @@ class Answered(StrEnum):
     REFUSED = "refused"
     UNKNOWN = "unknown"
     AWAY = "away"
+    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The server's answer: its code and enhanced status, never its words."""
+    """The server's answer: its code and enhanced status, never its words.
+
+    `again_at` is when what is held comes again.
+    """
 
     answered: Answered
     code: int = 0
     status: str = ""
+    again_at: datetime | None = None
 
 
 class MailServer(Protocol):
