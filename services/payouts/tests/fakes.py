@@ -444,6 +444,16 @@ class MemoryQueries:
             and book.balances[Account.BACKER_FUNDS] > 0
         )
 
+    async def paid_with_money_left(self, after: str, limit: int) -> list[str]:
+        return [
+            one
+            for one, book in sorted(self._books.items())
+            if one > after
+            and book.last_approved
+            and book.cancellation is None
+            and book.balances[Account.BACKER_FUNDS] > 0
+        ][:limit]
+
     async def blocks(self, campaign_id: str, after: int, limit: int) -> list[Block]:
         numbers = sorted(n for c, n in self._blocks if c == campaign_id and n > after)
         return [self._blocks[campaign_id, number] for number in numbers][:limit]

@@ -504,8 +504,8 @@ async def test_a_payout_of_another_amount_is_found_once_it_is_booked(payouts: Pa
     assert names(await compared(payouts)) == [f"other_amount:{listed[place].id}"]
 
 
-async def test_whose_a_payout_is_is_read_by_its_index(database: Database) -> None:
-    """However many stages there are: explain reads the one."""
+async def test_whose_a_payout_or_a_transfer_is_is_read_by_its_index(database: Database) -> None:
+    """However many stages there are: reconciliation and a recovery read the one."""
     payouts = mongo_payouts(database)
     stage = await on_its_way(payouts)
     others = [
@@ -514,17 +514,27 @@ async def test_whose_a_payout_is_is_read_by_its_index(database: Database) -> Non
             replace(
                 stage,
                 campaign_id=f"campaign-{number}",
-                attempts=(replace(stage.attempt, payout_id=f"po_other_{number}"),),
+                attempts=(
+                    replace(
+                        stage.attempt,
+                        payout_id=f"po_other_{number}",
+                        transfer_id=f"tr_other_{number}",
+                    ),
+                ),
             ),
         )
         for number in range(2, 60)
     ]
     await database.collection("stages").insert_many(others)
-    name = stage.attempt.payout_id
-    assert name is not None
+    payout, transfer = stage.attempt.payout_id, stage.attempt.transfer_id
+    assert payout is not None and transfer is not None
 
-    async def ask() -> None:
-        assert await payouts.reconciliation.unbooked_payouts([name, "po_none"]) == {name}
+    async def ask_for_the_payout() -> None:
+        assert await payouts.reconciliation.unbooked_payouts([payout, "po_none"]) == {payout}
 
-    cost = await cost_of(database, ask, "stages")
-    assert (cost.documents, cost.scanned) == (1, False)
+    async def ask_for_the_transfer() -> None:
+        assert await payouts.queries.transfers_known([transfer, "tr_none"]) == {transfer}
+
+    for ask in (ask_for_the_payout, ask_for_the_transfer):
+        cost = await cost_of(database, ask, "stages")
+        assert (cost.documents, cost.scanned) == (1, False), ask

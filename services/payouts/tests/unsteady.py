@@ -18,6 +18,7 @@ from payouts.handlers.work_kinds import CLAIM, DISPUTE, REFUND, REFUND_RUN, REFU
 from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps.cash import FollowCash
 from payouts.sweeps.refunds import ExpireRequests, RemindBackers, ShareWhatCameBack, UnblockRefunds
+from payouts.sweeps.stages import PlanSupplements
 from servicekit.consume import BatchConsumer
 from servicekit.errors import Conflict, DependencyAway, LeaseLost
 from servicekit.loops import Pulse
@@ -113,6 +114,7 @@ class Process:
             ExpireRequests(self.units, queries),
             RemindBackers(self.units, queries),
             ShareWhatCameBack(self.units, queries),
+            PlanSupplements(self.units, queries),
             UnblockRefunds(self.units, queries, self.payouts.stages.funds),
         )
 

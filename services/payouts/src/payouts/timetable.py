@@ -12,6 +12,7 @@ from payouts.sweeps.cash import FollowCash, Reconcile
 from payouts.sweeps.holdings import MeasureHoldings
 from payouts.sweeps.queues import MeasureFunds, MeasureQueues
 from payouts.sweeps.refunds import ExpireRequests, RemindBackers, ShareWhatCameBack, UnblockRefunds
+from payouts.sweeps.stages import PlanSupplements
 from servicekit.runtime import Runtime
 from servicekit.sweeps import Sweep
 
@@ -37,6 +38,7 @@ def timetable(
     yield Sweep("periods", HOUR, CheckPeriods(queries))
     yield Sweep("closings", 60.0, close)
     yield Sweep("shares", 15.0, ShareWhatCameBack(units, queries))
+    yield Sweep("supplements", 60.0, PlanSupplements(units, queries))
     yield Sweep("reconcile", 15.0, reconcile)
     yield Sweep("signatures", 60.0, sign)
     yield Sweep("holdings", HOUR, holdings)

@@ -16,7 +16,7 @@ from payouts.adapters.mongo_stores import (
     STAGES,
     block_from,
 )
-from payouts.adapters.schema import ANY_TIME
+from payouts.adapters.schema import ANY_TIME, LAST_APPROVED_WITH_MONEY
 from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.book_state import BookState
@@ -85,6 +85,11 @@ class MongoQueries:
         with sorted_errors():
             cursor = self._database.collection("books").find(query, {"_id": 1})
             return [row["_id"] for row in await cursor.sort("_id", 1).to_list(None)]
+
+    async def paid_with_money_left(self, after: str, limit: int) -> list[str]:
+        # As the index says it that has those only.
+        query: Document = {**LAST_APPROVED_WITH_MONEY, "cancellation": None}
+        return [row["_id"] for row in await self._page("books", query, after, limit)]
 
     async def blocks(self, campaign_id: str, after: int, limit: int) -> list[Block]:
         query = {"campaign_id": campaign_id, "number": {"$gt": after}}

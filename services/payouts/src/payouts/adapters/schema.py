@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime
 
-from payouts.domain.ledger import SIDES, Side
+from payouts.domain.ledger import SIDES, Account, Side
 from payouts.domain.refund import RefundKind
+from servicekit.mongo import Document
 from servicekit.schema import CollectionSchema, Index, Schema
 
 # Before every payment.
@@ -48,8 +49,14 @@ BOOK_VALIDATOR = {
     }
 }
 
+# Money came back after the last stage took all that there was: it is looked for every minute.
+LAST_APPROVED_WITH_MONEY: Document = {
+    "last_approved": True,
+    f"balances.{Account.BACKER_FUNDS.value}": {"$gt": 0},
+}
+
 SCHEMA = Schema(
-    version=19,
+    version=20,
     collections=(
         CollectionSchema(
             "books",
@@ -60,6 +67,7 @@ SCHEMA = Schema(
                 Index([("unclaimed", 1), ("_id", 1)], partial={"unclaimed": {"$gt": 0}}),
                 # What is not closed is few: the rest is looked for there.
                 Index([("life.state", 1), ("_id", 1)]),
+                Index([("last_approved", 1), ("_id", 1)], partial=LAST_APPROVED_WITH_MONEY),
             ),
             validator=BOOK_VALIDATOR,
         ),
@@ -151,6 +159,8 @@ SCHEMA = Schema(
                 Index([("attempts.state", 1), ("due_at", 1), ("_id", 1)]),
                 # Whose a movement between a creator's account and a bank is.
                 Index([("attempts.payout_id", 1)]),
+                # Whose a transfer is that the provider made: a recovery asks by the page.
+                Index([("attempts.transfer_id", 1)]),
             ),
         ),
         CollectionSchema("destinations"),

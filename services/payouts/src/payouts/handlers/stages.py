@@ -9,7 +9,7 @@ from payouts.domain.destination import Destination
 from payouts.domain.errors import Refused
 from payouts.domain.plan import StageKind
 from payouts.domain.reconciliation import Shortfall, shortfall
-from payouts.domain.stage import OVER, Stage, StageDecision, StageState
+from payouts.domain.stage import Stage, StageDecision, StageState
 from payouts.domain.stage_amount import become_due
 from payouts.handlers.cancel import stopped
 from payouts.handlers.kept_back import kept_back_in
@@ -68,20 +68,21 @@ async def save_step(
 async def save_decision(
     unit: PayoutsUnit, view: StageView, decision: StageDecision
 ) -> StageDecision:
-    """Save what was decided about a stage, and make the next one due where its turn has come.
+    """Save what was decided about a stage, and make those due whose turn has come with it.
 
-    Where its campaign is cancelled, a stage that could go on from there is cancelled with it.
+    That need not be the next one: this one may have come back from its bank long after those behind
+    it were paid. Where its campaign is cancelled, a stage that could go on from there is cancelled
+    with it.
     """
     decision = await stopped(unit, view.book, decision, view.now)
-    await _save_book(unit, view, decision)
+    book = await _save_book(unit, view, decision)
     if decision.stage != view.stage:
         await unit.stages.save([decision.stage])
     await unit.facts.add(decision.facts)
-    if decision.stage.state in OVER and view.following:
-        follower = view.following[0]
-        await make_due_if_reached(
-            unit, replace(view, previous=(*view.previous, decision.stage), stage=follower)
-        )
+    before = (*view.previous, decision.stage)
+    for follower in view.following:
+        reached = replace(view, book=book, previous=before, stage=follower)
+        before = (*before, await make_due_if_reached(unit, reached))
     return decision
 
 
@@ -96,7 +97,8 @@ async def make_due_if_reached(unit: PayoutsUnit, view: StageView) -> Stage:
     return due.stage
 
 
-async def _save_book(unit: PayoutsUnit, view: StageView, decision: StageDecision) -> None:
+async def _save_book(unit: PayoutsUnit, view: StageView, decision: StageDecision) -> Book:
+    """Return the book as it is with the decision."""
     book = view.book
     if decision.postings:
         book = await post(unit, book, decision.postings, view.now)
@@ -106,6 +108,7 @@ async def _save_book(unit: PayoutsUnit, view: StageView, decision: StageDecision
     submitted = decision.stage.state is StageState.SUBMITTED
     if book != view.book or (submitted and view.stage.state is not StageState.SUBMITTED):
         await unit.books.save([book])
+    return book
 
 
 async def load_open_view(

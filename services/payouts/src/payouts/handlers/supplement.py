@@ -8,36 +8,55 @@ from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
 from payouts.domain.stage import UNAPPROVED, Stage, supplement
 from payouts.domain.stage_amount import become_due
+from payouts.handlers.kept_back import kept_back_in
 from payouts.handlers.work_kinds import stage_work
 from payouts.ports.unit import PayoutsUnit
 
 
 async def plan_supplement(
     unit: PayoutsUnit, book: Book, stages: Sequence[Stage], kept_back: int, now: datetime
-) -> None:
+) -> bool:
     """Plan one where there is money and none takes it yet; it is due once all before it are over.
 
     What is kept back for blocked refunds did not come back to the creator.
 
     Call it with all stages, after whatever may bring money back; it is approved and paid as any.
+    Whether anything is new. Who has not saved the book in this unit saves it then: a cancellation
+    that comes meanwhile meets it there.
     """
     if book.cancellation is not None:
         # It is divided among the backers instead.
-        return
+        return False
     free = book.balances[Account.BACKER_FUNDS] - kept_back
     if not book.last_approved or free < book.quantum:
         # Nothing, or dust.
-        return
-    if any(one.kind is StageKind.SUPPLEMENT and _takes_more(one) for one in stages):
-        return
-    planned = supplement(book.campaign_id, len(stages) + 1, book.currency)
-    due = become_due(book, planned, stages, now)
+        return False
+    known = next((one for one in stages if _takes_more(one)), None)
+    planned = known or supplement(book.campaign_id, len(stages) + 1, book.currency)
+    due = become_due(book, planned, stages[: planned.number - 1], now)
+    if due is None and known is not None:
+        return False
     await unit.stages.save([due.stage if due else planned])
     if due is not None:
         await unit.facts.add(due.facts)
         await unit.plumbing.work.offer([stage_work(due.stage, now)])
+    return True
+
+
+async def plan_what_came_back(unit: PayoutsUnit, campaign_id: str, now: datetime) -> bool:
+    """Plan what lies behind the campaign's last stage, whatever left it there; whether it did."""
+    book = (await unit.books.load([campaign_id]))[campaign_id]
+    if book.unclaimed:
+        # After a restored backup the ledger may know where it went: a person looks first.
+        return False
+    stages = await unit.stages.load(campaign_id)
+    kept = sum((await kept_back_in(unit, book)).values())
+    planned = await plan_supplement(unit, book, stages, kept, now)
+    if planned:
+        await unit.books.save([book])
+    return planned
 
 
 def _takes_more(stage: Stage) -> bool:
     """Whether it gets all that is there when it is approved; what is approved is a fixed amount."""
-    return stage.state in UNAPPROVED
+    return stage.kind is StageKind.SUPPLEMENT and stage.state in UNAPPROVED

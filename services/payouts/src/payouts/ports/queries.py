@@ -47,6 +47,13 @@ class Queries(Protocol):
         """Return the campaigns whose run by shares is finished and whose backers' money is not."""
         ...
 
+    async def paid_with_money_left(self, after: str, limit: int) -> list[str]:
+        """Return the campaigns whose last stage is approved and that still hold backers' money.
+
+        Not those that were cancelled: theirs is divided.
+        """
+        ...
+
     async def blocks(self, campaign_id: str, after: int, limit: int) -> list[Block]:
         """Return the blocks behind a number; `ValueError` where a document is no block."""
         ...
