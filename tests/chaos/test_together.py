@@ -8,6 +8,7 @@ from tests.chaos.together import together
 
 
 async def test_what_fails_first_stops_the_rest_and_is_raised() -> None:
+    """No fault is dealt any more once one of them, or a story, has given up."""
     stopped = asyncio.Event()
 
     async def goes_on() -> None:
@@ -25,6 +26,7 @@ async def test_what_fails_first_stops_the_rest_and_is_raised() -> None:
 
 
 async def test_who_is_stopped_stops_what_it_does() -> None:
+    """A run that ends at a finding leaves nothing behind that still breaks servers."""
     begun, stopped = asyncio.Event(), asyncio.Event()
 
     async def goes_on() -> None:
