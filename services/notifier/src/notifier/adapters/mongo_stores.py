@@ -187,7 +187,6 @@ class MongoChunks:
             return {row["_id"]: chunk_from(row) for row in await cursor.to_list(None)}
 
     async def told_since(self, people: Collection[str], since: datetime) -> list[str]:
-        # Read from the index alone: each of these chunks may have a thousand people.
         query = {"recipients": {"$in": list(people)}, "caused_at": {"$gte": since}}
         with sorted_errors():
             cursor = self._chunks.find(query, {"_id": 1}, session=self._session)

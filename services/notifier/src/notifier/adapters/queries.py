@@ -23,7 +23,6 @@ _INCOMPLETE = [CauseState.WAITING.value, CauseState.PLANNED.value]
 _ENDED = [one.value for one in ENDED]
 
 
-NEWEST: Document = {"caused_at": -1, "_id": -1}
 EARLIEST: Document = {"caused_at": 1, "_id": 1}
 OLDEST: Document = {"heard_at": 1, "_id": 1}
 LAST_HEARD: Document = {"heard_at": -1, "_id": -1}
@@ -89,8 +88,9 @@ def _inbox_query(person_id: str, before: tuple[datetime, str] | None) -> Documen
     }
     if before is not None:
         at, chunk_id = before
-        same_instant = {"caused_at": at, "_id": {"$lt": chunk_id}}
-        query["$or"] = [{"caused_at": {"$lt": at}}, same_instant]
+        # As of causes: this comes in the index's order.
+        query["caused_at"] = {"$lte": at}
+        query["$nor"] = [{"caused_at": at, "_id": {"$gte": chunk_id}}]
     return query
 
 
@@ -120,18 +120,28 @@ class MongoQueries(MongoUnreachedQueries):
         self, person_id: str, before: tuple[datetime, str] | None, limit: int
     ) -> list[InboxEntry]:
         query = _inbox_query(person_id, before)
-        with sorted_errors():
-            # The other recipients of a chunk are nobody's business here, and a thousand names.
-            cursor = (
-                self._chunks.find(query, {"recipients": 0}).sort(list(NEWEST.items())).limit(limit)
-            )
-            rows = await cursor.to_list(None)
+        rows = await self._newest_of(query, limit + 1)
+        if len(rows) > limit:
+            # The index orders instants, and nothing within one: who is where the page ends, and
+            # who behind it, is only known of all of that instant.
+            last = rows[limit - 1]["caused_at"]
+            if rows[limit]["caused_at"] == last:
+                rows = [row for row in rows if row["caused_at"] > last]
+                rows += await self._newest_of({"$and": [query, {"caused_at": last}]})
+        rows.sort(key=lambda row: (row["caused_at"], row["_id"]), reverse=True)
         return [
             InboxEntry(
                 chunk_from({**row, "recipients": [person_id]}), (row["caused_at"], row["_id"])
             )
-            for row in rows
+            for row in rows[:limit]
         ]
+
+    async def _newest_of(self, query: Document, limit: int = 0) -> list[Document]:
+        """Return chunks without their recipients, newest first; 0 is no limit."""
+        with sorted_errors():
+            # The other recipients of a chunk are nobody's business here, and a thousand names.
+            cursor = self._chunks.find(query, {"recipients": 0}).sort("caused_at", -1).limit(limit)
+            return await cursor.to_list(None)
 
     async def told_at(self, person_id: str, at: datetime) -> list[Chunk]:
         query = _inbox_query(person_id, None) | {"caused_at": at}
