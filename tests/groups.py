@@ -35,6 +35,7 @@ GROUPS: Groups = {
         "tests/delivery/test_restored_backup.py",
         "tests/delivery/test_start_order.py",
         "tests/delivery/test_updates_killed.py",
+        "tests/delivery/test_upload_killed.py",
     ),
     "chaos": ("tests/chaos", "infra/bench", "infra/demo"),
 }

@@ -64,6 +64,18 @@ def zip_bomb() -> bytes:
     return bytes(made)
 
 
+def distant_archive(before: int) -> bytes:
+    """Return an archive that stands behind so many bytes, whose list is found by its place alone.
+
+    Between its list and its end something lies that is none of it.
+    """
+    made = archive({"a": b"x"})
+    end = made.index(b"PK\x05\x06")
+    tail = bytearray(made[end:])
+    tail[16:20] = struct.pack("<I", before + made.index(b"PK\x01\x02"))
+    return made[:end] + bytes(100) + bytes(tail)
+
+
 def overlapping_zip() -> bytes:
     """Return an archive whose hundred files are one and the same bytes."""
     made = archive({"a": bytes(range(256)) * 16})
@@ -80,6 +92,10 @@ MP4 = b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41" + bytes(20_000
 WEBM = bytes.fromhex("1a45dfa39f4286810142f7810142f2810442f381084282847765626d42878104") + bytes(
     20_000
 )
+# A browser that took either for a page would show, and run, what stands in a box of its own.
+PAGE = b"<!doctype html><html><body>" + SCRIPT
+MP4_WITH_PAGE = MP4[:32] + struct.pack(">I", len(PAGE) + 8) + b"free" + PAGE + MP4[32:]
+WEBM_WITH_PAGE = WEBM + PAGE
 CSV = b"nom;montant\nAnna;=cmd|' /C calc'!A0\n"
 DOCX = archive({"[Content_Types].xml": b"<Types/>", "word/document.xml": b"<w/>"})
 XLSX = archive({"[Content_Types].xml": b"<Types/>", "xl/workbook.xml": b"<w/>"})

@@ -96,6 +96,12 @@ async def withdraw(service: UpdatesService, media_id: str, by: str = "mia") -> M
         (files.image("WEBP", frames=3), "a.webp", MediaType.WEBP),
         (files.MP4, "a.mp4", MediaType.MP4),
         (files.WEBM, "a.webm", MediaType.WEBM),
+        # A page in a video is no page where it is served: `test_media_http` says as what it is.
+        (files.MP4_WITH_PAGE, "a.mp4", MediaType.MP4),
+        (files.WEBM_WITH_PAGE, "a.webm", MediaType.WEBM),
+        # Four bytes of a picture that are the sign of an archive's end, and no archive.
+        (files.MP4 + b"PK\x05\x06" + bytes(range(200)), "a.mp4", MediaType.MP4),
+        (files.MP4 + b"PK\x05\x06", "a.mp4", MediaType.MP4),
         (files.PDF, "a.pdf", MediaType.PDF),
         (files.ODT, "a.odt", MediaType.ODT),
         (files.DOCX, "a.docx", MediaType.DOCX),
@@ -135,6 +141,14 @@ async def test_each_kind_is_taken_and_known_by_its_content(
         # One in front of another: an address that is served as a page, a program in an archive.
         (b"<html>" + files.SCRIPT + files.PDF, "a.pdf", "type"),
         (files.PDF + files.archive({"Main.class": b"x"}), "a.pdf", "unsafe"),
+        (files.MP4 + files.archive({"Main.class": b"x"}), "a.mp4", "unsafe"),
+        (files.WEBM + files.archive({"a": b"x"}) + bytes(900), "a.webm", "unsafe"),
+        (files.MP4 + files.distant_archive(len(files.MP4)), "a.mp4", "unsafe"),
+        (files.MP4 + b"PK\x05\x06" * 5, "a.mp4", "unsafe"),
+        # The length of the first box is the first word of a page, or of a program.
+        (b"<!--" + files.MP4[4:] + b"-->" + files.PAGE, "a.mp4", "type"),
+        (b"/*//" + files.MP4[4:] + b"*/alert(1)", "a.mp4", "type"),
+        (files.PAGE + files.WEBM, "a.webm", "type"),
         (files.PDF.replace(b"%%EOF", b""), "a.pdf", "broken"),
         (files.archive({"META-INF/MANIFEST.MF": b"x", "Main.class": b"x"}), "a.jar", "type"),
         (files.DOCX[:1] + files.DOCX[1:-30], "a.docx", "broken"),

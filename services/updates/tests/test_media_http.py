@@ -106,6 +106,31 @@ async def test_what_everybody_may_read_is_served_safely(client: httpx.AsyncClien
 
 
 @pytest.mark.parametrize(
+    ("data", "name", "type"),
+    [
+        (files.MP4_WITH_PAGE, "film.html", "video/mp4"),
+        (files.WEBM_WITH_PAGE, "film.js", "video/webm"),
+    ],
+    ids=["mp4", "webm"],
+)
+async def test_a_page_in_a_video_is_read_as_a_video_alone(
+    client: httpx.AsyncClient, data: bytes, name: str, type: str
+) -> None:
+    """Whole, or a range that begins with the page: no type but its own, no guess, no script."""
+    assert (await upload(client, data, name)).json()["type"] == type
+    await show(client, {"transcript": "On allume la lampe."})
+    del client.headers["authorization"]
+    at = data.index(files.PAGE)
+    for headers, shown in (({}, data), ({"Range": f"bytes={at}-"}, data[at:])):
+        answer = await client.get(MEDIA, headers=headers)
+        assert answer.content == shown and answer.headers["content-type"] == type
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+        ending = f"film.{type.partition('/')[2]}"
+        assert answer.headers["content-disposition"] == f"inline; filename*=UTF-8''{ending}"
+
+
+@pytest.mark.parametrize(
     ("range", "status", "start", "end"),
     [
         ("bytes=0-9", 206, 0, 10),

@@ -117,6 +117,32 @@ async def test_a_folder_is_listed_and_emptied(objects: StoredObjects) -> None:
     assert [one.key for one in await objects.under("abc")] == ["abc/3/full"]
 
 
+async def test_what_is_not_whole_is_found_in_a_folder_and_removed(tmp_path: Path) -> None:
+    """A killed process leaves it, and the library lists it nowhere: it would stay for ever."""
+    objects = StoredObjects(object_store(f"file://{tmp_path}/kept", {}))
+    stopped = asyncio.Event()
+
+    async def never_ending() -> AsyncIterator[bytes]:
+        yield bytes(2 * PART_BYTES)
+        await stopped.wait()
+        raise Cut
+
+    putting = asyncio.create_task(objects.put("ab/1/sent", never_ending()))
+    async with asyncio.timeout(20):
+        while not (begun := await objects.under("ab/1")):
+            await asyncio.sleep(0.01)
+    (one,) = begun
+    assert one.key.startswith("ab/1/sent") and one.key != "ab/1/sent"
+    assert one in await objects.under("ab") and await objects.under("a") == []
+    for _ in range(2):
+        await objects.delete([one.key])
+    assert await objects.under("ab/1") == []
+    assert [file.name for file in (tmp_path / "kept").glob("ab/1/*")] == []
+    stopped.set()
+    with pytest.raises(Cut):
+        await putting
+
+
 async def test_a_cut_line_leaves_no_part_on_s3(s3: dict[str, str]) -> None:
     """A part that nobody lists is paid for all the same."""
     objects = StoredObjects(object_store(f"s3://{BUCKET}", s3))

@@ -1,6 +1,7 @@
 """What content is, by itself: what its sender says of it is not believed."""
 
 import re
+import struct
 from typing import BinaryIO
 
 import puremagic
@@ -13,6 +14,9 @@ HEAD_BYTES = 8 * 1024
 _TAIL_BYTES = 1024
 # Behind the end of a zip stands at most a comment of so many bytes.
 _ZIP_END, _ZIP_END_BYTES = b"PK\x05\x06", 22 + 65_535
+_ENDS_MAX = 4
+# How each entry of its list begins, and what leads to a list beyond four gigabytes.
+_ZIP_LISTED, _ZIP_LONG = b"PK\x01\x02", b"PK\x06\x07"
 # What puremagic may also take these for: it knows many types by the same first bytes.
 _BESIDE: dict[str, set[str]] = {
     MediaType.JPEG: set(),
@@ -25,6 +29,9 @@ _BESIDE: dict[str, set[str]] = {
 _MP4_BRANDS = frozenset(
     {b"isom", b"iso2", b"iso3", b"iso4", b"iso5", b"iso6", b"avc1", b"mp41", b"mp42", b"M4V "}
 )
+# The length of an MP4's first box is a few bytes. One that says more could be the first word of a
+# page or a program, such as `<!--` or `/*//`, behind which the rest is a comment.
+_FTYP = re.compile(rb"\x00\x00..ftyp", re.DOTALL)
 _MARKUP = re.compile(rb"\s*(\xef\xbb\xbf)?\s*<")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -36,7 +43,7 @@ def type_of(head: bytes, name: str) -> MediaType:
     """
     if head.startswith(b"PK\x03\x04"):
         return MediaType.ZIP
-    if head[4:8] == b"ftyp" and head[8:12] in _MP4_BRANDS:
+    if _FTYP.match(head) and head[8:12] in _MP4_BRANDS:
         return MediaType.MP4
     likely = _likely(head)
     for known, beside in _BESIDE.items():
@@ -56,6 +63,8 @@ def whole_file(type: MediaType, content: BinaryIO) -> MediaType:
             _check_pdf(content)
         case MediaType.CSV:
             _check_text(content)
+        case MediaType.MP4 | MediaType.WEBM:
+            _check_video(content)
         case _:
             pass
     return type
@@ -84,10 +93,43 @@ def _check_text(content: BinaryIO) -> None:
 
 def _check_pdf(content: BinaryIO) -> None:
     """It begins and ends as a PDF does, and no archive hides behind its end."""
-    size = content.seek(0, 2)
-    content.seek(max(0, size - _ZIP_END_BYTES))
-    tail = content.read()
+    tail, _ = _tail(content)
     if b"%%EOF" not in tail[-_TAIL_BYTES:]:
         raise Refused("file-broken", "the document has no end")
     if _ZIP_END in tail:
         raise Refused("file-unsafe", "an archive hides in the document")
+
+
+def _check_video(content: BinaryIO) -> None:
+    """No archive hides in it. A page that does is none: `media_serving` says as what it is read."""
+    tail, start = _tail(content)
+    ends = [start + found.start() for found in re.finditer(re.escape(_ZIP_END), tail)]
+    # Each look may be a request to a bucket, and by chance none has a second.
+    if len(ends) > _ENDS_MAX or any(_ends_list(content, at) for at in ends):
+        raise Refused("file-unsafe", "an archive hides in the video")
+
+
+def _tail(content: BinaryIO) -> tuple[bytes, int]:
+    """Return all in which an archive's end may stand, and where in the file that begins."""
+    start = max(0, content.seek(0, 2) - _ZIP_END_BYTES)
+    content.seek(start)
+    return content.read(), start
+
+
+def _ends_list(content: BinaryIO, at: int) -> bool:
+    """Whether here a list of files ends, and not four bytes of a picture that look like it.
+
+    One of sixty thousand videos has those four where they are looked for.
+    """
+    content.seek(at + 12)
+    fields = content.read(8)
+    if len(fields) < 8:
+        return False
+    length, offset = struct.unpack("<II", fields)
+    signs = {at - length: _ZIP_LISTED, offset: _ZIP_LISTED, at - 20: _ZIP_LONG}
+    return any(_stands(content, place, sign) for place, sign in signs.items() if 0 <= place < at)
+
+
+def _stands(content: BinaryIO, place: int, sign: bytes) -> bool:
+    content.seek(place)
+    return content.read(len(sign)) == sign

@@ -1,5 +1,6 @@
 """Objects in a local folder or on S3, by one library."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
 from servicekit.errors import DependencyAway
+from updates.adapters.begun_files import BegunFiles, is_begun
 from updates.ports.media import Kept, Part
 
 if TYPE_CHECKING:  # Names that are nowhere but in its types.
@@ -41,6 +43,7 @@ class StoredObjects:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+        self._begun = BegunFiles(_root(store)) if isinstance(store, LocalStore) else None
 
     async def put(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         sender = _Sender(chunks)
@@ -69,17 +72,30 @@ class StoredObjects:
         for key in keys:
             try:
                 with _sorted_errors():
-                    await obstore.delete_async(self._store, key)
+                    await self._delete(key)
             except FileNotFoundError:
                 pass  # Another one was faster, or it was never there.
 
+    async def _delete(self, key: str) -> None:
+        if self._begun is not None and is_begun(key):
+            await asyncio.to_thread(self._begun.remove, key)
+        else:
+            await obstore.delete_async(self._store, key)
+
     async def under(self, folder: str) -> list[Kept]:
         with _sorted_errors():
-            return [
+            begun = await asyncio.to_thread(self._begun.under, folder) if self._begun else []
+            whole = [
                 Kept(one["path"], one["size"], one["last_modified"])
                 async for metas in obstore.list(self._store, folder)
                 for one in metas
             ]
+        return begun + whole
+
+
+def _root(store: LocalStore) -> Path:
+    assert store.prefix is not None, "a store of the whole disk is none of `object_store`"
+    return store.prefix
 
 
 class _Sender:

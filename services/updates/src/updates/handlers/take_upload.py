@@ -37,10 +37,10 @@ def key_of(upload: str, part: str) -> str:
     return f"{upload[:2]}/{upload}/{part}"
 
 
-def keys_of(media: Media) -> list[str]:
-    """Return the keys of all objects that an upload may have left."""
-    copies = [str(one.edge) for one in media.stored.copies] if media.stored else []
-    return [key_of(media.upload, part) for part in (SENT, SHOWN, *copies)]
+async def remove_objects(objects: MediaObjects, upload: str) -> None:
+    """Remove every object of an upload, also what came of one that is not whole."""
+    folder = key_of(upload, "").rstrip("/")
+    await objects.delete([one.key for one in await objects.under(folder)])
 
 
 def served_key(media: Media, edge: int | None) -> str:
@@ -177,10 +177,8 @@ class UploadDesk:
         stored = Stored(line.type, line.length, line.digest)
         if line.type.kind is MediaKind.IMAGE:
             return await self._store_picture(begun, stored)
-        if line.type.kind is MediaKind.FILE:
-            type = await self._judged(self.inspector.inspect, line.type, raw)
-            return replace(stored, type=type)
-        return stored
+        type = await self._judged(self.inspector.inspect, line.type, raw)
+        return replace(stored, type=type)
 
     async def _store_picture(self, begun: Media, sent: Stored) -> Stored:
         raw = key_of(begun.upload, SENT)
@@ -217,11 +215,7 @@ class UploadDesk:
 
     async def _undo(self, begun: Media) -> None:
         await self.units.run(lambda unit: forget_upload(unit, begun))
-        await self.objects.delete(await self._left(begun))
-
-    async def _left(self, begun: Media) -> list[str]:
-        folder = key_of(begun.upload, "").rstrip("/")
-        return [one.key for one in await self.objects.under(folder)]
+        await remove_objects(self.objects, begun.upload)
 
 
 async def _digest(chunks: AsyncIterator[bytes]) -> str:

@@ -100,7 +100,10 @@ class MediaObjects(Protocol):
         ...
 
     async def under(self, folder: str) -> list[Kept]:
-        """Return the objects whose keys begin with this folder."""
+        """Return the objects in this folder, and what a killed process left of one.
+
+        A bucket shows nothing of the latter: by its own rule it aborts what is not whole.
+        """
         ...
 
 

@@ -9,7 +9,7 @@ from servicekit.errors import Conflict
 from servicekit.sweeps import Turns
 from servicekit.units import UnitsOfWork
 from updates.domain.media import Media, MediaState
-from updates.handlers.take_upload import keys_of
+from updates.handlers.take_upload import remove_objects
 from updates.metrics import ORPHAN_MEDIA
 from updates.ports.media import MediaObjects, MediaQueries
 from updates.ports.unit import UpdatesUnit
@@ -41,10 +41,10 @@ class RemoveDueMedia:
     async def _remove(self, media: Media) -> int:
         if media.state is MediaState.WITHDRAWN:
             # The marker stays, and its objects are looked for until they are gone.
-            await self.objects.delete(keys_of(media))
+            await remove_objects(self.objects, media.upload)
             await self._changed(lambda unit: unit.media.save(replace(media, next_due=None)))
         elif await self._changed(lambda unit: unit.media.remove(media)):
-            await self.objects.delete(keys_of(media))
+            await remove_objects(self.objects, media.upload)
         return 1
 
     async def _changed(self, change: Callable[[UpdatesUnit], Awaitable[None]]) -> bool:
