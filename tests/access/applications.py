@@ -700,6 +700,11 @@ PLAN: dict[str, Any] = {
 DRAFT: dict[str, Any] = {
     "texts": [{"language": "fr", "title": "draft", "details": "Tout avance."}],
 }
+GUEST_REPORT: dict[str, Any] = {
+    "reason": "spam",
+    "words": "It sells shoes.",
+    "receipt": "a-receipt-that-is-made-of-32-random-bytes_1",
+}
 REVISION: dict[str, Any] = {
     "draft": {
         "kind": "progress_report",

@@ -18,6 +18,7 @@ from services.updates.tests.test_recover import recover
 from updates.domain.errors import Refused
 from updates.domain.hiding import Appeal, HidingReason, Ruling
 from updates.domain.report import (
+    GUESTS_MAX,
     PACE,
     PACE_WINDOW,
     TRANSITIONS,
@@ -28,6 +29,7 @@ from updates.domain.report import (
     Report,
     Thing,
     decide,
+    guest_of,
     move,
     take,
 )
@@ -134,6 +136,27 @@ async def test_one_person_is_paced_and_others_are_not(service: UpdatesService) -
     await report(service, made("carl", Thing(CAMPAIGN, "u1", "c0")))
     await report(service, made("dora"))
     await report(service, made("carl", at=NOW + PACE_WINDOW))
+
+
+async def test_of_guests_so_many_wait_and_nobody_else_waits_for_them(
+    service: UpdatesService,
+) -> None:
+    """Each known by a receipt; one too many is refused until staff decide, an account never is."""
+    await told(service)
+    guests = [guest_of(f"receipt-{number}") for number in range(GUESTS_MAX + 1)]
+    for guest in guests[:-1]:
+        first = await report(service, made(guest))
+        assert await report(service, made(guest, at=LATER)) == first
+    assert await refusal(service, made(guests[-1])) == "reported-enough"
+    await report(service, made("anna"))
+    case, _ = await report(service, made(guests[0]))
+    assert (case.guests, case.count) == (GUESTS_MAX, GUESTS_MAX + 1)
+    await stays(service)
+    case, again = await report(service, made(guests[-1], at=LATER))
+    assert (case.guests, case.count, again.by_guest) == (1, 1, True)
+    answered, own = await report(service, made(guests[0]))
+    answer = answered.answer_to(own)
+    assert answer is not None and answer.words == "It is theirs."
 
 
 async def test_only_what_is_shown_is_reported(service: UpdatesService) -> None:
@@ -288,6 +311,42 @@ async def test_readers_report_staff_decide_and_nobody_is_named(client: httpx.Asy
         assert problem(unread) == (404, "report-unknown")
 
 
+@pytest.mark.row("S20")
+async def test_who_has_no_account_reports_and_learns_what_became_of_it(
+    client: httpx.AsyncClient,
+) -> None:
+    """By a receipt of one's own: the same again says it, also once the thing is hidden."""
+    await client.put(UPDATE, json=BODY)
+    await client.post(f"{UPDATE}/publish")
+    comments, staff = f"{UPDATE}/comments/c1", bearer(STAFF)
+    await client.put(comments, json={"text": "Un mot."}, headers=bearer(backer("backer-1")))
+    del client.headers["authorization"]
+    body = {"reason": "illegal", "words": "A stolen lamp.", "receipt": "r" * 43}
+    for place in (UPDATE, comments):
+        own = await client.put(f"{place}/guest-report", json=body)
+        assert own.status_code == 200 and own.json()["state"] == "open"
+        assert (await client.put(f"{place}/guest-report", json=body)).json() == own.json()
+    other = await client.put(f"{UPDATE}/guest-report", json=body | {"words": "Another."})
+    assert problem(other) == (409, "reported-already")
+    for receipt in ({}, {"receipt": "short"}, {"receipt": "r" * 44}):
+        bare = {"reason": "spam"} | receipt
+        refused = await client.put(f"{UPDATE}/guest-report", json=bare)
+        assert problem(refused)[0] == 422
+    queue = (await client.get("/queues/reports", headers=staff)).json()["items"]
+    assert [(one["count"], one["guests"]) for one in queue] == [(1, 1), (1, 1)]
+    said = await client.get(f"{UPDATE}/reports", headers=staff)
+    assert said.json()["items"][0]["words"] == "A stolen lamp."
+    assert "guest" not in said.text and "rrr" not in said.text
+    hidden = await client.put(
+        f"{UPDATE}/hiding", json={"reason": "illegal", "facts": "It is stolen."}, headers=staff
+    )
+    assert hidden.status_code == 200, hidden.text
+    after = await client.put(f"{UPDATE}/guest-report", json=body)
+    assert after.json()["state"] == "hidden"
+    late = await client.put(f"{UPDATE}/guest-report", json=body | {"receipt": "s" * 43})
+    assert problem(late) == (404, "update-unknown")
+
+
 async def test_what_may_not_be_read_may_not_be_reported(client: httpx.AsyncClient) -> None:
     """Drafts, what is for few, what is hidden: there is no such update."""
     path = "/campaigns/campaign-1/updates/u2"
@@ -301,3 +360,6 @@ async def test_what_may_not_be_read_may_not_be_reported(client: httpx.AsyncClien
     for headers, status in ((stranger, 404), (anna, 200)):
         answer = await client.put(f"{path}/report", json=body, headers=headers)
         assert answer.status_code == status
+    del client.headers["authorization"]
+    guest = await client.put(f"{path}/guest-report", json=body | {"receipt": "r" * 43})
+    assert problem(guest) == (404, "update-unknown")

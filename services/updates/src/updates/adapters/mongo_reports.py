@@ -34,6 +34,7 @@ def case_from(row: Document) -> Case:
         reported_at=row["reported_at"],
         count=row["count"],
         reasons={HidingReason(reason): count for reason, count in row["reasons"].items()},
+        guests=row.get("guests", 0),  # No release before this one kept it.
         total=row["total"],
         decisions=tuple(decisions),
         version=row["version"],

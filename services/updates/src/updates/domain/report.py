@@ -2,9 +2,10 @@
 
 Of one thing all reports are one case, so that a hundred readers are one decision. Nobody learns
 who reported: what is shown of a report is its reason and its words, and what became of it only to
-whoever made it.
+whoever made it. Who has no account reports as well, under a receipt that he makes and keeps.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,6 +17,10 @@ from updates.domain.hiding import HidingReason
 WORDS_MAX = 1_000
 # So many of one person within so long, whatever they are about: more is a campaign against one.
 PACE, PACE_WINDOW = 10, timedelta(minutes=10)
+# So many guests' reports of one thing wait at most: staff have it before them by the first, and
+# whoever has no account cannot be paced.
+GUESTS_MAX = 20
+_GUEST = "guest:"
 
 
 class CaseState(StrEnum):
@@ -57,6 +62,16 @@ class Report:
     number: int = 0
     answered_by: int = 0
 
+    @property
+    def by_guest(self) -> bool:
+        """Whether whoever reported has no account."""
+        return self.reporter_id.startswith(_GUEST)
+
+
+def guest_of(receipt: str) -> str:
+    """Return as whom a guest reports: by nothing from which anybody could make the receipt."""
+    return _GUEST + hashlib.sha256(receipt.encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -72,7 +87,8 @@ class Decision:
 class Case:
     """All reports of one thing: `count` and `reasons` are of those that no decision answers.
 
-    `reported_at` is when the first of them was made; `total` counts all there ever were.
+    `reported_at` is when the first of them was made; `guests` of them have no account; `total`
+    counts all there ever were.
     """
 
     thing: Thing
@@ -80,6 +96,7 @@ class Case:
     reported_at: datetime
     count: int = 0
     reasons: Mapping[HidingReason, int] = field(default_factory=dict)
+    guests: int = 0
     total: int = 0
     decisions: tuple[Decision, ...] = ()
     version: int = 0
@@ -101,14 +118,28 @@ def check_pace(recent: int) -> None:
         raise Refused("too-many-reports", "you have reported a lot; wait a few minutes")
 
 
+def check_guests(case: Case | None, report: Report) -> None:
+    """Raise `Refused` for a guest who reports what so many guests have reported already."""
+    waiting = case.guests if case is not None and case.state is CaseState.OPEN else 0
+    if report.by_guest and waiting >= GUESTS_MAX:
+        raise Refused("reported-enough", "many have reported it; staff are looking at it")
+
+
 def take(case: Case | None, report: Report) -> tuple[Case, Report]:
     """Take a report into the thing's case, which it opens where nobody is to decide it yet."""
     if case is None:
         case = Case(report.thing, CaseState.OPEN, report.at)
     elif case.state is not CaseState.OPEN:
-        case = replace(move(case, CaseState.OPEN), reported_at=report.at, count=0, reasons={})
+        opened = move(case, CaseState.OPEN)
+        case = replace(opened, reported_at=report.at, count=0, guests=0, reasons={})
     reasons = {**case.reasons, report.reason: case.reasons.get(report.reason, 0) + 1}
-    taken = replace(case, count=case.count + 1, total=case.total + 1, reasons=reasons)
+    taken = replace(
+        case,
+        count=case.count + 1,
+        guests=case.guests + report.by_guest,
+        total=case.total + 1,
+        reasons=reasons,
+    )
     return taken, replace(report, number=taken.total, answered_by=len(case.decisions))
 
 

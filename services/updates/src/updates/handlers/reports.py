@@ -12,6 +12,7 @@ from updates.domain.report import (
     Decision,
     Report,
     Thing,
+    check_guests,
     check_pace,
     check_words,
     decide,
@@ -32,6 +33,7 @@ async def report_thing(unit: UpdatesUnit, made: Report) -> tuple[Case, Report]:
         return case, known
     check_words(made)
     check_pace(await unit.reports.count(made.reporter_id, made.at - PACE_WINDOW))
+    check_guests(case, made)
     await _check_shown(unit, made.thing)
     case, taken = take(case, made)
     await unit.reports.add(taken)

@@ -10,6 +10,8 @@ from updates.domain.kinds import SECTION_CHARACTERS_MAX, Section
 from updates.domain.update import DETAILS_CHARACTERS_MAX, TITLE_CHARACTERS_MAX
 
 Identifier = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:-]+$")]
+# 32 random bytes in base64url: what nobody can guess, and nobody but its maker has seen.
+OwnSecret = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
 Language = Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$")]
 
 

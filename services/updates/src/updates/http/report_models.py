@@ -7,7 +7,7 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 
 from updates.domain.report import WORDS_MAX, Case, Report
-from updates.http.models import Body
+from updates.http.models import Body, OwnSecret
 
 Reason = Literal["spam", "abuse", "personal_data", "illegal", "off_topic", "other"]
 NumberBefore = Annotated[int | None, Query(ge=1, description="`next_before` of the page before.")]
@@ -18,6 +18,15 @@ class ReportBody(Body):
 
     reason: Reason
     words: Annotated[str, Field(max_length=WORDS_MAX)] = ""
+
+
+class GuestReportBody(ReportBody):
+    """The same by somebody without an account, who makes a receipt and keeps it.
+
+    The same again, under the same receipt, says what became of it; nobody can find it otherwise.
+    """
+
+    receipt: OwnSecret
 
 
 class DismissalBody(Body):
@@ -38,7 +47,10 @@ class OwnReportView(BaseModel):
 
 
 class CaseView(BaseModel):
-    """All reports of one thing that no decision answers: how many, why, since when."""
+    """All reports of one thing that no decision answers: how many, why, since when.
+
+    `guests` of them were made without an account.
+    """
 
     campaign_id: str
     update_id: str
@@ -46,6 +58,7 @@ class CaseView(BaseModel):
     state: str
     reported_at: datetime
     count: int
+    guests: int
     reasons: dict[str, int]
 
 
@@ -88,6 +101,7 @@ def case_view(case: Case) -> CaseView:
         state=case.state.value,
         reported_at=case.reported_at,
         count=case.count,
+        guests=case.guests,
         reasons={reason.value: count for reason, count in sorted(case.reasons.items())},
     )
 

@@ -1,6 +1,7 @@
-"""Routes of reports: whoever may read something reports it, staff read the queue and dismiss.
+"""Routes of reports: whoever may read something reports it, with an account or without one.
 
-To hide what was reported is what it always is; that answers its reports.
+Staff read the queue and dismiss. To hide what was reported is what it always is; that answers
+its reports.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from servicekit.errors import DuplicateKey
 from servicekit.problems import Problem
 from servicekit.units import UnitsOfWork
 from updates.domain.hiding import HidingReason
-from updates.domain.report import Case, Report, Thing
+from updates.domain.report import Case, Report, Thing, guest_of
 from updates.handlers.reports import dismiss, report_thing
 from updates.http.callers import Callers, unknown_update
 from updates.http.paths import CampaignId, CommentId, Limit, UpdateId
@@ -24,6 +25,7 @@ from updates.http.report_models import (
     CaseView,
     DismissalBody,
     GivenReportPage,
+    GuestReportBody,
     NumberBefore,
     OwnReportView,
     ReportBody,
@@ -62,6 +64,20 @@ def add_report_routes(
     reporter = guard.allow(Owner("whoever reported it", None, reported), unknown=_unreported)
     by_staff = guard.allow(Role.STAFF)
 
+    async def taken(made: Report) -> OwnReportView:
+        async def take(unit: UpdatesUnit) -> tuple[Case, Report]:
+            return await report_thing(unit, made)
+
+        try:
+            case, report = await units.run(take)
+        except DuplicateKey:  # Another one, or the same from another tab, was faster.
+            case, report = await units.run(take)
+        return own_report_view(case, report)
+
+    async def read_by_guests(thing: Thing) -> bool:
+        update = await queries.update(thing.campaign_id, thing.update_id)
+        return update is not None and await callers.may_read(None, update)
+
     def add_routes_of(path: str, found: Callable[..., Thing]) -> None:
         @api.put(f"{path}/report")
         async def put_report(
@@ -71,16 +87,21 @@ def add_report_routes(
         ) -> OwnReportView:
             """Report it to the platform's staff, once; nobody learns who did."""
             reason = HidingReason(body.reason)
-            made = Report(thing, caller.subject, reason, body.words, clock.now())
+            return await taken(Report(thing, caller.subject, reason, body.words, clock.now()))
 
-            async def take(unit: UpdatesUnit) -> tuple[Case, Report]:
-                return await report_thing(unit, made)
+        @api.put(f"{path}/guest-report", dependencies=[guard.anybody("of what anybody may read")])
+        async def put_guest_report(
+            thing: Annotated[Thing, Depends(found)], body: GuestReportBody
+        ) -> OwnReportView:
+            """Report it without an account, once for each receipt; the same again shows its answer.
 
-            try:
-                taken = await units.run(take)
-            except DuplicateKey:  # Another one, or the same from another tab, was faster.
-                taken = await units.run(take)
-            return own_report_view(*taken)
+            That also once the thing is hidden. Only so many of one thing wait at a time.
+            """
+            guest, reason = guest_of(body.receipt), HidingReason(body.reason)
+            known = await reports.report(thing, guest)
+            if known is None and not await read_by_guests(thing):
+                raise unknown_update()
+            return await taken(Report(thing, guest, reason, body.words, clock.now()))
 
         @api.get(f"{path}/report")
         async def read_report(

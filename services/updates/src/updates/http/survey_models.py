@@ -7,11 +7,9 @@ from pydantic import BaseModel, Field, StrictInt, StrictStr
 
 from servicekit.instants import Instant
 from updates.domain.survey import OPTIONS_MAX, QUESTIONS_MAX, TEXT_CHARACTERS_MAX, WORDS_MAX
-from updates.http.models import Body, Identifier, Language
+from updates.http.models import Body, Identifier, Language, OwnSecret
 
 Option = Annotated[str, Field(min_length=1, max_length=200)]
-# 32 random bytes in base64url: what nobody can guess, and nobody but its maker has seen.
-Ballot = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
 Line = Annotated[StrictStr, Field(max_length=TEXT_CHARACTERS_MAX)]
 Value = StrictInt | Line | Annotated[list[Line], Field(max_length=OPTIONS_MAX)]
 
@@ -46,7 +44,7 @@ class AnswerBody(Body):
     Keep the ballot: the answer can be changed with it alone, and nobody can find it again.
     """
 
-    ballot: Ballot | None = None
+    ballot: OwnSecret | None = None
     values: Annotated[dict[Identifier, Value], Field(max_length=QUESTIONS_MAX)]
 
 
