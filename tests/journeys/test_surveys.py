@@ -1,4 +1,4 @@
-"""Backers are asked, the plan follows what they said, and after delivery they are asked again."""
+"""Backers are asked, by whatever way they come, and after delivery they are asked again."""
 
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -9,11 +9,9 @@ import pytest
 from infra.sandbox.issuer.tokens import backer
 from infra.servicekit.tests.forms import press
 from infra.suite.checkout import Described
-from services.updates.tests.contents import body_of
 from tests.journeys.test_claims import ask
 from tests.journeys.test_personal_links import own_page, visitor
 from tests.world import CREATOR, World, assert_everybody_told_once, backers
-from updates.domain.kinds import UpdateKind
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -46,10 +44,9 @@ async def answered_by_mail(world: World) -> None:
 
 
 @pytest.mark.row("S17")
-@pytest.mark.row("S18")
 @pytest.mark.row("S19")
-async def test_backers_are_asked_and_what_they_say_changes_the_plan(world: World) -> None:
-    """Given an anonymous survey: all are told, six answer (one by mail), a plan cites it."""
+async def test_backers_are_asked_and_what_they_say_is_counted(world: World) -> None:
+    """Given an anonymous survey: all are told, six answer (one by mail), then they like it."""
     rows = backers(CAMPAIGN, 7)
     people = sorted({row.backer_id for row in rows})
     await world.checkout.describe([Described(people[5], ADDRESS, "Zoé", "en")])
@@ -76,15 +73,6 @@ async def test_backers_are_asked_and_what_they_say_changes_the_plan(world: World
         {"value": "rouge", "count": 1},
         {"value": "bleu", "count": 5},
     ]
-
-    update = f"/campaigns/{CAMPAIGN}/updates/bleu"
-    adjustment = body_of(UpdateKind.PLAN_ADJUSTMENT)
-    await ask(world, "PUT", update, CREATOR, adjustment | {"parts": {"survey_id": "other"}})
-    refused = await world.look.ask("POST", "updates", f"{update}/publish", caller=CREATOR)
-    assert refused.json()["type"] == "/problems/survey-unasked"
-    await ask(world, "PUT", update, CREATOR, adjustment | {"parts": {"survey_id": "colours"}})
-    await ask(world, "POST", f"{update}/publish", CREATOR)
-    await world.told(CAMPAIGN, "update-published", f"{CAMPAIGN}:bleu")
 
     template = await ask(world, "GET", "/survey-templates/feedback", CREATOR)
     await ask(world, "PUT", FEEDBACK, CREATOR, template)
