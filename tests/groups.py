@@ -5,12 +5,16 @@ Each group starts the stacks that its own tests need; groups share nothing but t
 """
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from types import FrameType
 
 AT_ONCE = 3
 # The longest first, so that none begins when the others end; a group's last line says how long it
@@ -72,10 +76,14 @@ def run_groups(groups: Groups, options: Callable[[str], Sequence[str]]) -> int:
     """Run the groups, each with its `options` for pytest; return the first code that is not 0.
 
     What failed is said again at the end: who reads only the last lines must see what it was.
+    On SIGTERM the running ones end too, and with them all servers that they started.
     """
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    running = _Running()
+    with _ended_by_sigterm(running), ThreadPoolExecutor(AT_ONCE) as pool:
         ends = list(
-            pool.map(lambda group: _run(group, groups[group], options(group)), list(groups))
+            pool.map(
+                lambda group: _run(group, groups[group], options(group), running), list(groups)
+            )
         )
     for group, (code, told) in zip(groups, ends, strict=True):
         for line in told if code else ():
@@ -84,14 +92,58 @@ def run_groups(groups: Groups, options: Callable[[str], Sequence[str]]) -> int:
     return next((code for code, _ in ends if code), 0)
 
 
-def _run(group: str, paths: Sequence[str], options: Sequence[str]) -> tuple[int, Sequence[str]]:
+class _Running:
+    """The groups that run now; once they were ended none begins any more."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runs: list[subprocess.Popen[str]] = []
+        self._over = False
+
+    def start(self, command: Sequence[str]) -> subprocess.Popen[str] | None:
+        with self._lock:
+            if self._over:
+                return None
+            run = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+            self._runs.append(run)
+            return run
+
+    def end(self) -> None:
+        with self._lock:
+            self._over = True
+            for run in self._runs:
+                if run.returncode is None:
+                    run.terminate()
+
+
+@contextmanager
+def _ended_by_sigterm(running: _Running) -> Iterator[None]:
+    """Ctrl-C reaches every group by the terminal, SIGTERM only the process that it is sent to."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        running.end()
+        raise SystemExit(128 + number)
+
+    former = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+def _run(
+    group: str, paths: Sequence[str], options: Sequence[str], running: _Running
+) -> tuple[int, Sequence[str]]:
     """Run a group; return its exit code and the lines in which pytest says why tests failed."""
     command = [sys.executable, "-m", "pytest", *options, *paths]
     began = time.monotonic()
     told: deque[str] = deque(maxlen=40)
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as run:
+    started = running.start(command)
+    if started is None:
+        return 128 + signal.SIGTERM, told
+    with started as run:
         assert run.stdout is not None
         for line in run.stdout:
             print(f"{group} | {line}", end="", flush=True)

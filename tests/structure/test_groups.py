@@ -1,12 +1,26 @@
 """`make test` leaves to `make test-all` what decision 0044 says, and nothing else."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.groups import GROUPS, NOT_LONG, WHILE_ONE_WAITS
+import pytest
+
+from tests.groups import AT_ONCE, GROUPS, NOT_LONG, WHILE_ONE_WAITS
 from tests.structure.repository import ROOT
+
+PLANTED = '''
+import os, signal
+
+def test_waits():
+    """Says who it is, and ends only by a signal."""
+    print(f"waits as {os.getpid()}", flush=True)
+    signal.pause()
+'''
+RUNS = "from tests.groups import run_groups; run_groups({groups!r}, lambda group: {options!r})"
 
 
 def collected(*arguments: str) -> set[str]:
@@ -42,3 +56,27 @@ def test_handlers_are_left_on_mongodb_and_ports_are_not() -> None:
     halves = {one for one in everything if one.startswith(handlers) and "[mongodb" in one}
     assert {one.split("::")[0] for one in halves} == set(handlers)
     assert everything - short == halves
+
+
+def test_sigterm_ends_every_group_that_runs_and_begins_no_other(tmp_path: Path) -> None:
+    """Whoever stops the command has the machine back: nothing runs on behind it."""
+    planted = tmp_path / "test_planted.py"
+    planted.write_text(PLANTED)
+    groups = {f"group-{number}": (str(planted),) for number in range(AT_ONCE + 1)}
+    options = ["-s", f"--rootdir={tmp_path}"]
+    command = [sys.executable, "-c", RUNS.format(groups=groups, options=options)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        waiting: list[int] = []
+        while len(waiting) < AT_ONCE:
+            line = run.stdout.readline()
+            assert line, "it ended before its groups ran"
+            if "waits as" in line:
+                waiting.append(int(line.split()[-1]))
+        run.send_signal(signal.SIGTERM)
+        rest = run.stdout.read()
+    assert run.returncode == 128 + signal.SIGTERM
+    assert "waits as" not in rest
+    for process_id in waiting:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process_id, 0)
