@@ -23,7 +23,7 @@ async def up() -> int:
     """Start everything detached and print where it is; done twice, it is done once."""
     addresses = given_addresses()
     if addresses is None:
-        addresses = await asyncio.to_thread(_start_stack)
+        addresses = await asyncio.to_thread(NativeStack(detached=True).start_missing)
     suite = _suite(addresses)
     await suite.start_missing()
     await suite.provider.http.aclose()
@@ -65,18 +65,10 @@ async def status() -> int:
     found = [(server.name, server.process) for server in servers]
     if given_addresses() is None:
         stack = NativeStack(detached=True)
-        found += [(server.name, server.process) for server in (stack.mongodb, stack.kafka)]
+        found += [(server.name, server.process) for server in stack.servers]
     for name, process in found:
         print(f"{name:16} {f'process {process.process_id}' if process else 'not running'}")
     return 0 if all(process for _, process in found) else NOT_RUNNING
-
-
-def _start_stack() -> Addresses:
-    stack = NativeStack(detached=True)
-    for server in (stack.mongodb, stack.kafka):
-        if server.process is None:
-            server.start()
-    return stack.addresses
 
 
 def _suite(addresses: Addresses) -> Suite:

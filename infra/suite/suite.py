@@ -140,11 +140,18 @@ class Suite:
         )
 
     async def start_missing(self) -> None:
-        """Start what does not run yet, for a suite that lives on (`make up` twice is one)."""
-        if any(process.process is None for process in self.surroundings):
-            await self.start_surroundings()
-        stopped = [p for p in self.services.values() if p.process is None]
-        await asyncio.gather(*(asyncio.to_thread(process.start) for process in stopped))
+        """Start what does not run yet, or nothing (`make up` twice is one suite)."""
+        all_of_it = [*self.surroundings, *self.services.values()]
+        missing = [process for process in all_of_it if process.process is None]
+        try:
+            if any(process.process is None for process in self.surroundings):
+                await self.start_surroundings()
+            stopped = [p for p in self.services.values() if p.process is None]
+            await asyncio.gather(*(asyncio.to_thread(process.start) for process in stopped))
+        except BaseException:
+            # Nobody who was refused looks for processes that run on.
+            await asyncio.gather(*(asyncio.to_thread(process.stop) for process in missing))
+            raise
 
     async def start_surroundings(self, *services: str, topics: bool = True) -> None:
         """Start what the services (default all) need: sandboxes with a float, topics, databases."""
