@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from tests.structure.repository import ROOT, SERVICES, tracked_files
 SERVICE_FILES = (
     "README.md",
     "CHANGELOG.md",
+    "RUNBOOK.md",
     "pyproject.toml",
     "src/{name}/__main__.py",
     "src/{name}/app.py",
@@ -203,6 +204,23 @@ def test_every_pin_has_a_hash(name: str) -> None:
     assert "==" in text
     assert unhashed(text) == []
     assert unhashed(text + "surprise==1.0\n") == ["surprise==1.0"]
+
+
+def several_versions(texts: Iterable[str]) -> dict[str, set[str]]:
+    """Return the libraries of which the lock files pin more than one version."""
+    pinned: dict[str, set[str]] = {}
+    for name, version in re.findall(
+        r"^([\w.-]+)(?:\[.*\])?==(\S+)", "\n".join(texts), re.MULTILINE
+    ):
+        pinned.setdefault(name, set()).add(version)
+    return {name: versions for name, versions in pinned.items() if len(versions) > 1}
+
+
+def test_a_library_has_one_version_wherever_it_is_pinned() -> None:
+    """What the tests ran on is what an image holds; one that was locked later is found."""
+    texts = [path.read_text() for path in sorted((ROOT / "requirements").glob("*.txt"))]
+    assert several_versions(texts) == {}
+    assert several_versions(["a[x]==1 \\\nb==1", "a==2 \\\nb==1"]) == {"a": {"1", "2"}}
 
 
 def test_ci_runs_the_readmes_test_command() -> None:

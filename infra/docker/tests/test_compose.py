@@ -173,6 +173,7 @@ def test_webhooks_go_where_payouts_reads_them(compose: dict[str, Service]) -> No
         "SOSST_LINK_TOKEN_KEYS",
         "SOSST_MAIL_LINK_SECRETS",
         "SOSST_MEDIA_LINK_SECRETS",
+        "SOSST_REPLY_KEYS",
         "SOSST_WEBHOOK_KEYS",
         "SOSST_WEBHOOK_SECRET",
     }
