@@ -15,7 +15,15 @@ from servicekit.errors import Conflict, DependencyAway, LeaseLost
 from servicekit.health import STUCK_AFTER_SECONDS
 from servicekit.loops import Pulse, Pulses, beat
 from servicekit.mongo import Database
-from servicekit.work import HANGS_AFTER_SECONDS, Claim, Worker, WorkItem, _Look, _together
+from servicekit.work import (
+    HANGS_AFTER_SECONDS,
+    Claim,
+    KeptFree,
+    Worker,
+    WorkItem,
+    _Look,
+    _together,
+)
 
 Perform = Callable[[Claim], Awaitable[None]]
 
@@ -35,7 +43,11 @@ async def left(plumbed: Plumbed) -> int:
 
 @asynccontextmanager
 async def working(
-    plumbed: Plumbed, perform: Perform, lease_seconds: float = 30, pulse: Pulse | None = None
+    plumbed: Plumbed,
+    perform: Perform,
+    lease_seconds: float = 30,
+    pulse: Pulse | None = None,
+    kept_free: KeptFree | None = None,
 ) -> AsyncIterator[Worker]:
     worker = Worker(
         plumbed.work,
@@ -45,6 +57,7 @@ async def working(
         concurrency=3,
         lease_seconds=lease_seconds,
         poll_seconds=0.02,
+        kept_free=kept_free,
     )
     stopping = asyncio.Event()
     running = asyncio.create_task(worker.run(pulse or Pulse("work"), stopping))
@@ -124,10 +137,10 @@ async def test_the_worker_outlives_an_absent_queue(plumbed: Plumbed, error: Exce
     """It goes on by itself once the queue answers."""
     claim, misses = plumbed.work.claim, iter(range(3))
 
-    async def stumbling(kind: str, now: datetime, limit: int, lease: float) -> list[Claim]:
+    async def stumbling(*wanted: Any, **of_those: Any) -> list[Claim]:
         if next(misses, None) is not None:
             raise error
-        return await claim(kind, now, limit, lease)
+        return await claim(*wanted, **of_those)
 
     plumbed.work.claim = stumbling  # type: ignore[method-assign, assignment]
 
@@ -273,6 +286,36 @@ async def test_leases_that_are_no_longer_lengthened_end_the_loop(plumbed: Plumbe
     )
     with pytest.raises(ZeroDivisionError):
         await asyncio.wait_for(worker.run(Pulse("work"), asyncio.Event()), 30)
+
+
+async def test_a_place_that_is_kept_free_is_for_what_is_urgent(plumbed: Plumbed) -> None:
+    """Whatever usual items take all other places, an urgent one begins; where all fit, all do."""
+    begun, go_on = list[str](), asyncio.Event()
+
+    async def perform(claim: Claim) -> None:
+        begun.append(claim.item.id)
+        if not claim.item.id.startswith("urgent"):
+            await go_on.wait()
+        await finish(plumbed, claim)
+
+    await offer(plumbed, "long-1", "long-2", "long-3", "long-4")
+    urgent = [WorkItem(f"urgent-{number}", "refund", NOW, priority=5) for number in (1, 2)]
+    async with working(plumbed, perform, kept_free=KeptFree(1, before=10)):
+        await until("two have begun", lambda: _said(len(begun) == 2))
+        await plumbed.units.run(lambda unit: unit.plumbing.work.offer(urgent))
+        await until("both urgent ones are done", lambda: _said(len(begun) == 4))
+        assert set(begun[2:]) == {"urgent-1", "urgent-2"}
+        go_on.set()
+        await until("all are done", lambda: _none_left(plumbed))
+    assert len(begun) == 6
+
+
+async def _said(true: bool) -> bool:
+    return true
+
+
+async def _none_left(plumbed: Plumbed) -> bool:
+    return await left(plumbed) == 0
 
 
 async def test_a_stop_waits_for_what_is_in_hand_and_claims_no_more(plumbed: Plumbed) -> None:

@@ -1,7 +1,7 @@
 """The fan-out on real MongoDB and real Kafka: the ids on the topic are the set of backers."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -24,6 +24,8 @@ from services.notifier.tests.builders import (
     verdict,
 )
 from services.notifier.tests.conftest import mongo_notifier
+from services.notifier.tests.fakes_audience import HeldAudience
+from services.notifier.tests.test_lanes import FIRE, emergency
 from sosst_contracts.codec import Record
 from sosst_contracts.notifier import BackerNotified
 
@@ -34,6 +36,14 @@ PAGE = 500
 
 async def read_back(connection: KafkaConnection, partitions: int) -> list[BackerNotified]:
     """Read the whole topic up to its present end."""
+    found = await read_partitions(connection, partitions)
+    return [event for events in found.values() for event in events]
+
+
+async def read_partitions(
+    connection: KafkaConnection, partitions: int
+) -> dict[int, list[BackerNotified]]:
+    """Read the whole topic up to its present end, each partition in its order."""
     physical = connection.physical(TOPIC)
     consumer = AIOKafkaConsumer(**connection.client_options())
     await consumer.start()
@@ -42,16 +52,19 @@ async def read_back(connection: KafkaConnection, partitions: int) -> list[Backer
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
         ends = await consumer.end_offsets(places)
-        records: list[Record] = []
-        while len(records) < sum(ends.values()):
+        records: defaultdict[int, list[Record]] = defaultdict(list)
+        while sum(map(len, records.values())) < sum(ends.values()):
             got = await asyncio.wait_for(consumer.getmany(timeout_ms=1_000), 20)
-            records += [
-                Record(TOPIC, r.key, r.value, tuple(r.headers)) for rs in got.values() for r in rs
-            ]
+            for place, some in got.items():
+                records[place.partition] += [
+                    Record(TOPIC, r.key, r.value, tuple(r.headers)) for r in some
+                ]
     finally:
         await consumer.stop()
-    events = [event_of(record) for record in records]
-    return [event for event in events if isinstance(event, BackerNotified)]
+    return {
+        partition: [e for one in some if isinstance(e := event_of(one), BackerNotified)]
+        for partition, some in records.items()
+    }
 
 
 async def finish(*processes: Notifier) -> None:
@@ -112,3 +125,43 @@ async def send_without_noting(process: Notifier) -> None:
     chunk = await process.queries.chunk(claim.item.payload["chunk_id"])
     assert chunk is not None
     assert all(await process.publisher.publish(list(records_of(chunk))))
+
+
+@pytest.mark.row("S7")
+async def test_an_emergency_overtakes_a_huge_update_on_the_topic(
+    database: Database, connection: KafkaConnection
+) -> None:
+    """Heard while the other is cut and told: in each partition it comes before the rest of it."""
+    [topic] = [topic for topic in read_topics() if topic.name == TOPIC]
+    process = mongo_notifier(database)
+    publisher = KafkaPublisher(connection, compression="gzip")
+    process.publisher, process.partitions, process.recipients_max = publisher, topic.partitions, 5
+    held = HeldAudience(process.audience, holds=1)
+    process.audience = held
+    backers = BACKERS[:600]
+    await process.hear(*pledges(backers), update(600, 600))
+    planning = asyncio.create_task(process.plan())
+    async with asyncio.timeout(60):
+        while not held.held:
+            await asyncio.sleep(0.01)
+        assert await process.publish()
+        already = sum(map(len, (await read_partitions(connection, topic.partitions)).values()))
+        await process.hear(emergency(600, 2))
+        await process.plan()
+        while await process.publish():
+            pass
+        held.go_on.set()
+        await planning
+    await finish(process)
+    await publisher.close()
+
+    partitions = await read_partitions(connection, topic.partitions)
+    before = 0
+    for events in partitions.values():
+        causes = [event.cause for event in events]
+        first, last = causes.index(FIRE), len(causes) - causes[::-1].index(FIRE)
+        assert set(causes[first:last]) == {FIRE}
+        before += first
+    assert 0 < before == already < 600 / 4
+    told = Counter(event.cause for events in partitions.values() for event in events)
+    assert told == {FIRE: 600, f"update-published/{CAMPAIGN}:update-1": 600}

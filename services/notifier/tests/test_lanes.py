@@ -1,6 +1,16 @@
 """Which chunks go first: an emergency before all, a small cause not behind a huge one."""
 
+import asyncio
+
+from notifier.consumer import PLEDGES
+from notifier.domain.cause import CauseState
+from notifier.handlers.cut import CutCauses
+from notifier.handlers.hear import PLAN
+from notifier.handlers.plan import PlanCauses
+from notifier.workers import FOR_EMERGENCIES, PLANS_AT_ONCE
+from servicekit.loops import Pulse
 from servicekit.publish import MemoryLog
+from servicekit.work import Worker
 from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
@@ -11,12 +21,14 @@ from services.notifier.tests.builders import (
     pledges,
     update,
 )
+from services.notifier.tests.fakes_audience import HeldAudience
 from sosst_contracts.codec import Draft, Record
 from sosst_contracts.notifier import BackerNotified
 from sosst_contracts.testing import sample
 from sosst_contracts.updates import UpdatePublished
 
 HUGE, SMALL = 400, 4
+FIRE = f"update-published/{CAMPAIGN}:fire"
 
 
 def emergency(as_of: int, sequence: int) -> Record:
@@ -64,7 +76,7 @@ async def test_an_emergency_overtakes_what_is_running() -> None:
     await notifier.plan()
     await finish(notifier)
     after = told(notifier)[before:]
-    assert set(after[:HUGE]) == {f"update-published/{CAMPAIGN}:fire"}
+    assert set(after[:HUGE]) == {FIRE}
     assert len(told(notifier)) == 2 * HUGE
 
 
@@ -82,3 +94,48 @@ async def test_a_small_update_is_not_behind_a_huge_one() -> None:
     )
     assert last < HUGE / 4
     assert len(told(notifier)) == HUGE + SMALL
+
+
+async def test_an_emergency_waits_for_no_huge_plan(notifier: Notifier) -> None:
+    """Two huge audiences are still being cut when it is planned and told."""
+    backers, huge = [f"b{number}" for number in range(8)], ("huge-1", "huge-2")
+    for campaign in (*huge, CAMPAIGN):
+        await notifier.hear(*pledges(backers, campaign))
+    await notifier.hear(*(update(8, 8, campaign=one) for one in huge))
+    held = HeldAudience(notifier.audience, holds=2)
+    cut = CutCauses(held, notifier.partitions)
+    worker = Worker(
+        notifier.queue,
+        PLAN,
+        PlanCauses(notifier.units, cut, PLEDGES, notifier.clock),
+        notifier.clock,
+        concurrency=PLANS_AT_ONCE,
+        lease_seconds=30,
+        poll_seconds=0.02,
+        kept_free=FOR_EMERGENCIES,
+    )
+    stopping = asyncio.Event()
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        tasks.create_task(worker.run(Pulse("plan"), stopping))
+        while held.held < 2:
+            await asyncio.sleep(0.01)
+        await notifier.hear(emergency(8, 1))
+        while await state_of(notifier, FIRE) is CauseState.WAITING:
+            await asyncio.sleep(0.01)
+        await finish(notifier)
+        assert told(notifier) == [FIRE] * 8
+        held.go_on.set()
+        for campaign in huge:
+            while await state_of(notifier, f"update-published/{campaign}:update-1") is (
+                CauseState.WAITING
+            ):
+                await asyncio.sleep(0.01)
+        stopping.set()
+    await finish(notifier)
+    assert len(told(notifier)) == 3 * 8
+
+
+async def state_of(notifier: Notifier, name: str) -> CauseState:
+    cause = await notifier.queries.cause(name)
+    assert cause is not None
+    return cause.state

@@ -38,7 +38,7 @@ from servicekit.subscribe import TopicSubscriber
 from servicekit.sweeps import Sweep, run_sweep
 from servicekit.switches import Known, Switches, pause_of
 from servicekit.units import Left, MongoUnitsOfWork, Plumbing, U
-from servicekit.work import Claim, MongoWorkQueue, Worker
+from servicekit.work import Claim, KeptFree, MongoWorkQueue, Worker
 
 log = structlog.get_logger()
 
@@ -160,10 +160,12 @@ class Runtime(Generic[U]):
         concurrency: int,
         lease_seconds: float,
         lane: Lane | None = None,
+        kept_free: KeptFree | None = None,
     ) -> None:
         """Perform claimed work (role `work`); woken by every offer of this process.
 
-        In the lane of a dispatcher where one is given, else as fast as it goes.
+        In the lane of a dispatcher where one is given, else as fast as it goes. Of the places of
+        `concurrency` some may be `kept_free` for what is urgent.
         """
         if "work" not in self._roles:
             return
@@ -175,6 +177,7 @@ class Runtime(Generic[U]):
             concurrency=concurrency,
             lease_seconds=lease_seconds,
             poll_seconds=self.work_poll_seconds,
+            kept_free=kept_free,
         )
         self._workers[kind] = worker
         if lane is not None:

@@ -574,12 +574,24 @@ class _InHand:
         return self.pulse.silent_seconds() > HANGS_AFTER_SECONDS
 
 
+@dataclass(frozen=True, slots=True)
+class KeptFree:
+    """So many of a worker's places are only for items of priorities before `before`.
+
+    Where items may take long, what is urgent would else wait until one of them ends.
+    """
+
+    places: int
+    before: int
+
+
 class Worker:
     """Claims items of one kind and performs up to `concurrency` of them at once.
 
     `perform` does the outside effect and finishes the claim itself, in the transaction that saves
     the result. If it raises, the item is let go of and claimed again after a growing pause; if
-    the process dies, after the lease. `nudge` cuts the wait for the next poll.
+    the process dies, after the lease. `nudge` cuts the wait for the next poll. Of the places of
+    `concurrency` some may be `kept_free` for what is urgent.
 
     The loop's pulse falls silent while something in hand hangs: its lease is lengthened for as long
     as the process lives, so only the process's end gives the item to somebody else.
@@ -595,8 +607,10 @@ class Worker:
         concurrency: int,
         lease_seconds: float,
         poll_seconds: float = POLL_SECONDS,
+        kept_free: KeptFree | None = None,
     ) -> None:
         self.kind = kind
+        self._kept_free = kept_free
         self._queue = queue
         self._perform = perform
         self._clock = clock
@@ -628,12 +642,12 @@ class Worker:
             extending.cancel()
 
     async def _claimed_more(self) -> bool:
-        free = self._concurrency - len(self._running)
+        free, before = self._free_places()
         if free <= 0:
             return False
-        now = self._clock.now()
+        now, lease = self._clock.now(), self._lease_seconds
         try:
-            claims = await self._queue.claim(self.kind, now, free, self._lease_seconds)
+            claims = await self._queue.claim(self.kind, now, free, lease, before=before)
         except (DependencyAway, Conflict) as error:
             log.warning("nothing claimed", kind=self.kind, error=repr(error))
             return False
@@ -643,6 +657,14 @@ class Worker:
             self._running[task] = held
             task.add_done_callback(self._settle)
         return bool(claims)
+
+    def _free_places(self) -> tuple[int, int | None]:
+        """Return how many items may be begun, and before which priority; None for any."""
+        free, kept = self._concurrency - len(self._running), self._kept_free
+        if kept is None:
+            return free, None
+        for_any = free - kept.places
+        return (for_any, None) if for_any > 0 else (free, kept.before)
 
     def _settle(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)

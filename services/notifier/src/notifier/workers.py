@@ -8,6 +8,7 @@ from notifier.adapters.sent_facts import PublishedSentFacts
 from notifier.adapters.webhook_sender import HttpWebhookSender
 from notifier.consumer import PLEDGES
 from notifier.domain.cause import USUAL
+from notifier.domain.kind import MONEY
 from notifier.handlers.address import AddressChunks
 from notifier.handlers.cut import CutCauses
 from notifier.handlers.email_work import EMAIL, begin_emails
@@ -29,9 +30,12 @@ from servicekit.pace import Pace
 from servicekit.publish import KafkaPublisher
 from servicekit.runtime import Runtime
 from servicekit.switches import Known
-from servicekit.work import WorkItem
+from servicekit.work import KeptFree, WorkItem
 
 ONES_AT_ONCE = 500
+PLANS_AT_ONCE = 3
+# Of those, for what waits for no huge audience to be cut.
+FOR_EMERGENCIES = KeptFree(1, before=MONEY)
 # As long as these take, nothing more urgent comes first.
 MAILS_AT_ONCE_MOST = 100
 # Of an endpoint that is sent to; far above the longest answer that is waited for.
@@ -48,7 +52,9 @@ def add_workers(
     replays = ReplayCauses(units, parts.queries, cut, PLEDGES, clock, settings.sends_mail)
     runtime.worker(REPLAY, replays, concurrency=1, lease_seconds=lease)
     planner = PlanCauses(units, cut, PLEDGES, clock)
-    runtime.worker(PLAN, planner, concurrency=2, lease_seconds=lease)
+    runtime.worker(
+        PLAN, planner, concurrency=PLANS_AT_ONCE, lease_seconds=lease, kept_free=FOR_EMERGENCIES
+    )
     addressing = AddressChunks(units, PLEDGES, clock)
     runtime.worker(ADDRESS, addressing, concurrency=8, lease_seconds=lease)
     _publish(runtime, settings, PUBLISH_CHUNK, settings.chunks_at_once)
