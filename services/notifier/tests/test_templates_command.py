@@ -1,0 +1,156 @@
+"""`python -m notifier templates --to FOLDER`: every letter, to be opened and looked at."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from email import message_from_bytes
+from email.policy import default
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from notifier.adapters.letters.samples import SAMPLES, roles_told
+from notifier.adapters.letters.writer import BYTES_MAX
+from notifier.commands import READERS
+from notifier.domain.cause import CauseKind
+
+REQUIRED = {
+    "MODE": "development",
+    "MONGODB_URI": "mongodb://127.0.0.1:9/?replicaSet=none",
+    "MONGODB_DATABASE": "notifier",
+    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
+    "INSTANCE_ID": "templates",
+    "HTTP_PORT": "1",
+    "HEALTH_PORT": "2",
+    "AUTH_ISSUER": "issuer",
+    "AUTH_AUDIENCE": "audience",
+    "AUTH_JWKS_URL": "http://127.0.0.1:9/keys",
+}
+MAIL = {
+    "SMTP_HOST": "127.0.0.1",
+    "MAIL_FROM": "news@sosst.example",
+    "PLATFORM_URL": "https://sosst.example",
+    "LINKS_URL": "https://api.sosst.example",
+    "MAIL_LINK_SECRETS": "0123456789abcdef",
+}
+# What is left of a word that was not given, of a template, or of a place in a translation.
+NOT_WORDS = re.compile(r"%\(\w+\)s|\{[{%]|[%}]\}|\bNone\b|\b[Uu]ndefined\b|\bTrue\b|\bFalse\b")
+# Elements that have no end.
+VOID = frozenset({"br", "hr", "img", "meta", "link", "input"})
+
+
+def run(folder: Path, settings: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, with nothing but these settings."""
+    return subprocess.run(
+        [sys.executable, "-m", "notifier", "templates", "--to", str(folder)],
+        env={f"NOTIFIER_{name}": value for name, value in settings.items()},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the command writes; the folder is made by it."""
+    folder = tmp_path_factory.mktemp("letters") / "new"
+    done = run(folder, REQUIRED | MAIL)
+    assert done.returncode == 0, done.stderr
+    assert str(folder) in done.stdout
+    return folder
+
+
+def letters() -> list[str]:
+    """Return the name of every letter, without its language."""
+    each = [
+        f"{kind.value}-{number}.{role.value}"
+        for kind in CauseKind
+        for role in roles_told(kind)
+        for number in range(1, len(SAMPLES[kind]) + 1)
+    ]
+    return [*each, "merged.backer"]
+
+
+class Elements(HTMLParser):
+    """Reads a page, and that each element ends where it should."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.names: set[str] = set()
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open and self.open.pop() == tag, f"</{tag}> ends something else"
+
+
+def test_every_letter_is_there_in_every_language_and_nothing_else(folder: Path) -> None:
+    """The mail and its two parts, for each kind, role and sample."""
+    wanted = {
+        f"{name}.{language}{suffix}"
+        for name in letters()
+        for language in READERS
+        for suffix in (".eml", ".html", ".txt")
+    }
+    assert {one.name for one in folder.iterdir()} == wanted
+
+
+def test_no_letter_lacks_a_word_and_none_is_large(folder: Path) -> None:
+    """Nothing is empty, nothing stands for a word that is missing, each page is well formed."""
+    for name in letters():
+        for language in READERS:
+            content = (folder / f"{name}.{language}.eml").read_bytes()
+            subject = message_from_bytes(content, policy=default)["Subject"]
+            page = (folder / f"{name}.{language}.html").read_text(encoding="utf-8")
+            text = (folder / f"{name}.{language}.txt").read_text(encoding="utf-8")
+            assert len(content) <= BYTES_MAX == 80_000, name
+            for said in (subject, page, text):
+                assert said.strip(), name
+                assert NOT_WORDS.search(said) is None, (name, language, NOT_WORDS.search(said))
+            elements = Elements(page)
+            assert elements.open == [] and {"html", "body"} <= elements.names, name
+            assert f'lang="{language}"' in page
+
+
+def test_no_letter_is_in_the_other_language(folder: Path) -> None:
+    """Subject, page and text of each differ: nothing was left untranslated as a whole."""
+    for name in letters():
+        french, english = (folder / f"{name}.{language}.eml" for language in ("fr", "en"))
+        subjects = [
+            message_from_bytes(one.read_bytes(), policy=default)["Subject"]
+            for one in (french, english)
+        ]
+        assert subjects[0] != subjects[1], name
+        for suffix in (".html", ".txt"):
+            said = [
+                (folder / f"{name}.{language}{suffix}").read_text(encoding="utf-8")
+                for language in ("fr", "en")
+            ]
+            assert said[0] != said[1], name
+        texts = [(folder / f"{name}.{language}.txt").read_text() for language in ("fr", "en")]
+        assert "Bonjour" in texts[0] and "Bonjour" not in texts[1], name
+
+
+def test_a_missing_word_would_be_found() -> None:
+    """What a template leaves behind when something is missing is no word."""
+    for left in ("%(amount)s", "{{ name }}", "{% if %}", "for None", "undefined"):
+        assert NOT_WORDS.search(left)
+    with pytest.raises(AssertionError):
+        Elements("<p><b>x</p></b>")
+
+
+def test_without_a_mail_server_there_are_no_letters(tmp_path: Path) -> None:
+    """The command says which setting is missing, and leaves no folder."""
+    done = run(tmp_path / "none", REQUIRED)
+    assert done.returncode != 0 and "NOTIFIER_SMTP_HOST" in done.stdout + done.stderr
+    assert not (tmp_path / "none").exists()
