@@ -1,6 +1,7 @@
 """What was told of stays told: publications come back from the topic as far as drafts are there."""
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -17,6 +18,7 @@ from services.updates.tests.test_follow_up import (
     say,
 )
 from services.updates.tests.test_handlers import CAMPAIGN, CONTENT, publish, write
+from services.updates.tests.test_scheduling import planned, sweep
 from sosst_contracts import funding
 from sosst_contracts.codec import attribution
 from sosst_contracts.testing import sample
@@ -29,6 +31,7 @@ from updates.domain.update import UpdateState
 from updates.handlers.correct import correct_update
 from updates.handlers.grade import grade
 from updates.handlers.recover import RecoverUpdates
+from updates.handlers.recover_schedules import RESTORED
 from updates.wire.claims import claims_told_from
 from updates.wire.deliveries import deliveries_told_from
 from updates.wire.follow_up import owed_from
@@ -49,6 +52,8 @@ async def recover(restored: UpdatesService, lived: UpdatesService) -> list[str]:
     owed = partial(owed_from, terms=FollowUpTerms())
     recovery = RecoverUpdates(
         restored.units,
+        restored.queries,
+        restored.clock,
         publications_from,
         owed,
         claims_told_from,
@@ -117,6 +122,38 @@ async def test_a_text_that_is_lost_is_its_creators_to_write_again(drafted: str |
     assert "must write and publish it again" in line and "u1" in line
     found = await restored.queries.update(CAMPAIGN, "u1")
     assert found is None or found.state is UpdateState.DRAFT
+
+
+@pytest.mark.trap(10)
+@pytest.mark.trap(23)
+async def test_what_the_backup_says_is_due_does_not_go_out_unseen() -> None:
+    """It was rewritten and told, or taken back: the old text waits for its creator, who is told."""
+    lived, told_of = await a_service(drafted="All is well."), await a_service(drafted="Older.")
+    await publish(lived)
+    taken_back = await a_service(drafted="Older.")
+    for restored in (told_of, taken_back):
+        await planned(restored, hours=1)
+    await recover(told_of, lived)
+    taken_back.clock.advance(seconds=3_600)
+    nothing_told = await a_service(drafted=None)
+    lines = [await recover(taken_back, nothing_told) for _ in range(2)]
+    assert [len(one) for one in lines] == [1, 0] and "is a draft again" in lines[0][0]
+    for restored in (told_of, taken_back):
+        assert await sweep(restored)(NOW + timedelta(days=1)) == 0
+        assert await told(restored) == []
+        found = await restored.queries.update(CAMPAIGN, "u1")
+        assert found is not None and found.state is UpdateState.DRAFT
+        assert found.unscheduled_because == RESTORED
+
+
+async def test_what_is_due_later_goes_out_at_its_time_and_is_named() -> None:
+    """Its creator has until then to look at it."""
+    restored = await a_service(drafted="All is well.")
+    await planned(restored, hours=2)
+    restored.clock.advance(seconds=3_600)
+    (line,) = await recover(restored, await a_service(drafted=None))
+    assert f"u1 of {CAMPAIGN}: goes out at {(NOW + timedelta(hours=2)).isoformat()}" in line
+    assert await sweep(restored)(NOW + timedelta(hours=2)) == 1
 
 
 async def grown_silent_in_an_emergency(service: UpdatesService) -> None:

@@ -93,6 +93,8 @@ def _parts(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> Parts:
 def _recovery(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> RecoverUpdates:
     return RecoverUpdates(
         runtime.units,
+        MongoQueries(runtime.database),
+        runtime.clock,
         publications_from,
         partial(owed_from, terms=settings.follow_up_terms()),
         claims_told_from,

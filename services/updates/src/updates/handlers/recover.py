@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
+from servicekit.clock import Clock
 from servicekit.own_topics import Unexplained
 from servicekit.recovery import ServiceRecovery
 from servicekit.units import UnitsOfWork
@@ -25,8 +26,10 @@ from updates.handlers.recover_claims import ClaimTold, SurveyTold, claims_again,
 from updates.handlers.recover_deliveries import deliveries_again
 from updates.handlers.recover_plans import PlanTold, plans_again
 from updates.handlers.recover_questionnaires import questionnaires_again
+from updates.handlers.recover_schedules import let_go, schedules_again
 from updates.handlers.reports import answer_by_hiding
 from updates.handlers.tracking import follow_notice
+from updates.ports.queries import Queries
 from updates.ports.unit import UpdatesUnit
 
 
@@ -86,6 +89,8 @@ class RecoverUpdates(ServiceRecovery):
     """
 
     units: UnitsOfWork[UpdatesUnit]
+    queries: Queries
+    clock: Clock
     read: Callable[[Sequence[Unexplained]], Sequence[Told]]
     read_owed: Callable[[Sequence[Unexplained]], Sequence[Owed]]
     read_claims: Callable[[Sequence[Unexplained]], Sequence[ClaimTold]]
@@ -99,6 +104,8 @@ class RecoverUpdates(ServiceRecovery):
     lost = (
         "what corrections after the backup say, and what was said before them",
         "drafts written or changed after the backup, and whole texts published from them",
+        "schedules made, moved or let go after the backup, and drafts withdrawn: what was due by "
+        "now is a draft again, what is due later goes out as the backup has it",
         "audit records after the backup",
         "what was said when updates were hidden, appeals and what was decided, after the backup",
         "comments written, hidden or restored after the backup: `comment-hidden` names those to "
@@ -131,6 +138,7 @@ class RecoverUpdates(ServiceRecovery):
             *await questionnaires_again(self.units, self.read_questionnaires(unexplained)),
             *await deliveries_again(self.units, self.read_deliveries(unexplained), self.tracking),
             *await milestones_again(self.units, self.read_milestones(unexplained)),
+            *await schedules_again(self.units, self.queries, self.clock.now()),
         ]
 
 
@@ -184,6 +192,8 @@ async def publish_again(unit: UpdatesUnit, told: Published) -> str:
         return f"{name}: published already"
     published = None if known is None else publish(known, told.audience, told.at)
     if published is None or not told.says(published):
+        if known is not None and (draft := let_go(known)) != known:
+            await unit.updates.save(draft)
         return (
             f"{name}: its creator must write and publish it again under the same id; "
             f"its {told.audience.count} backers were told, and are not told again"
