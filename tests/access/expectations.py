@@ -72,7 +72,7 @@ class Row:
     `path` says in each brace which of the application's ids stands there, where that is not the
     id that the route names. A route that makes or moves something names the natural key under
     which a repeat is the same; `other` is a body that says something else under that key, and
-    what it is told.
+    what it is told, unless the `body_is_the_key`: another body is another command.
     """
 
     service: str
@@ -86,6 +86,7 @@ class Row:
     what: str = ""
     natural_key: str = ""
     other: tuple[Any, int] | None = None
+    body_is_the_key: bool = False
 
     @property
     def expected(self) -> dict[str, int]:
@@ -146,6 +147,7 @@ ROWS = (
         f"{NO_TOKEN}   403 403 403 403 200 200",
         body={"csv": REPORT},
         natural_key="provider, payment reference, status of each row",
+        other=({"csv": REPORT.replace("6.00", "7.00")}, 200),
     ),
     Row(
         "funding",
@@ -276,6 +278,7 @@ ROWS = (
         body=b"wish=other",
         what="a personal link that counts",
         natural_key="the refund's id and the choice; trying again also by the last attempt seen",
+        body_is_the_key=True,
     ),
     Row("payouts", "GET", "/ledger/unclaimed", STAFF_ONLY),
     Row("payouts", "GET", "/queues/{name}", STAFF_ONLY, path="/queues/claimable"),
@@ -286,6 +289,7 @@ ROWS = (
         STAFF_ONLY,
         body={"items": [ITEM | {"amount": 500, "currency": "EUR"}]},
         natural_key="each refund's id and who approves; a result for each",
+        other=({"items": [ITEM | {"amount": 501, "currency": "EUR"}]}, 200),
     ),
     Row(
         "payouts",
@@ -294,6 +298,7 @@ ROWS = (
         STAFF_ONLY,
         body={"items": [ITEM | {"after_attempt": 3}]},
         natural_key="each refund's id and the last attempt that was seen; a result for each",
+        body_is_the_key=True,
     ),
     Row("payouts", "GET", "/campaigns/{campaign_id}/refunds/{refund_id}/acts", STAFF_ONLY),
     Row("payouts", "GET", "/campaigns/{campaign_id}/stages", OWN_CAMPAIGN_OR_STAFF),
@@ -443,6 +448,7 @@ ROWS = (
         signed=True,
         what="signed by the provider",
         natural_key="the provider's object, which is only looked at",
+        body_is_the_key=True,
     ),
     Row(
         "payouts",
@@ -846,6 +852,7 @@ ROWS = (
         OWN_TEAM_OR_STAFF,
         body=ANSWERS,
         natural_key="each claim, who proposes, and the proposer's own id; a result for each",
+        other=(ANSWERS | {"outcome": "refused", "text": "It is as it was."}, 200),
     ),
     Row(
         "updates",
@@ -905,6 +912,7 @@ ROWS = (
         body=own_form(),
         what="the token of a personal link",
         natural_key="the token's person and campaign; nothing is made",
+        body_is_the_key=True,
     ),
     Row(
         "updates",
@@ -914,6 +922,7 @@ ROWS = (
         body=own_form(),
         what="the token of a personal link",
         natural_key="reward and the token's person",
+        body_is_the_key=True,
     ),
     Row(
         "updates",
@@ -923,6 +932,7 @@ ROWS = (
         body=own_form(),
         what="the token of a personal link",
         natural_key="reward and the token's person",
+        body_is_the_key=True,
     ),
     Row(
         "updates",
@@ -933,6 +943,7 @@ ROWS = (
         body=own_form(),
         what="the token of a personal link",
         natural_key="survey and the token's person; nothing is made",
+        body_is_the_key=True,
     ),
     Row(
         "updates",
@@ -943,6 +954,7 @@ ROWS = (
         body=own_form(**{"q.liked": "4"}),
         what="the token of a personal link",
         natural_key="survey and the token's person, or ballot",
+        other=(own_form(**{"q.liked": "5"}), 200),
     ),
     Row(
         "updates",
@@ -953,6 +965,7 @@ ROWS = (
         body=own_form(pledge="pledge-1", reason="other", text="It broke."),
         what="the token of a personal link",
         natural_key="the claim's id",
+        other=(own_form(pledge="pledge-1", reason="other", text="It is torn."), 409),
     ),
     Row(
         "updates",
@@ -963,6 +976,7 @@ ROWS = (
         body=own_form(text="Well?"),
         what="the token of a personal link",
         natural_key="claim and the message's id",
+        other=(own_form(text="Please?"), 409),
     ),
     Row(
         "updates",
@@ -973,6 +987,7 @@ ROWS = (
         body=own_form(),
         what="the token of a personal link",
         natural_key="claim and the request's id",
+        body_is_the_key=True,
     ),
     Row(
         "updates",
@@ -983,6 +998,7 @@ ROWS = (
         body=own_form(proposal="2"),
         what="the token of a personal link",
         natural_key="claim and the proposal's number",
+        other=(own_form(proposal="1"), 409),
     ),
     Row("updates", "GET", "/survey-templates/feedback", PUBLIC),
     Row(
@@ -1177,6 +1193,7 @@ ROWS = (
         path="/campaigns/{campaign_id}/problems/{late}/grade",
         body={"kind": "emergency", "severity": "serious", "reason": "The supplier is insolvent."},
         natural_key="the problem and what it is graded as",
+        other=({"kind": "delay_notice", "reason": "It is not that bad."}, 200),
     ),
     Row(
         "updates",
@@ -1414,6 +1431,7 @@ ROWS = (
         path="/campaigns/{campaign_id}/delivery-plan/{reward_id}/1/moves",
         body={"step": "start", "day": "2026-08-01", "reason": "It is quicker."},
         natural_key="reward, batch, step and the day that it has afterwards",
+        other=({"step": "start", "day": "2026-07-30", "reason": "Quicker still."}, 200),
     ),
     Row(
         "updates",
@@ -1423,6 +1441,7 @@ ROWS = (
         path="/campaigns/{campaign_id}/delivery-plan/{reward_id}/1/answers",
         body={"step": "start", "answer": "done"},
         natural_key="reward, batch, step and answer",
+        other=({"step": "start", "answer": "confirmed"}, 409),
     ),
     Row("updates", "GET", "/campaigns/{campaign_id}/delivery-plan", PUBLIC),
     Row("updates", "GET", "/campaigns/{campaign_id}/delivery-plan/log", PUBLIC),
@@ -1474,6 +1493,7 @@ ROWS = (
         body=b"List-Unsubscribe=One-Click",
         what="the link of a mail",
         natural_key="person and campaign",
+        body_is_the_key=True,
     ),
     Row(
         "notifier",
@@ -1484,6 +1504,7 @@ ROWS = (
         own_headers=(("X-Report-Secret", REPORT_SECRET),),
         what="with the mail server's secret",
         natural_key="the mail, which fails once",
+        body_is_the_key=True,
     ),
     Row(
         "notifier",

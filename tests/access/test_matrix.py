@@ -1,6 +1,7 @@
 """Every route × every kind of caller, asked of the four real applications over memory."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from tests.access.expectations import ROWS, Row, signed_headers
 CALLERS = Callers()
 WRITES = ("PUT", "POST", "PATCH", "DELETE")
 ABSENT = "absent-1"
+# Whoever reads a comment may report it.
+OF_WHOEVER_READS = "/comments/{comment_id}/report"
 Place = tuple[str, str, str]
 
 
@@ -106,6 +109,48 @@ async def test_other_content_under_a_natural_key_is_what_the_table_says(row: Row
     kind = next(kind for kind, answer in row.expected.items() if answer < 300)
     first, other = await ask(row, kind, bodies=(row.body, body))
     assert (first.status_code, other.status_code) == (row.expected[kind], status)
+
+
+def other_content_untold(rows: Iterable[Row]) -> list[str]:
+    """Return rows by which somebody writes a body, that do not say what becomes of another one."""
+    writing = [row for row in rows if row.method in WRITES and row.body is not None]
+    return [
+        row.name
+        for row in writing
+        if min(row.expected.values()) < 400 and (row.other is None) != row.body_is_the_key
+    ]
+
+
+def test_every_body_has_its_answer_to_other_content() -> None:
+    """A new row fails here until it says what other content is told; planted ones do."""
+    assert other_content_untold(ROWS) == []
+    row = next(row for row in ROWS if row.other)
+    assert other_content_untold([replace(row, other=None)]) == [row.name]
+    assert other_content_untold([replace(row, body_is_the_key=True)]) == [row.name]
+
+
+def open_to_others(rows: Iterable[Row]) -> list[str]:
+    """Return rows with an object in their path that is its owner's and yet everybody's of a role.
+
+    What everybody may have, also without a token, is nobody's own. The body of a launch names its
+    owner: there the others are told 403, for no object is there that they could be told of.
+    """
+    return [
+        f"{row.name}: {other}"
+        for row in rows
+        if "{" in row.route and row.expected["nobody"] >= 400
+        for owner, other in (("backer", "other backer"), ("creator", "other creator"))
+        if row.expected[owner] < 400 and row.expected[other] not in (403, 404)
+    ]
+
+
+def test_whose_an_object_is_matters_where_it_is_somebodys() -> None:
+    """Each route with an object in its path refuses who holds the same role and nothing of it."""
+    found = {name for name in open_to_others(ROWS) if OF_WHOEVER_READS not in name}
+    assert found == set()
+    row = next(row for row in ROWS if row.expected["other creator"] == 404)
+    planted = replace(row, answers=row.answers.replace("404", "200"))
+    assert f"{row.name}: other creator" in open_to_others([planted])
 
 
 async def read_all(application: Application, rows: Iterable[Row]) -> list[tuple[str, bytes]]:
