@@ -36,7 +36,9 @@ GROUPS: Groups = {
     "delivery": (
         "tests/delivery/test_health.py",
         "tests/delivery/test_kill_matrix.py",
-        "tests/delivery/test_restored_backup.py",
+        "tests/delivery/test_restored_funding.py",
+        "tests/delivery/test_restored_payouts.py",
+        "tests/delivery/test_restored_updates.py",
         "tests/delivery/test_start_order.py",
         "tests/delivery/test_updates_killed.py",
         "tests/delivery/test_upload_killed.py",
@@ -67,8 +69,8 @@ NOT_LONG = ("-m", "not long or port")
 LEFT = (
     "Left to `make test-all`: what is deselected above (the handlers' tests on MongoDB again, and "
     "what is marked `long`), the tests of the native stack and the sandbox themselves, the other "
-    "rows' journeys, strangers' clients, a restored backup, updates killed, containers, rights of "
-    "users, alerts, chaos, bench and demo."
+    "rows' journeys, strangers' clients, restored backups, updates killed, "
+    "containers, rights of users, alerts, chaos, bench and demo."
 )
 
 

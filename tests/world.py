@@ -168,12 +168,14 @@ class World:
         finally:
             await publisher.close()
 
-    async def everything_read(self) -> None:
-        """Wait until every group has committed all that stands on its topics."""
+    async def everything_read(self, *services: str) -> None:
+        """Wait until every group (of some services) has committed all that stands on its topics."""
 
         async def caught_up() -> bool:
             for file in read_topic_files(HERE.topics):
                 for reader in file.fields["consumers"]:
+                    if services and reader["service"] not in services:
+                        continue
                     positions = TopicPositions(self._connection(), file.name, reader["group"])
                     ends, committed = await positions.ends(), await positions.committed()
                     if any(committed.get(p, 0) < end for p, end in ends.items()):
