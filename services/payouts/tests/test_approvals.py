@@ -354,6 +354,25 @@ async def test_many_may_ask_at_once_whether_the_view_is_fresh() -> None:
     assert len(set(answers)) == 1 and None not in answers
 
 
+async def test_a_reader_that_comes_to_where_a_topic_ended_yesterday_has_not_read_today() -> None:
+    """It stood still for the time to object: what was published in it is read first."""
+    topic, clock = MovingTopic(7, 6), memory_payouts().clock
+    positions: Any = [topic]
+    freshness = TopicFreshness(positions, clock)
+    assert await freshness.fresh_since("approval-1") is None
+    clock.advance(seconds=60)
+    topic.end, topic.reached = 8, 7
+    assert await freshness.fresh_since("approval-1") == clock.now(), "a busy reader is let through"
+    topic.reached, topic.end = 7, 9
+    clock.advance(seconds=60)
+    assert await freshness.fresh_since("approval-1") is None
+    clock.advance(hours=24)
+    topic.end, topic.reached = 30, 9
+    assert await freshness.fresh_since("approval-1") is None
+    topic.reached = 30
+    assert await freshness.fresh_since("approval-1") == clock.now()
+
+
 async def test_looking_at_the_gate_before_the_approval_makes_no_view_fresh() -> None:
     """What was read when somebody looked says nothing of what was published up to the approval."""
     payouts, topic = memory_payouts(), MovingTopic(7, 7)

@@ -36,7 +36,8 @@ class Freshness(Protocol):
     async def fresh_since(self, decision_id: str) -> datetime | None:
         """Return since when it has, a minute ago at most; None while it has not or cannot tell.
 
-        Counts from the first time that it is asked, so ask only once it is decided. Who
-        asks after more than a minute asks anew, of what was published by then.
+        Counts from the first time that it is asked, so ask only once it is decided. Who asks more
+        than a minute after a yes, or five after a question without one, asks anew, of what was
+        published by then.
         """
         ...
