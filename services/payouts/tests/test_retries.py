@@ -78,7 +78,10 @@ async def test_what_goes_on_by_itself_is_not_tried_again_by_hand(payouts: Payout
 async def test_a_transfer_that_no_list_showed_in_time_is_not_made_twice(
     payouts: Payouts,
 ) -> None:
-    """Given up by the rule, and there after all: the campaign stands still for a person."""
+    """Given up by the rule, and there after all: the campaign stands still for a person.
+
+    Whoever lets its money go on stops it again, until all of that transfer came back.
+    """
     payouts.provider.faults["create_transfer"] = ["error_after"]
     payouts.provider.list_lags = True
     await payouts.collect(1, 2, amount=5_000)
@@ -97,3 +100,15 @@ async def test_a_transfer_that_no_list_showed_in_time_is_not_made_twice(
     assert len(payouts.provider.transfers) == 1 and stage.state is StageState.SUBMITTED
     stopped = payouts.brake.stopped(CAMPAIGN)
     assert stopped is not None and stopped.by == "payouts"
+    (made,) = payouts.provider.transfers.values()
+    for part in (0, 1, stage.sent - 1):
+        if part:
+            payouts.provider.reverse(made.transfer_id, part)
+        payouts.brake.pulled.clear()
+        await pay(payouts)
+        whole = part > 1
+        assert (payouts.brake.stopped(CAMPAIGN) is None) is whole
+        assert len(payouts.provider.transfers) == (2 if whole else 1)
+    assert (await the(payouts, 1)).state is StageState.PAID
+    assert payouts.provider.accounts["acct_1"] == 0
+    await payouts.assert_books_true()

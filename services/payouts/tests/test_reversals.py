@@ -17,6 +17,7 @@ from services.payouts.tests.test_later_stages import approve, first_paid, pay, t
 from services.payouts.tests.test_publishing import ledger_of
 from services.payouts.tests.test_reconciliation import compared
 from services.payouts.tests.test_recover import (
+    LONGER_THAN_KEYS_LIVE,
     assert_the_ledger_goes_on,
     back_up,
     recover,
@@ -215,3 +216,75 @@ async def test_a_reversal_around_a_restored_backup_is_booked_once(booked: bool) 
     assert book is not None and book.unclaimed == 0
     await assert_the_ledger_goes_on(payouts, ledger)
     await assert_true(payouts)
+
+
+@pytest.mark.trap(21)
+@pytest.mark.trap(23)
+async def test_what_was_paid_after_a_reversal_is_not_paid_again_after_a_restore() -> None:
+    """The backup knows that the first transfer came back, and not the second, nor who approved it.
+
+    It is for a person; who approves it and lets the money go on finds the second one in the way.
+    """
+    payouts = memory_payouts()
+    await first_stuck(payouts)
+    await take_back(payouts, 1)
+    await pay(payouts, 3)
+    backup = back_up(payouts)
+    await payouts.give_destination("acct_2")
+    await pay(payouts)
+    await approve(payouts, 1, FIRST, version=2, revision=0)
+    await pay(payouts)
+    assert (await the(payouts, 1)).state is StageState.PAID
+    ledger = await ledger_of(payouts)
+    payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
+    payouts = restore(payouts, backup)
+    await roll_forward(payouts, ledger)
+    assert [line for line in await recover(payouts) if "a person" in line]
+    await payouts.give_destination("acct_2")
+    await pay(payouts)
+    payouts.brake.pulled.clear()
+    await pay(payouts)
+    await approve(payouts, 1, FIRST, version=2, revision=0)
+    await pay(payouts)
+    stopped = payouts.brake.stopped(CAMPAIGN)
+    assert stopped is not None and stopped.by == "payouts"
+    assert len(payouts.provider.transfers) == 2 and len(payouts.provider.payouts) == 1
+
+
+@pytest.mark.trap(23)
+async def test_a_transfer_that_was_given_up_and_taken_back_stops_no_recovery() -> None:
+    """It showed up too late, and people reversed it; the stage was paid by another."""
+    payouts = memory_payouts()
+    await shown_too_late(payouts)
+    await take_all_back(payouts)
+    await pay(payouts)
+    assert (await the(payouts, 1)).state is StageState.PAID
+    ledger = await ledger_of(payouts)
+    payouts = restore(payouts, back_up(payouts))
+    await roll_forward(payouts, ledger)
+    assert [line for line in await recover(payouts) if "a person" in line] == []
+    await pay(payouts)
+    assert (await the(payouts, 1)).state is StageState.PAID
+    assert len(payouts.provider.transfers) == 2 and len(payouts.provider.payouts) == 1
+    await assert_the_ledger_goes_on(payouts, ledger)
+
+
+async def shown_too_late(payouts: Payouts) -> None:
+    """A transfer was given up because no list showed it, and stops its campaign's money now."""
+    payouts.provider.faults["create_transfer"] = ["error_after"]
+    payouts.provider.list_lags = True
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    await payouts.give_destination()
+    while (await the(payouts, 1)).state is not StageState.FAILED:
+        await pay(payouts, 1)
+    payouts.provider.list_lags = False
+    await pay(payouts, 40)
+    assert payouts.brake.stopped(CAMPAIGN) is not None
+
+
+async def take_all_back(payouts: Payouts) -> None:
+    """People reverse what showed up, and let the money go on."""
+    (made,) = payouts.provider.transfers.values()
+    payouts.provider.reverse(made.transfer_id)
+    payouts.brake.pulled.clear()

@@ -42,6 +42,23 @@ def destination_of(
     return verify(given, now)
 
 
+def standing(stage: Stage, transfers: Sequence[TransferMade]) -> list[TransferMade]:
+    """Return the transfers that may be what this stage stands on; a list shows all for ever.
+
+    Not one that was taken back and booked so, nor one of an attempt that was given up, which
+    showed up later and was taken back by people.
+    """
+    back = {one.transfer_id for one in stage.attempts if one.state is AttemptState.REVERSED}
+    refused = AttemptState.TRANSFER_REFUSED
+    given_up = {one.number for one in stage.attempts if one.state is refused}
+    return [
+        one
+        for one in transfers
+        if one.seen.transfer_id not in back
+        and not (one.seen.attempt in given_up and one.seen.reversed_amount == one.amount)
+    ]
+
+
 def adopt(
     stage: Stage,
     destination: Destination,
@@ -56,8 +73,7 @@ def adopt(
     `owed` is the creator's debt, which the first attempt set off as any first attempt does.
     Raises `Refused` where the two cannot both be true; then a person must look.
     """
-    back = {one.transfer_id for one in stage.attempts if one.state is AttemptState.REVERSED}
-    transfers = [one for one in transfers if one.seen.transfer_id not in back]
+    transfers = standing(stage, transfers)
     if len(transfers) > 1:
         raise Refused("transferred-twice", f"{stage.stage_id} has {len(transfers)} transfers")
     if transfers and not stage.is_submitted and stage.amount is not None:
@@ -69,7 +85,10 @@ def adopt(
         if decision.stage.attempt.number == transfer.seen.attempt:
             decision = _sent(decision, AttemptState.INTENDED, now)
         decision = decision.then(observe_transfer(decision.stage, transfer.seen))
-    for payout in sorted(payouts, key=lambda one: one.attempt):
+    # What was asked for of a transfer that was taken back was of another amount, perhaps.
+    back = [one.number for one in stage.attempts if one.state is AttemptState.REVERSED]
+    asked = [one for one in payouts if one.attempt > max(back, default=0)]
+    for payout in sorted(asked, key=lambda one: one.attempt):
         decision = _reach(decision, payout.attempt, destination, now)
         if decision.stage.attempt.number == payout.attempt:
             decision = _sent(decision, AttemptState.TRANSFERRED, now)

@@ -143,20 +143,19 @@ class PayStages:
         return await self._fold(claim, await self._ask(claim, stage, step))
 
     async def _is_first(self, stage: Stage) -> bool:
-        """Whether no earlier attempt's transfer was made after all; False also without an answer.
+        """Whether no transfer was made that the stage does not know; False also without an answer.
 
-        Such an attempt was given up because no list showed its transfer (decision 0008), and the
-        provider has no limit that keeps a stage from being paid twice. Once one shows up, the
-        campaign's money stands still until a person has looked.
+        One of an attempt that was given up because no list showed it (decision 0008), or of what a
+        restored backup forgot: the provider has no limit that keeps a stage from being paid twice.
+        Once one shows up, the campaign's money stands still until a person has looked, and taken it
+        back there: a list shows it for ever, but all of it came back.
         """
-        if len(stage.attempts) == 1:
-            return True
         made = await self.provider.transfers_of(stage)
         if isinstance(made, NoAnswer):
             return False
         known = {attempt.transfer_id for attempt in stage.attempts}
-        found = [one.seen for one in made if one.seen.attempt != stage.attempt.number]
-        found = [one for one in found if one.transfer_id not in known]
+        stand = [one.seen for one in made if one.seen.reversed_amount < one.amount]
+        found = [one for one in stand if one.transfer_id not in known]
         if found:
             why = f"{stage.stage_id}: {found[0].transfer_id} of attempt {found[0].attempt} was made"
             STOPPED_FOR_A_PERSON.labels("stage").inc()

@@ -59,7 +59,9 @@ class AdoptStages:
         await self.units.run(work)
 
     async def _adopt_if_sent(self, stage: Stage) -> list[str]:
-        transfers = await answered(self.provider.transfers_of, stage)
+        made = await answered(self.provider.transfers_of, stage)
+        # The account of one that was taken back is none that money goes to.
+        transfers = stage_recovery.standing(stage, made)
         if not transfers:
             return []
         account = transfers[0].account
