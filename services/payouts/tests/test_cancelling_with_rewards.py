@@ -12,7 +12,7 @@ from payouts.domain.errors import Refused
 from payouts.domain.refund_request import Wanted
 from payouts.domain.shares import Entitlement, divide
 from payouts.handlers.refund_run import Progress, run_page
-from payouts.handlers.work_kinds import REFUND_RUN
+from payouts.handlers.work_kinds import DISPUTE, REFUND_RUN
 from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps.refunds import ShareWhatCameBack
 from payouts.wire import CLAIMS_TOPIC, DELIVERIES_TOPIC
@@ -345,6 +345,32 @@ async def test_a_chargeback_of_who_has_the_reward_takes_nobody_elses_share(
     assert await run_page(payouts.units, claim, payouts.rewards_read, now, 1) is Progress.GOES_ON
     name = await open_before_anything_is_sent(payouts, 2, EXAMPLE[2])
     assert (await the_dispute(payouts, name)).reserved == 0
+    payouts.provider.move_dispute(name, ProviderDisputeStatus.WON)
+    await payouts.units.run(lambda unit: unit.plumbing.work.postpone(claim, payouts.clock.now()))
+    await payouts.work_off()
+    assert payouts.provider.refunded == shares_of(LEFT, 1, 3)
+    await payouts.assert_books_true()
+
+
+@pytest.mark.trap(3)
+async def test_a_chargeback_waits_for_a_view_that_is_read_anew() -> None:
+    """Whose reward is not known for the moment would take of the others' shares."""
+    payouts = memory_payouts()
+    await paid(payouts, 2)
+    await told(payouts, delivery("delivered", 2))
+    await payouts.hear_cancellation(3)
+    (claim,) = await payouts.claim(REFUND_RUN)
+    now = payouts.clock.now()
+    assert await run_page(payouts.units, claim, payouts.rewards_read, now, 1) is Progress.GOES_ON
+    throw_away(payouts)
+    name = await open_before_anything_is_sent(payouts, 2, EXAMPLE[2])
+    assert (await the_dispute(payouts, name)).opened_at is None
+    await told(payouts, delivery("delivered", 2))
+    payouts.clock.advance(seconds=2)
+    for work in await payouts.claim(DISPUTE):
+        await payouts.disputes(work)
+    opened = await the_dispute(payouts, name)
+    assert opened.opened_at is not None and opened.reserved == 0
     payouts.provider.move_dispute(name, ProviderDisputeStatus.WON)
     await payouts.units.run(lambda unit: unit.plumbing.work.postpone(claim, payouts.clock.now()))
     await payouts.work_off()

@@ -139,6 +139,8 @@ async def _follow(
     unit: PayoutsUnit, dispute: Dispute, money: PledgeMoney, seen: DisputeSeen, now: datetime
 ) -> Dispute:
     book = (await unit.books.load([money.campaign_id]))[money.campaign_id]
+    if not await _share_is_known(unit, book):
+        return dispute
     stages = {one.number: one for one in await unit.stages.load(money.campaign_id)}
     kept = await kept_back_in(unit, book)
     kept.pop(money.pledge_id, None)
@@ -164,6 +166,17 @@ async def _follow(
     if step.decided:
         await _save(unit, step)
     return step.dispute
+
+
+async def _share_is_known(unit: PayoutsUnit, book: Book) -> bool:
+    """Whether the view says who has a reward as of where shares were frozen that are given now.
+
+    While it is being read anew the dispute waits, as the run does.
+    """
+    run = book.run
+    if run is None or run.as_of is None or run.finished:
+        return True
+    return (await unit.rewards.heard(book.campaign_id)).reaches(run.as_of)
 
 
 async def _sealed(
