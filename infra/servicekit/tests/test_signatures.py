@@ -1,5 +1,6 @@
 """Signatures: one text each, of one use, by secrets that rotate."""
 
+import base64
 import string
 
 import pytest
@@ -43,6 +44,32 @@ def test_of_what_was_written_there_is_one_text(person: str) -> None:
         *(f"{text}{one}" for one in letters),
     ):
         assert FIELDS.read(other) is None, other
+
+
+# Written by the release before, of ["anna","lamp",7] and by OLD, for USE.
+OF_BEFORE = "WyJhbm5hIiwibGFtcCIsN10.wOr-oKfEfTSElWCcq78Qa96EMKjX24upRk8UeIPAiAo"
+
+
+def test_a_link_of_the_release_before_is_read() -> None:
+    """It stands in mails that were sent: one text, by its secret, of one use."""
+    assert FIELDS.read(OF_BEFORE) == ["anna", "lamp", 7]
+    assert SignedFields(USE, [NEW]).read(OF_BEFORE) is None
+    assert SignedFields(b"another use\n", [OLD]).read(OF_BEFORE) is None
+    letters = string.ascii_letters + string.digits + "-_=.~é "
+    for place, was in enumerate(OF_BEFORE):
+        for letter in letters:
+            if letter != was:
+                assert FIELDS.read(OF_BEFORE[:place] + letter + OF_BEFORE[place + 1 :]) is None
+    for other in (OF_BEFORE[:-1], OF_BEFORE[1:], *(f"{OF_BEFORE}{one}" for one in letters)):
+        assert FIELDS.read(other) is None, other
+
+
+def test_a_signature_of_now_is_not_taken_for_one_of_before() -> None:
+    """The other way to write a link that is known: its parts encoded once more say nothing."""
+    parts = FIELDS.write("anna", "lamp", 7).split(".")
+    raw = (parts[0].encode(), bytes.fromhex(parts[1]))
+    again = (base64.urlsafe_b64encode(one).decode().rstrip("=") for one in raw)
+    assert FIELDS.read(".".join(again)) is None
 
 
 def test_what_is_too_long_is_not_judged() -> None:
