@@ -14,6 +14,7 @@ from sosst_contracts import funding, payouts
 from sosst_contracts.event import Event
 from sosst_contracts.testing import sample
 from sosst_contracts.updates import UpdatePublished
+from updates.adapters.follow_up_documents import follow_up_document, follow_up_from
 from updates.consumer import PLEDGES, VIEW_GROUPS
 from updates.domain.emergency import EFFECTS
 from updates.domain.errors import Refused
@@ -461,26 +462,51 @@ async def test_a_paid_last_stage_or_an_end_ends_the_watch() -> None:
         assert await told(service, "silence-step-reached") == []
 
 
+GIVEN = Grade(ProblemKind.EMERGENCY, Severity.SERIOUS, "staff-1", "because", NOW)
+WHOLE = FollowUp(
+    CAMPAIGN,
+    problems=(
+        Problem("a", ProblemKind.DELAY_NOTICE, NOW, resolved_by="b", resolved_at=NOW),
+        Problem("c", GIVEN.kind, NOW, GIVEN.severity, Steps(NOW, 1), grade=GIVEN),
+        Problem("d", GIVEN.kind, NOW, term=Steps(NOW, 3, NOW), declared_promptly=True),
+    ),
+    letter=LetterOwed(Steps(NOW, 4, NOW), unexplained_since=NOW),
+    silence=Silence(Steps(NOW, 4, NOW), askers=4),
+    last_said_at=NOW,
+    next_due=NOW,
+)
+
+
 async def test_what_is_owed_comes_back_as_it_was_and_is_guarded(service: UpdatesService) -> None:
     """Every part of it; a save over somebody else's later one fails."""
-    given = Grade(ProblemKind.EMERGENCY, Severity.SERIOUS, "staff-1", "because", NOW)
-    whole = FollowUp(
-        CAMPAIGN,
-        problems=(
-            Problem("a", ProblemKind.DELAY_NOTICE, NOW, resolved_by="b", resolved_at=NOW),
-            Problem("c", given.kind, NOW, given.severity, Steps(NOW, 1), grade=given),
-            Problem("d", given.kind, NOW, term=Steps(NOW, 3, NOW), declared_promptly=True),
-        ),
-        letter=LetterOwed(Steps(NOW, 2), unexplained_since=NOW),
-        silence=Silence(Steps(NOW, 3), askers=4),
-        last_said_at=NOW,
-        next_due=NOW,
-    )
-    await service.units.run(lambda unit: unit.follow_ups.save([whole]))
+    await service.units.run(lambda unit: unit.follow_ups.save([WHOLE]))
     loaded = await service.queries.follow_up(CAMPAIGN)
-    assert loaded == replace(whole, version=1)
+    assert loaded == replace(WHOLE, version=1)
     with pytest.raises((Conflict, DuplicateKey)):
-        await service.units.run(lambda unit: unit.follow_ups.save([whole]))
+        await service.units.run(lambda unit: unit.follow_ups.save([WHOLE]))
+
+
+def test_what_is_owed_is_read_by_the_release_before_and_behind() -> None:
+    """The one before takes no name that it does not know, and this one leaves those aside."""
+    row = follow_up_document(WHOLE)
+    known = {
+        "problem_id kind opened_at severity term plan resolved_by resolved_at grade": row["problems"],
+        "since taken": [
+            *(one["term"] for one in row["problems"] if one["term"]),
+            row["letter"]["steps"],
+            row["silence"]["steps"],
+        ],
+        "steps written_as unexplained_since": [row["letter"]],
+        "steps askers": [row["silence"]],
+    }
+    for names, documents in known.items():
+        assert {frozenset(one) for one in documents} == {frozenset(names.split())}
+        for one in documents:
+            one["newer"] = 1
+    assert follow_up_from(row | {"newer": 1}) == WHOLE
+    saved_before = follow_up_from({name: row[name] for name in row if name != "noted"})
+    assert saved_before.staff_since is None
+    assert [one.problem_id for one in saved_before.problems] == ["a", "c", "d"]
 
 
 async def test_what_is_due_is_found_the_longest_overdue_first(service: UpdatesService) -> None:

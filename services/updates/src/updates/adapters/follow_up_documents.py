@@ -1,7 +1,13 @@
-"""The shape of what a campaign owes in words: instants as dates, words as in the domain."""
+"""The shape of what a campaign owes in words: instants as dates, words as in the domain.
 
-from dataclasses import asdict
-from typing import Any
+The release before knows every field of a problem and of steps by name, and reads no other: what is
+newer stands in `noted`, beside them. What is newer than this one is left where it is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any, TypeVar
 
 from updates.domain.follow_up import FollowUp, LetterOwed, Silence
 from updates.domain.kinds import Severity
@@ -9,27 +15,47 @@ from updates.domain.problem import Grade, Problem, ProblemKind
 from updates.domain.steps import Steps
 
 Document = dict[str, Any]
+Owed = TypeVar("Owed", LetterOwed, Silence)
 
 
 def follow_up_document(follow_up: FollowUp) -> Document:
     row = asdict(follow_up)
-    del row["campaign_id"]
+    letter, silence = row["letter"], row["silence"]
+    noted: Document = {
+        "problems": [_noted_of(problem) for problem in row["problems"]],
+        "letter_ended_at": letter["steps"].pop("ended_at") if letter else None,
+        "silence_ended_at": silence["steps"].pop("ended_at") if silence else None,
+    }
     # What the staff's queue is sorted by follows from the rest, and is never read back.
-    queued = {"staff_since": follow_up.staff_since}
-    return {"_id": follow_up.campaign_id} | row | {"problems": list(row["problems"])} | queued
+    beside = {"staff_since": follow_up.staff_since, "noted": noted}
+    return {"_id": row.pop("campaign_id")} | row | {"problems": list(row["problems"])} | beside
 
 
 def follow_up_from(row: Document) -> FollowUp:
+    # The release before saves none; one of this release had them in their places.
+    noted = row.get("noted", {})
+    of_problems = {one["problem_id"]: one for one in noted.get("problems", [])}
+    problems = [one | of_problems.get(one["problem_id"], {}) for one in row["problems"]]
     letter, silence = row["letter"], row["silence"]
     return FollowUp(
         campaign_id=row["_id"],
-        problems=tuple(_problem(problem) for problem in row["problems"]),
-        letter=LetterOwed(**letter | {"steps": Steps(**letter["steps"])}) if letter else None,
-        silence=Silence(**silence | {"steps": Steps(**silence["steps"])}) if silence else None,
+        problems=tuple(_problem(problem) for problem in problems),
+        letter=_stepped(LetterOwed, letter, noted.get("letter_ended_at")) if letter else None,
+        silence=_stepped(Silence, silence, noted.get("silence_ended_at")) if silence else None,
         last_said_at=row["last_said_at"],
         next_due=row["next_due"],
         version=row["version"],
     )
+
+
+def _noted_of(problem: Document) -> Document:
+    """Take out of a problem's fields what the release before does not know."""
+    term = problem["term"]
+    return {
+        "problem_id": problem["problem_id"],
+        "declared_promptly": problem.pop("declared_promptly"),
+        "term_ended_at": term.pop("ended_at") if term else None,
+    }
 
 
 def _problem(row: Document) -> Problem:
@@ -37,16 +63,31 @@ def _problem(row: Document) -> Problem:
     words = {
         "kind": ProblemKind(row["kind"]),
         "severity": _severity(row["severity"]),
-        "term": Steps(**term) if term else None,
+        "term": _steps(term, row.get("term_ended_at")) if term else None,
         "grade": _grade(grade) if grade else None,
     }
-    return Problem(**row | words)
+    return Problem(**_known(Problem, row) | words)
+
+
+def _stepped(kind: type[Owed], row: Document, ended_at: datetime | None) -> Owed:
+    return kind(**_known(kind, row) | {"steps": _steps(row["steps"], ended_at)})
+
+
+def _steps(row: Document, ended_at: datetime | None) -> Steps:
+    noted: Document = {"ended_at": ended_at}
+    return Steps(**noted | _known(Steps, row))
 
 
 def _grade(row: Document) -> Grade:
     kind, severity = ProblemKind(row["kind"]), _severity(row["severity"])
-    return Grade(**row | {"kind": kind, "severity": severity})
+    return Grade(**_known(Grade, row) | {"kind": kind, "severity": severity})
 
 
 def _severity(word: str | None) -> Severity | None:
     return Severity(word) if word else None
+
+
+def _known(kind: type[Any], row: Mapping[str, Any]) -> Document:
+    """Return the fields of a row that this kind has."""
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in row.items() if name in names}
