@@ -490,7 +490,9 @@ def test_what_is_owed_is_read_by_the_release_before_and_behind() -> None:
     """The one before takes no name that it does not know, and this one leaves those aside."""
     row = follow_up_document(WHOLE)
     known = {
-        "problem_id kind opened_at severity term plan resolved_by resolved_at grade": row["problems"],
+        "problem_id kind opened_at severity term plan resolved_by resolved_at grade": row[
+            "problems"
+        ],
         "since taken": [
             *(one["term"] for one in row["problems"] if one["term"]),
             row["letter"]["steps"],

@@ -13,12 +13,16 @@ from PIL import Image
 from servicekit.errors import Conflict, DependencyAway
 from services.updates.tests import files
 from services.updates.tests.conftest import NOW, UpdatesService, memory_service
+from services.updates.tests.contents import content_of
 from services.updates.tests.fakes_media import LINKS, memory_desk
 from services.updates.tests.test_handlers import CAMPAIGN, CONTENT, collected, publish, write
 from sosst_contracts import funding
 from sosst_contracts.testing import sample
 from updates.adapters.clamd import ClamdScanner
+from updates.consumer import PLEDGES
+from updates.domain.correction import Correcting
 from updates.domain.errors import Refused
+from updates.domain.kinds import UpdateKind
 from updates.domain.media import (
     ATTACHMENTS_MAX,
     TRANSITIONS,
@@ -33,7 +37,9 @@ from updates.domain.media import (
     move,
 )
 from updates.domain.media_type import BYTES_MAX, MediaKind, MediaType
+from updates.domain.update import Content, Update
 from updates.handlers import take_upload
+from updates.handlers.correct import correct_update
 from updates.handlers.media import describe_media, withdraw_media
 from updates.handlers.take_upload import SHOWN, UPLOADS_AT_ONCE, Asked, UploadDesk, key_of
 from updates.ports.media import Kept
@@ -209,6 +215,15 @@ async def test_a_sideways_photograph_is_shown_upright() -> None:
     assert media.stored is not None and (media.stored.width, media.stored.height) == (40, 60)
 
 
+async def test_a_photograph_with_a_second_picture_in_it_is_one_photograph() -> None:
+    """As telephones write it: the first is shown, and of the other nothing is kept."""
+    desk = memory_desk(memory_service())
+    media = await take(desk, files.image("MPO", 64, 48, frames=2), "a.jpg")
+    assert media.stored is not None and media.stored.type is MediaType.JPEG
+    with Image.open(io.BytesIO(await content(desk, media, SHOWN))) as shown:
+        assert (shown.format, shown.size, getattr(shown, "n_frames", 1)) == ("JPEG", (64, 48), 1)
+
+
 async def test_an_animation_goes_on_moving() -> None:
     """All frames of it, written anew."""
     desk = memory_desk(memory_service())
@@ -378,6 +393,51 @@ async def test_what_is_published_shows_what_is_there_and_described(service: Upda
     assert (await publish(service)).content.attachments == ("m1",)
     after = await service.media.media(CAMPAIGN, ["m1", "m2"])
     assert (after["m1"].attached_to, after["m2"].attached_to) == ("updates/u1", None)
+
+
+@pytest.mark.row("S3")
+async def test_a_letter_without_words_shows_an_image_or_a_video(service: UpdatesService) -> None:
+    """A file to save says no thanks, neither at the publication nor by a correction."""
+    await told(service)
+    desk = memory_desk(service)
+    await take(desk, files.PDF, "a.pdf", media_id="m1")
+    whole = content_of(UpdateKind.THANK_YOU)
+    bare = replace(whole, texts=tuple(replace(one, details=" ") for one in whole.texts))
+    await write(service, replace(bare, attachments=("m1",)))
+    with pytest.raises(Refused) as refused:
+        await publish(service)
+    assert refused.value.reason == "invalid-details"
+    await write(service, replace(whole, attachments=("m1",)))
+    await publish(service)
+    with pytest.raises(Refused) as refused:
+        await correct(service, replace(bare, attachments=("m1",)))
+    assert refused.value.reason == "invalid-details"
+
+
+@pytest.mark.row("S3")
+async def test_a_letter_without_words_that_shows_an_image_is_published(
+    service: UpdatesService,
+) -> None:
+    """Beside a file to save; once the image is withdrawn, its title can still be put right."""
+    await told(service)
+    desk = memory_desk(service)
+    await take(desk, files.PDF, "a.pdf", media_id="m1")
+    await take(desk, files.image(), media_id="m2")
+    await describe(service, "m2", Words(decorative=True))
+    whole = replace(content_of(UpdateKind.THANK_YOU), attachments=("m1", "m2"))
+    bare = replace(whole, texts=tuple(replace(one, details=" ") for one in whole.texts))
+    await write(service, bare)
+    assert (await publish(service)).content.texts == bare.texts
+    await withdraw(service, "m2")
+    titled = replace(bare, texts=tuple(replace(one, title="Merci") for one in bare.texts))
+    assert (await correct(service, titled)).content.texts == titled.texts
+
+
+async def correct(service: UpdatesService, content: Content) -> Update:
+    asked = Correcting(2, content, "as it should be", changes_a_right=False, by="creator-1")
+    return await service.units.run(
+        lambda unit: correct_update(unit, PLEDGES, CAMPAIGN, "u1", asked, service.clock.now())
+    )
 
 
 async def test_videos_have_captions_or_a_transcript(service: UpdatesService) -> None:

@@ -29,6 +29,8 @@ _WRITING: dict[str, dict[str, object]] = {
     "WEBP": {"quality": 88, "method": 4},
     "GIF": {},
 }
+# Telephones write a second picture behind the first, of its depth or brightness: nothing moves.
+_STILL = frozenset({"JPEG", "MPO"})
 # Where Pillow itself makes room, for a frame that is larger than its screen, it refuses twice this.
 Image.MAX_IMAGE_PIXELS = PIXELS_MAX
 
@@ -61,12 +63,15 @@ def _too_large() -> Refused:
 
 
 def _declared(image: Image.Image) -> int:
-    """Return how many frames its head says; a GIF says nothing, and is not read through for it."""
-    return 1 if image.format == "GIF" else getattr(image, "n_frames", 1)
+    """Return how many frames its head says; a GIF says nothing, and is not read through for it.
+
+    Of a photograph only the first picture is read.
+    """
+    return 1 if image.format in {"GIF", *_STILL} else getattr(image, "n_frames", 1)
 
 
 def _picture(image: Image.Image, format: str) -> Picture:
-    if getattr(image, "is_animated", False):
+    if image.format not in _STILL and getattr(image, "is_animated", False):
         whole, upright = _frames(image, format), _still(image)
         width, height = image.size
     else:

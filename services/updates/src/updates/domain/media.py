@@ -227,6 +227,14 @@ def check_publishable(attached: Collection[Media]) -> None:
             raise Refused("media-undescribed", f"{media.media_id}: captions, or a transcript")
 
 
+def check_shows(attached: Collection[Media]) -> None:
+    """Refuse files of which none is seen: an update without words says nothing by them."""
+    kinds = {media.stored.type.kind for media in attached if media.stored}
+    if not kinds & {MediaKind.IMAGE, MediaKind.VIDEO}:
+        why = "details may be empty only where an image or a video is shown"
+        raise Refused("invalid-details", why)
+
+
 def _check_there(media: Media) -> None:
     if media.state is MediaState.WITHDRAWN:
         raise Refused("media-withdrawn", f"{media.media_id} was withdrawn")

@@ -80,6 +80,14 @@ class Content:
     def kind(self) -> UpdateKind:
         return kind_of(self.parts)
 
+    @property
+    def stands_on_files(self) -> bool:
+        """Whether a language has no words, so that an image or a video among the files must say it.
+
+        Which of them are images is known where the files are.
+        """
+        return not self.videos and any(not text.details.strip() for text in self.texts)
+
 
 @dataclass(frozen=True, slots=True)
 class Audience:

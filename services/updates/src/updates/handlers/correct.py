@@ -5,6 +5,7 @@ from datetime import datetime
 from updates.domain.correction import Correcting, UpdateCorrected, already_corrected, correct
 from updates.domain.errors import Refused
 from updates.domain.update import Update
+from updates.handlers.media import check_files_show
 from updates.handlers.publish import PledgesPosition, audience_of, known_update, saved
 from updates.ports.unit import UpdatesUnit
 
@@ -27,6 +28,9 @@ async def correct_update(
     if update.hidden:
         raise Refused("update-hidden", "what is hidden is told to nobody, nor is its correction")
     changed, before = correct(update, asked, now)
+    # What had no words before may be put right though its image was withdrawn.
+    if changed.content.stands_on_files and not update.content.stands_on_files:
+        await check_files_show(unit, campaign_id, changed.content.attachments)
     project = (await unit.projects.load([campaign_id])).get(campaign_id)
     if project is None:
         raise Refused("campaign-unknown", "there is no such campaign")

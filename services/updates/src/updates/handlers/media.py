@@ -16,6 +16,7 @@ from updates.domain.media import (
     begin,
     check_attachments,
     check_publishable,
+    check_shows,
     describe,
     detach,
     finish,
@@ -98,6 +99,11 @@ async def check_media_publishable(
     if len(found) < len(attachments):
         raise Refused("media-unknown", "an attachment is not there")
     check_publishable([found[one] for one in attachments])
+
+
+async def check_files_show(unit: UpdatesUnit, campaign_id: str, attachments: Sequence[str]) -> None:
+    """Refuse an update that stands on its files alone, where none is an image or a video."""
+    check_shows((await unit.media.load(campaign_id, attachments)).values())
 
 
 async def known_media(unit: UpdatesUnit, campaign_id: str, media_id: str) -> Media:

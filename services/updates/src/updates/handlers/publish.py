@@ -22,7 +22,7 @@ from updates.domain.update import (
     withdraw,
 )
 from updates.handlers.follow_up import follow_publication
-from updates.handlers.media import attach_media, check_media_publishable
+from updates.handlers.media import attach_media, check_files_show, check_media_publishable
 from updates.handlers.plans import move_with_update
 from updates.handlers.survey_answered import check_survey
 from updates.handlers.tracking import follow_notice
@@ -81,6 +81,8 @@ async def publish_update(
     check_confirmed(update, confirmed, now)
     await check_survey(unit, update)
     await check_media_publishable(unit, campaign_id, update.content.attachments)
+    if update.content.stands_on_files:
+        await check_files_show(unit, campaign_id, update.content.attachments)
     published = publish(update, await audience_of(unit, pledges, project), now)
     await unit.facts.add([UpdatePublished(published)])
     await follow_publication(unit, published)
