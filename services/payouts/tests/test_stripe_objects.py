@@ -26,7 +26,10 @@ def test_a_cancelled_refund_is_tried_again(cash: str | None) -> None:
     waiting = observe(
         send(asked.refund, NOW), asked.money, refund_seen(body | {"balance_transaction": cash}), NOW
     )
-    assert waiting.refund.state is RefundState.PENDING
+    assert (waiting.refund.state, waiting.refund.reason) == (
+        RefundState.PENDING,
+        "needs-its-backer",
+    )
     back = {"failure_balance_transaction": cash and "txn_back"}
     over = body | {"status": "canceled", "balance_transaction": cash} | back
     ended = observe(waiting.refund, waiting.money, refund_seen(over), NOW)

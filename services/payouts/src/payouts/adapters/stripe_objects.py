@@ -29,6 +29,9 @@ FINAL_REASONS = frozenset(
 # What was cancelled there did not arrive: its cash comes back as that of a failed one.
 CANCELED = "canceled"
 CANCELLED_BY_PROVIDER = "cancelled-by-provider"
+# It is pending until its backer has told the provider where the money is to go.
+REQUIRES_ACTION = "requires_action"
+NEEDS_ITS_BACKER = "needs-its-backer"
 _REFUND_STATUSES = {status.value: status for status in ProviderRefundStatus} | {
     CANCELED: ProviderRefundStatus.FAILED
 }
@@ -50,7 +53,7 @@ _BY_CATEGORY = frozenset({"refund", "refund_failure", "dispute", "dispute_revers
 
 
 def refund_seen(body: Body) -> RefundSeen:
-    reason = body.get("failure_reason") or _cancelled(body) or body.get("pending_reason")
+    reason = body.get("failure_reason") or _cancelled(body) or _why_pending(body)
     return RefundSeen(
         attempt=int(body["metadata"]["attempt"]),
         provider_refund_id=body["id"],
@@ -156,6 +159,11 @@ def _reversed_in(body: Body) -> str | None:
 
 def _cancelled(body: Body) -> str | None:
     return CANCELLED_BY_PROVIDER if body["status"] == CANCELED else None
+
+
+def _why_pending(body: Body) -> str | None:
+    reason: str | None = body.get("pending_reason")
+    return NEEDS_ITS_BACKER if body["status"] == REQUIRES_ACTION else reason
 
 
 def _kind_of(body: Body) -> str:
