@@ -27,6 +27,7 @@ from infra.native.folders import REPOSITORY, state_folder
 from infra.suite import Suite
 from infra.suite.checkout import PledgeRow
 from infra.suite.readings import NeverHappened
+from infra.suite.suite import QUICK_SETTINGS
 
 EXIT_DIFFERS = 1
 EXIT_USAGE = 64
@@ -95,7 +96,10 @@ def _on_stack(
 ) -> Outcome:
     async def play(addresses: Addresses) -> Outcome:
         telling.say("Starting the sandboxes of payments and mail, and four services …")
-        suite = Suite(folder / "suite", addresses, seed=seed, mail=True)
+        # The sandbox keeps a balance in whatever it was paid in.
+        settled = {"SETTLEMENT_CURRENCIES": campaign.currency}
+        settings = QUICK_SETTINGS | {"funding": QUICK_SETTINGS["funding"] | settled}
+        suite = Suite(folder / "suite", addresses, seed=seed, settings=settings, mail=True)
         async with suite:
             outcome = await Story(suite, campaign, rows, telling).play()
         if given is not None and all_agree(outcome.figures):

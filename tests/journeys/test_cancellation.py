@@ -90,6 +90,7 @@ async def assert_ended(world: World, name: str, shares: dict[str, int]) -> None:
     world.assert_books_true()
 
 
+@pytest.mark.row("S15")
 @pytest.mark.row("S9")
 @pytest.mark.trap(21)
 @pytest.mark.parametrize(
@@ -118,6 +119,7 @@ async def test_cancelled_while_a_transfer_is_on_its_way_and_killed_in_the_run(
     await world.stage_is(name, 3, "cancelled")
 
 
+@pytest.mark.row("S15")
 @pytest.mark.row("S9")
 async def test_a_cancellation_races_an_approval(world: World) -> None:
     """Given both at the same time, the second stage is the creator's or the backers', not both."""

@@ -32,6 +32,7 @@ from sosst_contracts.event import Event
 from sosst_contracts.money import Money
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+SETTLEMENT = ("EUR",)
 TERMS = Terms((2000, 3000, 5000), 500, 290, 30, 0, settle_seconds=900, pending_window_seconds=3600)
 LAUNCH = Launch(
     campaign_id="c1",
@@ -90,10 +91,13 @@ class Funding:
             queries=self.queries,
             intake=self.intake,
             standard=TERMS,
+            settlement=SETTLEMENT,
         )
 
     async def launch(self, command: Launch = LAUNCH) -> Campaign:
-        campaign, _ = await self.units.run(lambda unit: launch(unit, command, self.clock.now()))
+        campaign, _ = await self.units.run(
+            lambda unit: launch(unit, command, SETTLEMENT, self.clock.now())
+        )
         return campaign
 
     async def pay(self, *payments: Payment) -> list[Answer]:

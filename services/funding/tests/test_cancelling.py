@@ -19,6 +19,7 @@ from servicekit.ordering import Incoming
 from services.funding.tests.conftest import (
     LAUNCH,
     NOW,
+    SETTLEMENT,
     TERMS,
     Funding,
     memory_funding,
@@ -32,6 +33,7 @@ from sosst_contracts.testing import sample
 SETTLED_SECONDS = 3_600 + 900
 
 
+@pytest.mark.row("S15")
 async def test_a_creator_cancels_before_the_deadline(funding: Funding) -> None:
     """The fact says who, why, as of which pledges, and what had been counted."""
     await funding.launch()
@@ -207,7 +209,7 @@ async def test_the_platform_s_staff_orders_it_by_topic(after_verdict: bool) -> N
         funding.clock.advance(seconds=SETTLED_SECONDS)
         await funding.settled()
     order = sample(CancellationOrdered, campaign_id="c1", by="staff-1", reason="It is over.")
-    (campaigns, _) = subscriptions(funding.clock, TERMS, payments_intake=True)
+    (campaigns, _) = subscriptions(funding.clock, TERMS, SETTLEMENT, payments_intake=True)
     consumer = BatchConsumer(campaigns, funding.units, funding.clock, Pulse("campaigns"))
     for offset in range(2):
         await consumer.process([Incoming(Draft(order, NOW, "c1/cancelled").seal(), 0, offset)])
@@ -225,7 +227,7 @@ async def test_an_order_in_its_creator_s_name_ends_no_met_goal() -> None:
     funding.clock.advance(seconds=SETTLED_SECONDS)
     await funding.settled()
     order = sample(CancellationOrdered, campaign_id="c1", by=LAUNCH.creator_id, reason="Over.")
-    (campaigns, _) = subscriptions(funding.clock, TERMS, payments_intake=True)
+    (campaigns, _) = subscriptions(funding.clock, TERMS, SETTLEMENT, payments_intake=True)
     consumer = BatchConsumer(campaigns, funding.units, funding.clock, Pulse("campaigns"))
     await consumer.process([Incoming(Draft(order, NOW, "c1/cancelled").seal(), 0, 0)])
     assert await funding.published("campaign-cancelled") == []

@@ -17,6 +17,7 @@ from servicekit.mongo import Database
 from services.funding.tests.conftest import (
     LAUNCH,
     NOW,
+    SETTLEMENT,
     Funding,
     memory_funding,
     mongo_funding,
@@ -30,11 +31,29 @@ SETTLED_SECONDS = 3_600 + 900
 async def test_the_same_launch_again_is_done_and_another_one_refused(funding: Funding) -> None:
     """A campaign id is launched once; equal content is the same campaign."""
     first = await funding.launch()
-    again, new = await funding.units.run(lambda unit: launch(unit, LAUNCH, NOW))
+    again, new = await funding.units.run(lambda unit: launch(unit, LAUNCH, SETTLEMENT, NOW))
     assert again.launch == first.launch and not new
     with pytest.raises(Refused, match="other content"):
         await funding.launch(replace(LAUNCH, title="Another lamp"))
     assert len(await funding.published("campaign-launched")) == 1
+
+
+@pytest.mark.trap(5)
+async def test_a_currency_that_the_provider_does_not_settle_in_is_not_launched(
+    funding: Funding,
+) -> None:
+    """Nobody can pledge to what does not exist: nothing is charged in it, nothing is planned."""
+    with pytest.raises(Refused, match="settles in EUR, not in JPY") as refused:
+        await funding.launch(replace(LAUNCH, currency="JPY"))
+    assert refused.value.reason == "currency-not-settled"
+    told = replace(payment(1), money=Money(600, "JPY"))
+    (answer,) = await funding.pay(told)
+    assert isinstance(answer, Refused) and answer.reason == "campaign-unknown"
+    yen = {*SETTLEMENT, "JPY"}
+    launched, new = await funding.units.run(
+        lambda unit: launch(unit, replace(LAUNCH, currency="JPY"), yen, NOW)
+    )
+    assert new and launched.launch.currency == "JPY"
 
 
 async def test_a_payment_told_twice_is_one_pledge(funding: Funding) -> None:

@@ -75,6 +75,7 @@ async def test_what_failed_is_launched_again_with_its_differences(
     assert (await funding.queries.campaign("c2")) == again
 
 
+@pytest.mark.row("S15")
 @pytest.mark.parametrize(
     ("end", "reason"),
     [
@@ -94,6 +95,7 @@ async def test_others_are_refused_with_a_reason(funding: Funding, end: End, reas
     assert await funding.queries.campaign("c2") is None
 
 
+@pytest.mark.row("S15")
 async def test_unknown_and_another_s_campaign_are_refused(funding: Funding) -> None:
     """A creator relaunches campaigns of their own, and what exists."""
     with pytest.raises(Refused, match="no campaign 'c1'"):
@@ -116,6 +118,7 @@ def test_nothing_changed_is_no_difference_and_a_term_is_named() -> None:
     )
 
 
+@pytest.mark.row("S15")
 def test_a_relaunch_by_topic_names_what_it_relaunches() -> None:
     """As the one by HTTP does."""
     event = sample(platform.CampaignApproved, relaunch_of="campaign-0")

@@ -27,7 +27,10 @@ def assemble(settings: FundingSettings, runtime: Runtime[FundingUnit]) -> Proces
     """Add funding's own parts to the runtime."""
     parts = _parts(settings, runtime)
     for subscription in subscriptions(
-        runtime.clock, parts.standard, payments_intake=settings.payments_intake
+        runtime.clock,
+        parts.standard,
+        parts.settlement,
+        payments_intake=settings.payments_intake,
     ):
         runtime.subscribe(subscription)
     for sweep in timetable(parts):
@@ -44,6 +47,7 @@ def _parts(settings: FundingSettings, runtime: Runtime[FundingUnit]) -> Parts:
         queries=MongoQueries(runtime.database),
         intake=_intake(settings, runtime),
         standard=settings.standard_terms(),
+        settlement=settings.settlement_currencies,
     )
 
 

@@ -1,6 +1,6 @@
 """What funding reads: launches and payments from the rest of the platform."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from funding import wire
 from funding.domain.errors import Refused
@@ -23,14 +23,14 @@ _HEALED_BY_ANOTHER_FACT = frozenset({"campaign-unknown", "pledge-not-collected"}
 
 
 def subscriptions(
-    clock: Clock, standard: Terms, *, payments_intake: bool
+    clock: Clock, standard: Terms, settlement: Collection[str], *, payments_intake: bool
 ) -> list[Subscription[FundingUnit]]:
     """Return one subscription per topic; both topics have no sequence (`events.md`, inbound)."""
     launches = Subscription(
         topic=wire.CAMPAIGNS_TOPIC,
         group="funding-platform-campaigns",
         sequenced=False,
-        handle=_Launches(clock, standard),
+        handle=_Launches(clock, standard, settlement),
     )
     payments = Subscription(
         topic=wire.PAYMENTS_TOPIC, group=PAYMENTS_GROUP, sequenced=False, handle=_payments
@@ -41,9 +41,10 @@ def subscriptions(
 class _Launches:
     """Launches campaigns that the platform approved, and cancels those that its staff ended."""
 
-    def __init__(self, clock: Clock, standard: Terms) -> None:
+    def __init__(self, clock: Clock, standard: Terms, settlement: Collection[str]) -> None:
         self._clock = clock
         self._standard = standard
+        self._settlement = settlement
 
     async def __call__(self, unit: FundingUnit, facts: Sequence[Decoded]) -> list[Refusal]:
         refusals = []
@@ -58,7 +59,7 @@ class _Launches:
         match event:
             case platform.CampaignApproved():
                 command = wire.launch_from(event, self._standard)
-                await launch(unit, command, self._clock.now())
+                await launch(unit, command, self._settlement, self._clock.now())
             case platform.CancellationOrdered():
                 await cancel_campaign(unit, wire.cancellation_from(event))
 

@@ -17,6 +17,12 @@ class FundingSettings(ServiceSettings):
     payments_intake: bool = Field(
         True, description="Read payments from `platform.payments`; false where only HTTP is used."
     )
+    settlement_currencies: Annotated[tuple[str, ...], *LISTED] = Field(
+        ("EUR",),
+        min_length=1,
+        description="Currencies in which the payment provider's account keeps a balance, separated "
+        "by commas; a campaign in any other is not launched.",
+    )
     stage_shares_basis_points: Annotated[tuple[int, int, int], *LISTED] = Field(
         (2000, 3000, 5000), description="Standard shares of the three stages, sum 10000."
     )

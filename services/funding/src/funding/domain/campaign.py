@@ -1,5 +1,6 @@
 """A campaign from launch to verdict: its states, its totals, and how it is launched."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -177,6 +178,18 @@ def launch_campaign(launch: Launch, now: datetime) -> Campaign:
         totals=Totals(),
         next_due=launch.deadline,
     )
+
+
+def check_settled(launch: Launch, settlement: Collection[str]) -> None:
+    """Raise `Refused` for a currency in which the provider's account keeps no balance.
+
+    Its pledges would be charged and converted, and neither a refund nor a stage in the campaign's
+    own currency would ever be covered (`money.md` 4).
+    """
+    if launch.currency not in settlement:
+        kept = ", ".join(sorted(settlement))
+        detail = f"the payment provider's account settles in {kept}, not in {launch.currency}"
+        raise Refused("currency-not-settled", detail)
 
 
 def move(campaign: Campaign, state: CampaignState) -> Campaign:

@@ -1,16 +1,19 @@
 """Launching a campaign, by HTTP or by topic: the same fact twice is one campaign."""
 
+from collections.abc import Collection
 from datetime import datetime
 
-from funding.domain.campaign import Campaign, Launch, launch_campaign
+from funding.domain.campaign import Campaign, Launch, check_settled, launch_campaign
 from funding.domain.errors import Refused
 from funding.domain.facts import CampaignLaunched
 from funding.domain.relaunch import Difference, check_relaunch, differences
 from funding.ports import FundingUnit
 
 
-async def launch(unit: FundingUnit, command: Launch, now: datetime) -> tuple[Campaign, bool]:
-    """Return the campaign and whether it is new.
+async def launch(
+    unit: FundingUnit, command: Launch, settlement: Collection[str], now: datetime
+) -> tuple[Campaign, bool]:
+    """Return the campaign and whether it is new; `settlement` are the currencies it may be in.
 
     The same launch again is already done; another one under the same id raises `Refused`.
     """
@@ -21,6 +24,7 @@ async def launch(unit: FundingUnit, command: Launch, now: datetime) -> tuple[Cam
         return known, False
     changed = await _differences(unit, command)
     campaign = launch_campaign(command, now)
+    check_settled(command, settlement)
     await unit.campaigns.add(campaign)
     await unit.facts.add([CampaignLaunched(campaign, changed)])
     return campaign, True

@@ -1,6 +1,6 @@
 """Routes of funding: launch, pay, look."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Query, Response
@@ -58,7 +58,7 @@ SETTLING = "what the verdict waits for: creator of the campaign, staff"
 def build_api(parts: Parts) -> FastAPI:
     """Return the application; payments by HTTP share the lane of their campaign."""
     guard, units, queries, clock = parts.guard, parts.units, parts.queries, parts.clock
-    intake, standard = parts.intake, parts.standard
+    intake, standard, settlement = parts.intake, parts.standard, parts.settlement
     api = guarded_api("funding")
     answer_refusals(api, Refused, problem_of)
 
@@ -83,7 +83,7 @@ def build_api(parts: Parts) -> FastAPI:
         """
         _check_speaks_for(caller, body)
         command = launch_from(campaign_id, body, standard)
-        campaign, new = await units.run(lambda unit: _launch(unit, command, clock))
+        campaign, new = await units.run(lambda unit: _launch(unit, command, settlement, clock))
         response.status_code = 201 if new else 200
         return campaign_view(campaign)
 
@@ -242,8 +242,10 @@ def _unknown_pledge() -> Problem:
     return Problem(404, "pledge-unknown", "There is no such pledge in this campaign")
 
 
-async def _launch(unit: FundingUnit, command: Launch, clock: Clock) -> tuple[Campaign, bool]:
+async def _launch(
+    unit: FundingUnit, command: Launch, settlement: Collection[str], clock: Clock
+) -> tuple[Campaign, bool]:
     known = await unit.campaigns.load([command.campaign_id])
     if not known and command.deadline <= clock.now():
         raise Refused("deadline-passed", "the deadline must be in the future")
-    return await launch(unit, command, clock.now())
+    return await launch(unit, command, settlement, clock.now())

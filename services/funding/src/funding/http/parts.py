@@ -1,5 +1,6 @@
 """What the routes of funding stand on."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from funding.domain.terms import Terms
@@ -11,7 +12,10 @@ from servicekit.units import UnitsOfWork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The parts of the application; `standard` are the terms of whoever names none."""
+    """The parts of the application; `standard` are the terms of whoever names none.
+
+    `settlement` are the currencies in which campaigns may be launched.
+    """
 
     guard: Guard
     units: UnitsOfWork[FundingUnit]
@@ -19,3 +23,4 @@ class Parts:
     queries: Queries
     intake: Intake
     standard: Terms
+    settlement: Collection[str]

@@ -16,6 +16,7 @@ _INVALID = frozenset(
         "column-twice",
         "contact-column",
         "currency-counted-otherwise",
+        "currency-not-settled",
         "deadline-passed",
         "duplicate-reward",
         "fees-too-high",
