@@ -11,7 +11,7 @@ from payouts.domain.book import Book, Outcome, hear_verdict, plan_is_due, refund
 from payouts.domain.destination import give, refuse
 from payouts.domain.errors import Refused
 from payouts.domain.funds import ProviderFunds
-from payouts.domain.gate import Actor, LineState, closed, evaluate
+from payouts.domain.gate import LINES, Actor, LineState, closed, evaluate
 from payouts.domain.holds import Hold, HoldKind
 from payouts.domain.ledger import EMPTY, Account
 from payouts.domain.reconciliation import Shortfall
@@ -188,7 +188,7 @@ def test_every_line_is_always_shown() -> None:
     """The same lines in the same order, whatever their state."""
     full = evaluate(a_view(an_approved_stage(), the_book()))
     empty = evaluate(a_view(the_stages()[2], a_book(), destination=None, funds=None))
-    assert [line.name for line in full] == [line.name for line in empty]
+    assert [line.name for line in full] == [line.name for line in empty] == list(LINES)
 
 
 @pytest.mark.parametrize(

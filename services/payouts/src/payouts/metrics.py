@@ -4,6 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from payouts.domain.book_state import BookState
 from payouts.domain.dispute import DisputeState
+from payouts.domain.gate import LINES
 from payouts.domain.plan import StageKind
 from payouts.domain.reconciliation import BreakKind
 from payouts.domain.refund import RefundState
@@ -28,6 +29,17 @@ STAGES = Gauge(
     "sosst_payouts_stages",
     "Stages by kind and state. Many approved: read the gate's lines of the oldest.",
     ["stage", "state"],
+)
+GATE_BLOCKED = Gauge(
+    "sosst_payouts_gate_blocked",
+    "Stages that are due and kept here, by each line of the gate that keeps them. Growing: the "
+    "line names who must act, `GET /campaigns/{id}/stages` says it of one in words.",
+    ["line"],
+)
+STAGE_READY_OLDEST = Gauge(
+    "sosst_payouts_stage_ready_oldest_timestamp_seconds",
+    "Since when the stage waits longest that nothing but ourselves keeps; 0 = none. Older than a "
+    "quarter of an hour: its worker does not send it, read the log for its id.",
 )
 STAGE_LATE_FAILURES = Counter(
     "sosst_payouts_stage_late_failures_total",
@@ -157,6 +169,8 @@ for _state in RefundState:
 for _stage in StageKind:
     for _stage_state in StageState:
         STAGES.labels(_stage.value, _stage_state.value)
+for _line in LINES:
+    GATE_BLOCKED.labels(_line)
 for _book_state in BookState:
     BOOKS.labels(_book_state.value)
 for _break in BreakKind:

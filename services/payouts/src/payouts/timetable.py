@@ -9,6 +9,7 @@ from payouts.ports.unit import PayoutsUnit
 from payouts.settings import PayoutsSettings
 from payouts.sweeps.books import CheckAllBooks, CheckBooks, CheckPeriods, CloseBooks, SignHeads
 from payouts.sweeps.cash import FollowCash, Reconcile
+from payouts.sweeps.gate import MeasureGate
 from payouts.sweeps.holdings import MeasureHoldings
 from payouts.sweeps.queues import MeasureFunds, MeasureQueues
 from payouts.sweeps.refunds import ExpireRequests, RemindBackers, ShareWhatCameBack, UnblockRefunds
@@ -43,6 +44,7 @@ def timetable(
     yield Sweep("signatures", 60.0, sign)
     yield Sweep("holdings", HOUR, holdings)
     yield Sweep("funds", 60.0, MeasureFunds(queries, funds))
+    yield Sweep("gate", 60.0, MeasureGate(queries, parts.stages))
     yield Sweep("reminders", 15.0, RemindBackers(units, queries))
     yield Sweep("blocked", 60.0, UnblockRefunds(units, queries, funds))
     yield Sweep.of_due("requests", 15.0, ExpireRequests(units, queries))

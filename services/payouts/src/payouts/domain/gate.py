@@ -85,8 +85,30 @@ class GateView:
     set_aside: int = 0
 
 
+LINES = (
+    "verdict_and_pledges",
+    "previous_stages",
+    "milestone",
+    "destination",
+    "holds",
+    "emergency",
+    "silence",
+    "cancellation",
+    "disputes",
+    "refund_blocked",
+    "approval",
+    "attempts",
+    "booked_cash",
+    "provider_funds",
+    "view_fresh",
+    "facts_set_aside",
+    "cooling_off",
+    "money_runs",
+)
+
+
 def evaluate(view: GateView) -> tuple[Line, ...]:
-    """Return all lines, always the same ones in the same order."""
+    """Return all lines, those of `LINES` in their order."""
     return (
         _verdict_and_pledges(view),
         _previous_stages(view),
