@@ -121,6 +121,9 @@ class MemoryQueries:
     async def oldest_due_pledge(self) -> datetime | None:
         return min((p.next_due for p in self._pledges.values() if p.next_due), default=None)
 
+    async def errored_pledges(self) -> int:
+        return sum(pledge.next_due is not None for pledge in self._pledges.values())
+
     async def states(self) -> Mapping[str, int]:
         return Counter(campaign.state.value for campaign in self._campaigns.values())
 

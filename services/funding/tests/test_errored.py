@@ -5,12 +5,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from funding.domain.campaign import CampaignState, Totals
 from funding.domain.pledge import PaymentStatus, Pledge, PledgeState, Standing
 from funding.handlers.errored import step_errored
 from funding.ports import FundingUnit
-from funding.sweeps import StepErroredPledges
+from funding.sweeps import MeasureCampaigns, StepErroredPledges
 from servicekit.errors import Conflict
 from servicekit.mongo import Database
 from servicekit.sweeps import SomeFailed
@@ -155,6 +156,23 @@ async def test_after_the_verdict_what_is_raised_stays(funding: Funding, goal: in
     assert isinstance(late, Pledge) and late.standing is Standing.LATE
     campaign = await funding.queries.campaign("c1")
     assert campaign is not None and campaign.totals == Totals(1_200, 600, 1, late=600)
+
+
+async def test_how_many_errored_pledges_wait_is_seen_from_outside(funding: Funding) -> None:
+    """Those that were paid after all or dropped wait no more."""
+    measure = MeasureCampaigns(funding.units, funding.queries, funding.intake)
+
+    async def waiting() -> float | None:
+        await measure(funding.clock.now())
+        return REGISTRY.get_sample_value("sosst_funding_errored_pledges")
+
+    await errored(funding)
+    await funding.pay(*(payment(number, PaymentStatus.FAILED) for number in (2, 3)), payment(4))
+    assert await waiting() == 3
+    await funding.pay(payment(2, at=funding.clock.now()))
+    assert await waiting() == 2
+    await sweep_daily(funding, 7)
+    assert await waiting() == 0
 
 
 async def test_terms_may_have_no_reminders(funding: Funding) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from funding.domain.errors import Refused
 from funding.domain.pledge import PaymentMethod, PaymentStatus, Pledge, PledgeState, Standing
@@ -113,13 +114,20 @@ async def test_an_errored_pledge_may_still_be_collected(funding: Funding) -> Non
 
 
 async def test_captured_after_the_deadline_is_late(funding: Funding) -> None:
-    """The instant of the capture decides, not when we hear of it."""
+    """The instant of the capture decides, not when we hear of it; each is counted, once."""
     await funding.launch()
+    before = counted_late()
     in_time, late = await funding.pay(
         payment(1, at=LAUNCH.deadline), payment(2, at=LAUNCH.deadline + timedelta(milliseconds=1))
     )
     assert isinstance(in_time, Pledge) and isinstance(late, Pledge)
     assert (in_time.standing, late.standing) == (Standing.COUNTED, Standing.LATE)
+    await funding.pay(late.payment)
+    assert counted_late() - before == 1
+
+
+def counted_late() -> float:
+    return REGISTRY.get_sample_value("sosst_funding_late_payments_total") or 0
 
 
 @pytest.mark.trap(22)

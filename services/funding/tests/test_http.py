@@ -1,11 +1,13 @@
 """The API over fakes: every route's success, and a clear problem for each bad input."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from funding.http import build_api
 from infra.sandbox.issuer.testing import bearer, unit_guard
@@ -182,12 +184,22 @@ async def test_a_backer_takes_a_pledge_back(client: httpx.AsyncClient, known: Fu
     assert (await client.get("/campaigns/c1")).json()["figures"]["count"] == 1
 
 
+def rows() -> Counter[str]:
+    """Return how many rows of reports have been counted, by outcome."""
+    name = "sosst_funding_import_rows_total"
+    outcomes = ("new", "known", "refused", "unwritten")
+    return Counter(
+        {one: int(REGISTRY.get_sample_value(name, {"outcome": one}) or 0) for one in outcomes}
+    )
+
+
 async def test_a_report_is_judged_and_imported(client: httpx.AsyncClient) -> None:
     """Dry unless told otherwise; what is no report or no format is a clear problem."""
     path = "/campaigns/c1/pledges/import"
     columns = "pledge_id,backer_id,amount,status,occurred_at,provider,payment_reference"
     row = "p7,b7,6.00,pending,2026-03-01T12:00:00Z,sandbox,ch7"
     body = {"csv": f"{columns},Email\n{row},a@b.org"}
+    before = rows()
     dry = (await client.post(path, json=body)).json()
     assert (dry["written"], dry["new"], dry["contact_columns"]) == (False, 1, ["Email"])
     assert (await client.get("/campaigns/c1")).json()["figures"]["raised"] == 0
@@ -195,6 +207,11 @@ async def test_a_report_is_judged_and_imported(client: httpx.AsyncClient) -> Non
     assert wet["written"] and wet["rows"] == dry["rows"]
     assert (await client.get("/campaigns/c1")).json()["figures"]["raised"] == 600
     assert (await client.post(f"{path}?dry_run=false", json=body)).json()["known"] == 1
+    assert rows() - before == Counter(new=1, known=1)
+    mixed = {"csv": body["csv"] + "\np8,b8,6.00,pending,2026-03-01T12:00:00Z,sandbox,ch8,"}
+    mixed["csv"] += "\np9,b9,six,pending,2026-03-01T12:00:00Z,sandbox,ch9,"
+    assert not (await client.post(f"{path}?dry_run=false", json=mixed)).json()["written"]
+    assert rows() - before == Counter(new=1, known=2, unwritten=1, refused=1)
     for bad, name in (
         ({"csv": "x"}, "column-missing"),
         (body | {"format": "other"}, "invalid-request"),

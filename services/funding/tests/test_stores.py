@@ -93,6 +93,7 @@ async def test_due_pledges_come_in_order(funding: Funding) -> None:
     assert await funding.queries.due_pledges(NOW + timedelta(hours=2), 1) == ["p2"]
     assert await funding.queries.due_pledges(NOW + timedelta(hours=2), 9, 1) == ["p3"]
     assert await funding.queries.oldest_due_pledge() == NOW + timedelta(hours=1)
+    assert await funding.queries.errored_pledges() == 3
 
 
 async def test_due_campaigns_and_pages_come_in_order(funding: Funding) -> None:
@@ -130,5 +131,9 @@ async def test_what_is_due_is_found_by_its_index(database: Database) -> None:
         (1, queries.oldest_due_pledge),
     ):
         assert await cost_of(database, read) == Cost(documents=reads, keys=reads, returned=reads)
+    # How many there are is counted in the index, and at most those are read.
+    waiting = sum(due is not None for due in dues)
+    counted = await cost_of(database, queries.errored_pledges)
+    assert counted.keys <= waiting + 1 and counted.documents <= waiting and not counted.scanned
     without_type = database.collection("pledges").find({"next_due": {"$lte": NOW}})
     assert (await cost_of(database, lambda: without_type.to_list(None))).scanned

@@ -29,7 +29,22 @@ PLEDGES = Counter(
     "Payment facts taken by HTTP, by outcome. Many refused: a caller is broken.",
     ["outcome"],
 )
-
+LATE_PAYMENTS = Counter(
+    "sosst_funding_late_payments_total",
+    "Pledges captured after their deadline or verdict, which no verdict counts; a transaction "
+    "that is repeated counts again. Many: facts of payments come late, look at the intake's lag.",
+)
+IMPORT_ROWS = Counter(
+    "sosst_funding_import_rows_total",
+    "Rows of backer reports that were to be written, by outcome; `unwritten` ones are good, in a "
+    "file with a refused one. Many refused: read the report of the import, it names each.",
+    ["outcome"],
+)
+ERRORED_PLEDGES = Gauge(
+    "sosst_funding_errored_pledges",
+    "Pledges whose payment failed and that wait for their next step or their money. Many at once: "
+    "the provider or the checkout refuses payments.",
+)
 ERRORED = Counter(
     "sosst_funding_errored_steps_total",
     "Steps of errored pledges. Many dropped: look at what the checkout does with last tries.",
@@ -44,6 +59,8 @@ for _verdict in (CampaignState.GOAL_MET, CampaignState.GOAL_MISSED):
     VERDICTS.labels(_verdict.value)
 for _step in ("waited", "dropped"):
     ERRORED.labels(_step)
+for _row in ("new", "known", "refused", "unwritten"):
+    IMPORT_ROWS.labels(_row)
 for _outcome in ("taken", "refused"):
     PLEDGES.labels(_outcome)
 

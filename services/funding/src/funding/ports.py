@@ -145,6 +145,10 @@ class Queries(Protocol):
         """Return when the next step of any errored pledge is due first, None if none is."""
         ...
 
+    async def errored_pledges(self) -> int:
+        """Return how many pledges have a step before them because their payment failed."""
+        ...
+
     async def states(self) -> Mapping[str, int]:
         """Return how many campaigns there are in each state."""
         ...

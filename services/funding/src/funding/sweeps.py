@@ -10,7 +10,13 @@ from funding.domain.campaign import Campaign, CampaignState
 from funding.domain.settling import Line
 from funding.handlers.errored import step_errored
 from funding.handlers.settle import explain, settle
-from funding.metrics import BLOCKED, CAMPAIGNS, observe_errored, observe_verdict
+from funding.metrics import (
+    BLOCKED,
+    CAMPAIGNS,
+    ERRORED_PLEDGES,
+    observe_errored,
+    observe_verdict,
+)
 from funding.ports import FundingUnit, Intake, Queries
 from servicekit import traces
 from servicekit.sweeps import Turns, together
@@ -79,7 +85,7 @@ class StepErroredPledges:
 
 @dataclass(frozen=True, slots=True)
 class MeasureCampaigns:
-    """Counts campaigns by state, and those past their deadline by what the verdict waits for."""
+    """Counts campaigns by state and what verdicts wait for, and the pledges that errored."""
 
     units: UnitsOfWork[FundingUnit]
     queries: Queries
@@ -96,4 +102,5 @@ class MeasureCampaigns:
             missing.update(line.line for line in lines if not line.met)
         for line in Line:
             BLOCKED.labels(line.value).set(missing[line])
+        ERRORED_PLEDGES.set(await self.queries.errored_pledges())
         return 0

@@ -42,6 +42,11 @@ class MongoQueries:
             row = await self._pledges.find_one(query, {"next_due": 1}, sort=[("next_due", 1)])
         return row["next_due"] if row else None
 
+    async def errored_pledges(self) -> int:
+        with sorted_errors():
+            # Nothing else of a pledge falls due, so the index holds no others.
+            return await self._pledges.count_documents({"next_due": {"$type": "date"}})
+
     async def states(self) -> Mapping[str, int]:
         with sorted_errors():
             groups = [{"$group": {"_id": "$state", "count": {"$sum": 1}}}]

@@ -5,15 +5,17 @@ from dataclasses import replace
 
 from funding.domain.campaign import Campaign
 from funding.domain.errors import Refused
-from funding.domain.facts import Fact
+from funding.domain.facts import Fact, PledgeCollected
 from funding.domain.pledge import (
     Payment,
     Pledge,
+    Standing,
     Taken,
     WithdrawPledge,
     take_payment,
     withdraw_by_backer,
 )
+from funding.metrics import LATE_PAYMENTS
 from funding.ports import FundingUnit
 
 Answer = Pledge | Refused
@@ -31,6 +33,8 @@ async def take_payments(unit: FundingUnit, payments: Sequence[Told]) -> list[Ans
     await unit.pledges.save(list(fold.changed_pledges.values()))
     await unit.campaigns.save(list(fold.changed_campaigns.values()))
     await unit.facts.add(fold.facts)
+    collected = [fact for fact in fold.facts if isinstance(fact, PledgeCollected)]
+    LATE_PAYMENTS.inc(sum(fact.standing is Standing.LATE for fact in collected))
     return answers
 
 

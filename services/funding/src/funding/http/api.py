@@ -11,7 +11,7 @@ from funding.domain.cancelling import CancelCampaign
 from funding.domain.errors import Refused
 from funding.domain.pledge import WithdrawPledge
 from funding.handlers.cancel import cancel_campaign
-from funding.handlers.import_pledges import ImportPledges, import_pledges
+from funding.handlers.import_pledges import Imported, ImportPledges, import_pledges
 from funding.handlers.launch import launch
 from funding.handlers.payments import Answer, Told, take_payments
 from funding.handlers.settle import explain
@@ -37,7 +37,7 @@ from funding.http.views import (
     payment_from,
     pledge_view,
 )
-from funding.metrics import PLEDGES
+from funding.metrics import IMPORT_ROWS, PLEDGES
 from funding.ports import FundingUnit, Queries
 from funding.wire import to_the_millisecond
 from servicekit.access import Ids, Owner, guarded_api
@@ -150,7 +150,10 @@ def build_api(parts: Parts) -> FastAPI:
         """
         form = format_of(body.format, body.columns)
         command = ImportPledges(campaign_id, body.csv, form, not dry_run, body.with_errors)
-        return import_view(await import_pledges(units, command))
+        imported = await import_pledges(units, command)
+        if command.write:
+            _count_rows(imported)
+        return import_view(imported)
 
     @api.get(
         "/campaigns/{campaign_id}/pledges",
@@ -191,6 +194,12 @@ def build_api(parts: Parts) -> FastAPI:
 
     add_team_routes(api, guard, creator, units, queries, clock)
     return api
+
+
+def _count_rows(imported: Imported) -> None:
+    for row in imported.rows:
+        unwritten = row.outcome == "new" and not imported.written
+        IMPORT_ROWS.labels("unwritten" if unwritten else row.outcome).inc()
 
 
 async def _checked_with_the_body(caller: Principal, _: Ids) -> bool:
