@@ -183,6 +183,10 @@ class MemoryQueries(MemoryFollowUpQueries, MemoryProjectParts):
     async def oldest_due_update(self) -> datetime | None:
         return next((at for at, _ in self._dues()), None)
 
+    async def overdue_updates(self, by: datetime) -> int:
+        scheduled = [one.schedule for one in self._updates.values() if one.schedule]
+        return sum(schedule.publish_at <= by for schedule in scheduled)
+
     def _dues(self) -> list[tuple[datetime, Update]]:
         dues = [(one.schedule.next_due, one) for one in self._updates.values() if one.schedule]
         return sorted(dues, key=lambda due: due[0])

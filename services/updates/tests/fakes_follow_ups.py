@@ -1,11 +1,13 @@
 """What campaigns owe in words, in memory; one suite holds it and the real thing."""
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from servicekit.memory import MemoryDatabase
 from services.updates.tests.fakes_saving import save_versioned
-from updates.domain.follow_up import FollowUp
+from updates.domain.follow_up import FollowUp, SilenceStep
+from updates.domain.problem import ProblemKind
 
 
 class MemoryFollowUps:
@@ -52,6 +54,14 @@ class MemoryFollowUpQueries:
 
     async def oldest_due_follow_up(self) -> datetime | None:
         return next((at for at, _ in self._waiting()), None)
+
+    async def open_problems(self) -> Mapping[ProblemKind, int]:
+        owing = [one for one in self._follow_ups.values() if not one.ended]
+        return Counter(problem.kind for one in owing for problem in one.problems if problem.open)
+
+    async def silent_projects(self) -> Mapping[SilenceStep, int]:
+        silences = [one.silence for one in self._follow_ups.values() if one.silence]
+        return Counter(silence.reached for silence in silences if silence.reached)
 
     def _waiting(self) -> list[tuple[datetime, str]]:
         found = self._follow_ups.values()

@@ -1,10 +1,11 @@
 """The staff's queue of what a campaign still owes in words: who waits, since when, until what."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from infra.sandbox.issuer.tokens import STAFF
 from infra.servicekit.tests.costs import cost_of
@@ -28,11 +29,12 @@ from sosst_contracts.event import Event
 from sosst_contracts.testing import sample
 from updates.adapters.follow_up_documents import follow_up_document
 from updates.consumer import PLEDGES
-from updates.domain.follow_up import FollowUp, Silence
+from updates.domain.follow_up import FollowUp, LetterOwed, Silence, SilenceStep
 from updates.domain.kinds import Severity
 from updates.domain.problem import Grade, Problem, ProblemKind
 from updates.domain.steps import Steps
 from updates.handlers.grade import grade
+from updates.sweeps.follow_ups import MeasureFollowUps
 
 DAY = timedelta(days=1)
 
@@ -208,3 +210,56 @@ async def test_a_page_of_the_queue_reads_a_page(
     counted_off = follow_ups.find({"staff_since": {"$ne": None}}).sort("staff_since", 1)
     offender = await cost_of(database, lambda: counted_off.skip(1_500).limit(page).to_list(None))
     assert offender.documents > 1_500
+
+
+def figures(name: str, label: str, words: Iterable[str]) -> dict[str, float]:
+    """Return what a gauge says by its label, without the zeros."""
+    found = {
+        word: REGISTRY.get_sample_value(f"sosst_updates_{name}", {label: word}) or 0
+        for word in words
+    }
+    return {word: count for word, count in found.items() if count}
+
+
+async def open_and_silent(service: UpdatesService) -> tuple[dict[str, float], dict[str, float]]:
+    await MeasureFollowUps(service.queries)(service.clock.now())
+    problems = figures("open_problems", "kind", ProblemKind)
+    return problems, figures("silent_projects", "step", SilenceStep)
+
+
+async def test_open_problems_and_silences_are_seen_from_outside(service: UpdatesService) -> None:
+    """A problem until it is resolved or its campaign ends; a silence at its last step only."""
+    await launch(service, MET)
+    await say(service, "late", delay())
+    await say(service, "fire", EMERGENCY)
+    assert await open_and_silent(service) == ({"delay_notice": 1, "emergency": 1}, {})
+    await say(service, "well", report("late"))
+    await days_pass(service, 30)
+    assert await open_and_silent(service) == ({"emergency": 1}, {"creator_reminded": 1})
+    await days_pass(service, 37)
+    assert await open_and_silent(service) == ({"emergency": 1}, {"staff_told": 1})
+    await service.hear((sample(funding.CampaignCancelled, after_verdict=True, cancelled_at=NOW), 3))
+    assert await open_and_silent(service) == ({}, {})
+
+
+async def test_open_problems_and_silences_are_counted_by_their_indexes(
+    mongodb_service: UpdatesService, database: Database
+) -> None:
+    """However many campaigns have nothing open, were heard lately, or ended with a problem."""
+    many, few = 300, 12
+    over = replace(missed("", 1).problems[0], term=None, resolved_by="plan", resolved_at=NOW)
+    calm = FollowUp("", (over,), silence=Silence(Steps(NOW)))
+    gone = replace(missed("", 1), letter=LetterOwed(Steps(NOW)))
+    made = [replace(calm, campaign_id=f"calm-{number}") for number in range(many)]
+    made += [replace(gone, campaign_id=f"gone-{number}") for number in range(many)]
+    made += [FollowUp(f"new-{number}") for number in range(many)]
+    made += [missed(f"missed-{number}", 1) for number in range(few)]
+    made += [silent(f"silent-{number}", 1) for number in range(few)]
+    rows = [follow_up_document(one) for one in made]
+    await database.collection("follow_ups").insert_many(rows)
+    queries = mongodb_service.queries
+    assert await queries.open_problems() == {ProblemKind.EMERGENCY: few}
+    assert await queries.silent_projects() == {SilenceStep.STAFF_TOLD: few}
+    for read in (queries.open_problems, queries.silent_projects):
+        cost = await cost_of(database, read, "follow_ups")
+        assert cost.documents <= few and cost.keys <= few + 1 and not cost.scanned, cost

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.updates.tests.conftest import NOW, UpdatesService
 from services.updates.tests.test_follow_up import MET, delay, launch, report, say
@@ -19,7 +20,7 @@ from updates.domain.update import Update, UpdateState, draft
 from updates.handlers.publish import withdraw_draft, write_draft
 from updates.handlers.schedule import publish_scheduled, schedule_update, unschedule_update
 from updates.ports.unit import UpdatesUnit
-from updates.sweeps.schedules import PublishDue
+from updates.sweeps.schedules import OVERDUE, MeasureSchedules, PublishDue
 
 AT = NOW + timedelta(hours=1)
 
@@ -76,6 +77,25 @@ async def test_two_instances_and_two_tabs_publish_it_once(service: UpdatesServic
     found = await service.queries.update(CAMPAIGN, "u1")
     assert found is not None and found.state is UpdateState.PUBLISHED
     assert await publications(service) == 1
+
+
+async def test_what_should_have_gone_out_is_seen_from_outside(service: UpdatesService) -> None:
+    """Also what is kept back, which is due again and again; what went out is not counted."""
+
+    async def overdue(after: timedelta) -> float | None:
+        await MeasureSchedules(service.queries)(AT + after)
+        return REGISTRY.get_sample_value("sosst_updates_scheduled_overdue")
+
+    await planned(service)
+    (project,) = (await service.units.run(lambda unit: unit.projects.load([CAMPAIGN]))).values()
+    await service.units.run(lambda unit: unit.projects.save([replace(project, profile=None)]))
+    assert await sweep(service)(AT) == 0
+    assert await overdue(OVERDUE - timedelta(milliseconds=1)) == 0
+    assert await overdue(OVERDUE) == 1
+    heard = replace(project, version=project.version + 1)
+    await service.units.run(lambda unit: unit.projects.save([heard]))
+    assert await sweep(service)(AT + LOOK_AGAIN) == 1
+    assert await overdue(timedelta(days=9)) == 0
 
 
 async def test_a_crash_between_deciding_and_saving_loses_and_doubles_nothing(

@@ -192,6 +192,7 @@ async def test_what_waits_is_listed_and_what_is_due_comes_first(service: Updates
     assert due == [("campaign-2", "sooner"), ("campaign-2", "later")]
     assert await service.queries.due_updates(NOW + timedelta(minutes=2), 9, 1) == due[1:]
     assert await service.queries.due_updates(NOW, 9) == []
+    assert await service.queries.overdue_updates(NOW + timedelta(minutes=1)) == 1
 
 
 async def test_a_page_reads_the_index_only_as_far_as_it_is_long(
@@ -221,6 +222,10 @@ async def test_a_page_reads_the_index_only_as_far_as_it_is_long(
         # Behind a place, the one that stands there is looked at too.
         assert cost.returned == reads and reads <= cost.documents <= reads + 1, cost
         assert cost.keys == cost.documents and not cost.sorted, cost
+    # How many are overdue says the index alone: one in each campaign, and the key behind them.
+    assert await queries.overdue_updates(NOW) == 2
+    overdue = await cost_of(database, lambda: queries.overdue_updates(NOW))
+    assert overdue.documents <= 2 and overdue.keys <= 3 and not overdue.scanned, overdue
 
 
 def test_stored_ids_keep_their_form() -> None:

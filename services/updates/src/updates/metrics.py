@@ -3,7 +3,9 @@
 from prometheus_client import Counter, Gauge
 
 from updates.domain.claim import ALARMED, ClaimState
+from updates.domain.follow_up import SilenceStep
 from updates.domain.kinds import UpdateKind
+from updates.domain.problem import ProblemKind
 from updates.domain.survey import SurveyState
 
 PUBLISHED = Counter(
@@ -14,6 +16,23 @@ PUBLISHED = Counter(
 SCHEDULED_REFUSED = Counter(
     "sosst_updates_scheduled_refused_total",
     "Scheduled updates that the rules did not let go out: drafts again; their creators see why.",
+)
+SCHEDULED_OVERDUE = Gauge(
+    "sosst_updates_scheduled_overdue",
+    "Updates that were to go out a minute ago or more and have not. An emergency without its plan "
+    "keeps back what its campaign scheduled; else look at the sweep `schedules` and the view.",
+)
+OPEN_PROBLEMS = Gauge(
+    "sosst_updates_open_problems",
+    "Delays and emergencies that no update has resolved, but of campaigns that ended without their "
+    "goal. Emergencies for long: `GET /queues/follow-ups` says which wait for a plan.",
+    ["kind"],
+)
+SILENT_PROJECTS = Gauge(
+    "sosst_updates_silent_projects",
+    "Projects by the last step that their silence reached. Many `staff_told`: work the queue of "
+    "follow-ups; many at once in the first: look whether anybody can publish.",
+    ["step"],
 )
 
 CLAIMS = Gauge(
@@ -109,5 +128,9 @@ for _state in ClaimState:
     CLAIMS.labels(_state.value)
 for _state in ALARMED:
     CLAIM_OVERDUE.labels(_state.value)
+for _problem in ProblemKind:
+    OPEN_PROBLEMS.labels(_problem.value)
+for _step in SilenceStep:
+    SILENT_PROJECTS.labels(_step.value)
 for _kind in UpdateKind:
     PUBLISHED.labels(_kind.value)

@@ -14,12 +14,12 @@ from updates.http import Parts
 from updates.ports.unit import UpdatesUnit
 from updates.sweeps.appeals import MeasureAppeals
 from updates.sweeps.claims import MeasureClaims, RunOutClaims
-from updates.sweeps.follow_ups import FollowDue
+from updates.sweeps.follow_ups import FollowDue, MeasureFollowUps
 from updates.sweeps.media import RemoveDueMedia, RemoveOrphans
 from updates.sweeps.plans import AskAboutPromises, MeasurePromises
 from updates.sweeps.questionnaires import AskForReplies, EraseReplies
 from updates.sweeps.reports import MeasureReports
-from updates.sweeps.schedules import PublishDue
+from updates.sweeps.schedules import MeasureSchedules, PublishDue
 from updates.sweeps.surveys import MeasureSurveys, StepSurveys
 from updates.sweeps.tracking import AskForReceipts, SendPlatformNotices
 from updates.sweeps.view import MeasureView
@@ -39,9 +39,11 @@ def timetable(runtime: Runtime[UpdatesUnit], parts: Parts) -> Iterator[Sweep]:
         MongoViewSources(runtime.database),
     )
     yield Sweep.of_due("schedules", 1.0, PublishDue(units, due, pledges))
+    yield Sweep("measure schedules", 15.0, MeasureSchedules(due))
     yield Sweep.of_due("claims", 5.0, RunOutClaims(units, parts.claims, parts.claim_desk))
     yield Sweep("measure claims", 15.0, MeasureClaims(parts.claims))
     yield Sweep.of_due("follow-ups", 1.0, FollowDue(units, due, pledges, parts.follow_up))
+    yield Sweep("measure follow-ups", 30.0, MeasureFollowUps(due))
     yield Sweep.of_due("surveys", 5.0, StepSurveys(units, parts.surveys))
     yield Sweep("measure surveys", 15.0, MeasureSurveys(parts.surveys))
     yield Sweep.of_due("promises", 60.0, AskAboutPromises(units, plans))

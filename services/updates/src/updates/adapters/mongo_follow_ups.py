@@ -1,14 +1,16 @@
 """What campaigns owe in words, in MongoDB."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from servicekit.mongo import Database, Document, Session, sorted_errors
 from updates.adapters.document_ids import plain_id
 from updates.adapters.follow_up_documents import follow_up_document, follow_up_from
 from updates.adapters.mongo_stores import save_versioned
-from updates.domain.follow_up import FollowUp
+from updates.domain.follow_up import FollowUp, SilenceStep
+from updates.domain.problem import ProblemKind
 
 
 class MongoFollowUps:
@@ -87,3 +89,33 @@ class MongoFollowUpQueries:
             cursor = self._follow_ups.find({"next_due": {"$type": "date"}}, {"next_due": 1})
             rows = await cursor.sort([("next_due", 1)]).limit(1).to_list(None)
         return rows[0]["next_due"] if rows else None
+
+    async def open_problems(self) -> Mapping[ProblemKind, int]:
+        stages: list[Document] = [
+            {
+                "$match": {
+                    "letter": None,
+                    # As the index has it: without the type MongoDB reads the whole collection.
+                    "problems.opened_at": {"$type": "date"},
+                    "problems": {"$elemMatch": {"resolved_at": None}},
+                }
+            },
+            {"$unwind": "$problems"},
+            {"$match": {"problems.resolved_at": None}},
+            {"$group": {"_id": "$problems.kind", "count": {"$sum": 1}}},
+        ]
+        return {ProblemKind(kind): count for kind, count in await self._counts(stages)}
+
+    async def silent_projects(self) -> Mapping[SilenceStep, int]:
+        name = "silence.steps.taken"
+        stages: list[Document] = [
+            {"$match": {name: {"$gt": 0}}},
+            {"$group": {"_id": f"${name}", "count": {"$sum": 1}}},
+        ]
+        steps = list(SilenceStep)
+        return {steps[taken - 1]: count for taken, count in await self._counts(stages)}
+
+    async def _counts(self, stages: list[Document]) -> list[tuple[Any, int]]:
+        with sorted_errors():
+            rows = await self._follow_ups.aggregate(stages).to_list(None)
+        return [(row["_id"], row["count"]) for row in rows]

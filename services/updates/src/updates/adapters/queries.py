@@ -92,6 +92,11 @@ class MongoQueries(MongoFollowUpQueries, MongoProjectParts):
             )
         return row["schedule"]["next_due"] if row else None
 
+    async def overdue_updates(self, by: datetime) -> int:
+        name = "schedule.publish_at"
+        with sorted_errors():
+            return await self._updates.count_documents({name: {"$type": "date", "$lte": by}})
+
     async def _newest(self, query: Document, by: str, limit: int) -> list[Update]:
         with sorted_errors():
             cursor = self._updates.find(query).sort([(by, -1), ("update_id", -1)]).limit(limit)

@@ -3,7 +3,7 @@
 from servicekit.schema import CollectionSchema, Index, Schema
 
 SCHEMA = Schema(
-    version=19,
+    version=20,
     collections=(
         CollectionSchema("projects"),
         CollectionSchema("view_sources"),
@@ -16,6 +16,13 @@ SCHEMA = Schema(
                 Index([("next_due", 1)], partial={"next_due": {"$type": "date"}}),
                 # The staff's queue: few of all campaigns wait for them.
                 Index([("staff_since", 1), ("_id", 1)], partial={"staff_since": {"$type": "date"}}),
+                # How many problems are open: most campaigns have none, and none that ended owes it.
+                Index(
+                    [("problems.resolved_at", 1)],
+                    partial={"letter": None, "problems.opened_at": {"$type": "date"}},
+                ),
+                # How many projects are silent: most were heard lately.
+                Index([("silence.steps.taken", 1)], partial={"silence.steps.taken": {"$gt": 0}}),
             ),
         ),
         CollectionSchema("askers"),
@@ -71,6 +78,10 @@ SCHEMA = Schema(
                     partial={"published_at": None},
                 ),
                 Index([("schedule.next_due", 1)], partial={"schedule.next_due": {"$type": "date"}}),
+                # How many should have gone out: what is kept back is looked at again and again.
+                Index(
+                    [("schedule.publish_at", 1)], partial={"schedule.publish_at": {"$type": "date"}}
+                ),
             ),
         ),
         CollectionSchema(

@@ -1,10 +1,11 @@
 """What is kept of what campaigns owe their backers in words."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from updates.domain.follow_up import FollowUp
+from updates.domain.follow_up import FollowUp, SilenceStep
+from updates.domain.problem import ProblemKind
 
 
 class FollowUps(Protocol):
@@ -50,4 +51,12 @@ class FollowUpQueries(Protocol):
 
     async def oldest_due_follow_up(self) -> datetime | None:
         """Return when the first of them is due, None if nothing is."""
+        ...
+
+    async def open_problems(self) -> Mapping[ProblemKind, int]:
+        """Return how many problems are open, but of campaigns that ended without their goal."""
+        ...
+
+    async def silent_projects(self) -> Mapping[SilenceStep, int]:
+        """Return of how many projects the silence has reached each step, and none behind it."""
         ...

@@ -48,6 +48,10 @@ class Queries(FollowUpQueries, ProjectParts, Protocol):
         """Return when the first scheduled update is due, None if nothing is scheduled."""
         ...
 
+    async def overdue_updates(self, by: datetime) -> int:
+        """Return how many updates are scheduled that were to go out by then."""
+        ...
+
     async def rewards_of(self, campaign_id: str, person_id: str) -> frozenset[str] | None:
         """Return the rewards for which the person has, or had, a collected pledge.
 

@@ -1,4 +1,4 @@
-"""What a campaign owes in words is asked for when it is due."""
+"""What a campaign owes in words is asked for when it is due; how much is open is measured."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -6,9 +6,11 @@ from functools import partial
 
 from servicekit.sweeps import Turns
 from servicekit.units import UnitsOfWork
-from updates.domain.follow_up import FollowUpTerms
+from updates.domain.follow_up import FollowUpTerms, SilenceStep
+from updates.domain.problem import ProblemKind
 from updates.handlers.follow_time import follow
 from updates.handlers.publish import PledgesPosition
+from updates.metrics import OPEN_PROBLEMS, SILENT_PROJECTS
 from updates.ports.follow_ups import FollowUpQueries
 from updates.ports.unit import UpdatesUnit
 
@@ -38,3 +40,20 @@ class FollowDue:
         return await self.units.run(
             lambda unit: follow(unit, self.pledges, self.terms, campaign_id, now)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureFollowUps:
+    """Says how many problems are open, and how far the silence of projects has come."""
+
+    queries: FollowUpQueries
+
+    async def __call__(self, now: datetime) -> int:
+        """Count them; 0, so that it rests between."""
+        problems = await self.queries.open_problems()
+        for kind in ProblemKind:
+            OPEN_PROBLEMS.labels(kind.value).set(problems.get(kind, 0))
+        silent = await self.queries.silent_projects()
+        for step in SilenceStep:
+            SILENT_PROJECTS.labels(step.value).set(silent.get(step, 0))
+        return 0

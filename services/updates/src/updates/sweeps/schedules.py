@@ -1,7 +1,7 @@
-"""What is scheduled goes out."""
+"""What is scheduled goes out; what should have is measured."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from servicekit.sweeps import Turns
@@ -10,11 +10,13 @@ from updates.domain.errors import Refused
 from updates.domain.update import UpdateState
 from updates.handlers.publish import PledgesPosition
 from updates.handlers.schedule import publish_scheduled, unschedule_refused
-from updates.metrics import PUBLISHED, SCHEDULED_REFUSED
+from updates.metrics import PUBLISHED, SCHEDULED_OVERDUE, SCHEDULED_REFUSED
 from updates.ports.queries import Queries
 from updates.ports.unit import UpdatesUnit
 
 PAGE = 100
+# The sweep comes by every second; what is still there by then was kept back, or nobody sweeps.
+OVERDUE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +52,15 @@ class PublishDue:
             return 0
         PUBLISHED.labels(update.content.kind.value).inc()
         return 1
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureSchedules:
+    """Says how many updates should have gone out and have not."""
+
+    queries: Queries
+
+    async def __call__(self, now: datetime) -> int:
+        """Count them; 0, so that it rests between."""
+        SCHEDULED_OVERDUE.set(await self.queries.overdue_updates(now - OVERDUE))
+        return 0
