@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from notifier.domain.audience import (
     CampaignEnd,
@@ -252,6 +253,7 @@ async def test_a_backer_behind_n_whose_money_had_come_is_a_supplement(
 ) -> None:
     """In whichever order they are heard of; once, and none who came later or belongs already."""
     earlier, later = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
+    counted = REGISTRY.get_sample_value("sosst_notifier_supplements_total") or 0
     await notifier.hear(*pledges(["anna"]))
     if not before_the_cause:
         await notifier.hear(update(1, 1))
@@ -269,6 +271,7 @@ async def test_a_backer_behind_n_whose_money_had_come_is_a_supplement(
     totals = await notifier.queries.totals(UPDATE)
     assert (totals.delivered, totals.supplements, totals.pending) == (2, 1, 0)
     assert await figures(notifier, UPDATE) == (2, 0, 0)
+    assert REGISTRY.get_sample_value("sosst_notifier_supplements_total") == counted + 1
 
 
 @pytest.mark.parametrize("before_the_cause", [False, True], ids=["behind it", "before it"])

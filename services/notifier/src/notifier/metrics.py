@@ -26,6 +26,11 @@ CONTRADICTIONS = Counter(
     "sosst_notifier_audience_contradictions_total",
     "Causes whose audience was counted differently by their maker. Any: somebody must look.",
 )
+SUPPLEMENTS = Counter(
+    "sosst_notifier_supplements_total",
+    "People told beside an audience: their money had come by then and was heard of later. A "
+    "transaction that is repeated counts again. Many: facts of payments come late to funding.",
+)
 TOLD_DELAY = Histogram(
     "sosst_notifier_told_delay_seconds",
     "From the fact to the event and inbox. Promise: 60 s for 99.5 %.",

@@ -19,7 +19,7 @@ from notifier.domain.chunk import (
 from notifier.domain.kind import roles_of, rules_of
 from notifier.domain.unreached import Ended, HowEnded
 from notifier.handlers.hushed import hushed_of
-from notifier.metrics import TOO_OLD
+from notifier.metrics import SUPPLEMENTS, TOO_OLD
 from notifier.ports.unit import Departure, Membership, NotifierUnit
 from servicekit.streams import Move
 from servicekit.work import WorkItem
@@ -179,6 +179,7 @@ async def supplement(
     ]
     new = await unit.chunks.add_new(chunks)
     await unit.plumbing.work.offer([publish_work(PUBLISH_CHUNK, chunk, now) for chunk in new])
+    SUPPLEMENTS.inc(len(new))
 
 
 async def meet_pledges(unit: NotifierUnit, pledges: PledgesPosition, campaign_id: str) -> None:
