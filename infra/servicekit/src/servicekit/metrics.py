@@ -5,6 +5,9 @@ Names and labels follow `operations.md` 2. Labels come from fixed lists, never f
 
 from prometheus_client import Counter, Gauge, Histogram
 
+# Certificates that are given in files: of whom we trust, and that we show.
+CREDENTIALS = ("kafka_ca", "mongodb_ca", "mongodb_client")
+
 PUBLISH_ERRORS = (
     "TimeoutError",
     "KafkaConnectionError",
@@ -252,7 +255,15 @@ RECOVER_REQUIRED = Gauge(
     "sosst_recover_required",
     "1 where the own topics are ahead of the database and nothing runs: run the command `recover`.",
 )
+CREDENTIAL_EXPIRY = Gauge(
+    "sosst_credential_expiry_timestamp_seconds",
+    "When the first certificate in a credential's file runs out; 0 = no file is given. Nearer than "
+    "14 days: renew it, and replace the file.",
+    ["credential"],
+)
 
+for _credential in CREDENTIALS:
+    CREDENTIAL_EXPIRY.labels(_credential)
 for _outcome in ("fetched", "failed"):
     ISSUER_KEY_FETCHES.labels(_outcome)
 for _error in (*PUBLISH_ERRORS, "other"):

@@ -14,6 +14,7 @@ from servicekit import metrics, relay, traces, work
 from servicekit.access import Guard, guarded_routes
 from servicekit.auth import TokenVerifier
 from servicekit.backlog import Backlog
+from servicekit.certificates import Certificates, certificate_files
 from servicekit.clock import DatabaseClock
 from servicekit.consume import BatchConsumer, Subscription
 from servicekit.dispatch import Lane
@@ -113,6 +114,8 @@ class Runtime(Generic[U]):
         self._loops: list[Loop] = [Loop("clock", self._keep_clock)]
         backlog = Backlog(self.database, self.outbox, self.work, self._workers.keys())
         self._loops.append(Loop("secrets", settings.secret_files.stop_when_changed))
+        certificates = Certificates(certificate_files(settings))
+        self._loops.append(Loop("certificates", certificates.run))
         self._loops.append(Loop("backlog", backlog.run))
         self._loops.append(Loop("switches", self.switches.run))
         self._loops.append(Loop("recovery", self._recovery.leave_when_begun))
