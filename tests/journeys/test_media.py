@@ -18,7 +18,7 @@ from services.updates.tests import files
 from tests.world import CREATOR, World, backers
 from updates.adapters.media_objects import PART_BYTES
 from updates.domain.media import MediaState
-from updates.domain.media_type import BYTES_MAX, MEBIBYTE, MediaKind
+from updates.domain.media_type import MEBIBYTE, USUAL_LIMITS
 from updates.handlers.take_upload import UPLOADS_AT_ONCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -117,7 +117,7 @@ PROGRAM = b"MZ\x90\x00"
 PIECE_BYTES = 256 * 1024
 # Above what an upload may take: a process that kept films whole would be seen to.
 FILM_BYTES = 9 * PART_BYTES + 12_345
-IMAGE_BYTES = BYTES_MAX[MediaKind.IMAGE] + PIECE_BYTES
+IMAGE_BYTES = USUAL_LIMITS.image + PIECE_BYTES
 TABLE_BYTES = 1_000
 FILMS, TABLES, PROGRAMS, IMAGES, CUT = 24, 46, 10, 10, 10
 KEPT = [*(f"film-{n}" for n in range(FILMS)), *(f"table-{n}" for n in range(TABLES))]

@@ -14,7 +14,8 @@ from updates.adapters.inspection import ContentInspector
 from updates.adapters.media_links import SignedMediaLinks
 from updates.adapters.media_objects import StoredObjects
 from updates.domain.media import Media, MediaState
-from updates.handlers.take_upload import UploadDesk
+from updates.domain.media_type import USUAL_LIMITS, UploadLimits
+from updates.handlers.take_upload import UPLOADS_AT_ONCE, UploadDesk
 from updates.ports.media import MediaScanner
 
 if TYPE_CHECKING:
@@ -76,9 +77,21 @@ class MemoryMediaQueries(MemoryMediaRows):
         return sorted(dues, key=lambda due: due[0])
 
 
-def memory_desk(service: "UpdatesService", scanner: MediaScanner | None = None) -> UploadDesk:
+def memory_desk(
+    service: "UpdatesService",
+    scanner: MediaScanner | None = None,
+    limits: UploadLimits = USUAL_LIMITS,
+    at_once: int = UPLOADS_AT_ONCE,
+) -> UploadDesk:
     """Return a desk that takes uploads for a service, with a store in memory of its own."""
     objects = StoredObjects(MemoryStore())
     return UploadDesk(
-        service.units, service.clock, objects, ContentInspector(), HEAD_BYTES, scanner
+        service.units,
+        service.clock,
+        objects,
+        ContentInspector(),
+        HEAD_BYTES,
+        scanner,
+        limits,
+        at_once,
     )

@@ -103,6 +103,17 @@ async def test_half_an_hour_it_is_edited_and_later_corrected(service: UpdatesSer
     ]
 
 
+def test_how_long_it_is_edited_is_the_deployments() -> None:
+    """Until its window is over, and not at all where there is none."""
+    first, minute = published(CONTENT), timedelta(minutes=1)
+    for window, at, correction in (
+        (2 * EDIT_WINDOW, LATER, False),
+        (minute, NOW + minute, True),
+        (timedelta(), NOW, True),
+    ):
+        assert correct(first, asked(reworded()), at, window)[1].correction is correction
+
+
 @pytest.mark.trap(10)
 async def test_nothing_that_is_done_to_a_published_update_publishes_it_again(
     service: UpdatesService,

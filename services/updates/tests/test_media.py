@@ -36,7 +36,7 @@ from updates.domain.media import (
     check_name,
     move,
 )
-from updates.domain.media_type import BYTES_MAX, MediaKind, MediaType
+from updates.domain.media_type import USUAL_LIMITS, MediaKind, MediaType, UploadLimits
 from updates.domain.update import Content, Update
 from updates.handlers import take_upload
 from updates.handlers.correct import correct_update
@@ -233,15 +233,19 @@ async def test_an_animation_goes_on_moving() -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "kind", "name"),
+    ("head", "kind", "name", "limits"),
     [
-        (files.image("PNG"), MediaKind.IMAGE, "a.png"),
-        (files.PDF, MediaKind.FILE, "a.pdf"),
+        (files.image("PNG"), MediaKind.IMAGE, "a.png", USUAL_LIMITS),
+        (files.PDF, MediaKind.FILE, "a.pdf", USUAL_LIMITS),
+        (files.PDF, MediaKind.FILE, "a.pdf", UploadLimits(file=2_000_000)),
+        (files.MP4, MediaKind.VIDEO, "a.mp4", UploadLimits(video=3_000_000)),
     ],
 )
-async def test_each_kind_has_its_own_limit(head: bytes, kind: MediaKind, name: str) -> None:
+async def test_each_kind_has_its_own_limit(
+    head: bytes, kind: MediaKind, name: str, limits: UploadLimits
+) -> None:
     """Refused at the first byte that is too much: what follows is not even read."""
-    desk, read = memory_desk(memory_service()), 0
+    desk, read = memory_desk(memory_service(), limits=limits), 0
 
     async def endless() -> AsyncIterator[bytes]:
         nonlocal read
@@ -252,7 +256,7 @@ async def test_each_kind_has_its_own_limit(head: bytes, kind: MediaKind, name: s
 
     with pytest.raises(Refused) as refused:
         await desk.take(Asked(CAMPAIGN, "m1", name, "creator-1"), endless())
-    assert refused.value.reason == "too-large" and read <= BYTES_MAX[kind] + 1_000_000
+    assert refused.value.reason == "too-large" and read <= limits.of(kind) + 1_000_000
     assert await kept(desk) == []
 
 
@@ -285,10 +289,11 @@ async def test_a_silent_line_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused.value.reason == "upload-stalled" and await kept(desk) == []
 
 
-async def test_of_a_hundred_uploads_eight_are_read_at_once() -> None:
+@pytest.mark.parametrize("at_once", [UPLOADS_AT_ONCE, 3])
+async def test_of_a_hundred_uploads_so_many_are_read_at_once(at_once: int) -> None:
     """The others wait, and none of their bytes is in memory; in the end all are there."""
     service = memory_service()
-    desk, reading, most = memory_desk(service), 0, 0
+    desk, reading, most = memory_desk(service, at_once=at_once), 0, 0
 
     async def watched() -> AsyncIterator[bytes]:
         nonlocal reading, most
@@ -303,7 +308,7 @@ async def test_of_a_hundred_uploads_eight_are_read_at_once() -> None:
     await asyncio.gather(
         *(desk.take(Asked(CAMPAIGN, name, "a.mp4", "creator-1"), watched()) for name in names)
     )
-    assert most == UPLOADS_AT_ONCE
+    assert most == at_once
     assert len(await service.media.media(CAMPAIGN, names)) == len(await kept(desk)) == 100
 
 

@@ -9,19 +9,22 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import STAFF, backer, creator
+from servicekit.access import access_of
 from services.updates.tests import files
 from services.updates.tests.conftest import UpdatesService
 from services.updates.tests.fakes_media import LINKS, memory_desk
 from services.updates.tests.routes import api_of
 from services.updates.tests.test_http import BODY, UPDATE, known, problem
 from services.updates.tests.test_media import kept
-from updates.domain.media_type import UPLOAD_BYTES_MAX
+from updates.domain.media_type import USUAL_LIMITS, UploadLimits
 from updates.handlers.take_upload import UploadDesk
 from updates.http.media import MediaShelf
 from updates.http.media_serving import SAFE_HEADERS
+from updates.settings import UpdatesSettings
 
 __all__ = ["known"]
 MEDIA = "/campaigns/campaign-1/media/m1"
@@ -233,10 +236,31 @@ async def test_no_upload_is_longer_than_the_largest(client: httpx.AsyncClient) -
 
     async def endless() -> AsyncIterator[bytes]:
         yield files.MP4
-        for _ in range(UPLOAD_BYTES_MAX // 4_000_000 + 2):
+        for _ in range(USUAL_LIMITS.largest // 4_000_000 + 2):
             yield bytes(4_000_000)
 
     answer = await client.put(MEDIA, params={"name": "a.mp4"}, content=endless())
+    assert problem(answer) == (413, "too-large")
+
+
+async def test_how_large_an_upload_may_be_is_the_deployments(known: UpdatesService) -> None:
+    """By its kind, and the route takes no more bytes, and no fewer, than the largest of them."""
+    settings = UpdatesSettings.model_construct(media_video_bytes=2 * USUAL_LIMITS.largest)
+    for limits in (settings.upload_limits(), UploadLimits(30_000, 30_000, 30_000)):
+        api = api_of(known, media=MediaShelf(memory_desk(known, limits=limits), known.media, LINKS))
+        uploading = [
+            access_of(route)
+            for route in api.routes
+            if isinstance(route, APIRoute)
+            and "PUT" in route.methods
+            and route.path.endswith("_id}")
+            if "/media/" in route.path
+        ]
+        assert [one.body_bytes_max for one in uploading] == [limits.largest]
+    transport = httpx.ASGITransport(api)
+    async with httpx.AsyncClient(transport=transport, base_url="http://updates") as client:
+        client.headers.update(OWNER)
+        answer = await upload(client, files.MP4 + bytes(10_000), "a.mp4")
     assert problem(answer) == (413, "too-large")
 
 

@@ -1,6 +1,7 @@
 """The composition root of updates: what is plugged into what; no rule lives here."""
 
 from collections.abc import Collection
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -87,6 +88,7 @@ def _parts(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> Parts:
         shares=_share_shelf(settings, runtime),
         links=_link_tokens(settings, runtime),
         public_url=settings.public_url,
+        edit_window=timedelta(seconds=settings.edit_window_seconds),
     )
 
 
@@ -140,5 +142,7 @@ def _media_shelf(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> Me
         ContentInspector(),
         HEAD_BYTES,
         scanner,
+        settings.upload_limits(),
+        settings.media_uploads_at_once,
     )
     return MediaShelf(desk, MongoMediaQueries(runtime.database), settings.media_links())

@@ -13,12 +13,17 @@ from updates.adapters.media_objects import StoredObjects, object_store
 from updates.adapters.reply_sealer import AesReplySealer
 from updates.adapters.share_link_signer import HmacShareLinkSigner
 from updates.domain.claim_turns import Patience
+from updates.domain.correction import EDIT_WINDOW
 from updates.domain.follow_up import FollowUpTerms
+from updates.domain.media_type import MEBIBYTE, USUAL_LIMITS, UploadLimits
 from updates.domain.questionnaire import QuestionnaireTerms
 from updates.domain.tracking import TrackingTerms
 from updates.handlers.questionnaires import QuestionnaireDesk
+from updates.handlers.take_upload import UPLOADS_AT_ONCE
 
 DAY = 86_400.0
+# What passes in the half hour of an upload by a line of three megabytes a second.
+MEDIA_BYTES_MAX = 5 * 1024 * MEBIBYTE
 
 
 class UpdatesSettings(ServiceSettings):
@@ -36,6 +41,12 @@ class UpdatesSettings(ServiceSettings):
         pattern=r"^$|^https?://",
         description="Where `notifier` publishes the keys that sign tokens of personal links "
         "(JWKS); empty: such links open nothing here.",
+    )
+    edit_window_seconds: float = Field(
+        EDIT_WINDOW.total_seconds(),
+        ge=0,
+        description="How long what is published is edited without a trace for its readers; "
+        "later it is corrected.",
     )
     claim_answer_seconds: float = Field(
         7 * DAY, gt=0, description="Time for a claim's next answer; a silent creator's is staff's."
@@ -144,6 +155,28 @@ class UpdatesSettings(ServiceSettings):
     media_link_seconds: int = Field(
         3_600, ge=60, le=86_400, description="How long such a link is good for."
     )
+    media_image_bytes: int = Field(
+        USUAL_LIMITS.image, gt=0, le=MEDIA_BYTES_MAX, description="Largest image that is taken."
+    )
+    media_video_bytes: int = Field(
+        USUAL_LIMITS.video,
+        gt=0,
+        le=MEDIA_BYTES_MAX,
+        description="Largest video that is taken; an upload ends after half an hour.",
+    )
+    media_file_bytes: int = Field(
+        USUAL_LIMITS.file,
+        gt=0,
+        le=MEDIA_BYTES_MAX,
+        description="Largest document, table or archive that is taken.",
+    )
+    media_uploads_at_once: int = Field(
+        UPLOADS_AT_ONCE,
+        ge=1,
+        le=100,
+        description="Uploads that this process reads at once, of 20 MiB of memory each; others "
+        "wait.",
+    )
     media_scanner: str = Field(
         "",
         pattern=r"^(/.+|[^/:]+:\d+)?$",
@@ -173,6 +206,10 @@ class UpdatesSettings(ServiceSettings):
         if not self.media_link_secrets:
             return None
         return HmacShareLinkSigner(all_of(self.media_link_secrets))
+
+    def upload_limits(self) -> UploadLimits:
+        """Return how large uploads may be."""
+        return UploadLimits(self.media_image_bytes, self.media_video_bytes, self.media_file_bytes)
 
     def media_objects(self) -> StoredObjects:
         """Return where files are kept; makes the folder, where it is one."""

@@ -85,8 +85,10 @@ def already_corrected(update: Update, asked: Correcting) -> bool:
     return (update.revision, update.content) == (asked.number, content)
 
 
-def correct(update: Update, asked: Correcting, now: datetime) -> tuple[Update, Revision]:
-    """Return the update as it says now, and what it said before."""
+def correct(
+    update: Update, asked: Correcting, now: datetime, window: timedelta = EDIT_WINDOW
+) -> tuple[Update, Revision]:
+    """Return the update as it says now, and what it said before; an edit until `window` is over."""
     if update.state is not UpdateState.PUBLISHED or update.published_at is None:
         raise Refused("not-published", "a draft is rewritten, not corrected")
     if asked.number != update.revision + 1:
@@ -94,7 +96,7 @@ def correct(update: Update, asked: Correcting, now: datetime) -> tuple[Update, R
     content = replace(asked.content, author_id=update.content.author_id)
     check_content(content)
     _check_fixed(update.content, content)
-    correction = now >= update.published_at + EDIT_WINDOW
+    correction = now >= update.published_at + window
     if correction and not asked.reason.strip():
         raise Refused("reason-missing", "a correction says why")
     before = Revision(

@@ -12,14 +12,6 @@ class MediaKind(StrEnum):
     FILE = "file"
 
 
-BYTES_MAX: dict[MediaKind, int] = {
-    MediaKind.IMAGE: 10 * MEBIBYTE,
-    MediaKind.VIDEO: 200 * MEBIBYTE,
-    MediaKind.FILE: 25 * MEBIBYTE,
-}
-UPLOAD_BYTES_MAX = max(BYTES_MAX.values())
-
-
 class MediaType(StrEnum):
     """Types of content that are taken; nothing that a browser would run is among them."""
 
@@ -67,3 +59,29 @@ _KNOWN: dict[MediaType, _Known] = {
     MediaType.CSV: _Known(MediaKind.FILE, ".csv"),
     MediaType.ZIP: _Known(MediaKind.FILE, ".zip"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """How many bytes may be sent of each kind (`domain.md` 6)."""
+
+    image: int = 10 * MEBIBYTE
+    video: int = 200 * MEBIBYTE
+    file: int = 25 * MEBIBYTE
+
+    def of(self, kind: MediaKind) -> int:
+        """Return how many of this kind."""
+        bytes_of = {
+            MediaKind.IMAGE: self.image,
+            MediaKind.VIDEO: self.video,
+            MediaKind.FILE: self.file,
+        }
+        return bytes_of[kind]
+
+    @property
+    def largest(self) -> int:
+        """Return how many of any kind."""
+        return max(map(self.of, MediaKind))
+
+
+USUAL_LIMITS = UploadLimits()

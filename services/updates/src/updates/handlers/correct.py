@@ -1,8 +1,14 @@
 """Changing what is published: one revision, one fact, and what was said before stays."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from updates.domain.correction import Correcting, UpdateCorrected, already_corrected, correct
+from updates.domain.correction import (
+    EDIT_WINDOW,
+    Correcting,
+    UpdateCorrected,
+    already_corrected,
+    correct,
+)
 from updates.domain.errors import Refused
 from updates.domain.update import Update
 from updates.handlers.media import check_files_show
@@ -17,6 +23,7 @@ async def correct_update(
     update_id: str,
     asked: Correcting,
     now: datetime,
+    window: timedelta = EDIT_WINDOW,
 ) -> Update:
     """Write the next revision; the same revision again is the same answer.
 
@@ -27,7 +34,7 @@ async def correct_update(
         return update
     if update.hidden:
         raise Refused("update-hidden", "what is hidden is told to nobody, nor is its correction")
-    changed, before = correct(update, asked, now)
+    changed, before = correct(update, asked, now, window)
     # What had no words before may be put right though its image was withdrawn.
     if changed.content.stands_on_files and not update.content.stands_on_files:
         await check_files_show(unit, campaign_id, changed.content.attachments)

@@ -15,7 +15,7 @@ from servicekit.clock import Clock
 from servicekit.units import UnitsOfWork
 from updates.domain.errors import Refused
 from updates.domain.media import Media, MediaState, Stored, check_name, check_same
-from updates.domain.media_type import BYTES_MAX, MediaKind, MediaType
+from updates.domain.media_type import USUAL_LIMITS, MediaKind, MediaType, UploadLimits
 from updates.handlers.media import begin_upload, finish_upload, forget_upload, known_media
 from updates.ports.media import MediaInspector, MediaObjects, MediaScanner, Picture
 from updates.ports.unit import UpdatesUnit
@@ -69,6 +69,7 @@ class _Line:
     chunks: AsyncIterator[bytes]
     judge: Callable[[bytes], MediaType]
     head_bytes: int
+    limits: UploadLimits
     type: MediaType | None = None
     length: int = 0
     digest: str = ""
@@ -93,7 +94,7 @@ class _Line:
 
     def _check_length(self) -> None:
         assert self.type is not None
-        most = BYTES_MAX[self.type.kind]
+        most = self.limits.of(self.type.kind)
         if self.length > most:
             raise Refused("too-large", f"a {self.type.kind} has at most {most} bytes")
 
@@ -122,8 +123,14 @@ class UploadDesk:
     inspector: MediaInspector
     head_bytes: int
     scanner: MediaScanner | None = None
-    _lines: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADS_AT_ONCE))
+    limits: UploadLimits = USUAL_LIMITS
+    at_once: int = UPLOADS_AT_ONCE
+    _lines: asyncio.Semaphore = field(init=False)
     _judging: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(JUDGED_AT_ONCE))
+
+    def __post_init__(self) -> None:
+        """Let so many be read at once."""
+        self._lines = asyncio.Semaphore(self.at_once)
 
     async def take(self, asked: Asked, chunks: AsyncIterator[bytes]) -> Media:
         """Keep what is sent and return it; the same again under its id is the same.
@@ -169,7 +176,12 @@ class UploadDesk:
         return await self.units.run(work)
 
     async def _store(self, begun: Media, chunks: AsyncIterator[bytes]) -> Stored:
-        line = _Line(chunks, lambda head: self.inspector.type_of(head, begun.name), self.head_bytes)
+        line = _Line(
+            chunks,
+            lambda head: self.inspector.type_of(head, begun.name),
+            self.head_bytes,
+            self.limits,
+        )
         raw = key_of(begun.upload, SENT)
         await self.objects.put(raw, line.read())
         assert line.type is not None

@@ -55,7 +55,7 @@ def build_api(parts: Parts) -> FastAPI:
     add_survey_routes(api, guard, callers, units, parts.surveys, clock, pledges)
     add_result_routes(api, guard, callers, parts.surveys)
     add_relaunch_letter_routes(api, guard, callers, units, queries, parts.surveys, clock)
-    add_revision_routes(api, guard, callers, units, queries, clock, pledges)
+    add_revision_routes(api, guard, callers, units, queries, clock, pledges, parts.edit_window)
     add_comment_routes(api, guard, callers, units, queries, parts.comments, clock)
     add_comment_hiding_routes(api, guard, callers, units, parts.comments, clock)
     add_report_routes(api, guard, callers, units, queries, parts.reports, clock)

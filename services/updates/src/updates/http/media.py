@@ -14,7 +14,7 @@ from servicekit.problems import Problem
 from servicekit.units import UnitsOfWork
 from updates.domain.errors import Refused
 from updates.domain.media import NAME_CHARACTERS_MAX, Media, MediaState, MediaWithdrawal
-from updates.domain.media_type import UPLOAD_BYTES_MAX, MediaType
+from updates.domain.media_type import MediaType
 from updates.domain.update import Update, UpdateState, Visibility
 from updates.handlers.media import describe_media, withdraw_media
 from updates.handlers.take_upload import Asked, UploadDesk, served_key
@@ -154,7 +154,8 @@ def add_media_routes(
     """Add them."""
     editor = callers.editor
     readers = _Readers(callers, queries, units, shelf, clock)
-    uploader = guard.allow(editor, unknown=unknown_campaign, body_bytes_max=UPLOAD_BYTES_MAX)
+    most = shelf.desk.limits.largest
+    uploader = guard.allow(editor, unknown=unknown_campaign, body_bytes_max=most)
 
     @api.put("/campaigns/{campaign_id}/media/{media_id}", openapi_extra=_BODY)
     async def put_media(

@@ -1,11 +1,13 @@
 """What the routes of updates stand on."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from servicekit.access import Guard
 from servicekit.clock import Clock
 from servicekit.link_tokens import LinkTokenVerifier
 from servicekit.units import UnitsOfWork
+from updates.domain.correction import EDIT_WINDOW
 from updates.domain.follow_up import FollowUpTerms
 from updates.domain.tracking import TrackingTerms
 from updates.handlers.claims import ClaimDesk
@@ -50,3 +52,4 @@ class Parts:
     shares: ShareShelf | None = None
     links: LinkTokenVerifier | None = None
     public_url: str = ""
+    edit_window: timedelta = EDIT_WINDOW

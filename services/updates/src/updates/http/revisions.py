@@ -1,5 +1,6 @@
 """Routes of what changes behind the publication: corrections and their history."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Query, Response
@@ -32,8 +33,9 @@ def add_revision_routes(
     queries: Queries,
     clock: Clock,
     pledges: PledgesPosition,
+    window: timedelta,
 ) -> None:
-    """Add them."""
+    """Add them; what is published is edited for `window`, later corrected."""
 
     @api.put("/campaigns/{campaign_id}/updates/{update_id}/revisions/{number}")
     async def put_revision(
@@ -46,12 +48,15 @@ def add_revision_routes(
     ) -> UpdateView:
         """Say otherwise what is published; its number is one more than the revision that was read.
 
-        Half an hour it is edited, later corrected for everybody to see, with a reason.
+        For a while (by default half an hour) it is edited, later corrected for everybody to see,
+        with a reason.
         """
         content = content_from(body.draft, caller.subject)
         asked = Correcting(number, content, body.reason, body.changes_a_right, caller.subject)
         update = await units.run(
-            lambda unit: correct_update(unit, pledges, campaign_id, update_id, asked, clock.now())
+            lambda unit: correct_update(
+                unit, pledges, campaign_id, update_id, asked, clock.now(), window
+            )
         )
         return tagged(update, response)
 
@@ -63,7 +68,7 @@ def add_revision_routes(
         cursor: Before = None,
         limit: Limit = 50,
     ) -> RevisionPage:
-        """List what it said before, the latest first; edits of its first half hour to its team."""
+        """List what it said before, the latest first; early edits to its team."""
         update = await queries.update(campaign_id, update_id)
         if update is None or not await callers.may_read(caller, update):
             raise unknown_update()
