@@ -27,7 +27,12 @@ from services.payouts.tests.builders import (
 from services.payouts.tests.conftest import Payouts, mongo_payouts
 
 WARNING = timedelta(0)
-STAGE_QUEUES = (QueueName.STAGES_TO_APPROVE, QueueName.STAGES_FAILED, QueueName.STAGES_UNKNOWN)
+STAGE_QUEUES = (
+    QueueName.STAGES_TO_APPROVE,
+    QueueName.STAGES_FAILED,
+    QueueName.STAGES_UNKNOWN,
+    QueueName.STAGES_IN_TRANSIT,
+)
 
 
 def a_stage(number: int, state: StageState, leg: AttemptState | None = None) -> Stage:
@@ -88,6 +93,8 @@ def belongs(stage: Stage, name: QueueName) -> bool:
         return stage.state in (StageState.DUE, StageState.AWAITING_SECOND_APPROVAL)
     if name is QueueName.STAGES_FAILED:
         return stage.state is StageState.FAILED
+    if name is QueueName.STAGES_IN_TRANSIT:
+        return stage.state is StageState.IN_TRANSIT
     return bool(stage.attempts) and stage.attempt.state.value.endswith("unknown")
 
 

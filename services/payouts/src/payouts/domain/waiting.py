@@ -21,6 +21,7 @@ class QueueName(StrEnum):
     STAGES_TO_APPROVE = "stages-to-approve"
     STAGES_FAILED = "stages-failed"
     STAGES_UNKNOWN = "stages-unknown"
+    STAGES_IN_TRANSIT = "stages-in-transit"
     RECEIVABLES = "receivables"
 
 
@@ -36,6 +37,8 @@ REFUND_STATES = {
 STAGE_STATES = {
     QueueName.STAGES_TO_APPROVE: (StageState.DUE, StageState.AWAITING_SECOND_APPROVAL),
     QueueName.STAGES_FAILED: (StageState.FAILED,),
+    # Between two banks nothing else says that one takes too long: it is no reconciliation break.
+    QueueName.STAGES_IN_TRANSIT: (StageState.IN_TRANSIT,),
 }
 
 
