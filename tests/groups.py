@@ -39,6 +39,7 @@ GROUPS: Groups = {
         "tests/delivery/test_restored_funding.py",
         "tests/delivery/test_restored_payouts.py",
         "tests/delivery/test_restored_updates.py",
+        "tests/delivery/test_set_aside.py",
         "tests/delivery/test_start_order.py",
         "tests/delivery/test_updates_killed.py",
         "tests/delivery/test_upload_killed.py",
@@ -69,7 +70,7 @@ NOT_LONG = ("-m", "not long or port")
 LEFT = (
     "Left to `make test-all`: what is deselected above (the handlers' tests on MongoDB again, and "
     "what is marked `long`), the tests of the native stack and the sandbox themselves, the other "
-    "rows' journeys, strangers' clients, restored backups, updates killed, "
+    "rows' journeys, strangers' clients, restored backups, facts set aside, updates killed, "
     "containers, rights of users, alerts, chaos, bench and demo."
 )
 

@@ -68,6 +68,7 @@ async def test_a_fact_is_listed_shown_replayed_and_purged(
 
         code, output, _ = await command(running, "replay", refused, *BY)
         assert code == 0 and await row(new_database) == (1, True)
+        assert output.splitlines()[-1].startswith("still set aside: too-dark")
         code, output, _ = await command(
             addresses | {"LAMP_REFUSES": "nobody"}, "replay", refused, *BY
         )

@@ -113,6 +113,8 @@ async def _replay(runtime: Runtime[Any], arguments: Any) -> None:
     audited = _Audited(runtime, arguments, "set-aside replay", {"id": fact.id})
     await _consumer(runtime, _subscription(runtime, fact.topic), audited).replay([fact])
     audited.say()
+    if still := await _found(runtime, fact.id):
+        print(f"still set aside: {still.reason}  {still.detail}")
     return None
 
 
@@ -232,11 +234,16 @@ def _subscription(runtime: Runtime[Any], topic: str) -> Subscription[Any]:
 
 
 async def _fact(runtime: Runtime[Any], fact_id: str) -> SetAsideFact:
+    fact = await _found(runtime, fact_id)
+    if fact is None:
+        raise CommandRefused(f"nothing is set aside under {fact_id}")
+    return fact
+
+
+async def _found(runtime: Runtime[Any], fact_id: str) -> SetAsideFact | None:
     fact: SetAsideFact | None = await runtime.units.run(
         lambda unit: unit.plumbing.set_aside.load(fact_id)
     )
-    if fact is None:
-        raise CommandRefused(f"nothing is set aside under {fact_id}")
     return fact
 
 
