@@ -59,7 +59,7 @@ class UpdatePublished(Event):
 
     topic: ClassVar = "updates.posts"
     name: ClassVar = "update-published"
-    version: ClassVar = "1.2"
+    version: ClassVar = "1.3"
     about_fields: ClassVar = ("update_id",)
 
     campaign_id: Identifier = Field(description="Campaign that the update is about.")
@@ -73,6 +73,11 @@ class UpdatePublished(Event):
         description="Last sequence of funding.pledges that the audience knows (as of N)."
     )
     audience_count: Count = Field(description="Distinct backers as of the sequence.")
+    campaign_sequence: Sequence | None = Field(
+        None,
+        description="Last sequence of funding.campaigns that was known then: how the "
+        "collection had ended decides who is told.",
+    )
     published_at: Instant = Field(description="When it was published.")
     severity: Annotated[str, Vocabulary("serious", "critical")] | None = Field(
         None, description="How bad it is; of an emergency."
@@ -123,6 +128,7 @@ class UpdateCorrected(Event):
 
     topic: ClassVar = "updates.posts"
     name: ClassVar = "update-corrected"
+    version: ClassVar = "1.1"
     about_fields: ClassVar = ("update_id",)
 
     campaign_id: Identifier = Field(description="Campaign that the update is about.")
@@ -150,6 +156,11 @@ class UpdateCorrected(Event):
         description="Last sequence of funding.pledges that the audience knows (as of N)."
     )
     audience_count: Count = Field(description="Distinct backers as of the sequence.")
+    campaign_sequence: Sequence | None = Field(
+        None,
+        description="Last sequence of funding.campaigns that was known then: how the "
+        "collection had ended decides who is told.",
+    )
     corrected_at: Instant = Field(description="When it was changed.")
 
 
@@ -693,6 +704,7 @@ class SurveyOpened(_Survey):
     """A creator asks; every backer as of the sequence may answer."""
 
     name: ClassVar = "survey-opened"
+    version: ClassVar = "1.1"
 
     author_id: Person = Field(description="Person who opened it.")
     language: Identifier = Field(description="BCP 47 tag of the language of the title.")
@@ -702,6 +714,11 @@ class SurveyOpened(_Survey):
         description="Last sequence of funding.pledges that the audience knows (as of N)."
     )
     audience_count: Count = Field(description="Distinct backers as of the sequence.")
+    campaign_sequence: Sequence | None = Field(
+        None,
+        description="Last sequence of funding.campaigns that was known then: how the "
+        "collection had ended decides who is told.",
+    )
     closes_at: Instant | None = Field(None, description="When it closes, absent if it stays open.")
     opened_at: Instant = Field(description="When it was opened.")
 

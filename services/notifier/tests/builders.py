@@ -9,7 +9,7 @@ from functools import partial
 from fastapi import FastAPI
 
 from notifier.adapters.webhook_secrets import DerivedWebhookSecrets
-from notifier.consumer import PLEDGES, subscriptions
+from notifier.consumer import CAMPAIGNS, PLEDGES, subscriptions
 from notifier.domain.chunk import RECIPIENTS_MAX
 from notifier.handlers.address import AddressChunks
 from notifier.handlers.cut import CutCauses
@@ -111,7 +111,7 @@ class Notifier:
 
     async def plan(self) -> None:
         """Perform the plans that are due."""
-        planner = PlanCauses(self.units, self.cut, PLEDGES, self.clock, self.chunks_page)
+        planner = PlanCauses(self.units, self.cut, PLEDGES, CAMPAIGNS, self.clock, self.chunks_page)
         for claim in await self.queue.claim(PLAN, self.clock.now(), 10, self.lease_seconds):
             await planner(claim)
 

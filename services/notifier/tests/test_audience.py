@@ -440,3 +440,37 @@ async def test_a_correction_that_changes_a_promise_is_told_once(notifier: Notifi
     told = {entry.chunk.told.cause for entry in await notifier.queries.inbox("anna", None, 5)}
     prefix = f"update-corrected/{CAMPAIGN}:update-1"
     assert told == {f"{prefix}-3", f"{prefix}-4"}
+
+
+@pytest.mark.row("S16")
+@pytest.mark.parametrize("ended", ["missed", "cancelled"])
+async def test_news_from_behind_an_end_wait_until_the_end_is_heard(
+    notifier: Notifier, ended: str
+) -> None:
+    """Who published knew of it: nobody is told who did not ask, whichever topic is read first."""
+    cancelled = sample(CampaignCancelled, campaign_id=CAMPAIGN, pledges_sequence=3)
+    end = missed(3) if ended == "missed" else Draft(cancelled, NOW).seal(1)
+    behind = update(3, 3, published_at=NOW + timedelta(hours=1), campaign_sequence=1)
+    await notifier.hear(*pledges(BACKERS))
+    await choose(notifier, "anna", Consent.KEEP_IN_TOUCH)
+    await notifier.hear(behind)
+    await notifier.plan()
+    await notifier.publish()
+    assert on_topic(notifier, UPDATE) == []
+    assert (await notifier.queries.incomplete(1))[0].campaign_sequence == 1
+    await notifier.hear(end)
+    assert isinstance(notifier.clock, ManualClock)
+    notifier.clock.advance(seconds=1)
+    await settle(notifier)
+    assert on_topic(notifier, UPDATE) == BACKERS
+    assert await in_inbox(notifier, UPDATE) == ["anna"]
+    assert await figures(notifier, UPDATE) == (1, 2, 0)
+
+
+async def test_an_update_of_a_release_that_named_no_campaigns_sequence_waits_for_none(
+    notifier: Notifier,
+) -> None:
+    """It is told as of its N alone, as ever."""
+    await notifier.hear(*pledges(BACKERS), update(3, 3, campaign_sequence=None))
+    await settle(notifier)
+    assert await figures(notifier, UPDATE) == (3, 0, 0)

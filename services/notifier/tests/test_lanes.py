@@ -2,7 +2,7 @@
 
 import asyncio
 
-from notifier.consumer import PLEDGES
+from notifier.consumer import CAMPAIGNS, PLEDGES
 from notifier.domain.cause import CauseState
 from notifier.handlers.cut import CutCauses
 from notifier.handlers.hear import PLAN
@@ -107,7 +107,7 @@ async def test_an_emergency_waits_for_no_huge_plan(notifier: Notifier) -> None:
     worker = Worker(
         notifier.queue,
         PLAN,
-        PlanCauses(notifier.units, cut, PLEDGES, notifier.clock),
+        PlanCauses(notifier.units, cut, PLEDGES, CAMPAIGNS, notifier.clock),
         notifier.clock,
         concurrency=PLANS_AT_ONCE,
         lease_seconds=30,

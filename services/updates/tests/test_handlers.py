@@ -12,7 +12,7 @@ from sosst_contracts.updates import UpdatePublished
 from updates.consumer import PLEDGES
 from updates.domain.errors import Refused
 from updates.domain.kinds import ProgressReport
-from updates.domain.update import Content, Update, UpdateText, Visibility
+from updates.domain.update import Audience, Content, Update, UpdateText, Visibility
 from updates.handlers.publish import publish_update, write_draft
 
 CAMPAIGN = "campaign-1"
@@ -47,13 +47,18 @@ async def publish(service: UpdatesService) -> Update:
 async def test_the_audience_is_the_distinct_backers_as_of_the_last_sequence(
     service: UpdatesService,
 ) -> None:
-    """Two pledges of one backer are one person, and N is the view's own position."""
+    """Two pledges of one backer are one person, and N is the view's own position.
+
+    It says as well as of which fact of the campaign: after its end, as of that.
+    """
     await service.hear((sample(funding.CampaignLaunched), 1))
     await service.hear(collected(1, "anna"), collected(2, "anna"), collected(3, "ben"))
     await write(service)
+    await service.hear((sample(funding.VerdictReached, campaign_id=CAMPAIGN), 2))
     published = await publish(service)
-    assert published.audience is not None
-    assert (published.audience.pledges_sequence, published.audience.count) == (3, 2)
+    assert published.audience == Audience(3, 2, 2)
+    (event,) = [one for one in await service.published() if isinstance(one, UpdatePublished)]
+    assert (event.pledges_sequence, event.audience_count, event.campaign_sequence) == (3, 2, 2)
 
 
 async def test_whoever_withdraws_the_last_pledge_is_told_no_more(service: UpdatesService) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from notifier.handlers.hear import (
+    CampaignsPosition,
     PledgesPosition,
     take_campaign_wide,
     take_departures,
@@ -20,6 +21,7 @@ from servicekit.consume import Refusal, Subscription
 from sosst_contracts.codec import Decoded
 
 PLEDGES = PledgesPosition(heard.PLEDGES_TOPIC, "notifier-funding-pledges")
+CAMPAIGNS = CampaignsPosition(heard.CAMPAIGNS_TOPIC, "notifier-funding-campaigns")
 
 
 def subscriptions(clock: Clock, partitions: int) -> list[Subscription[NotifierUnit]]:
@@ -70,7 +72,7 @@ def subscriptions(clock: Clock, partitions: int) -> list[Subscription[NotifierUn
 
     handles = {
         (heard.PLEDGES_TOPIC, PLEDGES.group): pledges,
-        (heard.CAMPAIGNS_TOPIC, "notifier-funding-campaigns"): campaigns,
+        (CAMPAIGNS.topic, CAMPAIGNS.group): campaigns,
         (heard.POSTS_TOPIC, "notifier-updates-posts"): posts,
         (heard.PLANS_TOPIC, "notifier-updates-plans"): tell,
         (heard.CLAIMS_TOPIC, "notifier-updates-claims"): tell,

@@ -6,7 +6,7 @@ from functools import partial
 from notifier.adapters.mail_outcomes import PublishedMailOutcomes
 from notifier.adapters.sent_facts import PublishedSentFacts
 from notifier.adapters.webhook_sender import HttpWebhookSender
-from notifier.consumer import PLEDGES
+from notifier.consumer import CAMPAIGNS, PLEDGES
 from notifier.domain.cause import USUAL
 from notifier.domain.kind import MONEY
 from notifier.handlers.address import AddressChunks
@@ -51,7 +51,7 @@ def add_workers(
     units, clock, lease = runtime.units, runtime.clock, settings.lease_seconds
     replays = ReplayCauses(units, parts.queries, cut, PLEDGES, clock, settings.sends_mail)
     runtime.worker(REPLAY, replays, concurrency=1, lease_seconds=lease)
-    planner = PlanCauses(units, cut, PLEDGES, clock)
+    planner = PlanCauses(units, cut, PLEDGES, CAMPAIGNS, clock)
     runtime.worker(
         PLAN, planner, concurrency=PLANS_AT_ONCE, lease_seconds=lease, kept_free=FOR_EMERGENCIES
     )

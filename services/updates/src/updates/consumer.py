@@ -25,9 +25,14 @@ from updates.wire.milestones import decisions_from
 from updates.wire.plans import plan_heard
 from updates.wire.pledges import pledges_from
 
-PLEDGES = PledgesPosition(heard.PLEDGES_TOPIC, "updates-funding-pledges")
+PLEDGES = PledgesPosition(
+    heard.PLEDGES_TOPIC,
+    "updates-funding-pledges",
+    heard.CAMPAIGNS_TOPIC,
+    "updates-funding-campaigns",
+)
 VIEW_GROUPS = {
-    heard.CAMPAIGNS_TOPIC: "updates-funding-campaigns",
+    heard.CAMPAIGNS_TOPIC: PLEDGES.campaigns_group,
     heard.PLEDGES_TOPIC: PLEDGES.group,
     heard.REFUNDS_TOPIC: "updates-payouts-refunds",
     heard.STAGES_TOPIC: "updates-payouts-stages",

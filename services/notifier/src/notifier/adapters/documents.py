@@ -55,6 +55,7 @@ def cause_document(cause: Cause) -> Document:
         "planned_at": cause.planned_at,
         "completed_at": cause.completed_at,
         "version": cause.version,
+        "campaign_sequence": cause.campaign_sequence,
     }
 
 
@@ -69,6 +70,8 @@ def cause_from(row: Document) -> Cause:
         planned_at=row["planned_at"],
         completed_at=row["completed_at"],
         version=row["version"],
+        # Documents of a release before this one have none.
+        campaign_sequence=row.get("campaign_sequence"),
     )
 
 

@@ -168,7 +168,8 @@ class Cause:
     """One campaign-wide cause; content and N are frozen when it is heard.
 
     `expected` is the audience that the maker of the fact counted, None where it did not count.
-    `audience` is ours, known from planned on. `version` guards every save.
+    `audience` is ours, known from planned on. `campaign_sequence` is the last fact of the campaign
+    that its maker knew, None where it said none. `version` guards every save.
     """
 
     told: Told
@@ -180,6 +181,7 @@ class Cause:
     planned_at: datetime | None = None
     completed_at: datetime | None = None
     version: int = 0
+    campaign_sequence: int | None = None
 
     @property
     def name(self) -> str:
@@ -212,9 +214,16 @@ class Totals:
         return audience + self.supplements - self.people
 
 
-def hear(told: Told, pledges_sequence: int, expected: int | None, now: datetime) -> Cause:
+def hear(
+    told: Told,
+    pledges_sequence: int,
+    expected: int | None,
+    now: datetime,
+    campaign_sequence: int | None = None,
+) -> Cause:
     """Take a cause that is told to a whole campaign as of a sequence."""
-    return Cause(told, pledges_sequence, expected, CauseState.WAITING, now)
+    waits = CauseState.WAITING
+    return Cause(told, pledges_sequence, expected, waits, now, campaign_sequence=campaign_sequence)
 
 
 def audience_so_far(cause: Cause, totals: Totals) -> int:

@@ -39,15 +39,25 @@ class PledgesPosition:
 
 
 @dataclass(frozen=True, slots=True)
+class CampaignsPosition:
+    """Where this service reads campaigns from: the topic and its own group."""
+
+    topic: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignWide:
     """A cause that is told to every backer as of a sequence of the pledges' topic.
 
     None is for a fact that names no sequence: then it is told to those of whom we know by then.
+    `campaign_sequence` is what its maker knew of the campaign, None where it says nothing of that.
     """
 
     told: Told
     pledges_sequence: int | None
     expected: int | None
+    campaign_sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,7 @@ async def take_campaign_wide(
             as_of = one.pledges_sequence
             if as_of is None:
                 as_of = await _seen(unit, pledges, one.told.campaign_id)
-            cause = hear_cause(one.told, as_of, one.expected, now)
+            cause = hear_cause(one.told, as_of, one.expected, now, one.campaign_sequence)
             new.setdefault(cause.name, cause)
     await unit.causes.save(list(new.values()))
     await unit.plumbing.work.offer([plan_work(cause, now) for cause in new.values()])

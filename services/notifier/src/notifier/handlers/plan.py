@@ -15,6 +15,7 @@ from notifier.domain.chunk import Chunk
 from notifier.handlers.cut import CutCauses
 from notifier.handlers.hear import (
     PUBLISH_CHUNK,
+    CampaignsPosition,
     PledgesPosition,
     meet_pledges,
     publish_work,
@@ -42,6 +43,7 @@ class PlanCauses:
     units: UnitsOfWork[NotifierUnit]
     cut: CutCauses
     pledges: PledgesPosition
+    campaigns: CampaignsPosition
     clock: Clock
     chunks_page: int = CHUNKS_PAGE
 
@@ -52,19 +54,31 @@ class PlanCauses:
             await self._finish(claim, audience, last_page)
 
     async def _ready_cause(self, claim: Claim) -> Cause | None:
-        """Return the cause if our own view has reached its N; else wait, and never guess."""
+        """Return the cause if our own view has reached its N; else wait, and never guess.
+
+        So of the pledges, and of what its maker knew of the campaign: whoever publishes after an
+        end tells it to those whom the end leaves, in whichever order we hear of the two.
+        """
         name = claim.item.payload["cause"]
 
         async def work(unit: NotifierUnit) -> Cause | None:
             cause = (await unit.causes.load([name]))[name]
             key = cause.told.campaign_id
             rows = await unit.plumbing.streams.load(self.pledges.group, self.pledges.topic, [key])
-            if rows[key].last_sequence >= cause.pledges_sequence:
+            knows = rows[key].last_sequence >= cause.pledges_sequence
+            if knows and await self._knows_campaign(unit, cause):
                 return cause
             await unit.plumbing.work.postpone(claim, self.clock.now() + AGAIN)
             return None
 
         return await self.units.run(work)
+
+    async def _knows_campaign(self, unit: NotifierUnit, cause: Cause) -> bool:
+        if cause.campaign_sequence is None:
+            return True
+        key, place = cause.told.campaign_id, self.campaigns
+        rows = await unit.plumbing.streams.load(place.group, place.topic, [key])
+        return rows[key].last_sequence >= cause.campaign_sequence
 
     async def _store_chunks(self, cause: Cause) -> tuple[int, list[Chunk]]:
         """Keep all chunks and offer all pages but the last; return it with the audience."""

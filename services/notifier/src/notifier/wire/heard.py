@@ -111,6 +111,16 @@ def returned_from(fact: Decoded) -> Returned | None:
     return Returned(event.campaign_id, event.pledge_id, event.backer_id, again)
 
 
+_OfUpdates = (
+    update_events.UpdatePublished | update_events.UpdateCorrected | update_events.SurveyOpened
+)
+
+
+def _as_of(told: Told, event: _OfUpdates) -> CampaignWide:
+    """Return the cause as of what its maker knew, of pledges and of the campaign."""
+    return CampaignWide(told, event.pledges_sequence, event.audience_count, event.campaign_sequence)
+
+
 def campaign_wide_from(fact: Decoded) -> CampaignWide | None:
     """Read a cause that concerns a whole campaign, None for any other fact."""
     match fact.event:
@@ -157,7 +167,7 @@ def campaign_wide_from(fact: Decoded) -> CampaignWide | None:
                 },
                 origin_of(fact),
             )
-            return CampaignWide(told, event.pledges_sequence, event.audience_count)
+            return _as_of(told, event)
         case update_events.RecoveryPlanMissing() as event:
             told = Told(
                 CauseKind.RECOVERY_PLAN_MISSING,
@@ -186,7 +196,7 @@ def campaign_wide_from(fact: Decoded) -> CampaignWide | None:
                 },
                 origin_of(fact),
             )
-            return CampaignWide(told, event.pledges_sequence, event.audience_count)
+            return _as_of(told, event)
         case update_events.SurveyOpened() as event:
             told = Told(
                 CauseKind.SURVEY_OPENED,
@@ -196,7 +206,7 @@ def campaign_wide_from(fact: Decoded) -> CampaignWide | None:
                 {"title": event.title, "language": event.language, "url": event.url},
                 origin_of(fact),
             )
-            return CampaignWide(told, event.pledges_sequence, event.audience_count)
+            return _as_of(told, event)
         case update_events.ProblemGraded() as event if event.pledges_sequence is not None:
             # A delay became an emergency: who was told of the delay alone must know.
             raised = told_from(fact, TELLINGS)

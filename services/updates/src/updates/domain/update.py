@@ -91,10 +91,15 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who is told: the distinct backers as of a sequence of the pledges' topic."""
+    """Who is told: the distinct backers as of a sequence of the pledges' topic.
+
+    `campaign_sequence` is what was known of the campaign: how it had ended decides who of them is
+    told. Of what was published by a release before this one there is none.
+    """
 
     pledges_sequence: int
     count: int
+    campaign_sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

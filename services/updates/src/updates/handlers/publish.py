@@ -31,10 +31,12 @@ from updates.ports.unit import UpdatesUnit
 
 @dataclass(frozen=True, slots=True)
 class PledgesPosition:
-    """Where this service reads pledges from: the topic and its own group."""
+    """Where this service reads pledges from: the topic and its own group; and campaigns."""
 
     topic: str
     group: str
+    campaigns_topic: str
+    campaigns_group: str
 
 
 async def write_draft(
@@ -118,14 +120,16 @@ async def saved(unit: UpdatesUnit, update: Update) -> Update:
 
 
 async def audience_of(unit: UpdatesUnit, pledges: PledgesPosition, project: Project) -> Audience:
-    """Return how many would be told now, and the sequence N that the number is as of.
+    """Return how many would be told now, as of which sequence N, and as of which of the campaign.
 
-    Both are read in one transaction: the count is moved in the same one as the sequence.
+    All are read in one transaction: the count is moved in the same one as its sequence.
     """
     await unit.view.pass_through()
     key = project.campaign_id
     rows = await unit.plumbing.streams.load(pledges.group, pledges.topic, [key])
-    return Audience(rows[key].last_sequence, project.backers)
+    as_of = rows[key].last_sequence
+    rows = await unit.plumbing.streams.load(pledges.campaigns_group, pledges.campaigns_topic, [key])
+    return Audience(as_of, project.backers, rows[key].last_sequence)
 
 
 async def _project(unit: UpdatesUnit, campaign_id: str, kind: UpdateKind) -> Project:

@@ -61,6 +61,7 @@ def published(fact: UpdatePublished, quote: Quote = excerpt) -> Draft:
         url=update.url,
         pledges_sequence=update.audience.pledges_sequence,
         audience_count=update.audience.count,
+        campaign_sequence=update.audience.campaign_sequence,
         published_at=update.published_at,
         resolves=list(content.resolves) or None,
         visible_to_rewards=list(content.rewards) or None,
@@ -122,6 +123,7 @@ def corrected(fact: UpdateCorrected) -> Draft:
         corrected_by=revision.replaced_by,
         pledges_sequence=fact.audience.pledges_sequence,
         audience_count=fact.audience.count,
+        campaign_sequence=fact.audience.campaign_sequence,
         corrected_at=revision.replaced_at,
     )
     return Draft(event=event, occurred_at=revision.replaced_at)
@@ -170,7 +172,7 @@ def _published(event: events.UpdatePublished) -> Published:
     return Published(
         campaign_id=event.campaign_id,
         update_id=event.update_id,
-        audience=Audience(event.pledges_sequence, event.audience_count),
+        audience=Audience(event.pledges_sequence, event.audience_count, event.campaign_sequence),
         at=event.published_at,
         says=lambda update: any(
             published(UpdatePublished(update), quote).event == event

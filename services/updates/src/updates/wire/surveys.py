@@ -54,6 +54,7 @@ def _opened(survey: Survey) -> Draft:
         url=survey.url,
         pledges_sequence=survey.audience.pledges_sequence,
         audience_count=survey.audience.count,
+        campaign_sequence=survey.audience.campaign_sequence,
         closes_at=survey.form.closes_at,
         opened_at=survey.opened_at,
     )
@@ -80,7 +81,8 @@ def surveys_told_from(unexplained: Sequence[Unexplained]) -> list[SurveyTold]:
 def _told(event: Event) -> SurveyTold | None:
     match event:
         case events.SurveyOpened():
-            audience = Audience(event.pledges_sequence, event.audience_count)
+            as_of = event.pledges_sequence, event.audience_count, event.campaign_sequence
+            audience = Audience(*as_of)
             return SurveyTold(event.campaign_id, event.survey_id, event.opened_at, opened=audience)
         case events.SurveyReminderDue():
             number = event.reminder
