@@ -20,7 +20,7 @@ from infra.kafka import ensure_topics, read_topics
 from payouts import wire
 from payouts.adapters.ledger_topic import KafkaLedgerTopic
 from payouts.adapters.schema import SCHEMA
-from payouts.domain import gate, owed, postings, refund_outcome
+from payouts.domain import closing, gate, owed, postings, refund_outcome
 from payouts.domain import holds as domain_holds
 from payouts.domain.claim_money import ClaimMoney
 from payouts.domain.postings import Payer
@@ -38,7 +38,7 @@ from servicekit.schema import migrate
 from servicekit.topic_reader import TopicReader
 from services.payouts.tests.conftest import Payouts, mongo_payouts
 from services.payouts.tests.machine import ANSWERS, TOPICS, Machine
-from services.payouts.tests.told import CREATOR, MET, Backed, Post
+from services.payouts.tests.told import CREATOR, MET, MISSED, Backed, Post
 from sosst_contracts.codec import Decoded, decode
 from sosst_contracts.event import Event
 
@@ -206,31 +206,18 @@ def test_what_leaves_under_a_hold_is_found(
     """In one short history: too rare in random ones to look for it in each run."""
     if plant:
         plant(monkeypatch)
-    machine = Machine()
-    machine.told.launch()
-    machine.told.collect(Backed(1, 5_000))
-    machine.told.end(MET)
-    machine.told.post(Post.EMERGENCY)
-    machine.read_everything()
-    try:
+    with Machine.of(MET, Post.EMERGENCY) as machine:
+        machine.read_everything()
         with nullcontext() if plant is None else pytest.raises(AssertionError):
             machine.check()
             machine.bring_stages_on()
             machine.release("emergency:1")
             machine.check()
-    finally:
-        machine.run(machine.let_go())
-        machine.runner.close()
 
 
 def test_an_emergency_that_is_read_before_the_launch_is_let_go_of_and_read_again() -> None:
     """The history went on for ever where its consumer waited in place for another one."""
-    machine = Machine()
-    machine.told.launch()
-    machine.told.collect(Backed(1, 5_000))
-    machine.told.end(MET)
-    machine.told.post(Post.EMERGENCY)
-    try:
+    with Machine.of(MET, Post.EMERGENCY) as machine:
         emergency = machine.records(wire.POSTS_TOPIC)
         with pytest.raises(DependencyAway, match="is not read yet"):
             machine.let(0, lambda process: process.read(wire.POSTS_TOPIC, emergency))
@@ -238,9 +225,6 @@ def test_an_emergency_that_is_read_before_the_launch_is_let_go_of_and_read_again
         machine.read_everything()
         machine.check()
         assert machine.holding() == ["emergency:1"]
-    finally:
-        machine.run(machine.let_go())
-        machine.runner.close()
 
 
 def forget_the_end(patched: pytest.MonkeyPatch) -> None:
@@ -256,21 +240,14 @@ def test_a_share_of_what_was_paid_behind_the_end_is_found(
     """The pledges are read before the cancellation, which they came after."""
     if plant:
         plant(monkeypatch)
-    machine = Machine()
-    machine.told.launch()
-    machine.told.collect(Backed(1, 5_000))
-    machine.told.end(MET)
-    machine.read_everything()
-    machine.bring_stages_on()
-    machine.told.cancel_after_all()
-    machine.told.collect(Backed(2, 700), "late")
-    machine.read_everything()
-    try:
+    with Machine.of(MET) as machine:
+        machine.read_everything()
+        machine.bring_stages_on()
+        machine.told.cancel_after_all()
+        machine.told.collect(Backed(2, 700), "late")
+        machine.read_everything()
         with nullcontext() if plant is None else pytest.raises(AssertionError):
             machine.finish()
-    finally:
-        machine.run(machine.let_go())
-        machine.runner.close()
 
 
 def forget_to_answer(patched: pytest.MonkeyPatch) -> None:
@@ -292,14 +269,10 @@ def test_a_claim_that_nobody_answers_is_found(
     """One is given, one is more than a pledge may be given, and both are told."""
     if plant:
         plant(monkeypatch)
-    machine = Machine()
-    machine.told.launch()
-    machine.told.collect(Backed(1, 5_000))
-    machine.told.end(MET)
-    for name, amount in (("given", 500), ("too much", 30_000)):
-        about = (RefundKind.COMPENSATION, amount, Payer.CAMPAIGN, "quality")
-        machine.told.claim(ClaimMoney(name, "pledge-1", *about), "backer-1", CREATOR)
-    try:
+    with Machine.of(MET) as machine:
+        for name, amount in (("given", 500), ("too much", 30_000)):
+            about = (RefundKind.COMPENSATION, amount, Payer.CAMPAIGN, "quality")
+            machine.told.claim(ClaimMoney(name, "pledge-1", *about), "backer-1", CREATOR)
         machine.read_everything()
         machine.turns(4)
         machine.check()
@@ -307,6 +280,25 @@ def test_a_claim_that_nobody_answers_is_found(
             machine.assert_answered()
         states = sorted(one.state for one in machine.refunds())
         assert plant is not None or states == [RefundState.REFUSED, RefundState.SUCCEEDED]
-    finally:
-        machine.run(machine.let_go())
-        machine.runner.close()
+
+
+def forget_to_close(patched: pytest.MonkeyPatch) -> None:
+    """A book is called closed, and row 23 is never posted."""
+    patched.setattr(closing.postings, "close", lambda *_: None)
+
+
+def never_over(patched: pytest.MonkeyPatch) -> None:
+    """Something always keeps a book open."""
+    patched.setattr(closing, "outstanding", lambda _: ["a doubt"])
+
+
+@pytest.mark.parametrize("plant", [None, forget_to_close, never_over])
+def test_a_book_that_is_not_closed_to_zero_is_found(
+    plant: Callable[[pytest.MonkeyPatch], None] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I7: by what production closes books with; a missed goal, all is returned."""
+    if plant:
+        plant(monkeypatch)
+    found = nullcontext() if plant is None else pytest.raises(AssertionError)
+    with Machine.of(MISSED) as machine, found:
+        machine.finish()

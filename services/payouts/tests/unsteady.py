@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from payouts.handlers.funds import FundsReader
 from payouts.handlers.refund_run import run_all
 from payouts.handlers.work_kinds import CLAIM, DISPUTE, REFUND, REFUND_RUN, REFUND_RUN_END, STAGE
 from payouts.ports.unit import PayoutsUnit
+from payouts.sweeps.books import CloseBooks
 from payouts.sweeps.cash import FollowCash
 from payouts.sweeps.refunds import ExpireRequests, RemindBackers, ShareWhatCameBack, UnblockRefunds
 from payouts.sweeps.stages import PlanSupplements
@@ -31,6 +33,8 @@ T = TypeVar("T")
 KINDS = (REFUND_RUN, CLAIM, REFUND, STAGE, DISPUTE, REFUND_RUN_END)
 PAGE_SIZE = 3
 WINDOWS = RefundWindows({"sepa_debit": 2})
+# Short enough that a book is closed in the middle of a history, and opened again.
+REST = timedelta(hours=1)
 
 
 class Fate(StrEnum):
@@ -115,6 +119,7 @@ class Process:
             RemindBackers(self.units, queries),
             ShareWhatCameBack(self.units, queries),
             PlanSupplements(self.units, queries),
+            CloseBooks(self.units, queries, self.payouts.checks, REST),
             UnblockRefunds(self.units, queries, self.payouts.stages.funds),
         )
 
