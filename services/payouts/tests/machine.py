@@ -12,7 +12,8 @@ open is brought to its end by those whose turn it is, and the books are closed t
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import ClassVar, Self, TypeVar
 
 from hypothesis import currently_in_test_context, event
@@ -44,6 +45,7 @@ from payouts.domain.reconciliation import PLATFORM, compare
 from payouts.domain.refund import Refund, RefundKind, RefundState
 from payouts.domain.refund_outcome import ProviderRefundStatus
 from payouts.domain.refund_request import Wanted
+from payouts.domain.reward_standing import RewardsAsOf
 from payouts.domain.stage import OVER, Stage, StageState
 from payouts.domain.stage_cancelling import money_has_left
 from payouts.domain.stopping import Stopped
@@ -90,6 +92,7 @@ TOPICS = {
     wire.POSTS_TOPIC: POSTS_GROUP,
     wire.CLAIMS_TOPIC: CLAIMS_GROUP,
     wire.PLANS_TOPIC: PLANS_GROUP,
+    wire.DELIVERIES_TOPIC: wire.DELIVERIES_GROUP,
 }
 OPERATIONS = ("create_refund", "create_transfer", "create_payout")
 FAULTS = (
@@ -126,6 +129,19 @@ def some(strategy: list[T]) -> st.SearchStrategy[T]:
     return st.sampled_from(strategy)
 
 
+@dataclass(frozen=True, slots=True)
+class RewardsRead:
+    """Whether all that updates has told of rewards and claims is read."""
+
+    payouts: Payouts
+    told: Told
+
+    async def fresh_since(self, decision_id: str) -> datetime | None:
+        heard = await self.payouts.units.run(lambda unit: unit.rewards.heard(CAMPAIGN))
+        told = RewardsAsOf(len(self.told.deliveries), len(self.told.claims))
+        return self.payouts.clock.now() if heard == told else None
+
+
 class Machine(RuleBasedStateMachine):
     """One campaign with two processes of payouts, everybody around them, and a clock."""
 
@@ -138,9 +154,9 @@ class Machine(RuleBasedStateMachine):
         self.payouts = self.make()
         self.provider = self.payouts.provider
         self.clock = self.payouts.clock
-        self.processes = [Process(self.payouts), Process(self.payouts)]
-        self.standing: list[tuple[Process, asyncio.Future[object]]] = []
         self.told = Told(self.provider, self.clock.now())
+        self.processes = [self.process(), self.process()]
+        self.standing: list[tuple[Process, asyncio.Future[object]]] = []
         self.places = dict.fromkeys(TOPICS, 0)
         self.put_in = 0
         self.number = 0
@@ -150,6 +166,11 @@ class Machine(RuleBasedStateMachine):
 
     def make(self) -> Payouts:
         return memory_payouts()
+
+    def process(self) -> Process:
+        made = Process(self.payouts)
+        made.payouts.rewards_read = RewardsRead(self.payouts, self.told)
+        return made
 
     def records(self, topic: str) -> list[Incoming]:
         """Return what consumers find on a topic."""
@@ -184,7 +205,7 @@ class Machine(RuleBasedStateMachine):
         left = self.run(until_still())
         if left is not None:
             self.standing.append((process, left))
-            self.processes[place] = Process(self.payouts)
+            self.processes[place] = self.process()
 
     def command(self, name: str, act: Command, again: bool = False) -> bool:
         """A person acts, perhaps twice, as one does that got no answer; whether it was taken."""
@@ -293,6 +314,12 @@ class Machine(RuleBasedStateMachine):
     def creator_shows_a_milestone(self, stage: int, evidence: str) -> None:
         """In updates, which knows the plan."""
         self.told.submit(stage, evidence * 64)
+
+    @precondition(lambda self: self.told.ending == MET and len(self.told.delivered) < 8)
+    @rule(data=st.data(), arrives=st.sampled_from([True, True, False]))
+    def reward_arrives(self, data: st.DataObject, arrives: bool) -> None:
+        """Or comes back; whoever has it has no share of a cancellation."""
+        self.told.deliver(data.draw(some(self.told.backed)).number, arrives)
 
     @rule(
         topic=st.sampled_from(list(TOPICS)),
@@ -888,6 +915,7 @@ class Machine(RuleBasedStateMachine):
         assert book is not None
         assert all(one.pledge_id for one in self.refunds())
         self.assert_whole_behind_the_end()
+        self.assert_no_share_beside_a_reward()
         self.assert_reconciled()
         self.assert_closes()
 
@@ -900,6 +928,17 @@ class Machine(RuleBasedStateMachine):
         begins = share_run(CAMPAIGN, 1).cause
         shares = [one.refund_id for one in self.refunds() if one.cause.startswith(begins)]
         assert lacking == [] or shares == [], (lacking, shares)
+
+    def assert_no_share_beside_a_reward(self) -> None:
+        """Decision 0047: as of when the shares were frozen, by what updates had told."""
+        book = self.book()
+        assert book is not None
+        if book.cancellation is None or book.run is None or book.run.as_of is None:
+            return
+        as_of, begins = book.run.as_of, share_run(CAMPAIGN, 1).cause
+        having = self.told.having(as_of.deliveries, as_of.claims)
+        shared = {one.pledge_id for one in self.refunds() if one.cause.startswith(begins)}
+        assert not having & shared, (having, shared)
 
     def assert_answered(self) -> None:
         """Whoever waits for a claim's money was told how it ended, by whichever way it came."""

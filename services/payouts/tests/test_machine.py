@@ -25,7 +25,7 @@ from payouts.domain import holds as domain_holds
 from payouts.domain.claim_money import ClaimMoney
 from payouts.domain.postings import Payer
 from payouts.domain.refund import RefundKind, RefundState
-from payouts.handlers import claim_money, holds
+from payouts.handlers import claim_money, holds, rewards
 from payouts.handlers.verify_ledger import verify_ledger
 from payouts.handlers.work_kinds import claim_work
 from servicekit.errors import DependencyAway
@@ -301,4 +301,26 @@ def test_a_book_that_is_not_closed_to_zero_is_found(
         plant(monkeypatch)
     found = nullcontext() if plant is None else pytest.raises(AssertionError)
     with Machine.of(MISSED) as machine, found:
+        machine.finish()
+
+
+def forget_the_rewards(patched: pytest.MonkeyPatch) -> None:
+    """Who has the reward has a share like anybody."""
+    patched.setattr(rewards, "settled_pledges", lambda *_: frozenset())
+
+
+@pytest.mark.row("S9")
+@pytest.mark.parametrize("plant", [None, forget_the_rewards])
+def test_a_share_beside_a_reward_is_found(
+    plant: Callable[[pytest.MonkeyPatch], None] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reward arrives, and the campaign is cancelled after its first stage."""
+    if plant:
+        plant(monkeypatch)
+    found = nullcontext() if plant is None else pytest.raises(AssertionError)
+    with Machine.of(MET) as machine, found:
+        machine.read_everything()
+        machine.bring_stages_on()
+        machine.told.deliver(1, arrives=True)
+        machine.told.cancel_after_all()
         machine.finish()

@@ -1,4 +1,4 @@
-"""What others tell of one campaign, as the records of five topics, and the provider's side."""
+"""What others tell of one campaign, as the records of six topics, and the provider's side."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,7 +7,7 @@ from enum import StrEnum
 from payouts import wire
 from payouts.domain.claim_money import ClaimMoney
 from servicekit.ordering import Incoming
-from services.payouts.tests.builders import a_pledge
+from services.payouts.tests.builders import REWARD, a_pledge
 from services.payouts.tests.conftest import CAMPAIGN
 from services.payouts.tests.fakes import MemoryProvider
 from sosst_contracts import funding, updates
@@ -58,7 +58,7 @@ class Backed:
 
 @dataclass
 class Told:
-    """Five topics of one campaign; what is in them was published, whoever has read it."""
+    """Six topics of one campaign; what is in them was published, whoever has read it."""
 
     provider: MemoryProvider
     now: datetime
@@ -67,6 +67,8 @@ class Told:
     posts: list[Incoming] = field(default_factory=list)
     claims: list[Incoming] = field(default_factory=list)
     plans: list[Incoming] = field(default_factory=list)
+    deliveries: list[Incoming] = field(default_factory=list)
+    delivered: list[tuple[int, bool]] = field(default_factory=list)
     claimed: list[ClaimMoney] = field(default_factory=list)
     unanswered: list[str] = field(default_factory=list)
     backed: list[Backed] = field(default_factory=list)
@@ -81,6 +83,7 @@ class Told:
             wire.POSTS_TOPIC: self.posts,
             wire.CLAIMS_TOPIC: self.claims,
             wire.PLANS_TOPIC: self.plans,
+            wire.DELIVERIES_TOPIC: self.deliveries,
         }[name]
 
     def launch(self) -> None:
@@ -118,6 +121,7 @@ class Told:
             captured_at=self.now,
             standing=standing,
             method=backed.method,
+            reward_id=REWARD,
         )
         self._say(self.pledges, collected)
 
@@ -204,6 +208,20 @@ class Told:
             requested_at=self.now,
         )
         self._say(self.claims, asked)
+
+    def deliver(self, number: int, arrives: bool) -> None:
+        """Say that this backer has the reward now, or sent it back."""
+        self.delivered.append((number, arrives))
+        state = "delivered" if arrives else "returned"
+        moved = {"backer_id": f"backer-{number}", "old": "shipped", "new": state}
+        about = {"campaign_id": CAMPAIGN, "reward_id": REWARD, "state": state}
+        self._say(self.deliveries, sample(updates.DeliveryChanged, changes=[moved], **about))
+
+    def having(self, deliveries: int, claims: int) -> set[str]:
+        """Return the pledges with their reward, and no claim about them, as of these facts."""
+        now = dict(self.delivered[:deliveries])
+        claimed = {one.pledge_id for one in self.claimed[:claims]}
+        return {f"pledge-{number}" for number, arrived in now.items() if arrived} - claimed
 
     def submit(self, stage: int, evidence: str) -> None:
         """Say that the creator shows a milestone."""
