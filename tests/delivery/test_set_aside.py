@@ -1,12 +1,14 @@
 """What an operator does with facts that payouts could not use: the money of all of them moves.
 
 One fact cannot be saved, because somebody tightened a validator by hand, and `migrate` mends that.
+Another one is bytes that nobody can read, whoever wrote them.
 """
 
 import asyncio
 import json
 import subprocess
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +25,7 @@ from tests.world import PledgeRow, World, backers, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-UNSAVED = "unsaved"
+UNSAVED, UNREAD = "unsaved", "unread"
 TOPIC = funding.PledgeCollected.topic
 BY = ("--by", "sre-1", "--why", "asked for")
 
@@ -70,6 +72,40 @@ async def test_what_could_not_be_saved_is_mended_and_replayed(payouts_alone: Wor
     tried = ("set-aside replay", {"id": named})
     acts = audited(world, UNSAVED)
     assert [act[:2] for act in acts] == [tried, tried] and acts[-1][2].startswith("applied 3")
+
+
+async def test_what_nobody_can_read_is_given_up_on_record(payouts_alone: World) -> None:
+    """Its campaign waits until then; afterwards only its own money stays, whoever tells it late."""
+    world, rows = payouts_alone, backers(UNREAD, 4)
+    facts = await collected(world, UNREAD, rows)
+    torn = replace(facts[2], value=(facts[2].value or b"")[:40] + b"\xff")
+    await world.checkout.tell([*facts[:2], torn, facts[3], missed(UNREAD, rows)])
+    await is_set_aside(world, UNREAD, 2)
+
+    listed = await set_aside(world, "list", "--key", UNREAD)
+    first, behind = listed.splitlines()
+    named, reason = first.split("  ")[:2]
+    assert behind.split("  ")[1] == "gap" and named.endswith("|3")
+    shown = json.loads(await set_aside(world, "show", named))
+    assert (shown["decoded"], shown["reason"]) == (None, reason)
+    assert "\\xff" in shown["bytes"]
+    assert f"still set aside: {reason}" in await set_aside(world, "replay", named, *BY)
+    await is_set_aside(world, UNREAD, 2)
+
+    outcome = await set_aside(world, "purge", named, *BY)
+    assert "applied 1" in outcome and "skipped 1" in outcome
+    known = [*rows[:2], rows[3]]
+    await world.refunded(UNREAD, known)
+    await world.checkout.tell([facts[2]])
+    await world.everything_read("payouts")
+    returned = [row if row in known else replace(row, amount=0) for row in rows]
+    await world.assert_provider_returned(UNREAD, returned)
+    await is_set_aside(world, UNREAD, 0)
+    world.assert_books_true()
+    given_up = {"topic": TOPIC, "key": UNREAD, "sequence": 3}
+    acts = audited(world, UNREAD)
+    assert [act[0] for act in acts] == ["set-aside replay", "set-aside purge"]
+    assert acts[-1][1:] == (given_up, outcome)
 
 
 async def collected(world: World, campaign_id: str, rows: Sequence[PledgeRow]) -> list[Record]:
