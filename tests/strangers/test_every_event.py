@@ -16,6 +16,7 @@ from tests.strangers.readers import (
     Connection,
     Read,
     imports,
+    read_with_java,
     read_with_kcat,
     read_with_wheel,
     run_readme,
@@ -67,3 +68,8 @@ async def test_the_wheel_and_the_readme_are_enough(connection: Connection, pytho
 async def test_kcat_reads_the_same(connection: Connection) -> None:
     """The README's line for librdkafka, topic by topic."""
     assert_all_read(await read_with_kcat(connection, TOPICS))
+
+
+async def test_kafkas_own_consumer_reads_the_same(connection: Connection) -> None:
+    """The README's line for Java, all topics at once."""
+    assert_all_read(await read_with_java(connection, TOPICS, len(REGISTRY.event_types)))
