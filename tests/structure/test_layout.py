@@ -12,6 +12,7 @@ from tests.structure.repository import ROOT, SERVICES, tracked_files
 
 SERVICE_FILES = (
     "README.md",
+    "HOW-IT-WORKS.md",
     "CHANGELOG.md",
     "RUNBOOK.md",
     "pyproject.toml",

@@ -1,4 +1,4 @@
-"""What the README says of settings and states is what the code has."""
+"""What the pages say of settings and states is what the code has."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -11,13 +11,14 @@ from updates.domain import claim, hiding, media, milestone, report, survey, trac
 from updates.domain.update import TRANSITIONS
 from updates.settings import UpdatesSettings
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+SERVICE = Path(__file__).parents[1]
+PAGES = "".join((SERVICE / name).read_text() for name in ("README.md", "HOW-IT-WORKS.md"))
 
 
 def between(name: str) -> str:
     """Return what stands between the markers."""
     begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
-    return README.split(begin)[1].split(end)[0]
+    return PAGES.split(begin)[1].split(end)[0]
 
 
 def test_the_settings_table_is_fresh() -> None:
