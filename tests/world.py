@@ -26,6 +26,7 @@ from infra.suite.readings import NeverHappened, Readings, eventually
 from payouts.adapters.mongo_stores import BOOKS, block_from
 from payouts.domain.chain import verify
 from payouts.domain.ledger import check
+from servicekit.errors import DependencyAway
 from servicekit.kafka import KafkaConnection
 from servicekit.positions import TopicPositions
 from servicekit.publish import KafkaPublisher
@@ -172,6 +173,13 @@ class World:
         """Wait until every group (of some services) has committed all that stands on its topics."""
 
         async def caught_up() -> bool:
+            try:
+                return await all_committed()
+            except DependencyAway:
+                # A broker that answers nobody just now may have been started anew.
+                return False
+
+        async def all_committed() -> bool:
             for file in read_topic_files(HERE.topics):
                 for reader in file.fields["consumers"]:
                     if services and reader["service"] not in services:
