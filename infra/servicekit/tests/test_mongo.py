@@ -113,6 +113,10 @@ async def test_what_can_never_be_saved_is_told_at_once(
         (driver.OperationFailure("snapshot too old", 239), DependencyAway),
         (driver.OperationFailure("snapshot unavailable", 246), DependencyAway),
         (driver.BulkWriteError({"writeConcernErrors": [{"code": 189}]}), DependencyAway),
+        (
+            driver.ConfigurationError("Sessions are not supported by this MongoDB deployment"),
+            DependencyAway,
+        ),
         (driver.OperationFailure("write conflict", 112), Conflict),
         (driver.DuplicateKeyError("there", 11000), DuplicateKey),
         (driver.OperationFailure("invalid", 121), Unsaveable),
@@ -128,8 +132,11 @@ def test_each_error_is_sorted_into_what_to_do(
 
 def test_an_unknown_error_stays_what_it_is() -> None:
     """A bug of ours must not look like an absent server and be repeated for ever."""
-    error = driver.OperationFailure("no such command", 59)
-    assert sort_error(error) is error
+    for error in (
+        driver.OperationFailure("no such command", 59),
+        driver.ConfigurationError("an option of ours is wrong"),
+    ):
+        assert sort_error(error) is error
 
 
 async def test_a_transaction_does_not_outlast_its_deadline(

@@ -133,7 +133,9 @@ async def test_what_is_not_whole_is_found_in_a_folder_and_removed(tmp_path: Path
             await asyncio.sleep(0.01)
     (one,) = begun
     assert one.key.startswith("ab/1/sent") and one.key != "ab/1/sent"
-    assert one in await objects.under("ab") and await objects.under("a") == []
+    # What is known of it but its key changes: it is still being written.
+    assert one.key in {kept.key for kept in await objects.under("ab")}
+    assert await objects.under("a") == []
     for _ in range(2):
         await objects.delete([one.key])
     assert await objects.under("ab/1") == []

@@ -54,6 +54,9 @@ _AWAY_CODES = {6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
 # A read of one instant that the server cannot serve now, for instance beside a migration: in a
 # transaction it is a conflict by its label, outside it is tried again later.
 _SNAPSHOT_CODES = {239, 246}
+# So the driver says, with no code of its own, of a member that was just started and does not know
+# yet of which replica set it is.
+_STARTING = "Sessions are not supported"
 _OPERATIONS = ("find", "insert", "update", "delete", "findAndModify", "aggregate", "getMore")
 
 
@@ -81,13 +84,17 @@ def sort_error(error: pymongo_errors.PyMongoError) -> Exception:
         return DuplicateKey(str(error))
     if _VALIDATION_FAILED in codes:
         return Unsaveable(str(error))
-    if isinstance(error, _AWAY) or codes & _AWAY_CODES:
+    if isinstance(error, _AWAY) or codes & _AWAY_CODES or _is_starting(error):
         return DependencyAway(f"MongoDB: {error}")
     if error.has_error_label("TransientTransactionError") or _WRITE_CONFLICT in codes:
         return Conflict(str(error))
     if codes & _SNAPSHOT_CODES:
         return DependencyAway(f"MongoDB: {error}")
     return error
+
+
+def _is_starting(error: pymongo_errors.PyMongoError) -> bool:
+    return isinstance(error, pymongo_errors.ConfigurationError) and _STARTING in str(error)
 
 
 def _codes(error: pymongo_errors.PyMongoError) -> set[int]:
