@@ -114,15 +114,20 @@ async def test_what_is_denied_after_the_last_stage_is_the_creators(payouts: Payo
     await assert_true(payouts)
 
 
+async def two_stages_paid(payouts: Payouts) -> None:
+    """Play the worked example to its second stage; no chargeback holds the third one back."""
+    payouts.stages = replace(payouts.stages, dispute_reserve_basis_points=10_000)
+    await worked_example(payouts)
+    await pay(payouts, 8)
+    await pay_stage(payouts, 2, 5_499)
+
+
 @pytest.mark.trap(7)
 async def test_a_supplement_behind_a_late_bounce_is_due_once_that_is_paid_again(
     payouts: Payouts,
 ) -> None:
     """Nobody looks any more at the stages between: they were paid more than a week before."""
-    payouts.stages = replace(payouts.stages, dispute_reserve_basis_points=10_000)
-    await worked_example(payouts)
-    await pay(payouts, 8)
-    await pay_stage(payouts, 2, 5_499)
+    await two_stages_paid(payouts)
     dispute = await opened(payouts, 3, 3_333)
     await pay_stage(payouts, 3, 7_630 - 3_333)
     await payouts.live(9 * DAY)
@@ -163,10 +168,7 @@ async def test_a_later_stage_is_due_once_one_long_before_it_is_paid_again(
     payouts: Payouts,
 ) -> None:
     """The last one's evidence is approved while the first is back from its bank."""
-    payouts.stages = replace(payouts.stages, dispute_reserve_basis_points=10_000)
-    await worked_example(payouts)
-    await pay(payouts, 8)
-    await pay_stage(payouts, 2, 5_499)
+    await two_stages_paid(payouts)
     await payouts.live(9 * DAY)
     first = await the(payouts, 1)
     payouts.provider.bounce(first)
