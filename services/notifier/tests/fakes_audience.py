@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import datetime
 
 from notifier.domain.audience import CampaignEnd, Consent
 from notifier.domain.chunk import Chunk, Member
@@ -58,8 +59,12 @@ class MemorySieve:
     async def ending(self, campaign_id: str) -> CampaignEnd | None:
         return self._endings.get(campaign_id)
 
-    async def refunded(self, campaign_id: str, until: int) -> set[str]:
-        back = {place for place, one in self._returned.items() if not one.again}
+    async def refunded(self, campaign_id: str, until: int, at: datetime) -> set[str]:
+        back = {
+            place
+            for place, one in self._returned.items()
+            if not one.again and (one.at is None or one.at <= at)
+        }
         mine = [
             ((m.campaign_id, m.pledge_id) in back, m.backer_id)
             for m in self._standing(campaign_id, until)
@@ -109,8 +114,8 @@ class HeldAudience:
     async def ending(self, campaign_id: str) -> CampaignEnd | None:
         return await self._audience.ending(campaign_id)
 
-    async def refunded(self, campaign_id: str, until: int) -> set[str]:
-        return await self._audience.refunded(campaign_id, until)
+    async def refunded(self, campaign_id: str, until: int, at: datetime) -> set[str]:
+        return await self._audience.refunded(campaign_id, until, at)
 
     async def consenting(self, campaign_id: str, choices: Collection[Consent]) -> set[str]:
         return await self._audience.consenting(campaign_id, choices)

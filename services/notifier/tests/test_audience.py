@@ -1,6 +1,7 @@
 """Who of an audience is told: refunded, ended, by rewards, too old, heard of too late."""
 
 from datetime import datetime, timedelta
+from itertools import permutations
 
 import pytest
 from prometheus_client import REGISTRY
@@ -35,7 +36,7 @@ from services.notifier.tests.builders import (
 )
 from services.notifier.tests.conftest import mongo_notifier
 from sosst_contracts.codec import Draft, Record
-from sosst_contracts.funding import CampaignCancelled, VerdictReached
+from sosst_contracts.funding import CampaignCancelled, CampaignLaunched, VerdictReached
 from sosst_contracts.notifier import BackerNotified, NoticeCompleted
 from sosst_contracts.payouts import RefundFailed, RefundSucceeded
 from sosst_contracts.testing import sample
@@ -51,8 +52,9 @@ def missed(as_of: int, sequence: int = 1, at: datetime = NOW) -> Record:
     return Draft(sample(VerdictReached, campaign_id=CAMPAIGN, **values), NOW).seal(sequence)
 
 
-def back(pledge: str, backer: str, sequence: int, fully: bool = True) -> Record:
+def back(pledge: str, backer: str, sequence: int, fully: bool = True, at: datetime = NOW) -> Record:
     values = {"pledge_id": pledge, "backer_id": backer, "fully_refunded": fully}
+    values["succeeded_at"] = at
     event = sample(RefundSucceeded, campaign_id=CAMPAIGN, refund_id=f"rf-{pledge}", **values)
     return Draft(event, NOW).seal(sequence)
 
@@ -117,11 +119,21 @@ def test_what_the_verdicts_backers_are_owed_reaches_them_whatever_happened(
     assert {limit_of(told, end) for told in owed for end in ends.values()} == {Limit.EVERYBODY}
     failed = ending in (Ending.MISSED, Ending.CANCELLED)
     expected = dict.fromkeys(ends, Limit.CONSENTING if failed else Limit.NOT_REFUNDED)
-    if failed:
-        expected[behind] = Limit.EVERYBODY
+    expected[behind] = Limit.NOT_REFUNDED
     for news in ("progress_report", "news", "emergency"):
         told = told_of(CauseKind.UPDATE_PUBLISHED, kind=news)
         assert {at: limit_of(told, end) for at, end in ends.items()} == expected
+
+
+def test_an_end_counts_for_what_was_made_by_somebody_who_knew_of_it() -> None:
+    """Whatever the two clocks say; where what the maker knew was not said, the instants decide."""
+    news = told_of(CauseKind.UPDATE_PUBLISHED, kind="news")
+    for at in (NOW - timedelta(hours=1), NOW + timedelta(hours=1), None):
+        end = CampaignEnd(Ending.MISSED, at, 3)
+        limits = [limit_of(news, end, knew) for knew in (2, 3, 4)]
+        assert limits == [Limit.NOT_REFUNDED, Limit.CONSENTING, Limit.CONSENTING]
+    unsaid = CampaignEnd(Ending.MISSED, NOW + timedelta(hours=1), None)
+    assert limit_of(news, unsaid, 4) is limit_of(news, unsaid) is Limit.NOT_REFUNDED
 
 
 def test_an_update_for_some_rewards_names_them() -> None:
@@ -214,7 +226,7 @@ async def test_news_from_before_the_end_is_for_all_backers_although_the_end_was_
     at = NOW + timedelta(hours=1)
     cancelled = sample(CampaignCancelled, campaign_id=CAMPAIGN, pledges_sequence=3, cancelled_at=at)
     end = missed(3, at=at) if ended == "missed" else Draft(cancelled, NOW).seal(1)
-    await notifier.hear(*pledges(BACKERS), end, back("pledge-3", "carl", 1))
+    await notifier.hear(*pledges(BACKERS), end, back("pledge-3", "carl", 1, at=at))
     await choose(notifier, "anna", Consent.KEEP_IN_TOUCH)
     behind = update(3, 3, sequence=2, update_id="update-2", published_at=at)
     await notifier.hear(update(3, 3), behind)
@@ -224,11 +236,15 @@ async def test_news_from_before_the_end_is_for_all_backers_although_the_end_was_
     assert await in_inbox(notifier, f"update-published/{CAMPAIGN}:update-2") == ["anna"]
 
 
-async def test_an_end_that_was_kept_without_its_instant_counts_for_every_cause(
+async def test_what_was_kept_without_its_instant_counts_for_every_cause(
     database: Database,
 ) -> None:
-    """The release before kept none."""
+    """The release before kept none, nor of what went back."""
     notifier = mongo_notifier(database)
+    old = {"campaign_id": "met", "pledge_id": "pledge-1", "backer_id": "anna", "again": False}
+    await database.collection("returned").insert_one(old)
+    await notifier.hear(*pledges(["anna", "ben"], "met"))
+    assert await notifier.audience.refunded("met", 2, NOW) == {"anna"}
     await database.collection("endings").insert_one({"_id": CAMPAIGN, "ending": "goal_missed"})
     assert await notifier.audience.ending(CAMPAIGN) == CampaignEnd(Ending.MISSED, None)
     await notifier.hear(*pledges(BACKERS), update(3, 3))
@@ -243,8 +259,8 @@ async def test_old_facts_are_not_told(notifier: Notifier) -> None:
     await notifier.hear(*pledges(BACKERS), missed(3), back("pledge-1", "anna", 1))
     await settle(notifier)
     assert await notifier.queries.inbox("anna", None, 5) == []
-    assert await notifier.audience.ending(CAMPAIGN) == CampaignEnd(Ending.MISSED, NOW)
-    assert await notifier.audience.refunded(CAMPAIGN, 3) == {"anna"}
+    assert await notifier.audience.ending(CAMPAIGN) == CampaignEnd(Ending.MISSED, NOW, 1)
+    assert await notifier.audience.refunded(CAMPAIGN, 3, NOW) == {"anna"}
 
 
 @pytest.mark.parametrize("before_the_cause", [False, True], ids=["behind it", "before it"])
@@ -368,18 +384,21 @@ async def test_a_pledge_that_was_taken_back_decides_nothing(notifier: Notifier) 
     assert await audience.with_rewards(CAMPAIGN, 1, ["lamp"]) == {"anna"}
     assert await audience.with_rewards(CAMPAIGN, 3, ["lamp"]) == set()
     assert await audience.with_rewards(CAMPAIGN, 3, ["book"]) == {"anna"}
-    assert await audience.refunded(CAMPAIGN, 1) == set()
-    assert await audience.refunded(CAMPAIGN, 3) == {"anna"}
+    assert await audience.refunded(CAMPAIGN, 1, NOW) == set()
+    assert await audience.refunded(CAMPAIGN, 3, NOW) == {"anna"}
 
 
 async def test_stores_keep_what_decides_who_is_told(notifier: Notifier) -> None:
     """Endings, returned pledges, consents and rewards, by campaign; the last word of each."""
 
     async def keep(unit: NotifierUnit) -> None:
-        met, cancelled = CampaignEnd(Ending.MET, NOW), CampaignEnd(Ending.CANCELLED, NOW)
+        met, cancelled = CampaignEnd(Ending.MET, NOW, 1), CampaignEnd(Ending.CANCELLED, NOW, 2)
         await unit.endings.add({CAMPAIGN: met})
         await unit.endings.add({CAMPAIGN: cancelled, "other": met})
-        returned = [Returned(CAMPAIGN, "pledge-1", "anna"), Returned("other", "pledge-2", "ben")]
+        returned = [
+            Returned(CAMPAIGN, "pledge-1", "anna", NOW),
+            Returned("other", "pledge-2", "ben", NOW),
+        ]
         await unit.returned.save(returned)
 
     joined = [collected(1, "anna", reward_id="lamp"), collected(2, "ben", reward_id="book")]
@@ -387,10 +406,11 @@ async def test_stores_keep_what_decides_who_is_told(notifier: Notifier) -> None:
     for _ in range(2):
         await notifier.units.run(keep)
     audience = notifier.audience
-    assert await audience.ending(CAMPAIGN) == CampaignEnd(Ending.CANCELLED, NOW)
+    assert await audience.ending(CAMPAIGN) == CampaignEnd(Ending.CANCELLED, NOW, 2)
     assert await audience.ending("unheard") is None
-    assert await audience.refunded(CAMPAIGN, 3) == {"anna"}
-    assert await audience.refunded(CAMPAIGN, 0) == set()
+    assert await audience.refunded(CAMPAIGN, 3, NOW) == {"anna"}
+    assert await audience.refunded(CAMPAIGN, 0, NOW) == set()
+    assert await audience.refunded(CAMPAIGN, 3, NOW - timedelta(milliseconds=1)) == set()
     assert await audience.with_rewards(CAMPAIGN, 3, ["lamp"]) == {"anna", "carl"}
     assert await audience.with_rewards(CAMPAIGN, 2, ["lamp", "book"]) == {"anna", "ben"}
     for person, choice in (("ben", Consent.RELAUNCH), ("anna", Consent.KEEP_IN_TOUCH)):
@@ -465,6 +485,81 @@ async def test_news_from_behind_an_end_wait_until_the_end_is_heard(
     assert on_topic(notifier, UPDATE) == BACKERS
     assert await in_inbox(notifier, UPDATE) == ["anna"]
     assert await figures(notifier, UPDATE) == (1, 2, 0)
+
+
+IN_EVERY_ORDER = [list(order) for order in permutations(("end", "refunds", "news"))]
+
+
+@pytest.mark.row("S16")
+@pytest.mark.parametrize("heard", IN_EVERY_ORDER, ids=" ".join)
+@pytest.mark.parametrize("ended", ["missed", "cancelled"])
+async def test_news_that_knew_of_no_end_are_for_all_backers_of_then_whatever_is_heard_first(
+    notifier: Notifier, ended: str, heard: list[str]
+) -> None:
+    """What came back behind them came back for the end; the topics are read as fast as they are.
+
+    Nor does it matter that they were published in the moment of the end: their maker did not know.
+    """
+    later = NOW + timedelta(hours=1)
+    cancelled = sample(CampaignCancelled, campaign_id=CAMPAIGN, pledges_sequence=2)
+    end = missed(2, 2) if ended == "missed" else Draft(cancelled, NOW).seal(2)
+    returned = [back(f"pledge-{n}", who, n, at=later) for n, who in enumerate(["anna", "ben"], 1)]
+    heard_as = {"end": [end], "refunds": returned, "news": [update(2, 2, campaign_sequence=1)]}
+    launch = sample(CampaignLaunched, campaign_id=CAMPAIGN)
+    await notifier.hear(*pledges(["anna", "ben"]), Draft(launch, NOW).seal(1))
+    for one in heard:
+        await notifier.hear(*heard_as[one])
+        await notifier.plan()
+    # Carl had paid by then, and is heard of behind all of it: he passes the same sieve.
+    await notifier.hear(collected(3, "carl", captured_at=NOW - timedelta(hours=1)))
+    await settle(notifier)
+    assert await in_inbox(notifier, UPDATE) == on_topic(notifier, UPDATE) == BACKERS
+    assert await figures(notifier, UPDATE) == (3, 0, 0)
+
+
+@pytest.mark.parametrize("heard", [["end", "news"], ["news", "end"]], ids=" ".join)
+async def test_whoever_had_everything_back_before_the_news_is_not_told_whatever_ends_behind_them(
+    notifier: Notifier, heard: list[str]
+) -> None:
+    """Of a met goal, that is cancelled behind the news: heard before them, or after."""
+    cancelled = sample(
+        CampaignCancelled, campaign_id=CAMPAIGN, cancelled_at=NOW + timedelta(hours=1)
+    )
+    heard_as = {
+        "end": [
+            Draft(cancelled, NOW).seal(2),
+            back("pledge-2", "ben", 2, at=cancelled.cancelled_at),
+        ],
+        "news": [update(3, 3, campaign_sequence=1)],
+    }
+    await notifier.hear(*pledges(BACKERS), verdict(3), back("pledge-1", "anna", 1))
+    for one in heard:
+        await notifier.hear(*heard_as[one])
+        await notifier.plan()
+    await settle(notifier)
+    assert await in_inbox(notifier, UPDATE) == ["ben", "carl"]
+    assert await figures(notifier, UPDATE) == (2, 1, 0)
+
+
+async def test_a_late_backer_of_news_that_wait_for_an_end_waits_with_them(
+    notifier: Notifier,
+) -> None:
+    """Carl is heard of behind N while the end is not: nobody is told before it is known who is."""
+    news = update(2, 2, published_at=NOW + timedelta(hours=1), campaign_sequence=1)
+    await notifier.hear(*pledges(["anna", "ben"]), news)
+    await choose(notifier, "anna", Consent.KEEP_IN_TOUCH)
+    await notifier.hear(collected(3, "carl", captured_at=NOW))
+    await notifier.plan()
+    await notifier.publish()
+    assert on_topic(notifier, UPDATE) == []
+    await notifier.hear(missed(2))
+    assert isinstance(notifier.clock, ManualClock)
+    notifier.clock.advance(seconds=1)
+    await settle(notifier)
+    assert on_topic(notifier, UPDATE) == BACKERS
+    assert await in_inbox(notifier, UPDATE) == ["anna"]
+    assert await figures(notifier, UPDATE) == (1, 2, 0)
+    assert (await notifier.queries.totals(UPDATE)).supplements == 1
 
 
 async def test_an_update_of_a_release_that_named_no_campaigns_sequence_waits_for_none(

@@ -1,6 +1,7 @@
 """Endings, returned pledges and consents in MongoDB."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from pymongo import ReplaceOne
 
@@ -23,7 +24,12 @@ class MongoEndings:
         writes = [
             ReplaceOne(
                 {"_id": campaign_id},
-                {"_id": campaign_id, "ending": end.ending.value, "at": end.at},
+                {
+                    "_id": campaign_id,
+                    "ending": end.ending.value,
+                    "at": end.at,
+                    "sequence": end.sequence,
+                },
                 upsert=True,
             )
             for campaign_id, end in endings.items()
@@ -60,6 +66,7 @@ def _document(one: Returned) -> Document:
         "campaign_id": one.campaign_id,
         "backer_id": one.backer_id,
         "pledge_id": one.pledge_id,
+        "at": one.at,
         "again": one.again,
     }
 
@@ -112,10 +119,15 @@ class MongoSieve:
     async def ending(self, campaign_id: str) -> CampaignEnd | None:
         with sorted_errors():
             row = await self._endings.find_one({"_id": campaign_id}, session=self._session)
-        return CampaignEnd(Ending(row["ending"]), row.get("at")) if row else None
+        if row is None:
+            return None
+        # Documents of a release before this one have neither.
+        return CampaignEnd(Ending(row["ending"]), row.get("at"), row.get("sequence"))
 
-    async def refunded(self, campaign_id: str, until: int) -> set[str]:
-        query = {"campaign_id": campaign_id, "again": False}
+    async def refunded(self, campaign_id: str, until: int, at: datetime) -> set[str]:
+        # As a release before this one kept it, it has no instant: that is found by None.
+        by_then = [{"at": {"$lte": at}}, {"at": None}]
+        query: Document = {"campaign_id": campaign_id, "again": False, "$or": by_then}
         with sorted_errors():
             cursor = self._returned.find(query, session=self._session)
             returned = await cursor.to_list(None)

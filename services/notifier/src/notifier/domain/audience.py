@@ -25,13 +25,25 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CampaignEnd:
-    """How a campaign's collection ended, and when.
+    """How a campaign's collection ended, when, and which fact of the campaign said so.
 
-    `at` is None where a release kept it that knew no instant: then it counts for every cause.
+    `at` and `sequence` are None where a release kept it that knew none. Without an instant it
+    counts for every cause.
     """
 
     ending: Ending
     at: datetime | None
+    sequence: int | None = None
+
+    def is_behind(self, told: Told, campaign_sequence: int | None) -> bool:
+        """Whether the cause was there first: its maker did not know of this end.
+
+        What its maker knew is the same in whichever order we hear of the two (decision 0002). Where
+        that was not said, the two instants decide.
+        """
+        if self.sequence is not None and campaign_sequence is not None:
+            return self.sequence > campaign_sequence
+        return self.at is not None and told.caused_at < self.at
 
 
 class Consent(StrEnum):
@@ -65,18 +77,17 @@ def is_too_old(told: Told, now: datetime) -> bool:
     return now - told.caused_at > TOO_OLD
 
 
-def limit_of(told: Told, end: CampaignEnd | None) -> Limit:
+def limit_of(told: Told, end: CampaignEnd | None, campaign_sequence: int | None = None) -> Limit:
     """Return who of the audience is told of this cause (`domain.md` 7).
 
-    What happened before a campaign failed is told to all its backers, however late it is planned:
-    nobody could have agreed to it yet, and the refunds are what its failure brought.
+    What happened before a campaign failed is told to its backers of then, however late it is
+    planned and whether the end was heard by then: nobody could have agreed to it yet.
+    `campaign_sequence` is what the cause's maker knew of the campaign.
     """
     if told.kind in _OWED or told.content.get("kind") == "failure_letter":
         return Limit.EVERYBODY
-    if end is None or end.ending is Ending.MET:
+    if end is None or end.ending is Ending.MET or end.is_behind(told, campaign_sequence):
         return Limit.NOT_REFUNDED
-    if end.at is not None and told.caused_at < end.at:
-        return Limit.EVERYBODY
     return Limit.CONSENTING
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from notifier.domain.audience import TOO_OLD as TOLD_FOR
 from notifier.domain.audience import is_too_old
-from notifier.domain.cause import Cause, CauseKind, Told, Withdrawal
+from notifier.domain.cause import Cause, CauseKind, CauseState, Told, Withdrawal
 from notifier.domain.cause import hear as hear_cause
 from notifier.domain.chunk import (
     Chunk,
@@ -137,13 +137,16 @@ async def take_supplements(
 ) -> None:
     """Tell also those whose money had come by the time of a cause and was heard of after its N.
 
-    Of causes that are known; one that is heard of behind its backers finds them at its planning.
+    Of causes that are planned; any other finds them at its planning. Until then it may wait for
+    the campaign's end, which decides who of them is told.
     """
     # What is too old is told to nobody: years of news are not read for each pledge. A day more,
     # because a fact's own clock may be ahead of ours.
     since = now - TOLD_FOR - timedelta(days=1)
     causes = await unit.causes.of_campaigns({one.campaign_id for one in joined}, since)
     for cause in causes:
+        if cause.state is CauseState.WAITING:
+            continue
         late = [
             one
             for one in joined
@@ -182,7 +185,7 @@ async def supplement(
     }
     if not members:
         return
-    hushed = await hushed_of(unit.sieve, told, max(one.joined for one in late))
+    hushed = await hushed_of(unit.sieve, cause, max(one.joined for one in late))
     suppressed = hushed.among(members) if hushed else {}
     chunks = [
         chunk_of_supplement(told, member, partitions, suppressed) for member in members.values()

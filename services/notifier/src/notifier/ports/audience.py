@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from notifier.domain.audience import CampaignEnd, Consent
@@ -9,11 +10,15 @@ from notifier.domain.audience import CampaignEnd, Consent
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """A pledge of which everything went back, or, `again`, of which it came back from there."""
+    """A pledge of which everything went back, or, `again`, of which it came back from there.
+
+    `at` is when, None where a release kept it that knew no instant.
+    """
 
     campaign_id: str
     pledge_id: str
     backer_id: str
+    at: datetime | None
     again: bool = False
 
 
@@ -56,8 +61,11 @@ class Sieve(Protocol):
         """Return how the campaign ended, None while it has not."""
         ...
 
-    async def refunded(self, campaign_id: str, until: int) -> set[str]:
-        """Return who has every pledge of theirs as of the sequence back in full."""
+    async def refunded(self, campaign_id: str, until: int, at: datetime) -> set[str]:
+        """Return who had every pledge of theirs as of the sequence back in full by that time.
+
+        What was kept without its instant was always back.
+        """
         ...
 
     async def consenting(self, campaign_id: str, choices: Collection[Consent]) -> set[str]:

@@ -87,14 +87,17 @@ def teams_from(facts: Sequence[Decoded]) -> dict[str, list[str]]:
 def endings_from(facts: Sequence[Decoded]) -> dict[str, CampaignEnd]:
     """Read how campaigns ended, and when; the last word holds."""
     endings: dict[str, CampaignEnd] = {}
-    for event in (fact.event for fact in facts):
-        match event:
-            case funding.VerdictReached(verdict="goal_met"):
-                endings[event.campaign_id] = CampaignEnd(Ending.MET, event.reached_at)
-            case funding.VerdictReached(verdict="goal_missed"):
-                endings[event.campaign_id] = CampaignEnd(Ending.MISSED, event.reached_at)
-            case funding.CampaignCancelled():
-                endings[event.campaign_id] = CampaignEnd(Ending.CANCELLED, event.cancelled_at)
+    for fact in facts:
+        match fact.event:
+            case funding.VerdictReached(verdict="goal_met") as event:
+                ending, at = Ending.MET, event.reached_at
+            case funding.VerdictReached(verdict="goal_missed") as event:
+                ending, at = Ending.MISSED, event.reached_at
+            case funding.CampaignCancelled() as event:
+                ending, at = Ending.CANCELLED, event.cancelled_at
+            case _:
+                continue
+        endings[event.campaign_id] = CampaignEnd(ending, at, fact.envelope.sequence)
     return endings
 
 
@@ -102,13 +105,15 @@ def returned_from(fact: Decoded) -> Returned | None:
     """Read that a pledge went back in full, or that a refund of it did not arrive after all."""
     event = fact.event
     match event:
-        case payouts.RefundSucceeded() | payouts.RefundPaidOtherwise() if event.fully_refunded:
-            again = False
+        case payouts.RefundSucceeded(fully_refunded=True):
+            at, again = event.succeeded_at, False
+        case payouts.RefundPaidOtherwise(fully_refunded=True):
+            at, again = event.paid_at, False
         case payouts.RefundFailed():
-            again = True
+            at, again = event.failed_at, True
         case _:
             return None
-    return Returned(event.campaign_id, event.pledge_id, event.backer_id, again)
+    return Returned(event.campaign_id, event.pledge_id, event.backer_id, at, again)
 
 
 _OfUpdates = (
