@@ -1,16 +1,23 @@
 """A stage whose transfer somebody took back at the provider: booked, and paid anew by people."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from infra.sandbox.provider.client import SandboxClient
+from infra.suite.processes import SandboxProcess
+from payouts.adapters.stripe_provider import StripeProvider
 from payouts.domain.book import Outcome
 from payouts.domain.ledger import Account
 from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.reconciliation import BreakKind
-from payouts.domain.stage import StageState
-from payouts.ports.provider import NoAnswer
-from services.payouts.tests.builders import LIMIT
+from payouts.domain.stage import Stage, StageState
+from payouts.domain.stage_outcome import TransferSeen
+from payouts.ports.provider import Declined, NoAnswer, Throttled
+from servicekit.pace import Pace
+from services.payouts.tests.builders import LIMIT, a_pledge
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
 from services.payouts.tests.test_disputes import assert_true, held
 from services.payouts.tests.test_later_stages import approve, first_paid, pay, the
@@ -18,6 +25,7 @@ from services.payouts.tests.test_publishing import ledger_of
 from services.payouts.tests.test_reconciliation import compared
 from services.payouts.tests.test_recover import (
     LONGER_THAN_KEYS_LIVE,
+    Backup,
     assert_the_ledger_goes_on,
     back_up,
     recover,
@@ -29,6 +37,8 @@ from services.payouts.tests.test_statements import statements
 
 FIRST = 2_000
 LAST = 5_000 - 1_020
+# Of another stage of the same creator, say.
+OTHER_MONEY = 9_000
 
 
 async def first_stuck(payouts: Payouts) -> None:
@@ -158,6 +168,233 @@ async def test_nothing_is_paid_out_while_nobody_says_whether_it_lies_there(
         assert (await the(payouts, 1)).state is StageState.FAILED
     await pay(payouts)
     assert (await the(payouts, 1)).state is StageState.PAID
+
+
+async def transferred(payouts: Payouts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first stage lies on its account, and somebody stopped its money before its payout."""
+    create_transfer = payouts.provider.create_transfer
+
+    async def and_stop(stage: Stage) -> TransferSeen | Declined | Throttled | NoAnswer:
+        made = await create_transfer(stage)
+        await payouts.brake.stop(CAMPAIGN, "staff-9", "to have a look")
+        return made
+
+    with monkeypatch.context() as patched:
+        patched.setattr(payouts.provider, "create_transfer", and_stop)
+        await pay(payouts)
+    assert (await the(payouts, 1)).attempt.state is AttemptState.TRANSFERRED
+
+
+async def transferred_in_a_backup(payouts: Payouts, monkeypatch: pytest.MonkeyPatch) -> Backup:
+    """Return the backup of that moment; the money goes on behind it."""
+    await transferred(payouts, monkeypatch)
+    backup = back_up(payouts)
+    payouts.brake.pulled.clear()
+    return backup
+
+
+async def met_with_a_destination(payouts: Payouts) -> None:
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    await payouts.give_destination()
+
+
+async def assert_no_other_money_left(payouts: Payouts) -> None:
+    """The stage is due again, and what lies on the account was not paid out for it."""
+    due = await the(payouts, 1)
+    assert (due.state, due.attempt.state) == (StageState.DUE, AttemptState.REVERSED)
+    assert due.reason == "transfer-reversed"
+    assert payouts.provider.accounts["acct_1"] == OTHER_MONEY
+    assert payouts.provider.payouts == {}
+    await assert_true(payouts)
+
+
+async def test_what_was_taken_back_before_its_payout_is_not_paid_out(
+    payouts: Payouts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The account holds enough of another stage's: the provider is asked before a first payout."""
+    await met_with_a_destination(payouts)
+    await transferred(payouts, monkeypatch)
+    await take_back(payouts, 1)
+    payouts.brake.pulled.clear()
+    payouts.provider.accounts["acct_1"] = OTHER_MONEY
+    await pay(payouts)
+    await assert_no_other_money_left(payouts)
+
+
+async def test_a_part_taken_back_before_its_payout_stands_still(
+    payouts: Payouts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can say what the stage is now: nothing is booked, and nothing leaves."""
+    await met_with_a_destination(payouts)
+    await transferred(payouts, monkeypatch)
+    await take_back(payouts, 1, 500)
+    payouts.brake.pulled.clear()
+    payouts.provider.accounts["acct_1"] = OTHER_MONEY
+    await pay(payouts)
+    assert (await the(payouts, 1)).attempt.state is AttemptState.TRANSFERRED
+    assert await held(payouts, Account.CREATOR_ACCOUNT) == FIRST
+    assert payouts.provider.payouts == {}
+    await payouts.assert_books_true()
+
+
+async def test_a_payout_that_never_arrived_is_not_asked_for_again_once_its_money_is_gone(
+    payouts: Payouts,
+) -> None:
+    """It is looked up instead; surely absent, it has failed, and the reversal is booked."""
+    payouts.provider.faults["create_payout"] = ["rate_limited"] * 1_000
+    await met_with_a_destination(payouts)
+    await pay(payouts)
+    assert (await the(payouts, 1)).attempt.state is AttemptState.PAYOUT_SENT
+    await take_back(payouts, 1)
+    payouts.provider.accounts["acct_1"] = OTHER_MONEY
+    payouts.provider.faults.clear()
+    await pay(payouts)
+    await assert_no_other_money_left(payouts)
+
+
+async def test_a_payout_that_left_unheard_is_found_though_its_transfer_is_gone(
+    payouts: Payouts,
+) -> None:
+    """What was taken back was other money then: the stage is paid, and its cash a break."""
+    payouts.provider.faults["create_payout"] = ["timeout_after"]
+    await met_with_a_destination(payouts)
+    while not payouts.provider.payouts:
+        await pay(payouts, 1)
+    assert (await the(payouts, 1)).attempt.state is AttemptState.PAYOUT_UNKNOWN
+    payouts.provider.accounts["acct_1"] = OTHER_MONEY
+    whole = await take_back(payouts, 1)
+    await pay(payouts)
+    assert (await the(payouts, 1)).state is StageState.PAID
+    assert len(payouts.provider.payouts) == 1
+    assert await breaks(payouts) == [(BreakKind.UNBOOKED, whole, FIRST)]
+    await payouts.assert_books_true()
+
+
+@pytest.mark.trap(7)
+@pytest.mark.trap(23)
+@pytest.mark.parametrize("booked", [False, True])
+async def test_a_backup_between_a_transfer_and_its_reversal_pays_nothing_out(
+    booked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knows of no payout that was refused, nor who took the money back: it lies there, it says.
+
+    Another stage's money does lie there. What came back is booked, and the stage paid once.
+    """
+    payouts = memory_payouts()
+    await met_with_a_destination(payouts)
+    backup = await transferred_in_a_backup(payouts, monkeypatch)
+    payouts.provider.faults["create_payout"] = ["decline"] * 3
+    await pay(payouts)
+    assert (await the(payouts, 1)).failures == 3
+    await take_back(payouts, 1)
+    if booked:
+        await pay(payouts)
+        assert (await the(payouts, 1)).state is StageState.DUE
+    payouts.provider.accounts["acct_1"] = OTHER_MONEY
+    ledger = await ledger_of(payouts)
+    payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
+    payouts = restore(payouts, backup)
+    await roll_forward(payouts, ledger)
+    assert [line for line in await recover(payouts) if "a person" in line] == []
+    await pay(payouts)
+    await assert_no_other_money_left(payouts)
+    await payouts.give_destination("acct_2")
+    await pay(payouts)
+    await approve(payouts, 1, FIRST, version=2, revision=0)
+    await pay(payouts)
+    assert (await the(payouts, 1)).state is StageState.PAID
+    assert payouts.provider.accounts == {"acct_1": OTHER_MONEY, "acct_2": 0}
+    assert len(payouts.provider.transfers) == 2 and len(payouts.provider.payouts) == 1
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and book.unclaimed == 0
+    await assert_the_ledger_goes_on(payouts, ledger)
+    await assert_true(payouts)
+
+
+@pytest.mark.trap(7)
+@pytest.mark.trap(23)
+async def test_nothing_is_paid_out_of_a_transfer_that_another_one_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Taken back, and paid to another account, all behind the backup: two transfers are for people.
+
+    Who only lets the money go on finds no payout of what came back, and no third transfer.
+    """
+    payouts = memory_payouts()
+    await met_with_a_destination(payouts)
+    backup = await transferred_in_a_backup(payouts, monkeypatch)
+    payouts.provider.faults["create_payout"] = ["decline"] * 3
+    await pay(payouts)
+    await take_back(payouts, 1)
+    await pay(payouts)
+    await payouts.give_destination("acct_2")
+    await pay(payouts)
+    await approve(payouts, 1, FIRST, version=2, revision=0)
+    await pay(payouts)
+    assert (await the(payouts, 1)).state is StageState.PAID
+    payouts.provider.accounts["acct_1"] = OTHER_MONEY
+    ledger = await ledger_of(payouts)
+    payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
+    payouts = restore(payouts, backup)
+    await roll_forward(payouts, ledger)
+    assert [line for line in await recover(payouts) if "a person" in line]
+    payouts.brake.pulled.clear()
+    await pay(payouts)
+    assert payouts.provider.accounts == {"acct_1": OTHER_MONEY, "acct_2": 0}
+    await approve(payouts, 1, FIRST, revision=0)
+    await pay(payouts)
+    stopped = payouts.brake.stopped(CAMPAIGN)
+    assert stopped is not None and stopped.by == "payouts"
+    assert payouts.provider.accounts == {"acct_1": OTHER_MONEY, "acct_2": 0}
+    assert len(payouts.provider.transfers) == 2 and len(payouts.provider.payouts) == 1
+
+
+@pytest.fixture
+async def sandbox(tmp_path: Path) -> AsyncIterator[SandboxClient]:
+    """The sandbox as a process of its own, with a float."""
+    process = SandboxProcess(tmp_path, False, seed=0)
+    process.start()
+    async with SandboxClient(process.url) as client:
+        await client.top_up(1_000_000, "EUR")
+        yield client
+    process.stop()
+
+
+@pytest.mark.trap(7)
+@pytest.mark.trap(23)
+async def test_at_the_sandbox_a_backup_before_a_reversal_pays_nothing_out(
+    sandbox: SandboxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same by Stripe's adapter: what it lists of a transfer is all that anybody remembers."""
+    address = str(sandbox.http.base_url)
+    provider = StripeProvider(address, "sk_test", timeout_seconds=5, pace=Pace(1_000))
+    payouts = replace(memory_payouts(), provider=provider)  # type: ignore[arg-type]
+    account = str((await sandbox.create_account())["id"])
+    await payouts.hear_collected({number: a_pledge(number) for number in (1, 2)})
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    await payouts.give_destination(account)
+    backup = await transferred_in_a_backup(payouts, monkeypatch)
+    await sandbox.order_fault("decline", "payouts.create", count=3)
+    await pay(payouts)
+    stuck = await the(payouts, 1)
+    assert (stuck.state, stuck.failures) == (StageState.FAILED, 3)
+    await sandbox.control(f"/transfers/{stuck.attempt.transfer_id}/reverse")
+    other = {"amount": OTHER_MONEY, "currency": "eur", "destination": account}
+    (await sandbox.post("/v1/transfers", other)).raise_for_status()
+    ledger = await ledger_of(payouts)
+    payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
+    await sandbox.advance_clock(LONGER_THAN_KEYS_LIVE)
+    payouts = restore(payouts, backup)
+    await roll_forward(payouts, ledger)
+    await recover(payouts)
+    await pay(payouts)
+    due = await the(payouts, 1)
+    assert (due.state, due.attempt.state) == (StageState.DUE, AttemptState.REVERSED)
+    assert await provider.payouts_of(stuck, account) == []
+    assert await held(payouts, Account.CREATOR_ACCOUNT) == 0
+    await payouts.assert_books_true()
+    await provider.close()
 
 
 async def breaks(payouts: Payouts) -> list[tuple[BreakKind, str, int]]:

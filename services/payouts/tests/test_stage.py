@@ -12,7 +12,7 @@ from payouts.domain.destination import give, verify
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account, Posting, Row
 from payouts.domain.payout_attempt import AttemptState
-from payouts.domain.stage import Stage, StageDecision, StageState, make_due
+from payouts.domain.stage import Stage, StageDecision, StageDue, StageState, make_due
 from payouts.domain.stage_approval import approve_by_person, approve_by_verdict, drop_approval
 from payouts.domain.stage_outcome import (
     PayoutSeen,
@@ -209,12 +209,21 @@ def test_what_was_taken_back_is_paid_anew_by_another_transfer() -> None:
 def test_what_may_have_left_the_account_is_not_taken_for_reversed() -> None:
     """A payout that is on its way or confirmed may have gone out with that money: a break stays."""
     transferred = observe_transfer(a_sent_stage(), TRANSFER).stage
-    for stage in (transferred, send(transferred, NOW), a_paid_stage()):
+    for stage in (send(transferred, NOW), a_paid_stage()):
         assert observe_reversal(stage, BACK) == StageDecision(stage)
     failed, _ = a_failed_payout()
     other = replace(BACK, transfer_id="tr_2")
     for seen in (TRANSFER, other):
         assert observe_reversal(failed, seen) == StageDecision(failed)
+
+
+def test_what_no_payout_was_asked_for_is_taken_for_reversed() -> None:
+    """It lies there as after a failure; nobody is told of one, for no bank has refused it."""
+    back = observe_reversal(observe_transfer(a_sent_stage(), TRANSFER).stage, BACK)
+    assert (back.stage.state, back.stage.reason) == (StageState.DUE, "transfer-reversed")
+    assert back.stage.attempt.state is AttemptState.REVERSED
+    assert back.postings[0].row is Row.STAGE_REVERSED
+    assert back.facts == (StageDue(back.stage),)
 
 
 @pytest.mark.parametrize(("part", "movement"), [(1_000, None), (3_666, None), (1_000, "txn_trr")])

@@ -97,6 +97,7 @@ ALLOWED: dict[str, set[str]] = {
         "transfer_unknown>transfer_refused",
         "transfer_unknown>transferred",
         "transferred>payout_sent",
+        "transferred>reversed",
         "payout_sent>payout_unknown",
         "payout_sent>in_transit",
         "payout_sent>failed",

@@ -43,7 +43,7 @@ TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
         {AttemptState.TRANSFER_SENT, AttemptState.TRANSFER_REFUSED, AttemptState.TRANSFERRED}
     ),
     AttemptState.TRANSFER_REFUSED: frozenset(),
-    AttemptState.TRANSFERRED: frozenset({AttemptState.PAYOUT_SENT}),
+    AttemptState.TRANSFERRED: frozenset({AttemptState.PAYOUT_SENT, AttemptState.REVERSED}),
     AttemptState.PAYOUT_SENT: frozenset(
         {AttemptState.PAYOUT_UNKNOWN, AttemptState.IN_TRANSIT, AttemptState.FAILED}
     ),

@@ -4,12 +4,13 @@ We ask for none: staff do so in the provider's dashboard, where an account can n
 came back is booked, and a person approves the stage anew.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from payouts.domain import payout_attempt, postings
 from payouts.domain.errors import Refused
 from payouts.domain.payout_attempt import AttemptState
-from payouts.domain.stage import Stage, StageDecision, StageState
+from payouts.domain.stage import Stage, StageDecision, StageState, move
 from payouts.domain.stage_approval import take_back_reversed
 from payouts.domain.stage_outcome import TransferSeen
 from payouts.domain.stage_sending import with_attempt
@@ -18,11 +19,10 @@ from payouts.domain.stage_sending import with_attempt
 def observe_reversal(stage: Stage, seen: TransferSeen) -> StageDecision:
     """Fold in that the transfer was taken back, on its balance transaction; the same again is none.
 
-    Only of a stage that failed: elsewhere a payout may have left with the money. Raises `Refused`
-    where it came back in part, or part by part: a person must look.
+    Only where no payout can have left with the money: it failed, or none was asked for. Raises
+    `Refused` where it came back in part, or part by part: a person must look.
     """
-    failed = stage.state is StageState.FAILED and stage.attempt.state is AttemptState.FAILED
-    if not failed or stage.attempt.transfer_id != seen.transfer_id or not seen.reversed_amount:
+    if not taken_back([seen], stage) or not _lies_there(stage):
         return StageDecision(stage)
     if seen.reversed_in is None or seen.reversed_amount != stage.sent:
         detail = f"of {seen.transfer_id} over {stage.sent} {seen.reversed_amount} came back"
@@ -32,4 +32,21 @@ def observe_reversal(stage: Stage, seen: TransferSeen) -> StageDecision:
         reversal_balance_transaction=seen.reversed_in,
     )
     reversal = postings.stage_reversed(stage.sent, seen.reversed_in)
+    if stage.state is StageState.SUBMITTED:
+        # Nobody is told of a failure: no bank has refused anything.
+        stage = move(stage, StageState.FAILED)
     return take_back_reversed(with_attempt(stage, noted), reversal)
+
+
+def taken_back(transfers: Iterable[TransferSeen], stage: Stage) -> list[TransferSeen]:
+    """Return the stage's own transfer, if any of it was taken back."""
+    own = stage.attempt.transfer_id
+    return [one for one in transfers if one.transfer_id == own and one.reversed_amount]
+
+
+def _lies_there(stage: Stage) -> bool:
+    return (stage.state, stage.attempt.state) in (
+        (StageState.FAILED, AttemptState.FAILED),
+        # A restored backup may have forgotten the payouts that failed, and why somebody took it.
+        (StageState.SUBMITTED, AttemptState.TRANSFERRED),
+    )

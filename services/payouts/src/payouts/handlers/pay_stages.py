@@ -1,5 +1,6 @@
 """What a worker does with one claimed stage: approve, submit, send both legs, watch the bank."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -25,7 +26,7 @@ from payouts.domain.stage_amount import (
 from payouts.domain.stage_approval import approve_by_verdict, drop_approval, signed_of
 from payouts.domain.stage_cancelling import money_has_left, nothing_left
 from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
-from payouts.domain.stage_reversal import observe_reversal
+from payouts.domain.stage_reversal import observe_reversal, taken_back
 from payouts.domain.stage_sending import (
     StageStep,
     lose_sight,
@@ -59,7 +60,8 @@ WATCH = timedelta(days=7)
 _TO_SUBMIT = frozenset({StageState.APPROVED, StageState.FAILED})
 _MAY_FALL = frozenset({StageState.APPROVED, StageState.AWAITING_SECOND_APPROVAL})
 _TRANSFERS = frozenset({StageStep.SEND_TRANSFER, StageStep.RESEND_TRANSFER})
-_SENDING = _TRANSFERS | {StageStep.SEND_PAYOUT, StageStep.RESEND_PAYOUT}
+_PAYOUTS = frozenset({StageStep.SEND_PAYOUT, StageStep.RESEND_PAYOUT})
+_SENDING = _TRANSFERS | _PAYOUTS
 
 
 _LOOK_UPS = {
@@ -132,6 +134,12 @@ class PayStages:
                 return await self._stand_still(claim, step, stopped)
             if step is StageStep.SEND_TRANSFER and not await self._is_first(stage):
                 return None
+            if step in _PAYOUTS:
+                back = await self._taken_back(stage)
+                if back is None:
+                    return None
+                if back:
+                    return await self._keep_payout(claim, step, back)
             stage = await self._leave(claim, stage)
             step = _call_now(stage, step)
             if step is StageStep.REST:
@@ -218,19 +226,38 @@ class PayStages:
 
         The account may hold another stage's money, which a payout would take.
         """
-        made = await self.provider.transfers_of(stage)
-        if isinstance(made, NoAnswer):
+        back = await self._taken_back(stage)
+        if back is None:
             return None
-        back = [one.seen for one in made if one.seen.reversed_amount]
+        after = await self._book_reversal(claim, back) if back else stage
+        return await self._submit(claim, stage) if after.state is StageState.FAILED else after
 
+    async def _taken_back(self, stage: Stage) -> list[TransferSeen] | None:
+        """Return the stage's transfer if any of it was taken back; None without an answer."""
+        made = await self.provider.transfers_of(stage)
+        return None if isinstance(made, NoAnswer) else taken_back([one.seen for one in made], stage)
+
+    async def _book_reversal(self, claim: Claim, back: Sequence[TransferSeen]) -> Stage:
         def decide(view: StageView) -> StageDecision:
             decision = StageDecision(view.stage)
             for seen in back:
                 decision = decision.then(observe_reversal(decision.stage, seen))
             return decision
 
-        after = await self._save(claim, decide) if back else stage
-        return await self._submit(claim, stage) if after.state is StageState.FAILED else after
+        return await self._save(claim, decide)
+
+    async def _keep_payout(
+        self, claim: Claim, step: StageStep, back: Sequence[TransferSeen]
+    ) -> Stage | None:
+        """Let no payout of a transfer leave that was taken back: it would take other money.
+
+        A restored backup may not know that it was. One that was asked for is looked up, and not
+        asked for again; once it is surely absent its attempt has failed, and row 18 follows.
+        """
+        if step is StageStep.SEND_PAYOUT:
+            return await self._book_reversal(claim, back)
+        stage = await self._save(claim, lambda view: StageDecision(lose_sight(view.stage)))
+        return await self._fold(claim, await self._ask(claim, stage, StageStep.LOOK_UP_PAYOUT))
 
     async def _submit(self, claim: Claim, stage: Stage) -> Stage:
         funds = await self.funds.read(stage.currency)
