@@ -553,6 +553,11 @@ class MemoryQueries:
         stages = self._stages.every()
         return _queues([((stage.kind, stage.state), stage.due_at) for stage in stages])
 
+    async def in_transit_since(self) -> datetime | None:
+        there = [one for one in self._stages.every() if one.state is StageState.IN_TRANSIT]
+        asked = [one.attempt.first_sent_at for one in there if one.attempts]
+        return min((at for at in asked if at is not None), default=None)
+
     async def trial_balances(self, as_of: datetime) -> list[TrialBalance]:
         last: dict[str, Block] = {}
         for _, block in sorted(self._blocks.items()):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -12,11 +13,14 @@ from payouts.domain.book import Outcome
 from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
 from payouts.domain.refund import RefundState
+from payouts.domain.refund_blocking import DISPUTE
+from payouts.domain.refund_window import WINDOW_CLOSED
 from payouts.domain.stage import StageState
 from payouts.handlers.funds import AutomaticPayouts, FundsReader, RefuseAutomaticPayouts
 from payouts.handlers.refund_run import Progress, run_page
 from payouts.handlers.wake import CURSOR
 from payouts.handlers.work_kinds import REFUND, REFUND_RUN, STAGE
+from payouts.metrics import REFUND_REASONS, REFUND_TRANSITIONS, reason_label
 from payouts.ports.provider import CashMovement, ProviderBalance
 from payouts.sweeps.cash import PATIENCE
 from payouts.sweeps.queues import MeasureQueues
@@ -88,6 +92,38 @@ async def test_three_refusals_make_it_claimable(payouts: Payouts) -> None:
     assert book is not None and book.balances[Account.CLAIMABLE] == 5_000
     assert len(await payouts.published("refund-claimable")) == 1
     await payouts.assert_books_true()
+
+
+async def test_what_became_of_refunds_is_counted_with_the_reason(payouts: Payouts) -> None:
+    """A code that is in no list of ours is `other`: series stay few whatever a provider says."""
+    before = transitions()
+    payouts.provider.faults["create_refund"] = ["decline"] * 3
+    await payouts.collect(1)
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 1)
+    await payouts.work_off()
+    after = transitions()
+    assert {key: after[key] - count for key, count in before.items() if after[key] != count} == {
+        ("failed", "other"): 3,
+        ("claimable", "other"): 1,
+    }
+    assert after.keys() == before.keys() == set(product(RefundState, REFUND_REASONS))
+
+
+def test_a_reason_of_the_list_is_its_own_label() -> None:
+    """And none at all is `none`."""
+    assert reason_label(None) == "none"
+    assert reason_label(WINDOW_CLOSED) == "window-closed"
+    assert reason_label(DISPUTE) == "dispute"
+    assert reason_label("a-code-of-tomorrow") == "other"
+
+
+def transitions() -> dict[tuple[str, str], float]:
+    (family,) = REFUND_TRANSITIONS.collect()
+    return {
+        (one.labels["to"], one.labels["reason"]): one.value
+        for one in family.samples
+        if one.name.endswith("_total")
+    }
 
 
 @pytest.mark.trap(21)

@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
+from prometheus_client import REGISTRY
 
 from infra.servicekit.tests.costs import cost_of
 from payouts.adapters.mongo_stores import RECEIVABLES, STAGES
@@ -15,6 +16,7 @@ from payouts.domain.receivable import Receivable, ReceivableState
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.waiting import QueueName, Waiting, id_of
 from payouts.handlers.queues import Place, page_of, place_in
+from payouts.sweeps.queues import MeasureQueues
 from servicekit.mongo import Database
 from services.payouts.tests.builders import (
     HOUR,
@@ -121,6 +123,33 @@ async def test_open_debts_are_listed_once_the_oldest_first(payouts: Payouts, lim
     assert found == [replace(debt, version=1) for debt in wanted]
 
 
+def in_transit(number: int, sent_at: datetime) -> Stage:
+    """Its last attempt's payout was asked for then, and one before it long ago."""
+    stage = a_stage(number, StageState.IN_TRANSIT, AttemptState.IN_TRANSIT)
+    failed = replace(stage.attempt, state=AttemptState.FAILED, first_sent_at=NOW - 900 * HOUR)
+    running = replace(stage.attempt, number=2, first_sent_at=sent_at, last_sent_at=NOW)
+    return replace(stage, attempts=(failed, running))
+
+
+async def test_what_a_bank_has_not_confirmed_has_an_age(payouts: Payouts) -> None:
+    """Since its running attempt was asked for, not since the stage was due or tried first."""
+    assert await measured(payouts) == 0
+    waiting = [a_stage(number, state) for number, state in enumerate(StageState)]
+    paid = replace(in_transit(50, NOW - 90 * HOUR), state=StageState.PAID)
+    others = [one for one in waiting if one.state is not StageState.IN_TRANSIT]
+    await payouts.units.run(lambda unit: unit.stages.save([paid, *others]))
+    assert await measured(payouts) == 0
+    there = [in_transit(60 + hours, NOW - hours * HOUR) for hours in (1, 7, 3)]
+    await payouts.units.run(lambda unit: unit.stages.save(there))
+    assert await measured(payouts) == (NOW - 7 * HOUR).timestamp()
+
+
+async def measured(payouts: Payouts) -> float | None:
+    await MeasureQueues(payouts.queries)(NOW)
+    name = "sosst_payouts_stage_in_transit_oldest_timestamp_seconds"
+    return REGISTRY.get_sample_value(name)
+
+
 def test_a_stage_that_is_not_due_waits_for_nobody() -> None:
     """It has no place in a queue, and says so."""
     assert an_approved_stage().waits_since == NOW
@@ -148,3 +177,6 @@ async def test_a_page_is_read_in_the_order_of_its_index(database: Database) -> N
             assert cost.keys <= 14 and not cost.sorted and not cost.scanned, (name, cost)
         behind = await read(after, 10)
         assert not {id_of(one) for one in front} & {id_of(one) for one in behind}
+    there = sum(one.state is StageState.IN_TRANSIT for one in stages)
+    cost = await cost_of(database, payouts.queries.in_transit_since)
+    assert cost.documents == there and cost.keys <= there + 1 and not cost.scanned, cost

@@ -10,10 +10,29 @@ from payouts.domain.reconciliation import BreakKind
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import StageState
 
+# Providers have codes without end, and a label is from a fixed list: any other one is `other`.
+REFUND_REASONS = (
+    "none",
+    "absent",
+    "cancelled-by-provider",
+    "charge_already_refunded",
+    "charge_disputed",
+    "charge_for_pending_refund_disputed",
+    "declined",
+    "dispute",
+    "expired_or_canceled_card",
+    "insufficient_funds",
+    "lost_or_stolen_card",
+    "merchant_request",
+    "unknown",
+    "window-closed",
+    "other",
+)
 REFUND_TRANSITIONS = Counter(
     "sosst_payouts_refund_transitions_total",
-    "Refunds by the state they came to. None while refunds are requested: the run is stalled.",
-    ["to"],
+    "Refunds by the state they came to, and why. None while refunds are requested: the run is "
+    "stalled. One reason growing in failed: what it names is the same for all of them.",
+    ["to", "reason"],
 )
 REFUNDS = Gauge(
     "sosst_payouts_refunds",
@@ -40,6 +59,11 @@ STAGE_READY_OLDEST = Gauge(
     "sosst_payouts_stage_ready_oldest_timestamp_seconds",
     "Since when the stage waits longest that nothing but ourselves keeps; 0 = none. Older than a "
     "quarter of an hour: its worker does not send it, read the log for its id.",
+)
+STAGE_IN_TRANSIT_OLDEST = Gauge(
+    "sosst_payouts_stage_in_transit_oldest_timestamp_seconds",
+    "When the payout was asked for that its bank has not confirmed for the longest; 0 = none. A "
+    "week old: see the queue stages-in-transit, ask the provider.",
 )
 STAGE_LATE_FAILURES = Counter(
     "sosst_payouts_stage_late_failures_total",
@@ -164,7 +188,8 @@ CLAIM_MONEY = Counter(
 for _state in RefundState:
     CLAIM_MONEY.labels(_state.value)
     REFUNDS.labels(_state.value)
-    REFUND_TRANSITIONS.labels(_state.value)
+    for _reason in REFUND_REASONS:
+        REFUND_TRANSITIONS.labels(_state.value, _reason)
     REFUND_OLDEST.labels(_state.value)
 for _stage in StageKind:
     for _stage_state in StageState:
@@ -181,3 +206,10 @@ for _kind in ("refund", "stage", "dispute", "claim"):
     STOPPED_FOR_A_PERSON.labels(_kind)
 for _outcome in ("woke", "ignored", "refused"):
     PROVIDER_WEBHOOKS.labels(_outcome)
+
+
+def reason_label(reason: str | None) -> str:
+    """Return the label for why a refund is what it is."""
+    if reason is None:
+        return "none"
+    return reason if reason in REFUND_REASONS else "other"

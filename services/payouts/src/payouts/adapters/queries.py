@@ -327,6 +327,17 @@ class MongoQueries:
             for row in await self._queues("stages", by, "$due_at")
         }
 
+    async def in_transit_since(self) -> datetime | None:
+        asked = {"$last": "$attempts.first_sent_at"}
+        stages: list[Document] = [
+            {"$match": {"state": StageState.IN_TRANSIT.value}},
+            {"$group": {"_id": None, "oldest": {"$min": asked}}},
+        ]
+        with sorted_errors():
+            cursor = self._database.collection("stages").aggregate(stages)
+            rows = await cursor.to_list(None)
+        return rows[0]["oldest"] if rows else None
+
     async def trial_balances(self, as_of: datetime) -> list[TrialBalance]:
         last = {"$last": "$$ROOT.balances"}
         stages: list[Document] = [

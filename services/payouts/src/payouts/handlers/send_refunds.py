@@ -32,7 +32,7 @@ from payouts.domain.refund_sending import (
 from payouts.domain.refund_window import close_window
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.refunds import Decide, RefundLanes, RefundReadings, RefundStepItem
-from payouts.metrics import REFUND_TRANSITIONS, STOPPED_FOR_A_PERSON
+from payouts.metrics import REFUND_TRANSITIONS, STOPPED_FOR_A_PERSON, reason_label
 from payouts.ports.provider import (
     Declined,
     MadeBefore,
@@ -111,9 +111,7 @@ class SendRefunds:
                 return blocked
             return close_window(current, money, now)
 
-        decision = await self._submit(claim, decide, self.clock.now() + AGAIN)
-        for fact in decision.facts:
-            REFUND_TRANSITIONS.labels(fact.refund.state.value).inc()
+        _count(await self._submit(claim, decide, self.clock.now() + AGAIN))
 
     async def _stand_still(self, claim: Claim, refund: Refund) -> bool:
         """Return True, and note why, where operators have stopped the money."""
@@ -174,9 +172,7 @@ class SendRefunds:
     async def _fold(self, claim: Claim, outcome: Outcome) -> None:
         now = self.clock.now()
         decide = _following(outcome, self.rules, now)
-        decision = await self._submit(claim, decide, now + _pause(outcome, claim))
-        for fact in decision.facts:
-            REFUND_TRANSITIONS.labels(fact.refund.state.value).inc()
+        _count(await self._submit(claim, decide, now + _pause(outcome, claim)))
 
     async def _submit(
         self,
@@ -192,6 +188,12 @@ class SendRefunds:
             STOPPED_FOR_A_PERSON.labels("refund").inc()
             log.error("a person must look", refund=item.refund_id, error=str(error))
             raise
+
+
+def _count(decision: RefundDecision) -> None:
+    for fact in decision.facts:
+        reason = reason_label(fact.refund.reason)
+        REFUND_TRANSITIONS.labels(fact.refund.state.value, reason).inc()
 
 
 def _following(outcome: Outcome, rules: KeyRules, now: datetime) -> Decide:

@@ -136,6 +136,10 @@ class Queries(Protocol):
         """Return how many stages of each kind there are in each state, over all campaigns."""
         ...
 
+    async def in_transit_since(self) -> datetime | None:
+        """Return when the payout was asked for that its bank has not confirmed for the longest."""
+        ...
+
     async def trial_balances(self, as_of: datetime) -> list[TrialBalance]:
         """Return by currency the sum of all books' balances after what was booked until then."""
         ...

@@ -19,6 +19,7 @@ from payouts.metrics import (
     REFUNDS,
     RUN_ETA,
     RUN_REMAINING,
+    STAGE_IN_TRANSIT_OLDEST,
     STAGES,
     TOP_UP,
     UNCLAIMED,
@@ -79,6 +80,8 @@ class MeasureQueues:
             for stage in StageState:
                 count = stages.get((kind, stage), nothing).count
                 STAGES.labels(kind.value, stage.value).set(count)
+        in_transit = await self.queries.in_transit_since()
+        STAGE_IN_TRANSIT_OLDEST.set(in_transit.timestamp() if in_transit else 0)
         second = StageState.AWAITING_SECOND_APPROVAL
         asked = sum(stages.get((kind, second), nothing).count for kind in StageKind)
         asked += refunds.get(RefundState.AWAITING_APPROVAL, nothing).count
