@@ -6,11 +6,13 @@ from datetime import time, timedelta
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import backer
 from notifier.domain.cause import CauseKind
 from notifier.domain.routing import Frequency, Mute, Preferences, QuietHours
+from notifier.ports.email import Answer, Answered
 from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
@@ -124,6 +126,38 @@ async def test_preferences_are_read_at_the_send() -> None:
     post.clock.advance(hours=2)
     await post.write_all()
     assert post.sent_to() == Counter({"b0@a.example": 1, "b2@a.example": 1})
+
+
+@pytest.mark.parametrize("pace_rests", [False, True], ids=["goes on", "domain rests"])
+async def test_who_sleeps_or_gathers_is_not_counted_as_sent_away_by_the_server(
+    pace_rests: bool,
+) -> None:
+    """The alert of a failing channel counts tries; a mail that nobody tried waits."""
+    post = memory_post()
+    await post.know(*(person(one, zone="UTC") for one in ("b0", "b1", "b2")))
+    await _ask(post, "b0", Preferences(quiet=QuietHours(time(0), time(23, 59))))
+    await _ask(post, "b1", Preferences(digest=Frequency.WEEKLY))
+    answered = Answered.HELD if pace_rests else Answered.LATER
+    post.server.answer = lambda mail: Answer(answered, again_at=post.clock.now())
+    before = _counted()
+    await post.notifier.hear(*pledges(["b0", "b1", "b2"]), update(3, 3))
+    await settle(post.notifier)
+    await post.notifier.write()
+    waiting = 3 if pace_rests else 2
+    assert _counted() - before == Counter({"waiting": waiting, "later": 3 - waiting})
+
+
+def _counted() -> Counter[str]:
+    """Count the mails that were put off so far, by what the metric says of it."""
+    name = "sosst_notifier_deliveries_total"
+    return Counter(
+        {
+            outcome: int(
+                REGISTRY.get_sample_value(name, {"channel": "email", "outcome": outcome}) or 0
+            )
+            for outcome in ("waiting", "later")
+        }
+    )
 
 
 async def _ask(post: Post, who: str, asked: Preferences) -> None:

@@ -43,10 +43,14 @@ NOTIFICATIONS = Counter(
     ["outcome"],
 )
 
+# Put off before anything was tried; every other outcome is a `DeliveryState`.
+WAITING = "waiting"
 DELIVERIES = Counter(
     "sosst_notifier_deliveries_total",
     "Outcomes of notifications on channels beyond the inbox; `later` counts each try that has to "
-    "be repeated. More than 5 % failed or later: look at the channel's server and what it refuses.",
+    "be repeated; `waiting` each time that a digest, quiet hours or a mail domain's pace put one "
+    "off untried, which is no failure. More than 5 % failed or later: look at the channel's server "
+    "and what it refuses.",
     ["channel", "outcome"],
 )
 MERGED = Counter(
@@ -126,7 +130,7 @@ for _priority in PRIORITIES:
         CAUSES.labels(_state, _priority)
 TOLD_DELAY.labels("inbox")
 TOLD_DELAY.labels("email")
-for _outcome in ("delivered", "suppressed", "failed", "later"):
+for _outcome in ("delivered", "suppressed", "failed", "later", WAITING):
     DELIVERIES.labels("email", _outcome)
 for _class in ("hard", "soft", "content"):
     BOUNCES.labels(_class)

@@ -8,7 +8,7 @@ same Message-IDs and counted as possibly repeated.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
@@ -24,6 +24,7 @@ from notifier.domain.delivery import (
     Channel,
     Delivery,
     DeliveryState,
+    Place,
     Standing,
     delivery_key,
     tried_again,
@@ -44,7 +45,14 @@ from notifier.handlers.recipients import (
     read_recipients,
 )
 from notifier.handlers.unreached import note_unreached
-from notifier.metrics import BOUNCES, DELIVERIES, MERGED, POSSIBLY_REPEATED, TOLD_DELAY
+from notifier.metrics import (
+    BOUNCES,
+    DELIVERIES,
+    MERGED,
+    POSSIBLY_REPEATED,
+    TOLD_DELAY,
+    WAITING,
+)
 from notifier.ports.email import (
     Answer,
     Answered,
@@ -117,6 +125,17 @@ class _Slice:
         companions = [*chain(*self.inside.values()), *(one for one, _ in self.aside)]
         own = {self.read.chunk.chunk_id: self.read.chunk}
         return own | {one.at.chunk_id: one.read.chunk for one in companions}
+
+    def untried(self, answers: Mapping[int, Answer]) -> set[Place]:
+        """Return who was not tried: no server said anything of them.
+
+        They wait because they asked to (a digest, quiet hours), or for their mail domain.
+        """
+        own = self.read.chunk.chunk_id
+        held = {place for place, one in answers.items() if one.answered is Answered.HELD}
+        same = {p for p, one in self.settled.items() if one.attempts == self.before(p).attempts}
+        inside = {one.at for place in held for one in self.inside.get(place, ())}
+        return {Place(own, one) for one in held | same} | inside | {one.at for one, _ in self.aside}
 
     def drop_moved(self, fresh: Mapping[str, Delivery]) -> None:
         """Leave alone whoever another process, or a report, has moved since they were read.
@@ -433,18 +452,20 @@ class SendEmails:
         for place, answer in answers.items():
             if place in own and (what := _bounce(own[place], answer)) is not None:
                 BOUNCES.labels(what).inc()
+        untried = sliced.untried(answers)
         for chunk_id, chunk in sliced.chunks().items():
             standings = sliced.outcomes.get(chunk_id, {})
-            self._observe(chunk, standings)
+            self._observe(chunk, standings, untried)
             await self.outcomes.tell(chunk, standings, self.clock.now())
 
-    def _observe(self, chunk: Chunk, standings: Mapping[int, Standing]) -> None:
+    def _observe(
+        self, chunk: Chunk, standings: Mapping[int, Standing], untried: Collection[Place]
+    ) -> None:
         delay = (self.clock.now() - chunk.told.caused_at).total_seconds()
-        for standing in standings.values():
-            if standing.reason == HELD:
-                continue
+        for place, standing in standings.items():
             if standing.state in OPEN:
-                DELIVERIES.labels(Channel.EMAIL, DeliveryState.LATER).inc()
+                waits = Place(chunk.chunk_id, place) in untried
+                DELIVERIES.labels(Channel.EMAIL, WAITING if waits else DeliveryState.LATER).inc()
                 continue
             DELIVERIES.labels(Channel.EMAIL, standing.state).inc()
             if standing.state is DeliveryState.DELIVERED:
