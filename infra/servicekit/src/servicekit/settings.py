@@ -25,7 +25,9 @@ EXIT_SETTINGS = 64
 
 
 def _listed(given: object) -> object:
-    return given.split(",") if isinstance(given, str) and given else given or ()
+    if isinstance(given, str) and given:
+        return [one.strip() for one in given.split(",")]
+    return given or ()
 
 
 # Of a field that holds several values: in the environment they stand with commas between them.

@@ -2,11 +2,21 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from funding.domain.terms import Terms
 from servicekit.settings import LISTED, ServiceSettings
+from sosst_contracts.money import exponent
+
+
+def _known(currency: str) -> str:
+    # One that nobody knows would refuse each launch, and say so to creators only.
+    exponent(currency)
+    return currency
+
+
+Currency = Annotated[str, AfterValidator(_known)]
 
 
 class FundingSettings(ServiceSettings):
@@ -17,7 +27,7 @@ class FundingSettings(ServiceSettings):
     payments_intake: bool = Field(
         True, description="Read payments from `platform.payments`; false where only HTTP is used."
     )
-    settlement_currencies: Annotated[tuple[str, ...], *LISTED] = Field(
+    settlement_currencies: Annotated[tuple[Currency, ...], *LISTED] = Field(
         ("EUR",),
         min_length=1,
         description="Currencies in which the payment provider's account keeps a balance, separated "
