@@ -41,6 +41,23 @@ def test_a_cancelled_refund_is_tried_again(cash: str | None) -> None:
     assert next_step(ended.refund, NOW) is RefundStep.SEND
 
 
+def test_what_a_refund_waits_for_is_what_was_seen_last() -> None:
+    """Stripe asks the backer only once it could not go on by itself, and then goes on."""
+    asked = request(some_money(), "verdict-reached/campaign-1", NOW)
+    refund, reasons = send(asked.refund, NOW), []
+    body = {"id": "re_1", "metadata": {"attempt": "1"}}
+    for status, why in [
+        ("pending", "insufficient_funds"),
+        ("requires_action", None),
+        ("pending", "processing"),
+    ]:
+        shown = refund_seen(body | {"status": status, "pending_reason": why})
+        refund = observe(refund, asked.money, shown, NOW).refund
+        assert refund.state is RefundState.PENDING
+        reasons.append(refund.reason)
+    assert reasons == ["insufficient_funds", "needs-its-backer", "processing"]
+
+
 def test_another_amount_than_was_asked_for_is_for_a_person() -> None:
     """Nothing is booked of it: its unit is not ours, or it is not what we asked for."""
     asked = request(some_money(), "verdict-reached/campaign-1", NOW)

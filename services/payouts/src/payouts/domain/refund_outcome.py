@@ -207,8 +207,12 @@ def _follow_status(decision: RefundDecision, seen: RefundSeen, now: datetime) ->
         return _fail(decision, seen.reason or "unknown", seen.retryable, now)
     if seen.status is ProviderRefundStatus.SUCCEEDED and refund.attempt.cash_is_out:
         return _succeed(decision, now)
+    reason = seen.reason or "processing"
     if refund.state in _UNANSWERED:
-        return replace(decision, refund=_wait(refund, seen.reason or "processing"))
+        return replace(decision, refund=_wait(refund, reason))
+    if refund.state is RefundState.PENDING:
+        # What it waits for there changes: funds first, then its backer.
+        return replace(decision, refund=replace(refund, reason=reason))
     return decision
 
 
