@@ -1,5 +1,7 @@
 """A stage that the creator's bank sent back again and again goes on once staff say so."""
 
+from typing import Any
+
 import pytest
 
 from payouts.domain.book import Outcome
@@ -8,7 +10,7 @@ from payouts.domain.ledger import Account
 from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.stage import Stage, StageState
 from payouts.handlers.retries import try_stage_again
-from services.payouts.tests.conftest import CAMPAIGN, Payouts
+from services.payouts.tests.conftest import CAMPAIGN, LEASE_SECONDS, Payouts
 from services.payouts.tests.test_later_stages import first_paid, pay, the
 
 
@@ -112,3 +114,26 @@ async def test_a_transfer_that_no_list_showed_in_time_is_not_made_twice(
     assert (await the(payouts, 1)).state is StageState.PAID
     assert payouts.provider.accounts["acct_1"] == 0
     await payouts.assert_books_true()
+
+
+@pytest.mark.trap(21)
+async def test_who_was_overtaken_stops_no_money_for_the_transfer_of_who_overtook(
+    payouts: Payouts,
+) -> None:
+    """It looks for transfers that the stage does not know, and knows the stage of before."""
+    await payouts.collect(1, 2, amount=5_000)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2, amount=5_000)
+    await payouts.give_destination()
+    look = payouts.provider.transfers_of
+
+    async def overtaken(stage: Stage) -> Any:
+        payouts.provider.transfers_of = look  # type: ignore[method-assign]
+        payouts.clock.advance(seconds=LEASE_SECONDS + 1)
+        await payouts.turn()
+        return await look(stage)
+
+    payouts.provider.transfers_of = overtaken  # type: ignore[method-assign]
+    await pay(payouts)
+    assert payouts.brake.stopped(CAMPAIGN) is None
+    assert (await the(payouts, 1)).state is StageState.PAID
+    assert len(payouts.provider.transfers) == 1

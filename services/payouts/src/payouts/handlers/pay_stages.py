@@ -132,7 +132,7 @@ class PayStages:
             stopped = self.brake.stopped(stage.campaign_id)
             if stopped is not None:
                 return await self._stand_still(claim, step, stopped)
-            if step is StageStep.SEND_TRANSFER and not await self._is_first(stage):
+            if step is StageStep.SEND_TRANSFER and not await self._is_first(claim, stage):
                 return None
             if step in _PAYOUTS:
                 back = await self._taken_back(stage)
@@ -150,7 +150,7 @@ class PayStages:
                 return await self._stand_still(claim, step, stopped)
         return await self._fold(claim, await self._ask(claim, stage, step))
 
-    async def _is_first(self, stage: Stage) -> bool:
+    async def _is_first(self, claim: Claim, stage: Stage) -> bool:
         """Whether no transfer was made that the stage does not know; False also without an answer.
 
         One of an attempt that was given up because no list showed it (decision 0008), or of what a
@@ -165,6 +165,8 @@ class PayStages:
         stand = [one.seen for one in made if one.seen.reversed_amount < one.amount]
         found = [one for one in stand if one.transfer_id not in known]
         if found:
+            # Whoever was overtaken finds the transfer of who overtook it: it has lost the lease.
+            await self._save(claim, _unchanged)
             why = f"{stage.stage_id}: {found[0].transfer_id} of attempt {found[0].attempt} was made"
             STOPPED_FOR_A_PERSON.labels("stage").inc()
             log.error("a person must look", stage=stage.stage_id, error=why)
