@@ -9,6 +9,7 @@ import pytest
 
 from payouts.domain.dispute import ProviderDisputeStatus
 from payouts.domain.errors import Refused
+from payouts.domain.refund import RefundState
 from payouts.domain.refund_request import Wanted
 from payouts.domain.shares import Entitlement, divide
 from payouts.handlers.refund_run import Progress, run_page
@@ -29,7 +30,7 @@ from services.payouts.tests.test_cancelling_after_verdict import (
 from services.payouts.tests.test_cancelling_with_disputes import open_before_anything_is_sent
 from services.payouts.tests.test_claim_money import fact as money_asked
 from services.payouts.tests.test_claim_money import told as money_told
-from services.payouts.tests.test_disputes import the_dispute
+from services.payouts.tests.test_disputes import decided, refunds_of, the_dispute
 from services.payouts.tests.test_publishing import ledger_of
 from services.payouts.tests.test_recover import back_up, recover, restore, roll_forward, tables
 from services.payouts.tests.test_staff_refunds import approved as approved_refund
@@ -364,15 +365,43 @@ async def test_a_chargeback_waits_for_a_view_that_is_read_anew() -> None:
     assert await run_page(payouts.units, claim, payouts.rewards_read, now, 1) is Progress.GOES_ON
     throw_away(payouts)
     name = await open_before_anything_is_sent(payouts, 2, EXAMPLE[2])
-    assert (await the_dispute(payouts, name)).opened_at is None
-    await told(payouts, delivery("delivered", 2))
-    payouts.clock.advance(seconds=2)
-    for work in await payouts.claim(DISPUTE):
-        await payouts.disputes(work)
+    for pause in (*[3_600] * 9, 5):
+        assert (await the_dispute(payouts, name)).opened_at is None
+        if pause == 5:
+            # Before the run goes on, however long both have waited.
+            await told(payouts, delivery("delivered", 2))
+        payouts.clock.advance(seconds=pause)
+        for work in await payouts.claim(DISPUTE):
+            await payouts.disputes(work)
     opened = await the_dispute(payouts, name)
     assert opened.opened_at is not None and opened.reserved == 0
     payouts.provider.move_dispute(name, ProviderDisputeStatus.WON)
     await payouts.units.run(lambda unit: unit.plumbing.work.postpone(claim, payouts.clock.now()))
+    await payouts.work_off()
+    assert payouts.provider.refunded == shares_of(LEFT, 1, 3)
+    await payouts.assert_books_true()
+
+
+@pytest.mark.trap(3)
+async def test_a_chargeback_keeps_back_a_share_that_was_asked_for_whatever_is_read_anew() -> None:
+    """What the run gave this pledge is known: no view has to say it, and its refund stays here."""
+    payouts = memory_payouts()
+    await paid(payouts, 2)
+    await told(payouts, delivery("delivered", 2))
+    await payouts.hear_cancellation(3)
+    (claim,) = await payouts.claim(REFUND_RUN)
+    now = payouts.clock.now()
+    for _ in ("the division", "the page of the first pledge"):
+        page = await run_page(payouts.units, claim, payouts.rewards_read, now, 1)
+        assert page is Progress.GOES_ON
+    throw_away(payouts)
+    name = await open_before_anything_is_sent(payouts, 1, EXAMPLE[1])
+    assert (await the_dispute(payouts, name)).opened_at is not None
+    assert [one.state for one in await refunds_of(payouts, 1)] == [RefundState.BLOCKED]
+    await payouts.work_off(0.2)
+    assert payouts.provider.refunded == {}
+    await told(payouts, delivery("delivered", 2))
+    await decided(payouts, name, ProviderDisputeStatus.WON)
     await payouts.work_off()
     assert payouts.provider.refunded == shares_of(LEFT, 1, 3)
     await payouts.assert_books_true()

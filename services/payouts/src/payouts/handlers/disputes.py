@@ -71,6 +71,8 @@ log = structlog.get_logger()
 AGAIN = timedelta(seconds=1)
 # Banks take weeks, and tell us; this finds a decision whose webhook was lost.
 AGAIN_MAX = timedelta(hours=1)
+# The run waits for the same view, and goes on a minute after it is there at the latest.
+AGAIN_FOR_REWARDS_MAX = timedelta(seconds=5)
 _UNSENT = frozenset({StageState.APPROVED, StageState.AWAITING_SECOND_APPROVAL})
 
 
@@ -86,7 +88,7 @@ class FollowDisputes:
         dispute_id = claim.item.payload["dispute_id"]
         seen = await self.provider.find_dispute(dispute_id)
         if isinstance(seen, NoAnswer):
-            await self._let_go(claim, None)
+            await self._let_go(claim, None, AGAIN_MAX)
             return
         if isinstance(seen, NotThere):
             log.error("a dispute that the provider does not know", dispute=dispute_id)
@@ -98,10 +100,12 @@ class FollowDisputes:
             STOPPED_FOR_A_PERSON.labels("dispute").inc()
             log.error("a person must look", dispute=dispute_id, error=str(error))
             raise
-        await self._let_go(claim, dispute)
+        # One that was not opened waits for the view of rewards.
+        longest = AGAIN_FOR_REWARDS_MAX if opens(dispute, seen) else AGAIN_MAX
+        await self._let_go(claim, dispute, longest)
 
-    async def _let_go(self, claim: Claim, dispute: Dispute | None) -> None:
-        again = self.clock.now() + min(AGAIN_MAX, AGAIN * 2 ** min(claim.attempt, 12))
+    async def _let_go(self, claim: Claim, dispute: Dispute | None, longest: timedelta) -> None:
+        again = self.clock.now() + min(longest, AGAIN * 2 ** min(claim.attempt, 12))
 
         async def save(unit: PayoutsUnit) -> None:
             if dispute is not None and dispute.over:
@@ -139,8 +143,6 @@ async def _follow(
     unit: PayoutsUnit, dispute: Dispute, money: PledgeMoney, seen: DisputeSeen, now: datetime
 ) -> Dispute:
     book = (await unit.books.load([money.campaign_id]))[money.campaign_id]
-    if not await _share_is_known(unit, book):
-        return dispute
     stages = {one.number: one for one in await unit.stages.load(money.campaign_id)}
     kept = await kept_back_in(unit, book)
     kept.pop(money.pledge_id, None)
@@ -162,19 +164,21 @@ async def _follow(
         reserved_beside=sum(one.reserved for one in beside),
         settled=await settled_among(unit, [money], book.run.as_of if book.run else None),
     )
+    if step.needs_rewards(seen) and not await _rewards_are_read(unit, book):
+        return dispute
     step.follow(seen)
     if step.decided:
         await _save(unit, step)
     return step.dispute
 
 
-async def _share_is_known(unit: PayoutsUnit, book: Book) -> bool:
+async def _rewards_are_read(unit: PayoutsUnit, book: Book) -> bool:
     """Whether the view says who has a reward as of where shares were frozen that are given now.
 
     While it is being read anew the dispute waits, as the run does.
     """
     run = book.run
-    if run is None or run.as_of is None or run.finished:
+    if run is None or run.as_of is None:
         return True
     return (await unit.rewards.heard(book.campaign_id)).reaches(run.as_of)
 
@@ -231,6 +235,14 @@ class _Step:
         run = self.book.run
         return run is not None and run.division is not None and not run.finished
 
+    def needs_rewards(self, seen: DisputeSeen) -> bool:
+        """Whether only the view of rewards can say what the campaign's money covers of it.
+
+        Not of a pledge that has its share: what was not sent of that is taken back at once. Nor
+        where the ledger of a restored book says it.
+        """
+        return opens(self.dispute, seen) and not self.sealed and self._is_promised_a_share()
+
     def follow(self, seen: DisputeSeen) -> None:
         if opens(self.dispute, seen):
             self._open(seen)
@@ -281,13 +293,18 @@ class _Step:
         blocked = sum(refund.from_campaign for refund in waiting)
         return blocked - self.reserved_beside - self.dispute.reserved
 
+    def _is_promised_a_share(self) -> bool:
+        """Whether a page of the run that is under way has still to look at this pledge."""
+        run = self.book.run
+        if run is None or run.division is None or run.finished:
+            return False
+        behind = run.cursor is not None and self.money.pledge_id <= run.cursor
+        return not behind and refund_id_of(self.money.pledge_id, run.cause) not in self.refunds
+
     def _frozen_share(self) -> int:
         """What the run that is under way would still have given this pledge."""
         run = self.book.run
-        if run is None or run.division is None or run.finished:
-            return 0
-        behind = run.cursor is not None and self.money.pledge_id <= run.cursor
-        if behind or refund_id_of(self.money.pledge_id, run.cause) in self.refunds:
+        if run is None or run.division is None or not self._is_promised_a_share():
             return 0
         return share_of(run.division, entitlement_of(self.money, self.settled)).amount
 
