@@ -6,16 +6,18 @@ import pytest
 
 from infra.servicekit.tests.costs import cost_of
 from payouts.domain.acts import OtherMeans, PaymentMethod
-from payouts.domain.book import Cancellation
+from payouts.domain.book import Book, Cancellation
+from payouts.domain.dispute import ProviderDisputeStatus
 from payouts.domain.ledger import EMPTY, Account
 from payouts.domain.plan import StageKind
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import StageState
 from payouts.handlers.claimable import deny_paid_otherwise, tell_paid_otherwise
 from payouts.handlers.retries import try_stage_again
-from payouts.handlers.wake import wake
+from payouts.handlers.wake import wake, wake_disputes
 from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps.stages import PAGE, PlanSupplements
+from servicekit.errors import Conflict
 from servicekit.mongo import Database
 from services.payouts.tests.builders import LIMIT, NOW, a_book
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, mongo_payouts
@@ -34,6 +36,7 @@ from services.payouts.tests.test_later_stages import approve, decide, pay, show,
 from services.payouts.tests.test_staff_refunds import (
     approved,
     asked,
+    cancelled,
     last_milestone_approved,
     staff,
 )
@@ -198,6 +201,51 @@ async def test_what_is_kept_for_a_blocked_refund_is_left_where_it_is(payouts: Pa
     await decided(payouts, dispute, LOST)
     await sweep(payouts)
     assert await supplements(payouts) == []
+    await assert_true(payouts)
+
+
+async def whoever_ends_the_plan_reads_again(
+    payouts: Payouts, before: Book | None, amount: int
+) -> None:
+    """A cancellation reads the stages and saves the book: it meets the supplement there."""
+    assert before is not None and await supplements(payouts) == [(StageState.DUE, amount)]
+    with pytest.raises(Conflict):
+        await payouts.units.run(lambda unit: unit.books.save([before]))
+
+
+async def test_a_cancellation_meets_the_supplement_of_a_refund_that_staff_took_back(
+    payouts: Payouts,
+) -> None:
+    """It was blocked, so its money lay there already, and nothing is posted for it."""
+    await all_paid_beside_a_refund(payouts, "pending")
+    await opened(payouts, 1, 1_000)
+    [refund] = await refunds_of(payouts)
+    payouts.provider.fail_later(refund)
+    await payouts.units.run(lambda unit: wake(unit, [refund], [], payouts.clock.now()))
+    await pay(payouts, 4)
+    before = await payouts.queries.book(CAMPAIGN)
+    assert (await cancelled(payouts, refund)).state is RefundState.CANCELLED
+    await whoever_ends_the_plan_reads_again(payouts, before, 2_000)
+    await assert_true(payouts)
+
+
+async def test_a_cancellation_meets_the_supplement_of_a_question_that_ended(
+    payouts: Payouts,
+) -> None:
+    """A bank had asked, and takes nothing: nothing is posted, and what lay there is planned."""
+    await all_paid_beside_a_refund(payouts, "pending")
+    await decided(payouts, await opened(payouts, 1, 4_000), LOST)
+    [refund] = await refunds_of(payouts)
+    payouts.provider.fail_later(refund)
+    await payouts.units.run(lambda unit: wake(unit, [refund], [], payouts.clock.now()))
+    await pay(payouts, 4)
+    question = payouts.provider.dispute("ch_1", 500, inquiry=True)
+    await payouts.units.run(lambda unit: wake_disputes(unit, [question], payouts.clock.now()))
+    await pay(payouts, 4)
+    before = await payouts.queries.book(CAMPAIGN)
+    assert await supplements(payouts) == []
+    await decided(payouts, question, ProviderDisputeStatus.CLOSED)
+    await whoever_ends_the_plan_reads_again(payouts, before, 1_000)
     await assert_true(payouts)
 
 

@@ -393,4 +393,6 @@ async def _save(unit: PayoutsUnit, step: _Step) -> None:
     await unit.stages.save(changed)
     await unit.facts.add(step.facts)
     await wake(unit, [r for r in refunds if r.state is RefundState.REQUESTED], changed, step.now)
-    await plan_supplement(unit, book, stages, step.kept_back, step.now)
+    planned = await plan_supplement(unit, book, stages, step.kept_back, step.now)
+    if planned and book == step.book:
+        await unit.books.save([book])

@@ -131,7 +131,9 @@ async def cancel_refund(
     book = await _save(unit, view, decision, now)
     # What nobody gets back after the last stage is the creator's (row 22).
     stages, kept = await unit.stages.load(campaign_id), await kept_back_in(unit, book)
-    await plan_supplement(unit, book, stages, sum(kept.values()), now)
+    planned = await plan_supplement(unit, book, stages, sum(kept.values()), now)
+    if planned and book == view.book:
+        await unit.books.save([book])
     return decision.refund
 
 
