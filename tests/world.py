@@ -145,10 +145,10 @@ class World:
                     database[name].insert_many(documents)
 
     def recover(self, service: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a service's own `recover` to its end."""
+        """Run a service's own `recover` to its end, which waits out what is away meanwhile."""
         words = ("recover", "--by", "sre-1", "--why", "the disk was lost", *arguments)
         command = self.suite.services[service].command(*words)
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
 
     def document(self, service: str, collection: str, document_id: str) -> Document | None:
         """Return a document of a service's own database."""

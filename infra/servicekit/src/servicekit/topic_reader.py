@@ -1,5 +1,6 @@
 """Reading a topic once, from given offsets to where it ends now, outside any group."""
 
+import time
 from collections.abc import AsyncIterator, Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -12,6 +13,8 @@ from servicekit.ordering import Incoming
 from sosst_contracts.codec import Record
 
 PAGE_RECORDS = 500
+# A consumer never says that its broker is away: it asks again, for ever.
+STALLED_SECONDS = 30.0
 
 lenient_records.install()
 
@@ -22,15 +25,19 @@ class TopicReader:
     `ends` says where each partition ended, known once the reading has begun.
     """
 
-    def __init__(self, connection: KafkaConnection, topic: str) -> None:
+    def __init__(
+        self, connection: KafkaConnection, topic: str, stalled_seconds: float = STALLED_SECONDS
+    ) -> None:
         self._connection = connection
         self._topic = topic
+        self._stalled_seconds = stalled_seconds
         self.ends: dict[int, int] = {}
 
     async def read(self, begins: Mapping[int, int]) -> AsyncIterator[list[Incoming]]:
         """Yield pages, each partition in its order; a partition that is not named begins at 0.
 
-        Nothing is yielded for a missing topic. Raises `DependencyAway` if no broker answers.
+        Nothing is yielded for a missing topic. Raises `DependencyAway` if no broker answers, or
+        nothing comes for too long of what is known to be there.
         """
         numbers = await self._connection.partitions(self._topic)
         physical = self._connection.physical(self._topic)
@@ -68,6 +75,7 @@ class TopicReader:
         ends: Mapping[TopicPartition, int],
         left: set[TopicPartition],
     ) -> AsyncIterator[list[Incoming]]:
+        moved = time.monotonic()
         while left:
             found = await consumer.getmany(*left, timeout_ms=1_000, max_records=PAGE_RECORDS)
             page = []
@@ -80,3 +88,7 @@ class TopicReader:
                 yield page
             # A position passes what is no record: markers, and offsets that were cleaned away.
             left -= {place for place in left if await consumer.position(place) >= ends[place]}
+            if found:
+                moved = time.monotonic()
+            elif time.monotonic() - moved > self._stalled_seconds:
+                raise DependencyAway(f"Kafka: nothing comes of {self._topic}")
