@@ -25,7 +25,7 @@ from infra.native.processes import Process
 from infra.native.security import MECHANISM, NativeSecurity
 from infra.native.server import Server
 
-START_TIMEOUT_SECONDS = 60.0
+START_TIMEOUT_SECONDS = 120.0
 JAVA_OPTIONS = ["-Xms128m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 # Starts slower and then runs at the speed that a broker has: for measurements (`stack.md` 1).
 MEASURED_JAVA_OPTIONS = ["-Xms512m", "-Xmx512m", "-XX:+UseSerialGC"]

@@ -15,7 +15,7 @@ from infra.native.processes import Process
 from infra.native.security import ADMIN, NativeSecurity
 from infra.native.server import Server
 
-START_TIMEOUT_SECONDS = 60.0
+START_TIMEOUT_SECONDS = 120.0
 UNAUTHORIZED = 13
 ALREADY_INITIALIZED = 23
 # The other members are not all there yet.

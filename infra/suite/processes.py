@@ -16,7 +16,7 @@ from infra.native.ports import kept_ports
 from infra.native.processes import Process
 from infra.native.server import Server
 
-START_TIMEOUT_SECONDS = 60.0
+START_TIMEOUT_SECONDS = 120.0
 LOOK_SECONDS = 0.1
 
 

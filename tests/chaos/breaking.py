@@ -33,13 +33,16 @@ SLOW_MILLISECONDS = 300
 RECOVER_SECONDS = 420.0
 REFUSES, NOT_BEHIND = "refuses to run on its backup", "is not behind its topics"
 DATABASE_ATTEMPTS = 20
+# What Python answers for an error that nobody caught: no command of ours ends so.
+CRASHED = 1
 Say = Callable[[str], None]
 T = TypeVar("T")
 
 
 def _end(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the last words of a command."""
-    return " / ".join((done.stdout + done.stderr).splitlines()[-3:])
+    """Return the last words of a command, and all of them where it is none of its own ends."""
+    said = (done.stdout + done.stderr).splitlines()
+    return "\n".join(said) if done.returncode == CRASHED else " / ".join(said[-3:])
 
 
 async def _nothing() -> None:

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from infra.servicekit.tests.conftest import NOW
 from servicekit.errors import DependencyAway
-from servicekit.kafka import KafkaConnection
+from servicekit.kafka import KafkaConnection, stop_consumer
 from servicekit.publish import KafkaPublisher
 from servicekit.topic_reader import TopicReader
 from sosst_contracts.codec import Draft
@@ -40,3 +40,30 @@ async def test_who_reads_a_broker_that_falls_silent_is_told(
     monkeypatch.setattr(AIOKafkaConsumer, "getmany", _silence)
     with pytest.raises(DependencyAway, match=r"nothing comes of funding\.pledges"):
         await _read(TopicReader(connection, PledgePlaced.topic, stalled_seconds=0.05))
+
+
+async def test_a_consumer_whose_fetch_waits_for_its_next_try_is_stopped(
+    connection: KafkaConnection,
+) -> None:
+    """aiokafka lets that fetch's cancellation out, and a loop or command would end by it."""
+    consumer = await _waiting_for_its_next_try(connection)
+    with pytest.raises(asyncio.CancelledError):
+        await consumer.stop()
+    before = asyncio.all_tasks()
+    consumer = await _waiting_for_its_next_try(connection)
+    await stop_consumer(consumer)
+    # What stays connected goes on asking for metadata.
+    left = asyncio.all_tasks() - before
+    assert not left or not (await asyncio.wait(left, timeout=10))[1]
+
+
+async def _waiting_for_its_next_try(connection: KafkaConnection) -> AIOKafkaConsumer:
+    consumer = AIOKafkaConsumer(**connection.client_options())
+    await consumer.start()
+    places = [TopicPartition(connection.physical(PledgePlaced.topic), 0)]
+    consumer.assign(places)
+    await consumer.end_offsets(places)
+    waiting = asyncio.create_task(asyncio.sleep(3_600))
+    consumer._fetcher._pending_tasks.add(waiting)
+    await asyncio.sleep(0)
+    return consumer

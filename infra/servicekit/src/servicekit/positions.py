@@ -7,7 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from servicekit.errors import DependencyAway
-from servicekit.kafka import KafkaConnection
+from servicekit.kafka import KafkaConnection, stop_consumer
 
 
 class TopicPositions:
@@ -35,7 +35,7 @@ class TopicPositions:
         except (KafkaError, TimeoutError, OSError) as error:
             raise DependencyAway(f"Kafka: {error!r}") from error
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
         # A partition without records has nothing to wait for, and never gets a position.
         return {p.partition: ends[p] for p in partitions if ends[p] > begins[p]}
 

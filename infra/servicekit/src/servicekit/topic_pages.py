@@ -14,13 +14,12 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from servicekit.errors import DependencyAway
-from servicekit.kafka import KafkaConnection
+from servicekit.kafka import KafkaConnection, stop_consumer
 from servicekit.ordering import Incoming
 from sosst_contracts.codec import Record
 
 READING_SECONDS = 10.0
 FETCH_MILLISECONDS = 500
-CLOSING_SECONDS = 3.0
 T = TypeVar("T")
 Places = list[TopicPartition]
 # Where each partition of each topic, by its logical name, is read next.
@@ -129,7 +128,7 @@ class TopicPages:
             try:
                 await consumer.start()
             except BaseException:
-                await consumer.stop()
+                await stop_consumer(consumer)
                 raise
             self._consumer = consumer
         return self._consumer
@@ -137,10 +136,7 @@ class TopicPages:
     async def _drop(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            try:
-                await asyncio.wait_for(consumer.stop(), CLOSING_SECONDS)
-            except (KafkaError, TimeoutError):
-                pass
+            await stop_consumer(consumer)
 
 
 async def _records(

@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 
 from servicekit import lenient_records
 from servicekit.errors import DependencyAway
-from servicekit.kafka import KafkaConnection
+from servicekit.kafka import KafkaConnection, stop_consumer
 from servicekit.ordering import Incoming
 from sosst_contracts.codec import Record
 
@@ -43,7 +43,6 @@ class TopicReader:
         physical = self._connection.physical(self._topic)
         partitions = [TopicPartition(physical, number) for number in numbers]
         if not partitions:
-            # A consumer that is stopped as soon as it was started cancels its caller (aiokafka).
             return
         consumer = AIOKafkaConsumer(
             **self._connection.client_options(),
@@ -67,7 +66,7 @@ class TopicReader:
         except (KafkaError, OSError, TimeoutError) as error:
             raise DependencyAway(f"Kafka: {error!r}") from error
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
 
     async def _pages(
         self,
