@@ -1,6 +1,6 @@
 """One suite for the stores: the fakes and the real ones keep the same promises."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 import pytest
@@ -10,12 +10,16 @@ from servicekit.errors import Conflict, DuplicateKey
 from servicekit.mongo import Database
 from services.updates.tests.conftest import NOW, UpdatesService
 from services.updates.tests.contents import content_of
+from services.updates.tests.test_handlers import CONTENT
+from services.updates.tests.test_surveys import FORM
 from updates.adapters.document_ids import joined_id, plain_id
 from updates.adapters.documents import update_document, update_from
+from updates.adapters.mongo_surveys import survey_document, survey_from
 from updates.domain.correction import Change, Revision
 from updates.domain.kinds import ProgressReport, UpdateKind
 from updates.domain.project import AsOf, Project, placed
 from updates.domain.sight import EVERYTHING, STRANGER, Sight
+from updates.domain.survey import Survey, SurveyState
 from updates.domain.update import (
     Audience,
     Content,
@@ -24,6 +28,7 @@ from updates.domain.update import (
     UpdateState,
     UpdateText,
     Visibility,
+    draft,
 )
 from updates.ports.unit import Joined
 
@@ -233,3 +238,20 @@ def test_stored_ids_keep_their_form() -> None:
     assert plain_id("campaign-1", "auth0|1") == "campaign-1|auth0|1"
     assert joined_id("campaign-1", "a|b%") == "campaign-1|a%7Cb%25"
     assert joined_id("a|b", "c") != joined_id("a", "b|c")
+
+
+def test_an_audience_is_read_by_the_release_before_and_behind() -> None:
+    """The one before takes its fields by name and knows two; what it saves names none beside."""
+    told = Audience(3, 2, 5)
+    update = replace(draft(None, "campaign-1", "u1", CONTENT, NOW), audience=told)
+    survey = Survey("campaign-1", "s1", "creator-1", FORM, SurveyState.OPEN, NOW, audience=told)
+    for row, read, whole in (
+        (update_document(update), update_from, update),
+        (survey_document(survey), survey_from, survey),
+    ):
+        assert row["audience"] == {"pledges_sequence": 3, "count": 2}
+        assert read(row) == whole
+        saved_before = {name: value for name, value in row.items() if name != "campaign_sequence"}
+        assert read(saved_before).audience == Audience(3, 2)
+        # Of this release until now it had it in its place.
+        assert read(saved_before | {"audience": asdict(told)}) == whole

@@ -181,7 +181,7 @@ def update_document(update: Update) -> Document:
         **content_document(update.content),
         "drafted_at": update.drafted_at,
         "published_at": update.published_at,
-        "audience": asdict(update.audience) if update.audience else None,
+        **audience_fields(update.audience),
         "schedule": asdict(update.schedule) if update.schedule else None,
         "unscheduled_because": update.unscheduled_because,
         "revision": update.revision,
@@ -201,7 +201,7 @@ def update_from(row: Document) -> Update:
         content=content_from(row),
         state=UpdateState(row["state"]),
         drafted_at=row["drafted_at"],
-        audience=Audience(**row["audience"]) if row["audience"] else None,
+        audience=audience_from(row),
         published_at=row["published_at"],
         version=row["version"],
         schedule=Schedule(**schedule) if schedule else None,
@@ -211,6 +211,26 @@ def update_from(row: Document) -> Update:
         comments_closed=row.get("comments_closed", False),
         hidings=tuple(hiding_from(one) for one in row.get("hidings", ())),
     )
+
+
+def audience_fields(audience: Audience | None) -> Document:
+    """Return the fields of a document that say who is told.
+
+    The release before takes all that stands in `audience` by name, and knows no other name: what is
+    newer stands beside it.
+    """
+    if audience is None:
+        return {"audience": None}
+    known = asdict(audience)
+    return {"campaign_sequence": known.pop("campaign_sequence"), "audience": known}
+
+
+def audience_from(row: Document) -> Audience | None:
+    """Return who is told; of what the release before saved last, no fact of the campaign."""
+    if not row["audience"]:
+        return None
+    beside = {"campaign_sequence": row.get("campaign_sequence")}
+    return Audience(**beside | row["audience"])
 
 
 def _text_document(text: UpdateText) -> Document:

@@ -11,6 +11,7 @@ from servicekit.errors import Conflict
 from servicekit.mongo import Database, Session, sorted_errors
 from updates.adapters.claim_documents import Document
 from updates.adapters.document_ids import plain_id
+from updates.adapters.documents import audience_fields, audience_from
 from updates.adapters.mongo_stores import save_versioned
 from updates.domain.survey import (
     Form,
@@ -22,7 +23,6 @@ from updates.domain.survey import (
     SurveyState,
 )
 from updates.domain.survey_results import Answer
-from updates.domain.update import Audience
 from updates.ports.surveys import SurveyPlace
 
 # All of them are made when a survey opens, so that none tells by its age who answered first.
@@ -236,7 +236,7 @@ def survey_document(survey: Survey) -> Document:
         },
         "state": survey.state.value,
         "drafted_at": survey.drafted_at,
-        "audience": asdict(survey.audience) if survey.audience else None,
+        **audience_fields(survey.audience),
         "opened_at": survey.opened_at,
         "closed_at": survey.closed_at,
         "reminding": asdict(survey.reminding),
@@ -259,7 +259,7 @@ def survey_from(row: Document) -> Survey:
         ),
         state=SurveyState(row["state"]),
         drafted_at=row["drafted_at"],
-        audience=Audience(**row["audience"]) if row["audience"] else None,
+        audience=audience_from(row),
         opened_at=row["opened_at"],
         closed_at=row["closed_at"],
         reminding=Reminding(**row["reminding"]),
