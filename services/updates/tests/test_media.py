@@ -438,6 +438,22 @@ async def test_a_letter_without_words_that_shows_an_image_is_published(
     assert (await correct(service, titled)).content.texts == titled.texts
 
 
+@pytest.mark.row("S3")
+async def test_a_letter_whose_image_was_withdrawn_keeps_its_words(service: UpdatesService) -> None:
+    """What is withdrawn shows nothing: without them the letter would be empty."""
+    await told(service)
+    await take(memory_desk(service), files.image(), media_id="m1")
+    await describe(service, "m1", Words(decorative=True))
+    whole = replace(content_of(UpdateKind.THANK_YOU), attachments=("m1",))
+    await write(service, whole)
+    await publish(service)
+    await withdraw(service, "m1")
+    bare = replace(whole, texts=tuple(replace(one, details=" ") for one in whole.texts))
+    with pytest.raises(Refused) as refused:
+        await correct(service, bare)
+    assert refused.value.reason == "invalid-details"
+
+
 async def correct(service: UpdatesService, content: Content) -> Update:
     asked = Correcting(2, content, "as it should be", changes_a_right=False, by="creator-1")
     return await service.units.run(

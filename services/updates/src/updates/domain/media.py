@@ -229,7 +229,8 @@ def check_publishable(attached: Collection[Media]) -> None:
 
 def check_shows(attached: Collection[Media]) -> None:
     """Refuse files of which none is seen: an update without words says nothing by them."""
-    kinds = {media.stored.type.kind for media in attached if media.stored}
+    there = [one.stored for one in attached if one.state is not MediaState.WITHDRAWN]
+    kinds = {stored.type.kind for stored in there if stored}
     if not kinds & {MediaKind.IMAGE, MediaKind.VIDEO}:
         why = "details may be empty only where an image or a video is shown"
         raise Refused("invalid-details", why)
