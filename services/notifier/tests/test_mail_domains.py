@@ -401,6 +401,47 @@ async def test_what_is_known_of_domains_is_bounded(monkeypatch: pytest.MonkeyPat
     assert len(domains._known) <= 10
 
 
+async def test_a_domain_whose_pace_is_used_up_is_not_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One mail in ten seconds, however many other domains are written to meanwhile."""
+    monkeypatch.setattr("notifier.handlers.mail_domains.KNOWN_MOST", 10)
+    clock = ManualClock(NOW)
+    domains = MailDomains(clock, ACCOUNT_PACE, FIRST_PAUSE, DomainPaces(0, {SLOW: 0.1}))
+
+    def goes(domain: str) -> bool:
+        return domains.held_until(f"x@{domain}", urgent=True, waited=False) is None
+
+    assert goes(SLOW)
+    for number in range(20):
+        assert goes(f"d{number}.example")
+        clock.advance(seconds=0.25)
+    assert not goes(SLOW)
+
+
+def test_a_pace_is_kept_though_nobody_looks_in_the_very_moment() -> None:
+    """A hundred who wait for one a second are all gone in little more than a hundred seconds."""
+    domain, begin = MailDomain(1, ACCOUNT_PACE, 2, FIRST_PAUSE, NOW), NOW
+    dues, sent, look = [begin] * 100, list[timedelta](), timedelta(milliseconds=300)
+    now = begin
+    while dues:
+        dues.sort()
+        later = []
+        for due in dues:
+            if due > now:
+                later.append(due)
+                continue
+            held = domain.held_until(now, urgent=False, waited=due > begin)
+            if held is None:
+                sent.append(now - begin)
+            else:
+                later.append(held)
+        dues, now = later, now + look
+    assert sent[-1] <= timedelta(seconds=105)
+    windows = [sum(at <= one < at + timedelta(seconds=10) for one in sent) for at in sent]
+    assert max(windows) <= 12
+
+
 @pytest.mark.parametrize("address", ["Anna@Bücher.Example", "anna@xn--bcher-kva.example "])
 def test_a_domain_has_one_name(address: str) -> None:
     """However its readers write it, and as the mail's envelope does."""

@@ -80,8 +80,10 @@ class MailDomain:
         return self.out < self._at_once
 
     def is_forgettable(self, now: datetime) -> bool:
-        """Whether one that is never heard of would be treated alike."""
-        busy = self.out or self.is_on_trial or self.rests(now)
+        """Whether one that is never heard of would be sent no more than this one."""
+        self._gather(now)
+        gathers = self._tokens < self._gathered_most
+        busy = self.out or self.is_on_trial or self.rests(now) or gathers
         return not busy and max(self._ends.values()) < now - timedelta(seconds=1)
 
     def held_until(self, now: datetime, *, urgent: bool, waited: bool) -> datetime | None:
@@ -94,8 +96,13 @@ class MailDomain:
         if not self._pace:
             return None
         self._gather(now)
-        goes = urgent or waited or self._ends[False] <= now
-        if goes and self._tokens >= 1:
+        if waited:
+            # Nobody looks in the very moment of a turn. Who comes to theirs before a token is whole
+            # goes, and the next one waits for the rest of it: else they were behind all others.
+            goes = self._tokens > 0
+        else:
+            goes = self._tokens >= 1 and (urgent or self._ends[False] <= now)
+        if goes:
             self._tokens -= 1
             return None
         return self.turn(now, urgent=urgent)
