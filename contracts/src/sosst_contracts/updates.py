@@ -274,7 +274,7 @@ class ProblemGraded(Event):
 
     topic: ClassVar = "updates.posts"
     name: ClassVar = "problem-graded"
-    version: ClassVar = "1.1"
+    version: ClassVar = "1.2"
     about_fields: ClassVar = ("update_id",)
 
     campaign_id: Identifier = Field(description="Campaign that has the problem.")
@@ -293,6 +293,11 @@ class ProblemGraded(Event):
     )
     audience_count: Count | None = Field(
         None, description="Distinct backers as of the sequence; where there is one."
+    )
+    campaign_sequence: Sequence | None = Field(
+        None,
+        description="Last sequence of funding.campaigns that was known then: how the "
+        "collection had ended decides who is told.",
     )
 
 
@@ -315,6 +320,7 @@ class RecoveryPlanMissing(Event):
 
     topic: ClassVar = "updates.posts"
     name: ClassVar = "recovery-plan-missing"
+    version: ClassVar = "1.1"
     about_fields: ClassVar = ("update_id",)
 
     campaign_id: Identifier = Field(description="Campaign that has the emergency.")
@@ -324,6 +330,11 @@ class RecoveryPlanMissing(Event):
         description="Last sequence of funding.pledges that the audience knows (as of N)."
     )
     audience_count: Count = Field(description="Distinct backers as of the sequence.")
+    campaign_sequence: Sequence | None = Field(
+        None,
+        description="Last sequence of funding.campaigns that was known then: how the "
+        "collection had ended decides who is told.",
+    )
     missed_at: Instant = Field(description="When it was noticed.")
 
 

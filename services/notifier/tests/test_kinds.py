@@ -46,8 +46,11 @@ def read(event_type: type[Event]) -> Decoded:
         ProblemGraded: {"kind": "emergency", "pledges_sequence": 1, "audience_count": 1},
         CommentAdded: answer,
     }.get(event_type, {})
+    known = {"campaign_sequence": 2} if "campaign_sequence" in event_type.model_fields else {}
     draft = Draft(
-        sample(event_type, **changes), NOW, identity=None if event_type.sequenced else "one"
+        sample(event_type, **changes, **known),
+        NOW,
+        identity=None if event_type.sequenced else "one",
     )
     outcome = decode(draft.seal(1 if event_type.sequenced else None))
     assert isinstance(outcome, Decoded)
@@ -94,6 +97,24 @@ def test_every_told_event_is_heard(event_type: type[Event]) -> None:
     expected = {role for word, role in found.items() if word in column}
     if event_type.name != "claim-answered":
         assert set(roles_of(heard.told)) == expected
+
+
+@pytest.mark.parametrize(
+    "event_type",
+    [
+        event_type
+        for event_type in REGISTRY.event_types
+        if event_type.topic.startswith("updates.")
+        and "backers" in told_column().get(event_type.name, ())
+    ],
+    ids=lambda event_type: event_type.name,
+)
+def test_what_updates_tells_every_backer_says_what_it_knew_of_the_campaign(
+    event_type: type[Event],
+) -> None:
+    """Whatever it tells them next says so as well, and is told as of that (decision 0002)."""
+    wide = campaign_wide_from(read(event_type))
+    assert wide is not None and wide.campaign_sequence == 2
 
 
 def test_the_contract_knows_every_kind() -> None:

@@ -289,6 +289,7 @@ async def test_a_plan_is_asked_for_three_days_and_one_day_before_its_term_ends(
     (missing,) = await told(service, "recovery-plan-missing")
     assert missing["due_at"] == NOW + timedelta(days=7)
     assert (missing["pledges_sequence"], missing["audience_count"]) == (1, 1)
+    assert missing["campaign_sequence"] == 1
 
 
 @pytest.mark.row("S7")
@@ -342,7 +343,10 @@ async def test_staff_raise_and_lower_a_problem_with_a_reason(service: UpdatesSer
 async def test_a_delay_that_became_an_emergency_is_told_to_every_backer(
     service: UpdatesService,
 ) -> None:
-    """As of N and counted, each time that it becomes one; how bad it is, and lowering, to none."""
+    """As of N and of the campaign, counted, each time that it becomes one.
+
+    How bad it is, and that it is lowered, to none.
+    """
     await launch(service)
     await say(service, "late", delay())
     emergency, serious = ProblemKind.EMERGENCY, Severity.SERIOUS
@@ -357,11 +361,13 @@ async def test_a_delay_that_became_an_emergency_is_told_to_every_backer(
             lambda unit, given=given: grade(unit, PLEDGES, CAMPAIGN, "late", given)
         )
     found = [
-        (one["kind"], one.get("pledges_sequence"), one.get("audience_count"))
+        (one["kind"], *(one.get(f"{name}_sequence") for name in ("pledges", "campaign")))
         for one in await told(service, "problem-graded")
     ]
     told_to_all, told_to_none = ("emergency", 1, 1), ("emergency", None, None)
     assert found == [told_to_all, told_to_none, ("delay_notice", None, None), told_to_all]
+    counts = [one.get("audience_count") for one in await told(service, "problem-graded")]
+    assert counts == [1, None, None, 1]
     await say(service, "fire", EMERGENCY)
     given = Grade(emergency, serious, "staff-1", "Not so bad.", service.clock.now())
     await service.units.run(lambda unit: grade(unit, PLEDGES, CAMPAIGN, "fire", given))

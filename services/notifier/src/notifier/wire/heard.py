@@ -117,7 +117,11 @@ def returned_from(fact: Decoded) -> Returned | None:
 
 
 _OfUpdates = (
-    update_events.UpdatePublished | update_events.UpdateCorrected | update_events.SurveyOpened
+    update_events.UpdatePublished
+    | update_events.UpdateCorrected
+    | update_events.SurveyOpened
+    | update_events.ProblemGraded
+    | update_events.RecoveryPlanMissing
 )
 
 
@@ -183,7 +187,7 @@ def campaign_wide_from(fact: Decoded) -> CampaignWide | None:
                 {"update_id": event.update_id, "due_at": event.due_at.isoformat()},
                 origin_of(fact),
             )
-            return CampaignWide(told, event.pledges_sequence, event.audience_count)
+            return _as_of(told, event)
         case update_events.UpdateCorrected(tells=True) as event:
             texts = [text.model_dump(exclude_none=True) for text in event.texts]
             told = Told(
@@ -216,7 +220,7 @@ def campaign_wide_from(fact: Decoded) -> CampaignWide | None:
             # A delay became an emergency: who was told of the delay alone must know.
             raised = told_from(fact, TELLINGS)
             assert raised is not None
-            return CampaignWide(raised, event.pledges_sequence, event.audience_count)
+            return _as_of(raised, event)
         case payouts.StagePaid() as event:
             told = Told(
                 CauseKind.STAGE_PAID,

@@ -123,6 +123,7 @@ def owed(fact: FollowUpFact) -> Draft:
                 graded_at=grade.at,
                 pledges_sequence=audience.pledges_sequence if audience else None,
                 audience_count=audience.count if audience else None,
+                campaign_sequence=audience.campaign_sequence if audience else None,
             )
             return Draft(event=event, occurred_at=grade.at)
         case RecoveryPlanReminderDue():
@@ -140,6 +141,7 @@ def owed(fact: FollowUpFact) -> Draft:
                 due_at=fact.due_at,
                 pledges_sequence=fact.audience.pledges_sequence,
                 audience_count=fact.audience.count,
+                campaign_sequence=fact.audience.campaign_sequence,
                 missed_at=fact.at,
             )
         case LetterAsked():
