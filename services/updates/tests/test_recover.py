@@ -1,5 +1,6 @@
 """What was told of stays told: publications come back from the topic as far as drafts are there."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -20,23 +21,26 @@ from services.updates.tests.test_follow_up import (
 from services.updates.tests.test_handlers import CAMPAIGN, CONTENT, publish, write
 from services.updates.tests.test_scheduling import planned, sweep
 from sosst_contracts import funding
-from sosst_contracts.codec import attribution
+from sosst_contracts.codec import Record, attribution
 from sosst_contracts.testing import sample
 from updates.consumer import PLEDGES
 from updates.domain.correction import Correcting
 from updates.domain.follow_up import FollowUpTerms
 from updates.domain.kinds import Severity
+from updates.domain.pledge import Promise
 from updates.domain.problem import Grade, ProblemKind
 from updates.domain.update import UpdateState
 from updates.handlers.correct import correct_update
 from updates.handlers.grade import grade
 from updates.handlers.recover import RecoverUpdates
 from updates.handlers.recover_schedules import RESTORED
+from updates.ports.pledged import PledgePlace
 from updates.wire.claims import claims_told_from
 from updates.wire.deliveries import deliveries_told_from
 from updates.wire.follow_up import owed_from
 from updates.wire.milestones import milestones_told_from
 from updates.wire.plans import plans_told_from
+from updates.wire.pledges import promises_from
 from updates.wire.posts import publications_from
 from updates.wire.questionnaires import questionnaires_told_from
 from updates.wire.surveys import surveys_told_from
@@ -48,7 +52,19 @@ async def told(service: UpdatesService) -> list[Unexplained]:
     return [Unexplained(record, key or "", at or 0, "") for record, key, at in placed]
 
 
-async def recover(restored: UpdatesService, lived: UpdatesService) -> list[str]:
+class ToldPledges:
+    """What stands on the topic of pledges, as a recovery reads it."""
+
+    def __init__(self, *records: Record) -> None:
+        self._records = records
+
+    async def promises(self, pledges: Collection[PledgePlace]) -> dict[PledgePlace, Promise]:
+        read = promises_from(self._records)
+        return {place: promise for place, promise in read.items() if place in pledges}
+
+
+async def recover(restored: UpdatesService, lived: UpdatesService, *pledges: Record) -> list[str]:
+    """Recover from what was told, and from what stands on the topic of pledges."""
     owed = partial(owed_from, terms=FollowUpTerms())
     recovery = RecoverUpdates(
         restored.units,
@@ -62,6 +78,7 @@ async def recover(restored: UpdatesService, lived: UpdatesService) -> list[str]:
         questionnaires_told_from,
         deliveries_told_from,
         milestones_told_from,
+        ToldPledges(*pledges),
     )
     return await recovery.roll_forward(await told(lived))
 

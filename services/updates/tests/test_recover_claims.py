@@ -9,7 +9,9 @@ from services.updates.tests.test_claim_handlers import act, answer, met, opens
 from services.updates.tests.test_claims import BACKER, CREATOR, PART, STAFF
 from services.updates.tests.test_recover import recover, told
 from services.updates.tests.test_surveys import FORM, PLACE, asked
-from sosst_contracts import payouts
+from sosst_contracts import funding, payouts
+from sosst_contracts.codec import Draft, Record
+from sosst_contracts.testing import sample
 from updates.domain.claim import ClaimState
 from updates.domain.claim_turns import accept, escalate, propose, withdraw
 from updates.handlers.surveys import write_survey
@@ -62,6 +64,43 @@ async def test_a_claim_that_people_moved_is_staffs_and_no_number_is_used_again()
     assert [entry.kind.value for entry in claim.entries] == ["opened", "lost", "lost"]
     claim = await act(restored, partial(propose, said=STAFF, settlement=PART))
     assert claim.last.number == 4
+
+
+@pytest.mark.trap(23)
+async def test_a_claim_on_a_pledge_that_is_younger_than_the_backup_is_its_backers_still() -> None:
+    """Its facts come before the pledge is heard again; what it was worth stands on its topic."""
+    restored = memory_service()
+    await restored.hear((sample(funding.CampaignLaunched), 1))
+    pledge = {"pledge_id": "pledge-1", "backer_id": "backer-1", "reward_id": "reward-1"}
+    collected = sample(funding.PledgeCollected, amount=2_000, **pledge)
+    others = sample(funding.PledgeCollected, campaign_id="another", pledge_id="pledge-1")
+    records = [Draft(event, restored.clock.now()).seal(1) for event in (others, collected)]
+    was = await lived()
+    for _ in range(2):
+        lines = await recover(restored, was, *records, Record(records[0].topic, b"x", b"?", ()))
+        (line,) = [one for one in lines if one.startswith("claim ")]
+    assert "money_requested" in line
+    claim = await restored.claims.claim("campaign-1", "c1")
+    before = await was.claims.claim("campaign-1", "c1")
+    assert claim is not None and before is not None
+    assert (claim.state, claim.subject, claim.opened_at, claim.due_at) == (
+        before.state,
+        before.subject,
+        before.opened_at,
+        before.due_at,
+    )
+    assert await told(restored) == []
+    await restored.hear((collected, 1), (answer(payouts.RefundSucceeded, 1), 1))
+    claim = await restored.claims.claim("campaign-1", "c1")
+    assert claim is not None and claim.state is S.RESOLVED
+
+
+async def test_a_claim_on_a_pledge_that_no_topic_knows_any_more_is_named() -> None:
+    """Nobody guesses what it was worth; its backer is to open another."""
+    restored = memory_service()
+    lines = await recover(restored, await lived())
+    assert any("open it again under another id" in line for line in lines)
+    assert await restored.claims.claim("campaign-1", "c1") is None
 
 
 async def test_what_ended_has_ended() -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from datetime import timedelta
-from functools import partial
 
 import structlog
 
@@ -27,22 +26,14 @@ from updates.adapters.schema import SCHEMA
 from updates.adapters.unit import bind
 from updates.consumer import PLEDGES, subscriptions
 from updates.handlers.claims import ClaimDesk
-from updates.handlers.recover import RecoverUpdates
 from updates.handlers.take_upload import UploadDesk
 from updates.http import Parts, build_api
 from updates.http.media import MediaShelf
 from updates.http.share_links import ShareShelf
 from updates.ports.unit import UpdatesUnit
+from updates.recovery import recovery
 from updates.settings import UpdatesSettings
 from updates.timetable import timetable
-from updates.wire.claims import claims_told_from
-from updates.wire.deliveries import deliveries_told_from
-from updates.wire.follow_up import owed_from
-from updates.wire.milestones import milestones_told_from
-from updates.wire.plans import plans_told_from
-from updates.wire.posts import publications_from
-from updates.wire.questionnaires import questionnaires_told_from
-from updates.wire.surveys import surveys_told_from
 
 log = structlog.get_logger()
 
@@ -62,7 +53,7 @@ def assemble(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> Proces
         runtime.subscribe(subscription)
     for sweep in timetable(runtime, parts):
         runtime.sweep(sweep)
-    runtime.recover_with(_recovery(settings, runtime))
+    runtime.recover_with(recovery(settings, runtime))
     return runtime.process(build_api(parts))
 
 
@@ -89,23 +80,6 @@ def _parts(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> Parts:
         links=_link_tokens(settings, runtime),
         public_url=settings.public_url,
         edit_window=timedelta(seconds=settings.edit_window_seconds),
-    )
-
-
-def _recovery(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> RecoverUpdates:
-    return RecoverUpdates(
-        runtime.units,
-        MongoQueries(runtime.database),
-        runtime.clock,
-        publications_from,
-        partial(owed_from, terms=settings.follow_up_terms()),
-        claims_told_from,
-        surveys_told_from,
-        plans_told_from,
-        questionnaires_told_from,
-        deliveries_told_from,
-        milestones_told_from,
-        settings.tracking_terms(),
     )
 
 

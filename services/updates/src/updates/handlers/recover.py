@@ -29,6 +29,7 @@ from updates.handlers.recover_questionnaires import questionnaires_again
 from updates.handlers.recover_schedules import let_go, schedules_again
 from updates.handlers.reports import answer_by_hiding
 from updates.handlers.tracking import follow_notice
+from updates.ports.pledged import Pledged
 from updates.ports.queries import Queries
 from updates.ports.unit import UpdatesUnit
 
@@ -85,7 +86,7 @@ class RecoverUpdates(ServiceRecovery):
     facts have made of what campaigns owe in words, in the order of the topic; `read_claims` and
     `read_surveys` into what became of those, `read_plans` into what was promised,
     `read_questionnaires` into who was asked for a reply, `read_deliveries` into where rewards on
-    their way have come, `read_milestones` into evidence.
+    their way have come, `read_milestones` into evidence. `pledged` knows what was pledged since.
     """
 
     units: UnitsOfWork[UpdatesUnit]
@@ -99,6 +100,7 @@ class RecoverUpdates(ServiceRecovery):
     read_questionnaires: Callable[[Sequence[Unexplained]], Sequence[QuestionnaireAsked]]
     read_deliveries: Callable[[Sequence[Unexplained]], Sequence[TrackingFact]]
     read_milestones: Callable[[Sequence[Unexplained]], Sequence[MilestoneSubmitted]]
+    pledged: Pledged
     tracking: TrackingTerms = field(default_factory=TrackingTerms)
 
     lost = (
@@ -132,7 +134,7 @@ class RecoverUpdates(ServiceRecovery):
                 await self.units.run(partial(bring_back, told=told))
                 for told in self.read(unexplained)
             ],
-            *await claims_again(self.units, self.read_claims(unexplained)),
+            *await claims_again(self.units, self.read_claims(unexplained), self.pledged),
             *await surveys_again(self.units, self.read_surveys(unexplained)),
             *await plans_again(self.units, self.read_plans(unexplained)),
             *await questionnaires_again(self.units, self.read_questionnaires(unexplained)),

@@ -1,14 +1,20 @@
-"""Claims and surveys after a restored backup, brought on by their own facts, silently."""
+"""Claims and surveys after a restored backup, brought on by their own facts, silently.
 
-from collections.abc import Callable, Sequence
+A claim's own facts do not say what its pledge was worth, and the inputs are read again behind
+this: what was pledged after the backup is read from its topic.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 from servicekit.units import UnitsOfWork
 from updates.domain.claim import Claim, Subject
+from updates.domain.pledge import Promise
 from updates.domain.survey import Reminding, Survey, SurveyState, close, open_survey
 from updates.domain.update import Audience
+from updates.ports.pledged import Pledged, PledgePlace
 from updates.ports.unit import UpdatesUnit
 
 
@@ -21,6 +27,10 @@ class ClaimTold:
     pledge_id: str
     backer_id: str
     bring: Callable[[Claim | None, Subject | None], Claim | None]
+
+    @property
+    def pledge(self) -> PledgePlace:
+        return self.campaign_id, self.pledge_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +45,37 @@ class SurveyTold:
     closed: bool = False
 
 
-async def claims_again(units: UnitsOfWork[UpdatesUnit], told: Sequence[ClaimTold]) -> list[str]:
+async def claims_again(
+    units: UnitsOfWork[UpdatesUnit], told: Sequence[ClaimTold], pledged: Pledged
+) -> list[str]:
     """Bring each claim to where its facts have it; return a line for each."""
     by_claim: dict[tuple[str, str], list[ClaimTold]] = {}
     for one in told:
         by_claim.setdefault((one.campaign_id, one.claim_id), []).append(one)
-    return [await units.run(partial(_claim_again, told=facts)) for facts in by_claim.values()]
+    promises = await _promises(units, {one.pledge for one in told}, pledged)
+    return [
+        await units.run(partial(_claim_again, told=facts, promises=promises))
+        for facts in by_claim.values()
+    ]
 
 
-async def _claim_again(unit: UpdatesUnit, told: Sequence[ClaimTold]) -> str:
+async def _promises(
+    units: UnitsOfWork[UpdatesUnit], places: Collection[PledgePlace], pledged: Pledged
+) -> Mapping[PledgePlace, Promise]:
+    """Return what these pledges were for; the topic is read only where the backup does not know."""
+    known = await units.run(lambda unit: unit.pledges.load(list(places)))
+    found = {place: one.promise for place, one in known.items() if one.promise is not None}
+    unknown = set(places) - found.keys()
+    return found | dict(await pledged.promises(unknown)) if unknown else found
+
+
+async def _claim_again(
+    unit: UpdatesUnit, told: Sequence[ClaimTold], promises: Mapping[PledgePlace, Promise]
+) -> str:
     first = told[0]
     name = f"claim {first.claim_id} of {first.campaign_id}"
     known = claim = await unit.claims.load(first.campaign_id, first.claim_id)
-    subject = await _subject(unit, first)
+    subject = _subject(first, promises.get(first.pledge))
     for one in told:
         claim = one.bring(claim, subject)
     if claim is None:
@@ -57,14 +85,11 @@ async def _claim_again(unit: UpdatesUnit, told: Sequence[ClaimTold]) -> str:
     return f"{name}: {claim.state}; what was written in it since the backup is lost"
 
 
-async def _subject(unit: UpdatesUnit, told: ClaimTold) -> Subject | None:
-    place = (told.campaign_id, told.pledge_id)
-    pledge = (await unit.pledges.load([place])).get(place)
-    if pledge is None or pledge.promise is None:
+def _subject(told: ClaimTold, promise: Promise | None) -> Subject | None:
+    if promise is None:
         return None
-    promise = pledge.promise
     return Subject(
-        pledge.pledge_id,
+        told.pledge_id,
         promise.backer_id,
         promise.reward_id,
         None,
