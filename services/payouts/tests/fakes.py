@@ -40,7 +40,14 @@ from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.postings import Payer
 from payouts.domain.quantum import QUANTUM_MAX
 from payouts.domain.receivable import Receivable, open_sum
-from payouts.domain.reconciliation import PLATFORM, BookedCash, Break, Movement, cash_of
+from payouts.domain.reconciliation import (
+    PLATFORM,
+    BookedCash,
+    Break,
+    Movement,
+    cash_of,
+    unbooked_id,
+)
 from payouts.domain.refund import UNANSWERED, Refund, RefundKind, RefundState
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
 from payouts.domain.refund_run_end import MOVING, is_of_run
@@ -846,6 +853,10 @@ class MemoryBreaks:
     async def open_of(self, campaign_id: str) -> list[Break]:
         found = [self._breaks[one] for one in sorted(self._breaks)]
         return [one for one in found if one.gone_at is None and one.campaign_id == campaign_id]
+
+    async def unbooked(self, balance_transactions: Collection[str]) -> list[Break]:
+        names = [unbooked_id(one) for one in balance_transactions]
+        return [self._breaks[one] for one in names if one in self._breaks]
 
 
 class MemoryHeadSignatures:

@@ -12,9 +12,10 @@ from payouts.adapters.stripe_provider import StripeProvider
 from payouts.domain.book import Outcome
 from payouts.domain.ledger import Account
 from payouts.domain.payout_attempt import AttemptState
-from payouts.domain.reconciliation import BreakKind
+from payouts.domain.reconciliation import BreakKind, Saying, Verdict
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_outcome import TransferSeen
+from payouts.handlers.reconcile import say_of_break
 from payouts.ports.provider import Declined, NoAnswer, Throttled
 from servicekit.pace import Pace
 from services.payouts.tests.builders import LIMIT, a_pledge
@@ -504,6 +505,81 @@ async def test_a_transfer_that_was_given_up_and_taken_back_stops_no_recovery() -
     assert (await the(payouts, 1)).state is StageState.PAID
     assert len(payouts.provider.transfers) == 2 and len(payouts.provider.payouts) == 1
     await assert_the_ledger_goes_on(payouts, ledger)
+
+
+PART = 500
+
+
+async def part_back(payouts: Payouts, part: int = PART) -> tuple[str, str | None]:
+    """What showed up is taken back in part, or not at all; return both balance transactions."""
+    await shown_too_late(payouts)
+    (made,) = payouts.provider.transfers.values()
+    back = payouts.provider.reverse(made.transfer_id, part) if part else None
+    wanted = {made.balance_transaction: -FIRST} | ({back: part} if back else {})
+    found = await compared(payouts)
+    assert {one.balance_transaction: one.amount for one in found} == wanted
+    return made.balance_transaction, back
+
+
+async def say(payouts: Payouts, name: str | None, verdict: Verdict, *people: str) -> None:
+    campaign_id = CAMPAIGN if verdict is Verdict.ASSIGN else None
+    for by in people:
+        saying = Saying(verdict, "its creator keeps it", by, payouts.clock.now(), campaign_id)
+        await say_of_break(payouts.reconciliation, f"unbooked:{name}", saying)
+
+
+async def let_go_on(payouts: Payouts) -> bool:
+    """People let the money go on; return whether it still does after a while."""
+    payouts.brake.pulled.clear()
+    await pay(payouts, 40)
+    return payouts.brake.stopped(CAMPAIGN) is None
+
+
+@pytest.mark.trap(21)
+async def test_a_rest_that_two_people_let_be_is_in_the_way_no_more(payouts: Payouts) -> None:
+    """One of them alone changes nothing; then the stage is paid, and the float bears the rest."""
+    made, back = await part_back(payouts)
+    assert not await let_go_on(payouts)
+    await say(payouts, made, Verdict.LET_BE, "staff-1", "staff-1")
+    assert not await let_go_on(payouts)
+    await say(payouts, made, Verdict.LET_BE, "staff-2")
+    assert await let_go_on(payouts)
+    assert (await the(payouts, 1)).state is StageState.PAID
+    assert len(payouts.provider.transfers) == 2 and len(payouts.provider.payouts) == 1
+    assert payouts.provider.accounts["acct_1"] == FIRST - PART
+    await say(payouts, back, Verdict.LET_BE, "staff-1", "staff-2")
+    assert await compared(payouts) == ()
+    await assert_true(payouts)
+
+
+@pytest.mark.trap(21)
+@pytest.mark.parametrize(("part", "verdict"), [(PART, Verdict.ASSIGN), (0, Verdict.LET_BE)])
+async def test_what_two_people_say_otherwise_stays_in_the_way(
+    payouts: Payouts, part: int, verdict: Verdict
+) -> None:
+    """Whose it is explains it only; and nobody lets a whole stage be, to be paid once more."""
+    made, _ = await part_back(payouts, part)
+    await say(payouts, made, verdict, "staff-1", "staff-2")
+    assert not await let_go_on(payouts)
+    assert (await the(payouts, 1)).state is not StageState.PAID
+    assert len(payouts.provider.transfers) == 1 and payouts.provider.payouts == {}
+
+
+@pytest.mark.trap(21)
+@pytest.mark.trap(23)
+async def test_a_rest_that_is_let_be_stops_no_recovery() -> None:
+    """The list shows it for ever, and the stage is paid by another one."""
+    payouts = memory_payouts()
+    made, _ = await part_back(payouts)
+    await say(payouts, made, Verdict.LET_BE, "staff-1", "staff-2")
+    assert await let_go_on(payouts)
+    ledger = await ledger_of(payouts)
+    payouts = restore(payouts, back_up(payouts))
+    await roll_forward(payouts, ledger)
+    assert [line for line in await recover(payouts) if "a person" in line] == []
+    assert await let_go_on(payouts)
+    assert (await the(payouts, 1)).state is StageState.PAID
+    assert len(payouts.provider.transfers) == 2 and len(payouts.provider.payouts) == 1
 
 
 async def shown_too_late(payouts: Payouts) -> None:

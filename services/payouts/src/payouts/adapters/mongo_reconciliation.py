@@ -11,7 +11,14 @@ from payouts.adapters.documents import Document, Documents
 from payouts.adapters.mongo_stores import block_from
 from payouts.domain.block import Block
 from payouts.domain.postings import LEGS
-from payouts.domain.reconciliation import PLATFORM, BookedCash, Break, Movement, cash_in
+from payouts.domain.reconciliation import (
+    PLATFORM,
+    BookedCash,
+    Break,
+    Movement,
+    cash_in,
+    unbooked_id,
+)
 from payouts.ports.reconciliation import BlockPlace
 from servicekit.errors import Conflict
 from servicekit.mongo import Database, Session, sorted_errors
@@ -170,6 +177,12 @@ class MongoBreaks:
         query = {"gone_at": None, "campaign_id": campaign_id}
         with sorted_errors():
             cursor = self._breaks.find(query, session=self._session).sort("_id", 1)
+            return [BREAKS.value(row) for row in await cursor.to_list(None)]
+
+    async def unbooked(self, balance_transactions: Collection[str]) -> list[Break]:
+        names = [unbooked_id(one) for one in balance_transactions]
+        with sorted_errors():
+            cursor = self._breaks.find({"_id": {"$in": names}}, session=self._session)
             return [BREAKS.value(row) for row in await cursor.to_list(None)]
 
 

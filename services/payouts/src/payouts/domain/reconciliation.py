@@ -121,6 +121,16 @@ class Break:
     def break_id(self) -> str:
         return f"{self.kind}:{self.balance_transaction}"
 
+    @property
+    def is_let_be(self) -> bool:
+        """Whether two people said that it is nobody's but the platform's, and stays as it is."""
+        return self.confirmed is not None and self.confirmed.verdict is Verdict.LET_BE
+
+
+def unbooked_id(balance_transaction: str) -> str:
+    """Return the id of the break of cash that no entry has."""
+    return f"{BreakKind.UNBOOKED}:{balance_transaction}"
+
 
 def compare(movement: Movement, booked: BookedCash | None, now: datetime) -> Break | None:
     """Return what is wrong between a balance transaction and its entries, None if nothing is."""

@@ -4,7 +4,7 @@ As for refunds: every leg that the provider holds is taken over under its attemp
 the same transitions and postings that it went through before the backup was restored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -42,11 +42,36 @@ def destination_of(
     return verify(given, now)
 
 
-def standing(stage: Stage, transfers: Sequence[TransferMade]) -> list[TransferMade]:
+def in_the_way(
+    stage: Stage, transfers: Iterable[TransferMade], let_be: Collection[str] = ()
+) -> list[TransferMade]:
+    """Return the transfers that the stage does not know: another one would pay its creator twice.
+
+    `let_be` are balance transactions of which two people said that they stay as they are.
+    """
+    known = {attempt.transfer_id for attempt in stage.attempts}
+    return [
+        one for one in transfers if one.seen.transfer_id not in known and not _at_rest(one, let_be)
+    ]
+
+
+def _at_rest(made: TransferMade, let_be: Collection[str]) -> bool:
+    """Whether all of it came back, or a part did and two people let the rest be.
+
+    The platform bears that rest (decision 0022). Of one that nobody took back nothing is let be:
+    all of the stage would be paid a second time.
+    """
+    back = made.seen.reversed_amount
+    return back == made.amount or (back > 0 and made.seen.balance_transaction in let_be)
+
+
+def standing(
+    stage: Stage, transfers: Iterable[TransferMade], let_be: Collection[str] = ()
+) -> list[TransferMade]:
     """Return the transfers that may be what this stage stands on; a list shows all for ever.
 
     Not one that was taken back and booked so, nor one of an attempt that was given up, which
-    showed up later and was taken back by people.
+    showed up later and was taken back by people, or let be where not all of it came back.
     """
     back = {one.transfer_id for one in stage.attempts if one.state is AttemptState.REVERSED}
     refused = AttemptState.TRANSFER_REFUSED
@@ -55,7 +80,7 @@ def standing(stage: Stage, transfers: Sequence[TransferMade]) -> list[TransferMa
         one
         for one in transfers
         if one.seen.transfer_id not in back
-        and not (one.seen.attempt in given_up and one.seen.reversed_amount == one.amount)
+        and not (one.seen.attempt in given_up and _at_rest(one, let_be))
     ]
 
 

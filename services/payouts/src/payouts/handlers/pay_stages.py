@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -26,6 +27,7 @@ from payouts.domain.stage_amount import (
 from payouts.domain.stage_approval import approve_by_verdict, drop_approval, signed_of
 from payouts.domain.stage_cancelling import money_has_left, nothing_left
 from payouts.domain.stage_outcome import PayoutSeen, TransferSeen
+from payouts.domain.stage_recovery import in_the_way
 from payouts.domain.stage_reversal import observe_reversal, taken_back
 from payouts.domain.stage_sending import (
     StageStep,
@@ -38,7 +40,13 @@ from payouts.domain.stage_sending import (
 )
 from payouts.domain.stopping import Stopped
 from payouts.handlers.funds import FundsReader
-from payouts.handlers.stages import Decide, StageView, load_view, save_step
+from payouts.handlers.stages import (
+    Decide,
+    StageView,
+    load_view,
+    save_step,
+    transfers_let_be,
+)
 from payouts.metrics import STOPPED_FOR_A_PERSON
 from payouts.ports.provider import Declined, NoAnswer, NotThere, Provider, Throttled
 from payouts.ports.sending import Brake, Freshness
@@ -156,18 +164,21 @@ class PayStages:
         One of an attempt that was given up because no list showed it (decision 0008), or of what a
         restored backup forgot: the provider has no limit that keeps a stage from being paid twice.
         Once one shows up, the campaign's money stands still until a person has looked, and taken it
-        back there: a list shows it for ever, but all of it came back.
+        back there: a list shows it for ever, but all of it came back. Where only a part did, two
+        people let the rest be.
         """
         made = await self.provider.transfers_of(stage)
         if isinstance(made, NoAnswer):
             return False
-        known = {attempt.transfer_id for attempt in stage.attempts}
-        stand = [one.seen for one in made if one.seen.reversed_amount < one.amount]
-        found = [one for one in stand if one.transfer_id not in known]
+        found = in_the_way(stage, made)
+        if found:
+            let_be = await self.units.run(partial(transfers_let_be, made=found))
+            found = in_the_way(stage, found, let_be)
         if found:
             # Whoever was overtaken finds the transfer of who overtook it: it has lost the lease.
             await self._save(claim, _unchanged)
-            why = f"{stage.stage_id}: {found[0].transfer_id} of attempt {found[0].attempt} was made"
+            seen = found[0].seen
+            why = f"{stage.stage_id}: {seen.transfer_id} of attempt {seen.attempt} was made"
             STOPPED_FOR_A_PERSON.labels("stage").inc()
             log.error("a person must look", stage=stage.stage_id, error=why)
             await self.brake.stop(stage.campaign_id, "payouts", why)

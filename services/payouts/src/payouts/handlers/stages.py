@@ -1,6 +1,6 @@
 """One step of a stage, saved: the decision, its block, its facts, and the claim with them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from payouts.domain.plan import StageKind
 from payouts.domain.reconciliation import Shortfall, shortfall
 from payouts.domain.stage import Stage, StageDecision, StageState
 from payouts.domain.stage_amount import become_due
+from payouts.domain.stage_recovery import TransferMade
 from payouts.handlers.cancel import stopped
 from payouts.handlers.kept_back import kept_back_in
 from payouts.handlers.posting import post
@@ -109,6 +110,12 @@ async def _save_book(unit: PayoutsUnit, view: StageView, decision: StageDecision
     if book != view.book or (submitted and view.stage.state is not StageState.SUBMITTED):
         await unit.books.save([book])
     return book
+
+
+async def transfers_let_be(unit: PayoutsUnit, made: Sequence[TransferMade]) -> set[str]:
+    """Return by balance transaction which of them two people let be."""
+    found = await unit.breaks.unbooked([one.seen.balance_transaction for one in made])
+    return {one.balance_transaction for one in found if one.is_let_be}
 
 
 async def load_open_view(

@@ -92,7 +92,11 @@ def add_reconciliation_routes(
     async def post_resolution(
         break_id: BreakId, body: SayingBody, caller: Annotated[Principal, by_staff]
     ) -> BreakView:
-        """Say what a break is; it ends when a second person says the same."""
+        """Say what a break is; it ends when a second person says the same.
+
+        Where it is a transfer of a stage that no book knows, and a part of it was taken back,
+        `let_be` also lets the stage be paid by another one.
+        """
         now = clock.now()
         verdict = Verdict(body.verdict)
         saying = Saying(verdict, body.reason, caller.subject, now, body.campaign_id)

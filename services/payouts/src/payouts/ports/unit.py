@@ -272,6 +272,10 @@ class Breaks(Protocol):
         """Return the open breaks that are about this campaign's cash, in order of id."""
         ...
 
+    async def unbooked(self, balance_transactions: Collection[str]) -> list[Break]:
+        """Return the breaks of this cash that no entry has or had, open or over."""
+        ...
+
 
 class Periods(Protocol):
     """Months of the books, bound to one transaction."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from payouts.domain import stage_recovery
 from payouts.domain.errors import InvariantBroken, Refused
@@ -13,6 +14,7 @@ from payouts.domain.stage_recovery import TransferMade
 from payouts.handlers.cancel import stop_plan
 from payouts.handlers.posting import post
 from payouts.handlers.recovery.answers import answered
+from payouts.handlers.stages import transfers_let_be
 from payouts.handlers.work_kinds import stage_work
 from payouts.ports.provider import Provider
 from payouts.ports.queries import Queries
@@ -61,7 +63,8 @@ class AdoptStages:
     async def _adopt_if_sent(self, stage: Stage) -> list[str]:
         made = await answered(self.provider.transfers_of, stage)
         # The account of one that was taken back is none that money goes to.
-        transfers = stage_recovery.standing(stage, made)
+        let_be = await self.units.run(partial(transfers_let_be, made=made))
+        transfers = stage_recovery.standing(stage, made, let_be)
         if not transfers:
             return []
         account = transfers[0].account
