@@ -1,5 +1,7 @@
 """The routes of updates over a service's stores, asked as a caller asks them."""
 
+from typing import Any
+
 import httpx
 from fastapi import FastAPI
 
@@ -28,8 +30,12 @@ def api_of(
     questions: QuestionnaireDesk = QUESTIONS,
     media: MediaShelf | None = None,
     links: LinkTokenVerifier | None = None,
+    **otherwise: Any,
 ) -> FastAPI:
-    """Return all routes; without a place for files there are none for files."""
+    """Return all routes; without a place for files there are none for files.
+
+    `otherwise` are parts by their names that are set otherwise than usual.
+    """
     parts = Parts(
         guard=guard or unit_guard(),
         units=service.units,
@@ -49,6 +55,7 @@ def api_of(
         media=media,
         shares=ShareShelf(service.share_links, SIGNER),
         links=links,
+        **otherwise,
     )
     api = build_api(parts)
     install_problems(api)

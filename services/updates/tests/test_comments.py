@@ -1,7 +1,7 @@
 """Comments: by backers and the team, once each, answered on one level, paced, hidden, closed."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -9,14 +9,16 @@ import pytest
 from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import STAFF, backer, creator
 from servicekit.errors import Conflict, DuplicateKey
-from services.updates.tests.conftest import NOW, UpdatesService
+from services.updates.tests.conftest import NOW, UpdatesService, memory_service
 from services.updates.tests.test_handlers import CAMPAIGN, CONTENT, collected, publish, write
 from services.updates.tests.test_http import BODY, UPDATE, client, known, problem
 from sosst_contracts import funding, payouts, updates
 from sosst_contracts.testing import sample
-from updates.domain.comment import AFTER_FAILURE, PACE, PACE_WINDOW, Comment
+from updates.domain.after_failure import AFTER_FAILURE
+from updates.domain.comment import PACE, PACE_WINDOW, Comment, Writer, check_may_comment
 from updates.domain.errors import Refused
 from updates.domain.hiding import Hiding, HidingReason, Statement
+from updates.domain.project import Verdict, decided
 from updates.domain.report import Thing
 from updates.handlers.comment_hiding import hide_comment
 from updates.handlers.comments import close_comments, write_comment
@@ -120,12 +122,26 @@ async def test_backers_of_a_failed_campaign_talk_for_ninety_days(service: Update
     await told(service)
     await service.hear((sample(funding.VerdictReached, verdict="goal_missed"), 2))
     project = await service.queries.project(CAMPAIGN)
-    assert project is not None and project.profile is not None
-    end: datetime = project.profile.deadline + AFTER_FAILURE
-    await say(service, comment(written_at=end))
-    late = end + timedelta(seconds=1)
-    assert await refusal(service, comment("c2", written_at=late)) == "comments-ended"
-    await say(service, comment("c3", "creator-1", by_team=True, written_at=late))
+    assert project is not None and project.decided_at is not None
+    end = project.decided_at + AFTER_FAILURE
+    await say(service, comment(written_at=end - timedelta(seconds=1)))
+    assert await refusal(service, comment("c2", written_at=end)) == "comments-ended"
+    await say(service, comment("c3", "creator-1", by_team=True, written_at=end))
+
+
+async def test_a_campaign_that_is_cancelled_late_is_talked_about_from_then_on() -> None:
+    """Half a year behind its deadline backers have as long to speak as behind a missed goal."""
+    service = memory_service()
+    await told(service)
+    project = await service.queries.project(CAMPAIGN)
+    update = await service.queries.update(CAMPAIGN, "u1")
+    assert project is not None and project.profile is not None and update is not None
+    late = project.profile.deadline + 2 * AFTER_FAILURE
+    cancelled, backer = decided(project, Verdict.CANCELLED, late), Writer(False, False)
+    check_may_comment(cancelled, update, backer, late + timedelta(days=7))
+    week = timedelta(days=7)
+    with pytest.raises(Refused, match="more than 7 days ago"):
+        check_may_comment(cancelled, update, backer, late + week, week)
 
 
 async def test_whose_money_went_back_in_full_reads_on_and_writes_no_more(

@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from updates.domain.delivery_plan import (
-    FREELY,
     STEPS,
     TRANSITIONS,
     Answer,
     DeliveryPlan,
     Move,
+    PlanAsked,
     PlanDecision,
     Promise,
     PromiseDue,
@@ -21,6 +21,7 @@ from updates.domain.delivery_plan import (
     answer,
     ask,
     ask_about_due,
+    due_next,
     end,
     move_freely,
     move_with_update,
@@ -29,8 +30,10 @@ from updates.domain.delivery_plan import (
     settle,
 )
 from updates.domain.errors import Refused
+from updates.domain.plan_terms import USUAL_PLAN_TERMS, PlanTerms
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+FREELY = USUAL_PLAN_TERMS.freely
 LATER = NOW + FREELY
 DAYS = {
     Step.PRODUCTION: date(2026, 6, 1),
@@ -174,6 +177,10 @@ def test_the_same_day_again_is_no_move() -> None:
     assert again == PlanDecision(once)
 
 
+def due_of(plan: DeliveryPlan) -> datetime | None:
+    return due_next(plan).next_due
+
+
 def asked_days(plan: DeliveryPlan, at: datetime) -> tuple[DeliveryPlan, list[tuple[Step, int]]]:
     decision = ask_about_due(plan, at)
     facts = [fact for fact in decision.facts if isinstance(fact, PromiseDue)]
@@ -184,7 +191,7 @@ def asked_days(plan: DeliveryPlan, at: datetime) -> tuple[DeliveryPlan, list[tup
 def test_the_creator_is_asked_30_and_7_days_before_and_on_the_day() -> None:
     """At eight in the campaign's zone, each once; after a pause only the nearest question."""
     plan, seen = PLAN, []
-    while (due := plan.next_due) is not None:
+    while (due := due_of(plan)) is not None:
         assert ask_about_due(plan, due - timedelta(seconds=1)).facts == ()
         plan, asked = asked_days(plan, due)
         seen += [(due, *one) for one in asked]
@@ -195,7 +202,7 @@ def test_the_creator_is_asked_30_and_7_days_before_and_on_the_day() -> None:
     assert seen[0][0] == datetime(2026, 5, 2, 6, 0, tzinfo=UTC)
     late, asked = asked_days(PLAN, datetime(2026, 6, 1, 7, 0, tzinfo=UTC))
     assert asked == [(Step.PRODUCTION, 0), (Step.PACKAGING, 30)]
-    assert late.next_due == datetime(2026, 6, 24, 6, 0, tzinfo=UTC)
+    assert due_of(late) == datetime(2026, 6, 24, 6, 0, tzinfo=UTC)
 
 
 @pytest.mark.trap(11)
@@ -208,7 +215,7 @@ def test_nobody_is_asked_about_what_is_done_moved_or_over() -> None:
         PLAN, [moved(date(2026, 9, 1), Step.PRODUCTION, dependents=True)], "u7", "c", LATER
     )
     assert asked_days(away.plan, on_the_day)[1] == []
-    assert end(PLAN).next_due is None
+    assert due_of(end(PLAN)) is None
 
 
 def test_a_question_whose_time_was_over_when_the_day_was_promised_is_never_asked() -> None:
@@ -233,6 +240,25 @@ def test_a_plan_is_asked_for_once_and_is_missing_after_14_days() -> None:
     assert ask(DeliveryPlan("c1", "UTC"), NOW).facts == ()
 
 
+def test_a_plan_goes_by_the_terms_that_are_set() -> None:
+    """How long its days move freely, when it is missing, and when its creator is asked."""
+    terms = PlanTerms(
+        freely=timedelta(hours=3), missing_after=timedelta(days=2), asked_before=(14,)
+    )
+    later, soon = moved(date(2026, 9, 1)), NOW + timedelta(hours=2)
+    assert days_of(move_freely(PLAN, later, "c", soon, terms).plan)[2] == date(2026, 9, 1)
+    earlier = move_with_update(PLAN, [moved(date(2026, 7, 20))], "u7", "c", soon, terms).plan
+    assert earlier.line("lamp", 1).promise(Step.DELIVERY).held == date(2026, 8, 1)
+    (fact,) = (asked := ask(EMPTY, NOW, terms)).facts
+    assert isinstance(fact, PlanAsked) and fact.missing_from == NOW + timedelta(days=2)
+    assert asked.plan.is_missing(fact.missing_from, terms) and not asked.plan.is_missing(LATER)
+    first = due_next(PLAN, terms).next_due
+    assert first == datetime(2026, 5, 18, 6, 0, tzinfo=UTC)
+    (question,) = ask_about_due(PLAN, first, terms).facts
+    assert isinstance(question, PromiseDue) and question.days_before == 14
+    assert due_next(PLAN, PlanTerms(asked_before=())).next_due is None
+
+
 @pytest.mark.trap(12)
 def test_one_reward_that_is_done_does_not_silence_the_lateness_of_the_others() -> None:
     """Each batch of each reward is late for itself, and every day later by one more."""
@@ -252,7 +278,7 @@ def test_confirming_is_told_once_for_each_question() -> None:
     assert len(first.facts) == 1
     again = answer(first.plan, "lamp", 1, Step.PRODUCTION, Answer.CONFIRMED, "c", LATER)
     assert again == PlanDecision(first.plan)
-    due = first.plan.next_due
+    due = due_of(first.plan)
     assert due is not None
     plan, _ = asked_days(first.plan, due)
     assert len(answer(plan, "lamp", 1, Step.PRODUCTION, Answer.CONFIRMED, "c", due).facts) == 1

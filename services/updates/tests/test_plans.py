@@ -30,6 +30,7 @@ from updates.domain.delivery_plan import (
 )
 from updates.domain.errors import Refused
 from updates.domain.kinds import DelayNotice, Section
+from updates.domain.plan_terms import PlanTerms
 from updates.domain.schedule_change import DateMove, ScheduleChange
 from updates.domain.update import Content, Update, UpdateState, UpdateText, Visibility
 from updates.handlers.plans import answer_promise, move_promise, publish_plan
@@ -175,6 +176,18 @@ async def test_questions_are_asked_once_whoever_sweeps(service: UpdatesService) 
     (question,) = [one for one in await told(service) if isinstance(one, events.PromiseDue)]
     assert (question.step, question.days_before, question.due_at) == ("start", 30, due)
     assert await ask.oldest_due() == due + timedelta(days=2)
+
+
+async def test_a_question_that_the_terms_know_no_more_is_let_go(service: UpdatesService) -> None:
+    """Nobody is asked it, and the plan waits for the next one: the sweep is not held up by it."""
+    await launched(service)
+    await planned(service)
+    ask = AskAboutPromises(service.units, service.plan_queries, PlanTerms(asked_before=(3,)))
+    due = await ask.oldest_due()
+    assert due is not None and await ask(due) == 0
+    assert [one for one in await told(service) if isinstance(one, events.PromiseDue)] == []
+    later = await ask.oldest_due()
+    assert later is not None and later - due == timedelta(days=27) and await ask(later) == 1
 
 
 async def test_promised_days_and_moves_are_measured(service: UpdatesService) -> None:

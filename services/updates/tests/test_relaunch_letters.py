@@ -26,7 +26,7 @@ from updates.domain.relaunch_letter import (
     write,
 )
 from updates.domain.survey import Form
-from updates.domain.survey_results import FEWEST
+from updates.domain.survey_terms import USUAL_SURVEY_TERMS
 from updates.handlers.relaunch_letter import WriteRelaunchLetter
 from updates.handlers.surveys import close_survey
 
@@ -126,7 +126,9 @@ async def test_other_words_are_the_next_revision_and_the_same_are_none(
 @pytest.mark.parametrize("named", [False, True], ids=["anonymous", "named"])
 async def test_few_answers_are_cited_by_nobody(named: bool) -> None:
     """Of a named survey as well: its backers answered to the creator and not to the public."""
-    service = await surveyed(memory_service(), replace(FORM, named=named), FEWEST - 1)
+    service = await surveyed(
+        memory_service(), replace(FORM, named=named), USUAL_SURVEY_TERMS.fewest - 1
+    )
     with pytest.raises(Refused) as refused:
         await written(service)
     assert refused.value.reason == "too-few-answers"

@@ -28,12 +28,15 @@ from updates.domain.survey import (
     SurveyKind,
     SurveyState,
     Values,
+    begin_reminder,
     check_answer,
     close,
     draft,
     open_survey,
+    remind,
 )
-from updates.domain.survey_results import FEWEST, Answer, tallies
+from updates.domain.survey_results import Answer, tallies
+from updates.domain.survey_terms import USUAL_SURVEY_TERMS, SurveyTerms
 from updates.domain.update import Audience
 from updates.handlers.publish import publish_update, write_draft
 from updates.handlers.surveys import answer_survey, close_survey, open_to_backers, write_survey
@@ -381,9 +384,8 @@ def test_what_answers_no_question_is_refused(change: dict[str, Any], reason: str
 def test_few_anonymous_answers_to_a_question_are_hidden() -> None:
     """Question by question: four say nothing, five do; named ones are always shown."""
     survey = survey_in(SurveyState.OPEN)
-    some = [
-        Answer(str(n), {"colour": "red", "parts": ("foot",), "liked": n}) for n in range(1, FEWEST)
-    ]
+    few = range(1, USUAL_SURVEY_TERMS.fewest)
+    some = [Answer(str(n), {"colour": "red", "parts": ("foot",), "liked": n}) for n in few]
     assert all(tally.hidden and not tally.counts for tally in tallies(survey, some))
     more = [*some, Answer("9", {"colour": "blue", "parts": ("cord", "foot"), "liked": 5})]
     colour, parts, liked, words = tallies(survey, more)
@@ -392,6 +394,23 @@ def test_few_anonymous_answers_to_a_question_are_hidden() -> None:
     assert liked.mean == 3 and words.hidden
     by_name = replace(survey, form=replace(survey.form, named=True))
     assert tallies(by_name, some)[0].rows == [("red", 4), ("blue", 0)]
+
+
+def test_a_survey_goes_by_the_terms_that_are_set() -> None:
+    """When the silent are reminded, in whichever order it is said, and how few are hidden."""
+    hour = timedelta(hours=1)
+    terms = SurveyTerms(before_end=(hour, 3 * hour), after_opening=(2 * hour,), fewest=2)
+    closes_at = NOW + timedelta(days=9)
+    survey = draft(None, *PLACE, "creator-1", replace(FORM, closes_at=closes_at), NOW)
+    opened = open_survey(survey, Audience(3, 3), NOW, terms)
+    assert opened.next_due == closes_at - 3 * hour
+    begun = begin_reminder(opened, closes_at - 3 * hour, terms)
+    reminded, _ = remind(begun, (), (), True, closes_at - 3 * hour, terms)
+    assert reminded.next_due == closes_at - hour
+    form = draft(None, *PLACE, "creator-1", feedback_form("fr"), NOW)
+    assert open_survey(form, Audience(3, 3), NOW, terms).next_due == NOW + 2 * hour
+    two = [Answer(name, {"colour": "red"}) for name in ("a", "b")]
+    assert tallies(survey, two)[0].hidden and not tallies(survey, two, terms)[0].hidden
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -49,7 +49,7 @@ def begin(settings: UpdatesSettings, roles: Collection[str]) -> Runtime[UpdatesU
 def assemble(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> Process:
     """Add updates' own parts to the runtime."""
     parts = _parts(settings, runtime)
-    for subscription in subscriptions(runtime.clock, parts.claim_desk):
+    for subscription in subscriptions(runtime.clock, parts.claim_desk, parts.publishing.plan):
         runtime.subscribe(subscription)
     for sweep in timetable(runtime, parts):
         runtime.sweep(sweep)
@@ -80,6 +80,9 @@ def _parts(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> Parts:
         links=_link_tokens(settings, runtime),
         public_url=settings.public_url,
         edit_window=timedelta(seconds=settings.edit_window_seconds),
+        publishing=settings.publishing_terms(),
+        surveying=settings.survey_terms(),
+        after_failure=timedelta(seconds=settings.after_failure_seconds),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from servicekit.clock import Clock
 from servicekit.consume import Refusal, Subscription
 from sosst_contracts.codec import Decoded
+from updates.domain.plan_terms import USUAL_PLAN_TERMS, PlanTerms
 from updates.handlers.claims import ClaimDesk, hear_money
 from updates.handlers.erasures import forget_people
 from updates.handlers.follow_up import take_turns
@@ -46,11 +47,17 @@ CLAIM_MONEY_GROUP = "updates-payouts-refunds-claims"
 ERASURES_GROUP = "updates-notifier-erasures"
 
 
-def subscriptions(clock: Clock, desk: ClaimDesk) -> list[Subscription[UpdatesUnit]]:
+def subscriptions(
+    clock: Clock, desk: ClaimDesk, terms: PlanTerms = USUAL_PLAN_TERMS
+) -> list[Subscription[UpdatesUnit]]:
     """Return one subscription per topic for the views, and those that react."""
 
     async def claims(unit: UpdatesUnit, facts: Sequence[Decoded]) -> list[Refusal]:
         await hear_money(unit, desk, money_answers_from(facts), clock.now())
+        return []
+
+    async def plan(unit: UpdatesUnit, facts: Sequence[Decoded]) -> list[Refusal]:
+        await hear_campaigns(unit, plan_heard(facts), terms)
         return []
 
     following = [
@@ -58,7 +65,7 @@ def subscriptions(clock: Clock, desk: ClaimDesk) -> list[Subscription[UpdatesUni
         for topic in (heard.CAMPAIGNS_TOPIC, heard.STAGES_TOPIC)
     ]
     answers = Subscription(heard.REFUNDS_TOPIC, CLAIM_MONEY_GROUP, sequenced=True, handle=claims)
-    plans = Subscription(heard.CAMPAIGNS_TOPIC, PLANS_GROUP, sequenced=True, handle=_plan)
+    plans = Subscription(heard.CAMPAIGNS_TOPIC, PLANS_GROUP, sequenced=True, handle=plan)
     erasures = Subscription(ERASURES_TOPIC, ERASURES_GROUP, sequenced=True, handle=_forget)
     return [*view_subscriptions(), *following, answers, plans, erasures]
 
@@ -86,9 +93,4 @@ async def _follow(unit: UpdatesUnit, facts: Sequence[Decoded]) -> list[Refusal]:
 
 async def _forget(unit: UpdatesUnit, facts: Sequence[Decoded]) -> list[Refusal]:
     await forget_people(unit, erasures_from(facts))
-    return []
-
-
-async def _plan(unit: UpdatesUnit, facts: Sequence[Decoded]) -> list[Refusal]:
-    await hear_campaigns(unit, plan_heard(facts))
     return []

@@ -33,4 +33,6 @@ def recovery(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> Recove
         milestones_told_from,
         TopicOfPledges(runtime.connection),
         settings.tracking_terms(),
+        settings.plan_terms(),
+        settings.survey_terms(),
     )

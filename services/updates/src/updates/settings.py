@@ -1,6 +1,7 @@
 """Every environment variable of updates."""
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -12,18 +13,27 @@ from updates.adapters.media_links import SignedMediaLinks
 from updates.adapters.media_objects import StoredObjects, object_store
 from updates.adapters.reply_sealer import AesReplySealer
 from updates.adapters.share_link_signer import HmacShareLinkSigner
+from updates.domain.after_failure import AFTER_FAILURE
 from updates.domain.claim_turns import Patience
 from updates.domain.correction import EDIT_WINDOW
+from updates.domain.emergency import FORM_KEPT
 from updates.domain.follow_up import FollowUpTerms
 from updates.domain.media_type import MEBIBYTE, USUAL_LIMITS, UploadLimits
+from updates.domain.plan_terms import USUAL_PLAN_TERMS, PlanTerms
 from updates.domain.questionnaire import QuestionnaireTerms
+from updates.domain.survey_terms import SurveyTerms
 from updates.domain.tracking import TrackingTerms
+from updates.handlers.publish import PublishingTerms
 from updates.handlers.questionnaires import QuestionnaireDesk
 from updates.handlers.take_upload import UPLOADS_AT_ONCE
 
 DAY = 86_400.0
 # What passes in the half hour of an upload by a line of three megabytes a second.
 MEDIA_BYTES_MAX = 5 * 1024 * MEBIBYTE
+# As many as the event of a question may say.
+DAYS_BEFORE_MAX = 365
+# No survey is open for longer.
+REMINDER_SECONDS_MAX = 366 * 86_400
 
 
 class UpdatesSettings(ServiceSettings):
@@ -116,6 +126,7 @@ class UpdatesSettings(ServiceSettings):
     recovery_reminders_seconds: Annotated[tuple[int, ...], *LISTED] = Field(
         (345_600, 518_400),
         max_length=20,
+        validate_default=True,  # Else a short term would come before the usual reminders.
         description="Times of reminders of it, after the emergency.",
     )
     failure_letter_seconds: Annotated[tuple[int, ...], *LISTED] = Field(
@@ -242,6 +253,98 @@ class UpdatesSettings(ServiceSettings):
         description="Time for a notice of a reward that is sent unannounced, before the "
         "platform's own.",
     )
+
+    emergency_form_seconds: float = Field(
+        FORM_KEPT.total_seconds(), gt=0, description="How long an emergency's form is kept."
+    )
+    plan_free_seconds: float = Field(
+        USUAL_PLAN_TERMS.freely.total_seconds(),
+        ge=0,
+        description="How long after a day was promised it moves later without an update.",
+    )
+    plan_missing_seconds: float = Field(
+        USUAL_PLAN_TERMS.missing_after.total_seconds(),
+        ge=0,
+        description="How long after the verdict the page says that the delivery plan is missing.",
+    )
+    promise_question_days: Annotated[tuple[int, ...], *LISTED] = Field(
+        USUAL_PLAN_TERMS.asked_before,
+        max_length=20,
+        description="On which days before a promised one, 0 being itself, its creator is asked "
+        "about it; empty: never. A plan knows of other days from its next question or move on.",
+    )
+    survey_reminders_seconds: Annotated[tuple[int, ...], *LISTED] = Field(
+        (259_200, 86_400),
+        max_length=20,
+        description="Times before a survey's end at which the silent are reminded; empty: never. "
+        "A survey that is open knows of other times from its next reminder on.",
+    )
+    feedback_reminders_seconds: Annotated[tuple[int, ...], *LISTED] = Field(
+        (604_800,),
+        max_length=20,
+        description="Times after a feedback form's opening at which the silent are reminded.",
+    )
+    survey_answers_fewest: int = Field(
+        5,
+        ge=2,
+        le=1_000,
+        description="With fewer anonymous answers nothing of them is shown.",
+    )
+    after_failure_seconds: float = Field(
+        AFTER_FAILURE.total_seconds(),
+        ge=0,
+        description="How long after a failure backers comment and answer surveys.",
+    )
+
+    @field_validator("promise_question_days")
+    @classmethod
+    def _are_days_before(cls, days: tuple[int, ...]) -> tuple[int, ...]:
+        if any(not 0 <= one <= DAYS_BEFORE_MAX for one in days) or len(set(days)) != len(days):
+            raise ValueError(f"different days from 0 to {DAYS_BEFORE_MAX}")
+        return days
+
+    @field_validator("survey_reminders_seconds", "feedback_reminders_seconds")
+    @classmethod
+    def _are_times(cls, times: tuple[int, ...]) -> tuple[int, ...]:
+        if any(not 0 < one <= REMINDER_SECONDS_MAX for one in times) or len(set(times)) < len(
+            times
+        ):
+            raise ValueError(f"different times from 1 to {REMINDER_SECONDS_MAX} seconds")
+        return times
+
+    @field_validator("recovery_reminders_seconds", "failure_letter_seconds", "silence_seconds")
+    @classmethod
+    def _follow_each_other(cls, times: tuple[int, ...]) -> tuple[int, ...]:
+        if any(later <= earlier for earlier, later in pairwise((-1, *times))):
+            raise ValueError("times that are not below 0, each later than the one before")
+        return times
+
+    @field_validator("recovery_reminders_seconds")
+    @classmethod
+    def _come_before_the_plan(cls, times: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        if times and times[-1] >= info.data.get("recovery_plan_seconds", times[-1] + 1):
+            raise ValueError("all of them before UPDATES_RECOVERY_PLAN_SECONDS")
+        return times
+
+    def plan_terms(self) -> PlanTerms:
+        """Return how the days of delivery plans move and are asked about."""
+        return PlanTerms(
+            freely=timedelta(seconds=self.plan_free_seconds),
+            missing_after=timedelta(seconds=self.plan_missing_seconds),
+            asked_before=self.promise_question_days,
+        )
+
+    def publishing_terms(self) -> PublishingTerms:
+        """Return what of publishing is set."""
+        return PublishingTerms(timedelta(seconds=self.emergency_form_seconds), self.plan_terms())
+
+    def survey_terms(self) -> SurveyTerms:
+        """Return when surveys are reminded of, and how few answers are hidden."""
+        return SurveyTerms(
+            before_end=_after(self.survey_reminders_seconds),
+            after_opening=_after(self.feedback_reminders_seconds),
+            fewest=self.survey_answers_fewest,
+        )
 
     def tracking_terms(self) -> TrackingTerms:
         """Return the times by which rewards on their way are asked about."""

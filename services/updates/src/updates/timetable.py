@@ -38,15 +38,15 @@ def timetable(runtime: Runtime[UpdatesUnit], parts: Parts) -> Iterator[Sweep]:
         },
         MongoViewSources(runtime.database),
     )
-    yield Sweep.of_due("schedules", 1.0, PublishDue(units, due, pledges))
+    yield Sweep.of_due("schedules", 1.0, PublishDue(units, due, pledges, parts.publishing))
     yield Sweep("measure schedules", 15.0, MeasureSchedules(due))
     yield Sweep.of_due("claims", 5.0, RunOutClaims(units, parts.claims, parts.claim_desk))
     yield Sweep("measure claims", 15.0, MeasureClaims(parts.claims))
     yield Sweep.of_due("follow-ups", 1.0, FollowDue(units, due, pledges, parts.follow_up))
     yield Sweep("measure follow-ups", 30.0, MeasureFollowUps(due))
-    yield Sweep.of_due("surveys", 5.0, StepSurveys(units, parts.surveys))
+    yield Sweep.of_due("surveys", 5.0, StepSurveys(units, parts.surveys, parts.surveying))
     yield Sweep("measure surveys", 15.0, MeasureSurveys(parts.surveys))
-    yield Sweep.of_due("promises", 60.0, AskAboutPromises(units, plans))
+    yield Sweep.of_due("promises", 60.0, AskAboutPromises(units, plans, parts.publishing.plan))
     yield Sweep("measure promises", 60.0, MeasurePromises(plans))
     questionnaires, terms = parts.questionnaires, parts.questionnaire_desk.terms
     yield Sweep.of_due("replies", 5.0, AskForReplies(units, questionnaires, terms))

@@ -41,6 +41,7 @@ def plan_from(row: Document) -> DeliveryPlan:
         asked_at=row["asked_at"],
         ended=row["ended"],
         moves=row["moves"],
+        next_due=row["next_due"],
         version=row["version"],
     )
 

@@ -6,16 +6,15 @@ Nothing that was written is deleted: it is hidden as updates are, and a marker s
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from updates.domain.after_failure import AFTER_FAILURE, has_failed, is_over_for_backers
 from updates.domain.errors import Refused
 from updates.domain.hiding import Hidings, forget_appeals, is_hidden
-from updates.domain.project import Project, Verdict
+from updates.domain.project import Project
 from updates.domain.update import Update, UpdateState
 
 CHARACTERS_MAX = 2_000
 # So many of one person in one campaign within so long: more is no conversation.
 PACE, PACE_WINDOW = 10, timedelta(minutes=10)
-# So long backers of a campaign that failed go on talking, by its deadline.
-AFTER_FAILURE = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,13 @@ class Writer:
     keeps_a_pledge: bool
 
 
-def check_may_comment(project: Project, update: Update, writer: Writer, now: datetime) -> None:
+def check_may_comment(
+    project: Project,
+    update: Update,
+    writer: Writer,
+    now: datetime,
+    after_failure: timedelta = AFTER_FAILURE,
+) -> None:
     """Raise `Refused` where this update takes no comment of this person now.
 
     Whose money went back in full reads on, and talks on only where the campaign failed.
@@ -89,16 +94,12 @@ def check_may_comment(project: Project, update: Update, writer: Writer, now: dat
         raise Refused("comments-closed", "comments on this update are closed")
     if writer.by_team:
         return
-    if not _failed(project):
+    if not has_failed(project):
         if not writer.keeps_a_pledge:
             raise Refused("fully-refunded", "nothing of your pledge is left")
-    elif project.profile is not None and now > project.profile.deadline + AFTER_FAILURE:
-        days = AFTER_FAILURE.days
+    elif is_over_for_backers(project, now, after_failure):
+        days = after_failure.days
         raise Refused("comments-ended", f"the campaign ended more than {days} days ago")
-
-
-def _failed(project: Project) -> bool:
-    return project.verdict in (Verdict.GOAL_MISSED, Verdict.CANCELLED)
 
 
 def check_pace(recent: int) -> None:

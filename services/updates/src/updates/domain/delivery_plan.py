@@ -7,14 +7,13 @@ freely with a reason. Every move is an entry of the public promise log, which is
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 
 from updates.domain.errors import Refused
+from updates.domain.plan_terms import USUAL_PLAN_TERMS, PlanTerms
 from updates.domain.reminders import next_question, question_due
 
-FREELY = timedelta(minutes=30)
-MISSING_AFTER = timedelta(days=14)
 BATCHES_MAX = 999
 LINES_MAX = 500
 REASON_CHARACTERS_MAX = 1_000
@@ -60,7 +59,7 @@ class Promise:
     """One step's day; `first` is the day that was promised at first, `promised_at` when this was.
 
     `confirmed_at` is when the creator said that it stands, since it was last asked about.
-    `held` is the day that backers had relied on before what was changed in the last half hour.
+    `held` is the day that backers had relied on before what was changed a moment ago.
     `asked` holds for which of the days before it the creator was asked already.
     """
 
@@ -103,7 +102,8 @@ class DeliveryPlan:
     """A campaign's plan, there from its launch; `lines` fill it.
 
     `rewards` are those on offer, with their titles. `moves` counts the entries of the promise log.
-    `ended` says that nothing is promised any more. `version` is the guard of every save.
+    `ended` says that nothing is promised any more. `next_due` is when the creator is to be asked
+    about some promise next, None for never. `version` is the guard of every save.
     """
 
     campaign_id: str
@@ -113,6 +113,7 @@ class DeliveryPlan:
     asked_at: datetime | None = None
     ended: bool = False
     moves: int = 0
+    next_due: datetime | None = None
     version: int = 0
 
     @property
@@ -121,22 +122,11 @@ class DeliveryPlan:
         planned = {line.reward_id for line in self.lines}
         return tuple(reward for reward in self.rewards if reward not in planned)
 
-    @property
-    def next_due(self) -> datetime | None:
-        """When the creator is to be asked next about some promise; None for never."""
-        if self.ended:
-            return None
-        questions = (
-            next_question(one.day, one.asked, one.promised_at, self.zone)
-            for _, one in open_promises(self)
-        )
-        return min((at for at in questions if at is not None), default=None)
-
-    def is_missing(self, now: datetime) -> bool:
+    def is_missing(self, now: datetime, terms: PlanTerms = USUAL_PLAN_TERMS) -> bool:
         """Whether the page says that the plan is missing: asked for, and not there in time."""
         if self.ended or self.asked_at is None or not self.missing:
             return False
-        return now >= self.asked_at + MISSING_AFTER
+        return now >= self.asked_at + terms.missing_after
 
     def line(self, reward_id: str, batch: int) -> Line:
         """Return the line of a batch; raises `Refused` where nothing is promised."""
@@ -164,7 +154,10 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class PlanAsked:
+    """The plan was asked for; from `missing_from` on the page says that it is missing."""
+
     plan: DeliveryPlan
+    missing_from: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,12 +223,24 @@ class PlanDecision:
         return tuple(fact for fact in self.facts if isinstance(fact, PromiseMoved))
 
 
-def ask(plan: DeliveryPlan, now: datetime) -> PlanDecision:
+def due_next(plan: DeliveryPlan, terms: PlanTerms = USUAL_PLAN_TERMS) -> DeliveryPlan:
+    """Return the plan with the instant of its next question, as the terms are now."""
+    questions = (
+        next_question(one.day, one.asked, one.promised_at, plan.zone, terms.asked_before)
+        for _, one in open_promises(plan)
+        if not plan.ended
+    )
+    return replace(plan, next_due=min((at for at in questions if at is not None), default=None))
+
+
+def ask(plan: DeliveryPlan, now: datetime, terms: PlanTerms = USUAL_PLAN_TERMS) -> PlanDecision:
     """The goal is met: ask for what is missing, once."""
     if plan.asked_at is not None or plan.ended:
         return PlanDecision(plan)
     asked = replace(plan, asked_at=now)
-    return PlanDecision(asked, (PlanAsked(asked),) if asked.missing else ())
+    return PlanDecision(
+        asked, (PlanAsked(asked, now + terms.missing_after),) if asked.missing else ()
+    )
 
 
 def end(plan: DeliveryPlan) -> DeliveryPlan:
@@ -273,19 +278,21 @@ def promise(
     return PlanDecision(replace(plan, lines=tuple(lines)), (PlanPublished(plan.campaign_id, line),))
 
 
-def move_freely(plan: DeliveryPlan, move: Move, by: str, now: datetime) -> PlanDecision:
+def move_freely(
+    plan: DeliveryPlan, move: Move, by: str, now: datetime, terms: PlanTerms = USUAL_PLAN_TERMS
+) -> PlanDecision:
     """Move a day without an update: earlier at any time, later only soon after it was promised.
 
     Soon after a plan was published its days are still free; soon after a day moved earlier it may
     go back, and no further.
     """
     line = plan.line(move.reward_id, move.batch)
-    decided = _move(plan, move, None, by, now)
+    decided = _move(plan, move, None, by, now, terms)
     _check_orders(decided.plan)
     for fact in decided.moved:
         known = line.promise(fact.step)
-        fresh = now < line.published_at + FREELY
-        back = now < known.promised_at + FREELY and fact.new <= known.held
+        fresh = now < line.published_at + terms.freely
+        back = now < known.promised_at + terms.freely and fact.new <= known.held
         if fact.new > fact.old and not (fresh or back):
             why = "a day moves later only with a delay notice or a recovery plan"
             raise Refused("later-needs-update", why)
@@ -293,7 +300,12 @@ def move_freely(plan: DeliveryPlan, move: Move, by: str, now: datetime) -> PlanD
 
 
 def move_with_update(
-    plan: DeliveryPlan, moves: Sequence[Move], update_id: str, by: str, now: datetime
+    plan: DeliveryPlan,
+    moves: Sequence[Move],
+    update_id: str,
+    by: str,
+    now: datetime,
+    terms: PlanTerms = USUAL_PLAN_TERMS,
 ) -> PlanDecision:
     """Move days as an update explains it, in the step in which it is published.
 
@@ -301,7 +313,7 @@ def move_with_update(
     """
     facts: list[PlanFact] = []
     for one in moves:
-        decided = _move(plan, one, update_id, by, now)
+        decided = _move(plan, one, update_id, by, now, terms)
         plan = decided.plan
         facts += decided.facts
     _check_orders(plan)
@@ -341,14 +353,16 @@ def settle(promise: Promise) -> Promise:
     return replace(promise, state=PromiseState.DONE)
 
 
-def ask_about_due(plan: DeliveryPlan, now: datetime) -> PlanDecision:
+def ask_about_due(
+    plan: DeliveryPlan, now: datetime, terms: PlanTerms = USUAL_PLAN_TERMS
+) -> PlanDecision:
     """Ask about each open promise that is near, each number of days before it once.
 
     After a pause only the nearest question is asked; who has moved the day or is done is not.
     """
     facts: list[PlanFact] = []
     for line, one in open_promises(plan):
-        due = question_due(one.day, one.asked, one.promised_at, plan.zone, now)
+        due = question_due(one.day, one.asked, one.promised_at, plan.zone, now, terms.asked_before)
         if due is None:
             continue
         asked = replace(one, asked=due.asked, confirmed_at=None)
@@ -372,7 +386,12 @@ def open_promises(plan: DeliveryPlan) -> Iterable[tuple[Line, Promise]]:
 
 
 def _move(
-    plan: DeliveryPlan, move: Move, update_id: str | None, by: str, now: datetime
+    plan: DeliveryPlan,
+    move: Move,
+    update_id: str | None,
+    by: str,
+    now: datetime,
+    terms: PlanTerms,
 ) -> PlanDecision:
     _check_runs(plan)
     if not 1 <= len(move.reason.strip()) <= REASON_CHARACTERS_MAX:
@@ -389,7 +408,9 @@ def _move(
     behind = line.promises[line.promises.index(known) :]
     moving = behind if move.dependents else (known,)
     promises = tuple(
-        _promised(one, one.day + shift, now) if one in moving and one.state is known.state else one
+        _promised(one, one.day + shift, now, terms)
+        if one in moving and one.state is known.state
+        else one
         for one in line.promises
     )
     moved = replace(line, promises=promises)
@@ -418,9 +439,9 @@ def _changed(old: Line, new: Line) -> list[tuple[Promise, Promise]]:
     return [(before, after) for before, after in pairs if before.day != after.day]
 
 
-def _promised(promise: Promise, day: date, now: datetime) -> Promise:
+def _promised(promise: Promise, day: date, now: datetime, terms: PlanTerms) -> Promise:
     # Another day is another promise: it may be confirmed, and is asked about, anew.
-    held = promise.held if now < promise.promised_at + FREELY else promise.day
+    held = promise.held if now < promise.promised_at + terms.freely else promise.day
     return replace(
         promise, day=day, held=held, promised_at=now, confirmed_at=None, asked=frozenset()
     )

@@ -1,7 +1,7 @@
 """The emergency brake: said at once, with a confirmation that names what follows from it.
 
 « Une annonce d'urgence doit être immédiatement publiée sur la plateforme. » So it is never
-scheduled, its form is its author's alone and is kept for a day.
+scheduled, its form is its author's alone and is not kept for long.
 """
 
 from collections.abc import Collection
@@ -28,17 +28,19 @@ def is_form(update: Update) -> bool:
     return update.content.kind is UpdateKind.EMERGENCY and update.state is UpdateState.DRAFT
 
 
-def form_expired(update: Update, now: datetime) -> bool:
+def form_expired(update: Update, now: datetime, kept: timedelta = FORM_KEPT) -> bool:
     """Whether it is a form that is kept no longer."""
-    return is_form(update) and now >= update.drafted_at + FORM_KEPT
+    return is_form(update) and now >= update.drafted_at + kept
 
 
-def check_confirmed(update: Update, confirmed: Collection[str], now: datetime) -> None:
+def check_confirmed(
+    update: Update, confirmed: Collection[str], now: datetime, kept: timedelta = FORM_KEPT
+) -> None:
     """Refuse an emergency whose form is too old, or whose effects are not all named."""
     if update.content.kind is not UpdateKind.EMERGENCY:
         return
-    if form_expired(update, now):
-        raise Refused("form-expired", "an emergency's form is kept for a day: write it again")
+    if form_expired(update, now, kept):
+        raise Refused("form-expired", "the form of this emergency is too old: write it again")
     if set(confirmed) != set(EFFECTS):
         names = ", ".join(EFFECTS)
         raise Refused("confirmation-required", f"an emergency is confirmed by its effects: {names}")

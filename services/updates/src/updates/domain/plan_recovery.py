@@ -17,10 +17,12 @@ from updates.domain.delivery_plan import (
     PromiseState,
     settle,
 )
-from updates.domain.reminders import DAYS_BEFORE
+from updates.domain.plan_terms import USUAL_PLAN_TERMS, PlanTerms
 
 
-def told_again(plan: DeliveryPlan, fact: PlanFact) -> DeliveryPlan:
+def told_again(
+    plan: DeliveryPlan, fact: PlanFact, terms: PlanTerms = USUAL_PLAN_TERMS
+) -> DeliveryPlan:
     """Return the plan as it was after a fact that was told."""
     match fact:
         case PlanAsked():
@@ -32,7 +34,7 @@ def told_again(plan: DeliveryPlan, fact: PlanFact) -> DeliveryPlan:
         case PromiseAnswered():
             return _changed(plan, fact, lambda one: _answered(one, fact))
         case PromiseDue():
-            return _changed(plan, fact, lambda one: _asked(one, fact))
+            return _changed(plan, fact, lambda one: _asked(one, fact, terms))
 
 
 def _with_line(plan: DeliveryPlan, line: Line) -> DeliveryPlan:
@@ -65,10 +67,10 @@ def _answered(promise: Promise, fact: PromiseAnswered) -> Promise:
     return promise if promise.state is PromiseState.DONE else settle(promise)
 
 
-def _asked(promise: Promise, fact: PromiseDue) -> Promise:
+def _asked(promise: Promise, fact: PromiseDue, terms: PlanTerms) -> Promise:
     if promise.day != fact.day:
         return promise
-    behind = {days for days in DAYS_BEFORE if days >= fact.days_before}
+    behind = {days for days in terms.asked_before if days >= fact.days_before}
     return replace(promise, asked=promise.asked | behind, confirmed_at=None)
 
 

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from updates.domain.errors import Refused
 from updates.domain.survey import Survey, SurveyState
-from updates.domain.survey_results import FEWEST, Answer, Tally, public_tallies
+from updates.domain.survey_results import Answer, Tally, public_tallies
+from updates.domain.survey_terms import USUAL_SURVEY_TERMS, SurveyTerms
 
 LANGUAGES_MAX = 6
 PART_CHARACTERS_MAX = 5_000
@@ -89,13 +90,16 @@ def write(
     return replace(letter, revisions=(*letter.revisions, revision), said=(*letter.said, *new))
 
 
-def said_by(survey: Survey, answers: Iterable[Answer]) -> SurveySaid:
+def said_by(
+    survey: Survey, answers: Iterable[Answer], terms: SurveyTerms = USUAL_SURVEY_TERMS
+) -> SurveySaid:
     """Add up what a survey came to; raises `Refused` unless it is closed and enough answered."""
     if survey.state is not SurveyState.CLOSED:
         raise Refused("survey-not-closed", f"{survey.survey_id} is {survey.state}: close it first")
     given = list(answers)
-    if len(given) < FEWEST:
-        raise Refused("too-few-answers", f"{survey.survey_id} has fewer than {FEWEST} answers")
+    if len(given) < terms.fewest:
+        few = f"{survey.survey_id} has fewer than {terms.fewest} answers"
+        raise Refused("too-few-answers", few)
     assert survey.closed_at is not None and survey.audience is not None
     return SurveySaid(
         survey_id=survey.survey_id,
@@ -104,7 +108,7 @@ def said_by(survey: Survey, answers: Iterable[Answer]) -> SurveySaid:
         closed_at=survey.closed_at,
         asked=survey.audience.count,
         answers=len(given),
-        tallies=tuple(public_tallies(survey, given)),
+        tallies=tuple(public_tallies(survey, given, terms)),
     )
 
 

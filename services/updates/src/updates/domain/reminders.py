@@ -1,4 +1,4 @@
-"""When a creator is asked about a promised day: 30 and 7 days before it, and on it.
+"""When a creator is asked about a promised day: so many days before it, as terms say, or on it.
 
 A question is for the morning of the campaign's own zone. One whose time was over when the day was
 promised is never asked.
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-DAYS_BEFORE = (30, 7, 0)
 MORNING = time(8)
 
 
@@ -29,18 +28,28 @@ def asked_at(day: date, days_before: int, zone: str) -> datetime:
 
 
 def next_question(
-    day: date, asked: Collection[int], promised_at: datetime, zone: str
+    day: date,
+    asked: Collection[int],
+    promised_at: datetime,
+    zone: str,
+    asked_before: Collection[int],
 ) -> datetime | None:
     """Return when the next question falls due; None where all were asked, or never will be."""
-    left = _left(day, asked, promised_at, zone)
+    left = _left(day, asked, promised_at, zone, asked_before)
     return min((at for _, at in left), default=None)
 
 
 def question_due(
-    day: date, asked: Collection[int], promised_at: datetime, zone: str, now: datetime
+    day: date,
+    asked: Collection[int],
+    promised_at: datetime,
+    zone: str,
+    now: datetime,
+    asked_before: Collection[int],
 ) -> Question | None:
     """Return the nearest question that is due; those before it count as asked with it."""
-    due = [(days, at) for days, at in _left(day, asked, promised_at, zone) if at <= now]
+    left = _left(day, asked, promised_at, zone, asked_before)
+    due = [(days, at) for days, at in left if at <= now]
     if not due:
         return None
     nearest, at = min(due)
@@ -53,7 +62,11 @@ def today_in(zone: str, now: datetime) -> date:
 
 
 def _left(
-    day: date, asked: Collection[int], promised_at: datetime, zone: str
+    day: date,
+    asked: Collection[int],
+    promised_at: datetime,
+    zone: str,
+    asked_before: Collection[int],
 ) -> list[tuple[int, datetime]]:
-    times = [(days, asked_at(day, days, zone)) for days in DAYS_BEFORE if days not in asked]
+    times = [(days, asked_at(day, days, zone)) for days in asked_before if days not in asked]
     return [(days, at) for days, at in times if at > promised_at]

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from updates.domain.errors import Refused
+from updates.domain.survey_terms import USUAL_SURVEY_TERMS, SurveyTerms
 from updates.domain.update import Audience
 
 QUESTIONS_MAX = 50
@@ -16,9 +17,6 @@ OPTIONS_MAX = 50
 WORDS_MAX = 500
 TEXT_CHARACTERS_MAX = 5_000
 AHEAD_MAX = timedelta(days=366)
-# Those who have not answered are reminded so long before the end, or after a form's beginning.
-REMINDED_BEFORE = (timedelta(days=3), timedelta(days=1))
-FEEDBACK_REMINDED_AFTER = (timedelta(days=7),)
 # Who was asked only just now needs no reminder.
 UNREMINDED = timedelta(days=1)
 
@@ -162,13 +160,18 @@ def draft(
     return replace(known, form=form, author_id=author_id)
 
 
-def open_survey(survey: Survey, audience: Audience, now: datetime) -> Survey:
+def open_survey(
+    survey: Survey,
+    audience: Audience,
+    now: datetime,
+    terms: SurveyTerms = USUAL_SURVEY_TERMS,
+) -> Survey:
     """Ask everybody who backs the campaign as of now; raises `Refused` where its end is past."""
     end = survey.form.closes_at
     if end is not None and not now < end <= now + AHEAD_MAX:
         raise Refused("invalid-time", f"it must end ahead, and within {AHEAD_MAX.days} days")
     opened = replace(_moved(survey, SurveyState.OPEN), audience=audience, opened_at=now)
-    return replace(opened, next_due=_next_due(opened, now))
+    return replace(opened, next_due=_next_due(opened, terms))
 
 
 def close(survey: Survey, answers: int, now: datetime) -> tuple[Survey, SurveyClosed]:
@@ -183,25 +186,32 @@ def is_over(survey: Survey, now: datetime) -> bool:
     return survey.state is not SurveyState.OPEN or (end is not None and now >= end)
 
 
-def begin_reminder(survey: Survey, now: datetime) -> Survey:
+def begin_reminder(
+    survey: Survey, now: datetime, terms: SurveyTerms = USUAL_SURVEY_TERMS
+) -> Survey:
     """Begin the reminder that is due; after a long stop the latest one stands for all before."""
     if survey.reminding.running:
         return survey
-    due = sum(1 for at in _reminders(survey) if at <= now)
+    due = sum(1 for at in _reminders(survey, terms) if at <= now)
     if due <= survey.reminding.number:
-        return replace(survey, next_due=_next_due(survey, now))
+        return replace(survey, next_due=_next_due(survey, terms))
     return replace(survey, reminding=Reminding(due, running=True))
 
 
 def remind(
-    survey: Survey, page: tuple[str, ...], silent: tuple[str, ...], last: bool, now: datetime
+    survey: Survey,
+    page: tuple[str, ...],
+    silent: tuple[str, ...],
+    last: bool,
+    now: datetime,
+    terms: SurveyTerms = USUAL_SURVEY_TERMS,
 ) -> tuple[Survey, SurveyReminderDue | None]:
     """Remind the silent of a page of the audience; with the `last` page the reminder is over."""
     known = survey.reminding
     part = known.part + bool(silent)
     moved = Reminding(known.number, page[-1] if page else known.after, part, running=not last)
     reminded = replace(survey, reminding=moved)
-    reminded = replace(reminded, next_due=_next_due(reminded, now) if last else now)
+    reminded = replace(reminded, next_due=_next_due(reminded, terms) if last else now)
     told = SurveyReminderDue(reminded, known.number, part, silent, now) if silent else None
     return reminded, told
 
@@ -240,18 +250,18 @@ def _moved(survey: Survey, state: SurveyState) -> Survey:
     return replace(survey, state=state)
 
 
-def _reminders(survey: Survey) -> list[datetime]:
+def _reminders(survey: Survey, terms: SurveyTerms) -> list[datetime]:
     assert survey.opened_at is not None
     end = survey.form.closes_at
     if end is None:
-        return [survey.opened_at + after for after in FEEDBACK_REMINDED_AFTER]
+        return sorted(survey.opened_at + after for after in terms.after_opening)
     earliest = survey.opened_at + UNREMINDED
-    return [end - before for before in REMINDED_BEFORE if end - before >= earliest]
+    return sorted(end - before for before in terms.before_end if end - before >= earliest)
 
 
-def _next_due(survey: Survey, now: datetime) -> datetime | None:
+def _next_due(survey: Survey, terms: SurveyTerms) -> datetime | None:
     end = survey.form.closes_at
-    later = _reminders(survey)[survey.reminding.number :]
+    later = _reminders(survey, terms)[survey.reminding.number :]
     return min([at for at in (*later, end) if at is not None], default=None)
 
 

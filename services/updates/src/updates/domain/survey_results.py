@@ -6,9 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from updates.domain.survey import Question, QuestionKind, Survey, Values
-
-# With fewer answers somebody who knows the backers could tell who said what.
-FEWEST = 5
+from updates.domain.survey_terms import USUAL_SURVEY_TERMS, SurveyTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,9 @@ class Tally:
         return [(option, self.counts[option]) for option in question.options]
 
 
-def tallies(survey: Survey, answers: Iterable[Answer]) -> list[Tally]:
+def tallies(
+    survey: Survey, answers: Iterable[Answer], terms: SurveyTerms = USUAL_SURVEY_TERMS
+) -> list[Tally]:
     """Add up all answers, a tally for each question in its order."""
     found = {one.question_id: Tally(one) for one in survey.form.questions}
     for answer in answers:
@@ -76,28 +76,30 @@ def tallies(survey: Survey, answers: Iterable[Answer]) -> list[Tally]:
                 tally.words.append(str(value))
             else:
                 tally.counts.update(value if isinstance(value, tuple) else (str(value),))
-    return [_shown(survey, tally) for tally in found.values()]
+    return [_shown(survey, tally, terms) for tally in found.values()]
 
 
-def public_tallies(survey: Survey, answers: Iterable[Answer]) -> list[Tally]:
+def public_tallies(
+    survey: Survey, answers: Iterable[Answer], terms: SurveyTerms = USUAL_SURVEY_TERMS
+) -> list[Tally]:
     """Add up what everybody may see: words of nobody, and no counts while they are few.
 
     Whoever answered by name, or in words, did so to the creator and not to the public.
     """
     return [
         Tally(one.question, one.answers, hidden=True)
-        if one.answers < FEWEST or one.question.kind is QuestionKind.TEXT
+        if one.answers < terms.fewest or one.question.kind is QuestionKind.TEXT
         else one
-        for one in tallies(survey, answers)
+        for one in tallies(survey, answers, terms)
     ]
 
 
-def may_show_rows(survey: Survey, answers: int) -> bool:
+def may_show_rows(survey: Survey, answers: int, terms: SurveyTerms = USUAL_SURVEY_TERMS) -> bool:
     """Whether whole answers may be shown, one below the other."""
-    return survey.form.named or answers >= FEWEST
+    return survey.form.named or answers >= terms.fewest
 
 
-def _shown(survey: Survey, tally: Tally) -> Tally:
-    if survey.form.named or tally.answers >= FEWEST:
+def _shown(survey: Survey, tally: Tally, terms: SurveyTerms) -> Tally:
+    if may_show_rows(survey, tally.answers, terms):
         return tally
     return Tally(tally.question, tally.answers, hidden=True)

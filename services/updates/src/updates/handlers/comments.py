@@ -1,7 +1,9 @@
 """Writing comments and closing the discussion: each id once."""
 
 from dataclasses import replace
+from datetime import timedelta
 
+from updates.domain.after_failure import AFTER_FAILURE
 from updates.domain.comment import (
     PACE_WINDOW,
     Comment,
@@ -18,7 +20,9 @@ from updates.handlers.publish import known_update, saved
 from updates.ports.unit import UpdatesUnit
 
 
-async def write_comment(unit: UpdatesUnit, comment: Comment) -> Comment:
+async def write_comment(
+    unit: UpdatesUnit, comment: Comment, after_failure: timedelta = AFTER_FAILURE
+) -> Comment:
     """Keep a comment; the same again is the same, other words under its id are refused."""
     campaign_id, update_id = comment.campaign_id, comment.update_id
     known = await unit.comments.load(campaign_id, update_id, comment.comment_id)
@@ -33,7 +37,8 @@ async def write_comment(unit: UpdatesUnit, comment: Comment) -> Comment:
         raise Refused("campaign-unknown", "there is no such campaign")
     now = comment.written_at
     keeps = await unit.asked.keeps_a_pledge(campaign_id, comment.author_id)
-    check_may_comment(project, update, Writer(comment.by_team, keeps), now)
+    writer = Writer(comment.by_team, keeps)
+    check_may_comment(project, update, writer, now, after_failure)
     since = now - PACE_WINDOW
     check_pace(await unit.comments.count(campaign_id, comment.author_id, since))
     answered = None

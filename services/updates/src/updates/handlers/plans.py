@@ -15,6 +15,7 @@ from updates.domain.delivery_plan import (
 )
 from updates.domain.errors import Refused
 from updates.domain.kinds import schedule_of
+from updates.domain.plan_terms import USUAL_PLAN_TERMS, PlanTerms
 from updates.domain.schedule_change import DateMove
 from updates.domain.update import Update
 from updates.ports.unit import UpdatesUnit
@@ -45,20 +46,22 @@ class Ended:
 PlanHeard = Offered | GoalMet | Ended
 
 
-async def hear_campaigns(unit: UpdatesUnit, heard: Sequence[PlanHeard]) -> None:
+async def hear_campaigns(
+    unit: UpdatesUnit, heard: Sequence[PlanHeard], terms: PlanTerms = USUAL_PLAN_TERMS
+) -> None:
     """Begin a plan with each launch, ask for it with the verdict, end it with the campaign."""
     for one in heard:
         known = await unit.plans.load(one.campaign_id)
         plan = known or DeliveryPlan(one.campaign_id, "UTC")
-        await _save(unit, known, _heard(plan, one))
+        await _save(unit, known, _heard(plan, one, terms), terms)
 
 
-def _heard(plan: DeliveryPlan, heard: PlanHeard) -> PlanDecision:
+def _heard(plan: DeliveryPlan, heard: PlanHeard, terms: PlanTerms) -> PlanDecision:
     match heard:
         case Offered(zone=zone, rewards=rewards):
             return PlanDecision(replace(plan, zone=zone, rewards=rewards))
         case GoalMet(at=at):
-            return plans.ask(plan, at)
+            return plans.ask(plan, at, terms)
         case Ended():
             return PlanDecision(plans.end(plan))
 
@@ -72,23 +75,34 @@ async def publish_plan(
     days: Mapping[Step, date],
     by: str,
     now: datetime,
+    terms: PlanTerms = USUAL_PLAN_TERMS,
 ) -> DeliveryPlan:
     """Promise the days of a batch; the same again is the same."""
     return await _decide(
         unit,
         campaign_id,
         lambda plan: plans.promise(plan, reward_id, batch, provision, days, by, now),
+        terms,
     )
 
 
 async def move_promise(
-    unit: UpdatesUnit, campaign_id: str, move: Move, by: str, now: datetime
+    unit: UpdatesUnit,
+    campaign_id: str,
+    move: Move,
+    by: str,
+    now: datetime,
+    terms: PlanTerms = USUAL_PLAN_TERMS,
 ) -> DeliveryPlan:
     """Move a day without an update, as far as that is allowed."""
-    return await _decide(unit, campaign_id, lambda plan: plans.move_freely(plan, move, by, now))
+    return await _decide(
+        unit, campaign_id, lambda plan: plans.move_freely(plan, move, by, now, terms), terms
+    )
 
 
-async def move_with_update(unit: UpdatesUnit, update: Update, now: datetime) -> None:
+async def move_with_update(
+    unit: UpdatesUnit, update: Update, now: datetime, terms: PlanTerms = USUAL_PLAN_TERMS
+) -> None:
     """Move the days that an update moves, in the transaction in which it is published."""
     change = schedule_of(update.content.parts)
     if change is None or change.unchanged:
@@ -98,7 +112,8 @@ async def move_with_update(unit: UpdatesUnit, update: Update, now: datetime) -> 
     await _decide(
         unit,
         update.campaign_id,
-        lambda plan: plans.move_with_update(plan, moves, name, by, now),
+        lambda plan: plans.move_with_update(plan, moves, name, by, now, terms),
+        terms,
     )
 
 
@@ -118,22 +133,29 @@ async def answer_promise(
     answer: Answer,
     by: str,
     now: datetime,
+    terms: PlanTerms = USUAL_PLAN_TERMS,
 ) -> DeliveryPlan:
     """Take the creator's word that a day stands, or that a step is done."""
     return await _decide(
         unit,
         campaign_id,
         lambda plan: plans.answer(plan, reward_id, batch, step, answer, by, now),
+        terms,
     )
 
 
-async def ask_about_due(unit: UpdatesUnit, campaign_id: str, now: datetime) -> int:
-    """Ask about what is near in one plan; return how many questions that were."""
+async def ask_about_due(
+    unit: UpdatesUnit, campaign_id: str, now: datetime, terms: PlanTerms = USUAL_PLAN_TERMS
+) -> int:
+    """Ask about what is near in one plan; return how many questions that were.
+
+    A question that the terms no longer know is asked by nobody, and the plan is due with its next.
+    """
     known = await unit.plans.load(campaign_id)
     if known is None or known.ended:
         return 0
-    decision = plans.ask_about_due(known, now)
-    await _save(unit, known, decision)
+    decision = plans.ask_about_due(known, now, terms)
+    await _save(unit, known, decision, terms)
     return len(decision.facts)
 
 
@@ -146,18 +168,23 @@ async def load_plan(unit: UpdatesUnit, campaign_id: str) -> DeliveryPlan:
 
 
 async def _decide(
-    unit: UpdatesUnit, campaign_id: str, decide: Callable[[DeliveryPlan], PlanDecision]
+    unit: UpdatesUnit,
+    campaign_id: str,
+    decide: Callable[[DeliveryPlan], PlanDecision],
+    terms: PlanTerms,
 ) -> DeliveryPlan:
     known = await load_plan(unit, campaign_id)
-    decision = decide(known)
-    await _save(unit, known, decision)
-    return decision.plan
+    return await _save(unit, known, decide(known), terms)
 
 
-async def _save(unit: UpdatesUnit, known: DeliveryPlan | None, decision: PlanDecision) -> None:
-    if decision.plan != known:
-        await unit.plans.save(decision.plan)
+async def _save(
+    unit: UpdatesUnit, known: DeliveryPlan | None, decision: PlanDecision, terms: PlanTerms
+) -> DeliveryPlan:
+    plan = plans.due_next(decision.plan, terms)
+    if plan != known:
+        await unit.plans.save(plan)
     if decision.moved:
         await unit.plans.log(decision.moved)
     if decision.facts:
         await unit.facts.add(decision.facts)
+    return plan

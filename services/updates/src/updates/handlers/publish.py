@@ -2,12 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from updates.domain.emergency import check_confirmed, form_expired
+from updates.domain.emergency import FORM_KEPT, check_confirmed, form_expired
 from updates.domain.errors import Refused
 from updates.domain.kinds import UpdateKind
 from updates.domain.phases import check_may_publish
+from updates.domain.plan_terms import USUAL_PLAN_TERMS, PlanTerms
 from updates.domain.platform_notice import check_name
 from updates.domain.project import Project
 from updates.domain.update import (
@@ -39,6 +40,17 @@ class PledgesPosition:
     campaigns_group: str
 
 
+@dataclass(frozen=True, slots=True)
+class PublishingTerms:
+    """How long an emergency's form is kept, and how the days move that an update explains."""
+
+    form_kept: timedelta = FORM_KEPT
+    plan: PlanTerms = USUAL_PLAN_TERMS
+
+
+USUAL_PUBLISHING_TERMS = PublishingTerms()
+
+
 async def write_draft(
     unit: UpdatesUnit,
     campaign_id: str,
@@ -46,13 +58,14 @@ async def write_draft(
     content: Content,
     now: datetime,
     edition: int | None = None,
+    terms: PublishingTerms = USUAL_PUBLISHING_TERMS,
 ) -> Update:
     """Write or rewrite a draft of a launched campaign."""
     check_name(update_id, content.author_id)
     await _project(unit, campaign_id, content.kind)
     known = await unit.updates.load(campaign_id, update_id)
     update = draft(known, campaign_id, update_id, content, now, edition)
-    if form_expired(update, now):
+    if form_expired(update, now, terms.form_kept):
         update = replace(update, drafted_at=now)
     if update == known:
         return update
@@ -70,6 +83,7 @@ async def publish_update(
     now: datetime,
     edition: int | None = None,
     confirmed: Collection[str] = (),
+    terms: PublishingTerms = USUAL_PUBLISHING_TERMS,
 ) -> Update:
     """Publish the draft, told to every backer as of now; published already is the same answer.
 
@@ -80,7 +94,7 @@ async def publish_update(
         return update
     check_edition(update, edition)
     project = await _project(unit, campaign_id, update.content.kind)
-    check_confirmed(update, confirmed, now)
+    check_confirmed(update, confirmed, now, terms.form_kept)
     await check_survey(unit, update)
     await check_media_publishable(unit, campaign_id, update.content.attachments)
     if update.content.stands_on_files:
@@ -88,7 +102,7 @@ async def publish_update(
     published = publish(update, await audience_of(unit, pledges, project), now)
     await unit.facts.add([UpdatePublished(published)])
     await follow_publication(unit, published)
-    await move_with_update(unit, published, now)
+    await move_with_update(unit, published, now, terms.plan)
     await follow_notice(unit, published)
     return await saved(unit, published)
 

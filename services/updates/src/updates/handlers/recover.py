@@ -16,8 +16,10 @@ from servicekit.units import UnitsOfWork
 from updates.domain.follow_up import FollowUp
 from updates.domain.hiding import Appeal, HidingReason, Ruling, Statement, appeal, hide, rule
 from updates.domain.milestone import MilestoneSubmitted
+from updates.domain.plan_terms import USUAL_PLAN_TERMS, PlanTerms
 from updates.domain.questionnaire import QuestionnaireAsked
 from updates.domain.report import Thing
+from updates.domain.survey_terms import USUAL_SURVEY_TERMS, SurveyTerms
 from updates.domain.tracking import TrackingTerms
 from updates.domain.tracking_facts import TrackingFact
 from updates.domain.update import Audience, Update, UpdateState, publish
@@ -102,6 +104,8 @@ class RecoverUpdates(ServiceRecovery):
     read_milestones: Callable[[Sequence[Unexplained]], Sequence[MilestoneSubmitted]]
     pledged: Pledged
     tracking: TrackingTerms = field(default_factory=TrackingTerms)
+    planning: PlanTerms = USUAL_PLAN_TERMS
+    surveying: SurveyTerms = USUAL_SURVEY_TERMS
 
     lost = (
         "what corrections after the backup say, and what was said before them",
@@ -135,8 +139,8 @@ class RecoverUpdates(ServiceRecovery):
                 for told in self.read(unexplained)
             ],
             *await claims_again(self.units, self.read_claims(unexplained), self.pledged),
-            *await surveys_again(self.units, self.read_surveys(unexplained)),
-            *await plans_again(self.units, self.read_plans(unexplained)),
+            *await surveys_again(self.units, self.read_surveys(unexplained), self.surveying),
+            *await plans_again(self.units, self.read_plans(unexplained), self.planning),
             *await questionnaires_again(self.units, self.read_questionnaires(unexplained)),
             *await deliveries_again(self.units, self.read_deliveries(unexplained), self.tracking),
             *await milestones_again(self.units, self.read_milestones(unexplained)),

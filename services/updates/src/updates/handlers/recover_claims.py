@@ -13,6 +13,7 @@ from servicekit.units import UnitsOfWork
 from updates.domain.claim import Claim, Subject
 from updates.domain.pledge import Promise
 from updates.domain.survey import Reminding, Survey, SurveyState, close, open_survey
+from updates.domain.survey_terms import USUAL_SURVEY_TERMS, SurveyTerms
 from updates.domain.update import Audience
 from updates.ports.pledged import Pledged, PledgePlace
 from updates.ports.unit import UpdatesUnit
@@ -98,25 +99,29 @@ def _subject(told: ClaimTold, promise: Promise | None) -> Subject | None:
     )
 
 
-async def surveys_again(units: UnitsOfWork[UpdatesUnit], told: Sequence[SurveyTold]) -> list[str]:
+async def surveys_again(
+    units: UnitsOfWork[UpdatesUnit],
+    told: Sequence[SurveyTold],
+    terms: SurveyTerms = USUAL_SURVEY_TERMS,
+) -> list[str]:
     """Bring each survey to where its facts have it; return a line for each fact."""
-    return [await units.run(partial(_survey_again, told=one)) for one in told]
+    return [await units.run(partial(_survey_again, told=one, terms=terms)) for one in told]
 
 
-async def _survey_again(unit: UpdatesUnit, told: SurveyTold) -> str:
+async def _survey_again(unit: UpdatesUnit, told: SurveyTold, terms: SurveyTerms) -> str:
     name = f"survey {told.survey_id} of {told.campaign_id}"
     known = await unit.surveys.load(told.campaign_id, told.survey_id)
     if known is None:
         return f"{name}: its creator must write and open it again; nobody is told again"
-    survey = _brought(known, told)
+    survey = _brought(known, told, terms)
     if survey != known:
         await unit.surveys.save(survey)
     return f"{name}: {survey.state}; answers given since the backup are lost"
 
 
-def _brought(survey: Survey, told: SurveyTold) -> Survey:
+def _brought(survey: Survey, told: SurveyTold, terms: SurveyTerms) -> Survey:
     if told.opened is not None and survey.state is SurveyState.DRAFT:
-        return open_survey(survey, told.opened, told.at)
+        return open_survey(survey, told.opened, told.at, terms)
     if told.closed and survey.state is SurveyState.OPEN:
         return close(survey, 0, told.at)[0]
     if told.reminder > survey.reminding.number and survey.state is SurveyState.OPEN:

@@ -14,6 +14,7 @@ from updates.domain.relaunch_letter import (
     said_by,
     write,
 )
+from updates.domain.survey_terms import USUAL_SURVEY_TERMS, SurveyTerms
 from updates.handlers.known_project import known_project
 from updates.ports.surveys import SurveyQueries
 from updates.ports.unit import UpdatesUnit
@@ -28,6 +29,7 @@ class WriteRelaunchLetter:
 
     units: UnitsOfWork[UpdatesUnit]
     surveys: SurveyQueries
+    terms: SurveyTerms = USUAL_SURVEY_TERMS
 
     async def __call__(
         self,
@@ -62,7 +64,7 @@ class WriteRelaunchLetter:
             if survey is None:
                 raise Refused("survey-unknown", f"{campaign_id} has no survey {survey_id}")
             answers = self.surveys.answers((campaign_id, survey_id))
-            said.append(said_by(survey, [one async for one in answers]))
+            said.append(said_by(survey, [one async for one in answers], self.terms))
         return said
 
 

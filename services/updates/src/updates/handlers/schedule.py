@@ -6,7 +6,14 @@ from updates.domain.phases import check_may_publish
 from updates.domain.scheduling import keep_back, schedule, unschedule
 from updates.domain.update import Update, check_edition
 from updates.handlers.follow_up import paused
-from updates.handlers.publish import PledgesPosition, known_update, publish_update, saved
+from updates.handlers.publish import (
+    USUAL_PUBLISHING_TERMS,
+    PledgesPosition,
+    PublishingTerms,
+    known_update,
+    publish_update,
+    saved,
+)
 from updates.ports.unit import UpdatesUnit
 
 
@@ -38,7 +45,12 @@ async def unschedule_update(unit: UpdatesUnit, campaign_id: str, update_id: str)
 
 
 async def publish_scheduled(
-    unit: UpdatesUnit, pledges: PledgesPosition, campaign_id: str, update_id: str, now: datetime
+    unit: UpdatesUnit,
+    pledges: PledgesPosition,
+    campaign_id: str,
+    update_id: str,
+    now: datetime,
+    terms: PublishingTerms = USUAL_PUBLISHING_TERMS,
 ) -> Update | None:
     """Publish what is due; None where another instance was faster, or it was moved or let go.
 
@@ -49,7 +61,7 @@ async def publish_scheduled(
         return None
     if await paused(unit, campaign_id) or await _is_unknown(unit, campaign_id):
         return await saved(unit, keep_back(update, now))
-    return await publish_update(unit, pledges, campaign_id, update_id, now)
+    return await publish_update(unit, pledges, campaign_id, update_id, now, terms=terms)
 
 
 async def unschedule_refused(

@@ -3,8 +3,8 @@
 import hashlib
 from datetime import datetime, timedelta
 
+from updates.domain.after_failure import AFTER_FAILURE, has_failed, is_over_for_backers
 from updates.domain.errors import Refused
-from updates.domain.project import Project, Verdict
 from updates.domain.survey import (
     Form,
     Survey,
@@ -20,14 +20,13 @@ from updates.domain.survey import (
     remind,
 )
 from updates.domain.survey_results import Answer
+from updates.domain.survey_terms import USUAL_SURVEY_TERMS, SurveyTerms
 from updates.handlers.known_project import known_project
 from updates.handlers.publish import PledgesPosition, audience_of
 from updates.ports.unit import UpdatesUnit
 
 # As many as one fact names.
 PAGE = 1_000
-AFTER_FAILURE = timedelta(days=90)
-FAILED = frozenset({Verdict.GOAL_MISSED, Verdict.CANCELLED})
 
 
 async def write_survey(
@@ -43,14 +42,19 @@ async def write_survey(
 
 
 async def open_to_backers(
-    unit: UpdatesUnit, pledges: PledgesPosition, campaign_id: str, survey_id: str, now: datetime
+    unit: UpdatesUnit,
+    pledges: PledgesPosition,
+    campaign_id: str,
+    survey_id: str,
+    now: datetime,
+    terms: SurveyTerms = USUAL_SURVEY_TERMS,
 ) -> Survey:
     """Open the draft to every backer as of now; open already is the same answer."""
     survey = await _survey(unit, campaign_id, survey_id)
     if survey.state is SurveyState.OPEN:
         return survey
     project = await known_project(unit, campaign_id)
-    opened = open_survey(survey, await audience_of(unit, pledges, project), now)
+    opened = open_survey(survey, await audience_of(unit, pledges, project), now, terms)
     await unit.surveys.save(opened)
     await unit.facts.add([SurveyOpened(opened)])
     return opened
@@ -74,6 +78,7 @@ async def answer_survey(
     ballot: str | None,
     values: Values,
     now: datetime,
+    after_failure: timedelta = AFTER_FAILURE,
 ) -> Answer:
     """Keep the person's one answer, which may be changed until the end.
 
@@ -81,7 +86,7 @@ async def answer_survey(
     """
     survey = await _survey(unit, campaign_id, survey_id)
     check_answer(survey, values, now)
-    await _check_asked(unit, survey, person_id, now)
+    await _check_asked(unit, survey, person_id, now, after_failure)
     place = (campaign_id, survey_id)
     answer = _answer(survey, person_id, ballot, values, now)
     known = await unit.answers.load(place, answer.key)
@@ -97,7 +102,9 @@ async def answer_survey(
     return answer
 
 
-async def step_survey(unit: UpdatesUnit, due: Survey, now: datetime) -> None:
+async def step_survey(
+    unit: UpdatesUnit, due: Survey, now: datetime, terms: SurveyTerms = USUAL_SURVEY_TERMS
+) -> None:
     """Do what time asks for: close it, or remind the next page of those who are silent."""
     survey = await unit.surveys.load(due.campaign_id, due.survey_id)
     if survey is None or survey.next_due is None or survey.next_due > now:
@@ -105,7 +112,7 @@ async def step_survey(unit: UpdatesUnit, due: Survey, now: datetime) -> None:
     if is_over(survey, now):
         await _closed(unit, survey, now)
         return
-    begun = begin_reminder(survey, now)
+    begun = begin_reminder(survey, now, terms)
     if not begun.reminding.running:
         await unit.surveys.save(begun)
         return
@@ -115,7 +122,7 @@ async def step_survey(unit: UpdatesUnit, due: Survey, now: datetime) -> None:
     # Whoever has answered is not among them; who answers while this is saved may be.
     silent = await unit.answers.silent((begun.campaign_id, begun.survey_id), page)
     last = len(page) < PAGE
-    reminded, told = remind(begun, tuple(page), tuple(silent), last, now)
+    reminded, told = remind(begun, tuple(page), tuple(silent), last, now, terms)
     await unit.surveys.save(reminded)
     if told is not None:
         await unit.facts.add([told])
@@ -140,10 +147,12 @@ def _answer(
     return Answer(hashlib.sha256(text.encode()).hexdigest(), values)
 
 
-async def _check_asked(unit: UpdatesUnit, survey: Survey, person_id: str, now: datetime) -> None:
+async def _check_asked(
+    unit: UpdatesUnit, survey: Survey, person_id: str, now: datetime, after_failure: timedelta
+) -> None:
     """Raise `Refused` unless the person backed the campaign when it was opened, and still does.
 
-    After a failed campaign everybody's money goes back, and all may answer for ninety days.
+    After a failed campaign everybody's money goes back, and all may answer for a while.
     """
     assert survey.audience is not None
     joined = await unit.asked.joined(survey.campaign_id, person_id)
@@ -151,14 +160,9 @@ async def _check_asked(unit: UpdatesUnit, survey: Survey, person_id: str, now: d
         raise Refused("not-asked", "the survey was opened to those who backed it then")
     project = await known_project(unit, survey.campaign_id)
     keeps = await unit.asked.keeps_a_pledge(survey.campaign_id, person_id)
-    if not keeps and not _failed_lately(project, now):
+    lately = has_failed(project) and not is_over_for_backers(project, now, after_failure)
+    if not keeps and not lately:
         raise Refused("fully-refunded", "nothing of your pledge is left")
-
-
-def _failed_lately(project: Project, now: datetime) -> bool:
-    """Whether it failed, and those whose money went back may still say why."""
-    until = project.decided_at + AFTER_FAILURE if project.decided_at else None
-    return project.verdict in FAILED and (until is None or now < until)
 
 
 async def _survey(unit: UpdatesUnit, campaign_id: str, survey_id: str) -> Survey:

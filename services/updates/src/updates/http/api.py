@@ -43,20 +43,23 @@ def build_api(parts: Parts) -> FastAPI:
     """
     guard, units, queries, clock = parts.guard, parts.units, parts.queries, parts.clock
     pledges, tracking, media = parts.pledges, parts.tracking, parts.media
+    publishing, surveying, after_failure = parts.publishing, parts.surveying, parts.after_failure
     api = guarded_api("updates")
     answer_refusals(api, Refused, problem_of)
     callers = Callers(queries)
-    add_update_routes(api, guard, callers, units, queries, clock, pledges)
-    add_draft_routes(api, guard, callers, units, queries, clock)
+    add_update_routes(api, guard, callers, units, queries, clock, pledges, publishing)
+    add_draft_routes(api, guard, callers, units, queries, clock, publishing)
     add_claim_routes(api, guard, callers, units, parts.claims, clock, parts.claim_desk)
     add_claim_reading_routes(api, guard, callers, parts.claims)
     add_problem_routes(api, guard, callers, units, clock, pledges, parts.follow_up)
     add_follow_up_queue_route(api, guard, queries, parts.follow_up)
-    add_survey_routes(api, guard, callers, units, parts.surveys, clock, pledges)
-    add_result_routes(api, guard, callers, parts.surveys)
-    add_relaunch_letter_routes(api, guard, callers, units, queries, parts.surveys, clock)
+    surveys = parts.surveys
+    asking = (pledges, surveying, after_failure)
+    add_survey_routes(api, guard, callers, units, surveys, clock, *asking)
+    add_result_routes(api, guard, callers, surveys, surveying)
+    add_relaunch_letter_routes(api, guard, callers, units, queries, surveys, clock, surveying)
     add_revision_routes(api, guard, callers, units, queries, clock, pledges, parts.edit_window)
-    add_comment_routes(api, guard, callers, units, queries, parts.comments, clock)
+    add_comment_routes(api, guard, callers, units, queries, parts.comments, clock, after_failure)
     add_comment_hiding_routes(api, guard, callers, units, parts.comments, clock)
     add_report_routes(api, guard, callers, units, queries, parts.reports, clock)
     add_appeal_route(api, guard, parts.appeals)
@@ -66,8 +69,8 @@ def build_api(parts: Parts) -> FastAPI:
         add_media_routes(api, guard, callers, units, queries, media, clock)
     if parts.shares is not None:
         add_share_link_routes(api, guard, callers, units, queries, parts.shares, media, clock)
-    add_project_route(api, guard, callers, queries, clock, parts.follow_up)
-    add_plan_routes(api, guard, callers, units, clock)
+    add_project_route(api, guard, callers, queries, clock, parts.follow_up, publishing.plan)
+    add_plan_routes(api, guard, callers, units, clock, publishing.plan)
     asked, desk = parts.questionnaires, parts.questionnaire_desk
     add_questionnaire_routes(api, guard, callers, units, asked, desk, clock)
     add_delivery_routes(api, guard, callers, units, clock, tracking)
@@ -75,6 +78,6 @@ def build_api(parts: Parts) -> FastAPI:
     add_milestone_routes(api, guard, callers, units, clock, media)
     add_digital_routes(api, guard, callers, units, clock, tracking, media)
     if parts.links is not None:
-        about = (parts.claims, parts.surveys, parts.claim_desk, tracking)
-        add_mine_routes(api, guard, units, *about, parts.links, clock)
+        about = (parts.claims, surveys, parts.claim_desk, tracking)
+        add_mine_routes(api, guard, units, *about, parts.links, clock, after_failure)
     return api

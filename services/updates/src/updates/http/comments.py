@@ -1,6 +1,6 @@
 """Routes of comments: read, write, close."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import FastAPI
@@ -67,6 +67,7 @@ def add_comment_routes(
     queries: Queries,
     comments: CommentQueries,
     clock: Clock,
+    after_failure: timedelta,
 ) -> None:
     """Add them."""
 
@@ -119,7 +120,7 @@ def add_comment_routes(
             written_at=clock.now(),
             answers=body.answers,
         )
-        written = await units.run(lambda unit: write_comment(unit, comment))
+        written = await units.run(lambda unit: write_comment(unit, comment, after_failure))
         return comment_view(written, caller)
 
     @api.put("/campaigns/{campaign_id}/updates/{update_id}/discussion", dependencies=[moderator])

@@ -12,7 +12,7 @@ from servicekit.cursors import place_of
 from servicekit.units import UnitsOfWork
 from updates.domain.emergency import form_expired
 from updates.domain.update import Update
-from updates.handlers.publish import withdraw_draft
+from updates.handlers.publish import PublishingTerms, withdraw_draft
 from updates.handlers.schedule import schedule_update, unschedule_update
 from updates.http.callers import Callers, unknown_campaign, unknown_update
 from updates.http.editions import IfMatch, edition_of, tagged
@@ -30,6 +30,7 @@ def add_draft_routes(
     units: UnitsOfWork[UpdatesUnit],
     queries: Queries,
     clock: Clock,
+    terms: PublishingTerms,
 ) -> None:
     """Add them."""
     editor = callers.editor
@@ -56,7 +57,7 @@ def add_draft_routes(
         last = behind(found[-1]) if len(found) == limit else None
         now = clock.now()
         readable = [one for one in found if await callers.may_read(caller, one)]
-        shown = [one for one in readable if not form_expired(one, now)]
+        shown = [one for one in readable if not form_expired(one, now, terms.form_kept)]
         braked = await queries.follow_up(campaign_id)
         return UpdatePage(items=[update_view(one, braked) for one in shown], next_cursor=last)
 

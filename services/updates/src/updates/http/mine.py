@@ -7,7 +7,7 @@ and person are those of the token; no path and no field names another.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from fastapi import FastAPI, Request, Response
@@ -57,6 +57,7 @@ def add_mine_routes(
     tracking: TrackingTerms,
     links: LinkTokenVerifier,
     clock: Clock,
+    after_failure: timedelta,
 ) -> None:
     """Add them."""
     names = PageNames()
@@ -165,6 +166,7 @@ def add_mine_routes(
                         ballot,
                         values,
                         clock.now(),
+                        after_failure,
                     )
                 )
             except Refused as refusal:

@@ -7,11 +7,13 @@ from servicekit.access import Guard
 from servicekit.clock import Clock
 from servicekit.link_tokens import LinkTokenVerifier
 from servicekit.units import UnitsOfWork
+from updates.domain.after_failure import AFTER_FAILURE
 from updates.domain.correction import EDIT_WINDOW
 from updates.domain.follow_up import FollowUpTerms
+from updates.domain.survey_terms import USUAL_SURVEY_TERMS, SurveyTerms
 from updates.domain.tracking import TrackingTerms
 from updates.handlers.claims import ClaimDesk
-from updates.handlers.publish import PledgesPosition
+from updates.handlers.publish import USUAL_PUBLISHING_TERMS, PledgesPosition, PublishingTerms
 from updates.handlers.questionnaires import QuestionnaireDesk
 from updates.http.media import MediaShelf
 from updates.http.share_links import ShareShelf
@@ -53,3 +55,6 @@ class Parts:
     links: LinkTokenVerifier | None = None
     public_url: str = ""
     edit_window: timedelta = EDIT_WINDOW
+    publishing: PublishingTerms = USUAL_PUBLISHING_TERMS
+    surveying: SurveyTerms = USUAL_SURVEY_TERMS
+    after_failure: timedelta = AFTER_FAILURE

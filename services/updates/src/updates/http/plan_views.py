@@ -9,12 +9,13 @@ from updates.domain.delivery_plan import (
     PromiseMoved,
     overdue_days,
 )
+from updates.domain.plan_terms import PlanTerms
 from updates.domain.reminders import today_in
 from updates.http.plan_models import LineView, LogEntryView, PlanView, PromiseView
 from updates.http.plan_words import MISSING, overdue
 
 
-def plan_view(plan: DeliveryPlan, now: datetime) -> PlanView:
+def plan_view(plan: DeliveryPlan, now: datetime, terms: PlanTerms) -> PlanView:
     """Show the plan as the page has it at this instant."""
     today = today_in(plan.zone, now)
     return PlanView(
@@ -25,7 +26,7 @@ def plan_view(plan: DeliveryPlan, now: datetime) -> PlanView:
         asked_at=plan.asked_at,
         ended=plan.ended,
         moves=plan.moves,
-        notice=MISSING if plan.is_missing(now) else None,
+        notice=MISSING if plan.is_missing(now, terms) else None,
     )
 
 

@@ -18,6 +18,7 @@ from updates.domain.delivery_plan import (
     Provision,
     Step,
 )
+from updates.domain.plan_terms import PlanTerms
 from updates.handlers.plans import answer_promise, load_plan, move_promise, publish_plan
 from updates.http.callers import Callers, unknown_campaign
 from updates.http.paths import CampaignId, Limit, RewardId
@@ -36,12 +37,13 @@ def add_plan_routes(
     callers: Callers,
     units: UnitsOfWork[UpdatesUnit],
     clock: Clock,
+    terms: PlanTerms,
 ) -> None:
     """Add them."""
     planner = guard.allow(callers.editor, unknown=unknown_campaign)
 
     async def answer(work: Callable[[UpdatesUnit], Awaitable[DeliveryPlan]]) -> PlanView:
-        return plan_view(await units.run(work), clock.now())
+        return plan_view(await units.run(work), clock.now(), terms)
 
     @api.put(BATCH)
     async def put_plan(
@@ -56,7 +58,9 @@ def add_plan_routes(
         days = {Step(step): day for step, day in body.days.items()}
         by, now = caller.subject, clock.now()
         return await answer(
-            lambda unit: publish_plan(unit, campaign_id, reward_id, batch, provision, days, by, now)
+            lambda unit: publish_plan(
+                unit, campaign_id, reward_id, batch, provision, days, by, now, terms
+            )
         )
 
     @api.post(BATCH + "/moves")
@@ -67,11 +71,11 @@ def add_plan_routes(
         batch: Batch,
         body: MoveBody,
     ) -> PlanView:
-        """Move a day: earlier, or within half an hour; later needs a delay notice (409)."""
+        """Move a day: earlier, or soon after it was promised; later needs a delay notice (409)."""
         step = Step(body.step)
         moved = Move(reward_id, batch, step, body.day, body.reason, body.dependents)
         by, now = caller.subject, clock.now()
-        return await answer(lambda unit: move_promise(unit, campaign_id, moved, by, now))
+        return await answer(lambda unit: move_promise(unit, campaign_id, moved, by, now, terms))
 
     @api.post(BATCH + "/answers")
     async def post_answer(
@@ -85,7 +89,9 @@ def add_plan_routes(
         step, given = Step(body.step), Answer(body.answer)
         by, now = caller.subject, clock.now()
         return await answer(
-            lambda unit: answer_promise(unit, campaign_id, reward_id, batch, step, given, by, now)
+            lambda unit: answer_promise(
+                unit, campaign_id, reward_id, batch, step, given, by, now, terms
+            )
         )
 
     @api.get("/campaigns/{campaign_id}/delivery-plan", dependencies=[guard.anybody()])

@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from updates.domain.follow_up import FollowUp, FollowUpTerms
+from updates.domain.plan_terms import PlanTerms
 from updates.domain.project import DisputeStanding, Profile, Project
 from updates.domain.stage_seen import StageSeen
 from updates.domain.update import Update
@@ -109,6 +110,7 @@ def project_view(
     terms: FollowUpTerms,
     counts: Counts,
     promised: Promised,
+    plan_terms: PlanTerms,
     whole_at: Mapping[str, datetime],
     now: datetime,
 ) -> ProjectView:
@@ -132,7 +134,7 @@ def project_view(
         as_of={t: AsOfView(sequence=a.sequence, at=a.at) for t, a in project.as_of.items()},
         whole_at={topic: whole_at[topic] for topic in project.as_of if topic in whole_at},
         counts=CountsView(**asdict(counts)),
-        delivery_plan=plan_view(promised.plan, now) if promised.plan else None,
+        delivery_plan=plan_view(promised.plan, now, plan_terms) if promised.plan else None,
         promise_log=[log_entry_view(entry) for entry in promised.moves],
         updates=[update_view(update) for update in updates],
         follow_up=follow_up_view(follow_up, terms),

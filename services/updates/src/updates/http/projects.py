@@ -8,6 +8,7 @@ from servicekit.access import Guard
 from servicekit.auth import Principal
 from servicekit.clock import Clock
 from updates.domain.follow_up import FollowUpTerms
+from updates.domain.plan_terms import PlanTerms
 from updates.http.callers import INSIDERS, Callers, unknown_campaign
 from updates.http.paths import CampaignId
 from updates.http.project_views import ProjectView, project_view
@@ -24,6 +25,7 @@ def add_project_route(
     queries: Queries,
     clock: Clock,
     terms: FollowUpTerms,
+    plan_terms: PlanTerms,
 ) -> None:
     """Add it."""
     reader = guard.anybody(INSIDERS)
@@ -44,6 +46,7 @@ def add_project_route(
             terms,
             await queries.counts(campaign_id),
             await queries.promised(campaign_id, LAST_MOVES),
+            plan_terms,
             await queries.whole_at(),
             clock.now(),
         )

@@ -24,6 +24,7 @@ from updates.domain.relaunch_letter import (
     SurveySaid,
 )
 from updates.domain.survey import QuestionKind
+from updates.domain.survey_terms import SurveyTerms
 from updates.handlers.relaunch_letter import WriteRelaunchLetter
 from updates.http.callers import Callers, unknown_campaign
 from updates.http.charts import bars
@@ -110,9 +111,10 @@ def add_relaunch_letter_routes(
     queries: Queries,
     surveys: SurveyQueries,
     clock: Clock,
+    terms: SurveyTerms,
 ) -> None:
     """Add them."""
-    write = WriteRelaunchLetter(units, surveys)
+    write = WriteRelaunchLetter(units, surveys, terms)
 
     async def found(campaign_id: str) -> tuple[Profile, RelaunchLetter]:
         project = await queries.project(campaign_id)

@@ -13,6 +13,7 @@ from servicekit.problems import Problem
 from updates.domain.cells import inert
 from updates.domain.survey import QuestionKind, Survey, Value
 from updates.domain.survey_results import Answer, Tally, may_show_rows, tallies
+from updates.domain.survey_terms import SurveyTerms
 from updates.http.callers import Callers
 from updates.http.charts import bars
 from updates.http.paths import CampaignId, QuestionId, SurveyId
@@ -23,7 +24,9 @@ from updates.ports.surveys import SurveyQueries
 SVG_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
-def add_result_routes(api: FastAPI, guard: Guard, callers: Callers, queries: SurveyQueries) -> None:
+def add_result_routes(
+    api: FastAPI, guard: Guard, callers: Callers, queries: SurveyQueries, terms: SurveyTerms
+) -> None:
     """Add them."""
     readers = guard.allow(Role.STAFF, callers.editor, unknown=unknown_survey)
 
@@ -35,12 +38,12 @@ def add_result_routes(api: FastAPI, guard: Guard, callers: Callers, queries: Sur
 
     @api.get("/campaigns/{campaign_id}/surveys/{survey_id}/results", dependencies=[readers])
     async def read_results(campaign_id: CampaignId, survey_id: SurveyId) -> ResultsView:
-        """Show how many answered what; fewer than five anonymous answers are not shown."""
+        """Show how many answered what; a few anonymous answers are not shown."""
         survey, answers = await answered(campaign_id, survey_id)
         return ResultsView(
             named=survey.form.named,
             answers=len(answers),
-            questions=[tally_view(tally) for tally in tallies(survey, answers)],
+            questions=[tally_view(tally) for tally in tallies(survey, answers, terms)],
         )
 
     @api.get(
@@ -52,7 +55,7 @@ def add_result_routes(api: FastAPI, guard: Guard, callers: Callers, queries: Sur
     async def read_csv(campaign_id: CampaignId, survey_id: SurveyId) -> Response:
         """Return a row for each answer, in an order that says nothing; by name if it is named."""
         survey, answers = await answered(campaign_id, survey_id)
-        if not may_show_rows(survey, len(answers)):
+        if not may_show_rows(survey, len(answers), terms):
             raise Problem(409, "too-few-answers", "So few anonymous answers are not shown")
         headers = {"Content-Disposition": 'attachment; filename="answers.csv"'}
         text = "".join(_lines(survey, answers))
@@ -69,7 +72,7 @@ def add_result_routes(api: FastAPI, guard: Guard, callers: Callers, queries: Sur
     ) -> Response:
         """Draw one question's answers as bars; nothing in the picture is loaded from elsewhere."""
         survey, answers = await answered(campaign_id, survey_id)
-        tally = _tally(tallies(survey, answers), question_id)
+        tally = _tally(tallies(survey, answers, terms), question_id)
         if tally.hidden:
             raise Problem(409, "too-few-answers", "So few anonymous answers are not shown")
         if tally.question.kind is QuestionKind.TEXT:

@@ -1,6 +1,7 @@
 """Routes by which a survey is written, opened, answered and closed."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import FastAPI
@@ -11,6 +12,7 @@ from servicekit.clock import Clock
 from servicekit.units import UnitsOfWork
 from updates.domain.feedback_template import feedback_form
 from updates.domain.survey import Survey, SurveyState
+from updates.domain.survey_terms import SurveyTerms
 from updates.handlers.publish import PledgesPosition
 from updates.handlers.surveys import answer_survey, close_survey, open_to_backers, write_survey
 from updates.http.callers import Callers, unknown_campaign
@@ -36,6 +38,8 @@ def add_survey_routes(
     queries: SurveyQueries,
     clock: Clock,
     pledges: PledgesPosition,
+    terms: SurveyTerms,
+    after_failure: timedelta,
 ) -> None:
     """Add them."""
     editor = guard.allow(callers.editor, unknown=unknown_campaign)
@@ -70,7 +74,9 @@ def add_survey_routes(
     async def post_opening(campaign_id: CampaignId, survey_id: SurveyId) -> SurveyView:
         """Ask every backer as of now; again is the same answer."""
         now = clock.now()
-        return await shown(lambda unit: open_to_backers(unit, pledges, campaign_id, survey_id, now))
+        return await shown(
+            lambda unit: open_to_backers(unit, pledges, campaign_id, survey_id, now, terms)
+        )
 
     @api.post("/campaigns/{campaign_id}/surveys/{survey_id}/closing", dependencies=[opener])
     async def post_closing(campaign_id: CampaignId, survey_id: SurveyId) -> SurveyView:
@@ -114,6 +120,8 @@ def add_survey_routes(
         values, now = values_from(body), clock.now()
         person, ballot = caller.subject, body.ballot
         answer = await units.run(
-            lambda unit: answer_survey(unit, campaign_id, survey_id, person, ballot, values, now)
+            lambda unit: answer_survey(
+                unit, campaign_id, survey_id, person, ballot, values, now, after_failure
+            )
         )
         return answer_view(answer)

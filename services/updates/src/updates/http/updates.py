@@ -17,7 +17,13 @@ from updates.domain.emergency import form_expired
 from updates.domain.kinds import News
 from updates.domain.phases import check_may_publish
 from updates.domain.update import Audience, Update, UpdateState
-from updates.handlers.publish import PledgesPosition, audience_of, publish_update, write_draft
+from updates.handlers.publish import (
+    PledgesPosition,
+    PublishingTerms,
+    audience_of,
+    publish_update,
+    write_draft,
+)
 from updates.http.bodies import DraftBody
 from updates.http.callers import DRAFTS, INSIDERS, Callers, unknown_campaign, unknown_update
 from updates.http.editions import IfMatch, edition_of, tagged
@@ -37,6 +43,7 @@ def add_update_routes(
     queries: Queries,
     clock: Clock,
     pledges: PledgesPosition,
+    terms: PublishingTerms,
 ) -> None:
     """Add them."""
     editor = callers.editor
@@ -56,7 +63,9 @@ def add_update_routes(
         edition = edition_of(if_match)
         content = content_from(body.root, caller.subject)
         update = await units.run(
-            lambda unit: write_draft(unit, campaign_id, update_id, content, clock.now(), edition)
+            lambda unit: write_draft(
+                unit, campaign_id, update_id, content, clock.now(), edition, terms
+            )
         )
         return tagged(update, response)
 
@@ -111,7 +120,7 @@ def add_update_routes(
         confirmed = body.confirm if body else ()
         update = await units.run(
             lambda unit: publish_update(
-                unit, pledges, campaign_id, update_id, now, edition, confirmed
+                unit, pledges, campaign_id, update_id, now, edition, confirmed, terms
             )
         )
         if update.published_at == now:
@@ -140,7 +149,8 @@ def add_update_routes(
     ) -> UpdateView:
         """Show one update; a draft to its campaign's team and to staff."""
         update = await _update(queries, campaign_id, update_id)
-        if form_expired(update, clock.now()) or not await callers.may_read(caller, update):
+        expired = form_expired(update, clock.now(), terms.form_kept)
+        if expired or not await callers.may_read(caller, update):
             raise unknown_update()
         return tagged(update, response, await queries.follow_up(campaign_id))
 

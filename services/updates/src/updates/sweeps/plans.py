@@ -6,6 +6,7 @@ from functools import partial
 
 from servicekit.sweeps import Turns
 from servicekit.units import UnitsOfWork
+from updates.domain.plan_terms import USUAL_PLAN_TERMS, PlanTerms
 from updates.handlers.plans import ask_about_due
 from updates.metrics import PROMISE_MOVES, PROMISES
 from updates.ports.plans import PlanQueries
@@ -22,6 +23,7 @@ class AskAboutPromises:
 
     units: UnitsOfWork[UpdatesUnit]
     queries: PlanQueries
+    terms: PlanTerms = USUAL_PLAN_TERMS
     turns: Turns[str] = field(default_factory=partial(Turns, PAGE))
 
     async def __call__(self, now: datetime) -> int:
@@ -34,7 +36,7 @@ class AskAboutPromises:
         return await self.queries.oldest_due_plan()
 
     async def _ask(self, campaign_id: str, now: datetime) -> int:
-        return await self.units.run(lambda unit: ask_about_due(unit, campaign_id, now))
+        return await self.units.run(lambda unit: ask_about_due(unit, campaign_id, now, self.terms))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from servicekit.sweeps import Turns
 from servicekit.units import UnitsOfWork
 from updates.domain.errors import Refused
 from updates.domain.update import UpdateState
-from updates.handlers.publish import PledgesPosition
+from updates.handlers.publish import USUAL_PUBLISHING_TERMS, PledgesPosition, PublishingTerms
 from updates.handlers.schedule import publish_scheduled, unschedule_refused
 from updates.metrics import PUBLISHED, SCHEDULED_OVERDUE, SCHEDULED_REFUSED
 from updates.ports.queries import Queries
@@ -26,6 +26,7 @@ class PublishDue:
     units: UnitsOfWork[UpdatesUnit]
     queries: Queries
     pledges: PledgesPosition
+    terms: PublishingTerms = USUAL_PUBLISHING_TERMS
     turns: Turns[tuple[str, str]] = field(default_factory=partial(Turns, PAGE))
 
     async def __call__(self, now: datetime) -> int:
@@ -40,7 +41,7 @@ class PublishDue:
     async def _publish(self, due: tuple[str, str], now: datetime) -> int:
         try:
             update = await self.units.run(
-                lambda unit: publish_scheduled(unit, self.pledges, *due, now)
+                lambda unit: publish_scheduled(unit, self.pledges, *due, now, self.terms)
             )
         except Refused as refusal:
             # Apart from what was refused, of which nothing may be kept: no fact, no moved date.

@@ -7,6 +7,7 @@ from functools import partial
 from servicekit.sweeps import Turns
 from servicekit.units import UnitsOfWork
 from updates.domain.survey import Survey, SurveyState
+from updates.domain.survey_terms import USUAL_SURVEY_TERMS, SurveyTerms
 from updates.handlers.surveys import step_survey
 from updates.metrics import SURVEYS
 from updates.ports.surveys import SurveyQueries
@@ -21,6 +22,7 @@ class StepSurveys:
 
     units: UnitsOfWork[UpdatesUnit]
     surveys: SurveyQueries
+    terms: SurveyTerms = USUAL_SURVEY_TERMS
     turns: Turns[Survey] = field(default_factory=partial(Turns, PAGE))
 
     async def __call__(self, now: datetime) -> int:
@@ -34,7 +36,7 @@ class StepSurveys:
         return first[0].next_due if first else None
 
     async def _step(self, due: Survey, now: datetime) -> int:
-        await self.units.run(partial(step_survey, due=due, now=now))
+        await self.units.run(partial(step_survey, due=due, now=now, terms=self.terms))
         return 1
 
 

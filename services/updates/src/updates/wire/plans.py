@@ -9,7 +9,6 @@ from sosst_contracts import updates as events
 from sosst_contracts.codec import Decoded, Draft, decode
 from sosst_contracts.event import Event
 from updates.domain.delivery_plan import (
-    MISSING_AFTER,
     Answer,
     DeliveryPlan,
     Line,
@@ -68,7 +67,7 @@ def _asked(fact: PlanAsked) -> Draft:
         campaign_id=fact.plan.campaign_id,
         rewards_missing=len(fact.plan.missing),
         asked_at=at,
-        missing_from=at + MISSING_AFTER,
+        missing_from=fact.missing_from,
     )
     return Draft(event=event, occurred_at=at)
 
@@ -145,7 +144,8 @@ def plans_told_from(unexplained: Sequence[Unexplained]) -> list[PlanTold]:
 def _fact(event: Event) -> PlanFact | None:
     match event:
         case events.PlanAsked():
-            return PlanAsked(DeliveryPlan(event.campaign_id, "UTC", asked_at=event.asked_at))
+            asked = DeliveryPlan(event.campaign_id, "UTC", asked_at=event.asked_at)
+            return PlanAsked(asked, event.missing_from)
         case events.PlanPublished():
             return PlanPublished(event.campaign_id, _line(event))
         case events.PromiseMoved():
