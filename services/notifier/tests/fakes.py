@@ -146,12 +146,14 @@ class MemoryChunks:
         found = await self.load(chunk_ids)
         return {one: c for one, c in found.items() if set(c.recipients) & set(people)}
 
-    async def told_since(self, people: Collection[str], since: datetime) -> list[str]:
-        return [
-            one.chunk_id
+    async def told_since(self, people: Collection[str], since: datetime, most: int) -> list[str]:
+        found = [
+            one
             for one in self._chunks.values()
             if one.told.caused_at >= since and set(one.recipients) & set(people)
         ]
+        newest = sorted(found, key=lambda one: one.told.caused_at, reverse=True)[:most]
+        return [one.chunk_id for one in newest]
 
     async def done(self, chunk_ids: Collection[str], at: datetime) -> None:
         for one in chunk_ids:

@@ -21,7 +21,7 @@ from notifier.domain.bounce import BounceClass
 from notifier.domain.delivery import Channel, DeliveryState, Standing, begin
 from notifier.domain.notification import notification_id
 from notifier.domain.routing import Frequency, Mute, Preferences
-from notifier.handlers.bursts import CHUNKS_MOST, INSIDE_MOST
+from notifier.handlers.bursts import CHUNKS_MOST, INSIDE_MOST, LATELY_MOST
 from notifier.handlers.mail_reports import take_report
 from notifier.handlers.people import erase_person
 from notifier.metrics import POSSIBLY_REPEATED
@@ -772,3 +772,28 @@ async def test_a_delivery_costs_no_more_beside_ten_thousand_open_chunks(
     beside = await read_for_a_burst(database, post, 4, 5, 6)
     # A look is a document and a key for each of them; then come the keys of its people's chunks.
     assert alone and beside <= alone + 3 * CHUNKS_MOST, (alone, beside)
+
+
+async def test_a_delivery_costs_no_more_for_who_was_told_ten_thousand_things(
+    database: Database,
+) -> None:
+    """Of the chunks that its people stand in lately the newest are looked into, and no more read.
+
+    Each of them holds a thousand people, and none says in an index which it is.
+    """
+    post = in_bursts(post_over(mongo_notifier(database), MongoEmailQueries(database)))
+    await begun(post, "anna")
+    others = [waiting_elsewhere(number) for number in range(CHUNKS_MOST)]
+    chunks, deliveries = zip(*others, strict=True)
+    await database.collection("chunks").insert_many(chunks)
+    await database.collection("deliveries").insert_many(deliveries)
+    alone = await read_for_a_burst(database, post, 1, 2, 3)
+    for begin_at in range(0, 10_000, 1_000):
+        told_before = [
+            {"_id": f"before|{n}", "recipients": ["anna"], "caused_at": NOW - timedelta(seconds=n)}
+            for n in range(begin_at, begin_at + 1_000)
+        ]
+        await database.collection("chunks").insert_many(told_before)
+    beside = await read_for_a_burst(database, post, 4, 5, 6)
+    # A look is a document and a key for each of them; then come the keys of what waits.
+    assert alone and beside <= alone + 3 * LATELY_MOST, (alone, beside)

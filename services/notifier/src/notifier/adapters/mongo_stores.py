@@ -186,11 +186,13 @@ class MongoChunks:
             cursor = self._chunks.find(query, session=self._session)
             return {row["_id"]: chunk_from(row) for row in await cursor.to_list(None)}
 
-    async def told_since(self, people: Collection[str], since: datetime) -> list[str]:
+    async def told_since(self, people: Collection[str], since: datetime, most: int) -> list[str]:
         query = {"recipients": {"$in": list(people)}, "caused_at": {"$gte": since}}
         with sorted_errors():
             cursor = self._chunks.find(query, {"_id": 1}, session=self._session)
-            return [row["_id"] for row in await cursor.to_list(None)]
+            # As the index has each person's: so many are read, however many there are.
+            newest = cursor.sort("caused_at", -1).limit(most)
+            return [row["_id"] for row in await newest.to_list(None)]
 
     async def done(self, chunk_ids: Collection[str], at: datetime) -> None:
         with sorted_errors():

@@ -33,6 +33,9 @@ INSIDE_MOST = 9
 CHUNKS_MOST = 50
 # What was told before that waits for no digest any more: facts are told for two weeks.
 LATELY = TOLD_FOR + timedelta(days=7)
+# So many of those are looked into, the newest: each is read whole, with a thousand people. What is
+# behind them goes in a mail of its own.
+LATELY_MOST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ async def _open_chunks(
     found = await unit.deliveries.open_beside(read.delivery, CHUNKS_MOST)
     if len(found) < CHUNKS_MOST:
         return found
-    lately = await unit.chunks.told_since(people, now - LATELY)
+    lately = await unit.chunks.told_since(people, now - LATELY, LATELY_MOST)
     return await unit.deliveries.open_among(read.delivery, lately)
 
 

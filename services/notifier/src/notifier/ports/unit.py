@@ -109,8 +109,11 @@ class Chunks(Protocol):
         """Return those of these chunks in which one of these people stands."""
         ...
 
-    async def told_since(self, people: Collection[str], since: datetime) -> list[str]:
-        """Return the chunks of causes since then in which one of these people stands."""
+    async def told_since(self, people: Collection[str], since: datetime, most: int) -> list[str]:
+        """Return the chunks of causes since then in which one of these people stands.
+
+        Of more than so many the newest. Each is read whole: no index says which chunk it is.
+        """
         ...
 
     async def done(self, chunk_ids: Collection[str], at: datetime) -> None:
