@@ -14,6 +14,7 @@ from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account
 from payouts.domain.postings import Payer
 from payouts.domain.refund import Refund, RefundKind, RefundState, request
+from payouts.domain.refund_request import Wanted
 from payouts.domain.refund_window import RefundWindows
 from payouts.handlers.check_books import check_whole
 from payouts.handlers.claim_links import issue_claim_link
@@ -37,6 +38,7 @@ from services.payouts.tests.test_reconciliation import compared
 from services.payouts.tests.test_staff_refunds import (
     all_stages_paid,
     approved,
+    asked,
     balance,
     cancelled,
     current,
@@ -612,3 +614,23 @@ async def test_the_check_sees_another_payer_than_the_books(payouts: Payouts) -> 
     assert book is not None
     found = await check_whole(payouts.queries, payouts.checks, book, payouts.clock.now())
     assert {one.invariant.value for one in found} == {"I6"}
+
+
+async def test_what_the_platform_gave_by_the_payment_no_pledge_can_claim_any_more(
+    payouts: Payouts,
+) -> None:
+    """It stays in a cancelled campaign: every backer has everything back (decision 0021)."""
+    await payouts.collect(1, 2)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    await told(payouts)
+    await approved(payouts, await claim_given(payouts, BY_PLATFORM))
+    await payouts.work_off()
+    await payouts.hear_cancellation(2)
+    await payouts.work_off()
+    assert payouts.provider.refunded == {"ch_1": 5_000, "ch_2": 5_000}
+    assert await balance(payouts, Account.BACKER_FUNDS) == 1_000
+    assert await balance(payouts, Account.COMPENSATION_COSTS) == 1_000
+    for number in (1, 2):
+        wanted = Wanted(f"request-{number}", f"pledge-{number}", 1, "what is left")
+        assert await reason_of(asked(payouts, wanted)) == "not-returnable"
+    await payouts.assert_books_true()
