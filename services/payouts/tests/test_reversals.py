@@ -486,6 +486,13 @@ async def test_what_was_paid_after_a_reversal_is_not_paid_again_after_a_restore(
     await pay(payouts)
     stopped = payouts.brake.stopped(CAMPAIGN)
     assert stopped is not None and stopped.by == "payouts"
+    # As the runbook says: what is approved again is taken over by another recovery.
+    assert await recover(payouts) == [f"{CAMPAIGN}/stage-1: taken over from the provider"]
+    payouts.brake.pulled.clear()
+    await pay(payouts)
+    assert (await the(payouts, 1)).state is StageState.PAID
+    assert payouts.brake.stopped(CAMPAIGN) is None
+    await assert_the_ledger_goes_on(payouts, ledger)
     assert len(payouts.provider.transfers) == 2 and len(payouts.provider.payouts) == 1
 
 

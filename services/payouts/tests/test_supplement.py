@@ -20,7 +20,7 @@ from payouts.sweeps.stages import PAGE, PlanSupplements
 from servicekit.errors import Conflict
 from servicekit.mongo import Database
 from services.payouts.tests.builders import LIMIT, NOW, a_book
-from services.payouts.tests.conftest import CAMPAIGN, Payouts, mongo_payouts
+from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts, mongo_payouts
 from services.payouts.tests.test_disputes import (
     LOST,
     WON,
@@ -33,6 +33,15 @@ from services.payouts.tests.test_disputes import (
     worked_example,
 )
 from services.payouts.tests.test_later_stages import approve, decide, pay, show, the
+from services.payouts.tests.test_publishing import ledger_of
+from services.payouts.tests.test_recover import (
+    LONGER_THAN_KEYS_LIVE,
+    assert_the_ledger_goes_on,
+    back_up,
+    recover,
+    restore,
+    roll_forward,
+)
 from services.payouts.tests.test_staff_refunds import (
     approved,
     asked,
@@ -246,6 +255,40 @@ async def test_a_cancellation_meets_the_supplement_of_a_question_that_ended(
     assert await supplements(payouts) == []
     await decided(payouts, question, ProviderDisputeStatus.CLOSED)
     await whoever_ends_the_plan_reads_again(payouts, before, 1_000)
+    await assert_true(payouts)
+
+
+@pytest.mark.trap(23)
+@pytest.mark.parametrize("heard", ["the refund is on its way", "it came back", "it is planned"])
+async def test_a_supplement_that_was_paid_after_the_backup_is_known_again(heard: str) -> None:
+    """The ledger says that it was approved: it is planned, and people say again what they said."""
+    payouts = memory_payouts()
+    await all_paid_beside_a_refund(payouts, "pending")
+    await decided(payouts, await opened(payouts, 1, 4_000), LOST)
+    backups = {"the refund is on its way": back_up(payouts)}
+    [refund] = await refunds_of(payouts)
+    payouts.provider.fail_later(refund)
+    await payouts.units.run(lambda unit: wake(unit, [refund], [], payouts.clock.now()))
+    await pay(payouts, 4)
+    backups["it came back"] = back_up(payouts)
+    await sweep(payouts)
+    backups["it is planned"] = back_up(payouts)
+    await approve(payouts, 4, 1_000, revision=0)
+    await pay(payouts)
+    ledger = await ledger_of(payouts)
+    payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
+    payouts = restore(payouts, backups[heard])
+    await roll_forward(payouts, ledger)
+    await recover(payouts)
+    await pay(payouts, 4)
+    await sweep(payouts)
+    assert await supplements(payouts) == [(StageState.DUE, 1_000)]
+    await approve(payouts, 4, 1_000, revision=0)
+    await pay(payouts)
+    assert await supplements(payouts) == [(StageState.NOTHING_TO_PAY, 1_000)]
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and (book.unclaimed, book.ahead) == (0, {})
+    await assert_the_ledger_goes_on(payouts, ledger)
     await assert_true(payouts)
 
 

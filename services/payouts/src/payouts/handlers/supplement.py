@@ -1,11 +1,13 @@
 """Money that came back after the last stage was approved is paid as a supplement (row 22)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from payouts.domain.book import Book
 from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
+from payouts.domain.postings import STAGE_APPROVED
 from payouts.domain.stage import UNAPPROVED, Stage, supplement
 from payouts.domain.stage_amount import become_due
 from payouts.handlers.kept_back import kept_back_in
@@ -31,8 +33,8 @@ async def plan_supplement(
     if not book.last_approved or free < book.quantum:
         # Nothing, or dust.
         return False
-    known = next((one for one in stages if _takes_more(one)), None)
-    planned = known or supplement(book.campaign_id, len(stages) + 1, book.currency)
+    known = _that_takes_more(stages)
+    planned = known or _following(book, stages)
     due = become_due(book, planned, stages[: planned.number - 1], now)
     if due is None and known is not None:
         return False
@@ -46,10 +48,10 @@ async def plan_supplement(
 async def plan_what_came_back(unit: PayoutsUnit, campaign_id: str, now: datetime) -> bool:
     """Plan what lies behind the campaign's last stage, whatever left it there; whether it did."""
     book = (await unit.books.load([campaign_id]))[campaign_id]
-    if book.unclaimed:
+    stages = await unit.stages.load(campaign_id)
+    if book.unclaimed and not await _was_approved(unit, book, stages):
         # After a restored backup the ledger may know where it went: a person looks first.
         return False
-    stages = await unit.stages.load(campaign_id)
     kept = sum((await kept_back_in(unit, book)).values())
     planned = await plan_supplement(unit, book, stages, kept, now)
     if planned:
@@ -57,6 +59,18 @@ async def plan_what_came_back(unit: PayoutsUnit, campaign_id: str, now: datetime
     return planned
 
 
-def _takes_more(stage: Stage) -> bool:
-    """Whether it gets all that is there when it is approved; what is approved is a fixed amount."""
-    return stage.kind is StageKind.SUPPLEMENT and stage.state in UNAPPROVED
+async def _was_approved(unit: PayoutsUnit, book: Book, stages: Sequence[Stage]) -> bool:
+    """Whether the ledger of a restored book says that it went to the supplement: it was there."""
+    planned = _that_takes_more(stages) or _following(book, stages)
+    first = f"{STAGE_APPROVED}{replace(planned, approvals=1).approval_id}"
+    return bool(await unit.books.sealed([first]))
+
+
+def _following(book: Book, stages: Sequence[Stage]) -> Stage:
+    return supplement(book.campaign_id, len(stages) + 1, book.currency)
+
+
+def _that_takes_more(stages: Sequence[Stage]) -> Stage | None:
+    """Return the one that gets all that is there when it is approved: an approval fixes it."""
+    unapproved = (one for one in stages if one.state in UNAPPROVED)
+    return next((one for one in unapproved if one.kind is StageKind.SUPPLEMENT), None)
