@@ -40,4 +40,6 @@ def replay_from(row: Document) -> Replay:
         first=Word(**row["first"]),
         second=Word(**row["second"]) if row["second"] else None,
         found=Missing(**row["found"]) if row["found"] else None,
+        # Documents of a release before this one have none.
+        so_far=Missing(**row.get("so_far", {})),
     )

@@ -34,7 +34,8 @@ class Missing:
 class Replay:
     """One replay of a cause; `second` is None until another person wants it too.
 
-    `found` is None until it has been done.
+    `found` is None until it has been done. `so_far` is saved with each part that is made good: who
+    goes on behind a crash finds nothing missing of that.
     """
 
     cause: str
@@ -42,6 +43,7 @@ class Replay:
     first: Word
     second: Word | None = None
     found: Missing | None = None
+    so_far: Missing = Missing()
 
     @property
     def state(self) -> str:
@@ -60,6 +62,11 @@ def want(known: Replay | None, cause: str, replay_id: str, word: Word) -> Replay
     return replace(known, second=word)
 
 
-def done(known: Replay, found: Missing) -> Replay:
+def found_more(known: Replay, missing: Missing) -> Replay:
+    """Return the replay with what it has made good now."""
+    return replace(known, so_far=known.so_far + missing)
+
+
+def done(known: Replay) -> Replay:
     """Return the replay as it ended."""
-    return replace(known, found=found)
+    return replace(known, found=known.so_far)

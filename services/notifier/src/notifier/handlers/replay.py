@@ -5,7 +5,7 @@ there is kept and told; one whose work was lost has it again; one of which no ma
 is written to. Who has an outcome keeps it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +15,7 @@ from notifier.domain.cause import Cause, CauseState
 from notifier.domain.chunk import Chunk, ChunkState
 from notifier.domain.delivery import Channel
 from notifier.domain.kind import is_written
-from notifier.domain.replay import Missing, Replay, Word, done, want
+from notifier.domain.replay import Missing, Replay, Word, done, found_more, want
 from notifier.handlers.cut import CutCauses
 from notifier.handlers.email_work import begin_emails
 from notifier.handlers.hear import (
@@ -37,6 +37,9 @@ from servicekit.units import UnitsOfWork
 from servicekit.work import Claim, WorkItem
 
 log = structlog.get_logger()
+
+# Says, within a transaction, what it makes good.
+Found = Callable[[NotifierUnit, Missing], Awaitable[None]]
 
 REPLAY = "replay"
 # What one transaction of a replay looks at.
@@ -77,32 +80,29 @@ class ReplayCauses:
 
     async def __call__(self, claim: Claim) -> None:
         name, replay_id = claim.item.payload["cause"], claim.item.payload["replay_id"]
-        cause = await self.queries.cause(name)
-        found = Missing()
+        cause, found = await self.queries.cause(name), partial(_note, name, replay_id)
         if cause is not None:
-            found += await self._plan_again(cause)
-        found += await self._hand_on(name)
-        log.info("cause replayed", cause=name, found=str(found))
+            await self._plan_again(cause, found)
+        await self._hand_on(name, found)
 
-        async def work(unit: NotifierUnit) -> None:
-            known = await unit.replays.load(name, replay_id)
-            assert known is not None, "a replay is kept before its work is offered"
-            await unit.replays.save(done(known, found))
+        async def work(unit: NotifierUnit) -> Replay:
+            ended = done(await _load(unit, name, replay_id))
+            await unit.replays.save(ended)
             await unit.plumbing.work.finish([claim])
+            return ended
 
-        await self.units.run(work)
+        ended = await self.units.run(work)
+        log.info("cause replayed", cause=name, found=str(ended.found))
 
-    async def _plan_again(self, cause: Cause) -> Missing:
+    async def _plan_again(self, cause: Cause, found: Found) -> None:
         """Keep the chunks that are not there, of backers, supplements and roles."""
         if cause.state is CauseState.WAITING:
             item = plan_work(cause, self.clock.now())
             await self.units.run(lambda unit: unit.plumbing.work.offer([item]))
-            return Missing()
-        found = Missing()
+            return
         async for page in self.cut.pages(cause, await self.cut.planner(cause)):
-            found += await self.units.run(partial(_keep_missing, page))
+            await self.units.run(partial(_keep_missing, page, found))
         await self.units.run(lambda unit: self._beside(unit, cause))
-        return found
 
     async def _beside(self, unit: NotifierUnit, cause: Cause) -> None:
         told, now = cause.told, self.clock.now()
@@ -113,15 +113,14 @@ class ReplayCauses:
         await supplement(unit, cause, late, self.cut.partitions, now)
         await take_roles(unit, [told], now)
 
-    async def _hand_on(self, name: str) -> Missing:
+    async def _hand_on(self, name: str, found: Found) -> None:
         """Offer what is left to do of every chunk; work that is there stays as it is."""
-        found, after = Missing(), ""
+        after = ""
         while chunks := await self.queries.chunks_of(name, after, PAGE):
-            found += await self.units.run(partial(self._offer, chunks=chunks))
+            await self.units.run(partial(self._offer, chunks, found))
             after = chunks[-1].chunk_id
-        return found
 
-    async def _offer(self, unit: NotifierUnit, chunks: Sequence[Chunk]) -> Missing:
+    async def _offer(self, chunks: Sequence[Chunk], found: Found, unit: NotifierUnit) -> None:
         now = self.clock.now()
         pending = [chunk for chunk in chunks if chunk.state is ChunkState.PENDING]
         unaddressed = [chunk for chunk in chunks if chunk.state is ChunkState.UNADDRESSED]
@@ -132,20 +131,33 @@ class ReplayCauses:
             ]
         )
         if not self.writes_mail:
-            return Missing()
+            return
         told = [one for one in chunks if one.state is ChunkState.DONE and one.recipients]
         written = [one for one in told if is_written(one.told.kind, one.role)]
         begun = await unit.deliveries.load(Channel.EMAIL, [one.chunk_id for one in written])
         unwritten = [one for one in written if one.chunk_id not in begun]
         left = [one for one in written if one.chunk_id in begun and begun[one.chunk_id].left]
         await begin_emails(unit, [*unwritten, *left], now)
-        return Missing(mails=sum(len(one.recipients) - len(one.suppressed) for one in unwritten))
+        mails = sum(len(one.recipients) - len(one.suppressed) for one in unwritten)
+        await found(unit, Missing(mails=mails))
 
 
 def _kind(chunk: Chunk) -> str:
     return PUBLISH_ONE if chunk.partition is None else PUBLISH_CHUNK
 
 
-async def _keep_missing(chunks: Sequence[Chunk], unit: NotifierUnit) -> Missing:
+async def _keep_missing(chunks: Sequence[Chunk], found: Found, unit: NotifierUnit) -> None:
     new = await unit.chunks.add_new(chunks)
-    return Missing(len(new), sum(len(chunk.recipients) for chunk in new))
+    await found(unit, Missing(len(new), sum(len(chunk.recipients) for chunk in new)))
+
+
+async def _note(name: str, replay_id: str, unit: NotifierUnit, missing: Missing) -> None:
+    """Save what was made good in the transaction that does it; nearly always nothing is missing."""
+    if missing != Missing():
+        await unit.replays.save(found_more(await _load(unit, name, replay_id), missing))
+
+
+async def _load(unit: NotifierUnit, name: str, replay_id: str) -> Replay:
+    known = await unit.replays.load(name, replay_id)
+    assert known is not None, "a replay is kept before its work is offered"
+    return known
