@@ -1,4 +1,4 @@
-"""Over real sockets: a head is bounded, a trailer is no header, a kept connection is not cut."""
+"""Over real sockets: a head is bounded and not believed, a kept connection is not cut."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -21,6 +21,7 @@ class Answering:
     port: int = 0
     headers: list[list[tuple[bytes, bytes]]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    callers: list[str] = field(default_factory=list)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -32,6 +33,7 @@ class Answering:
             more = message.get("more_body", False)
         self.headers.append(list(scope["headers"]))
         self.bodies.append(body)
+        self.callers.append(scope["client"][0])
         length = [(b"content-length", b"2")]
         await send({"type": "http.response.start", "status": 200, "headers": length})
         await send({"type": "http.response.body", "body": b"ok"})
@@ -88,6 +90,15 @@ def in_pieces(data: bytes, size: int = KILO) -> Iterable[bytes]:
 
 CLOSE = b"connection: close"
 MANY = [b"x-%04d: " % number + b"v" * 56 for number in range(20 * KILO // 64)]
+
+
+async def test_a_caller_on_this_machine_is_not_believed_about_its_address(
+    answering: Answering,
+) -> None:
+    """uvicorn by itself would take the header for the caller's address (decision 0050)."""
+    said = b"x-forwarded-for: 198.51.100.7"
+    assert await answering.statuses(head(CLOSE, said)) == [200]
+    assert answering.callers == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize("size", [KILO, 1 << 20])

@@ -27,6 +27,7 @@ from notifier.handlers.follow import ForgetUnconfirmed
 from notifier.http import MailRoutes
 from notifier.ports.email import Unsubscription
 from notifier.ports.unit import NotifierUnit
+from servicekit.guests import GuestPace
 from servicekit.mongo import Database
 from servicekit.publish import MemoryLog
 from services.notifier.tests.builders import (
@@ -299,6 +300,23 @@ async def test_whoever_has_an_account_is_asked_at_their_own_address(town: Town) 
     assert (await town.http.delete(path, headers=anna)).json() == {"items": []}
     known = await town.post.notifier.units.run(lambda unit: unit.people.load(["anna"]))
     assert known["anna"].address == "anna@a.example"
+
+
+async def test_one_address_does_not_use_up_what_all_are_asked(town: Town) -> None:
+    """It is told when to come again; another one asks, and mails follow for those let in alone."""
+    mail = MailRoutes(LINKS, read_report, [], follow_asks_per_hour=MOST, guests=GuestPace(2, 600))
+    api = town.post.notifier.api(unit_guard(), mail)
+
+    async def asked_from(host: str, number: int) -> httpx.Response:
+        transport = httpx.ASGITransport(api, client=(host, 4711))
+        async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as client:
+            return await client.post(ASK, json=ZOE | {"address": f"p{number}@z.example"})
+
+    answers = [await asked_from("198.51.100.7", number) for number in range(3)]
+    assert [one.status_code for one in answers] == [202, 202, 429]
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 300
+    assert (await asked_from("198.51.100.8", 3)).status_code == 202
+    assert sorted(await town.mails()) == [f"p{number}@z.example" for number in (0, 1, 3)]
 
 
 async def test_nobody_is_flooded(town: Town) -> None:

@@ -10,7 +10,9 @@ import pytest
 from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import STAFF, backer, creator
 from servicekit.errors import Conflict, DuplicateKey
+from servicekit.guests import GuestPace
 from services.updates.tests.conftest import NOW, UpdatesService, memory_service
+from services.updates.tests.routes import api_of, client_of
 from services.updates.tests.test_comments import C1, SPAM, comment, say, told
 from services.updates.tests.test_handlers import CAMPAIGN
 from services.updates.tests.test_http import BODY, UPDATE, client, known, problem
@@ -136,6 +138,26 @@ async def test_one_person_is_paced_and_others_are_not(service: UpdatesService) -
     await report(service, made("carl", Thing(CAMPAIGN, "u1", "c0")))
     await report(service, made("dora"))
     await report(service, made("carl", at=NOW + PACE_WINDOW))
+
+
+async def test_one_address_fills_no_queue() -> None:
+    """Of whatever things; people with an account and readers come from it all the same."""
+    service = memory_service()
+    await told(service)
+    api = api_of(service, guests=GuestPace(2, 600))
+    async with client_of(api) as client:
+
+        async def report_as_guest(number: int) -> httpx.Response:
+            body = {"receipt": f"{number:043}", "reason": "spam", "words": ""}
+            return await client.put(f"{UPDATE}/guest-report", json=body)
+
+        assert [(await report_as_guest(n)).status_code for n in range(3)] == [200, 200, 429]
+        refused = await report_as_guest(3)
+        assert refused.json()["type"] == "/problems/too-many-requests"
+        assert 0 < int(refused.headers["Retry-After"]) <= 300
+        own = {"reason": "spam", "words": ""}
+        by_account = await client.put(f"{UPDATE}/report", json=own, headers=bearer(backer("anna")))
+        assert by_account.status_code == 200 and (await client.get(UPDATE)).status_code == 200
 
 
 async def test_of_guests_so_many_wait_and_nobody_else_waits_for_them(

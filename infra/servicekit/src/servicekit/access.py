@@ -83,12 +83,17 @@ class _Unchecked(_Open):
 
 
 class _Anybody(_Open):
-    def __init__(self, rule: Rule, verifier: TokenVerifier) -> None:
+    def __init__(
+        self, rule: Rule, verifier: TokenVerifier, paced: Callable[[Request], None] | None
+    ) -> None:
         super().__init__(rule)
         self._verifier = verifier
+        self._paced = paced
 
     async def admit(self, request: Request) -> Principal | None:
-        """Let everybody pass; a token that is given must be good."""
+        """Let everybody pass who does not come too often; a token that is given must be good."""
+        if self._paced is not None:
+            self._paced(request)
         given = request.headers.getlist("authorization")
         return await self._verifier.principal(given) if given else None
 
@@ -141,10 +146,14 @@ class Guard:
         owners = tuple(ground for ground in grounds if isinstance(ground, Owner))
         return Depends(_Allowed(Rule(roles, owners), self._verifier, unknown, body_bytes_max))
 
-    def anybody(self, more: str = "") -> Any:
-        """Let in everybody; `more` says what the route shows to whom beyond that."""
+    def anybody(self, more: str = "", paced: Callable[[Request], None] | None = None) -> Any:
+        """Let in everybody; `more` says what the route shows to whom beyond that.
+
+        `paced` is asked first, with or without a token, and raises the problem of who comes too
+        often: what makes something for whoever has no account is given one (`guests.py`).
+        """
         words = f"anybody; {more}" if more else "anybody"
-        return Depends(_Anybody(Rule(otherwise=words), self._verifier))
+        return Depends(_Anybody(Rule(otherwise=words), self._verifier, paced))
 
     def proven_by(self, proof: str) -> Any:
         """Leave the check to the route, whose callers have no token but this proof."""

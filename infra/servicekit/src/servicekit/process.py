@@ -156,6 +156,8 @@ class _Server(uvicorn.Server):
                 http=BoundedHeads,
                 log_config=None,
                 access_log=False,
+                # By itself it takes whatever comes from this machine at its word (`guests.py`).
+                proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=20,
             )

@@ -98,6 +98,7 @@ def _mail_routes(settings: NotifierSettings) -> MailRoutes | None:
         all_of(settings.mail_report_secret),
         settings.mails_per_second,
         settings.follow_asks_per_hour,
+        settings.guest_pace(),
     )
 
 

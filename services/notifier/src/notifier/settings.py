@@ -17,9 +17,10 @@ from notifier.adapters.webhook_secrets import DerivedWebhookSecrets
 from notifier.domain.mail_domain import DomainPaces, domain_of
 from notifier.handlers.mail_domains import MailDomains
 from servicekit.clock import Clock
+from servicekit.guests import GuestSettings
 from servicekit.link_tokens import LinkTokenKeys
 from servicekit.secret_files import SECRET, all_of, first_line
-from servicekit.settings import ServiceSettings, made_of, makes
+from servicekit.settings import made_of, makes
 
 
 def _mail_links(secrets: list[str]) -> SignedMailLinks:
@@ -38,7 +39,7 @@ def _paces_of_some(given: str) -> dict[str, float]:
     return paces
 
 
-class NotifierSettings(ServiceSettings):
+class NotifierSettings(GuestSettings):
     """Variables are named `NOTIFIER_` and the field in capitals."""
 
     model_config = SettingsConfigDict(env_prefix="NOTIFIER_")

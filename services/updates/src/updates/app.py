@@ -83,6 +83,7 @@ def _parts(settings: UpdatesSettings, runtime: Runtime[UpdatesUnit]) -> Parts:
         publishing=settings.publishing_terms(),
         surveying=settings.survey_terms(),
         after_failure=timedelta(seconds=settings.after_failure_seconds),
+        guests=settings.guest_pace(),
     )
 
 

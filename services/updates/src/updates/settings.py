@@ -7,8 +7,9 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from servicekit.guests import GuestSettings
 from servicekit.secret_files import SECRET, all_of, first_line
-from servicekit.settings import LISTED, ServiceSettings, made_of, makes
+from servicekit.settings import LISTED, made_of, makes
 from updates.adapters.media_links import SignedMediaLinks
 from updates.adapters.media_objects import StoredObjects, object_store
 from updates.adapters.reply_sealer import AesReplySealer
@@ -36,7 +37,7 @@ DAYS_BEFORE_MAX = 365
 REMINDER_SECONDS_MAX = 366 * 86_400
 
 
-class UpdatesSettings(ServiceSettings):
+class UpdatesSettings(GuestSettings):
     """Variables are named `UPDATES_` and the field in capitals."""
 
     model_config = SettingsConfigDict(env_prefix="UPDATES_")

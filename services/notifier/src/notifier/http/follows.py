@@ -73,11 +73,14 @@ def add_follow_routes(
 
     @api.post(
         "/campaigns/{campaign_id}/followers",
-        dependencies=[guard.anybody("its reader is asked by mail")],
+        dependencies=[guard.anybody("its reader is asked by mail; paced by address", mail.guests)],
         status_code=202,
     )
     async def ask_to_follow(campaign_id: CampaignId, body: AskBody) -> AskedView:
-        """Ask the reader of an address to confirm; the answer tells nothing of the address."""
+        """Ask the reader of an address to confirm; the answer tells nothing of the address.
+
+        Whoever asks too often from one place is told when to come again (429 with Retry-After).
+        """
         drawn = f"follower-{secrets.token_hex(12)}"
         asked = Asking(campaign_id, body.address, body.language, body.zone, drawn)
         most = mail.follow_asks_per_hour

@@ -17,6 +17,7 @@ from notifier.ports.unit import NotifierUnit
 from servicekit.access import Guard
 from servicekit.clock import Clock
 from servicekit.descriptions import PAGES
+from servicekit.guests import GuestPace
 from servicekit.pages import Page, language_of
 from servicekit.problems import Problem
 from servicekit.units import UnitsOfWork
@@ -32,6 +33,7 @@ class MailRoutes:
     """What these routes need: `secrets` are those of whoever hands over reports.
 
     `mails_per_second` is the account's pace, from which follows when everybody is written to.
+    `guests` None: what stands in front limits whoever has no account.
     """
 
     links: MailLinks
@@ -39,6 +41,7 @@ class MailRoutes:
     secrets: Sequence[str]
     mails_per_second: float = 10.0
     follow_asks_per_hour: int = 1_000
+    guests: GuestPace | None = None
 
 
 def add_mail_routes(

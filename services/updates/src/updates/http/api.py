@@ -61,7 +61,7 @@ def build_api(parts: Parts) -> FastAPI:
     add_revision_routes(api, guard, callers, units, queries, clock, pledges, parts.edit_window)
     add_comment_routes(api, guard, callers, units, queries, parts.comments, clock, after_failure)
     add_comment_hiding_routes(api, guard, callers, units, parts.comments, clock)
-    add_report_routes(api, guard, callers, units, queries, parts.reports, clock)
+    add_report_routes(api, guard, callers, units, queries, parts.reports, clock, parts.guests)
     add_appeal_route(api, guard, parts.appeals)
     add_feed_routes(api, guard, queries, parts.public_url)
     add_hiding_routes(api, guard, callers, units, clock)

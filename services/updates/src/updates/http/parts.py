@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from servicekit.access import Guard
 from servicekit.clock import Clock
+from servicekit.guests import GuestPace
 from servicekit.link_tokens import LinkTokenVerifier
 from servicekit.units import UnitsOfWork
 from updates.domain.after_failure import AFTER_FAILURE
@@ -32,7 +33,8 @@ class Parts:
     """The parts of the application.
 
     `media` None: no files are taken. `shares` None: no update is shared by a link. `links` None:
-    nobody is known but callers with a token of the platform's issuer.
+    nobody is known but callers with a token of the platform's issuer. `guests` None: what stands
+    in front limits whoever has no account.
     """
 
     guard: Guard
@@ -58,3 +60,4 @@ class Parts:
     publishing: PublishingTerms = USUAL_PUBLISHING_TERMS
     surveying: SurveyTerms = USUAL_SURVEY_TERMS
     after_failure: timedelta = AFTER_FAILURE
+    guests: GuestPace | None = None

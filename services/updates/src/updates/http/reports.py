@@ -13,6 +13,7 @@ from servicekit.access import Guard, Ids, Owner
 from servicekit.auth import Principal, Role
 from servicekit.clock import Clock
 from servicekit.errors import DuplicateKey
+from servicekit.guests import GuestPace
 from servicekit.problems import Problem
 from servicekit.units import UnitsOfWork
 from updates.domain.hiding import HidingReason
@@ -47,6 +48,7 @@ def add_report_routes(
     queries: Queries,
     reports: ReportQueries,
     clock: Clock,
+    guests: GuestPace | None,
 ) -> None:
     """Add them: the queue, and the same routes for updates and for comments."""
 
@@ -63,6 +65,7 @@ def add_report_routes(
     )
     reporter = guard.allow(Owner("whoever reported it", None, reported), unknown=_unreported)
     by_staff = guard.allow(Role.STAFF)
+    by_guest = guard.anybody("of what anybody may read; paced by address", guests)
 
     async def taken(made: Report) -> OwnReportView:
         async def take(unit: UpdatesUnit) -> tuple[Case, Report]:
@@ -89,13 +92,14 @@ def add_report_routes(
             reason = HidingReason(body.reason)
             return await taken(Report(thing, caller.subject, reason, body.words, clock.now()))
 
-        @api.put(f"{path}/guest-report", dependencies=[guard.anybody("of what anybody may read")])
+        @api.put(f"{path}/guest-report", dependencies=[by_guest])
         async def put_guest_report(
             thing: Annotated[Thing, Depends(found)], body: GuestReportBody
         ) -> OwnReportView:
             """Report it without an account, once for each receipt; the same again shows its answer.
 
-            That also once the thing is hidden. Only so many of one thing wait at a time.
+            That also once the thing is hidden. Only so many of one thing wait at a time, and an
+            address has so many requests (429 with Retry-After).
             """
             guest, reason = guest_of(body.receipt), HidingReason(body.reason)
             known = await reports.report(thing, guest)
