@@ -154,6 +154,37 @@ async def test_a_cut_line_leaves_no_part_on_s3(s3: dict[str, str]) -> None:
     assert "Uploads" not in client.list_multipart_uploads(Bucket=BUCKET)
 
 
+@pytest.mark.parametrize("where", ["folder", "s3"])
+@pytest.mark.parametrize("waits", [True, False], ids=["nothing comes", "more comes"])
+async def test_an_upload_that_is_cancelled_leaves_no_part(
+    s3: dict[str, str], tmp_path: Path, where: str, waits: bool
+) -> None:
+    """It took too long, or the process ends: parts would stay, and be paid for, for ever."""
+    url = f"file://{tmp_path}/kept" if where == "folder" else f"s3://{BUCKET}"
+    objects = StoredObjects(object_store(url, s3))
+    begun = asyncio.Event()
+
+    async def never_ending() -> AsyncIterator[bytes]:
+        while True:
+            for _ in range(3):
+                yield bytes(PART_BYTES)
+            begun.set()
+            await (asyncio.Event().wait() if waits else asyncio.sleep(0))
+
+    putting = asyncio.create_task(objects.put("ab/1/sent", never_ending()))
+    await asyncio.wait_for(begun.wait(), 20)
+    client = bucket_of(s3).meta.client
+    if where == "s3":
+        async with asyncio.timeout(20):
+            while "Uploads" not in client.list_multipart_uploads(Bucket=BUCKET):
+                await asyncio.sleep(0.01)
+    putting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await putting
+    assert "Uploads" not in client.list_multipart_uploads(Bucket=BUCKET)
+    assert await objects.under("ab/1") == []
+
+
 async def test_a_store_that_is_away_is_told_from_an_object_that_is_not_there(
     s3: dict[str, str],
 ) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # Names that are nowhere but in its types.
 PART_BYTES = 5 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
 TIMEOUT = "20s"
+# What the parts of an upload that was cancelled are waited for to be gone.
+ABORT_SECONDS_MAX = 10
 
 
 def object_store(url: str, s3: Mapping[str, str]) -> ObjectStore:
@@ -47,6 +49,16 @@ class StoredObjects:
 
     async def put(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         sender = _Sender(chunks)
+        sending = asyncio.ensure_future(self._send(key, sender))
+        try:
+            await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            # The library aborts what raises, and forgets what is cancelled: its parts would stay.
+            sender.stop()
+            await asyncio.wait([sending], timeout=ABORT_SECONDS_MAX)
+            raise
+
+    async def _send(self, key: str, sender: "_Sender") -> None:
         try:
             with _sorted_errors():
                 await obstore.put_async(
@@ -98,20 +110,41 @@ def _root(store: LocalStore) -> Path:
     return store.prefix
 
 
+class _Stopped(Exception):
+    """Whoever sent is gone."""
+
+
 class _Sender:
     """What is sent, and what it raised: a line that is cut is no store that is away."""
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
+        self._stopped = False
+        self._next: asyncio.Future[bytes] | None = None
         self.error: Exception | None = None
 
     async def read(self) -> AsyncIterator[bytes]:
+        """Yield everything that comes, in the library's own time."""
         try:
-            async for chunk in self._chunks:
+            while not self._stopped:
+                self._next = asyncio.ensure_future(anext(self._chunks))
+                try:
+                    chunk = await self._next
+                except StopAsyncIteration:
+                    return
+                except asyncio.CancelledError:
+                    break
                 yield chunk
+            raise _Stopped
         except Exception as error:
             self.error = error
             raise
+
+    def stop(self) -> None:
+        """Let what is read raise, now or with what is asked for next."""
+        self._stopped = True
+        if self._next is not None:
+            self._next.cancel()
 
 
 class _Opened(io.RawIOBase):
