@@ -22,7 +22,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from infra.kafka import read_topics
-from servicekit.publish import BATCH_BYTES_MAX
+from servicekit.lots import BATCH_BYTES_MAX
 
 Document = dict[str, Any]
 Records = Sequence["ConsumerRecord[bytes, bytes]"]

@@ -11,10 +11,11 @@ from aiokafka.partitioner import murmur2
 
 from infra.kafka import Topic, ensure_topics
 from infra.servicekit.tests.conftest import NOW, connect
-from infra.servicekit.tests.reader import fact
+from infra.servicekit.tests.reader import fact, with_header
 from servicekit import metrics, publish
 from servicekit.kafka import KafkaConnection
-from servicekit.publish import KafkaPublisher, Lot, MemoryLog, Publisher, key_hash, partition_of
+from servicekit.lots import Compression, Lot
+from servicekit.publish import KafkaPublisher, MemoryLog, Publisher, key_hash, partition_of
 from sosst_contracts.codec import Draft, Record
 from sosst_contracts.payouts import RefundCreated
 from sosst_contracts.testing import sample
@@ -115,14 +116,25 @@ async def test_a_missing_topic_is_nobody_elses_trouble(topics: Topics) -> None:
     assert await topics.read("payouts.refunds") == [refund]
 
 
+KEY, SEQUENCE = b"@key@", b"@sequence@"
+
+
+def lot(*facts: tuple[int, str], partition: int | None = None, partitions: int = 0) -> Lot:
+    """Return facts of these sequences and keys, cut for so many partitions."""
+    template = with_header(fact(1, KEY.decode()), "ce_sequence", SEQUENCE)
+    fills = [(key.encode(), b"%d" % sequence) for sequence, key in facts]
+    return Lot(template, (KEY, SEQUENCE), fills, partition, partitions)
+
+
 async def test_lots_stand_where_their_keys_belong(topics: Topics) -> None:
     """Cut for as many partitions as there are, for another number, or for none."""
     count = 3 if isinstance(topics.publisher, KafkaPublisher) else 12
     sent: Counter[int] = Counter()
     for partitions in (count, count + 1):
         mine = [f"c{n}" for n in range(99) if partition_of(f"c{n}".encode(), partitions) == 1]
-        lot, loose = Lot([fact(1, key) for key in mine], 1, partitions), Lot([fact(2, "loose")])
-        assert await topics.publisher.publish_lots([lot, Lot([]), loose]) == [True] * 3
+        cut = lot(*((1, key) for key in mine), partition=1, partitions=partitions)
+        lots = [cut, lot(), lot((2, "loose"))]
+        assert await topics.publisher.publish_lots(lots) == [True] * 3
         sent.update(partition_of(key.encode(), count) for key in (*mine, "loose"))
     last = {("funding.pledges", partition): sent[partition] - 1 for partition in sent}
     assert topics.publisher.reached() == last
@@ -130,10 +142,34 @@ async def test_lots_stand_where_their_keys_belong(topics: Topics) -> None:
 
 async def test_a_lot_is_acknowledged_whole_or_not(topics: Topics) -> None:
     """One on a missing topic is not; those before and behind it are."""
-    refunds = Lot([Draft(sample(RefundCreated), NOW).seal(1)], 0, 3)
-    lots = [Lot([fact(1)]), refunds, Lot([fact(2), fact(3)])]
+    refunds = Lot(Draft(sample(RefundCreated), NOW).seal(1), (), [()], 0, 3)
+    lots = [lot((1, "k")), refunds, lot((2, "k"), (3, "k"))]
     assert await topics.publisher.publish_lots(lots) == [True, False, True]
     assert sequences(await topics.read("funding.pledges"), "k") == [1, 2, 3]
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+async def test_what_is_read_of_lots_is_what_was_sent(
+    kafka_bootstrap_servers: str, topic_prefix: str, compression: Compression
+) -> None:
+    """More than one batch holds, in order, each record as if it had been sent alone."""
+    connection = await connect(kafka_bootstrap_servers, topic_prefix)
+    publisher = KafkaPublisher(connection, compression)
+    large = with_padding(fact(1, KEY.decode()))
+    lots = [
+        Lot(with_header(large, "ce_sequence", SEQUENCE), (KEY, SEQUENCE), fills)
+        for fills in (
+            [(b"k", b"%d" % n) for n in range(1, 6)],
+            [(b"k", b"6"), ("é".encode(), b"7")],
+        )
+    ]
+    assert await publisher.publish_lots(lots) == [True, True]
+    assert await publisher.publish([fact(8)]) == [True]
+    await publisher.close()
+    found = await on_topic(connection, "funding.pledges")
+    assert sequences(found, "k") == [1, 2, 3, 4, 5, 6, 8]
+    sent = [record for lot in lots for record in lot.records()]
+    assert all(record in found for record in sent) and len(found) == len(sent) + 1
 
 
 async def test_nothing_to_send_is_nothing_sent(topics: Topics) -> None:

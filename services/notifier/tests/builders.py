@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from notifier.adapters.webhook_secrets import DerivedWebhookSecrets
 from notifier.consumer import CAMPAIGNS, PLEDGES, subscriptions
-from notifier.domain.chunk import RECIPIENTS_MAX
+from notifier.domain.chunk import RECIPIENTS_MAX, Chunk
 from notifier.handlers.address import AddressChunks
 from notifier.handlers.cut import CutCauses
 from notifier.handlers.email_work import EMAIL, begin_emails
@@ -157,7 +157,7 @@ class Notifier:
             units=self.units,
             queue=self.queue,
             publisher=self.publisher,
-            render=told.records_of,
+            render=told.lot_of,
             partitions=self.partitions,
             clock=self.clock,
             follow=partial(begin_emails, window=self.mail_window) if self.emails else None,
@@ -181,6 +181,11 @@ def memory_notifier(
         clock=clock,
         endpoints=MemoryEndpointQueries(database),
     )
+
+
+def records_of(chunk: Chunk) -> list[Record]:
+    """Return the events of a chunk, one by one."""
+    return list(told.lot_of(chunk, 24).records())
 
 
 async def settle(notifier: Notifier) -> None:

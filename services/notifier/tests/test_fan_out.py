@@ -8,7 +8,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from infra.kafka import ensure_topics, read_topics
 from notifier.domain.notification import notification_id
-from notifier.wire.told import records_of
 from servicekit.kafka import KafkaConnection
 from servicekit.mongo import Database
 from servicekit.publish import KafkaPublisher
@@ -19,6 +18,7 @@ from services.notifier.tests.builders import (
     collected,
     event_of,
     pledges,
+    records_of,
     refunded,
     update,
     verdict,
@@ -124,7 +124,7 @@ async def send_without_noting(process: Notifier) -> None:
     [claim] = await process.queue.claim("publish-chunk", NOW, 1, 0)
     chunk = await process.queries.chunk(claim.item.payload["chunk_id"])
     assert chunk is not None
-    assert all(await process.publisher.publish(list(records_of(chunk))))
+    assert all(await process.publisher.publish(records_of(chunk)))
 
 
 @pytest.mark.row("S7")

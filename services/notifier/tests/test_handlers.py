@@ -3,7 +3,6 @@
 import pytest
 
 from notifier.domain.cause import CauseState, audience_so_far
-from notifier.wire.told import records_of
 from servicekit.clock import ManualClock
 from servicekit.memory import MemoryDatabase
 from servicekit.publish import MemoryLog
@@ -15,6 +14,7 @@ from services.notifier.tests.builders import (
     event_of,
     memory_notifier,
     pledges,
+    records_of,
     refunded,
     settle,
     update,
@@ -226,7 +226,7 @@ async def test_crash_after_sending(notifier: Notifier, log: MemoryLog) -> None:
     [claim] = await notifier.queue.claim("publish-chunk", NOW, 1, 10)
     chunk = await notifier.queries.chunk(claim.item.payload["chunk_id"])
     assert chunk is not None
-    sent = list(records_of(chunk))
+    sent = records_of(chunk)
     await log.publish(sent)
     await settle(notifier)
     repeated = [record for record in log.records if log.records.count(record) == 2]

@@ -1,7 +1,7 @@
 """Ids and times that are odd and allowed: nobody stays untold, and nobody else waits for them."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,8 +14,9 @@ from notifier.domain.chunk import Chunk
 from notifier.handlers.publish import PublishChunks
 from notifier.ports.unit import NotifierUnit
 from notifier.sweeps import CloseCauses
-from notifier.wire.told import records_of
+from notifier.wire.told import lot_of
 from servicekit.loops import Pulse
+from servicekit.lots import Lot
 from servicekit.metrics import AS_OF_WAITING
 from servicekit.mongo import Database
 from servicekit.publish import MemoryLog
@@ -32,7 +33,6 @@ from services.notifier.tests.builders import (
     verdict,
 )
 from services.notifier.tests.conftest import mongo_notifier
-from sosst_contracts.codec import Record
 from sosst_contracts.notifier import BackerNotified
 
 LONG = "c" * 100
@@ -67,7 +67,7 @@ def test_no_two_updates_share_a_subject() -> None:
 def test_time_before_1970() -> None:
     """A fact that claims an impossible time is told all the same."""
     told = Told(CauseKind.VERDICT_REACHED, "c", "c", datetime(1960, 1, 1, tzinfo=UTC))
-    assert len(list(records_of(Chunk("chunk", told, ("a",), 0)))) == 1
+    assert len(lot_of(Chunk("chunk", told, ("a",), 0), 24).fills) == 1
 
 
 async def test_known_pledge_stays_as_it_joined(notifier: Notifier) -> None:
@@ -99,10 +99,10 @@ async def test_unrenderable_chunk_keeps_nobody_waiting(bug: Exception) -> None:
     await notifier.hear(*pledges(["a", "b", "c", "d"]), verdict(4))
     await notifier.plan()
 
-    def render(chunk: Chunk) -> Iterable[Record]:
+    def render(chunk: Chunk, partitions: int) -> Lot:
         if "b" in chunk.recipients:
             raise bug
-        return records_of(chunk)
+        return lot_of(chunk, partitions)
 
     publisher = PublishChunks(
         "publish-chunk", 10, 10, notifier.units, notifier.queue, log, render, 24, notifier.clock
@@ -136,7 +136,7 @@ async def test_a_bug_in_what_follows_ends_no_process() -> None:
         notifier.units,
         notifier.queue,
         log,
-        records_of,
+        lot_of,
         24,
         notifier.clock,
         follow,

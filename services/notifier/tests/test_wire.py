@@ -12,12 +12,13 @@ from notifier.wire.heard import (
     membership_from,
     withdrawals_from,
 )
-from notifier.wire.told import completed, planned, records_of
+from notifier.wire.told import completed, planned
 from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
     collected,
     event_of,
+    records_of,
     refunded,
     update,
     verdict,
@@ -74,7 +75,7 @@ def test_all_of_a_chunk_can_be_read() -> None:
 def test_rendering_twice_is_equal() -> None:
     """The same chunk rendered again gives equal records: a repeat keeps its ids."""
     chunk = Chunk("chunk", TOLD, ("a", "b"), 0)
-    assert list(records_of(chunk)) == list(records_of(chunk))
+    assert records_of(chunk) == records_of(chunk)
 
 
 def test_each_reader_takes_its_own_facts() -> None:

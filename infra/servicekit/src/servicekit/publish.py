@@ -3,9 +3,9 @@
 import asyncio
 import struct
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -15,12 +15,11 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from servicekit import light_compression, metrics, traces
 from servicekit.kafka import KafkaConnection
+from servicekit.lots import BATCH_BYTES_MAX, Compression, Fill, Lot, LotBatch
 from sosst_contracts.codec import Record
 
 log = structlog.get_logger()
 
-# Above the largest event (256 KiB, `events.md` rule 7), below the broker's limit of 1 MiB.
-BATCH_BYTES_MAX = 768 * 1024
 ACKNOWLEDGEMENT_DEADLINE_SECONDS = 15.0
 CLOSING_DEADLINE_SECONDS = 3.0
 
@@ -29,19 +28,6 @@ _MURMUR_FACTOR = 0x5BD1E995
 _32_BITS = 0xFFFFFFFF
 
 light_compression.install()
-
-
-@dataclass(frozen=True, slots=True)
-class Lot:
-    """Records of one topic that go out together.
-
-    Whoever cut it by partition says which of how many all its keys belong to: hashing each key
-    once more would be a seventh of what it costs to tell a person. None: nobody knows.
-    """
-
-    records: Sequence[Record]
-    partition: int | None = None
-    partitions: int = 0
 
 
 class Publisher(Protocol):
@@ -98,10 +84,18 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 @dataclass(slots=True)
 class _Sending:
-    """One record batch on its way, and which records it holds."""
+    """One record batch on its way, and how many records it holds of which lots.
 
-    indexes: list[int]
+    Who publishes records and no lots has each of them counted as one.
+    """
+
     batch: BatchBuilder
+    taken: list[tuple[int, int]]
+
+
+Target = tuple[str, int]
+# Makes the batches of each partition, in their order, where the topics have so many partitions.
+Pack = Callable[[AIOKafkaProducer, Mapping[str, int]], Mapping[Target, Sequence[_Sending]]]
 
 
 class KafkaPublisher:
@@ -111,38 +105,42 @@ class KafkaPublisher:
     hangs (`stack.md` 3.11), so both are bounded here.
     """
 
-    def __init__(self, connection: KafkaConnection, compression: str | None = None) -> None:
+    def __init__(self, connection: KafkaConnection, compression: Compression = None) -> None:
         self._connection = connection
         self._compression = compression
         self._producer: AIOKafkaProducer | None = None
         self._turn = asyncio.Lock()
-        self._reached: dict[tuple[str, int], int] = {}
+        self._reached: dict[Target, int] = {}
 
     async def publish(self, records: Sequence[Record]) -> list[bool]:
-        return await self._publish([Lot(records)])
+        return await self._publish(records, [1] * len(records), partial(_pack_records, records))
 
     async def publish_lots(self, lots: Sequence[Lot]) -> list[bool]:
-        return _of_lots(lots, await self._publish(lots))
+        samples = [lot.template for lot in lots if lot.fills]
+        counts = [len(lot.fills) for lot in lots]
+        return await self._publish(samples, counts, partial(_pack_lots, lots, self._compression))
 
-    async def _publish(self, lots: Sequence[Lot]) -> list[bool]:
-        records = [record for lot in lots for record in lot.records]
-        acknowledged = [False] * len(records)
-        if records:
-            with traces.span("publish", "producer", links=map(_traceparent, records)):
-                await self._try(lots, records, acknowledged)
-        return acknowledged
+    async def _publish(
+        self, samples: Sequence[Record], unknown: list[int], pack: Pack
+    ) -> list[bool]:
+        """Send what is packed; `unknown` counts what is not acknowledged, of each lot or record.
 
-    async def _try(
-        self, lots: Sequence[Lot], records: Sequence[Record], acknowledged: list[bool]
-    ) -> None:
+        The samples have all topics and all origins.
+        """
+        if samples:
+            with traces.span("publish", "producer", links=map(_traceparent, samples)):
+                await self._try(samples, unknown, pack)
+        return [not left for left in unknown]
+
+    async def _try(self, samples: Sequence[Record], unknown: list[int], pack: Pack) -> None:
         async with self._turn:
             try:
                 async with asyncio.timeout(ACKNOWLEDGEMENT_DEADLINE_SECONDS):
-                    await self._send(lots, records, acknowledged)
+                    await self._send(samples, unknown, pack)
             except (KafkaError, TimeoutError, OSError) as error:
                 name = type(error).__name__
                 metrics.OUTBOX_PUBLISH_FAILURES.labels(_listed(name)).inc()
-                log.warning("not acknowledged", records=len(records), error=repr(error))
+                log.warning("not acknowledged", records=sum(unknown), error=repr(error))
                 await self._drop_producer()
 
     def reached(self) -> Mapping[tuple[str, int], int]:
@@ -152,14 +150,13 @@ class KafkaPublisher:
         async with self._turn:
             await self._drop_producer()
 
-    async def _send(
-        self, lots: Sequence[Lot], records: Sequence[Record], acknowledged: list[bool]
-    ) -> None:
+    async def _send(self, samples: Sequence[Record], unknown: list[int], pack: Pack) -> None:
         producer = await self._ready_producer()
-        counts = {topic: await self._partitions(producer, topic) for topic in _topics(records)}
+        topics = dict.fromkeys(record.topic for record in samples)
+        counts = {topic: await self._partitions(producer, topic) for topic in topics}
         sends = [
-            self._send_partition(producer, records, indexes, target, acknowledged)
-            for target, indexes in _by_partition(lots, counts).items()
+            self._send_partition(producer, target, sendings, unknown)
+            for target, sendings in pack(producer, counts).items()
         ]
         failures = [f for f in await asyncio.gather(*sends, return_exceptions=True) if f]
         if failures:
@@ -168,21 +165,20 @@ class KafkaPublisher:
     async def _send_partition(
         self,
         producer: AIOKafkaProducer,
-        records: Sequence[Record],
-        indexes: list[int],
-        target: tuple[str, int],
-        acknowledged: list[bool],
+        target: Target,
+        sendings: Sequence[_Sending],
+        unknown: list[int],
     ) -> None:
         topic, partition = target
-        for sending in _batches(producer, records, indexes):
-            physical = self._connection.physical(topic)
+        physical = self._connection.physical(topic)
+        for sending in sendings:
             # One after the other: a later batch must never be acknowledged before an earlier one.
             sent = await producer.send_batch(sending.batch, physical, partition=partition)
             first = (await sent).offset
-            for index in sending.indexes:
-                acknowledged[index] = True
+            for index, count in sending.taken:
+                unknown[index] -= count
             if first >= 0:  # A batch that the broker had already is acknowledged without a place.
-                self._reached[target] = first + len(sending.indexes) - 1
+                self._reached[target] = first + sending.batch.record_count() - 1
 
     async def _partitions(self, producer: AIOKafkaProducer, topic: str) -> int:
         """Return how many partitions the topic has, 0 where it is missing or forbidden."""
@@ -227,51 +223,51 @@ def _traceparent(record: Record) -> str | None:
     return value.decode() if value else None
 
 
-def _by_partition(
-    lots: Sequence[Lot], counts: Mapping[str, int]
-) -> dict[tuple[str, int], list[int]]:
-    """Return the places of the records among all of the lots, by topic and partition.
-
-    Topics without partitions are left out.
-    """
-    found: dict[tuple[str, int], list[int]] = defaultdict(list)
-    begin = 0
-    for lot in lots:
-        end = begin + len(lot.records)
-        topic = lot.records[0].topic if lot.records else ""
-        if lot.partition is not None and lot.partitions == counts.get(topic):
-            found[topic, lot.partition].extend(range(begin, end))
-        else:
-            for index, record in enumerate(lot.records, begin):
-                if count := counts[record.topic]:
-                    found[record.topic, partition_of(record.key or b"", count)].append(index)
-        begin = end
+def _pack_records(
+    records: Sequence[Record], producer: AIOKafkaProducer, counts: Mapping[str, int]
+) -> Mapping[Target, Sequence[_Sending]]:
+    """Pack each record where its key belongs; topics without partitions are left out."""
+    found: dict[Target, list[_Sending]] = defaultdict(list)
+    for index, record in enumerate(records):
+        if count := counts[record.topic]:
+            sendings = found[record.topic, partition_of(record.key or b"", count)]
+            if not sendings or not _append(sendings[-1].batch, record):
+                sendings.append(_Sending(producer.create_batch(), []))
+                _append(sendings[-1].batch, record)
+            sendings[-1].taken.append((index, 1))
     return found
 
 
-def _of_lots(lots: Sequence[Lot], acknowledged: Iterable[bool]) -> list[bool]:
-    answers = iter(acknowledged)
-    # Every lot takes its own answers off the iterator, also after a False.
-    return [all(list(islice(answers, len(lot.records)))) for lot in lots]
+def _pack_lots(
+    lots: Sequence[Lot],
+    compression: Compression,
+    producer: AIOKafkaProducer,
+    counts: Mapping[str, int],
+) -> Mapping[Target, Sequence[_Sending]]:
+    """Pack each lot where its keys belong; topics without partitions are left out."""
+    found: dict[Target, list[_Sending]] = defaultdict(list)
+    for index, lot in enumerate(lots):
+        for partition, part in _by_partition(lot, counts.get(lot.template.topic, 0)):
+            sendings, begin = found[lot.template.topic, partition], 0
+            while begin < len(part.fills):
+                if not sendings or not (taken := sendings[-1].batch.take(part, begin)):
+                    sendings.append(_Sending(LotBatch(compression), []))
+                    taken = sendings[-1].batch.take(part, begin)
+                sendings[-1].taken.append((index, taken))
+                begin += taken
+    return found
 
 
-def _topics(records: Sequence[Record]) -> list[str]:
-    return list(dict.fromkeys(record.topic for record in records))
-
-
-def _batches(
-    producer: AIOKafkaProducer, records: Sequence[Record], indexes: list[int]
-) -> list[_Sending]:
-    sendings: list[_Sending] = []
-    for index in indexes:
-        record = records[index]
-        if sendings and _append(sendings[-1].batch, record):
-            sendings[-1].indexes.append(index)
-            continue
-        sendings.append(_Sending([index], producer.create_batch()))
-        if not _append(sendings[-1].batch, record):
-            raise ValueError(f"a record on {record.topic} does not fit an empty batch")
-    return sendings
+def _by_partition(lot: Lot, count: int) -> Sequence[tuple[int, Lot]]:
+    """Cut a lot for a topic of so many partitions, unless it is cut for it already."""
+    if not count:
+        return []
+    if lot.partition is not None and lot.partitions == count:
+        return [(lot.partition, lot)]
+    fills: dict[int, list[Fill]] = defaultdict(list)
+    for fill, record in zip(lot.fills, lot.records(), strict=True):
+        fills[partition_of(record.key or b"", count)].append(fill)
+    return [(partition, replace(lot, fills=some)) for partition, some in fills.items()]
 
 
 def _append(batch: BatchBuilder, record: Record) -> bool:
@@ -304,7 +300,8 @@ class MemoryLog:
         return acknowledged
 
     async def publish_lots(self, lots: Sequence[Lot]) -> list[bool]:
-        return _of_lots(lots, await self.publish([one for lot in lots for one in lot.records]))
+        acknowledged = [await self.publish(list(lot.records())) for lot in lots]
+        return [all(records) for records in acknowledged]
 
     def reached(self) -> Mapping[tuple[str, int], int]:
         last: dict[tuple[str, int], int] = {}

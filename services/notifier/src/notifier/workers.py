@@ -78,7 +78,7 @@ def _publish(
         units=runtime.units,
         queue=runtime.work,
         publisher=publisher,
-        render=told.records_of,
+        render=told.lot_of,
         partitions=settings.notifications_partitions,
         clock=runtime.clock,
         follow=partial(begin_emails, window=window) if settings.sends_mail else None,

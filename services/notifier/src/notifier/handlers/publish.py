@@ -1,7 +1,7 @@
 """Telling people: chunks become events, and causes are closed when everybody has an outcome."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -17,10 +17,10 @@ from servicekit import traces
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, DependencyAway, LeaseLost
 from servicekit.loops import Pulse, pause_until_any
-from servicekit.publish import Lot, Publisher
+from servicekit.lots import Lot
+from servicekit.publish import Publisher
 from servicekit.units import UnitsOfWork
 from servicekit.work import POLL_SECONDS, Claim, WorkQueue
-from sosst_contracts.codec import Record
 
 log = structlog.get_logger()
 
@@ -44,7 +44,8 @@ class PublishChunks:
     units: UnitsOfWork[NotifierUnit]
     queue: WorkQueue
     publisher: Publisher
-    render: Callable[[Chunk], Iterable[Record]]
+    # Makes the events of a chunk that was cut for so many partitions.
+    render: Callable[[Chunk, int], Lot]
     partitions: int
     clock: Clock
     # What follows on other channels once a chunk's people were told; the inbox waits for none.
@@ -122,24 +123,21 @@ class PublishChunks:
 
     async def _tell(self, chunks: Mapping[str, Chunk]) -> list[str]:
         """Publish what is pending; return the ids of the chunks in which everybody is told."""
-        lots = {
-            chunk_id: lot
-            for chunk_id, chunk in chunks.items()
-            if (lot := self._rendered(chunk)) is not None
-        }
+        pending = {i: chunk for i, chunk in chunks.items() if chunk.state is ChunkState.PENDING}
+        rendered = {i: self._rendered(chunk) for i, chunk in pending.items()}
+        lots = {i: lot for i, lot in rendered.items() if lot is not None}
         acknowledged = await self.publisher.publish_lots(list(lots.values()))
-        return [chunk_id for chunk_id, told in zip(lots, acknowledged, strict=True) if told]
+        unknown = {i for i, done in zip(lots, acknowledged, strict=True) if not done}
+        return [i for i in chunks if i not in unknown and (i in lots or i not in pending)]
 
     def _rendered(self, chunk: Chunk) -> Lot | None:
-        """Return the chunk's events, none if nobody is left, None if it cannot be rendered.
+        """Return the chunk's events, None if it cannot be rendered.
 
         One that cannot be rendered is a bug of ours: it stays incomplete, where the metrics show
         it, and keeps nobody else waiting.
         """
-        if chunk.state is not ChunkState.PENDING:
-            return Lot([])
         try:
-            return Lot(list(self.render(chunk)), chunk.partition, self.partitions)
+            return self.render(chunk, self.partitions)
         except Exception as error:
             log.exception("a chunk cannot be rendered", chunk=chunk.chunk_id, error=repr(error))
             return None

@@ -1,7 +1,8 @@
 """What is told: this service's words become a contract's event."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from json.encoder import encode_basestring
 
@@ -9,6 +10,7 @@ from notifier.domain.cause import Cause, Told, Totals
 from notifier.domain.chunk import Chunk
 from notifier.domain.kind import ToldAs
 from notifier.domain.notification import NotificationIds
+from servicekit.lots import Fill, Lot
 from servicekit.traces import current_traceparent
 from sosst_contracts import notifier
 from sosst_contracts.codec import Decoded, Draft, Record, decode
@@ -32,20 +34,20 @@ def _draft(event: Event, occurred_at: datetime, told: Told, identity: str | None
     )
 
 
-def records_of(chunk: Chunk) -> Iterator[Record]:
-    """Render one event per recipient by splicing ids into a template that pydantic made once.
+def lot_of(chunk: Chunk, partitions: int) -> Lot:
+    """Return one event per recipient: ids that are filled into what pydantic made once.
 
-    The first rendered one is decoded and compared, so that a template that breaks is never sent:
-    `ValueError`.
+    `partitions` is how many the chunk was cut for. The first event is decoded and compared, so
+    that a template that breaks is never sent: `ValueError`.
     """
     told, role = chunk.told, chunk.role
-    template, ids = _Template(told, role), NotificationIds(told.cause, told.caused_at)
-    for position, recipient_id in enumerate(chunk.recipients):
-        told_id = ids.of(recipient_id)
-        record = template.record(recipient_id, told_id)
-        if position == 0:
-            _must_read_back(record, _event(told, role, recipient_id, told_id))
-        yield record
+    ids = NotificationIds(told.cause, told.caused_at)
+    template, marks = _template(told, role)
+    fills = [_fill(one, ids.of(one)) for one in chunk.recipients]
+    lot = Lot(template, marks, fills, chunk.partition, partitions)
+    for recipient_id, record in zip(chunk.recipients[:1], lot.records(), strict=False):
+        _must_read_back(record, _event(told, role, recipient_id, ids.of(recipient_id)))
+    return lot
 
 
 def _must_read_back(record: Record, event: Notified) -> None:
@@ -67,37 +69,26 @@ def _event(told: Told, role: ToldAs, recipient_id: str, told_id: str) -> Notifie
     )
 
 
-class _Template:
-    """One cause's event, cut at the holes for the notification id and the recipient."""
-
-    def __init__(self, told: Told, role: ToldAs) -> None:
-        # Drawn anew for each template: no id that somebody chose can contain it.
-        recipient, told_id = secrets.token_hex(16), secrets.token_hex(16)
-        record = _draft(
-            _event(told, role, recipient, told_id), told.caused_at, told, told_id
-        ).seal()
-        assert record.value is not None
-        self._before, _, rest = record.value.partition(told_id.encode())
-        self._between, _, self._after = rest.partition(recipient.encode())
-        changing = ("ce_id", "ce_subject")
-        self._headers = tuple(h for h in record.headers if h[0] not in changing)
-
-    def record(self, recipient_id: str, told_id: str) -> Record:
-        """Return the event for this person; equal on every retry."""
-        key = recipient_id.encode()
-        value = b"".join(
-            (self._before, told_id.encode(), self._between, _json_text(recipient_id), self._after)
-        )
-        ids = (
-            ("ce_id", hashed_id(NOTIFICATIONS_TOPIC, told_id).encode()),
-            ("ce_subject", key),
-        )
-        return Record(NOTIFICATIONS_TOPIC, key, value, ids + self._headers)
+def _template(told: Told, role: ToldAs) -> tuple[Record, Fill]:
+    """Return one cause's event to nobody, and the marks in it in the order of `_fill`."""
+    # Drawn anew for each template: no id that somebody chose can contain it.
+    recipient, told_id, quoted = (secrets.token_hex(16) for _ in range(3))
+    event = _event(told, role, recipient, told_id)
+    record = _draft(event, told.caused_at, told, told_id).seal()
+    assert record.value is not None
+    value = record.value.replace(recipient.encode(), quoted.encode())
+    return replace(record, value=value), _fill(recipient, told_id, quoted)
 
 
-def _json_text(text: str) -> bytes:
-    """Return the text as it stands between the quotes of a JSON string."""
-    return encode_basestring(text)[1:-1].encode()
+def _fill(recipient_id: str, told_id: str, quoted: str | None = None) -> Fill:
+    """Return what is this person's own of the event; equal on every retry."""
+    return (
+        recipient_id.encode(),
+        told_id.encode(),
+        hashed_id(NOTIFICATIONS_TOPIC, told_id).encode(),
+        # As it stands between the quotes of a JSON string.
+        encode_basestring(quoted or recipient_id)[1:-1].encode(),
+    )
 
 
 def planned(cause: Cause) -> Draft:
