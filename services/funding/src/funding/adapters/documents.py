@@ -26,6 +26,7 @@ from funding.domain.pledge import (
 )
 from funding.domain.team import Team, TeamRole
 from funding.domain.terms import Terms
+from servicekit.documents import read_as
 from sosst_contracts.money import Money
 
 Document = dict[str, Any]
@@ -55,18 +56,18 @@ def campaign_from(row: Document) -> Campaign:
         launch=_launch_from(row["launch"]),
         launched_at=row["launched_at"],
         state=CampaignState(row["state"]),
-        totals=Totals(**row["totals"]),
+        totals=read_as(Totals, row["totals"]),
         next_due=row["next_due"],
         intake_ends=None if ends is None else dict(ends),
         blocked_at=row["blocked_at"],
         verdict=_verdict_from(row["verdict"]),
-        cancellation=Cancellation(**cancellation) if cancellation else None,
+        cancellation=read_as(Cancellation, cancellation) if cancellation else None,
         version=row["version"],
     )
 
 
 def _verdict_from(row: Document | None) -> Verdict | None:
-    return Verdict(**row | {"outcome": CampaignState(row["outcome"])}) if row else None
+    return read_as(Verdict, row, outcome=CampaignState(row["outcome"])) if row else None
 
 
 def team_document(team: Team) -> Document:
@@ -109,8 +110,8 @@ def _launch_from(row: Document) -> Launch:
         name: tuple(value) if isinstance(value, list) else value
         for name, value in row["terms"].items()
     }
-    rewards = tuple(Reward(**reward) for reward in row["rewards"])
-    return Launch(**row | {"rewards": rewards, "terms": Terms(**terms)})
+    rewards = tuple(read_as(Reward, reward) for reward in row["rewards"])
+    return read_as(Launch, row, rewards=rewards, terms=read_as(Terms, terms))
 
 
 def pledge_document(pledge: Pledge) -> Document:
@@ -146,7 +147,7 @@ def _withdrawal_document(withdrawal: Withdrawal | None) -> Document | None:
 
 
 def _withdrawal_from(row: Document | None) -> Withdrawal | None:
-    return Withdrawal(**row | {"by": WithdrawnBy(row["by"])}) if row else None
+    return read_as(Withdrawal, row, by=WithdrawnBy(row["by"])) if row else None
 
 
 def pledge_from(row: Document) -> Pledge:
@@ -154,14 +155,13 @@ def pledge_from(row: Document) -> Pledge:
     # Methods and steps are newer than some pledges.
     capture, method = payment["capture"], payment.get("method")
     return Pledge(
-        payment=Payment(
-            **payment
-            | {
-                "money": Money(**payment["money"]),
-                "status": PaymentStatus(payment["status"]),
-                "capture": Capture(**capture) if capture else None,
-                "method": PaymentMethod(method) if method else None,
-            }
+        payment=read_as(
+            Payment,
+            payment,
+            money=read_as(Money, payment["money"]),
+            status=PaymentStatus(payment["status"]),
+            capture=read_as(Capture, capture) if capture else None,
+            method=PaymentMethod(method) if method else None,
         ),
         state=PledgeState(row["state"]),
         placed_at=row["placed_at"],

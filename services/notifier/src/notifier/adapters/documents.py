@@ -5,6 +5,7 @@ from typing import Any
 from notifier.domain.cause import Cause, CauseKind, CauseState, Origin, Told
 from notifier.domain.chunk import Chunk, ChunkState, Kept
 from notifier.domain.kind import ToldAs
+from servicekit.documents import read_as
 
 Document = dict[str, Any]
 
@@ -39,7 +40,7 @@ def _told_from(row: Document) -> Told:
         caused_at=row["caused_at"],
         content=row["content"],
         # Documents of a release before this one have none.
-        origin=Origin(**row["origin"]) if row.get("origin") else None,
+        origin=read_as(Origin, row["origin"]) if row.get("origin") else None,
     )
 
 

@@ -10,6 +10,7 @@ from notifier.domain.cause import Totals
 from notifier.domain.delivery import Channel, Delivery, DeliveryState, Place, Standing
 from notifier.domain.suppression import Suppression, SuppressionReason
 from notifier.ports.email import Unsubscription
+from servicekit.documents import read_as
 from servicekit.mongo import Database, Session, sorted_errors
 
 
@@ -135,7 +136,7 @@ def _sums_of(channel: Channel, cause: str) -> list[Document]:
 
 
 def _totals_from(rows: Sequence[Document]) -> Totals | None:
-    return Totals(**{name: rows[0][name] for name in _OUTCOMES}) if rows else None
+    return read_as(Totals, {name: rows[0][name] for name in _OUTCOMES}) if rows else None
 
 
 def _id(channel: Channel, chunk_id: str) -> str:
@@ -176,7 +177,7 @@ def _standing(standing: Standing) -> Document:
 
 def _standing_from(row: Document) -> Standing:
     carries = tuple(Place(*one) for one in row.get("carries", ()))
-    return Standing(**row | {"state": DeliveryState(row["state"]), "carries": carries})
+    return read_as(Standing, row, state=DeliveryState(row["state"]), carries=carries)
 
 
 def _sums(delivery: Delivery) -> Document:

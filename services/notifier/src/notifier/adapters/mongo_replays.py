@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from notifier.domain.replay import Missing, Replay, Word
+from servicekit.documents import read_as
 from servicekit.mongo import Database, Document, Session, sorted_errors
 
 
@@ -37,9 +38,9 @@ def replay_from(row: Document) -> Replay:
     return Replay(
         cause=row["cause"],
         replay_id=row["replay_id"],
-        first=Word(**row["first"]),
-        second=Word(**row["second"]) if row["second"] else None,
-        found=Missing(**row["found"]) if row["found"] else None,
+        first=read_as(Word, row["first"]),
+        second=read_as(Word, row["second"]) if row["second"] else None,
+        found=read_as(Missing, row["found"]) if row["found"] else None,
         # Documents of a release before this one have none.
-        so_far=Missing(**row.get("so_far", {})),
+        so_far=read_as(Missing, row.get("so_far", {})),
     )

@@ -19,6 +19,7 @@ from notifier.adapters.mongo_audience import MongoSieve
 from notifier.domain.cause import Cause, Told, Totals, Withdrawal
 from notifier.domain.chunk import ENDED, UNTOLD, Chunk, ChunkState, Member, without
 from notifier.ports.unit import Departure, Membership
+from servicekit.documents import read_as
 from servicekit.errors import Conflict, DuplicateKey
 from servicekit.mongo import Database, Session, sorted_errors
 
@@ -66,7 +67,9 @@ class MongoMemberships:
             left = await self._departures.find(
                 {**mine, "left": {"$lte": until}}, {"backer_id": 1}, session=self._session
             ).to_list(None)
-        staying = without([Member(**row) for row in joined], Counter(r["backer_id"] for r in left))
+        staying = without(
+            [read_as(Member, row) for row in joined], Counter(r["backer_id"] for r in left)
+        )
         return {one.backer_id for one in staying}
 
     async def left_by(self, campaign_id: str, pledges: Collection[str], at: datetime) -> set[str]:
@@ -86,7 +89,7 @@ class MongoMemberships:
         }
         with sorted_errors():
             cursor = self._memberships.find(query, {"_id": 0}, session=self._session)
-            return [Membership(**row) for row in await cursor.to_list(None)]
+            return [read_as(Membership, row) for row in await cursor.to_list(None)]
 
     async def leave(self, departures: Sequence[Departure]) -> None:
         if not departures:

@@ -10,6 +10,7 @@ from datetime import datetime
 from notifier.domain.cause import Totals
 from notifier.domain.unreached import Ended, HowEnded, Unreached, forget, totals_of
 from notifier.ports.unreached import OpenUnreached
+from servicekit.documents import read_as
 from servicekit.mongo import Database, Document, Session, sorted_errors
 
 OPEN: Document = {"open": True}
@@ -138,9 +139,8 @@ def _ended_document(ended: Ended) -> Document:
 
 
 def unreached_from(row: Document) -> Unreached:
-    fields = {name: row[name] for name in Unreached.__slots__ if name in row}
-    known = Unreached(notification_id=row["_id"], **fields)
+    known = read_as(Unreached, row, notification_id=row["_id"])
     if known.ended is None:
         return known
     words: Document = row["ended"]
-    return replace(known, ended=Ended(**words | {"how": HowEnded(words["how"])}))
+    return replace(known, ended=read_as(Ended, words, how=HowEnded(words["how"])))

@@ -11,6 +11,7 @@ from notifier.domain.webhook_endpoint import (
     WantedFacts,
     WebhookEndpoint,
 )
+from servicekit.documents import read_as
 from servicekit.errors import Conflict
 from servicekit.mongo import Database, Document, Session, sorted_errors
 
@@ -111,7 +112,7 @@ def _endpoint(row: Document) -> WebhookEndpoint:
         owner_id=row["owner_id"],
         url=row["url"],
         wanted=WantedFacts(_set(row["campaigns"]), _set(row["types"])),
-        secrets=tuple(SigningSecret(**one) for one in row["secrets"]),
+        secrets=tuple(read_as(SigningSecret, one) for one in row["secrets"]),
         cursor=_cursor(row["cursor"]),
         state=EndpointState(row["state"]),
         disabled_because=DisabledBecause(because) if because else None,

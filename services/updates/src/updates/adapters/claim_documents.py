@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from servicekit.documents import read_as
 from updates.adapters.document_ids import plain_id
 from updates.domain.claim import (
     Claim,
@@ -38,7 +39,7 @@ def pledge_from(row: Document) -> Pledge:
     return Pledge(
         campaign_id=row["campaign_id"],
         pledge_id=row["pledge_id"],
-        promise=Promise(**row["promise"]) if row["promise"] else None,
+        promise=read_as(Promise, row["promise"]) if row["promise"] else None,
         withdrawn=row["withdrawn"],
         emptied_by=frozenset(row["emptied_by"]),
         version=row["version"],
@@ -69,7 +70,7 @@ def claim_from(row: Document) -> Claim:
     return Claim(
         campaign_id=row["campaign_id"],
         claim_id=row["claim_id"],
-        subject=Subject(**{name: row[name] for name in subject}),
+        subject=read_as(Subject, {name: row[name] for name in subject}),
         reason=Reason(row["reason"]),
         state=ClaimState(row["state"]),
         entries=tuple(_entry_from(entry) for entry in row["entries"]),
@@ -98,7 +99,7 @@ def _entry_document(entry: Entry) -> Document:
 def _entry_from(row: Document) -> Entry:
     words = {"kind": EntryKind(row["kind"]), "side": Side(row["side"])}
     settlement = _settlement_from(row["settlement"]) if row["settlement"] else None
-    return Entry(**{**row, **words, "settlement": settlement})
+    return read_as(Entry, {**row, **words, "settlement": settlement})
 
 
 def _settlement_document(settlement: Settlement) -> Document:
@@ -124,4 +125,4 @@ def _money_document(money: MoneyRequest) -> Document:
 
 
 def _money_from(row: Document) -> MoneyRequest:
-    return MoneyRequest(**{**row, "settlement": _settlement_from(row["settlement"])})
+    return read_as(MoneyRequest, row, settlement=_settlement_from(row["settlement"]))

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from servicekit.documents import read_as
 from updates.adapters.document_ids import plain_id
 from updates.adapters.hiding_documents import hiding_document, hiding_from
 from updates.domain.correction import Change, Revision
@@ -80,7 +81,7 @@ def project_from(row: Document) -> Project:
         verdict=Verdict(row["verdict"]) if row["verdict"] else None,
         # Younger than some verdicts.
         decided_at=row.get("decided_at"),
-        figures=Figures(**row["figures"]),
+        figures=read_as(Figures, row["figures"]),
         backers=row["backers"],
         # Younger than some documents, which a rebuilt view fills.
         backers_by_reward={
@@ -102,8 +103,8 @@ def project_from(row: Document) -> Project:
 
 def _profile_from(row: Document) -> Profile:
     # Younger than some documents, which a rebuilt view fills.
-    differences = tuple(Difference(**one) for one in row.get("differences", ()))
-    return Profile(**{**row, "differences": differences})
+    differences = tuple(read_as(Difference, one) for one in row.get("differences", ()))
+    return read_as(Profile, row, differences=differences)
 
 
 def _stage_document(stage: StageSeen) -> Document:
@@ -127,7 +128,7 @@ def _stage_from(row: Document) -> StageSeen:
         standing=StageStanding(row["standing"]),
         since=row["since"],
         milestone=decided
-        and MilestoneSeen(**{**decided, "decision": Decision(decided["decision"])}),
+        and read_as(MilestoneSeen, decided, decision=Decision(decided["decision"])),
     )
 
 
@@ -167,7 +168,7 @@ def content_from(row: Document) -> Content:
         resolves=tuple(row.get("resolves", ())),
         rewards=tuple(row.get("rewards", ())),
         attachments=tuple(row.get("attachments", ())),
-        videos=tuple(VideoCard(**one) for one in row.get("videos", ())),
+        videos=tuple(read_as(VideoCard, one) for one in row.get("videos", ())),
     )
 
 
@@ -204,7 +205,7 @@ def update_from(row: Document) -> Update:
         audience=audience_from(row),
         published_at=row["published_at"],
         version=row["version"],
-        schedule=Schedule(**schedule) if schedule else None,
+        schedule=read_as(Schedule, schedule) if schedule else None,
         unscheduled_because=row.get("unscheduled_because"),
         revision=row.get("revision", 1),
         corrected_at=row.get("corrected_at"),
@@ -230,7 +231,7 @@ def audience_from(row: Document) -> Audience | None:
     if not row["audience"]:
         return None
     beside = {"campaign_sequence": row.get("campaign_sequence")}
-    return Audience(**beside | row["audience"])
+    return read_as(Audience, beside | row["audience"])
 
 
 def _text_document(text: UpdateText) -> Document:

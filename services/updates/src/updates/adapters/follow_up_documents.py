@@ -4,11 +4,11 @@ The release before knows every field of a problem and of steps by name, and read
 newer stands in `noted`, beside them. What is newer than this one is left where it is.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeVar
 
+from servicekit.documents import read_as
 from updates.domain.follow_up import FollowUp, LetterOwed, Silence
 from updates.domain.kinds import Severity
 from updates.domain.problem import Grade, Problem, ProblemKind
@@ -66,28 +66,22 @@ def _problem(row: Document) -> Problem:
         "term": _steps(term, row.get("term_ended_at")) if term else None,
         "grade": _grade(grade) if grade else None,
     }
-    return Problem(**_known(Problem, row) | words)
+    return read_as(Problem, row, **words)
 
 
 def _stepped(kind: type[Owed], row: Document, ended_at: datetime | None) -> Owed:
-    return kind(**_known(kind, row) | {"steps": _steps(row["steps"], ended_at)})
+    return read_as(kind, row, steps=_steps(row["steps"], ended_at))
 
 
 def _steps(row: Document, ended_at: datetime | None) -> Steps:
     noted: Document = {"ended_at": ended_at}
-    return Steps(**noted | _known(Steps, row))
+    return read_as(Steps, noted | row)
 
 
 def _grade(row: Document) -> Grade:
     kind, severity = ProblemKind(row["kind"]), _severity(row["severity"])
-    return Grade(**_known(Grade, row) | {"kind": kind, "severity": severity})
+    return read_as(Grade, row, kind=kind, severity=severity)
 
 
 def _severity(word: str | None) -> Severity | None:
     return Severity(word) if word else None
-
-
-def _known(kind: type[Any], row: Mapping[str, Any]) -> Document:
-    """Return the fields of a row that this kind has."""
-    names = {field.name for field in fields(kind)}
-    return {name: value for name, value in row.items() if name in names}

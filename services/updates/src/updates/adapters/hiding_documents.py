@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from servicekit.documents import read_as
 from updates.domain.hiding import Appeal, Hiding, HidingReason, HidingState, Ruling, Statement
 
 Document = dict[str, Any]
@@ -21,8 +22,8 @@ def hiding_document(hiding: Hiding) -> Document:
 def hiding_from(row: Document) -> Hiding:
     said = row["statement"]
     return Hiding(
-        statement=Statement(**said | {"reason": HidingReason(said["reason"])}),
+        statement=read_as(Statement, said, reason=HidingReason(said["reason"])),
         state=HidingState(row["state"]),
-        appeal=Appeal(**row["appeal"]) if row["appeal"] else None,
-        ruling=Ruling(**row["ruling"]) if row["ruling"] else None,
+        appeal=read_as(Appeal, row["appeal"]) if row["appeal"] else None,
+        ruling=read_as(Ruling, row["ruling"]) if row["ruling"] else None,
     )

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from datetime import datetime
 
+from servicekit.documents import read_as
 from servicekit.mongo import Database, Document, Session, sorted_errors
 from updates.adapters.mongo_reports import thing_id
 from updates.domain.open_appeal import OpenAppeal
@@ -50,7 +51,8 @@ class MongoAppealQueries:
         with sorted_errors():
             rows = await self._appeals.find(query).sort(oldest).limit(limit).to_list(None)
         return [
-            OpenAppeal(Thing(**row["thing"]), row["appealed_at"], row["hidden_by"]) for row in rows
+            OpenAppeal(read_as(Thing, row["thing"]), row["appealed_at"], row["hidden_by"])
+            for row in rows
         ]
 
     async def waiting(self) -> AppealsWaiting:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import asdict, replace
 from datetime import datetime
 
+from servicekit.documents import read_as
 from servicekit.mongo import Database, Document, Session, sorted_errors
 from updates.adapters.document_ids import plain_id
 from updates.adapters.hiding_documents import hiding_document, hiding_from
@@ -20,7 +21,7 @@ def comment_document(comment: Comment) -> Document:
 
 def comment_from(row: Document) -> Comment:
     values = {name: value for name, value in row.items() if name not in ("_id", "state", "hiding")}
-    return Comment(**values | {"hidings": _hidings_from(row)})
+    return read_as(Comment, values, hidings=_hidings_from(row))
 
 
 def _hidings_from(row: Document) -> Hidings:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import asdict, replace
 from datetime import datetime
 
+from servicekit.documents import read_as
 from servicekit.errors import Conflict
 from servicekit.mongo import Database, Document, Session, sorted_errors
 from updates.adapters.document_ids import plain_id
@@ -27,15 +28,15 @@ def media_from(row: Document) -> Media:
     values["state"] = MediaState(row["state"])
     words = dict(row["words"])
     words["captions"] = tuple((language, text) for language, text in words["captions"])
-    values["words"] = Words(**words)
+    values["words"] = read_as(Words, words)
     if row["stored"]:
         stored = dict(row["stored"])
         stored["type"] = MediaType(stored["type"])
-        stored["copies"] = tuple(Copy(**one) for one in stored["copies"])
-        values["stored"] = Stored(**stored)
+        stored["copies"] = tuple(read_as(Copy, one) for one in stored["copies"])
+        values["stored"] = read_as(Stored, stored)
     if row["withdrawal"]:
-        values["withdrawal"] = MediaWithdrawal(**row["withdrawal"])
-    return Media(**values)
+        values["withdrawal"] = read_as(MediaWithdrawal, row["withdrawal"])
+    return read_as(Media, values)
 
 
 def _named(campaign_id: str, media_ids: Collection[str]) -> Document:

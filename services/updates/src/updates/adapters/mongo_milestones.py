@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 
+from servicekit.documents import read_as
 from servicekit.mongo import Database, Session, sorted_errors
 from updates.adapters.document_ids import joined_id
 from updates.adapters.mongo_stores import save_versioned
@@ -71,6 +72,6 @@ def _evidence_from(row: Document) -> Evidence:
         FundsLine(line["what"], line["amount"], Spent(line["spent"])) for line in row["funds"]
     )
     # What was written before evidence had files names none.
-    files = tuple(EvidenceFile(**one) for one in row.get("files", ()))
+    files = tuple(read_as(EvidenceFile, one) for one in row.get("files", ()))
     state = EvidenceState(row["state"])
-    return Evidence(**{**row, "state": state, "funds": funds, "files": files})
+    return read_as(Evidence, row, state=state, funds=funds, files=files)

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import asdict, replace
 from typing import Any
 
+from servicekit.documents import read_as
 from servicekit.mongo import Database, Session, sorted_errors
 from updates.adapters.mongo_stores import save_versioned
 from updates.adapters.mongo_surveys import question_document, question_from
@@ -59,12 +60,12 @@ def letter_from(row: Document) -> RelaunchLetter:
 
 
 def _revision_from(row: Document) -> LetterRevision:
-    texts = tuple(LetterText(**text) for text in row["texts"])
-    return LetterRevision(**{**row, "texts": texts, "surveys": tuple(row["surveys"])})
+    texts = tuple(read_as(LetterText, text) for text in row["texts"])
+    return read_as(LetterRevision, row, texts=texts, surveys=tuple(row["surveys"]))
 
 
 def _said_from(row: Document) -> SurveySaid:
-    return SurveySaid(**{**row, "tallies": tuple(_tally_from(one) for one in row["tallies"])})
+    return read_as(SurveySaid, row, tallies=tuple(_tally_from(one) for one in row["tallies"]))
 
 
 def _tally_document(tally: Tally) -> Document:

@@ -3,6 +3,7 @@
 from dataclasses import asdict, replace
 from datetime import datetime
 
+from servicekit.documents import read_as
 from servicekit.mongo import Database, Document, Session, sorted_errors
 from updates.adapters.document_ids import plain_id
 from updates.adapters.mongo_stores import save_versioned
@@ -27,9 +28,9 @@ def case_document(case: Case) -> Document:
 
 
 def case_from(row: Document) -> Case:
-    decisions = [Decision(**one | {"state": CaseState(one["state"])}) for one in row["decisions"]]
+    decisions = [read_as(Decision, one, state=CaseState(one["state"])) for one in row["decisions"]]
     return Case(
-        thing=Thing(**row["thing"]),
+        thing=read_as(Thing, row["thing"]),
         state=CaseState(row["state"]),
         reported_at=row["reported_at"],
         count=row["count"],
@@ -50,8 +51,8 @@ def report_document(report: Report) -> Document:
 
 def report_from(row: Document) -> Report:
     values = {name: value for name, value in row.items() if name not in ("_id", "of")}
-    values["thing"], values["reason"] = Thing(**row["thing"]), HidingReason(row["reason"])
-    return Report(**values)
+    values["thing"], values["reason"] = read_as(Thing, row["thing"]), HidingReason(row["reason"])
+    return read_as(Report, values)
 
 
 class MongoReports:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from servicekit.documents import read_as
 from servicekit.mongo import Database, Session, sorted_errors
 from updates.adapters.document_ids import joined_id
 from updates.adapters.mongo_stores import save_versioned
@@ -92,4 +93,4 @@ def link_document(link: ShareLink) -> Document:
 
 
 def link_from(row: Document) -> ShareLink:
-    return ShareLink(**{name: value for name, value in row.items() if name != "_id"})
+    return read_as(ShareLink, row)

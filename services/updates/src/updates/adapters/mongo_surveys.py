@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pymongo import InsertOne
 
+from servicekit.documents import read_as
 from servicekit.errors import Conflict
 from servicekit.mongo import Database, Session, sorted_errors
 from updates.adapters.claim_documents import Document
@@ -250,19 +251,18 @@ def survey_from(row: Document) -> Survey:
         campaign_id=row["campaign_id"],
         survey_id=row["survey_id"],
         author_id=row["author_id"],
-        form=Form(
-            **{
-                **form,
-                "kind": SurveyKind(form["kind"]),
-                "questions": tuple(question_from(one) for one in form["questions"]),
-            }
+        form=read_as(
+            Form,
+            form,
+            kind=SurveyKind(form["kind"]),
+            questions=tuple(question_from(one) for one in form["questions"]),
         ),
         state=SurveyState(row["state"]),
         drafted_at=row["drafted_at"],
         audience=audience_from(row),
         opened_at=row["opened_at"],
         closed_at=row["closed_at"],
-        reminding=Reminding(**row["reminding"]),
+        reminding=read_as(Reminding, row["reminding"]),
         next_due=row["next_due"],
         version=row["version"],
     )
@@ -281,7 +281,7 @@ def question_document(question: Question) -> Document:
 
 
 def question_from(row: Document) -> Question:
-    return Question(**{**row, "kind": QuestionKind(row["kind"]), "options": tuple(row["options"])})
+    return read_as(Question, row, kind=QuestionKind(row["kind"]), options=tuple(row["options"]))
 
 
 def _share_of(place: SurveyPlace, person_id: str) -> str:

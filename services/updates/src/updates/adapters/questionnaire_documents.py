@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from servicekit.documents import read_as
 from updates.adapters.document_ids import plain_id
 from updates.domain.address_export import AddressExport, ExportRead
 from updates.domain.questionnaire import Asked, Option, Questionnaire
@@ -96,6 +97,6 @@ def export_from(row: Document) -> AddressExport:
         reward_id=row["reward_id"],
         export_id=row["export_id"],
         pledges=tuple(row["pledges"]),
-        reads=tuple(ExportRead(**read) for read in row["reads"]),
+        reads=tuple(read_as(ExportRead, read) for read in row["reads"]),
         version=row["version"],
     )

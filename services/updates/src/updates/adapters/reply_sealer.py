@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from servicekit.documents import read_as
 from updates.domain.reward_reply import Sealed
 from updates.ports.questionnaires import Address, KeyAway, ReplyPlace, Words
 
@@ -69,5 +70,5 @@ def _words_of(text: bytes) -> Words:
     said = json.loads(text)
     address = said["address"]
     if address is not None:
-        address = Address(**{**address, "lines": tuple(address["lines"])})
+        address = read_as(Address, address, lines=tuple(address["lines"]))
     return Words(said["choices"], address)

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from servicekit.documents import read_as
 from updates.adapters.document_ids import joined_id
 from updates.domain.reward_tracking import RewardTracking
 from updates.domain.tracking import Parcel, Tracking, TrackingMove, TrackingState
@@ -36,7 +37,7 @@ def tracking_from(row: Document) -> Tracking:
         backer_id=row["backer_id"],
         state=TrackingState(row["state"]),
         batch=row["batch"],
-        parcels=tuple(Parcel(**one) for one in row["parcels"]),
+        parcels=tuple(read_as(Parcel, one) for one in row["parcels"]),
         history=tuple(
             TrackingMove(TrackingState(one["old"]), TrackingState(one["new"]), one["by"], one["at"])
             for one in row["history"]
@@ -52,4 +53,4 @@ def reward_document(reward: RewardTracking) -> Document:
 
 
 def reward_from(row: Document) -> RewardTracking:
-    return RewardTracking(**{name: value for name, value in row.items() if name != "_id"})
+    return read_as(RewardTracking, row)
