@@ -1,11 +1,12 @@
 """Every environment variable of funding."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from funding.domain.terms import Terms
+from funding.domain.errors import Refused
+from funding.domain.terms import Terms, check_terms
 from servicekit.settings import LISTED, ServiceSettings
 from sosst_contracts.money import exponent
 
@@ -65,6 +66,15 @@ class FundingSettings(ServiceSettings):
     errored_drop_seconds: int = Field(
         604_800, ge=0, description="Standard time at which it is dropped."
     )
+
+    @model_validator(mode="after")
+    def _can_be_paid_out(self) -> Self:
+        # Else each launch that names no terms would be refused, and say so to creators only.
+        try:
+            check_terms(self.standard_terms())
+        except Refused as refusal:
+            raise ValueError(f"standard terms: {refusal.detail}") from None
+        return self
 
     def standard_terms(self) -> Terms:
         """Return the terms of a launch that names none."""
