@@ -1,6 +1,7 @@
 """Settings: typed, named when wrong, and never repeated where they may be a secret."""
 
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 from pydantic_settings import SettingsConfigDict
@@ -8,6 +9,7 @@ from pydantic_settings import SettingsConfigDict
 from servicekit.auth import DEVELOPMENT_ISSUER
 from servicekit.secret_files import SecretFiles, all_of, first_line
 from servicekit.settings import (
+    LISTED,
     ServiceSettings,
     SettingsRefused,
     load_settings,
@@ -91,6 +93,30 @@ def test_unknown_and_malformed_settings_are_refused() -> None:
     with pytest.raises(SettingsRefused, match="LAMP_HTTP_PORT"):
         load_settings(LampSettings, GIVEN | {"LAMP_HTTP_PORT": "eighty"})
     assert load_settings(LampSettings, GIVEN | {"OTHER_X": "1"}).http_port == 1
+
+
+class SlowLamp(LampSettings):
+    rest_seconds: float = 1.0
+    rests_seconds: Annotated[tuple[int, ...], *LISTED] = ()
+    kept_days: int = 1
+
+
+@pytest.mark.parametrize(
+    ("name", "longest", "wrong"),
+    [
+        ("LAMP_REST_SECONDS", "3162240000", ("3162240001", "1e12", "inf", "nan")),
+        ("LAMP_RESTS_SECONDS", "1,3162240000", ("1,3162240001",)),
+        ("LAMP_KEPT_DAYS", "36600", ("36601",)),
+    ],
+)
+def test_a_time_that_no_date_can_be_moved_by_is_refused(
+    name: str, longest: str, wrong: tuple[str, ...]
+) -> None:
+    """It would start, and the first fact or request that counts with it would fail."""
+    assert load_settings(SlowLamp, GIVEN | {name: longest})
+    for value in wrong:
+        with pytest.raises(SettingsRefused, match=f"{name}: .*100 years"):
+            load_settings(SlowLamp, GIVEN | {name: value})
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,8 @@ def test_a_list_may_be_empty() -> None:
         ("failure_letter_seconds", "-1,0", "not below 0"),
         ("recovery_reminders_seconds", "2,2", "later than the one before"),
         ("recovery_reminders_seconds", "604800", "before UPDATES_RECOVERY_PLAN_SECONDS"),
+        ("emergency_form_seconds", "1e12", "100 years"),
+        ("plan_missing_seconds", "inf", "100 years"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_its_name(name: str, value: str, word: str) -> None:

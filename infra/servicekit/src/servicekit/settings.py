@@ -22,6 +22,10 @@ from servicekit.kafka import KafkaSecurity
 from servicekit.secret_files import FILE, SECRET, SecretFiles, all_of, first_line, values_of
 
 EXIT_SETTINGS = 64
+# What a setting that names a time counts in, by how its name ends.
+_SECONDS_OF = {"_seconds": 1, "_days": 86_400}
+TIME_YEARS_MAX = 100
+_TIME_SECONDS_MAX = TIME_YEARS_MAX * 366 * 86_400
 
 
 def _listed(given: object) -> object:
@@ -131,6 +135,19 @@ class ServiceSettings(BaseSettings):
             ca_file=self.kafka_ca_file or None,
             mechanism=self.kafka_sasl_mechanism,
         )
+
+    @field_validator("*")
+    @classmethod
+    def _ends_in_the_calendar(cls, given: Any, info: ValidationInfo) -> Any:
+        """Refuse a time so long that what adds it to a date fails, when the service has begun."""
+        for ending, seconds in _SECONDS_OF.items():
+            if not (info.field_name or "").endswith(ending):
+                continue
+            for one in given if isinstance(given, tuple) else (given,):
+                # Neither is what is no number at all as small as that.
+                if isinstance(one, int | float) and not one * seconds <= _TIME_SECONDS_MAX:
+                    raise ValueError(f"a time of {TIME_YEARS_MAX} years at most")
+        return given
 
     @field_validator("kafka_password")
     @classmethod
