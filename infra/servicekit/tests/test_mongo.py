@@ -118,6 +118,7 @@ async def test_what_can_never_be_saved_is_told_at_once(
             DependencyAway,
         ),
         (driver.OperationFailure("write conflict", 112), Conflict),
+        (driver.OperationFailure("transaction exceeded its lifetime", 290), Conflict),
         (driver.DuplicateKeyError("there", 11000), DuplicateKey),
         (driver.OperationFailure("invalid", 121), Unsaveable),
     ],

@@ -49,7 +49,9 @@ _AWAY = (
 )
 _DUPLICATE_KEY = 11000
 _VALIDATION_FAILED = 121
-_WRITE_CONFLICT = 112
+# A transaction that the server has ended: beside another one, or, without its label where a command
+# was under way, because our process stood still for longer than the server keeps one.
+_ENDED_BY_SERVER = {112, 290}
 _AWAY_CODES = {6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
 # A read of one instant that the server cannot serve now, for instance beside a migration: in a
 # transaction it is a conflict by its label, outside it is tried again later.
@@ -86,7 +88,7 @@ def sort_error(error: pymongo_errors.PyMongoError) -> Exception:
         return Unsaveable(str(error))
     if isinstance(error, _AWAY) or codes & _AWAY_CODES or _is_starting(error):
         return DependencyAway(f"MongoDB: {error}")
-    if error.has_error_label("TransientTransactionError") or _WRITE_CONFLICT in codes:
+    if error.has_error_label("TransientTransactionError") or codes & _ENDED_BY_SERVER:
         return Conflict(str(error))
     if codes & _SNAPSHOT_CODES:
         return DependencyAway(f"MongoDB: {error}")
