@@ -8,6 +8,7 @@ from infra.servicekit.tests.costs import cost_of
 from payouts.domain.acts import OtherMeans, PaymentMethod
 from payouts.domain.book import Book, Cancellation
 from payouts.domain.dispute import ProviderDisputeStatus
+from payouts.domain.errors import Refused
 from payouts.domain.ledger import EMPTY, Account
 from payouts.domain.plan import StageKind
 from payouts.domain.refund import RefundState
@@ -43,6 +44,7 @@ from services.payouts.tests.test_recover import (
     roll_forward,
 )
 from services.payouts.tests.test_staff_refunds import (
+    WANTED,
     approved,
     asked,
     cancelled,
@@ -258,6 +260,14 @@ async def test_a_cancellation_meets_the_supplement_of_a_question_that_ended(
     await assert_true(payouts)
 
 
+async def comes_back(payouts: Payouts, number: int) -> None:
+    """The refund of this pledge did not arrive: what of it the bank has not paid is left."""
+    [refund] = await refunds_of(payouts, number)
+    payouts.provider.fail_later(refund)
+    await payouts.units.run(lambda unit: wake(unit, [refund], [], payouts.clock.now()))
+    await pay(payouts, 4)
+
+
 @pytest.mark.trap(23)
 @pytest.mark.parametrize("heard", ["the refund is on its way", "it came back", "it is planned"])
 async def test_a_supplement_that_was_paid_after_the_backup_is_known_again(heard: str) -> None:
@@ -266,10 +276,7 @@ async def test_a_supplement_that_was_paid_after_the_backup_is_known_again(heard:
     await all_paid_beside_a_refund(payouts, "pending")
     await decided(payouts, await opened(payouts, 1, 4_000), LOST)
     backups = {"the refund is on its way": back_up(payouts)}
-    [refund] = await refunds_of(payouts)
-    payouts.provider.fail_later(refund)
-    await payouts.units.run(lambda unit: wake(unit, [refund], [], payouts.clock.now()))
-    await pay(payouts, 4)
+    await comes_back(payouts, 1)
     backups["it came back"] = back_up(payouts)
     await sweep(payouts)
     backups["it is planned"] = back_up(payouts)
@@ -286,6 +293,47 @@ async def test_a_supplement_that_was_paid_after_the_backup_is_known_again(heard:
     await approve(payouts, 4, 1_000, revision=0)
     await pay(payouts)
     assert await supplements(payouts) == [(StageState.NOTHING_TO_PAY, 1_000)]
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and (book.unclaimed, book.ahead) == (0, {})
+    await assert_the_ledger_goes_on(payouts, ledger)
+    await assert_true(payouts)
+
+
+@pytest.mark.trap(23)
+async def test_two_supplements_that_were_paid_after_the_backup_are_two_again() -> None:
+    """All that came back for both is there at once; each gets what the ledger has, and no more."""
+    payouts = memory_payouts()
+    payouts.provider.faults["create_refund"] = ["pending"] * 2
+    await last_milestone_approved(payouts)
+    await approved(payouts, await asked(payouts))
+    other = replace(WANTED, request_id="request-2", pledge_id="pledge-2", amount=1_000)
+    await approved(payouts, await asked(payouts, other))
+    await approve(payouts, 3, 5_000 - 1_020 - 3_000, limit=LIMIT)
+    await pay(payouts)
+    await decided(payouts, await opened(payouts, 1, 4_000), LOST)
+    await decided(payouts, await opened(payouts, 2, 4_500), LOST)
+    backup = back_up(payouts)
+    for number, amount in enumerate((1_000, 500), 1):
+        await comes_back(payouts, number)
+        await sweep(payouts)
+        await approve(payouts, 3 + number, amount, revision=0)
+        await pay(payouts)
+    ledger = await ledger_of(payouts)
+    payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
+    payouts = restore(payouts, backup)
+    await roll_forward(payouts, ledger)
+    await recover(payouts)
+    await pay(payouts, 4)
+    await sweep(payouts)
+    assert await supplements(payouts) == [(StageState.DUE, 1_500)]
+    with pytest.raises(Refused, match="the stage is 1000 EUR"):
+        await approve(payouts, 4, 1_500, revision=0)
+    for number, amount in ((4, 1_000), (5, 500)):
+        await approve(payouts, number, amount, revision=0)
+        await pay(payouts)
+        await sweep(payouts)
+    over = StageState.NOTHING_TO_PAY
+    assert await supplements(payouts) == [(over, 1_000), (over, 500)]
     book = await payouts.queries.book(CAMPAIGN)
     assert book is not None and (book.unclaimed, book.ahead) == (0, {})
     await assert_the_ledger_goes_on(payouts, ledger)

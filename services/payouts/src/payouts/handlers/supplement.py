@@ -49,7 +49,8 @@ async def plan_what_came_back(unit: PayoutsUnit, campaign_id: str, now: datetime
     """Plan what lies behind the campaign's last stage, whatever left it there; whether it did."""
     book = (await unit.books.load([campaign_id]))[campaign_id]
     stages = await unit.stages.load(campaign_id)
-    if book.unclaimed and not await _was_approved(unit, book, stages):
+    taker = _that_takes_more(stages) or _following(book, stages)
+    if book.unclaimed and await approved_before(unit, book, taker) is None:
         # After a restored backup the ledger may know where it went: a person looks first.
         return False
     kept = sum((await kept_back_in(unit, book)).values())
@@ -59,11 +60,17 @@ async def plan_what_came_back(unit: PayoutsUnit, campaign_id: str, now: datetime
     return planned
 
 
-async def _was_approved(unit: PayoutsUnit, book: Book, stages: Sequence[Stage]) -> bool:
-    """Whether the ledger of a restored book says that it went to the supplement: it was there."""
-    planned = _that_takes_more(stages) or _following(book, stages)
-    first = f"{STAGE_APPROVED}{replace(planned, approvals=1).approval_id}"
-    return bool(await unit.books.sealed([first]))
+async def approved_before(unit: PayoutsUnit, book: Book, stage: Stage) -> int | None:
+    """Return for how much the ledger of a restored book has this stage's next approval.
+
+    In minor units; None where it has none that is not said again. More may have come back since,
+    or before what is heard again: that is for the supplement behind it.
+    """
+    if not book.unclaimed:
+        return None
+    again = replace(stage, approvals=stage.approvals + 1)
+    posted = await unit.books.sealed([f"{STAGE_APPROVED}{again.approval_id}"])
+    return sum(entry.amount for one in posted.values() for entry in one.entries) or None
 
 
 def _following(book: Book, stages: Sequence[Stage]) -> Stage:
