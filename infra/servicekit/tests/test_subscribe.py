@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,12 +14,12 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from faststream.kafka import KafkaBroker
 
 from infra.kafka import Topic, ensure_topics
-from infra.servicekit.tests.conftest import NOW, until
+from infra.servicekit.tests.conftest import NOW, on_memory, until
 from infra.servicekit.tests.reader import fact, retyped, spoilt, with_header
 from servicekit import metrics, subscribe
 from servicekit.clock import ManualClock
 from servicekit.consume import BatchConsumer, Refusal, Subscription
-from servicekit.errors import Conflict, DependencyAway
+from servicekit.errors import Conflict, ConsumerStopped, DependencyAway
 from servicekit.kafka import KafkaConnection
 from servicekit.loops import Pulse
 from servicekit.mongo import Database, Session
@@ -325,6 +326,53 @@ async def test_an_unknown_major_stops_reading_and_not_the_process(desk: Desk) ->
     async with desk.running("one"):
         await until("the consumer has stopped", told)
     assert await desk.seen() == names("k", 1) and await desk.committed() == {}
+
+
+class _Cancelling:
+    """A subscriber whose fetch waits for its next try when it is stopped, as aiokafka ends it."""
+
+    tasks = ()
+
+    def __init__(self, begun: Callable[[], None]) -> None:
+        self._begun = begun
+        self.consumer, self._client, self._fetcher = self, self, SimpleNamespace()
+        self.closed = False
+
+    async def start(self) -> None:
+        self._begun()
+
+    async def stop(self) -> None:
+        raise asyncio.CancelledError
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def test_what_stops_reading_ends_no_process_whatever_its_fetch_waits_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The loop stays alive until it is told to end, and no connection stays open."""
+    stopping, pulse = asyncio.Event(), Pulse("one")
+    subscription = Subscription(TOPIC, GROUP, True, _nothing)
+    plumbed = on_memory()
+    consumer = BatchConsumer(subscription, plumbed.units, plumbed.clock, pulse)
+    reader = TopicSubscriber(consumer, KafkaConnection("127.0.0.1:1", "one"), "one")
+    made = _Cancelling(lambda: reader._stop(ConsumerStopped("unknown-major", "v2")))
+    monkeypatch.setattr(reader, "_wait_for_topic", _there)
+    monkeypatch.setattr(reader, "_subscriber", lambda broker: made)
+    monkeypatch.setattr(pulse, "beat", stopping.set)
+    reading = asyncio.create_task(reader.run(pulse, stopping))
+    await asyncio.wait({reading})
+    assert not reading.cancelled() and reading.exception() is None
+    assert stopping.is_set() and made.closed
+
+
+async def _nothing(unit: Unit, facts: Sequence[Decoded]) -> list[Refusal]:
+    return []
+
+
+async def _there(broker: KafkaBroker, pulse: Pulse, stopping: asyncio.Event) -> bool:
+    return True
 
 
 async def test_a_paused_topic_keeps_its_partitions_and_its_place(desk: Desk) -> None:

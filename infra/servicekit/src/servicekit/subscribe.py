@@ -100,7 +100,7 @@ class TopicSubscriber(Generic[U]):
             self._kafka = subscriber.consumer
             self._kafka._fetcher._prefetch_backoff = FETCH_AHEAD_SECONDS
             await self._watch(subscriber, pulse, stopping)
-            await subscriber.stop()
+            await _leave(subscriber)
         finally:
             await broker.stop()
 
@@ -243,6 +243,20 @@ class TopicSubscriber(Generic[U]):
         self._all_read_at = self._all_read_at if lag else now
         metrics.CONSUMER_LAG_SECONDS.labels(*self._labels).set(now - self._all_read_at)
         metrics.CONSUMER_PARTITIONS.labels(*self._labels).set(len(assigned))
+
+
+async def _leave(subscriber: Any) -> None:
+    """Let the batch in hand finish and leave the group; raise what that meets.
+
+    In a task of its own: aiokafka lets out that it cancelled a fetch that was waiting for its next
+    try, and a loop that stands for a person would end by it, and its process (`stop_consumer`).
+    """
+    leaving = asyncio.ensure_future(subscriber.stop())
+    await asyncio.wait({leaving})
+    if leaving.cancelled():
+        await subscriber.consumer._client.close()
+    else:
+        leaving.result()
 
 
 class _DrainBeforeRevoke(ConsumerRebalanceListener):  # type: ignore[misc]
