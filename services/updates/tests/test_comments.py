@@ -144,6 +144,20 @@ async def test_a_campaign_that_is_cancelled_late_is_talked_about_from_then_on() 
         check_may_comment(cancelled, update, backer, late + week, week)
 
 
+async def test_a_failure_of_which_no_instant_was_kept_ends_by_the_deadline() -> None:
+    """Of a view that was saved before verdicts had one backers do not talk for ever."""
+    service = memory_service()
+    await told(service)
+    project = await service.queries.project(CAMPAIGN)
+    update = await service.queries.update(CAMPAIGN, "u1")
+    assert project is not None and project.profile is not None and update is not None
+    end = project.profile.deadline + AFTER_FAILURE
+    missed = replace(project, verdict=Verdict.GOAL_MISSED, decided_at=None)
+    check_may_comment(missed, update, Writer(False, False), end - timedelta(seconds=1))
+    with pytest.raises(Refused, match="more than 90 days ago"):
+        check_may_comment(missed, update, Writer(False, False), end)
+
+
 async def test_whose_money_went_back_in_full_reads_on_and_writes_no_more(
     service: UpdatesService,
 ) -> None:

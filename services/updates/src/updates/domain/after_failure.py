@@ -16,6 +16,9 @@ def has_failed(project: Project) -> bool:
 def is_over_for_backers(project: Project, now: datetime, kept: timedelta) -> bool:
     """Whether a failed campaign failed so long ago that its backers say nothing more of it.
 
-    It counts from what ended it: one may be cancelled long after its deadline.
+    It counts from what ended it: one may be cancelled long after its deadline. Of a view that kept
+    no instant of that it counts from the deadline.
     """
-    return project.decided_at is not None and now >= project.decided_at + kept
+    deadline = project.profile.deadline if project.profile else None
+    ended_at = project.decided_at or deadline
+    return ended_at is not None and now >= ended_at + kept
