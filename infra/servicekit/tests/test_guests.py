@@ -8,13 +8,14 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict
 from starlette.requests import Request
+from structlog.testing import capture_logs
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import STAFF
 from infra.servicekit.tests.test_settings import GIVEN
 from servicekit.access import guarded_api
 from servicekit.guests import GuestPace, GuestSettings, caller_address
-from servicekit.problems import install_problems
+from servicekit.problems import Problem, install_problems
 from servicekit.settings import load_settings
 
 HEADER = "X-Forwarded-For"
@@ -102,6 +103,7 @@ class LampGuests(GuestSettings):
         ("guest_window_seconds", "0"),
         ("guest_address_header", "X-Forwarded-For: a"),
         ("guest_address_header", "1"),
+        ("guest_address_header", "forwarded"),
     ],
 )
 def test_what_limits_nobody_is_refused_at_the_start(name: str, value: str) -> None:
@@ -112,6 +114,25 @@ def test_what_limits_nobody_is_refused_at_the_start(name: str, value: str) -> No
     assert [error["loc"] for error in refusal.value.errors()] == [(name,)]
     assert load_settings(LampGuests, GIVEN).guest_pace() is not None
     assert load_settings(LampGuests, GIVEN | {"LAMP_GUEST_REQUESTS": "0"}).guest_pace() is None
+
+
+@pytest.mark.parametrize(
+    ("header", "said", "warnings"),
+    [("", True, 1), ("", False, 0), (HEADER, True, 0)],
+    ids=["not set", "no proxy", "set"],
+)
+def test_a_proxy_whose_header_is_not_set_is_named_once_somebody_is_refused(
+    header: str, said: bool, warnings: int
+) -> None:
+    """Everybody behind it is one caller then, and who runs the service would never know."""
+    pace = GuestPace(1, 600, header, Seconds())
+    request = request_of("192.0.2.1", *(["198.51.100.7"] if said else []))
+    pace(request)
+    with capture_logs() as logged:
+        for _ in range(2):
+            with pytest.raises(Problem):
+                pace(request)
+    assert len(logged) == warnings and "198.51.100.7" not in repr(logged)
 
 
 @pytest.fixture

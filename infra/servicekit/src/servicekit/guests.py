@@ -10,11 +10,17 @@ from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from pydantic import Field
+import structlog
+from pydantic import Field, field_validator
 from starlette.requests import Request
 
 from servicekit.problems import Problem
 from servicekit.settings import ServiceSettings
+
+log = structlog.get_logger()
+
+# By these a proxy says whom it speaks for, one or the other.
+SAID_BY_PROXIES = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 # Some ten MB. Beyond it whoever was not seen for longest is forgotten.
 ADDRESSES_MAX = 100_000
@@ -39,6 +45,7 @@ class GuestPace:
         self._header = header
         self._monotonic = monotonic
         self._most = addresses_max
+        self._warned = False
         # When each address has all its requests again; who asked last stands last.
         self._rested_at: OrderedDict[str, float] = OrderedDict()
 
@@ -46,6 +53,7 @@ class GuestPace:
         """Count a request, or raise the problem that says when its address may ask again."""
         wait = self.spend(caller_address(request, self._header))
         if wait > 0:
+            self._warn(request)
             raise Problem(
                 429,
                 "too-many-requests",
@@ -66,6 +74,13 @@ class GuestPace:
         self._rested_at.move_to_end(address)
         self._forget(now)
         return 0.0
+
+    def _warn(self, request: Request) -> None:
+        """Say once that somebody is refused who may be many: all that a proxy speaks for."""
+        said = any(name in request.headers for name in SAID_BY_PROXIES)
+        if said and not self._header and not self._warned:
+            self._warned = True
+            log.warning("callers behind a proxy are limited as one", unset="GUEST_ADDRESS_HEADER")
 
     def __len__(self) -> int:
         """Return how many addresses are known."""
@@ -129,6 +144,14 @@ class GuestSettings(ServiceSettings):
         "last (`X-Forwarded-For`). Empty: the connection's own; behind a proxy all are one then. "
         "Set it only where nobody comes past the proxy, else callers say any address.",
     )
+
+    @field_validator("guest_address_header")
+    @classmethod
+    def _holds_addresses_alone(cls, header: str) -> str:
+        # Nothing of it would be read as an address, and everybody would be one caller.
+        if header.casefold() == "forwarded":
+            raise ValueError("one that holds addresses alone: Forwarded (RFC 7239) is not read")
+        return header
 
     def guest_pace(self) -> GuestPace | None:
         """Return what limits callers without an account, None where nothing here does."""
