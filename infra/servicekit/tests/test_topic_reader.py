@@ -8,6 +8,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from infra.servicekit.tests.conftest import NOW
+from servicekit import topic_reader
 from servicekit.errors import DependencyAway
 from servicekit.kafka import KafkaConnection, stop_consumer
 from servicekit.publish import KafkaPublisher
@@ -40,6 +41,52 @@ async def test_who_reads_a_broker_that_falls_silent_is_told(
     monkeypatch.setattr(AIOKafkaConsumer, "getmany", _silence)
     with pytest.raises(DependencyAway, match=r"nothing comes of funding\.pledges"):
         await _read(TopicReader(connection, PledgePlaced.topic, stalled_seconds=0.05))
+
+
+class _Lost:
+    """A consumer whose place was cleaned away, of a broker that no longer says where to go on."""
+
+    def __init__(self, **options: Any) -> None:
+        self.stopped = False
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+    def assign(self, places: list[TopicPartition]) -> None: ...
+
+    def seek(self, place: TopicPartition, offset: int) -> None: ...
+
+    async def beginning_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(places, 0)
+
+    async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(places, 1)
+
+    async def getmany(self, *places: TopicPartition, **options: Any) -> Mapping[Any, Any]:
+        return {}
+
+    async def position(self, place: TopicPartition) -> int:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody says where")
+
+
+async def test_who_lost_its_place_at_a_broker_that_falls_silent_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """aiokafka asks for its place again for ever, as it does for records."""
+    consumer = _Lost()
+    monkeypatch.setattr(topic_reader, "AIOKafkaConsumer", lambda **options: consumer)
+    monkeypatch.setattr(KafkaConnection, "partitions", _one_partition)
+    reader = TopicReader(KafkaConnection("127.0.0.1:1", "one"), "any", stalled_seconds=0.05)
+    with pytest.raises(DependencyAway, match="nothing comes of any"):
+        await asyncio.wait_for(_read(reader), 30)
+    assert consumer.stopped
+
+
+async def _one_partition(connection: KafkaConnection, topic: str) -> list[int]:
+    return [0]
 
 
 async def test_a_consumer_whose_fetch_waits_for_its_next_try_is_stopped(

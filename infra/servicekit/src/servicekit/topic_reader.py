@@ -1,5 +1,6 @@
 """Reading a topic once, from given offsets to where it ends now, outside any group."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 
@@ -74,7 +75,7 @@ class TopicReader:
         ends: Mapping[TopicPartition, int],
         left: set[TopicPartition],
     ) -> AsyncIterator[list[Incoming]]:
-        moved = time.monotonic()
+        moved, nothing_comes = time.monotonic(), f"Kafka: nothing comes of {self._topic}"
         while left:
             found = await consumer.getmany(*left, timeout_ms=1_000, max_records=PAGE_RECORDS)
             page = []
@@ -85,9 +86,14 @@ class TopicReader:
                         page.append(Incoming(logical, raw.partition, raw.offset))
             if page:
                 yield page
-            # A position passes what is no record: markers, and offsets that were cleaned away.
-            left -= {place for place in left if await consumer.position(place) >= ends[place]}
+            # A position passes what is no record: markers, and offsets that were cleaned away. One
+            # that was lost with them is asked for again, for ever too.
+            try:
+                async with asyncio.timeout(self._stalled_seconds):
+                    left -= {one for one in left if await consumer.position(one) >= ends[one]}
+            except TimeoutError as error:
+                raise DependencyAway(nothing_comes) from error
             if found:
                 moved = time.monotonic()
             elif time.monotonic() - moved > self._stalled_seconds:
-                raise DependencyAway(f"Kafka: nothing comes of {self._topic}")
+                raise DependencyAway(nothing_comes)
