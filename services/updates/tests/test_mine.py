@@ -177,7 +177,7 @@ async def test_a_receipt_is_taken_back_for_fourteen_days(desk: Desk) -> None:
     await desk.press(undone, "/mine/receipts/reward-1")
     desk.service.clock.advance(days=14)
     final = await desk.press(received, ".*/undoing")
-    assert final.status_code == 409 and "for fourteen days" in final.text
+    assert final.status_code == 409 and "too long ago to take it back" in final.text
 
 
 async def test_what_is_sent_twice_is_one_act(desk: Desk) -> None:

@@ -98,8 +98,7 @@ def check_may_comment(
         if not writer.keeps_a_pledge:
             raise Refused("fully-refunded", "nothing of your pledge is left")
     elif is_over_for_backers(project, now, after_failure):
-        days = after_failure.days
-        raise Refused("comments-ended", f"the campaign ended more than {days} days ago")
+        raise Refused("comments-ended", "the campaign ended too long ago")
 
 
 def check_pace(recent: int) -> None:

@@ -1,4 +1,4 @@
-"""Changing what is published: half an hour to edit it, later only visible corrections.
+"""Changing what is published: edited for a while, later only visible corrections.
 
 Each change is a revision, and what the one before said is kept. Nothing is published anew, so
 nobody is told the update twice (trap 10); a correction of a date, of a required part or of a

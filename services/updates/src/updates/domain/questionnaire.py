@@ -1,8 +1,8 @@
 """The reward questionnaire: what is asked of whoever is to get a reward, and until when.
 
 `domain.md` 6: size, colour and the postal address of each pledge. A reply may be changed until it
-is locked: each backer is told 48 hours before, and whoever is heard of later has as long. Replies
-leave this service only once the reward is being prepared, on record, and are erased half a year
+is locked: each backer is told a while before, and whoever is heard of later has as long. Replies
+leave this service only once the reward is being prepared, on record, and are erased some time
 after it came.
 """
 

@@ -175,7 +175,7 @@ def take_back_receipt(tracking: Tracking, now: datetime, terms: TrackingTerms) -
     if tracking.received_from is None or tracking.received_at is None:
         return tracking
     if now >= tracking.received_at + terms.undo:
-        raise Refused("receipt-final", f"a receipt may be undone for {terms.undo.days} days")
+        raise Refused("receipt-final", "it was confirmed too long ago to be undone")
     return move(tracking, tracking.received_from, tracking.backer_id, now)
 
 

@@ -81,7 +81,7 @@ def add_claim_routes(
         body: ClaimBody,
         caller: Annotated[Principal, backer],
     ) -> ClaimView:
-        """Open a claim about one's own pledge; its creator has seven days to answer."""
+        """Open a claim about one's own pledge; its creator is to answer until `due_at`."""
         reason = Reason(body.reason)
         opening = Opening(claim_id, body.pledge_id, caller.subject, reason, body.text)
         now = clock.now()

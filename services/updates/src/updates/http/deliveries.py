@@ -142,6 +142,6 @@ def add_delivery_routes(
     async def delete_receipt(
         caller: Annotated[Principal, backer], campaign_id: CampaignId, reward_id: RewardId
     ) -> DeliveryView:
-        """Take back that it came, for fourteen days: it is again where it was before."""
+        """Take back that it came, for a while: it is again where it was before."""
         place, now = (campaign_id, reward_id, caller.subject), clock.now()
         return delivery_view(await answer(lambda unit: undo_receipt(unit, place, now, terms)))

@@ -135,7 +135,7 @@ def add_mine_routes(
 
     @page_route(f"{PATH}/receipts/{{reward_id}}/undoing", LinkAct.CONFIRM)
     async def undo_own_receipt(request: Request, reward_id: RewardId) -> Response:
-        """Take back that it came, for fourteen days."""
+        """Take back that it came, for a while."""
 
         return await of_receipt(request, reward_id, undo_receipt, "undone")
 

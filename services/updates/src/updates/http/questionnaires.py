@@ -95,7 +95,7 @@ def add_questionnaire_routes(
 
     @api.post(ONE + "/last-notice", dependencies=[editor])
     async def post_last_notice(campaign_id: CampaignId, reward_id: RewardId) -> QuestionnaireView:
-        """Tell every backer that 48 hours are left; again is the same answer."""
+        """Tell every backer until when a reply may be changed; again is the same answer."""
         now = clock.now()
         return questionnaire_view(
             await done(lambda unit: close_questionnaire(unit, campaign_id, reward_id, now))
