@@ -1,5 +1,6 @@
 """Errors over HTTP: problem+json whatever was sent, and every answer counted."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -23,6 +24,8 @@ def api() -> FastAPI:
     app.add_middleware(MeasureRequests)
     errors: dict[str, Exception] = {
         "refused": Problem(409, "already-lit", "It is lit", "since noon", since=12),
+        "often": Problem(429, "too-many-lamps", "Slow", retry_after=timedelta(seconds=1.2)),
+        "at once": Problem(429, "too-many-lamps", "Slow", retry_after=timedelta()),
         "away": DependencyAway("MongoDB"),
         "unsaveable": Unsaveable("parts"),
         "busy": Conflict("a row"),
@@ -84,8 +87,9 @@ async def test_a_refusal_says_what_and_brings_its_own_members(api: FastAPI) -> N
 
 
 async def test_a_passing_trouble_says_when_to_come_again(api: FastAPI) -> None:
-    """503 carries Retry-After, other answers do not."""
-    assert (await ask(api, "GET", "/errors/away")).headers["retry-after"] == "1"
+    """503 carries Retry-After, and what is asked too often, in whole seconds that are enough."""
+    for name, seconds in (("away", "1"), ("often", "2"), ("at once", "1")):
+        assert (await ask(api, "GET", f"/errors/{name}")).headers["retry-after"] == seconds
     assert "retry-after" not in (await ask(api, "GET", "/errors/refused")).headers
 
 

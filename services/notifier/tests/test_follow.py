@@ -333,9 +333,32 @@ async def test_nobody_is_flooded(town: Town) -> None:
         202,
         429,
     ]
+    refused = await town.ask(address="p2@z.example")
+    assert refused.json()["type"] == "/problems/too-many-asks"
+    town.post.notifier.clock.advance(seconds=int(refused.headers["Retry-After"]))
+    assert (await town.ask(address="p2@z.example")).status_code == 202
     assert (await town.http.post("/campaigns/other/followers", json=ZOE)).status_code == 404
     odd = await town.ask(address="zoe@z.example\r\nBcc: all@z.example")
     assert odd.status_code == 422
+
+
+async def test_who_follows_too_much_with_an_account_is_told_when_to_come_again(town: Town) -> None:
+    """429 with Retry-After, and whoever waits for so long is let in; an asked one asks no more."""
+    await town.post.know(person("anna"))
+    await town.post.notifier.hear(
+        *(fact(CampaignLaunched, 1, campaign_id=f"c{number}") for number in range(6))
+    )
+
+    async def asked(number: int) -> httpx.Response:
+        path = f"/people/anna/follows/c{number}"
+        return await town.http.put(path, headers=bearer(backer("anna")))
+
+    assert {(await asked(number)).status_code for number in range(5)} == {200}
+    refused = await asked(5)
+    assert refused.json()["type"] == "/problems/too-many-asks"
+    assert (await asked(4)).status_code == 200
+    town.post.notifier.clock.advance(seconds=int(refused.headers["Retry-After"]))
+    assert (await asked(5)).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import STAFF, backer, creator
 from servicekit.errors import Conflict, DuplicateKey
 from services.updates.tests.conftest import NOW, UpdatesService, memory_service
+from services.updates.tests.routes import api_of, client_of
 from services.updates.tests.test_handlers import CAMPAIGN, CONTENT, collected, publish, write
 from services.updates.tests.test_http import BODY, UPDATE, client, known, problem
 from sosst_contracts import funding, payouts, updates
@@ -88,6 +89,23 @@ async def test_one_person_is_paced_and_others_are_not(service: UpdatesService) -
     await say(service, comment("c0"))
     await say(service, comment("other", "ben"))
     await say(service, comment("later", written_at=NOW + PACE_WINDOW))
+
+
+async def test_who_writes_too_much_is_told_when_to_come_again() -> None:
+    """429 with Retry-After, and whoever waits for so long is let in."""
+    service = memory_service()
+    await told(service)
+    async with client_of(api_of(service), backer("anna")) as client:
+
+        async def said(number: int) -> httpx.Response:
+            return await client.put(f"{UPDATE}/comments/c{number}", json={"text": "And now?"})
+
+        assert {(await said(number)).status_code for number in range(PACE)} == {200}
+        service.clock.advance(seconds=1)
+        refused = await said(PACE)
+        assert problem(refused) == (429, "too-many-comments")
+        service.clock.advance(seconds=int(refused.headers["Retry-After"]))
+        assert (await said(PACE)).status_code == 200
 
 
 async def test_a_hidden_comment_is_told_once_and_stays_hidden(service: UpdatesService) -> None:

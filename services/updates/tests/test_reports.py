@@ -140,6 +140,26 @@ async def test_one_person_is_paced_and_others_are_not(service: UpdatesService) -
     await report(service, made("carl", at=NOW + PACE_WINDOW))
 
 
+async def test_who_reports_too_much_is_told_when_to_come_again() -> None:
+    """429 with Retry-After, and whoever waits for so long is let in."""
+    service = memory_service()
+    await told(service)
+    for number in range(PACE + 1):
+        await say(service, comment(f"c{number}", "anna" if number < 6 else "ben"))
+    async with client_of(api_of(service), backer("carl")) as client:
+
+        async def reported(number: int) -> httpx.Response:
+            body = {"reason": "spam", "words": ""}
+            return await client.put(f"{UPDATE}/comments/c{number}/report", json=body)
+
+        assert {(await reported(number)).status_code for number in range(PACE)} == {200}
+        service.clock.advance(seconds=1)
+        refused = await reported(PACE)
+        assert problem(refused) == (429, "too-many-reports")
+        service.clock.advance(seconds=int(refused.headers["Retry-After"]))
+        assert (await reported(PACE)).status_code == 200
+
+
 async def test_one_address_fills_no_queue() -> None:
     """Of whatever things; people with an account and readers come from it all the same."""
     service = memory_service()

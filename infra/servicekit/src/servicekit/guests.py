@@ -4,10 +4,10 @@ Each process counts for itself and forgets at its end: this is a brake on a floo
 to anybody. What it stands on is in memory, and bounded.
 """
 
-import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
 import structlog
@@ -59,7 +59,7 @@ class GuestPace:
                 "too-many-requests",
                 "Too many requests from this address",
                 "try the same request again later",
-                headers={"Retry-After": str(math.ceil(wait))},
+                retry_after=timedelta(seconds=wait),
             )
 
     def spend(self, address: str) -> float:

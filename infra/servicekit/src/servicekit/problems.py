@@ -1,7 +1,9 @@
 """Errors over HTTP: RFC 9457 problem+json with a stable `type` for every refusal."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import structlog
@@ -23,7 +25,8 @@ Refused = TypeVar("Refused", bound=Exception)
 class Problem(Exception):
     """A refusal with a stable type (`/problems/<name>`), a title for people, and details.
 
-    `extra` members become members of the JSON object.
+    `retry_after` is in how long the same request is worth sending again; 503 without one says a
+    second. `extra` members become members of the JSON object.
     """
 
     def __init__(
@@ -34,6 +37,7 @@ class Problem(Exception):
         detail: str = "",
         *,
         headers: Mapping[str, str] | None = None,
+        retry_after: timedelta | None = None,
         **extra: Any,
     ) -> None:
         super().__init__(f"{name}: {detail or title}")
@@ -43,14 +47,18 @@ class Problem(Exception):
         self.detail = detail
         self.headers = dict(headers or {})
         self.extra = extra
+        if retry_after is None and status == 503:
+            retry_after = timedelta(seconds=1)
+        if retry_after is not None:
+            # Rounded up: who comes by then is let in.
+            self.headers["Retry-After"] = str(max(1, math.ceil(retry_after.total_seconds())))
 
     def response(self) -> JSONResponse:
         body = {"type": f"/problems/{self.name}", "title": self.title, "status": self.status}
         if self.detail:
             body["detail"] = self.detail
         metrics.REFUSALS.labels(self.name).inc()
-        passing = {"Retry-After": "1"} if self.status == 503 else {}
-        return JSONResponse(body | self.extra, self.status, passing | self.headers, MEDIA_TYPE)
+        return JSONResponse(body | self.extra, self.status, self.headers, MEDIA_TYPE)
 
 
 def install_problems(app: FastAPI) -> None:

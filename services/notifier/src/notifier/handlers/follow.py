@@ -53,7 +53,7 @@ async def ask_address(unit: NotifierUnit, asked: Asking, now: datetime, asks_an_
     if not is_to_be_asked(known, now):
         return
     if await unit.follows.asked_since(now - HOUR, asks_an_hour) >= asks_an_hour:
-        raise Refused("too-many-asks", "try again in an hour")
+        raise Refused("too-many-asks", "try again in an hour", HOUR)
     if await unit.follows.asked_of(who, now - DAY) >= ASKS_A_DAY:
         return
     person_id = known.person_id if known else asked.person_id
@@ -76,7 +76,7 @@ async def ask_person(unit: NotifierUnit, campaign_id: str, person_id: str, now: 
     if known is not None and not is_to_be_asked(known, now):
         return known
     if await unit.follows.asked_of(person_id, now - DAY) >= ASKS_A_DAY:
-        raise Refused("too-many-asks", "try again tomorrow")
+        raise Refused("too-many-asks", "try again tomorrow", DAY)
     follow = Follow(campaign_id, person_id, person_id, now)
     await _ask(unit, follow, now)
     return follow

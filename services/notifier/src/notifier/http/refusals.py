@@ -14,5 +14,5 @@ _STATUS = {
 
 def problem_of(refusal: Refused) -> Problem:
     """Return the answer to a refusal: its type is the reason; what clashes is 409."""
-    status = _STATUS.get(refusal.reason, 409)
-    return Problem(status, refusal.reason, "Refused by the rules of notifier", refusal.detail)
+    status, title = _STATUS.get(refusal.reason, 409), "Refused by the rules of notifier"
+    return Problem(status, refusal.reason, title, refusal.detail, retry_after=refusal.retry_after)

@@ -104,7 +104,8 @@ def check_may_comment(
 def check_pace(recent: int) -> None:
     """Raise `Refused` for somebody who wrote so much lately."""
     if recent >= PACE:
-        raise Refused("too-many-comments", "you have written a lot; wait a few minutes")
+        why = "you have written a lot; wait a few minutes"
+        raise Refused("too-many-comments", why, PACE_WINDOW)
 
 
 def check_text(comment: Comment) -> None:

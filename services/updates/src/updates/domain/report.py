@@ -115,7 +115,8 @@ def check_words(report: Report) -> None:
 def check_pace(recent: int) -> None:
     """Raise `Refused` for somebody who reported so much lately."""
     if recent >= PACE:
-        raise Refused("too-many-reports", "you have reported a lot; wait a few minutes")
+        why = "you have reported a lot; wait a few minutes"
+        raise Refused("too-many-reports", why, PACE_WINDOW)
 
 
 def check_guests(case: Case | None, report: Report) -> None:

@@ -88,4 +88,4 @@ def problem_of(refusal: Refused) -> Problem:
     status, title = _STATUS.get(refusal.reason, 409), "Refused by the rules of updates"
     if refusal.reason == "confirmation-required":
         return Problem(status, refusal.reason, title, refusal.detail, effects=list(EFFECTS))
-    return Problem(status, refusal.reason, title, refusal.detail)
+    return Problem(status, refusal.reason, title, refusal.detail, retry_after=refusal.retry_after)
