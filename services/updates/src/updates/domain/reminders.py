@@ -68,5 +68,9 @@ def _left(
     zone: str,
     asked_before: Collection[int],
 ) -> list[tuple[int, datetime]]:
-    times = [(days, asked_at(day, days, zone)) for days in asked_before if days not in asked]
+    # Where the terms' days have changed meanwhile: what is further off than an earlier question is
+    # answered with it.
+    nearest = min(asked, default=None)
+    open_days = [days for days in asked_before if nearest is None or days < nearest]
+    times = [(days, asked_at(day, days, zone)) for days in open_days]
     return [(days, at) for days, at in times if at > promised_at]
