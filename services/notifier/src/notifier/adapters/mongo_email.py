@@ -136,7 +136,10 @@ def _sums_of(channel: Channel, cause: str) -> list[Document]:
 
 
 def _totals_from(rows: Sequence[Document]) -> Totals | None:
-    return read_as(Totals, {name: rows[0][name] for name in _OUTCOMES}) if rows else None
+    if not rows:
+        return None
+    delivered, pending, suppressed, failed = (rows[0][name] for name in _OUTCOMES)
+    return Totals(delivered, pending, suppressed, failed)
 
 
 def _id(channel: Channel, chunk_id: str) -> str:

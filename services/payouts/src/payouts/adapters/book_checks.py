@@ -1,5 +1,6 @@
 """What was proven of each book, beside the books; which of them changed stands on them."""
 
+from dataclasses import replace
 from typing import Any
 
 from payouts.adapters.documents import Document, Documents
@@ -17,7 +18,6 @@ from payouts.domain.postings import Payer
 from payouts.domain.receivable import open_sum
 from payouts.domain.refund import RefundState
 from payouts.ports.integrity import Round
-from servicekit.documents import read_as
 from servicekit.mongo import Database, Session, sorted_errors
 
 MARKS = Documents(Mark)
@@ -115,7 +115,7 @@ class MongoBookChecks:
                 debts = [RECEIVABLES.value(one) for one in await cursor.to_list(None)]
         return Kept(
             book=BOOKS.value(row),
-            pledges=read_as(PledgeSums, {part: pledges[0][part] for part in _SUMS if pledges}),
+            pledges=replace(PledgeSums(), **{part: pledges[0][part] for part in _SUMS if pledges}),
             refunds={RefundState(one["_id"]): one["owed"] for one in refunds},
             refunded=_sum(refunds, "refunded") - _sum(withdrawn, "amount"),
             stages=tuple(stages),
