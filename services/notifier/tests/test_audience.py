@@ -462,6 +462,16 @@ async def test_a_correction_that_changes_a_promise_is_told_once(notifier: Notifi
     assert told == {f"{prefix}-3", f"{prefix}-4"}
 
 
+async def assert_only_anna_is_told(notifier: Notifier) -> None:
+    """Once the plan that waited has looked again, of all who are in the audience."""
+    assert isinstance(notifier.clock, ManualClock)
+    notifier.clock.advance(seconds=1)
+    await settle(notifier)
+    assert on_topic(notifier, UPDATE) == BACKERS
+    assert await in_inbox(notifier, UPDATE) == ["anna"]
+    assert await figures(notifier, UPDATE) == (1, 2, 0)
+
+
 @pytest.mark.row("S16")
 @pytest.mark.parametrize("ended", ["missed", "cancelled"])
 async def test_news_from_behind_an_end_wait_until_the_end_is_heard(
@@ -479,12 +489,7 @@ async def test_news_from_behind_an_end_wait_until_the_end_is_heard(
     assert on_topic(notifier, UPDATE) == []
     assert (await notifier.queries.incomplete(1))[0].campaign_sequence == 1
     await notifier.hear(end)
-    assert isinstance(notifier.clock, ManualClock)
-    notifier.clock.advance(seconds=1)
-    await settle(notifier)
-    assert on_topic(notifier, UPDATE) == BACKERS
-    assert await in_inbox(notifier, UPDATE) == ["anna"]
-    assert await figures(notifier, UPDATE) == (1, 2, 0)
+    await assert_only_anna_is_told(notifier)
 
 
 IN_EVERY_ORDER = [list(order) for order in permutations(("end", "refunds", "news"))]
@@ -553,12 +558,7 @@ async def test_a_late_backer_of_news_that_wait_for_an_end_waits_with_them(
     await notifier.publish()
     assert on_topic(notifier, UPDATE) == []
     await notifier.hear(missed(2))
-    assert isinstance(notifier.clock, ManualClock)
-    notifier.clock.advance(seconds=1)
-    await settle(notifier)
-    assert on_topic(notifier, UPDATE) == BACKERS
-    assert await in_inbox(notifier, UPDATE) == ["anna"]
-    assert await figures(notifier, UPDATE) == (1, 2, 0)
+    await assert_only_anna_is_told(notifier)
     assert (await notifier.queries.totals(UPDATE)).supplements == 1
 
 

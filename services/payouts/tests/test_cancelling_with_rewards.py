@@ -17,6 +17,7 @@ from payouts.handlers.work_kinds import DISPUTE, REFUND_RUN
 from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps.refunds import ShareWhatCameBack
 from payouts.wire import CLAIMS_TOPIC, DELIVERIES_TOPIC
+from servicekit.work import Claim
 from services.payouts.tests.builders import REWARD, a_pledge
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
 from services.payouts.tests.test_brakes import hear
@@ -333,6 +334,14 @@ async def cancel(payouts: Payouts) -> None:
     assert await payouts.hear_cancellation(3) == {}
 
 
+async def assert_the_rest_is_shared(payouts: Payouts, claim: Claim) -> None:
+    """The run that stood goes on to its end, and the others have all that is left."""
+    await payouts.units.run(lambda unit: unit.plumbing.work.postpone(claim, payouts.clock.now()))
+    await payouts.work_off()
+    assert payouts.provider.refunded == shares_of(LEFT, 1, 3)
+    await payouts.assert_books_true()
+
+
 @pytest.mark.trap(3)
 async def test_a_chargeback_of_who_has_the_reward_takes_nobody_elses_share(
     payouts: Payouts,
@@ -347,10 +356,7 @@ async def test_a_chargeback_of_who_has_the_reward_takes_nobody_elses_share(
     name = await open_before_anything_is_sent(payouts, 2, EXAMPLE[2])
     assert (await the_dispute(payouts, name)).reserved == 0
     payouts.provider.move_dispute(name, ProviderDisputeStatus.WON)
-    await payouts.units.run(lambda unit: unit.plumbing.work.postpone(claim, payouts.clock.now()))
-    await payouts.work_off()
-    assert payouts.provider.refunded == shares_of(LEFT, 1, 3)
-    await payouts.assert_books_true()
+    await assert_the_rest_is_shared(payouts, claim)
 
 
 @pytest.mark.trap(3)
@@ -376,10 +382,7 @@ async def test_a_chargeback_waits_for_a_view_that_is_read_anew() -> None:
     opened = await the_dispute(payouts, name)
     assert opened.opened_at is not None and opened.reserved == 0
     payouts.provider.move_dispute(name, ProviderDisputeStatus.WON)
-    await payouts.units.run(lambda unit: unit.plumbing.work.postpone(claim, payouts.clock.now()))
-    await payouts.work_off()
-    assert payouts.provider.refunded == shares_of(LEFT, 1, 3)
-    await payouts.assert_books_true()
+    await assert_the_rest_is_shared(payouts, claim)
 
 
 @pytest.mark.trap(3)

@@ -200,6 +200,13 @@ async def met_with_a_destination(payouts: Payouts) -> None:
     await payouts.give_destination()
 
 
+async def paid_beside_other_money(payouts: Payouts) -> None:
+    """Let the worker go on, where the account holds enough of another stage's."""
+    payouts.brake.pulled.clear()
+    payouts.provider.accounts["acct_1"] = OTHER_MONEY
+    await pay(payouts)
+
+
 async def assert_no_other_money_left(payouts: Payouts) -> None:
     """The stage is due again, and what lies on the account was not paid out for it."""
     due = await the(payouts, 1)
@@ -217,9 +224,7 @@ async def test_what_was_taken_back_before_its_payout_is_not_paid_out(
     await met_with_a_destination(payouts)
     await transferred(payouts, monkeypatch)
     await take_back(payouts, 1)
-    payouts.brake.pulled.clear()
-    payouts.provider.accounts["acct_1"] = OTHER_MONEY
-    await pay(payouts)
+    await paid_beside_other_money(payouts)
     await assert_no_other_money_left(payouts)
 
 
@@ -230,9 +235,7 @@ async def test_a_part_taken_back_before_its_payout_stands_still(
     await met_with_a_destination(payouts)
     await transferred(payouts, monkeypatch)
     await take_back(payouts, 1, 500)
-    payouts.brake.pulled.clear()
-    payouts.provider.accounts["acct_1"] = OTHER_MONEY
-    await pay(payouts)
+    await paid_beside_other_money(payouts)
     assert (await the(payouts, 1)).attempt.state is AttemptState.TRANSFERRED
     assert await held(payouts, Account.CREATOR_ACCOUNT) == FIRST
     assert payouts.provider.payouts == {}
