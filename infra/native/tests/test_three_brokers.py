@@ -4,6 +4,7 @@ import asyncio
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import UnknownTopicOrPartitionError
 
 from infra.kafka import Topic, ensure_topics
 from infra.native import NativeStack
@@ -39,11 +40,18 @@ async def read_all(servers: str, topic: str) -> set[int]:
 
 
 async def in_sync(servers: str, topic: str) -> list[list[int]]:
-    """The brokers in sync for each partition, as the cluster says."""
+    """The brokers in sync for each partition, from the first broker asked that knows the topic.
+
+    Whoever made it waited for one broker; another one may hear of it a moment later.
+    """
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     try:
         await admin.start()
-        (described,) = await admin.describe_topics([topic])
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            (described,) = await admin.describe_topics([topic])
+            while described["error_code"] == UnknownTopicOrPartitionError.errno:
+                await asyncio.sleep(0.05)
+                (described,) = await admin.describe_topics([topic])
     finally:
         await admin.close()
     return [sorted(partition["isr"]) for partition in described["partitions"]]
