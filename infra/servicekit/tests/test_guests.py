@@ -1,5 +1,6 @@
 """Callers without an account are limited by their address, whatever they say of themselves."""
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import httpx
@@ -86,6 +87,40 @@ def test_the_last_word_of_the_header_is_the_proxys(said: tuple[str, ...], known:
     assert caller_address(request_of("192.0.2.1", *said), HEADER) == known
 
 
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        (("198.51.100.7, 10.0.0.1",), "198.51.100.7"),
+        (("198.51.100.7", "10.0.0.1"), "198.51.100.7"),
+        (("203.0.113.1, 198.51.100.7, 10.0.0.1",), "198.51.100.7"),
+        (("203.0.113.1", "203.0.113.2, 198.51.100.7:4711", "10.0.0.1"), "198.51.100.7"),
+        (("198.51.100.7",), "192.0.2.1"),
+        (("unknown, 10.0.0.1",), "192.0.2.1"),
+        ((", 10.0.0.1",), "192.0.2.1"),
+        ((), "192.0.2.1"),
+    ],
+)
+def test_of_two_proxies_in_a_row_the_outer_one_names_the_caller(
+    said: tuple[str, ...], known: str
+) -> None:
+    """Nothing before its word is read; where it said none, the connection's address counts."""
+    assert caller_address(request_of("192.0.2.1", *said), HEADER, 2) == known
+
+
+@pytest.mark.parametrize("proxies", [1, 2, 3])
+def test_nobody_is_freed_by_addresses_that_they_made_up(proxies: int) -> None:
+    """However many there are, each time others, in one line or in several."""
+    pace = GuestPace(1, 600, HEADER, Seconds(), proxies=proxies)
+    added = ("198.51.100.7", "10.0.0.1", "10.0.0.2")[:proxies]
+    pace(request_of("10.0.0.3", ", ".join(added)))
+    for number in range(20):
+        made_up = f"203.0.113.{number}, 2001:db8:{number}::1"
+        for lines in ((made_up, *added), (", ".join((made_up, *added)),)):
+            with pytest.raises(Problem):
+                pace(request_of("10.0.0.3", *lines))
+    pace(request_of("10.0.0.3", "203.0.113.1", "198.51.100.8", *added[1:]))
+
+
 def test_a_header_counts_only_where_it_is_set() -> None:
     """Else whoever says another address each time would be another caller each time."""
     assert caller_address(request_of("192.0.2.1", "198.51.100.7")) == "192.0.2.1"
@@ -104,6 +139,8 @@ class LampGuests(GuestSettings):
         ("guest_address_header", "X-Forwarded-For: a"),
         ("guest_address_header", "1"),
         ("guest_address_header", "forwarded"),
+        ("guest_proxies", "0"),
+        ("guest_proxies", "11"),
     ],
 )
 def test_what_limits_nobody_is_refused_at_the_start(name: str, value: str) -> None:
@@ -116,23 +153,40 @@ def test_what_limits_nobody_is_refused_at_the_start(name: str, value: str) -> No
     assert load_settings(LampGuests, GIVEN | {"LAMP_GUEST_REQUESTS": "0"}).guest_pace() is None
 
 
+def test_as_many_proxies_are_trusted_as_the_settings_say() -> None:
+    """One unless it is said, which is right for one, and frees nobody behind two."""
+    set_header = GIVEN | {"LAMP_GUEST_REQUESTS": "1", "LAMP_GUEST_ADDRESS_HEADER": HEADER}
+    for more, second_is_let_in in (({}, False), ({"LAMP_GUEST_PROXIES": "2"}, True)):
+        pace = load_settings(LampGuests, set_header | more).guest_pace()
+        assert pace is not None
+        pace(request_of("10.0.0.2", "198.51.100.7, 10.0.0.1"))
+        with nullcontext() if second_is_let_in else pytest.raises(Problem):
+            pace(request_of("10.0.0.2", "198.51.100.8, 10.0.0.1"))
+
+
 @pytest.mark.parametrize(
-    ("header", "said", "warnings"),
-    [("", True, 1), ("", False, 0), (HEADER, True, 0)],
-    ids=["not set", "no proxy", "set"],
+    ("header", "proxies", "said", "named"),
+    [
+        ("", 1, True, ["GUEST_ADDRESS_HEADER"]),
+        ("", 1, False, []),
+        (HEADER, 1, True, []),
+        (HEADER, 2, True, ["GUEST_PROXIES"]),
+        (HEADER, 2, False, []),
+    ],
+    ids=["not set", "no proxy", "set", "too many", "too many, no proxy"],
 )
-def test_a_proxy_whose_header_is_not_set_is_named_once_somebody_is_refused(
-    header: str, said: bool, warnings: int
+def test_a_proxy_that_names_nobody_is_named_once_somebody_is_refused(
+    header: str, proxies: int, said: bool, named: list[str]
 ) -> None:
     """Everybody behind it is one caller then, and who runs the service would never know."""
-    pace = GuestPace(1, 600, header, Seconds())
+    pace = GuestPace(1, 600, header, Seconds(), proxies=proxies)
     request = request_of("192.0.2.1", *(["198.51.100.7"] if said else []))
     pace(request)
     with capture_logs() as logged:
         for _ in range(2):
             with pytest.raises(Problem):
                 pace(request)
-    assert len(logged) == warnings and "198.51.100.7" not in repr(logged)
+    assert [line["setting"] for line in logged] == named and "198.51.100.7" not in repr(logged)
 
 
 @pytest.fixture

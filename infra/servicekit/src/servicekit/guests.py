@@ -29,7 +29,7 @@ ADDRESSES_MAX = 100_000
 class GuestPace:
     """Lets an address ask `requests` times at once, and as many again over `window_seconds`.
 
-    `header` is where the proxy in front says the address of a caller; empty: the connection's.
+    `header` is where the `proxies` in front say the address of a caller; empty: the connection's.
     """
 
     def __init__(
@@ -39,10 +39,13 @@ class GuestPace:
         header: str = "",
         monotonic: Callable[[], float] = time.monotonic,
         addresses_max: int = ADDRESSES_MAX,
+        *,
+        proxies: int = 1,
     ) -> None:
         self._window = window_seconds
         self._each = window_seconds / requests
         self._header = header
+        self._proxies = proxies
         self._monotonic = monotonic
         self._most = addresses_max
         self._warned = False
@@ -51,7 +54,7 @@ class GuestPace:
 
     def __call__(self, request: Request) -> None:
         """Count a request, or raise the problem that says when its address may ask again."""
-        wait = self.spend(caller_address(request, self._header))
+        wait = self.spend(caller_address(request, self._header, self._proxies))
         if wait > 0:
             self._warn(request)
             raise Problem(
@@ -78,9 +81,12 @@ class GuestPace:
     def _warn(self, request: Request) -> None:
         """Say once that somebody is refused who may be many: all that a proxy speaks for."""
         said = any(name in request.headers for name in SAID_BY_PROXIES)
-        if said and not self._header and not self._warned:
-            self._warned = True
-            log.warning("callers behind a proxy are limited as one", unset="GUEST_ADDRESS_HEADER")
+        if self._warned or not said or address_said(request, self._header, self._proxies):
+            return
+        self._warned = True
+        # Either no header is named, or the one that is named holds too few addresses.
+        wrong = "GUEST_PROXIES" if self._header else "GUEST_ADDRESS_HEADER"
+        log.warning("callers behind a proxy are limited as one", setting=wrong)
 
     def __len__(self) -> int:
         """Return how many addresses are known."""
@@ -94,26 +100,35 @@ class GuestPace:
             del self._rested_at[address]
 
 
-def caller_address(request: Request, header: str = "") -> str:
+def caller_address(request: Request, header: str = "", proxies: int = 1) -> str:
     """Return by what a caller without an account is known: an IPv4 address, or a network of IPv6.
 
-    Of several that the header says the last counts: the proxy added it, all before it is the
-    caller's own word. Where it says none, the connection's address does.
+    Where the header does not say it, the connection's address counts, which nobody can forge.
     """
-    said = request.headers.getlist(header)[-1:] if header else []
     peer = request.client.host if request.client else ""
-    return next((known for one in (*said, peer) if (known := _known(one))), peer)
+    return address_said(request, header, proxies) or _known(peer) or peer
+
+
+def address_said(request: Request, header: str, proxies: int) -> str:
+    """Return what the outermost of so many trusted `proxies` says in the header, empty for none.
+
+    Each adds at the end by whom it was asked. So as many from the end are theirs, and all before
+    is the caller's own word. Fewer than that came past one of them: nobody vouches for it.
+    """
+    lines = request.headers.getlist(header) if header else []
+    said = [one for line in lines for one in line.split(",")]
+    return _known(said[-proxies]) if len(said) >= proxies else ""
 
 
 def _known(said: str) -> str:
     """Return the address or network, empty where it is none; some proxies add a port to it."""
-    last = said.rsplit(",", 1)[-1].strip()
-    if last.startswith("["):
-        last = last[1:].split("]", 1)[0]
-    elif last.count(":") == 1:
-        last = last.split(":", 1)[0]
+    said = said.strip()
+    if said.startswith("["):
+        said = said[1:].split("]", 1)[0]
+    elif said.count(":") == 1:
+        said = said.split(":", 1)[0]
     try:
-        address = ip_address(last)
+        address = ip_address(said)
     except ValueError:
         return ""
     if not isinstance(address, IPv6Address):
@@ -144,6 +159,14 @@ class GuestSettings(ServiceSettings):
         "last (`X-Forwarded-For`). Empty: the connection's own; behind a proxy all are one then. "
         "Set it only where nobody comes past the proxy, else callers say any address.",
     )
+    guest_proxies: int = Field(
+        1,
+        ge=1,
+        le=10,
+        description="How many proxies stand in front in a row, each of which adds to that header "
+        "by what address it was asked: the caller's is this one from the end. With more than there "
+        "are callers say any address; with fewer all behind the outer proxy are one.",
+    )
 
     @field_validator("guest_address_header")
     @classmethod
@@ -157,4 +180,9 @@ class GuestSettings(ServiceSettings):
         """Return what limits callers without an account, None where nothing here does."""
         if not self.guest_requests:
             return None
-        return GuestPace(self.guest_requests, self.guest_window_seconds, self.guest_address_header)
+        return GuestPace(
+            self.guest_requests,
+            self.guest_window_seconds,
+            self.guest_address_header,
+            proxies=self.guest_proxies,
+        )
