@@ -1,6 +1,6 @@
 """Followings in memory; `test_follow.py` holds them and the real ones to one suite."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from notifier.domain.follow import Follow, FollowState
@@ -24,11 +24,11 @@ class MemoryFollows:
     async def remove(self, follow: Follow) -> None:
         self._follows.pop((follow.campaign_id, follow.who), None)
 
-    async def asked_of(self, who: str, since: datetime) -> int:
-        return sum(1 for one in self._follows.values() if one.who == who and one.asked_at > since)
+    async def asked_at(self, who: str, asks_ago: int) -> datetime | None:
+        return _asked_at([one for one in self._follows.values() if one.who == who], asks_ago)
 
-    async def asked_since(self, since: datetime, most: int) -> int:
-        return min(most, sum(1 for one in self._asked() if one.asked_at > since))
+    async def unconfirmed_asked_at(self, asks_ago: int) -> datetime | None:
+        return _asked_at(self._asked(), asks_ago)
 
     async def unconfirmed(self, asked_until: datetime, limit: int) -> list[Follow]:
         due = [one for one in self._asked() if one.asked_at <= asked_until]
@@ -52,3 +52,8 @@ class MemoryFollows:
 
     def _asked(self) -> list[Follow]:
         return [one for one in self._follows.values() if one.state is FollowState.ASKED]
+
+
+def _asked_at(follows: Sequence[Follow], asks_ago: int) -> datetime | None:
+    times = sorted(one.asked_at for one in follows)
+    return times[-1 - asks_ago] if asks_ago < len(times) else None

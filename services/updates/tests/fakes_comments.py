@@ -18,9 +18,12 @@ class MemoryComments:
     async def comment(self, campaign_id: str, update_id: str, comment_id: str) -> Comment | None:
         return await self.load(campaign_id, update_id, comment_id)
 
-    async def count(self, campaign_id: str, author_id: str, since: datetime) -> int:
+    async def written_at(
+        self, campaign_id: str, author_id: str, comments_ago: int
+    ) -> datetime | None:
         mine = [c for c in self._comments.values() if c.author_id == author_id]
-        return sum(c.campaign_id == campaign_id and c.written_at > since for c in mine)
+        times = sorted(c.written_at for c in mine if c.campaign_id == campaign_id)
+        return times[-1 - comments_ago] if comments_ago < len(times) else None
 
     async def of_authors(self, authors: Collection[str]) -> list[Comment]:
         return [one for one in self._comments.values() if one.author_id in authors]

@@ -21,9 +21,10 @@ class MemoryReports:
     async def report(self, thing: Thing, reporter_id: str) -> Report | None:
         return await self.load(thing, reporter_id)
 
-    async def count(self, reporter_id: str, since: datetime) -> int:
-        mine = [one for one in self._reports.values() if one.reporter_id == reporter_id]
-        return sum(one.at > since for one in mine)
+    async def made_at(self, reporter_id: str, reports_ago: int) -> datetime | None:
+        mine = (one for one in self._reports.values() if one.reporter_id == reporter_id)
+        times = sorted(one.at for one in mine)
+        return times[-1 - reports_ago] if reports_ago < len(times) else None
 
     async def add(self, report: Report) -> None:
         name = (report.thing, report.reporter_id)

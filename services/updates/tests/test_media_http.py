@@ -15,11 +15,12 @@ from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import STAFF, backer, creator
 from servicekit.access import access_of
 from services.updates.tests import files
-from services.updates.tests.conftest import UpdatesService
+from services.updates.tests.conftest import NOW, UpdatesService
 from services.updates.tests.fakes_media import LINKS, memory_desk
 from services.updates.tests.routes import api_of
 from services.updates.tests.test_http import BODY, UPDATE, known, problem
 from services.updates.tests.test_media import kept
+from updates.domain.media import UNATTACHED_MAX, Media
 from updates.domain.media_type import USUAL_LIMITS, UploadLimits
 from updates.handlers.take_upload import UploadDesk
 from updates.http.media import MediaShelf
@@ -67,6 +68,22 @@ async def show(client: httpx.AsyncClient, words: Any = DESCRIBED, **changes: Any
     assert (await client.put(UPDATE, json=body)).status_code == 200
     published = await client.post(f"{UPDATE}/publish")
     assert published.json()["attachments"] == ["m1"], published.text
+
+
+async def test_whoever_piles_up_files_is_not_told_to_wait(
+    client: httpx.AsyncClient, known: UpdatesService
+) -> None:
+    """409 until one of them is withdrawn: no time that passes would help."""
+    other = "/campaigns/campaign-1/media/m2"
+    assert (await upload(client, files.PDF, "a.pdf")).status_code == 200
+    for number in range(1, UNATTACHED_MAX):
+        waiting = Media("campaign-1", f"w{number}", "a", "creator-1", f"{number:032x}", NOW)
+        await known.units.run(lambda unit, waiting=waiting: unit.media.save(waiting))
+    refused = await upload(client, files.PDF, "b.pdf", other)
+    assert problem(refused) == (409, "too-many-files") and "retry-after" not in refused.headers
+    done = await client.post(f"{MEDIA}/withdrawal", json={"reason": "not needed"})
+    assert done.status_code == 200, done.text
+    assert (await upload(client, files.PDF, "b.pdf", other)).status_code == 200
 
 
 @pytest.mark.row("S1")

@@ -51,15 +51,17 @@ class MongoFollows:
                 {"_id": _id(follow.campaign_id, follow.who)}, session=self._session
             )
 
-    async def asked_of(self, who: str, since: datetime) -> int:
-        query = {"who": who, "asked_at": {"$gt": since}}
-        with sorted_errors():
-            return await self._follows.count_documents(query, session=self._session)
+    async def asked_at(self, who: str, asks_ago: int) -> datetime | None:
+        return await self._asked_at({"who": who}, asks_ago)
 
-    async def asked_since(self, since: datetime, most: int) -> int:
-        query = {"state": FollowState.ASKED.value, "asked_at": {"$gt": since}}
+    async def unconfirmed_asked_at(self, asks_ago: int) -> datetime | None:
+        return await self._asked_at({"state": FollowState.ASKED.value}, asks_ago)
+
+    async def _asked_at(self, query: Document, asks_ago: int) -> datetime | None:
         with sorted_errors():
-            return await self._follows.count_documents(query, session=self._session, limit=most)
+            cursor = self._follows.find(query, {"asked_at": 1}, session=self._session)
+            rows = await cursor.sort("asked_at", -1).skip(asks_ago).limit(1).to_list(None)
+        return rows[0]["asked_at"] if rows else None
 
     async def unconfirmed(self, asked_until: datetime, limit: int) -> list[Follow]:
         query = {"state": FollowState.ASKED.value, "asked_at": {"$lte": asked_until}}

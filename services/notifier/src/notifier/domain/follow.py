@@ -67,6 +67,18 @@ def is_over(follow: Follow, now: datetime) -> bool:
     return follow.state is FollowState.ASKED and now - follow.asked_at >= CONFIRMED_WITHIN
 
 
+def wait_after(earlier: datetime | None, window: timedelta, now: datetime) -> timedelta | None:
+    """Return for how long that ask, the last but as many as may be, still lies in the window."""
+    wait = earlier + window - now if earlier is not None else timedelta()
+    return wait if wait > timedelta() else None
+
+
+def check_pace(earlier: datetime | None, window: timedelta, now: datetime) -> None:
+    """Raise `Refused` for what was asked for so often within the window."""
+    if wait := wait_after(earlier, window, now):
+        raise Refused("too-many-asks", "so many were asked lately; try again later", wait)
+
+
 def confirm(follow: Follow | None, wish: FollowWish, now: datetime) -> Follow:
     """Follow, as the reader of the confirmation says; the same again is the same."""
     if follow is None or int(follow.asked_at.timestamp()) != wish.asked_at or is_over(follow, now):

@@ -13,8 +13,10 @@ from notifier.domain.follow import (
     Follow,
     FollowWish,
     asking,
+    check_pace,
     confirm,
     is_to_be_asked,
+    wait_after,
 )
 from notifier.domain.kind import ToldAs
 from notifier.domain.person import Person, PersonRole
@@ -52,9 +54,8 @@ async def ask_address(unit: NotifierUnit, asked: Asking, now: datetime, asks_an_
     known = await unit.follows.load(asked.campaign_id, who)
     if not is_to_be_asked(known, now):
         return
-    if await unit.follows.asked_since(now - HOUR, asks_an_hour) >= asks_an_hour:
-        raise Refused("too-many-asks", "try again in an hour", HOUR)
-    if await unit.follows.asked_of(who, now - DAY) >= ASKS_A_DAY:
+    check_pace(await unit.follows.unconfirmed_asked_at(asks_an_hour - 1), HOUR, now)
+    if wait_after(await unit.follows.asked_at(who, ASKS_A_DAY - 1), DAY, now):
         return
     person_id = known.person_id if known else asked.person_id
     person = Person(
@@ -75,8 +76,7 @@ async def ask_person(unit: NotifierUnit, campaign_id: str, person_id: str, now: 
     known = await unit.follows.load(campaign_id, person_id)
     if known is not None and not is_to_be_asked(known, now):
         return known
-    if await unit.follows.asked_of(person_id, now - DAY) >= ASKS_A_DAY:
-        raise Refused("too-many-asks", "try again tomorrow", DAY)
+    check_pace(await unit.follows.asked_at(person_id, ASKS_A_DAY - 1), DAY, now)
     follow = Follow(campaign_id, person_id, person_id, now)
     await _ask(unit, follow, now)
     return follow

@@ -7,12 +7,15 @@ _STATUS = {
     "campaign-unknown": 404,
     "endpoint-unknown": 404,
     "names-its-people": 422,
-    "too-many-asks": 429,
     "unreached-unknown": 404,
 }
 
 
 def problem_of(refusal: Refused) -> Problem:
-    """Return the answer to a refusal: its type is the reason; what clashes is 409."""
-    status, title = _STATUS.get(refusal.reason, 409), "Refused by the rules of notifier"
+    """Return the answer to a refusal: its type is the reason.
+
+    What passes with time alone is 429 and says when, whatever else clashes is 409.
+    """
+    clash = 409 if refusal.retry_after is None else 429
+    status, title = _STATUS.get(refusal.reason, clash), "Refused by the rules of notifier"
     return Problem(status, refusal.reason, title, refusal.detail, retry_after=refusal.retry_after)

@@ -24,12 +24,12 @@ class Follows(Protocol):
 
     async def remove(self, follow: Follow) -> None: ...
 
-    async def asked_of(self, who: str, since: datetime) -> int:
-        """Count how often this address, or person, was asked since then."""
+    async def asked_at(self, who: str, asks_ago: int) -> datetime | None:
+        """Return when this address, or person, was asked for the last time but so many."""
         ...
 
-    async def asked_since(self, since: datetime, most: int) -> int:
-        """Count who was asked since then and has not confirmed, up to `most`."""
+    async def unconfirmed_asked_at(self, asks_ago: int) -> datetime | None:
+        """Return the same of all together who have not confirmed; None where there are fewer."""
         ...
 
     async def unconfirmed(self, asked_until: datetime, limit: int) -> list[Follow]:

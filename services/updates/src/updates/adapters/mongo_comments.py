@@ -47,14 +47,14 @@ class MongoComments:
             row = await self._comments.find_one({"_id": name}, session=self._session)
         return comment_from(row) if row else None
 
-    async def count(self, campaign_id: str, author_id: str, since: datetime) -> int:
-        mine = {
-            "campaign_id": campaign_id,
-            "author_id": author_id,
-            "written_at": {"$gt": since},
-        }
+    async def written_at(
+        self, campaign_id: str, author_id: str, comments_ago: int
+    ) -> datetime | None:
+        mine = {"campaign_id": campaign_id, "author_id": author_id}
         with sorted_errors():
-            return int(await self._comments.count_documents(mine, session=self._session))
+            cursor = self._comments.find(mine, {"written_at": 1}, session=self._session)
+            rows = await cursor.sort("written_at", -1).skip(comments_ago).limit(1).to_list(None)
+        return rows[0]["written_at"] if rows else None
 
     async def of_authors(self, authors: Collection[str]) -> list[Comment]:
         wanted = {"author_id": {"$in": list(authors)}}

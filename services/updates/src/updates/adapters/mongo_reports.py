@@ -69,10 +69,12 @@ class MongoReports:
             row = await self._reports.find_one({"_id": name}, session=self._session)
         return report_from(row) if row else None
 
-    async def count(self, reporter_id: str, since: datetime) -> int:
-        mine = {"reporter_id": reporter_id, "at": {"$gt": since}}
+    async def made_at(self, reporter_id: str, reports_ago: int) -> datetime | None:
+        mine = {"reporter_id": reporter_id}
         with sorted_errors():
-            return int(await self._reports.count_documents(mine, session=self._session))
+            cursor = self._reports.find(mine, {"at": 1}, session=self._session)
+            rows = await cursor.sort("at", -1).skip(reports_ago).limit(1).to_list(None)
+        return rows[0]["at"] if rows else None
 
     async def add(self, report: Report) -> None:
         with sorted_errors():

@@ -101,11 +101,10 @@ def check_may_comment(
         raise Refused("comments-ended", "the campaign ended too long ago")
 
 
-def check_pace(recent: int) -> None:
-    """Raise `Refused` for somebody who wrote so much lately."""
-    if recent >= PACE:
-        why = "you have written a lot; wait a few minutes"
-        raise Refused("too-many-comments", why, PACE_WINDOW)
+def check_pace(last_but_nine: datetime | None, now: datetime) -> None:
+    """Raise `Refused` while the comment that is `PACE` back, where there is one, is so young."""
+    if last_but_nine is not None and (wait := last_but_nine + PACE_WINDOW - now) > timedelta():
+        raise Refused("too-many-comments", "you have written a lot; wait a few minutes", wait)
 
 
 def check_text(comment: Comment) -> None:

@@ -112,11 +112,10 @@ def check_words(report: Report) -> None:
         raise Refused("invalid-text", f"a report has up to {WORDS_MAX} characters")
 
 
-def check_pace(recent: int) -> None:
-    """Raise `Refused` for somebody who reported so much lately."""
-    if recent >= PACE:
-        why = "you have reported a lot; wait a few minutes"
-        raise Refused("too-many-reports", why, PACE_WINDOW)
+def check_pace(last_but_nine: datetime | None, now: datetime) -> None:
+    """Raise `Refused` while the report that is `PACE` back, where there is one, is so young."""
+    if last_but_nine is not None and (wait := last_but_nine + PACE_WINDOW - now) > timedelta():
+        raise Refused("too-many-reports", "you have reported a lot; wait a few minutes", wait)
 
 
 def check_guests(case: Case | None, report: Report) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from updates.domain.after_failure import AFTER_FAILURE
 from updates.domain.comment import (
-    PACE_WINDOW,
+    PACE,
     Comment,
     CommentAdded,
     Writer,
@@ -39,8 +39,7 @@ async def write_comment(
     keeps = await unit.asked.keeps_a_pledge(campaign_id, comment.author_id)
     writer = Writer(comment.by_team, keeps)
     check_may_comment(project, update, writer, now, after_failure)
-    since = now - PACE_WINDOW
-    check_pace(await unit.comments.count(campaign_id, comment.author_id, since))
+    check_pace(await unit.comments.written_at(campaign_id, comment.author_id, PACE - 1), now)
     answered = None
     if comment.answers is not None:
         answered = await unit.comments.load(campaign_id, update_id, comment.answers)

@@ -6,7 +6,7 @@ from datetime import datetime
 from servicekit.audit import AuditEntry
 from updates.domain.errors import Refused
 from updates.domain.report import (
-    PACE_WINDOW,
+    PACE,
     Case,
     CaseState,
     Decision,
@@ -32,7 +32,7 @@ async def report_thing(unit: UpdatesUnit, made: Report) -> tuple[Case, Report]:
             raise Refused("reported-already", "you have reported it")
         return case, known
     check_words(made)
-    check_pace(await unit.reports.count(made.reporter_id, made.at - PACE_WINDOW))
+    check_pace(await unit.reports.made_at(made.reporter_id, PACE - 1), made.at)
     check_guests(case, made)
     await _check_shown(unit, made.thing)
     case, taken = take(case, made)

@@ -77,15 +77,18 @@ _INVALID = frozenset(
 _STATUS = (
     dict.fromkeys(_NOT_FOUND, 404)
     | dict.fromkeys(_INVALID, 422)
-    | {"edition-stale": 412, "too-many-comments": 429, "too-many-reports": 429}
-    | {"too-large": 413, "type-refused": 415, "upload-stalled": 408, "too-many-files": 429}
+    | {"edition-stale": 412, "too-large": 413, "type-refused": 415, "upload-stalled": 408}
     | {"media-withdrawn": 410}
 )
 
 
 def problem_of(refusal: Refused) -> Problem:
-    """Return the answer to a refusal: its type is the reason; what clashes is 409."""
-    status, title = _STATUS.get(refusal.reason, 409), "Refused by the rules of updates"
+    """Return the answer to a refusal: its type is the reason.
+
+    What passes with time alone is 429 and says when, whatever else clashes is 409.
+    """
+    clash = 409 if refusal.retry_after is None else 429
+    status, title = _STATUS.get(refusal.reason, clash), "Refused by the rules of updates"
     if refusal.reason == "confirmation-required":
         return Problem(status, refusal.reason, title, refusal.detail, effects=list(EFFECTS))
     return Problem(status, refusal.reason, title, refusal.detail, retry_after=refusal.retry_after)

@@ -12,8 +12,10 @@ class Comments(Protocol):
 
     async def load(self, campaign_id: str, update_id: str, comment_id: str) -> Comment | None: ...
 
-    async def count(self, campaign_id: str, author_id: str, since: datetime) -> int:
-        """Return how many the person has written in the campaign since then."""
+    async def written_at(
+        self, campaign_id: str, author_id: str, comments_ago: int
+    ) -> datetime | None:
+        """Return when the person wrote their last but so many in the campaign, None for none."""
         ...
 
     async def of_authors(self, authors: Collection[str]) -> list[Comment]:

@@ -11,8 +11,8 @@ class Reports(Protocol):
 
     async def load(self, thing: Thing, reporter_id: str) -> Report | None: ...
 
-    async def count(self, reporter_id: str, since: datetime) -> int:
-        """Return how many the person has made since then, whatever they are about."""
+    async def made_at(self, reporter_id: str, reports_ago: int) -> datetime | None:
+        """Return when the person made their last but so many, of whatever; None for none."""
         ...
 
     async def add(self, report: Report) -> None:
