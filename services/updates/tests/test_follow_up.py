@@ -166,6 +166,17 @@ async def test_an_emergency_is_confirmed_by_all_of_its_effects(confirmed: tuple[
     assert (fact["kind"], fact["severity"]) == ("emergency", "critical")
 
 
+@pytest.mark.row("S7")
+async def test_a_plans_term_is_no_word_of_its_confirmation() -> None:
+    """No effect says a number, since it is a setting; the word that did is taken for its effect."""
+    service = await launched()
+    assert not [one for one in EFFECTS if "days" in one or any(map(str.isdigit, one))]
+    before = "a_recovery_plan_is_due_within_seven_days"
+    others = tuple(one for one in EFFECTS if one != "a_recovery_plan_is_due")
+    assert len(others) == len(EFFECTS) - 1
+    assert (await say(service, "fire", EMERGENCY, (*others, before))).state is UpdateState.PUBLISHED
+
+
 async def test_an_emergencys_form_is_kept_for_a_day() -> None:
     """After that it is written again; writing it again renews it."""
     service = await launched()
