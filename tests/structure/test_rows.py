@@ -1,14 +1,28 @@
 """`make rows` says what is covered, and cannot say it of what is not."""
 
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from tests.rows import CHANGED, CODES, INTO, ROWS, Kept, Results, commit_of, keep, last, last_of
-from tests.structure.repository import ROOT
+from tests.rows import (
+    CHANGED,
+    CODES,
+    INTO,
+    ROWS,
+    TRAPS,
+    Kept,
+    Results,
+    commit_of,
+    keep,
+    last,
+    last_of,
+)
+from tests.structure.repository import ROOT, tracked_files
 
 PLANTED = '''
 import pytest
@@ -97,6 +111,24 @@ def test_results_of_other_files_are_not_shown(
     assert last_of("c2") is None
     keep(Kept("make test-all", "c1" + CHANGED, "2026-03-01 12:00:00+00:00", Results()))
     assert last_of("c1") is last_of("c1" + CHANGED) is None
+
+
+def marked(kind: str, files: Iterable[Path]) -> set[str]:
+    """Return what the marks of this kind in these files name."""
+    mark = re.compile(rf'^@pytest\.mark\.{kind}\("?(\w+)"?\)$', re.MULTILINE)
+    return {name for path in files for name in mark.findall(path.read_text())}
+
+
+def test_every_row_has_a_journey_and_every_trap_a_test() -> None:
+    """Through all four processes, by its name; but for the one that is web pages."""
+    # What is planted above covers nothing.
+    others = [path for path in tracked_files() if path != Path(__file__)]
+    tests = [path for path in others if re.fullmatch(r"test_\w+\.py", path.name)]
+    journeys = [path for path in tests if path.parent == ROOT / "tests" / "journeys"]
+    assert set(ROWS) - marked("row", journeys) == {"S8"}
+    assert {str(number) for number in TRAPS} == marked("trap", tests)
+    without_problems = [path for path in journeys if path.name != "test_problems.py"]
+    assert "S14" not in marked("row", without_problems), "a row that loses its journey is found"
 
 
 def test_a_commit_is_told_from_changes_on_top(tmp_path: Path) -> None:
