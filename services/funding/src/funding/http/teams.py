@@ -2,36 +2,27 @@
 
 from typing import Annotated
 
-from fastapi import FastAPI, Path
+from fastapi import FastAPI
 
 from funding.domain.errors import Refused
 from funding.domain.team import Team, TeamRole
 from funding.handlers.team import change_team
-from funding.http.models import Identifier, MemberBody, TeamBody, TeamView
-from funding.ports import FundingUnit, Queries
+from funding.http.callers import Callers, unknown_campaign
+from funding.http.models import MemberBody, TeamBody, TeamView
+from funding.http.parts import Parts
+from funding.http.paths import CampaignId
 from funding.wire import to_the_millisecond
-from servicekit.access import Guard, Owner
 from servicekit.auth import Principal, Role
-from servicekit.clock import Clock
-from servicekit.problems import Problem
-from servicekit.units import UnitsOfWork
-
-CampaignId = Annotated[Identifier, Path()]
 
 
-def add_team_routes(
-    api: FastAPI,
-    guard: Guard,
-    creator: Owner,
-    units: UnitsOfWork[FundingUnit],
-    queries: Queries,
-    clock: Clock,
-) -> None:
+def add_team_routes(api: FastAPI, callers: Callers, parts: Parts) -> None:
     """Add them."""
+    guard, units, queries, clock = parts.guard, parts.units, parts.queries, parts.clock
+    creator = callers.creator
 
     @api.put("/campaigns/{campaign_id}/team")
     async def put_team(
-        caller: Annotated[Principal, guard.allow(creator, unknown=_unknown)],
+        caller: Annotated[Principal, guard.allow(creator, unknown=unknown_campaign)],
         campaign_id: CampaignId,
         body: TeamBody,
     ) -> TeamView:
@@ -45,13 +36,13 @@ def add_team_routes(
 
     @api.get(
         "/campaigns/{campaign_id}/team",
-        dependencies=[guard.allow(Role.STAFF, creator, unknown=_unknown)],
+        dependencies=[guard.allow(Role.STAFF, creator, unknown=unknown_campaign)],
     )
     async def read_team(campaign_id: CampaignId) -> TeamView:
         """Show who works on the campaign, its owner first."""
         campaign = await queries.campaign(campaign_id)
         if campaign is None:
-            raise _unknown()
+            raise unknown_campaign()
         team = await queries.team(campaign_id)
         return _view(campaign.launch.creator_id, team or Team(campaign_id))
 
@@ -70,7 +61,3 @@ def _view(owner: str, team: Team) -> TeamView:
         members=[MemberBody(person_id=p, roles=sorted(roles)) for p, roles in people],
         changed_at=team.changed_at,
     )
-
-
-def _unknown() -> Problem:
-    return Problem(404, "campaign-unknown", "There is no such campaign")
