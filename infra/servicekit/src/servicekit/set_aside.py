@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from pymongo import ReplaceOne
 
+from servicekit.documents import read_as
 from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Database, Document, Session, sorted_errors
 from sosst_contracts.codec import Record
@@ -225,21 +226,6 @@ def _document(fact: SetAsideFact) -> Document:
 
 
 def _fact(document: Document) -> SetAsideFact:
-    values: dict[str, Any] = {name: document[name] for name in _PLAIN_FIELDS}
     headers = tuple((name, value) for name, value in document["headers"])
     record = Record(document["topic"], document["record_key"], document["bytes"], headers)
-    return SetAsideFact(id=document["_id"], record=record, **values)
-
-
-_PLAIN_FIELDS = (
-    "group",
-    "topic",
-    "key",
-    "sequence",
-    "partition",
-    "offset",
-    "reason",
-    "detail",
-    "retryable",
-    "set_aside_at",
-)
+    return read_as(SetAsideFact, document, id=document["_id"], record=record)

@@ -15,6 +15,7 @@ import structlog
 from servicekit import metrics
 from servicekit.audit import AuditEntry, MongoAudit
 from servicekit.clock import Clock
+from servicekit.documents import read_as
 from servicekit.errors import DependencyAway
 from servicekit.loops import Pulse, pause
 from servicekit.mongo import Database, Document, Session, sorted_errors
@@ -168,7 +169,7 @@ def _document(switch: Switch) -> Document:
 
 
 def _switch(row: Document) -> Switch:
-    return Switch(**{name: value for name, value in row.items() if name != "_id"})
+    return read_as(Switch, row)
 
 
 def _shown(instant: datetime) -> str:

@@ -26,6 +26,7 @@ from payouts.metrics import CLAIM_MONEY, STOPPED_FOR_A_PERSON
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
 from servicekit.clock import Clock
+from servicekit.documents import read_as
 from servicekit.units import UnitsOfWork
 from servicekit.work import Claim
 
@@ -97,7 +98,7 @@ class AnswerClaims:
     clock: Clock
 
     async def __call__(self, claim: Claim) -> None:
-        heard, now = ClaimHeard(**claim.item.payload), self.clock.now()
+        heard, now = read_as(ClaimHeard, claim.item.payload), self.clock.now()
         person = Person(heard.decided_by, await self.queries.creator(heard.campaign_id))
 
         async def work(unit: PayoutsUnit) -> Refund | None:
