@@ -329,6 +329,9 @@ async def test_two_supplements_that_were_paid_after_the_backup_are_two_again() -
     with pytest.raises(Refused, match="the stage is 1000 EUR"):
         await approve(payouts, 4, 1_500, revision=0)
     for number, amount in ((4, 1_000), (5, 500)):
+        # Whoever approves says what was shown.
+        shown, _ = await payouts.stages.explain(CAMPAIGN, number)
+        assert shown.amount == amount
         await approve(payouts, number, amount, revision=0)
         await pay(payouts)
         await sweep(payouts)

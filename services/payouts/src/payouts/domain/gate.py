@@ -66,7 +66,7 @@ class GateView:
     where the campaign's terms do not say it. `kept_back` of what the campaign holds waits for
     banks, for its backers (decision 0025). `shortfall` of what its book holds the provider was
     found not to have, None where it has all. `set_aside` facts of the campaign could not be used,
-    or wait behind one that could not.
+    or wait behind one that could not. `at_most` is what a supplement got before a restored backup.
     """
 
     book: Book
@@ -83,6 +83,7 @@ class GateView:
     kept_back: int = 0
     shortfall: Shortfall | None = None
     set_aside: int = 0
+    at_most: int | None = None
 
 
 LINES = (
@@ -249,7 +250,7 @@ def _refund_blocked(view: GateView) -> Line:
     if view.stage.state not in UNAPPROVED:
         return Line(name, LineState.PASSED, f"{kept} wait for a bank, and none of this stage")
     try:
-        check_left(view.book, amount_now(view.book, view.stage, view.previous), kept)
+        check_left(view.book, amount_now(view.book, view.stage, view.previous, view.at_most), kept)
     except Refused as refusal:
         if refusal.reason == "refund-blocked":
             return Line(name, LineState.BLOCKED, refusal.detail, who=Actor.PROVIDER)

@@ -27,8 +27,15 @@ class AmountNow:
     dust: bool = False
 
 
-def amount_now(book: Book, stage: Stage, previous: Sequence[Stage]) -> AmountNow:
-    """Return what the stage gets if it is approved now; `Refused` without verdict or terms."""
+def amount_now(
+    book: Book, stage: Stage, previous: Sequence[Stage], at_most: int | None = None
+) -> AmountNow:
+    """Return what the stage gets if it is approved now; `Refused` without verdict or terms.
+
+    A supplement gets all that is there. Where the ledger of a restored book has its approval, that
+    was `at_most`, and more may be there now: another amount would not be what is sealed, and nobody
+    could ever approve it.
+    """
     verdict, available = book.verdict, book.balances[Account.BACKER_FUNDS]
     if verdict is None:
         raise Refused("no-verdict", "there is no verdict")
@@ -40,6 +47,8 @@ def amount_now(book: Book, stage: Stage, previous: Sequence[Stage]) -> AmountNow
         approved = sum(one.payable for one in previous)
         shares = verdict.shares_basis_points
         exact = stage_amount(stage.number, verdict.collected, shares, available, approved)
+    if stage.kind is StageKind.SUPPLEMENT and at_most is not None:
+        exact = min(exact, at_most)
     amount = floor_to(exact, book.quantum)
     return AmountNow(amount, dust=_is_dust(amount, exact - amount))
 
@@ -51,14 +60,14 @@ def _is_dust(amount: int, rest: int) -> bool:
 _OPEN = frozenset({StageState.DUE, StageState.HELD, StageState.AWAITING_SECOND_APPROVAL})
 
 
-def shown(book: Book, stage: Stage, previous: Sequence[Stage]) -> Stage:
+def shown(book: Book, stage: Stage, previous: Sequence[Stage], at_most: int | None = None) -> Stage:
     """Return the stage with what an approval would give it now, while it waits for one.
 
     Whoever approves says what was shown, so what is shown is never what was there before.
     """
     if stage.state not in _OPEN:
         return stage
-    return replace(stage, amount=amount_now(book, stage, previous).amount)
+    return replace(stage, amount=amount_now(book, stage, previous, at_most).amount)
 
 
 def check_left(book: Book, gets: AmountNow, kept_back: int) -> None:

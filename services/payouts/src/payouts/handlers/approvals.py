@@ -6,12 +6,10 @@ from datetime import datetime
 from payouts.domain.approval import Concerned
 from payouts.domain.errors import Refused
 from payouts.domain.holds import open_holds
-from payouts.domain.plan import StageKind
 from payouts.domain.stage import Stage, StageState
-from payouts.domain.stage_amount import AmountNow, amount_now, check_left
+from payouts.domain.stage_amount import amount_now, check_left
 from payouts.domain.stage_approval import approve_by_person, left_alone
 from payouts.handlers.stages import StageView, load_open_view, save_decision
-from payouts.handlers.supplement import approved_before
 from payouts.handlers.wake import wake
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
@@ -51,7 +49,7 @@ async def approve_stage(
         # The same request again: what it allowed has left the balances already.
         gets = approval.amount, view.stage.divided
     else:
-        found = await _gets(unit, view)
+        found = amount_now(view.book, view.stage, view.previous, view.at_most)
         check_left(view.book, found, view.kept_back)
         gets = found.amount, found.divided
     _must_be_what_was_shown(view, asked, gets[0])
@@ -72,19 +70,6 @@ async def approve_stage(
     await save_decision(unit, view, decision)
     await wake(unit, [], [decision.stage], now)
     return decision.stage
-
-
-async def _gets(unit: PayoutsUnit, view: StageView) -> AmountNow:
-    """Return what it gets now; a supplement that the ledger of a restored book has, as much again.
-
-    It got all that was there then, and more may be there now: another amount would not be what is
-    sealed, and nobody could ever approve it.
-    """
-    found = amount_now(view.book, view.stage, view.previous)
-    if view.stage.kind is not StageKind.SUPPLEMENT:
-        return found
-    before = await approved_before(unit, view.book, view.stage)
-    return found if before is None else replace(found, amount=min(found.amount, before))
 
 
 def _must_be_what_was_shown(view: StageView, asked: Asked, amount: int) -> None:

@@ -116,7 +116,7 @@ class PayStages:
         view = await self.units.run(lambda unit: load_view(unit, campaign_id, number, now))
         funds = await self.funds.read(view.book.currency)
         fresh_since = await self._fresh_since(view.stage)
-        now_shown = shown(view.book, view.stage, view.previous)
+        now_shown = shown(view.book, view.stage, view.previous, view.at_most)
         return now_shown, evaluate(self._gate(view, funds, fresh_since))
 
     async def _step(self, claim: Claim) -> Stage | None:
@@ -342,6 +342,7 @@ class PayStages:
             kept_back=view.kept_back,
             shortfall=view.shortfall,
             set_aside=view.set_aside,
+            at_most=view.at_most,
         )
 
     async def _ask(self, claim: Claim, stage: Stage, step: StageStep) -> Outcome:

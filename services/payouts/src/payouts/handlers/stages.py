@@ -15,6 +15,7 @@ from payouts.domain.stage_recovery import TransferMade
 from payouts.handlers.cancel import stopped
 from payouts.handlers.kept_back import kept_back_in
 from payouts.handlers.posting import post
+from payouts.handlers.supplement import approved_before
 from payouts.handlers.wake import wake
 from payouts.metrics import STAGE_LATE_FAILURES
 from payouts.ports.unit import PayoutsUnit
@@ -28,6 +29,7 @@ class StageView:
 
     `kept_back` of the book's `backer_funds` waits for banks, in minor units; `shortfall` of what
     the book holds the provider was found not to have; `set_aside` of its facts are not taken in.
+    `at_most` is what the ledger of a restored book has of a supplement's next approval.
     """
 
     stage: Stage
@@ -39,6 +41,7 @@ class StageView:
     kept_back: int
     shortfall: Shortfall | None
     set_aside: int = 0
+    at_most: int | None = None
 
 
 Decide = Callable[[StageView], StageDecision]
@@ -133,9 +136,9 @@ async def load_view(unit: PayoutsUnit, campaign_id: str, number: int, now: datet
     stages = await unit.stages.load(campaign_id)
     if not 1 <= number <= len(stages):
         raise Refused("stage-unknown", f"campaign {campaign_id} has no stage {number}")
-    book = (await unit.books.load([campaign_id]))[campaign_id]
+    book, stage = (await unit.books.load([campaign_id]))[campaign_id], stages[number - 1]
     return StageView(
-        stage=stages[number - 1],
+        stage=stage,
         previous=tuple(stages[: number - 1]),
         following=tuple(stages[number:]),
         book=book,
@@ -144,4 +147,5 @@ async def load_view(unit: PayoutsUnit, campaign_id: str, number: int, now: datet
         kept_back=sum((await kept_back_in(unit, book)).values()),
         shortfall=shortfall(await unit.breaks.open_of(campaign_id)),
         set_aside=await unit.plumbing.set_aside.count(campaign_id),
+        at_most=await approved_before(unit, book, stage),
     )

@@ -61,12 +61,12 @@ async def plan_what_came_back(unit: PayoutsUnit, campaign_id: str, now: datetime
 
 
 async def approved_before(unit: PayoutsUnit, book: Book, stage: Stage) -> int | None:
-    """Return for how much the ledger of a restored book has this stage's next approval.
+    """Return for how much the ledger of a restored book has a supplement's next approval.
 
     In minor units; None where it has none that is not said again. More may have come back since,
     or before what is heard again: that is for the supplement behind it.
     """
-    if not book.unclaimed:
+    if not book.unclaimed or stage.kind is not StageKind.SUPPLEMENT:
         return None
     again = replace(stage, approvals=stage.approvals + 1)
     posted = await unit.books.sealed([f"{STAGE_APPROVED}{again.approval_id}"])
