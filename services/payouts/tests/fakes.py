@@ -980,6 +980,7 @@ class MemoryProvider:
     movements: list[CashMovement] = field(default_factory=list)
     statement: list[Movement] = field(default_factory=list)
     campaigns: dict[str, str] = field(default_factory=dict)
+    asked_of_disputes: int = 0
     disputes: dict[str, DisputeSeen] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
     gates: dict[str, "Gate"] = field(default_factory=dict)
@@ -1117,6 +1118,7 @@ class MemoryProvider:
         return PlatformAccount("acct_platform", self.schedule) if self.schedule else None
 
     async def find_dispute(self, dispute_id: str) -> DisputeSeen | NotThere | NoAnswer:
+        self.asked_of_disputes += 1
         return self.disputes.get(dispute_id, NotThere())
 
     def dispute(

@@ -371,8 +371,11 @@ async def test_a_chargeback_waits_for_a_view_that_is_read_anew() -> None:
     assert await run_page(payouts.units, claim, payouts.rewards_read, now, 1) is Progress.GOES_ON
     throw_away(payouts)
     name = await open_before_anything_is_sent(payouts, 2, EXAMPLE[2])
+    asked = payouts.provider.asked_of_disputes
     for pause in (*[3_600] * 9, 5):
         assert (await the_dispute(payouts, name)).opened_at is None
+        # What it says then changes nothing, however long that is.
+        assert payouts.provider.asked_of_disputes == asked
         if pause == 5:
             # Before the run goes on, however long both have waited.
             await told(payouts, delivery("delivered", 2))

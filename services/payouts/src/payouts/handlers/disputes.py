@@ -4,7 +4,7 @@ The bank asks nobody, so nothing here can refuse it: what was promised with the 
 falls, what the campaign does not have the platform advances.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -71,8 +71,10 @@ log = structlog.get_logger()
 AGAIN = timedelta(seconds=1)
 # Banks take weeks, and tell us; this finds a decision whose webhook was lost.
 AGAIN_MAX = timedelta(hours=1)
-# The run waits for the same view, and goes on a minute after it is there at the latest.
+# The run waits for the same view, and goes on a minute after it is there at the latest: what is
+# charged back must be known before it gives that pledge its share.
 AGAIN_FOR_REWARDS_MAX = timedelta(seconds=5)
+AGAIN_ASKED_FOR_REWARDS_MAX = timedelta(seconds=60)
 _UNSENT = frozenset({StageState.APPROVED, StageState.AWAITING_SECOND_APPROVAL})
 
 
@@ -86,6 +88,10 @@ class FollowDisputes:
 
     async def __call__(self, claim: Claim) -> None:
         dispute_id = claim.item.payload["dispute_id"]
+        if await self.units.run(lambda unit: waits_for_rewards(unit, dispute_id)):
+            # Nothing could be done with the provider's answer: only the view is looked at.
+            await self._let_go(claim, None, AGAIN_FOR_REWARDS_MAX)
+            return
         seen = await self.provider.find_dispute(dispute_id)
         if isinstance(seen, NoAnswer):
             await self._let_go(claim, None, AGAIN_MAX)
@@ -101,7 +107,7 @@ class FollowDisputes:
             log.error("a person must look", dispute=dispute_id, error=str(error))
             raise
         # One that was not opened waits for the view of rewards.
-        longest = AGAIN_FOR_REWARDS_MAX if opens(dispute, seen) else AGAIN_MAX
+        longest = AGAIN_ASKED_FOR_REWARDS_MAX if opens(dispute, seen) else AGAIN_MAX
         await self._let_go(claim, dispute, longest)
 
     async def _let_go(self, claim: Claim, dispute: Dispute | None, longest: timedelta) -> None:
@@ -170,6 +176,30 @@ async def _follow(
     if step.decided:
         await _save(unit, step)
     return step.dispute
+
+
+async def waits_for_rewards(unit: PayoutsUnit, dispute_id: str) -> bool:
+    """Whether a chargeback of this dispute could not be taken now, whatever the provider says.
+
+    Of a restored book the ledger may say what the view cannot, by what only the provider names.
+    """
+    dispute = await unit.disputes.load(dispute_id)
+    if dispute is None or dispute.state is not DisputeState.INQUIRY:
+        return False
+    book = (await unit.books.load([dispute.campaign_id]))[dispute.campaign_id]
+    if book.unclaimed or await _rewards_are_read(unit, book):
+        return False
+    known = {one.refund_id for one in await unit.refunds.of_pledge(dispute.pledge_id)}
+    return _is_promised_a_share(book, dispute.pledge_id, known)
+
+
+def _is_promised_a_share(book: Book, pledge_id: str, refunds: Collection[str]) -> bool:
+    """Whether a page of the run that is under way has still to look at this pledge."""
+    run = book.run
+    if run is None or run.division is None or run.finished:
+        return False
+    behind = run.cursor is not None and pledge_id <= run.cursor
+    return not behind and refund_id_of(pledge_id, run.cause) not in refunds
 
 
 async def _rewards_are_read(unit: PayoutsUnit, book: Book) -> bool:
@@ -241,7 +271,7 @@ class _Step:
         Not of a pledge that has its share: what was not sent of that is taken back at once. Nor
         where the ledger of a restored book says it.
         """
-        return opens(self.dispute, seen) and not self.sealed and self._is_promised_a_share()
+        return opens(self.dispute, seen) and not self.sealed and self._is_promised()
 
     def follow(self, seen: DisputeSeen) -> None:
         if opens(self.dispute, seen):
@@ -293,18 +323,13 @@ class _Step:
         blocked = sum(refund.from_campaign for refund in waiting)
         return blocked - self.reserved_beside - self.dispute.reserved
 
-    def _is_promised_a_share(self) -> bool:
-        """Whether a page of the run that is under way has still to look at this pledge."""
-        run = self.book.run
-        if run is None or run.division is None or run.finished:
-            return False
-        behind = run.cursor is not None and self.money.pledge_id <= run.cursor
-        return not behind and refund_id_of(self.money.pledge_id, run.cause) not in self.refunds
+    def _is_promised(self) -> bool:
+        return _is_promised_a_share(self.book, self.money.pledge_id, self.refunds)
 
     def _frozen_share(self) -> int:
         """What the run that is under way would still have given this pledge."""
         run = self.book.run
-        if run is None or run.division is None or not self._is_promised_a_share():
+        if run is None or run.division is None or not self._is_promised():
             return 0
         return share_of(run.division, entitlement_of(self.money, self.settled)).amount
 
