@@ -68,6 +68,14 @@ def _list(kind: str, parent: str | None = None, *fields: str) -> Callable[[Sessi
     return run
 
 
+def _reversals(session: Session, call: Call) -> Body:
+    _retrieve("transfer")(session, call)
+    of_transfer: dict[str, str | None] = {"parent": call.identifier}
+    page = call.parameters.page()
+    kind = "transfer_reversal"
+    return lists.list_objects(session, call.path, kind, call.account, page, of_transfer)
+
+
 def _balance(session: Session, call: Call) -> Body:
     return ledger.balance(session, call.account)
 
@@ -135,6 +143,8 @@ OPERATIONS = (
         ("transfer_group", "destination", *PAGE),
     ),
     Operation("transfers.retrieve", "GET", "/v1/transfers/{identifier}", _retrieve("transfer")),
+    Operation("transfer_reversals.list", "GET", "/v1/transfers/{identifier}/reversals",
+              _reversals, PAGE),
     Operation(
         "payouts.create", "POST", "/v1/payouts", transfers.create_payout,
         ("amount", "currency", "metadata"), "payout_declined",

@@ -8,6 +8,9 @@ from infra.sandbox.provider.calls import Call
 from infra.sandbox.provider.errors import missing_resource, refused
 from infra.sandbox.provider.events import emit
 
+# A transfer shows the newest of its reversals only; the others are listed.
+SHOWN_REVERSALS = 10
+
 
 def create_transfer(session: Session, call: Call) -> Body:
     parameters = call.parameters
@@ -73,7 +76,9 @@ def reverse_transfer(session: Session, identifier: str, amount: int | None) -> B
     session.save(reversal)
     transfer["amount_reversed"] += part
     transfer["reversed"] = transfer["amount_reversed"] == transfer["amount"]
-    transfer["reversals"]["data"].insert(0, reversal)
+    newest = [reversal, *transfer["reversals"]["data"]]
+    more = transfer["reversals"]["has_more"] or len(newest) > SHOWN_REVERSALS
+    transfer["reversals"] |= {"data": newest[:SHOWN_REVERSALS], "has_more": more}
     session.save(transfer)
     emit(session, "transfer.reversed", transfer, account)
     return transfer

@@ -22,6 +22,7 @@ from payouts.domain.errors import Refused
 from payouts.domain.fees import FeeTerms
 from payouts.domain.integrity import Invariant
 from payouts.domain.provider_keys import KeyRules
+from payouts.domain.reconciliation import Break, Saying
 from payouts.domain.withdrawal import WithdrawnPledge
 from payouts.handlers.check_books import check_whole
 from payouts.handlers.claim_money import AnswerClaims
@@ -33,6 +34,7 @@ from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.pledges import PledgeHeard, take_pledges
 from payouts.handlers.refund_run import run_all
 from payouts.handlers.refunds import refund_lanes, refund_readings
+from payouts.handlers.say_of_break import SayOfBreaks
 from payouts.handlers.send_refunds import SendRefunds
 from payouts.handlers.verdict import CancellationHeard, VerdictHeard, take_verdicts
 from payouts.handlers.work_kinds import CLAIM, DISPUTE, REFUND, REFUND_RUN, REFUND_RUN_END, STAGE
@@ -206,6 +208,9 @@ class Payouts:
         await self.units.run(
             lambda unit: give_destination(unit, CAMPAIGN, "sandbox", account, self.clock.now())
         )
+
+    async def say_of_break(self, break_id: str, saying: Saying) -> Break:
+        return await SayOfBreaks(self.reconciliation, self.provider, self.queries)(break_id, saying)
 
     async def claim(self, kind: str, limit: int = 100) -> list[Claim]:
         return await self.work.claim(kind, self.clock.now(), limit, LEASE_SECONDS)

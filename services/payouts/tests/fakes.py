@@ -54,7 +54,7 @@ from payouts.domain.refund_run_end import MOVING, is_of_run
 from payouts.domain.refund_window import WAITS
 from payouts.domain.reward_standing import Place, RewardClaim, RewardDelivery, RewardsAsOf
 from payouts.domain.stage import Stage, StageState
-from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
+from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, Reversal, TransferSeen
 from payouts.domain.stage_recovery import TransferMade
 from payouts.domain.stopping import Stopped
 from payouts.domain.trial_balance import TrialBalance
@@ -1223,9 +1223,11 @@ class MemoryProvider:
         self.cash += part
         name = self._list("transfer_refund", f"trr_{len(self.movements)}", part)
         self.list_movement(f"{name}_far", account, "payment_refund", f"pyr_{name}", -part)
-        whole = name if part == sent else None
-        back = seen.reversed_amount + part
-        self.transfers[attempt_id] = replace(seen, reversed_amount=back, reversed_in=whole)
+        self.transfers[attempt_id] = replace(
+            seen,
+            reversed_amount=seen.reversed_amount + part,
+            reversals=(*seen.reversals, Reversal(part, name)),
+        )
         return name
 
     def put_in(self, amount: int) -> None:

@@ -23,6 +23,7 @@ from payouts.domain.stage_approval import approve_by_verdict
 from payouts.domain.stage_outcome import (
     PayoutSeen,
     ProviderPayoutStatus,
+    Reversal,
     TransferSeen,
     observe_payout,
     observe_transfer,
@@ -653,11 +654,30 @@ async def test_a_transfer_that_was_taken_back_says_so(world: World, part: int | 
     assert listed is not None
     back = [one for one in listed if one.type == "transfer_refund"]
     assert [(one.amount, one.fee, one.is_own) for one in back] == [(part or AMOUNT, 0, False)]
-    whole = None if part else back[0].id
-    now = replace(seen, reversed_amount=part or AMOUNT, reversed_in=whole)
+    parts = (Reversal(part or AMOUNT, back[0].id),)
+    now = replace(seen, reversed_amount=part or AMOUNT, reversals=parts)
     assert await world.provider.transfers_of(stage) == [TransferMade(now, account, AMOUNT)]
     assert await world.provider.find_transfer(stage) == now
     assert await world.provider.create_transfer(stage) == seen, "its key replays what it was"
     far = await world.provider.movements_of(account, None)
     assert far is not None and far[-1].amount == -(part or AMOUNT)
     assert (far[-1].type, far[-1].is_own) == ("payment_refund", True)
+
+
+async def test_every_part_of_a_transfer_that_was_taken_back_is_found(world: World) -> None:
+    """Each once and in order, however many: a list that stops at ten would never be the whole."""
+    stage = a_stage(await world.account())
+    seen = await world.provider.create_transfer(stage)
+    assert isinstance(seen, TransferSeen)
+    parts = [100 + number for number in range(11)]
+    for part in parts:
+        await world.reverse(seen, part)
+    await world.reverse(seen, AMOUNT - sum(parts))
+    now = await world.provider.find_transfer(stage)
+    assert isinstance(now, TransferSeen)
+    assert [one.amount for one in now.reversals] == [*parts, AMOUNT - sum(parts)]
+    assert now.reversed_amount == AMOUNT
+    movements = {one.id: one for one in await every_movement(world)}
+    kinds = [movements[one.balance_transaction].type for one in now.reversals]
+    assert kinds == ["transfer_refund"] * 12
+    assert len({one.balance_transaction for one in now.reversals}) == 12

@@ -32,7 +32,7 @@ from payouts.domain.reconciliation import (
 )
 from payouts.domain.stage import Stage, StageState
 from payouts.handlers.funds import FundsReader
-from payouts.handlers.reconcile import reconcile, say_of_break, unexplained_total
+from payouts.handlers.reconcile import reconcile, unexplained_total
 from payouts.sweeps.cash import PROVIDER_TOTAL, Reconcile
 from payouts.sweeps.queues import MeasureFunds
 from servicekit import metrics as kit
@@ -206,7 +206,7 @@ async def test_what_two_people_let_be_shuts_no_gate(payouts: Payouts) -> None:
     assert await short(payouts) == Shortfall(1_000, payouts.clock.now())
     for name in ("staff-1", "staff-2"):
         said = Saying(Verdict.LET_BE, "a fee of theirs", name, payouts.clock.now())
-        await say_of_break(payouts.reconciliation, "other_amount:txn_1", said)
+        await payouts.say_of_break("other_amount:txn_1", said)
     assert await short(payouts) is None
 
 
@@ -293,19 +293,42 @@ def test_two_people_end_a_break() -> None:
         say(a_break(), replace(a_saying("staff-1"), campaign_id="campaign-1"))
 
 
+@pytest.mark.parametrize("verdict", list(Verdict))
+async def test_whom_a_campaign_concerns_says_nothing_of_its_cash(
+    payouts: Payouts, verdict: Verdict
+) -> None:
+    """Where the break names it, and where somebody wants to assign it to their own campaign."""
+    await payouts.units.run(lambda unit: unit.creators.add({"campaign-1": "creator-1"}))
+    await payouts.collect(1)
+    statement = payouts.provider.statement
+    statement[-1] = replace(statement[-1], amount=4_000)
+    payouts.provider.list_movement("txn_9", "", "adjustment", "adj_9", -40)
+    await compared(payouts)
+    whose = ["other_amount:txn_1"] + (["unbooked:txn_9"] if verdict is Verdict.ASSIGN else [])
+    for name in whose:
+        for by, reason in (("creator-1", "creator-approves"), ("backer-1", "backer-approves")):
+            with pytest.raises(Refused) as refused:
+                await payouts.say_of_break(name, a_saying(by, verdict))
+            assert refused.value.reason == reason
+    for by in ("creator-1", "backer-1"):
+        # Nobody's cash that nobody assigns to a campaign concerns no one.
+        said = await payouts.say_of_break("unbooked:txn_9", a_saying(by))
+    assert said.is_let_be
+
+
 async def test_two_who_speak_at_once_are_not_one(payouts: Payouts) -> None:
     """The later save meets the earlier one, and reads it again."""
     payouts.provider.list_movement("txn_9", "", "adjustment", "adj_9", -40)
     (found,) = await compared(payouts)
     store = payouts.reconciliation
-    first = await say_of_break(store, found.break_id, a_saying("staff-1"))
+    first = await payouts.say_of_break(found.break_id, a_saying("staff-1"))
     with pytest.raises(Conflict):
         await store.save_break(replace(found, proposed=a_saying("staff-2")))
     assert await store.break_(found.break_id) == first
-    await say_of_break(store, found.break_id, a_saying("staff-2"))
+    await payouts.say_of_break(found.break_id, a_saying("staff-2"))
     assert await compared(payouts) == ()
     with pytest.raises(Refused, match="there is no break"):
-        await say_of_break(store, "unbooked:nobody", a_saying("staff-1"))
+        await payouts.say_of_break("unbooked:nobody", a_saying("staff-1"))
 
 
 async def test_a_break_is_found_once(payouts: Payouts) -> None:
@@ -313,7 +336,7 @@ async def test_a_break_is_found_once(payouts: Payouts) -> None:
     payouts.provider.list_movement("txn_9", "", "adjustment", "adj_9", -40)
     (found,) = await compared(payouts)
     for by in ("staff-1", "staff-2"):
-        await say_of_break(payouts.reconciliation, found.break_id, a_saying(by))
+        await payouts.say_of_break(found.break_id, a_saying(by))
     await payouts.reconciliation.open_breaks([found])
     assert await payouts.reconciliation.breaks("", 10, open_only=True) == []
 
@@ -363,7 +386,7 @@ async def test_metrics_say_kind_age_and_suspense(payouts: Payouts) -> None:
     oldest = value("reconciliation_break_oldest_timestamp_seconds")
     assert oldest == payouts.clock.now().timestamp()
     for by in ("staff-1", "staff-2"):
-        await say_of_break(payouts.reconciliation, "unbooked:txn_9", a_saying(by))
+        await payouts.say_of_break("unbooked:txn_9", a_saying(by))
     await sweep(payouts.clock.now())
     assert value("reconciliation_breaks", kind="unbooked") == 0
     assert value("suspense_minor_units", currency="EUR") == 0

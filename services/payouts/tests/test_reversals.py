@@ -10,12 +10,12 @@ from infra.sandbox.provider.client import SandboxClient
 from infra.suite.processes import SandboxProcess
 from payouts.adapters.stripe_provider import StripeProvider
 from payouts.domain.book import Outcome
+from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account
 from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.reconciliation import BreakKind, Saying, Verdict
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_outcome import TransferSeen
-from payouts.handlers.reconcile import say_of_break
 from payouts.ports.provider import Declined, NoAnswer, Throttled
 from servicekit.pace import Pace
 from services.payouts.tests.builders import LIMIT, a_pledge
@@ -35,6 +35,7 @@ from services.payouts.tests.test_recover import (
 )
 from services.payouts.tests.test_staff_refunds import last_milestone_approved
 from services.payouts.tests.test_statements import statements
+from sosst_contracts.codec import Record
 
 FIRST = 2_000
 LAST = 5_000 - 1_020
@@ -417,6 +418,55 @@ async def test_a_part_that_came_back_stands_still_for_a_person(payouts: Payouts)
     await payouts.assert_books_true()
 
 
+@pytest.mark.trap(1)
+async def test_what_came_back_part_by_part_is_booked_with_the_last_part(payouts: Payouts) -> None:
+    """Two of one amount are two; until the last is there it waits, afterwards it is paid anew."""
+    await first_stuck(payouts)
+    parts = [await take_back(payouts, 1, part) for part in (500, 500)]
+    await pay(payouts)
+    assert (await the(payouts, 1)).state is StageState.FAILED
+    assert await breaks(payouts) == [(BreakKind.UNBOOKED, part, 500) for part in parts]
+    await take_back(payouts, 1, FIRST - 1_000)
+    await pay(payouts)
+    due = await the(payouts, 1)
+    assert (due.state, due.reason) == (StageState.DUE, "transfer-reversed")
+    assert await held(payouts, Account.CREATOR_ACCOUNT) == 0
+    assert await breaks(payouts) == []
+    await payouts.give_destination("acct_2")
+    await pay(payouts)
+    await approve(payouts, 1, FIRST, version=2, revision=0)
+    await pay(payouts)
+    assert (await the(payouts, 1)).state is StageState.PAID
+    assert payouts.provider.accounts == {"acct_1": 0, "acct_2": 0}
+    await assert_true(payouts)
+
+
+@pytest.mark.trap(23)
+@pytest.mark.parametrize("parts_known", [0, 1])
+async def test_parts_around_a_restored_backup_are_booked_once(parts_known: int) -> None:
+    """Before the first or between two of them: the ledger goes on, and the stage is paid once."""
+    payouts = memory_payouts()
+    await first_stuck(payouts)
+    parts = [800, 1_200]
+    for part in parts[:parts_known]:
+        await take_back(payouts, 1, part)
+    backup = back_up(payouts)
+    for part in parts[parts_known:]:
+        await take_back(payouts, 1, part)
+    await pay(payouts, 40)
+    assert (await the(payouts, 1)).state is StageState.DUE
+    ledger = await ledger_of(payouts)
+    payouts = restore(payouts, backup)
+    await roll_forward(payouts, ledger)
+    assert [line for line in await recover(payouts) if "a person" in line] == []
+    await pay(payouts)
+    assert (await the(payouts, 1)).state is StageState.DUE
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and book.unclaimed == 0
+    await assert_the_ledger_goes_on(payouts, ledger)
+    await assert_true(payouts)
+
+
 async def test_what_the_bank_has_stays_paid(payouts: Payouts) -> None:
     """Taken back out of another stage's money on the account, it is a break for two people."""
     await first_paid(payouts)
@@ -517,6 +567,100 @@ async def test_a_transfer_that_was_given_up_and_taken_back_stops_no_recovery() -
     await assert_the_ledger_goes_on(payouts, ledger)
 
 
+async def older_than_what_showed_up(payouts: Payouts) -> Backup:
+    """The campaign is met, and nothing of its first stage is in the backup; then it is given up."""
+    await met_with_a_destination(payouts)
+    backup = back_up(payouts)
+    await give_up(payouts)
+    return backup
+
+
+async def restored_behind_all(
+    payouts: Payouts, backup: Backup
+) -> tuple[Payouts, list[str], list[Record]]:
+    """Return what goes on with the backup, what is for a person, and what was published before."""
+    ledger = await ledger_of(payouts)
+    payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
+    payouts = restore(payouts, backup)
+    # Who stopped the money is behind the backup, too.
+    payouts.brake.pulled.clear()
+    await roll_forward(payouts, ledger)
+    return payouts, [line for line in await recover(payouts) if "a person" in line], ledger
+
+
+async def assert_paid_by_the_second(payouts: Payouts) -> None:
+    """By the transfer that was made before the restore, with the number that it has there."""
+    await pay(payouts)
+    paid = await the(payouts, 1)
+    assert (paid.state, paid.attempt.number) == (StageState.PAID, 2)
+    assert payouts.brake.stopped(CAMPAIGN) is None
+    assert len(payouts.provider.transfers) == 2 and len(payouts.provider.payouts) == 1
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and book.unclaimed == 0
+    await assert_true(payouts)
+
+
+@pytest.mark.trap(21)
+@pytest.mark.trap(23)
+async def test_a_backup_older_than_what_was_given_up_and_taken_back_goes_on() -> None:
+    """It knows of no attempt at all: the ledger never had the one, and has the other."""
+    payouts = memory_payouts()
+    backup = await older_than_what_showed_up(payouts)
+    await take_all_back(payouts)
+    await pay(payouts)
+    payouts, for_people, ledger = await restored_behind_all(payouts, backup)
+    assert for_people == []
+    await assert_paid_by_the_second(payouts)
+    await assert_the_ledger_goes_on(payouts, ledger)
+
+
+@pytest.mark.trap(21)
+@pytest.mark.trap(23)
+async def test_a_backup_older_than_what_was_let_be_goes_on_once_people_say_it_again() -> None:
+    """The words of two people are behind the backup: its money stands until they are said anew."""
+    payouts = memory_payouts()
+    backup = await older_than_what_showed_up(payouts)
+    (made,) = payouts.provider.transfers.values()
+    payouts.provider.reverse(made.transfer_id, PART)
+    await compared(payouts)
+    await say(payouts, made.balance_transaction, Verdict.LET_BE, "staff-1", "staff-2")
+    assert await let_go_on(payouts)
+    payouts, for_people, ledger = await restored_behind_all(payouts, backup)
+    assert "has 2 transfers" in for_people[0] and payouts.brake.stopped(CAMPAIGN) is not None
+    payouts.clock.advance(seconds=3_600)
+    await compared(payouts)
+    await say(payouts, made.balance_transaction, Verdict.LET_BE, "staff-1", "staff-2")
+    assert await recover(payouts) == [f"{CAMPAIGN}/stage-1: taken over from the provider"]
+    payouts.brake.pulled.clear()
+    await assert_paid_by_the_second(payouts)
+    await assert_the_ledger_goes_on(payouts, ledger)
+
+
+@pytest.mark.trap(21)
+@pytest.mark.trap(23)
+async def test_a_backup_older_than_all_that_was_taken_back_is_for_people_to_approve() -> None:
+    """Two were given up and reversed, and none was paid since: one of them is booked, and back."""
+    payouts = memory_payouts()
+    backup = await older_than_what_showed_up(payouts)
+    await take_all_back(payouts)
+    await give_up(payouts)
+    for made in payouts.provider.transfers.values():
+        if not made.reversed_amount:
+            payouts.provider.reverse(made.transfer_id)
+    assert len(payouts.provider.transfers) == 2 and payouts.provider.payouts == {}
+    payouts, for_people, _ = await restored_behind_all(payouts, backup)
+    assert for_people == []
+    await pay(payouts)
+    due = await the(payouts, 1)
+    assert (due.state, due.reason) == (StageState.DUE, "transfer-reversed")
+    assert len(payouts.provider.transfers) == 2 and payouts.provider.payouts == {}
+    await approve(payouts, 1, FIRST, revision=0)
+    await pay(payouts)
+    assert (await the(payouts, 1)).state is StageState.PAID
+    assert len(payouts.provider.transfers) == 3 and len(payouts.provider.payouts) == 1
+    await assert_true(payouts)
+
+
 PART = 500
 
 
@@ -535,7 +679,7 @@ async def say(payouts: Payouts, name: str | None, verdict: Verdict, *people: str
     campaign_id = CAMPAIGN if verdict is Verdict.ASSIGN else None
     for by in people:
         saying = Saying(verdict, "its creator keeps it", by, payouts.clock.now(), campaign_id)
-        await say_of_break(payouts.reconciliation, f"unbooked:{name}", saying)
+        await payouts.say_of_break(f"unbooked:{name}", saying)
 
 
 async def let_go_on(payouts: Payouts) -> bool:
@@ -560,6 +704,47 @@ async def test_a_rest_that_two_people_let_be_is_in_the_way_no_more(payouts: Payo
     await say(payouts, back, Verdict.LET_BE, "staff-1", "staff-2")
     assert await compared(payouts) == ()
     await assert_true(payouts)
+
+
+@pytest.mark.trap(21)
+@pytest.mark.parametrize("verdict", list(Verdict))
+async def test_whom_a_campaign_concerns_says_nothing_of_its_transfer(
+    payouts: Payouts, verdict: Verdict
+) -> None:
+    """No book has it and the break names no campaign: the provider says for which it was made."""
+    await payouts.units.run(lambda unit: unit.creators.add({CAMPAIGN: "creator-1"}))
+    made, _ = await part_back(payouts)
+    (found,) = [b for b in await compared(payouts) if b.balance_transaction == made]
+    assert found.campaign_id is None
+    for by, reason in (("creator-1", "creator-approves"), ("backer-2", "backer-approves")):
+        with pytest.raises(Refused) as refused:
+            await say(payouts, made, verdict, by)
+        assert refused.value.reason == reason
+    await say(payouts, made, verdict, "staff-1")
+    for by in ("creator-1", "backer-1"):
+        with pytest.raises(Refused):
+            await say(payouts, made, verdict, by)
+    known = await payouts.reconciliation.break_(found.break_id)
+    assert known is not None and known.confirmed is None
+    assert not await let_go_on(payouts)
+
+
+async def test_nobody_says_anything_of_a_transfer_while_the_provider_is_silent(
+    payouts: Payouts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose it is nobody knows then: who says it may be the creator."""
+    made, _ = await part_back(payouts)
+
+    async def silent(_: object) -> NoAnswer:
+        return NoAnswer()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(payouts.provider, "campaign_of", silent)
+        with pytest.raises(Refused) as refused:
+            await say(payouts, made, Verdict.LET_BE, "staff-1")
+    assert refused.value.reason == "try-again"
+    await say(payouts, made, Verdict.LET_BE, "staff-1", "staff-2")
+    assert await let_go_on(payouts)
 
 
 @pytest.mark.trap(21)
@@ -594,11 +779,13 @@ async def test_a_rest_that_is_let_be_stops_no_recovery() -> None:
 
 async def shown_too_late(payouts: Payouts) -> None:
     """A transfer was given up because no list showed it, and stops its campaign's money now."""
+    await met_with_a_destination(payouts)
+    await give_up(payouts)
+
+
+async def give_up(payouts: Payouts) -> None:
     payouts.provider.faults["create_transfer"] = ["error_after"]
     payouts.provider.list_lags = True
-    await payouts.collect(1, 2)
-    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
-    await payouts.give_destination()
     while (await the(payouts, 1)).state is not StageState.FAILED:
         await pay(payouts, 1)
     payouts.provider.list_lags = False

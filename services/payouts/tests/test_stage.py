@@ -17,13 +17,14 @@ from payouts.domain.stage_approval import approve_by_person, approve_by_verdict,
 from payouts.domain.stage_outcome import (
     PayoutSeen,
     ProviderPayoutStatus,
+    Reversal,
     TransferSeen,
     find_absent,
     observe_payout,
     observe_transfer,
     refuse,
 )
-from payouts.domain.stage_recovery import TransferMade, adopt
+from payouts.domain.stage_recovery import TransferMade, adopt, standing
 from payouts.domain.stage_reversal import observe_reversal
 from payouts.domain.stage_sending import StageStep, next_step, send, submit
 from services.payouts.tests.builders import (
@@ -148,7 +149,13 @@ def test_a_second_transfer_is_loud() -> None:
     assert refused.value.reason == "abandoned-attempt-woke"
 
 
-BACK = replace(TRANSFER, reversed_amount=3_666, reversed_in="txn_trr")
+def taken_back(*parts: Reversal) -> TransferSeen:
+    return replace(
+        TRANSFER, reversed_amount=sum(part.amount for part in parts), reversals=tuple(parts)
+    )
+
+
+BACK = taken_back(Reversal(3_666, "txn_trr"))
 
 
 def a_failed_payout(owed: int = 0) -> tuple[Stage, list[Posting]]:
@@ -172,7 +179,7 @@ def moved(made: Iterable[Posting]) -> dict[Account, int]:
 def test_a_transfer_that_was_taken_back_leaves_nothing_owed(owed: int) -> None:
     """Row 18, and the approval falls: all is the backers' again, what was set off is a debt."""
     failed, before = a_failed_payout(owed)
-    seen = replace(BACK, reversed_amount=failed.sent)
+    seen = taken_back(Reversal(failed.sent, "txn_trr"))
     back = observe_reversal(failed, seen)
     due = back.stage
     assert (due.state, due.approval, due.reason) == (StageState.DUE, None, "transfer-reversed")
@@ -226,13 +233,43 @@ def test_what_no_payout_was_asked_for_is_taken_for_reversed() -> None:
     assert back.facts == (StageDue(back.stage),)
 
 
-@pytest.mark.parametrize(("part", "movement"), [(1_000, None), (3_666, None), (1_000, "txn_trr")])
-def test_a_part_that_came_back_is_for_a_person(part: int, movement: str | None) -> None:
-    """Also where parts are the whole: each has a cash movement of its own."""
+PARTS = (Reversal(1_000, "txn_trr_1"), Reversal(1_000, "txn_trr_2"), Reversal(1_666, "txn_trr_3"))
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        taken_back(*PARTS[:1]),
+        taken_back(*PARTS[:2]),
+        replace(taken_back(*PARTS[:2]), reversed_amount=3_666),
+        replace(taken_back(*PARTS), reversed_amount=2_000),
+    ],
+    ids=["one part", "two parts", "a part is not listed", "it came while it was read"],
+)
+def test_a_part_that_came_back_is_for_a_person(seen: TransferSeen) -> None:
+    """As long as not all of it is there, each part with its own cash."""
     failed, _ = a_failed_payout()
     with pytest.raises(Refused) as refused:
-        observe_reversal(failed, replace(BACK, reversed_amount=part, reversed_in=movement))
+        observe_reversal(failed, seen)
     assert refused.value.reason == "reversed-in-part"
+
+
+def test_a_transfer_that_came_back_part_by_part_is_booked_with_the_last() -> None:
+    """Each part on its own cash, also two of one amount (trap 1); together they are the stage."""
+    failed, before = a_failed_payout()
+    back = observe_reversal(failed, taken_back(*PARTS))
+    cash = [one for one in back.postings if one.row is Row.STAGE_REVERSED]
+    assert [(one.balance_transaction, one.entries[0].amount) for one in cash] == [
+        ("txn_trr_1", 1_000),
+        ("txn_trr_2", 1_000),
+        ("txn_trr_3", 1_666),
+    ]
+    assert back.stage.attempt.reversal_balance_transaction == "txn_trr_3"
+    assert moved([*before, *back.postings]) == {
+        Account.CREATOR_PAYABLE: 3_666,
+        Account.BACKER_FUNDS: -3_666,
+    }
+    assert observe_reversal(back.stage, taken_back(*PARTS)) == StageDecision(back.stage)
 
 
 @pytest.mark.trap(23)
@@ -242,3 +279,18 @@ def test_a_restored_stage_does_not_take_over_what_was_taken_back() -> None:
     due = observe_reversal(failed, BACK).stage
     made = TransferMade(BACK, "acct_1", 3_666)
     assert adopt(due, a_destination(), [made], [], NOW) == StageDecision(due)
+
+
+@pytest.mark.trap(23)
+def test_what_the_ledger_never_had_is_given_up_and_what_it_had_is_not() -> None:
+    """A backup that is older than both knows neither; where none stands the last is taken over."""
+    due = replace(an_approved_stage(), state=StageState.DUE, approval=None)
+    back = TransferMade(BACK, "acct_1", 3_666)
+    stands = TransferMade(replace(TRANSFER, attempt=2, transfer_id="tr_2"), "acct_1", 3_666)
+    later = TransferMade(replace(BACK, attempt=3, transfer_id="tr_3"), "acct_1", 3_666)
+    assert standing(due, [stands, back]) == [stands]
+    assert standing(due, [stands, back], booked={BACK.balance_transaction}) == [back, stands]
+    assert standing(due, [later, back]) == [later]
+    part = TransferMade(taken_back(*PARTS[:1]), "acct_1", 3_666)
+    assert standing(due, [part, stands]) == [part, stands]
+    assert standing(due, [part, stands], let_be={BACK.balance_transaction}) == [stands]

@@ -123,8 +123,26 @@ async def test_a_transfer_is_taken_back_as_far_as_it_lies_there(client: SandboxC
     booked = [one["balance_transaction"] for one in whole["reversals"]["data"]]
     assert [one["id"] for one in moved] == booked
     assert {one["reporting_category"] for one in moved} == {"transfer_reversal"}
+    listed = (await client.get(f"/v1/transfers/{transfer['id']}/reversals")).json()
+    assert (listed["data"], listed["has_more"]) == (whole["reversals"]["data"], False)
+    assert (await client.get("/v1/transfers/tr_none/reversals")).status_code == 404
     unknown = await client.http.post("/control/transfers/tr_none/reverse", json={})
     assert unknown.status_code == 404
+
+
+async def test_a_transfer_shows_ten_of_its_reversals_and_lists_all(client: SandboxClient) -> None:
+    """Whoever adds up what it shows would miss a part, and books none of it."""
+    await client.top_up(5000, "eur")
+    account = (await client.create_account())["id"]
+    order = {"amount": 12, "currency": "eur", "destination": account}
+    transfer = (await client.post("/v1/transfers", order)).json()
+    for _ in range(12):
+        shown = await client.control(f"/transfers/{transfer['id']}/reverse", amount=1)
+    assert (shown["reversed"], shown["amount_reversed"]) == (True, 12)
+    assert (len(shown["reversals"]["data"]), shown["reversals"]["has_more"]) == (10, True)
+    listed = (await client.get(f"/v1/transfers/{transfer['id']}/reversals", limit=100)).json()
+    assert len(listed["data"]) == 12 and not listed["has_more"]
+    assert listed["data"][:10] == shown["reversals"]["data"]
 
 
 async def test_transfer_and_payout_need_money_and_permission(client: SandboxClient) -> None:

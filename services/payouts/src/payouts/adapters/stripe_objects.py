@@ -1,13 +1,13 @@
 """What Stripe's objects say, in our words; a field that Stripe leaves out is None."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from payouts.domain.dispute import DisputeSeen, ProviderDisputeStatus
 from payouts.domain.reconciliation import Movement
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
-from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, TransferSeen
+from payouts.domain.stage_outcome import PayoutSeen, ProviderPayoutStatus, Reversal, TransferSeen
 from payouts.domain.stage_recovery import TransferMade
 from payouts.ports.provider import CashMovement, ProviderBalance
 
@@ -96,7 +96,7 @@ def transfer_seen(body: Body) -> TransferSeen:
         balance_transaction=body["balance_transaction"],
         amount=body.get("amount"),
         reversed_amount=int(body.get("amount_reversed") or 0),
-        reversed_in=_reversed_in(body),
+        reversals=_reversals(body),
     )
 
 
@@ -150,11 +150,21 @@ def movement(body: Body, account: str) -> Movement:
     )
 
 
-def _reversed_in(body: Body) -> str | None:
-    """Return which balance transaction brought all of a transfer back, None if no one alone did."""
-    listed = (body.get("reversals") or {}).get("data", [])
-    whole = [one["balance_transaction"] for one in listed if one["amount"] == body["amount"]]
-    return whole[0] if whole else None
+def shows_all_reversals(transfer: Body) -> bool:
+    """Whether the list inside of the transfer is whole; Stripe shows the ten newest in it."""
+    return not (transfer.get("reversals") or {}).get("has_more")
+
+
+def with_reversals(transfer: Body, reversals: Sequence[Body]) -> Body:
+    """Return the transfer as if all were shown inside of it."""
+    return {**transfer, "reversals": {"data": reversals}}
+
+
+def _reversals(transfer: Body) -> tuple[Reversal, ...]:
+    newest_first = (transfer.get("reversals") or {}).get("data", [])
+    return tuple(
+        Reversal(int(one["amount"]), one["balance_transaction"]) for one in reversed(newest_first)
+    )
 
 
 def _cancelled(body: Body) -> str | None:

@@ -6,6 +6,7 @@ development sandbox speaks the same subset, so this is what runs in front of it,
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import stripe
 import structlog
@@ -214,12 +215,32 @@ class StripeProvider:
         )
 
     async def _transfers(self, stage: Stage, metadata: Mapping[str, str]) -> list[Body] | NoAnswer:
-        return await calls.find_all(
+        found = await calls.find_all(
             "transfers.list",
             self._stripe.transfers.list_async,
             {"transfer_group": stage.stage_id},
             metadata,
         )
+        if isinstance(found, NoAnswer):
+            return found
+        whole: list[Body] = []
+        for transfer in found:
+            shown = await self._with_all_reversals(transfer)
+            if isinstance(shown, NoAnswer):
+                return shown
+            whole.append(shown)
+        return whole
+
+    async def _with_all_reversals(self, transfer: Body) -> Body | NoAnswer:
+        if objects.shows_all_reversals(transfer):
+            return transfer
+
+        async def of_transfer(parameters: Any, options: stripe.RequestOptions) -> Any:
+            listed = self._stripe.transfers.reversals.list_async
+            return await listed(transfer["id"], parameters, options)
+
+        found = await calls.find_all("transfer_reversals.list", of_transfer, {}, {})
+        return found if isinstance(found, NoAnswer) else objects.with_reversals(transfer, found)
 
     async def _payouts(self, account: str, metadata: Mapping[str, str]) -> list[Body] | NoAnswer:
         listed = self._stripe.payouts.list_async

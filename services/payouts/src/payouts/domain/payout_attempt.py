@@ -62,7 +62,8 @@ class PayoutAttempt:
     """`account` is where the transfer goes or went; send times are those of the running leg.
 
     `key_spent` says that the provider keeps an error under the running leg's key, so that the leg
-    must be looked up instead of sent again.
+    must be looked up instead of sent again. `reversal_balance_transaction` is what brought the
+    transfer back, of several parts the last.
     """
 
     number: int

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from payouts.domain.approval import Concerned, check_person
 from payouts.domain.block import Block
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account, Entry
@@ -211,10 +212,12 @@ def end(found: Break, because: str, now: datetime) -> Break:
     return found if found.gone_at else replace(found, gone_at=now, gone_because=because)
 
 
-def say(found: Break, saying: Saying) -> Break:
+def say(found: Break, saying: Saying, concerns: Iterable[Concerned] = ()) -> Break:
     """Take what a person says of an open break; the second who says the same ends it.
 
     Another verdict takes the place of the first one's. The same person's same word changes nothing.
+    `concerns` are the person's in the campaigns whose cash it is. Raises `Refused` for who has an
+    interest in one, and of a break that is over.
     """
     if found.gone_at is not None:
         if (
@@ -224,6 +227,8 @@ def say(found: Break, saying: Saying) -> Break:
         ):
             return found
         raise Refused("break-over", f"{found.break_id} is over: {found.gone_because}")
+    for concerned in concerns:
+        check_person(saying.by, concerned)
     if (saying.verdict is Verdict.ASSIGN) != (saying.campaign_id is not None):
         raise Refused("campaign-missing", "assign names a campaign, let_be names none")
     first = found.proposed

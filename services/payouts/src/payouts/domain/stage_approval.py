@@ -203,13 +203,13 @@ def drop_approval(stage: Stage, reason: str) -> StageDecision:
     return StageDecision(due, _fallen(stage), (StageDue(due),))
 
 
-def take_back_reversed(stage: Stage, reversal: Posting) -> StageDecision:
-    """Its transfer came back with this posting (row 18): due again, nothing owed to its creator.
+def take_back_reversed(stage: Stage, reversals: Iterable[Posting]) -> StageDecision:
+    """Its transfer came back with these postings (row 18): due again, nothing owed to its creator.
 
     What had been set off of it is the creator's debt again.
     """
     due = _unapproved(stage, StageState.DUE, REVERSED)
-    posted = [reversal]
+    posted = [*reversals]
     if stage.set_off:
         name, part = stage.submission_id, stage.set_off
         posted.append(postings.stage_taken_back(name, part, part))

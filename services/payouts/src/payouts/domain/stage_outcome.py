@@ -23,11 +23,19 @@ class ProviderPayoutStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Reversal:
+    """A transfer, or a part of it, that came back on a balance transaction of its own."""
+
+    amount: int
+    balance_transaction: str
+
+
+@dataclass(frozen=True, slots=True)
 class TransferSeen:
     """A transfer as the provider shows it now; `attempt` is the number in its metadata.
 
     `amount` is in the provider's units, None where it does not say. Of it `reversed_amount` was
-    taken back; `reversed_in` names the balance transaction that brought all of it at once.
+    taken back; `reversals` are its parts, each once, in the order in which they came.
     """
 
     attempt: int
@@ -35,7 +43,7 @@ class TransferSeen:
     balance_transaction: str
     amount: int | None = None
     reversed_amount: int = 0
-    reversed_in: str | None = None
+    reversals: tuple[Reversal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

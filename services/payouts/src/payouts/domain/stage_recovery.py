@@ -66,22 +66,37 @@ def _at_rest(made: TransferMade, let_be: Collection[str]) -> bool:
 
 
 def standing(
-    stage: Stage, transfers: Iterable[TransferMade], let_be: Collection[str] = ()
+    stage: Stage,
+    transfers: Iterable[TransferMade],
+    let_be: Collection[str] = (),
+    booked: Collection[str] = (),
 ) -> list[TransferMade]:
     """Return the transfers that may be what this stage stands on; a list shows all for ever.
 
     Not one that was taken back and booked so, nor one of an attempt that was given up, which
-    showed up later and was taken back by people, or let be where not all of it came back.
+    showed up later and was taken back by people, or let be where not all of it came back. A backup
+    may be older than the attempt that was given up: there it is one that the ledger never had.
+    `booked` are the balance transactions that the ledger has and this database does not.
     """
     back = {one.transfer_id for one in stage.attempts if one.state is AttemptState.REVERSED}
     refused = AttemptState.TRANSFER_REFUSED
     given_up = {one.number for one in stage.attempts if one.state is refused}
-    return [
+    found = [
         one
-        for one in transfers
+        for one in sorted(transfers, key=lambda one: one.seen.attempt)
         if one.seen.transfer_id not in back
         and not (one.seen.attempt in given_up and _at_rest(one, let_be))
     ]
+    known = {one.transfer_id for one in stage.attempts}
+    never_booked = [
+        one
+        for one in found
+        if one.seen.transfer_id not in known
+        and one.seen.balance_transaction not in booked
+        and _at_rest(one, let_be)
+    ]
+    # Where all of them are, the last is booked and taken back: people approve the stage anew.
+    return [one for one in found if one not in never_booked] or found[-1:]
 
 
 def adopt(

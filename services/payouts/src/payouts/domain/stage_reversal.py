@@ -19,23 +19,26 @@ from payouts.domain.stage_sending import with_attempt
 def observe_reversal(stage: Stage, seen: TransferSeen) -> StageDecision:
     """Fold in that the transfer was taken back, on its balance transaction; the same again is none.
 
-    Only where no payout can have left with the money: it failed, or none was asked for. Raises
-    `Refused` where it came back in part, or part by part: a person must look.
+    Only where no payout can have left with the money: it failed, or none was asked for. What comes
+    back part by part is booked with the last part, each on its own cash. Raises `Refused` before
+    that: of a part nobody can say what the stage is now, and a person must look.
     """
     if not taken_back([seen], stage) or not _lies_there(stage):
         return StageDecision(stage)
-    if seen.reversed_in is None or seen.reversed_amount != stage.sent:
+    if not stage.sent == seen.reversed_amount == sum(part.amount for part in seen.reversals):
         detail = f"of {seen.transfer_id} over {stage.sent} {seen.reversed_amount} came back"
         raise Refused("reversed-in-part", detail)
     noted = replace(
         payout_attempt.move(stage.attempt, AttemptState.REVERSED),
-        reversal_balance_transaction=seen.reversed_in,
+        reversal_balance_transaction=seen.reversals[-1].balance_transaction,
     )
-    reversal = postings.stage_reversed(stage.sent, seen.reversed_in)
+    reversals = [
+        postings.stage_reversed(part.amount, part.balance_transaction) for part in seen.reversals
+    ]
     if stage.state is StageState.SUBMITTED:
         # Nobody is told of a failure: no bank has refused anything.
         stage = move(stage, StageState.FAILED)
-    return take_back_reversed(with_attempt(stage, noted), reversal)
+    return take_back_reversed(with_attempt(stage, noted), reversals)
 
 
 def taken_back(transfers: Iterable[TransferSeen], stage: Stage) -> list[TransferSeen]:

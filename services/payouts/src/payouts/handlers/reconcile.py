@@ -10,19 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from payouts.domain.errors import Refused
 from payouts.domain.reconciliation import (
     PLATFORM,
     BookedCash,
     Break,
     BreakKind,
     Movement,
-    Saying,
     cash_in,
     compare,
     end,
     not_at_provider,
-    say,
 )
 from payouts.ports.provider import Provider
 from payouts.ports.reconciliation import BlockPlace, Reconciliation
@@ -169,14 +166,3 @@ async def unexplained_total(store: Reconciliation, provider: Provider, currency:
     if page is None or before is None or after != before:
         return None
     return before.total - listed
-
-
-async def say_of_break(store: Reconciliation, break_id: str, saying: Saying) -> Break:
-    """Take what a person says of a break; raises `Refused` where there is none, or it is over."""
-    found = await store.break_(break_id)
-    if found is None:
-        raise Refused("break-unknown", f"there is no break {break_id}")
-    said = say(found, saying)
-    if said == found:
-        return found
-    return await store.save_break(said)

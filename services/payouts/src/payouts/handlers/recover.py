@@ -123,7 +123,8 @@ class RecoverPayouts(ServiceRecovery):
             lines += await stages.adopt_supplements(book.campaign_id)
             await claim_closings(units, queries, book.campaign_id)
             lines += await left_unclaimed(queries, book.campaign_id)
-        return lines + await FindStrayCash(queries, provider, self.brake).find()
+        strays = FindStrayCash(queries, provider, self.brake)
+        return lines + await strays.find(stages.at_rest)
 
     async def _books(self) -> AsyncIterator[Book]:
         after = ""

@@ -11,6 +11,7 @@ from payouts.domain.stage import OVER, Stage
 from payouts.handlers.approve_refunds import ApproveRefunds
 from payouts.handlers.destination import give_destination
 from payouts.handlers.pay_stages import PayStages
+from payouts.handlers.say_of_break import SayOfBreaks
 from payouts.handlers.simulate import Simulate
 from payouts.handlers.waivers import WaiveFees
 from payouts.http.claim_money import add_claim_money_route
@@ -157,7 +158,8 @@ def build_api(parts: Parts) -> FastAPI:
     waive = WaiveFees(units, queries, stages.funds, clock)
     add_waiver_routes(api, guard, waive, owner_or_staff)
     add_holding_route(api, guard, queries, clock)
-    add_reconciliation_routes(api, guard, reconciliation, clock)
+    say_of_break = SayOfBreaks(reconciliation, stages.provider, queries)
+    add_reconciliation_routes(api, guard, reconciliation, say_of_break, clock)
     add_ledger_routes(api, guard, queries, parts.signatures, parts.head_keys)
     add_period_routes(api, guard, units, queries, clock)
     add_fec_route(api, guard, reconciliation, queries, clock, parts.siren)

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from payouts.domain.reconciliation import Break, Saying, Verdict
-from payouts.handlers.reconcile import say_of_break
+from payouts.handlers.say_of_break import SayOfBreaks
 from payouts.http.models import Identifier, Reason
 from payouts.ports.reconciliation import Reconciliation
 from servicekit.access import Guard
@@ -71,7 +71,11 @@ class BreakPage(BaseModel):
 
 
 def add_reconciliation_routes(
-    api: FastAPI, guard: Guard, reconciliation: Reconciliation, clock: Clock
+    api: FastAPI,
+    guard: Guard,
+    reconciliation: Reconciliation,
+    say_of_break: SayOfBreaks,
+    clock: Clock,
 ) -> None:
     """Add them."""
     by_staff = guard.allow(Role.STAFF)
@@ -94,6 +98,8 @@ def add_reconciliation_routes(
     ) -> BreakView:
         """Say what a break is; it ends when a second person says the same.
 
+        Neither may be the creator or a backer of the campaign whose cash it is: the one that is
+        assigned, that the break names, or that the provider says it was for.
         Where it is a transfer of a stage that no book knows, and a part of it was taken back,
         `let_be` also lets the stage be paid by another one.
         """
@@ -101,7 +107,7 @@ def add_reconciliation_routes(
         verdict = Verdict(body.verdict)
         saying = Saying(verdict, body.reason, caller.subject, now, body.campaign_id)
         try:
-            return _break_view(await say_of_break(reconciliation, break_id, saying), now)
+            return _break_view(await say_of_break(break_id, saying), now)
         except Conflict:
             detail = "somebody else said something of this break at the same time"
             raise Problem(409, "said-meanwhile", "Read it again", detail) from None

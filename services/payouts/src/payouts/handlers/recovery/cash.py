@@ -1,5 +1,6 @@
 """Cash that left after the backup and belongs to nothing that any book knows."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from payouts.handlers.recovery.answers import answered, movements_behind
@@ -21,8 +22,11 @@ class FindStrayCash:
     provider: Provider
     brake: Brake
 
-    async def find(self) -> list[str]:
-        """Return the movements behind the backup's cursor that belong to nothing we know."""
+    async def find(self, at_rest: Collection[str]) -> list[str]:
+        """Return the movements behind the backup's cursor that belong to nothing we know.
+
+        `at_rest` are transfers that nobody has to look at any more.
+        """
         lines: list[str] = []
         cursor = await self.queries.cursor(CURSOR)
         async for page in movements_behind(self.provider, cursor):
@@ -30,6 +34,7 @@ class FindStrayCash:
             refunds = await self.queries.refunds_of_provider(list(left))
             known = {a.provider_refund_id for refund in refunds for a in refund.attempts}
             known |= await self.queries.transfers_known(list(left))
+            known |= set(at_rest)
             strays = [one for source, one in left.items() if source not in known]
             lines += [await self._stop_for(one) for one in strays]
         return lines

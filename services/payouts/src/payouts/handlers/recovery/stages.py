@@ -1,13 +1,14 @@
 """Stages that were sent after the backup are taken over with the money that they moved."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from payouts.domain import stage_recovery
 from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
+from payouts.domain.postings import stage_transferred
 from payouts.domain.stage import Stage
 from payouts.domain.stage_outcome import PayoutSeen
 from payouts.domain.stage_recovery import TransferMade
@@ -26,13 +27,18 @@ from servicekit.units import UnitsOfWork
 
 @dataclass(frozen=True, slots=True)
 class AdoptStages:
-    """Asks the provider about each stage, and stops the money of one that cannot be taken over."""
+    """Asks the provider about each stage, and stops the money of one that cannot be taken over.
+
+    `at_rest` are the transfers that it found and no stage stands on: all of each came back, or
+    people let the rest be.
+    """
 
     units: UnitsOfWork[PayoutsUnit]
     queries: Queries
     provider: Provider
     brake: Brake
     clock: Clock
+    at_rest: set[str] = field(default_factory=set)
 
     async def adopt_all(self, campaign_id: str) -> list[str]:
         """Take over what the provider has of the campaign's stages."""
@@ -63,8 +69,9 @@ class AdoptStages:
     async def _adopt_if_sent(self, stage: Stage) -> list[str]:
         made = await answered(self.provider.transfers_of, stage)
         # The account of one that was taken back is none that money goes to.
-        let_be = await self.units.run(partial(transfers_let_be, made=made))
-        transfers = stage_recovery.standing(stage, made, let_be)
+        transfers = await self.units.run(partial(_standing, stage=stage, made=made))
+        standing = {one.seen.transfer_id for one in transfers}
+        self.at_rest.update({one.seen.transfer_id for one in made} - standing)
         if not transfers:
             return []
         account = transfers[0].account
@@ -114,3 +121,18 @@ class AdoptStages:
         await unit.facts.add(decision.facts)
         await unit.plumbing.work.offer([stage_work(decision.stage, now)])
         return True
+
+
+async def _standing(
+    unit: PayoutsUnit, stage: Stage, made: Sequence[TransferMade]
+) -> list[TransferMade]:
+    let_be = await transfers_let_be(unit, made)
+    causes = {
+        one.seen.balance_transaction: stage_transferred(
+            one.amount, one.seen.balance_transaction
+        ).cause
+        for one in made
+    }
+    sealed = await unit.books.sealed(causes.values())
+    booked = {name for name, cause in causes.items() if cause in sealed}
+    return stage_recovery.standing(stage, made, let_be, booked)
