@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from payouts.adapters.freshness import TopicFreshness
-from payouts.domain.approval import VALID, Concerned
+from payouts.domain.approval import Concerned
 from payouts.domain.book import Book, Outcome
 from payouts.domain.destination import verify
 from payouts.domain.errors import Refused
 from payouts.domain.holds import Hold, HoldKind
 from payouts.domain.ledger import Account
 from payouts.domain.stage import StageState
+from payouts.domain.two_people import VALID
 from payouts.domain.withdrawal import WithdrawnPledge
 from payouts.handlers.approvals import Asked, approve_stage
 from payouts.handlers.holds import place_hold, release_hold

@@ -10,7 +10,6 @@ from payouts.domain.approval import Concerned
 from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.ledger import Account
 from payouts.domain.receivable import (
-    VALID,
     EndKind,
     Proposed,
     Receivable,
@@ -19,6 +18,7 @@ from payouts.domain.receivable import (
     open_sum,
     propose,
 )
+from payouts.domain.two_people import VALID
 from payouts.handlers.posting import post
 from payouts.handlers.receivables import end_receivable
 from payouts.ports.unit import PayoutsUnit

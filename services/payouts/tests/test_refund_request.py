@@ -20,7 +20,6 @@ from payouts.domain.refund import (
     move,
 )
 from payouts.domain.refund_request import (
-    VALID,
     Wanted,
     approve,
     ask,
@@ -30,6 +29,7 @@ from payouts.domain.refund_request import (
     reject,
     requested_id_of,
 )
+from payouts.domain.two_people import VALID
 from services.payouts.tests.builders import NOW, a_book, a_pledge, some_money
 
 WANTED = Wanted("request-1", "pledge-1", 2_000, "a broken lamp")

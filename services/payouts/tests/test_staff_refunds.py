@@ -16,8 +16,9 @@ from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
 from payouts.domain.refund import Refund, RefundState
-from payouts.domain.refund_request import VALID, Wanted
+from payouts.domain.refund_request import Wanted
 from payouts.domain.stage import StageState
+from payouts.domain.two_people import VALID
 from payouts.handlers.approve_refunds import ApproveRefunds
 from payouts.handlers.refund_requests import (
     Person,

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from payouts.domain.approval import VALID
 from payouts.domain.book import Book, Waiver
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
 from payouts.domain.receivable import EndKind, Proposed
 from payouts.domain.stage import StageState
+from payouts.domain.two_people import VALID
 from payouts.handlers.waivers import WaiveFees
 from payouts.handlers.work_kinds import INVOICE
 from services.payouts.tests.builders import LIMIT

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from payouts.domain.errors import Refused
+from payouts.domain.two_people import VALID
 
 VERDICT = "verdict"
-VALID = timedelta(days=7)
 # Over this time one person's approvals of a campaign count together against the limit.
 COUNTED = timedelta(days=30)
 

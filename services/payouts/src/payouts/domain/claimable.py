@@ -24,7 +24,8 @@ from payouts.domain.refund import (
     reopen,
 )
 from payouts.domain.refund_blocking import block_where_charged_back
-from payouts.domain.refund_request import VALID, check_person
+from payouts.domain.refund_request import check_person
+from payouts.domain.two_people import standing
 
 REMINDER_DAYS = (7, 30, 90, 180)
 # Each wish is up to three attempts, so that nobody wears the provider's patience out.
@@ -99,11 +100,11 @@ def pay_otherwise(
         return RefundDecision(refund, money)
     if refund.state is not RefundState.CLAIMABLE:
         raise Refused("not-claimable", f"a {refund.state} refund is not paid by other means")
-    first = refund.other_means
+    first = standing(refund.other_means, now)
     if first is not None and (first.by, first.said) == (told.by, told.said):
         return RefundDecision(refund, money)
     check_person(told.by, money, creator)
-    if first is None or first.by == told.by or now >= first.at + VALID:
+    if first is None or first.by == told.by:
         waiting = noted(replace(refund, other_means=told), _act(ActKind.TOLD_PAID, told))
         return RefundDecision(waiting, money)
     if first.said != told.said:

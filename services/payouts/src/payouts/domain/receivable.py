@@ -9,15 +9,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from payouts.domain import postings
 from payouts.domain.approval import Concerned, check_person
 from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.ledger import Account, Posting, Row
-
-VALID = timedelta(days=7)
+from payouts.domain.two_people import standing
 
 
 class ReceivableState(StrEnum):
@@ -132,8 +131,7 @@ def propose(receivable: Receivable, proposed: Proposed, concerned: Concerned) ->
 
     The same person's same word again changes nothing. Raises `Refused` otherwise.
     """
-    first = receivable.proposed
-    stands = first is not None and proposed.at < first.at + VALID
+    first = standing(receivable.proposed, proposed.at)
     same = first is not None and _content(first) == _content(proposed)
     if first is not None and same and first.by == proposed.by:
         return ReceivableDecision(receivable)
@@ -142,7 +140,7 @@ def propose(receivable: Receivable, proposed: Proposed, concerned: Concerned) ->
     if not 0 < proposed.amount <= receivable.open:
         raise Refused("not-owed", f"{receivable.open} is open, not {proposed.amount}")
     check_person(proposed.by, concerned)
-    if first is None or not stands:
+    if first is None:
         return ReceivableDecision(replace(receivable, proposed=proposed))
     if not same:
         raise Refused("other-proposal", f"{first.by} proposed {first.kind} of {first.amount}")

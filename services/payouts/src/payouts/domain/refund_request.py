@@ -5,7 +5,7 @@ What was asked is never changed; under another id it is another refund (trap 1).
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from payouts.domain import postings
 from payouts.domain.acts import Act, ActKind
@@ -27,10 +27,10 @@ from payouts.domain.refund import (
     refund_id_of,
     taken_back_posting,
 )
+from payouts.domain.two_people import standing
 
 # How the cause of such a refund begins.
 STAFF_REFUND = "staff-refund/"
-VALID = timedelta(days=7)
 EXPIRED = "approval-expired"
 REJECTED = "rejected"
 CANCELLED = "cancelled-by-staff"
@@ -192,7 +192,7 @@ def is_asked_by_staff(refund: Refund) -> bool:
 def is_expired(refund: Refund, now: datetime) -> bool:
     """Whether the second person came too late."""
     waits = refund.state is RefundState.AWAITING_APPROVAL
-    return waits and now >= refund.acts[0].at + VALID
+    return waits and standing(refund.acts[0], now) is None
 
 
 def _short(book: Book, amount: int, kept_back: int) -> int:

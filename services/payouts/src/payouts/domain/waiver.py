@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from payouts.domain import postings
-from payouts.domain.approval import VALID, Concerned, check_person
+from payouts.domain.approval import Concerned, check_person
 from payouts.domain.book import Book, Waiver, fees_due
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account, Posting
@@ -19,6 +19,7 @@ from payouts.domain.plan import StageKind
 from payouts.domain.receivable import Receivable
 from payouts.domain.stage import OVER, Stage
 from payouts.domain.stage_cancelling import money_has_left
+from payouts.domain.two_people import Turn, turn_of
 
 # How the causes of debts begin that are fees: not paid, or paid by a set-off that was taken back.
 _OF_FEES = (postings.STAGE_APPROVED, postings.STAGE_TAKEN_BACK)
@@ -49,16 +50,15 @@ def say(
     known = {one.waiver_id: one for one in book.waivers}.get(said.waiver_id)
     if known is not None and (known.amount, known.reason) != (said.amount, said.reason):
         raise Refused("waiver-known", f"waiver {said.waiver_id} is of {known.amount}")
-    if known is not None and said.by in (known.by, known.second_by) and not _expired(known, now):
+    turn = turn_of(known, said.by, now)
+    if known is not None and turn is Turn.AGAIN:
         return WaiverDecision(book, known)
-    if known is not None and known.second_by is not None:
-        raise Refused("already-decided", f"waiver {said.waiver_id} is given")
     check_person(said.by, concerned)
     taken = _is_taken(book, stages)
     _check_amount(book, said.amount, taken)
     if lost := sum(one.written_off for one in debts if one.cause.startswith(_OF_FEES)):
         raise Refused("fee-written-off", f"{lost} of the fees are written off, and given up by it")
-    if known is None or _expired(known, now):
+    if known is None or turn is Turn.FIRST:
         return WaiverDecision(_with(book, said), said)
     given = replace(known, second_by=said.by, second_at=now)
     return _after(book, given) if taken else _before(book, given)
@@ -98,10 +98,6 @@ def _check_amount(book: Book, amount: int, taken: bool) -> None:
     most = min(fees_due(book).platform, income) if taken else fees_due(book).platform
     if not 0 < amount <= most:
         raise Refused("above-fee", f"{most} of the platform's fee can be waived, not {amount}")
-
-
-def _expired(waiver: Waiver, now: datetime) -> bool:
-    return waiver.second_by is None and now >= waiver.at + VALID
 
 
 def _with(book: Book, waiver: Waiver) -> Book:

@@ -10,7 +10,7 @@ import structlog
 from payouts.domain.errors import Refused
 from payouts.domain.postings import Payer
 from payouts.domain.refund import Refund, RefundState
-from payouts.domain.refund_request import VALID
+from payouts.domain.two_people import VALID
 from payouts.handlers.claimable import remind_of_refund
 from payouts.handlers.funds import FundsReader
 from payouts.handlers.refund_requests import expire_refund
