@@ -59,7 +59,7 @@ from services.payouts.tests.test_later_stages import (
     the,
 )
 from services.payouts.tests.test_publishing import ledger_of
-from services.payouts.tests.test_staff_refunds import approved, asked, cancelled, staff
+from services.payouts.tests.test_staff_refunds import approved, asked, cancelled, current, staff
 from sosst_contracts.chain import Chains
 from sosst_contracts.codec import Record, attribution
 from sosst_contracts.payouts import StageHeld
@@ -819,3 +819,28 @@ async def test_what_was_paid_by_other_means_after_the_backup_is_not_sent(words_s
     assert again.provider.refunded == {}
     await assert_the_ledger_goes_on(again, ledger)
     await again.assert_books_true()
+
+
+@pytest.mark.trap(23)
+async def test_what_was_given_up_and_then_charged_back_after_the_backup_is_for_a_person() -> None:
+    """The backup has it as paid: it is named, nothing more is sent, and all else is recovered."""
+    payouts = memory_payouts()
+    await hear(payouts, Outcome.GOAL_MISSED, 0, 2)
+    await payouts.work_off()
+    backup = back_up(payouts)
+    (refund, *_) = await payouts.queries.refunds(CAMPAIGN, "", 1)
+    payouts.provider.faults["create_refund"] = ["decline"] * 3
+    payouts.provider.fail_later(refund)
+    await payouts.work_off()
+    assert (await current(payouts, refund)).state is RefundState.CLAIMABLE
+    payouts.provider.dispute(refund.payment_reference, 500)
+    await live(payouts, 3)
+    assert (await current(payouts, refund)).state is RefundState.BLOCKED
+    ledger, refunded = await ledger_of(payouts), dict(payouts.provider.refunded)
+    again = restore(payouts, backup)
+    await roll_forward(again, ledger)
+    lines = await recover(again)
+    assert any(refund.refund_id in line and "a person" in line for line in lines), lines
+    assert again.brake.stopped(CAMPAIGN) is not None
+    await again.work_off()
+    assert again.provider.refunded == refunded

@@ -115,7 +115,7 @@ class RecoverPayouts(ServiceRecovery):
         lines += await staff.owe_approved()
         async for book in self._books():
             lines += await refunds.adopt_all(book)
-            await unsent.give_up_again(book)
+            lines += await unsent.give_up_again(book)
             lines += await unsent.pay_otherwise_again(book)
         # After what was sent, so that no dispute takes back what had left before it.
         lines += await disputes.follow(seen)

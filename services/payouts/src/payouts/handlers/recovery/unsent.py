@@ -24,8 +24,9 @@ class KeepUnsent:
     brake: Brake
     clock: Clock
 
-    async def give_up_again(self, book: Book) -> None:
+    async def give_up_again(self, book: Book) -> list[str]:
         """What waits to be claimed by its backer is never sent again by itself."""
+        lines: list[str] = []
         for cause in await unclaimed(self.queries, book, CLAIMABLE):
             refund_id, _, number = cause.removeprefix(CLAIMABLE).rpartition("/")
 
@@ -42,7 +43,12 @@ class KeepUnsent:
                 if decision.refund != refund:
                     await save_refunds(unit, book.campaign_id, [decision], self.clock)
 
-            await self.units.run(work)
+            try:
+                await self.units.run(work)
+            except (Refused, InvariantBroken) as error:
+                await self.brake.stop(book.campaign_id, "recover", f"{cause}: {error}")
+                lines.append(f"a person must look at {cause}, the campaign's money is stopped")
+        return lines
 
     async def pay_otherwise_again(self, book: Book) -> list[str]:
         """What two people said was paid outside the provider is never sent again."""
