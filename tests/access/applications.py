@@ -30,23 +30,26 @@ from notifier.handlers.webhook_endpoints import Act, Registration, register_endp
 from notifier.http import MailRoutes
 from notifier.http.own_pages import OwnPages
 from payouts.consumer import subscriptions
-from payouts.domain.book import Outcome, Verdict
+from payouts.domain.book import Cancellation, Outcome, Verdict
+from payouts.domain.claim_money import ClaimMoney
 from payouts.domain.head_signing import day_of
 from payouts.domain.holds import Hold, HoldKind
 from payouts.domain.invoice import Numbers, issue, take_number
-from payouts.domain.postings import refund_requested
+from payouts.domain.postings import Payer, refund_requested
+from payouts.domain.refund import Refund, RefundKind
 from payouts.domain.refund_request import Wanted
 from payouts.domain.refund_window import RefundWindows
 from payouts.handlers.claim_links import issue_claim_link
+from payouts.handlers.claim_money import ask_claim_money
 from payouts.handlers.destination import give_destination
 from payouts.handlers.holds import place_hold
 from payouts.handlers.milestones import MilestoneDecision, decide_milestone, take_evidence
 from payouts.handlers.pledges import PledgeHeard, take_pledges
 from payouts.handlers.posting import post
 from payouts.handlers.reconcile import reconcile
-from payouts.handlers.refund_requests import Person, ask_refund
+from payouts.handlers.refund_requests import Person, Shown, approve_refund, ask_refund
 from payouts.handlers.sign_heads import sign_heads
-from payouts.handlers.verdict import VerdictHeard, take_verdicts
+from payouts.handlers.verdict import CancellationHeard, VerdictHeard, take_verdicts
 from payouts.handlers.work_kinds import REFUND
 from payouts.http import build_api as payouts_api
 from payouts.ports.claim_links import LinkName
@@ -66,7 +69,7 @@ from services.notifier.tests.builders import (
     update,
 )
 from services.notifier.tests.builders import verdict as notifier_verdict
-from services.payouts.tests.builders import SELLER, SHARES, a_charge, a_pledge
+from services.payouts.tests.builders import CEILINGS, SELLER, SHARES, a_charge, a_pledge
 from services.payouts.tests.conftest import FEES, KEYS, LINKS, Payouts, memory_payouts
 from services.updates.tests.conftest import DESK as UPDATES_DESK
 from services.updates.tests.conftest import NOW, QUESTIONS, UpdatesService, memory_service
@@ -130,6 +133,7 @@ from updates.http.survey_views import form_from
 
 PAID, APPROVABLE = "campaign-paid", "campaign-approvable"
 CLAIMABLE, BOUNCED = "campaign-claimable", "campaign-bounced"
+LEFT_OVER = "campaign-with-a-residue"
 WEBHOOK_SECRET = "whsec_access"
 REPORT_SECRET = "a secret of the mail server"
 MAIL_LINKS = SignedMailLinks(
@@ -146,6 +150,7 @@ APPROVAL = {
     "milestone_revision": 1,
 }
 
+ADJUSTMENT = {"amount": 300, "block": 5, "reason": "it was the platform's"}
 ITEM = {"campaign_id": CAMPAIGN, "refund_id": "rf_none"}
 PAID_OTHERWISE = {"method": "bank_transfer", "proof": "a" * 64, "note": "wired"}
 EVIDENCE = {
@@ -194,6 +199,7 @@ async def make_funding(guard: Guard) -> Application:
 async def make_payouts(guard: Guard) -> Application:
     """A missed campaign with one refund, not yet sent, and a destination."""
     made = memory_payouts()
+    await _left_over(made)
     heard = [PledgeHeard(CAMPAIGN, "EUR", 1, a_pledge(1))]
     await made.units.run(lambda unit: take_pledges(unit, heard, made.clock.now()))
     launched = sample(funding.CampaignLaunched, campaign_id=CAMPAIGN, creator_id=OWNER)
@@ -234,6 +240,8 @@ async def make_payouts(guard: Guard) -> Application:
             "paid": PAID,
             "approvable": APPROVABLE,
             "bounced": BOUNCED,
+            "left_over": LEFT_OVER,
+            "adjustment_id": "adjustment-1",
             "hold_id": "hold-1",
             "placed": "placed",
             "break_id": "unbooked:txn_odd",
@@ -268,6 +276,36 @@ async def _second_stage(made: Payouts, campaign_id: str) -> None:
     await made.units.run(
         lambda unit: take_evidence(unit, campaign_id, 2, "a" * 64, OWNER, made.clock.now())
     )
+
+
+async def _left_over(made: Payouts) -> None:
+    """A campaign that was cancelled after the platform had compensated its only backer."""
+    pledge = a_pledge(_number(LEFT_OVER))
+    verdict = Verdict(Outcome.GOAL_MET, pledge.amount, 1, 1, SHARES, made.clock.now())
+    given = ClaimMoney(
+        "claim-1", pledge.pledge_id, RefundKind.COMPENSATION, 300, Payer.PLATFORM, "a scratch"
+    )
+    one, other = Person("staff-1", OWNER), Person("staff-2", OWNER)
+    made.capture([pledge])
+    now = made.clock.now()
+
+    async def hear(unit: PayoutsUnit) -> Refund:
+        await unit.creators.add({LEFT_OVER: OWNER})
+        await take_pledges(unit, [PledgeHeard(LEFT_OVER, "EUR", 1, pledge)], now)
+        await take_verdicts(unit, [VerdictHeard(LEFT_OVER, "EUR", verdict, FEES)], now)
+        return await ask_claim_money(unit, LEFT_OVER, given, one, CEILINGS, now)
+
+    refund = await made.units.run(hear)
+    shown, funds = Shown(300, "EUR", 0), await made.stages.funds.read_to_lend("EUR")
+    await made.units.run(
+        lambda unit: approve_refund(
+            unit, LEFT_OVER, refund.refund_id, shown, other, funds, CEILINGS, now
+        )
+    )
+    await made.work_off()
+    ended = [CancellationHeard(LEFT_OVER, "EUR", Cancellation(1, now))]
+    await made.units.run(lambda unit: take_verdicts(unit, ended, now))
+    await made.work_off()
 
 
 async def _bounced(made: Payouts) -> None:

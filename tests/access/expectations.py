@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from services.updates.tests.files import PDF
 from tests.access.applications import (
+    ADJUSTMENT,
     ANSWERS,
     APPROVAL,
     ASK_TO_FOLLOW,
@@ -399,6 +400,18 @@ ROWS = (
         other=({"amount": 11, "reason": "a late payout"}, 409),
     ),
     Row("payouts", "GET", "/campaigns/{campaign_id}/fee-waivers", OWN_CAMPAIGN_OR_STAFF),
+    Row("payouts", "GET", "/ledger/residues", STAFF_ONLY),
+    Row("payouts", "GET", "/campaigns/{campaign_id}/adjustments", STAFF_ONLY),
+    Row(
+        "payouts",
+        "PUT",
+        "/campaigns/{campaign_id}/adjustments/{adjustment_id}",
+        STAFF_ONLY,
+        path="/campaigns/{left_over}/adjustments/{adjustment_id}",
+        body=ADJUSTMENT,
+        natural_key="campaign, adjustment, and who says it; a second person's same word books it",
+        other=(ADJUSTMENT | {"amount": 299}, 409),
+    ),
     Row("payouts", "GET", "/reconciliation/breaks", STAFF_ONLY),
     Row(
         "payouts",

@@ -24,6 +24,7 @@ from payouts.domain.integrity import Invariant
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.reconciliation import Break, Saying
 from payouts.domain.withdrawal import WithdrawnPledge
+from payouts.handlers.adjustments import Adjust
 from payouts.handlers.check_books import check_whole
 from payouts.handlers.claim_money import AnswerClaims
 from payouts.handlers.destination import give_destination
@@ -125,6 +126,7 @@ class Payouts:
         )
         self.disputes = FollowDisputes(self.units, self.provider, self.clock)
         self.claims = AnswerClaims(self.units, self.queries, CEILINGS, self.clock)
+        self.adjust = Adjust(self.units, self.queries, self.checks, self.clock)
 
     def parts(self, guard: Guard, webhook_secrets: Sequence[str]) -> Parts:
         """Return what the routes stand on."""
@@ -135,6 +137,7 @@ class Payouts:
             queries=self.queries,
             stages=self.stages,
             reconciliation=self.reconciliation,
+            checks=self.checks,
             signatures=self.signatures,
             head_keys=KEYS,
             claim_links=LINKS,

@@ -198,6 +198,10 @@ class MemoryRewards:
     async def claims_about(self, pledge_ids: Collection[str]) -> list[RewardClaim]:
         return [one for one in self._claims.values() if one.pledge_id in pledge_ids]
 
+    async def open_claims(self, campaign_id: str) -> int:
+        ours = [one for one in self._claims.values() if one.campaign_id == campaign_id]
+        return sum(one.ended is None for one in ours)
+
     async def save_claims(self, claims: Sequence[RewardClaim]) -> None:
         self._claims.update({(one.campaign_id, one.claim_id): one for one in claims})
 
@@ -221,6 +225,12 @@ class MemoryRefunds:
         ours = [r for r in self._refunds.values() if r.campaign_id == campaign_id]
         asked = [r for r in ours if not r.cause.startswith(tuple(besides))]
         return sum(refund.state in UNANSWERED for refund in asked)
+
+    async def of_platform(self, campaign_id: str) -> list[Refund]:
+        ours = [r for r in self._refunds.values() if r.campaign_id == campaign_id]
+        paid = [r for r in ours if r.kind is RefundKind.COMPENSATION and not r.beyond]
+        by_id = sorted(paid, key=lambda refund: refund.refund_id)
+        return [r for r in by_id if r.payer is Payer.PLATFORM and r.state in STANDING]
 
     async def run_moves(self, campaign_id: str, cause: str) -> bool:
         return any(refund.state in MOVING for refund in self._of_run(campaign_id, cause))
@@ -442,14 +452,15 @@ class MemoryQueries:
         found = Counter(book.life.state for book in self._books.values())
         return {state: found[state] for state in BookState}
 
-    async def shared_with_money_left(self) -> list[str]:
-        return sorted(
-            book.campaign_id
-            for book in self._books.values()
-            if book.cancellation is not None
+    async def shared_with_money_left(self, after: str, limit: int) -> list[Book]:
+        return [
+            book
+            for one, book in sorted(self._books.items())
+            if one > after
+            and book.cancellation is not None
             and (book.run is not None and book.run.finished)
             and book.balances[Account.BACKER_FUNDS] > 0
-        )
+        ][:limit]
 
     async def paid_with_money_left(self, after: str, limit: int) -> list[str]:
         return [
@@ -760,7 +771,7 @@ def _compensated(refunds: Sequence[Refund]) -> Compensated:
     beyond = [r for r in standing if r.beyond]
     by_platform = [r for r in standing if r.payer is Payer.PLATFORM and not r.beyond]
     return Compensated(
-        by_platform=sum(refund.amount for refund in by_platform),
+        by_platform=sum(refund.from_platform for refund in by_platform),
         waiting=sum(r.amount for r in beyond if r.state is RefundState.CLAIMABLE),
         beyond_by_campaign=sum(refund.from_campaign for refund in beyond),
     )

@@ -29,6 +29,7 @@ from payouts.consumer import (
     POSTS_GROUP,
 )
 from payouts.domain.acts import OtherMeans, PaymentMethod
+from payouts.domain.adjustment import Residue
 from payouts.domain.book import Book, share_run
 from payouts.domain.book_state import BookState
 from payouts.domain.claim_money import ClaimMoney, claim_refund_id
@@ -209,8 +210,12 @@ class Machine(RuleBasedStateMachine):
 
     def command(self, name: str, act: Command, again: bool = False) -> bool:
         """A person acts, perhaps twice, as one does that got no answer; whether it was taken."""
+        return self.told_to(name, lambda: self.payouts.units.run(act), again)
+
+    def told_to(self, name: str, act: Callable[[], Awaitable[object]], again: bool) -> bool:
+        """Do so of what is more than one transaction."""
         try:
-            self.run(self.payouts.units.run(act))
+            self.run(act())
         except Refused as refused:
             if currently_in_test_context():
                 event(f"{name}: {refused.reason}")
@@ -219,7 +224,7 @@ class Machine(RuleBasedStateMachine):
         if again:
             before = self.book()
             try:
-                self.run(self.payouts.units.run(act))
+                self.run(act())
             except Refused:
                 pass
             after = self.book()
@@ -683,6 +688,32 @@ class Machine(RuleBasedStateMachine):
             True,
         )
 
+    @precondition(lambda self: self.is_cancelled())
+    @rule(
+        data=st.data(),
+        name=st.sampled_from(["adjustment-1", "adjustment-2"]),
+        amount=st.sampled_from([0, 0, 1, 500, 30_000]),
+        behind=st.sampled_from([0, 0, 0, 1]),
+    )
+    def take_back_what_the_platform_paid(
+        self, data: st.DataObject, name: str, amount: int, behind: int
+    ) -> None:
+        """All that can be, or an amount of one's own; perhaps of a book that is not there now."""
+        by = data.draw(some([*STAFF, *STAFF, CREATOR, "backer-1"]))
+        self.adjust(name, amount or self.residue().recoverable or 1, by, behind)
+
+    def adjust(self, name: str, amount: int, by: str, behind: int = 0) -> None:
+        said = amount, self.residue().block - behind, "so it is", by
+        self.told_to("adjust", lambda: self.payouts.adjust(CAMPAIGN, name, *said), again=True)
+
+    def residue(self) -> Residue:
+        residue, _ = self.run(self.payouts.adjust.shown(CAMPAIGN))
+        return residue
+
+    def is_cancelled(self) -> bool:
+        book = self.book()
+        return book is not None and book.cancellation is not None
+
     # What must hold after every step.
 
     @invariant()
@@ -849,6 +880,9 @@ class Machine(RuleBasedStateMachine):
         for debt in self.debts():
             for name in STAFF[:2]:
                 self.end_debt(debt, EndKind.WRITTEN_OFF, debt.open, name)
+        if self.is_cancelled() and (recoverable := self.residue().recoverable):
+            for name in STAFF[:2]:
+                self.adjust(f"at-{self.residue().block}", recoverable, name)
 
     def every_webhook_arrives(self) -> None:
         refunds, stages, disputes = self.refunds(), self.stages(), sorted(self.provider.disputes)
@@ -891,7 +925,9 @@ class Machine(RuleBasedStateMachine):
         refunds_over = all(one.state in FINAL for one in self.refunds())
         stages_over = all(one.state in OVER and not self.has_bounced(one) for one in self.stages())
         run_over = book.run is None or book.run.finished
-        left = book.balances[Account.BACKER_FUNDS] and book.cancellation is None
+        left = book.balances[Account.BACKER_FUNDS] and (
+            book.cancellation is None or self.residue().recoverable
+        )
         open_ones = left or self.debts() or not all(map(self.is_followed, self.provider.disputes))
         return refunds_over and stages_over and run_over and not open_ones
 
@@ -963,7 +999,7 @@ class Machine(RuleBasedStateMachine):
         assert unexplained == CASH
 
     def assert_closes(self) -> None:
-        """I7: closed with every account at zero; what nobody has a claim to keeps a book open."""
+        """I7: closed with every account at zero; what can still be refunded keeps a book open."""
         for _ in range(2):
             self.clock.advance(seconds=int(REST.total_seconds()))
             self.let(0, Process.sweep)
@@ -974,8 +1010,9 @@ class Machine(RuleBasedStateMachine):
         if book.cancellation is None or not book.balances[Account.BACKER_FUNDS]:
             assert (book.life.state, left) == (BookState.CLOSED, {})
         else:
-            unclaimed = left.keys() - RESULT
+            unclaimed, residue = left.keys() - RESULT, self.residue()
             assert unclaimed == {Account.BACKER_FUNDS, Account.PROVIDER_BALANCE}, left
+            assert residue.held <= residue.reachable, residue
 
 
 def person(data: st.DataObject) -> Person:

@@ -652,9 +652,8 @@ async def test_no_further_run_begins_while_the_ledger_knows_more(
     assert await unclaimed_ledgers(payouts.queries, CAMPAIGN, 10) == []
     await MeasureQueues(payouts.queries)(payouts.clock.now())
     assert REGISTRY.get_sample_value("sosst_payouts_unclaimed_ledgers") == 1
-    await perform_queue(
-        Namespace(name="unclaimed-ledger"), payouts.queries, payouts.clock.now(), timedelta(0)
-    )
+    asked, now = Namespace(name="unclaimed-ledger"), payouts.clock.now()
+    await perform_queue(asked, payouts.queries, payouts.adjust, now, timedelta(0))
     line, last = capsys.readouterr().out.splitlines()
     assert line.startswith(f"{CAMPAIGN} 1 postings, 1000 EUR are not divided")
     assert last == "1 campaigns wait in unclaimed-ledger"

@@ -154,12 +154,12 @@ TABLE: list[tuple[Posting, int, list[tuple[Account, Account, int]]]] = [
     ),
     (postings.stage_cancelled("s", 7), 19, [(A.CREATOR_PAYABLE, A.BACKER_FUNDS, 7)]),
     (
-        postings.compensation("c", 7, postings.Payer.CAMPAIGN, claimable=False),
+        postings.compensation("c", 7, 0, claimable=False),
         20,
         [(A.BACKER_FUNDS, A.REFUNDS_IN_FLIGHT, 7)],
     ),
     (
-        postings.compensation("c", 7, postings.Payer.PLATFORM, claimable=True),
+        postings.compensation("c", 0, 7, claimable=True),
         20,
         [
             (A.COMPENSATION_COSTS, A.CLAIMABLE, 7),

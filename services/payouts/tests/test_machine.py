@@ -25,7 +25,8 @@ from payouts.domain import holds as domain_holds
 from payouts.domain.claim_money import ClaimMoney
 from payouts.domain.postings import Payer
 from payouts.domain.refund import RefundKind, RefundState
-from payouts.handlers import claim_money, holds, rewards
+from payouts.handlers import adjustments, claim_money, holds, rewards
+from payouts.handlers.refund_requests import Person
 from payouts.handlers.verify_ledger import verify_ledger
 from payouts.handlers.work_kinds import claim_work
 from servicekit.errors import DependencyAway
@@ -37,7 +38,7 @@ from servicekit.relay import Relay
 from servicekit.schema import migrate
 from servicekit.topic_reader import TopicReader
 from services.payouts.tests.conftest import Payouts, mongo_payouts
-from services.payouts.tests.machine import ANSWERS, TOPICS, Machine
+from services.payouts.tests.machine import ANSWERS, STAFF, TOPICS, Machine
 from services.payouts.tests.told import CREATOR, MET, MISSED, Backed, Post
 from sosst_contracts.codec import Decoded, decode
 from sosst_contracts.event import Event
@@ -280,6 +281,32 @@ def test_a_claim_that_nobody_answers_is_found(
             machine.assert_answered()
         states = sorted(one.state for one in machine.refunds())
         assert plant is not None or states == [RefundState.REFUSED, RefundState.SUCCEEDED]
+
+
+def forget_what_the_platform_paid(patched: pytest.MonkeyPatch) -> None:
+    """Nothing of what is left is the platform's, so nobody can take it back."""
+    residue_of = adjustments.residue_of
+    patched.setattr(adjustments, "residue_of", lambda *a, **k: replace(residue_of(*a, **k), paid=0))
+
+
+@pytest.mark.parametrize("plant", [None, forget_what_the_platform_paid])
+def test_money_that_no_claim_reaches_is_found(
+    plant: Callable[[pytest.MonkeyPatch], None] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compensation by the platform, then a cancellation: two people close the book (0051)."""
+    if plant:
+        plant(monkeypatch)
+    about = (RefundKind.COMPENSATION, 500, Payer.PLATFORM, "quality")
+    with Machine.of(MET) as machine:
+        machine.told.claim(ClaimMoney("given", "pledge-1", *about), "backer-1", STAFF[0])
+        machine.read_everything()
+        machine.turns(4)
+        (refund,) = machine.refunds()
+        machine.decide_refund(refund, "approve", Person(STAFF[1], CREATOR), again=True)
+        machine.turns(4)
+        machine.told.cancel_after_all()
+        with nullcontext() if plant is None else pytest.raises(AssertionError):
+            machine.finish()
 
 
 def forget_to_close(patched: pytest.MonkeyPatch) -> None:

@@ -303,7 +303,8 @@ async def test_claimable_ones_are_tried_again_together_and_listed_for_operators(
         )
     await known.work_off()
     waiting = await read_queue(client, "claimable", limit=1)
-    await perform_queue(Namespace(name="claimable"), known.queries, known.clock.now(), timedelta(0))
+    asked, now = Namespace(name="claimable"), known.clock.now()
+    await perform_queue(asked, known.queries, known.adjust, now, timedelta(0))
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[2] for line in lines[:-1]] == waiting and len(waiting) == 2
     assert lines[-1] == "2 refunds wait in claimable"
@@ -323,8 +324,8 @@ async def queue_of(client: httpx.AsyncClient, name: str) -> list[dict[str, Any]]
 
 async def lines_of(payouts: Payouts, name: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
     capsys.readouterr()
-    arguments = Namespace(name=name)
-    await perform_queue(arguments, payouts.queries, payouts.clock.now(), timedelta(0))
+    arguments, now = Namespace(name=name), payouts.clock.now()
+    await perform_queue(arguments, payouts.queries, payouts.adjust, now, timedelta(0))
     return capsys.readouterr().out.splitlines()
 
 

@@ -209,7 +209,7 @@ async def test_the_queue_by_http_and_on_the_command_line(
     assert closes == ["2026-03-11"] * 2
     assert len({item["refund"]["refund_id"] for item in found}) == 2
     arguments = Namespace(name="window-closing")
-    await perform_queue(arguments, payouts.queries, NOW, 14 * DAY)
+    await perform_queue(arguments, payouts.queries, payouts.adjust, NOW, 14 * DAY)
     *lines, last = capsys.readouterr().out.splitlines()
     assert [line.rpartition(" ")[2] for line in lines] == closes
     assert last == "2 refunds wait in window-closing"

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from payouts import wire
+from payouts.adapters.book_checks import MongoBookChecks
 from payouts.adapters.brake import SwitchedBrake
 from payouts.adapters.freshness import TopicFreshness
 from payouts.adapters.head_signatures import MongoHeadSignatures
@@ -82,6 +83,7 @@ def _parts(
         queries=queries,
         stages=stages,
         reconciliation=reconciliation,
+        checks=MongoBookChecks(runtime.database),
         signatures=MongoHeadSignatures(runtime.database),
         head_keys=settings.ledger_keys(),
         claim_links=settings.claim_links(),

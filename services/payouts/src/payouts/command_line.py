@@ -3,6 +3,7 @@
 from typing import cast
 
 from payouts import wire
+from payouts.adapters.book_checks import MongoBookChecks
 from payouts.adapters.head_signatures import MongoHeadSignatures
 from payouts.adapters.ledger_topic import KafkaLedgerTopic
 from payouts.adapters.mongo_reconciliation import MongoReconciliation
@@ -20,6 +21,7 @@ from payouts.commands import (
     perform_verify_ledger,
 )
 from payouts.domain.errors import Refused
+from payouts.handlers.adjustments import Adjust
 from payouts.settings import PayoutsSettings
 from servicekit.command import Command, CommandRefused, Context
 
@@ -54,9 +56,11 @@ async def _reconcile(context: Context) -> int:
 async def _queue(context: Context) -> int:
     runtime = context.runtime
     settings = cast(PayoutsSettings, runtime.settings)
+    queries, checks = MongoQueries(runtime.database), MongoBookChecks(runtime.database)
     return await perform_queue(
         context.arguments,
-        MongoQueries(runtime.database),
+        queries,
+        Adjust(runtime.units, queries, checks, runtime.clock),
         runtime.clock.now(),
         settings.window_warning(),
     )
@@ -85,7 +89,7 @@ COMMANDS = (
     ),
     Command(
         "queue",
-        "list the refunds of all campaigns that wait for somebody, oldest first",
+        "list what waits for somebody in all campaigns, oldest first",
         describe_queue,
         _queue,
     ),

@@ -14,6 +14,7 @@ from payouts.domain.refund import Refund, RefundKind
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.trial_balance import end_of
 from payouts.domain.waiting import STAGE_STATES, QueueName, Waiting, waits_since
+from payouts.handlers.adjustments import Adjust
 from payouts.handlers.export_fec import check_over, export_fec
 from payouts.handlers.queues import Place, page_of, place_in
 from payouts.handlers.reconcile import reconcile
@@ -33,6 +34,7 @@ from payouts.ports.reconciliation import Reconciliation
 from servicekit.errors import DependencyAway
 
 UNCLAIMED_LEDGER = "unclaimed-ledger"
+RESIDUES = "residues"
 PROVEN = 0
 FINDINGS = 1
 PAGE = 200
@@ -50,19 +52,22 @@ def describe_account(account: PlatformAccount | None, secret_key: str) -> str:
 
 
 def describe_queue(parser: ArgumentParser) -> None:
-    names = [*(name.value for name in QueueName), UNCLAIMED_LEDGER]
+    names = [*(name.value for name in QueueName), UNCLAIMED_LEDGER, RESIDUES]
     parser.add_argument("name", choices=names)
 
 
 async def perform_queue(
-    arguments: Namespace, queries: Queries, now: datetime, warning: timedelta
+    arguments: Namespace, queries: Queries, adjust: Adjust, now: datetime, warning: timedelta
 ) -> int:
     """Print everything that waits there, the longest first, then how much there is.
 
-    Of `unclaimed-ledger` every campaign that a person must look at after a restored backup.
+    Of `unclaimed-ledger` every campaign that a person must look at after a restored backup, of
+    `residues` every cancelled one that still holds money.
     """
     if arguments.name == UNCLAIMED_LEDGER:
         return await _print_unclaimed(queries)
+    if arguments.name == RESIDUES:
+        return await _print_residues(adjust)
     name, count = QueueName(arguments.name), 0
     after: Place | None = None
     while page := await page_of(queries, name, after, PAGE, now, warning):
@@ -83,6 +88,20 @@ async def _print_unclaimed(queries: Queries) -> int:
         after = page[-1].campaign_id
         count += len(page)
     print(f"{count} campaigns wait in {UNCLAIMED_LEDGER}")
+    return PROVEN
+
+
+async def _print_residues(adjust: Adjust) -> int:
+    after, count = "", 0
+    while page := await adjust.residues(after, PAGE):
+        for one in page:
+            money = f"{one.held} {one.currency}, {one.reachable} of it can be refunded"
+            take = f"{one.recoverable} can be taken back as of block {one.block}"
+            why = "".join(f"; not yet: {line}" for line in one.hindrances)
+            print(f"{one.campaign_id} holds {money}, the platform paid {one.paid}: {take}{why}")
+        after = page[-1].campaign_id
+        count += len(page)
+    print(f"{count} campaigns wait in {RESIDUES}")
     return PROVEN
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from payouts.adapters.book_checks import MongoBookChecks
 from payouts.adapters.stripe_provider import StripeProvider
 from payouts.http import Parts
 from payouts.ports.unit import PayoutsUnit
@@ -27,8 +26,8 @@ def timetable(
     provider: StripeProvider,
 ) -> Iterator[Sweep]:
     """Return every sweep of payouts."""
-    units, queries, funds = parts.units, parts.queries, parts.stages.funds
-    checks = MongoBookChecks(runtime.database)
+    units, queries, checks = parts.units, parts.queries, parts.checks
+    funds = parts.stages.funds
     close = CloseBooks(units, queries, checks, settings.closing_rest())
     reconcile = Reconcile(parts.reconciliation, provider, settings.reconcile_patience())
     sign = SignHeads(queries, parts.signatures, parts.head_keys)

@@ -48,13 +48,14 @@ _LEFT_BY_ATTEMPT = {
 _PAID_OTHERWISE = {"$eq": ["$state", RefundState.PAID_BY_OTHER_MEANS.value]}
 _CASH_IS_OUT = {"$or": [_PAID_OTHERWISE, _LEFT_BY_ATTEMPT]}
 _BY_PLATFORM = {"$eq": ["$payer", Payer.PLATFORM.value]}
+_OF_PLATFORM = {"$subtract": ["$amount", {"$ifNull": ["$recouped", 0]}]}
 _REFUND_SUMS = {
     "owed": {"$sum": {"$cond": [_CASH_IS_OUT, 0, "$amount"]}},
     "refunded": {
         "$sum": {"$cond": [{"$and": [_CASH_IS_OUT, {"$not": ["$beyond"]}]}, "$amount", 0]}
     },
     "by_platform": {
-        "$sum": {"$cond": [{"$and": [_BY_PLATFORM, {"$not": ["$beyond"]}]}, "$amount", 0]}
+        "$sum": {"$cond": [{"$and": [_BY_PLATFORM, {"$not": ["$beyond"]}]}, _OF_PLATFORM, 0]}
     },
     "beyond": {"$sum": {"$cond": ["$beyond", "$amount", 0]}},
     "beyond_by_campaign": {

@@ -55,6 +55,14 @@ class MongoRewards:
         rows = await self._find(self._claims, "pledge_id", list(pledge_ids))
         return [CLAIMS.value(row) for row in rows]
 
+    async def open_claims(self, campaign_id: str) -> int:
+        # The ids of a campaign's claims are behind its own and a separator, and nobody else's are.
+        ours = {"$gte": _joined([campaign_id, ""]), "$lt": _joined([campaign_id]) + "}"}
+        with sorted_errors():
+            return await self._claims.count_documents(
+                {"_id": ours, "ended": None}, session=self._session
+            )
+
     async def save_claims(self, claims: Sequence[RewardClaim]) -> None:
         documents = [
             CLAIMS.document(_joined((one.campaign_id, one.claim_id)), one) for one in claims

@@ -15,11 +15,13 @@ from payouts.domain.book import Book
 from payouts.domain.destination import Destination
 from payouts.domain.dispute import Dispute, DisputeState
 from payouts.domain.holding import Holding
+from payouts.domain.integrity import STANDING
 from payouts.domain.invoice import Invoice, Numbers
 from payouts.domain.launch import LaunchTerms
 from payouts.domain.ledger import Posting
 from payouts.domain.period import Period
 from payouts.domain.pledge_money import PledgeMoney
+from payouts.domain.postings import Payer
 from payouts.domain.receivable import Receivable
 from payouts.domain.refund import UNANSWERED, Refund, RefundKind, RefundState
 from payouts.domain.refund_run_end import AFTER, MOVING
@@ -279,6 +281,16 @@ class MongoRefunds:
             },
         }
         return await self._refunds.load(query)
+
+    async def of_platform(self, campaign_id: str) -> list[Refund]:
+        query = {
+            "campaign_id": campaign_id,
+            "kind": RefundKind.COMPENSATION.value,
+            "payer": Payer.PLATFORM.value,
+            "beyond": {"$ne": True},
+            "state": {"$in": sorted(STANDING)},
+        }
+        return sorted(await self._refunds.load(query), key=lambda refund: refund.refund_id)
 
     async def blocked(self, campaign_id: str) -> list[Refund]:
         query = {"campaign_id": campaign_id, "state": RefundState.BLOCKED.value}

@@ -76,15 +76,13 @@ class MongoQueries:
             counts[BookState(row["_id"] or BookState.OPEN)] += row["count"]
         return counts
 
-    async def shared_with_money_left(self) -> list[str]:
-        query = {
+    async def shared_with_money_left(self, after: str, limit: int) -> list[Book]:
+        query: Document = {
             "cancellation": {"$ne": None},
             "run.finished": True,
             f"balances.{Account.BACKER_FUNDS.value}": {"$gt": 0},
         }
-        with sorted_errors():
-            cursor = self._database.collection("books").find(query, {"_id": 1})
-            return [row["_id"] for row in await cursor.sort("_id", 1).to_list(None)]
+        return [BOOKS.value(row) for row in await self._page("books", query, after, limit)]
 
     async def paid_with_money_left(self, after: str, limit: int) -> list[str]:
         # As the index says it that has those only.

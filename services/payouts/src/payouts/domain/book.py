@@ -114,6 +114,24 @@ class Waiver:
 
 
 @dataclass(frozen=True, slots=True)
+class Adjustment:
+    """So much of what the platform had paid for a campaign is its own again, as two people say.
+
+    `block` is the head of the book that the first of them saw: what is booked behind it lets the
+    word fall. Of one that only the ledger of a restored book has, nobody knows who said it or why.
+    """
+
+    adjustment_id: str
+    amount: int
+    block: int
+    reason: str
+    by: str
+    at: datetime
+    second_by: str | None = None
+    second_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Book:
     """`version` is the compare-and-set guard of every save.
 
@@ -127,7 +145,8 @@ class Book:
     least, in minor units, known from the plan on.
 
     `waived` of the platform's fee is given up; `waived_back` of it, with tax, had been taken and
-    came back into the campaign's money.
+    came back into the campaign's money. `adjustments` are what the platform takes back of what it
+    had paid.
 
     After a restored backup the chain is ahead of the book: its blocks were taken back from the
     topic. `ahead` is what their `unclaimed` postings add to the balances; each is claimed by what
@@ -156,6 +175,7 @@ class Book:
     waivers: tuple[Waiver, ...] = ()
     waived: int = 0
     waived_back: int = 0
+    adjustments: tuple[Adjustment, ...] = ()
     runs_told: tuple[str, ...] = ()
     quantum: int = 1
     life: BookLife = field(default_factory=BookLife)

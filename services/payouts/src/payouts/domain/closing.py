@@ -5,7 +5,7 @@ rest, dust, incomes and costs go to the platform and it is `closed`, with every 
 What is booked later opens it again, until that is over too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -71,12 +71,15 @@ def _moved(book: Book, state: BookState, since: datetime | None) -> Book:
     return replace(book, life=replace(move(book.life, state), since=since))
 
 
-def outstanding(kept: Kept) -> list[str]:
-    """Say what keeps the book open, a line each; nothing for one that is over."""
-    return [*_of_book(kept.book), *_beside(kept)]
+def outstanding(kept: Kept, but: Collection[Account] = ()) -> list[str]:
+    """Say what keeps the book open, a line each; nothing for one that is over.
+
+    What lies on the accounts in `but` is not said.
+    """
+    return [*_of_book(kept.book, but), *_beside(kept)]
 
 
-def _of_book(book: Book) -> Iterator[str]:
+def _of_book(book: Book, but: Collection[Account]) -> Iterator[str]:
     verdict = book.verdict
     if verdict is None:
         yield "there is no verdict"
@@ -93,7 +96,9 @@ def _of_book(book: Book) -> Iterator[str]:
     dust = dust_in(book)
     settled = dict.fromkeys(DUSTY, dust)
     for account, balance in sorted(book.balances.items()):
-        if account not in RESULT and balance != settled.get(account, 0):
+        if account in RESULT or account in but:
+            continue
+        if balance != settled.get(account, 0):
             yield f"{balance} on {account}"
 
 

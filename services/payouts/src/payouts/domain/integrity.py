@@ -63,7 +63,8 @@ class PledgeSums:
 class Compensated:
     """Compensations that stand, in minor units, as far as they are not the pledges' own money.
 
-    `by_platform` went by the pledges' payments, out of the platform's pocket. Of those beyond the
+    `by_platform` went by the pledges' payments, out of the platform's pocket, and it has not taken
+    it back. Of those beyond the
     pledges `waiting` are to be claimed, and `beyond_by_campaign` were the campaign's.
     """
 

@@ -11,6 +11,8 @@ STAGE_APPROVED = "stage-approved/"
 STAGE_TAKEN_BACK = "stage-taken-back/"
 APPROVAL_FALLEN = "stage-approval-fallen/"
 STAGE_CANCELLED = "stage-cancelled/"
+# And of those by which two people took back what the platform had paid.
+RECOUPED = "compensation-recouped/"
 
 
 class Payer(StrEnum):
@@ -287,28 +289,45 @@ def last_stage_cancelled(approval_id: str, divided: LastStage) -> Posting:
 
 
 def compensation(
-    refund_id: str, amount: int, payer: Payer, *, claimable: bool, blocks: int = 0
+    refund_id: str, of_campaign: int, of_platform: int, *, claimable: bool, blocks: int = 0
 ) -> Posting:
     """Row 20: by the campaign out of what is held, or by the platform out of its own.
 
     `blocks` counts how often it was taken back for a dispute before.
     """
     to = Account.CLAIMABLE if claimable else Account.REFUNDS_IN_FLIGHT
-    by_platform = payer is Payer.PLATFORM
     return Posting(
         Row.COMPENSATION,
         f"compensation/{refund_id}{_again(blocks)}",
         _entries(
-            (Account.COMPENSATION_COSTS if by_platform else Account.BACKER_FUNDS, to, amount),
-            (Account.PROVIDER_BALANCE, Account.PLATFORM_CURRENT, amount if by_platform else 0),
+            (Account.BACKER_FUNDS, to, of_campaign),
+            (Account.COMPENSATION_COSTS, to, of_platform),
+            (Account.PROVIDER_BALANCE, Account.PLATFORM_CURRENT, of_platform),
         ),
     )
 
 
-def compensation_taken_back(refund_id: str, amount: int, payer: Payer, blocks: int = 0) -> Posting:
+def compensation_taken_back(
+    refund_id: str, of_campaign: int, of_platform: int, *, blocks: int = 0
+) -> Posting:
     """Row 20 undone entry by entry, before anything was sent: it is the payer's again."""
-    made = compensation(refund_id, amount, payer, claimable=False)
+    made = compensation(refund_id, of_campaign, of_platform, claimable=False)
     return _undone(made, f"refund-cancelled/{refund_id}{_again(blocks)}")
+
+
+def compensation_recouped(adjustment_id: str, amount: int) -> Posting:
+    """Row 20 undone in part, long after its money went: what no claim reaches pays for it.
+
+    The campaign still holds what the platform gave in its stead, and bears it after all (0051).
+    """
+    return Posting(
+        Row.COMPENSATION,
+        f"{RECOUPED}{adjustment_id}",
+        _entries(
+            (Account.BACKER_FUNDS, Account.COMPENSATION_COSTS, amount),
+            (Account.PLATFORM_CURRENT, Account.PROVIDER_BALANCE, amount),
+        ),
+    )
 
 
 def debt_settled(debt_id: str, amount: int) -> Posting:

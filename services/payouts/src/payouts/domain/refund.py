@@ -152,7 +152,8 @@ class Refund:
     has not back. `other_means` is how somebody says that a claimable one was paid; `remind_at` is
     when its backer is reminded next, None after the last time. After `refundable_until` the
     provider no longer returns the payment, None: without end. `claim_link` is its backer's
-    personal link, None before the first.
+    personal link, None before the first. Of a compensation by the platform `recouped` is what the
+    campaign bears after all.
     """
 
     refund_id: str
@@ -183,11 +184,17 @@ class Refund:
     payer: Payer = Payer.CAMPAIGN
     beyond: bool = False
     claim_link: ClaimLink | None = None
+    recouped: int = 0
 
     @property
     def from_campaign(self) -> int:
         """How much of it comes out of what the campaign holds."""
-        return self.amount if self.payer is Payer.CAMPAIGN else 0
+        return self.amount if self.payer is Payer.CAMPAIGN else self.recouped
+
+    @property
+    def from_platform(self) -> int:
+        """How much of it is the platform's own."""
+        return self.amount - self.from_campaign
 
     @property
     def attempt(self) -> RefundAttempt:
@@ -338,14 +345,16 @@ def owed_posting(refund: Refund) -> Posting:
     name, amount, blocks = refund.refund_id, refund.amount, refund.blocks
     if refund.kind is RefundKind.REFUND:
         return postings.refund_requested(name, amount, blocks=blocks)
-    return postings.compensation(name, amount, refund.payer, claimable=refund.beyond, blocks=blocks)
+    payers = refund.from_campaign, refund.from_platform
+    return postings.compensation(name, *payers, claimable=refund.beyond, blocks=blocks)
 
 
 def taken_back_posting(refund: Refund, name: str, repaid: int = 0, blocks: int = 0) -> Posting:
     """Row 8, or 20 undone, of what was not sent; `repaid` settles what the platform had lent."""
     if refund.kind is RefundKind.REFUND:
         return postings.refund_cancelled(name, refund.amount, repaid, blocks)
-    return postings.compensation_taken_back(name, refund.amount, refund.payer, blocks)
+    payers = refund.from_campaign, refund.from_platform
+    return postings.compensation_taken_back(name, *payers, blocks=blocks)
 
 
 def made_of(

@@ -14,7 +14,8 @@ from payouts.domain.errors import InvariantBroken
 from payouts.domain.fees import Fees
 from payouts.domain.ledger import EMPTY, Account, Balances, Entry
 
-RETURNED = frozenset({Account.REFUNDS_IN_FLIGHT, Account.CLAIMABLE})
+# The campaign's money also pays what the platform had given its backers in its stead.
+RETURNED = frozenset({Account.REFUNDS_IN_FLIGHT, Account.CLAIMABLE, Account.COMPENSATION_COSTS})
 CHARGED_BACK = frozenset(
     {Account.DISPUTES_RESERVED, Account.DISPUTED_AT_SCHEME, Account.LOSS_COSTS}
 )

@@ -375,8 +375,9 @@ class _Step:
         self._make_good(freed)
         known, after = self.refunds.values(), self.dispute.dispute_id
         cause = rest_cause(self.book, self.money, known, after)
-        beside = sum(one.amount for one in known if self._platform_pays(one))
-        left = min(self.money.returnable - beside, self.available)
+        beside = [one for one in known if self._platform_pays(one)]
+        returnable = self.money.returnable - sum(one.amount for one in beside)
+        left = min(returnable, self.available - sum(one.from_campaign for one in beside))
         if cause is None or left <= 0:
             return
         self._step_refund(request_part(self.money, left, cause, self.now))

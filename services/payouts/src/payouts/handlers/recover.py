@@ -19,6 +19,7 @@ from payouts.domain.provider_keys import KeyRules
 from payouts.domain.refund import Refund
 from payouts.domain.refund_run_end import RefundRunFinished
 from payouts.handlers.end_runs import remember_end
+from payouts.handlers.recovery.adjustments import claim_adjustments
 from payouts.handlers.recovery.approvals import CountApprovals
 from payouts.handlers.recovery.cash import FindStrayCash
 from payouts.handlers.recovery.closings import claim_closings
@@ -72,6 +73,8 @@ class RecoverPayouts(ServiceRecovery):
         "meanwhile opens again until the next is issued",
         "fees given up after the backup: two people must say the same again, under the same names, "
         "before a last stage is approved",
+        "who took back what the platform had paid, and why, after the backup: the sums come back "
+        "from the ledger, what waited for a second person must be said again",
         "audit records after the backup",
         "invoices issued after the backup: give `PAYOUTS_INVOICE_LETTERS` new letters before the "
         "next start, so that no number means two documents; credit what is invoiced again",
@@ -117,10 +120,13 @@ class RecoverPayouts(ServiceRecovery):
             lines += await refunds.adopt_all(book)
             lines += await unsent.give_up_again(book)
             lines += await unsent.pay_otherwise_again(book)
+            # Before disputes: what one takes back goes to who bears it.
+            await claim_adjustments(units, queries, self.clock, book.campaign_id)
         # After what was sent, so that no dispute takes back what had left before it.
         lines += await disputes.follow(seen)
         async for book in self._books():
             lines += await stages.adopt_supplements(book.campaign_id)
+            await claim_adjustments(units, queries, self.clock, book.campaign_id)
             await claim_closings(units, queries, book.campaign_id)
             lines += await left_unclaimed(queries, book.campaign_id)
         strays = FindStrayCash(queries, provider, self.brake)

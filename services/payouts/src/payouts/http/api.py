@@ -8,12 +8,14 @@ from fastapi import FastAPI, Path, Query, Request
 from payouts.domain.errors import Refused
 from payouts.domain.gate import Line
 from payouts.domain.stage import OVER, Stage
+from payouts.handlers.adjustments import Adjust
 from payouts.handlers.approve_refunds import ApproveRefunds
 from payouts.handlers.destination import give_destination
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.say_of_break import SayOfBreaks
 from payouts.handlers.simulate import Simulate
 from payouts.handlers.waivers import WaiveFees
+from payouts.http.adjustments import add_adjustment_routes
 from payouts.http.claim_money import add_claim_money_route
 from payouts.http.claims import add_claim_routes
 from payouts.http.debts import add_debt_routes
@@ -157,6 +159,7 @@ def build_api(parts: Parts) -> FastAPI:
 
     waive = WaiveFees(units, queries, stages.funds, clock)
     add_waiver_routes(api, guard, waive, owner_or_staff)
+    add_adjustment_routes(api, guard, Adjust(units, queries, parts.checks, clock))
     add_holding_route(api, guard, queries, clock)
     say_of_break = SayOfBreaks(reconciliation, stages.provider, queries)
     add_reconciliation_routes(api, guard, reconciliation, say_of_break, clock)

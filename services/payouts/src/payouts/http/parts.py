@@ -8,6 +8,7 @@ from payouts.domain.claim_money import Ceilings
 from payouts.handlers.pay_stages import PayStages
 from payouts.ports.claim_links import ClaimLinkKeys
 from payouts.ports.head_signing import HeadKeys, HeadSignatures
+from payouts.ports.integrity import BookChecks
 from payouts.ports.queries import Queries
 from payouts.ports.reconciliation import Reconciliation
 from payouts.ports.unit import PayoutsUnit
@@ -26,6 +27,7 @@ class Parts:
     queries: Queries
     stages: PayStages
     reconciliation: Reconciliation
+    checks: BookChecks
     signatures: HeadSignatures
     head_keys: HeadKeys
     claim_links: ClaimLinkKeys

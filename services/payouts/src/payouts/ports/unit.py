@@ -111,6 +111,13 @@ class Refunds(Protocol):
         """Return the campaign's compensations that this person asked for or approved since."""
         ...
 
+    async def of_platform(self, campaign_id: str) -> list[Refund]:
+        """Return the compensations that the platform paid by pledges' payments, in order of id.
+
+        Those that stand: what was refused or taken back nobody paid.
+        """
+        ...
+
     async def blocked(self, campaign_id: str) -> list[Refund]:
         """Return the campaign's that wait for a bank's decision."""
         ...
@@ -258,6 +265,10 @@ class Rewards(Protocol):
 
     async def claims_about(self, pledge_ids: Collection[str]) -> list[RewardClaim]:
         """Return all claims about these pledges, open or over."""
+        ...
+
+    async def open_claims(self, campaign_id: str) -> int:
+        """Return how many claims about the campaign's rewards have no end."""
         ...
 
     async def save_claims(self, claims: Sequence[RewardClaim]) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from payouts.domain.book import Book
 from payouts.domain.errors import Refused
 from payouts.domain.postings import Payer
 from payouts.domain.refund import Refund, RefundState
@@ -119,10 +120,16 @@ class ShareWhatCameBack:
 
     async def __call__(self, now: datetime) -> int:
         """Look at all such campaigns; 0, so that it rests between."""
-        return await one_by_one(
-            await self.queries.shared_with_money_left(), partial(self._share, now=now)
-        )
+        return await one_by_one(self._shared(), partial(self._share, now=now))
 
-    async def _share(self, campaign_id: str, now: datetime) -> int:
-        await self.units.run(partial(share_what_came_back, campaign_id=campaign_id, now=now))
+    async def _shared(self) -> AsyncIterator[Book]:
+        after = ""
+        while books := await self.queries.shared_with_money_left(after, PAGE):
+            for book in books:
+                yield book
+            after = books[-1].campaign_id
+
+    async def _share(self, book: Book, now: datetime) -> int:
+        share = partial(share_what_came_back, campaign_id=book.campaign_id, now=now)
+        await self.units.run(share)
         return 0
