@@ -120,6 +120,8 @@ def test_answers_pass_the_turn_and_the_due_date_with_it() -> None:
     again = write(answered, BACKER, later(days=8)).claim
     assert (again.state, again.due_at) == (S.OPENED, NOW + timedelta(days=15))
     assert [entry.number for entry in again.entries] == [1, 2, 3]
+    offered = propose(again, CREATOR, PART, later(days=9)).claim
+    assert (offered.state, offered.due_at) == (S.PROPOSED, NOW + timedelta(days=16))
 
 
 def test_the_same_act_again_changes_nothing_and_other_words_are_refused() -> None:
@@ -166,8 +168,10 @@ def test_a_silent_creator_hands_the_claim_to_staff() -> None:
     assert run_out(claim, later(days=7, seconds=-1)) == Moved(claim)
     (fact,) = run_out(claim, later(days=7)).facts
     assert isinstance(fact, ClaimEscalated) and fact.because is Because.CREATOR_SILENT
+    assert (fact.claim.state, fact.claim.due_at) == (S.WITH_STAFF, NOW + timedelta(days=7 + 3))
     assert run_out(fact.claim, later(days=99)) == Moved(fact.claim)
     awaited = accept(proposed(NEW_ONE), 2, "backer-1", AT).claim
+    assert run_out(awaited, later(days=30, seconds=-1)) == Moved(awaited)
     (fact,) = run_out(awaited, later(days=30)).facts
     assert isinstance(fact, ClaimEscalated) and fact.because is Because.REPLACEMENT_NOT_SENT
 
@@ -185,9 +189,10 @@ def test_an_escalated_claim_is_the_creators_for_three_days_more() -> None:
 
 def test_staff_propose_and_decide_only_what_is_theirs() -> None:
     """While the creator has the turn staff may write, and nothing more."""
-    for act in (propose, decide):
-        with pytest.raises(Refused):
+    for act, reason in ((propose, "creators-turn"), (decide, "not-with-staff")):
+        with pytest.raises(Refused) as refusal:
             act(opened(), STAFF, PART, AT)
+        assert refusal.value.reason == reason
     assert write(opened(), STAFF, AT).claim.state is S.OPENED
     offered = propose(with_staff(), STAFF, GIFT, AT).claim
     better = propose(offered, said("two", Side.STAFF), PART, AT).claim
@@ -232,6 +237,7 @@ def test_money_given_ends_the_claim_and_money_refused_brings_it_back() -> None:
     (back,) = money_refused(claim, "c1", "above-campaign-funds", AT).facts
     assert isinstance(back, ClaimEscalated) and back.because is Because.MONEY_REFUSED
     assert back.claim.last.text == "above-campaign-funds"
+    assert (back.claim.state, back.claim.due_at) == (S.WITH_STAFF, NOW + timedelta(days=3))
     assert money_refused(back.claim, "c1", "again", AT) == Moved(back.claim)
     (asked,) = decide(back.claim, STAFF, GIFT, AT).facts
     assert isinstance(asked, ClaimMoneyRequested) and asked.money.request_id == "c1~2"
@@ -245,6 +251,8 @@ def test_money_that_waits_to_be_claimed_is_nobodys_delay() -> None:
     waiting = money_waits(claim, "c1", "card_declined", AT).claim
     assert (waiting.state, waiting.due_at) == (S.MONEY_REQUESTED, None)
     assert money_waits(waiting, "c1", "card_declined", AT) == Moved(waiting)
+    for other in (with_staff(), asked_for_money()):
+        assert money_waits(other, "c2", "card_declined", AT) == Moved(other)
     with pytest.raises(Refused, match="withdrawn next"):
         withdraw(waiting, BACKER, AT)
 

@@ -218,8 +218,7 @@ def money_given(claim: Claim, settlement: Settlement, by: str, moment: Moment) -
 
 def money_refused(claim: Claim, request_id: str, reason: str, moment: Moment) -> Moved:
     """Bring back to the table, with payouts' reason, the request that waits; no other one."""
-    waits = claim.state is ClaimState.MONEY_REQUESTED and claim.money is not None
-    if not waits or claim.money is None or claim.money.request_id != request_id:
+    if not _awaits(claim, request_id):
         return Moved(claim)
     entry = _entry(claim, EntryKind.MONEY_REFUSED, _suite(request_id), moment.now, text=reason)
     due = moment.now + moment.patience.escalated
@@ -229,13 +228,18 @@ def money_refused(claim: Claim, request_id: str, reason: str, moment: Moment) ->
 
 def money_waits(claim: Claim, request_id: str, reason: str, moment: Moment) -> Moved:
     """Note that the money waits to be claimed by its backer: nobody is late then."""
-    waits = claim.state is ClaimState.MONEY_REQUESTED and claim.money is not None
-    if not waits or claim.money is None or claim.money.request_id != request_id:
+    if not _awaits(claim, request_id):
         return Moved(claim)
     if any(one.kind is EntryKind.MONEY_WAITS and one.name == request_id for one in claim.entries):
         return Moved(claim)
     entry = _entry(claim, EntryKind.MONEY_WAITS, _suite(request_id), moment.now, text=reason)
     return Moved(replace(_with(claim, entry), due_at=None))
+
+
+def _awaits(claim: Claim, request_id: str) -> bool:
+    """Whether the money of this very request is what the claim waits for."""
+    asked = claim.money if claim.state is ClaimState.MONEY_REQUESTED else None
+    return asked is not None and asked.request_id == request_id
 
 
 def _settle(
