@@ -224,7 +224,10 @@ def test_what_may_not_be_proposed(who: Said, settlement: Settlement, reason: str
     with pytest.raises(Refused) as refusal:
         propose(with_staff(), who, settlement, AT)
     assert refusal.value.reason == reason
-    assert propose(with_staff(), CREATOR, Settlement(Outcome.REFUND, 2_000), AT).facts
+    for amount in (1, 2_000):
+        assert propose(with_staff(), CREATOR, Settlement(Outcome.REFUND, amount), AT).facts
+    largest = Settlement(Outcome.COMPENSATION, 900_000_000, Payer.PLATFORM)
+    assert propose(with_staff(), STAFF, largest, AT).facts
 
 
 def test_money_given_ends_the_claim_and_money_refused_brings_it_back() -> None:

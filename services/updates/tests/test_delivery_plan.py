@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from updates.domain.delivery_plan import (
+    LINES_MAX,
     STEPS,
     TRANSITIONS,
     Answer,
@@ -113,6 +114,17 @@ def test_what_is_promised_is_not_rewritten() -> None:
     assert reason_of(refused) == "reward-unknown"
 
 
+def test_a_plan_has_so_many_batches_and_no_more() -> None:
+    """The same as the last one is still the same."""
+    full = EMPTY
+    for batch in range(1, LINES_MAX + 1):
+        full = promised(full, batch=batch).plan
+    assert promised(full, batch=LINES_MAX) == PlanDecision(full)
+    with pytest.raises(Refused) as refused:
+        promised(full, "visit")
+    assert reason_of(refused) == "too-many-batches"
+
+
 @pytest.mark.row("S6")
 def test_a_day_moves_later_only_with_an_update() -> None:
     """Refused without one once half an hour is over; with one it moves, and the log says so."""
@@ -139,7 +151,7 @@ def test_a_day_moves_freely_earlier_or_soon_after_it_was_promised() -> None:
     after = LATER + timedelta(minutes=1)
     back = move_freely(earlier, moved(date(2026, 8, 1)), "c", after).plan
     assert days_of(back) == days_of(PLAN)
-    for beyond, at in ((date(2026, 8, 2), after), (date(2026, 8, 1), after + FREELY)):
+    for beyond, at in ((date(2026, 8, 2), after), (date(2026, 8, 1), LATER + FREELY)):
         with pytest.raises(Refused) as refused:
             move_freely(earlier, moved(beyond), "c", at)
         assert reason_of(refused) == "later-needs-update"
