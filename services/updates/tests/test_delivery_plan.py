@@ -158,6 +158,20 @@ def test_a_day_moves_freely_earlier_or_soon_after_it_was_promised() -> None:
 
 
 @pytest.mark.row("S6")
+def test_what_was_promised_for_so_long_is_what_a_day_goes_back_to() -> None:
+    """Moved twice in a row it goes back to the first of them; moved twice apart to the second."""
+    once = move_freely(PLAN, moved(date(2026, 7, 20)), "c", LATER).plan
+    soon, then = LATER + FREELY - timedelta(seconds=1), LATER + FREELY
+    for again, held in ((soon, date(2026, 8, 1)), (then, date(2026, 7, 20))):
+        twice = move_freely(once, moved(date(2026, 7, 10)), "c", again).plan
+        back = move_freely(twice, moved(held), "c", again + timedelta(minutes=1)).plan
+        assert days_of(back)[2] == held
+        with pytest.raises(Refused) as refused:
+            move_freely(twice, moved(held + timedelta(days=1)), "c", again + timedelta(minutes=1))
+        assert reason_of(refused) == "later-needs-update"
+
+
+@pytest.mark.row("S6")
 def test_dependent_days_move_only_if_asked() -> None:
     """Alone a step may not pass the next one; asked, those behind it move by as many days."""
     production = moved(date(2026, 7, 11), Step.PRODUCTION)
@@ -180,6 +194,8 @@ def test_a_move_has_a_reason(text: str) -> None:
     with pytest.raises(Refused) as refused:
         move_freely(PLAN, replace(moved(date(2026, 7, 20)), reason=text), "c", LATER)
     assert reason_of(refused) == "no-reason"
+    for enough in ("x", "x" * 1_000):
+        assert move_freely(PLAN, replace(moved(date(2026, 7, 20)), reason=enough), "c", LATER).moved
 
 
 def test_the_same_day_again_is_no_move() -> None:
