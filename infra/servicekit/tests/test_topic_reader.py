@@ -10,8 +10,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from infra.servicekit.tests.conftest import NOW
 from servicekit import topic_reader
 from servicekit.errors import DependencyAway
-from servicekit.kafka import KafkaConnection, stop_consumer
+from servicekit.kafka import KafkaConnection
 from servicekit.publish import KafkaPublisher
+from servicekit.stopping import stop_consumer
 from servicekit.topic_reader import TopicReader
 from sosst_contracts.codec import Draft
 from sosst_contracts.funding import PledgePlaced

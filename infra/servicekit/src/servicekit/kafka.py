@@ -4,15 +4,13 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 from aiokafka.helpers import create_ssl_context
 from faststream.security import BaseSecurity, SASLScram256, SASLScram512
 
 from servicekit.errors import DependencyAway
-
-CLOSING_SECONDS = 5.0
+from servicekit.stopping import CLOSING_SECONDS, ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +90,7 @@ class KafkaConnection:
         except (KafkaError, TimeoutError, OSError) as error:
             raise DependencyAway(f"Kafka: {error!r}") from error
         finally:
-            await admin.close()
+            await ended(admin.close(), CLOSING_SECONDS)
         answers = {answer["topic"]: answer for answer in found}
         unknown = {"error_code": UnknownTopicOrPartitionError.errno, "partitions": []}
         return {topic: answers.get(self.physical(topic), unknown) for topic in topics}
-
-
-async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
-    """Stop it in bounded time; what that meets is nobody's concern any more, and is not raised.
-
-    aiokafka waits for the fetches that it has cancelled, and one that was waiting for its next try
-    ends cancelled: whoever stopped the consumer would be cancelled by nobody.
-    """
-    stopping = asyncio.ensure_future(consumer.stop())
-    await asyncio.wait({stopping}, timeout=CLOSING_SECONDS)
-    if not stopping.done() or stopping.cancelled() or stopping.exception() is not None:
-        stopping.cancel()
-        # What comes last in `stop` and was not come to: else its connections would stay open.
-        await consumer._client.close()

@@ -7,7 +7,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from servicekit.errors import DependencyAway
-from servicekit.kafka import KafkaConnection, stop_consumer
+from servicekit.kafka import KafkaConnection
+from servicekit.stopping import CLOSING_SECONDS, ended, stop_consumer
 
 
 class TopicPositions:
@@ -50,7 +51,7 @@ class TopicPositions:
         except (KafkaError, TimeoutError, OSError) as error:
             raise DependencyAway(f"Kafka: {error!r}") from error
         finally:
-            await admin.close()
+            await ended(admin.close(), CLOSING_SECONDS)
         return {p.partition: o.offset for p, o in offsets.items() if p.topic == physical}
 
     async def members(self) -> list[str]:
@@ -63,5 +64,5 @@ class TopicPositions:
         except (KafkaError, TimeoutError, OSError) as error:
             raise DependencyAway(f"Kafka: {error!r}") from error
         finally:
-            await admin.close()
+            await ended(admin.close(), CLOSING_SECONDS)
         return [member[1] for group in answer.groups for member in group[5]]

@@ -16,12 +16,12 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from servicekit import light_compression, metrics, traces
 from servicekit.kafka import KafkaConnection
 from servicekit.lots import BATCH_BYTES_MAX, Compression, Fill, Lot, LotBatch
+from servicekit.stopping import stop_producer
 from sosst_contracts.codec import Record
 
 log = structlog.get_logger()
 
 ACKNOWLEDGEMENT_DEADLINE_SECONDS = 15.0
-CLOSING_DEADLINE_SECONDS = 3.0
 
 _MURMUR_SEED = 0x9747B28C
 _MURMUR_FACTOR = 0x5BD1E995
@@ -102,7 +102,7 @@ class KafkaPublisher:
     """An idempotent producer with a deadline on every send, made anew after any failure.
 
     The idempotent producer of aiokafka never times out while brokers are away and its `stop()`
-    hangs (`stack.md` 3.11), so both are bounded here.
+    hangs (`stack.md` 3.11): what is not acknowledged by the deadline is given up with it.
     """
 
     def __init__(self, connection: KafkaConnection, compression: Compression = None) -> None:
@@ -204,7 +204,7 @@ class KafkaPublisher:
             try:
                 await producer.start()
             except BaseException:
-                await producer.stop()
+                await stop_producer(producer)
                 raise
             self._producer = producer
         return self._producer
@@ -212,10 +212,7 @@ class KafkaPublisher:
     async def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            try:
-                await asyncio.wait_for(producer.stop(), CLOSING_DEADLINE_SECONDS)
-            except (KafkaError, TimeoutError) as error:
-                log.warning("producer did not close", error=repr(error))
+            await stop_producer(producer)
 
 
 def _traceparent(record: Record) -> str | None:

@@ -23,6 +23,7 @@ from servicekit.errors import Conflict, ConsumerStopped, DependencyAway
 from servicekit.kafka import KafkaConnection
 from servicekit.loops import Pulse, pause
 from servicekit.ordering import Incoming
+from servicekit.stopping import STOPPING_SECONDS, ended, stop_consumer
 from servicekit.units import U
 from sosst_contracts.codec import Record
 
@@ -39,6 +40,9 @@ PARTITION_BYTES_MAX = 4 * 1024 * 1024
 RETRY_SET_ASIDE_SECONDS = 1.0
 WATCH_SECONDS = 1.0
 REBALANCE_TIMEOUT_SECONDS = 60
+# What a batch in hand has at the end, and with it the leaving: within what the process has.
+BATCH_IN_HAND_SECONDS = 20
+LEAVING_SECONDS = 21.0
 
 STOP_REASONS = ("unknown-major", "refusals", "failed")
 
@@ -96,13 +100,15 @@ class TopicSubscriber(Generic[U]):
             if not await self._wait_for_topic(broker, pulse, stopping):
                 return
             subscriber = self._subscriber(broker)
-            await subscriber.start()
-            self._kafka = subscriber.consumer
-            self._kafka._fetcher._prefetch_backoff = FETCH_AHEAD_SECONDS
-            await self._watch(subscriber, pulse, stopping)
-            await _leave(subscriber)
+            try:
+                await subscriber.start()
+                self._kafka = subscriber.consumer
+                self._kafka._fetcher._prefetch_backoff = FETCH_AHEAD_SECONDS
+                await self._watch(subscriber, pulse, stopping)
+            finally:
+                await stop_consumer(subscriber.consumer, subscriber.stop(), LEAVING_SECONDS)
         finally:
-            await broker.stop()
+            await ended(broker.stop(), STOPPING_SECONDS)
 
     def _broker(self) -> KafkaBroker:
         security = self._connection.security
@@ -113,7 +119,7 @@ class TopicSubscriber(Generic[U]):
             allow_auto_create_topics=False,
             apply_types=False,
             logger=None,
-            graceful_timeout=20,
+            graceful_timeout=BATCH_IN_HAND_SECONDS,
             request_timeout_ms=(REBALANCE_TIMEOUT_SECONDS + 10) * 1_000,
         )
 
@@ -243,20 +249,6 @@ class TopicSubscriber(Generic[U]):
         self._all_read_at = self._all_read_at if lag else now
         metrics.CONSUMER_LAG_SECONDS.labels(*self._labels).set(now - self._all_read_at)
         metrics.CONSUMER_PARTITIONS.labels(*self._labels).set(len(assigned))
-
-
-async def _leave(subscriber: Any) -> None:
-    """Let the batch in hand finish and leave the group; raise what that meets.
-
-    In a task of its own: aiokafka lets out that it cancelled a fetch that was waiting for its next
-    try, and a loop that stands for a person would end by it, and its process (`stop_consumer`).
-    """
-    leaving = asyncio.ensure_future(subscriber.stop())
-    await asyncio.wait({leaving})
-    if leaving.cancelled():
-        await subscriber.consumer._client.close()
-    else:
-        leaving.result()
 
 
 class _DrainBeforeRevoke(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -14,8 +14,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from servicekit.errors import DependencyAway
-from servicekit.kafka import KafkaConnection, stop_consumer
+from servicekit.kafka import KafkaConnection
 from servicekit.ordering import Incoming
+from servicekit.stopping import stop_consumer
 from sosst_contracts.codec import Record
 
 READING_SECONDS = 10.0

@@ -9,8 +9,9 @@ from aiokafka.errors import KafkaError
 
 from servicekit import lenient_records
 from servicekit.errors import DependencyAway
-from servicekit.kafka import KafkaConnection, stop_consumer
+from servicekit.kafka import KafkaConnection
 from servicekit.ordering import Incoming
+from servicekit.stopping import stop_consumer
 from sosst_contracts.codec import Record
 
 PAGE_RECORDS = 500
