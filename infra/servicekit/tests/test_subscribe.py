@@ -392,3 +392,22 @@ async def test_a_paused_topic_keeps_its_partitions_and_its_place(desk: Desk) -> 
         desk.paused = False
         await desk.until_seen({"k|1", "k|2", "k|3"})
     assert desk.handled == ["k|1", "k|2", "k|3"]
+
+
+async def test_partitions_that_come_while_a_topic_is_paused_wait_as_well(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are paused as they come: the loop that follows the switch looks twice a second only."""
+    monkeypatch.setattr(subscribe, "WATCH_SECONDS", 3_600.0)
+    desk.paused = True
+    await desk.publish(*(fact(1, f"c{number}") for number in range(30)))
+    async with desk.running("one") as one, desk.running("two") as two:
+
+        async def all_is_shared_and_paused() -> bool:
+            readers = [reader._kafka for reader in (one, two)]
+            shares = [kafka.assignment() for kafka in readers if kafka is not None]
+            paused = [kafka.paused() for kafka in readers if kafka is not None]
+            return len(shares) == 2 and all(shares) and paused == shares
+
+        await until("each has some partitions, all paused", all_is_shared_and_paused)
+    assert desk.handled == []

@@ -159,7 +159,9 @@ class TopicSubscriber(Generic[U]):
             max_partition_fetch_bytes=PARTITION_BYTES_MAX,
             rebalance_timeout_ms=REBALANCE_TIMEOUT_SECONDS * 1_000,
             session_timeout_ms=10_000,
-            listener=_DrainBeforeRevoke(self._labels, self._in_hand),
+            listener=_Rebalances(
+                self._labels, self._in_hand, lambda: self._pause_or_resume(subscriber.consumer)
+            ),
             parser=_parse,
             decoder=_body,
         )
@@ -251,12 +253,18 @@ class TopicSubscriber(Generic[U]):
         metrics.CONSUMER_PARTITIONS.labels(*self._labels).set(len(assigned))
 
 
-class _DrainBeforeRevoke(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Lets the batch in hand finish before its partitions go to somebody else."""
+class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Lets the batch in hand finish before its partitions go to somebody else.
 
-    def __init__(self, labels: tuple[str, str], in_hand: asyncio.Lock) -> None:
+    Nothing is handed over of those that come before `follow_switch` has paused them, if it is on.
+    """
+
+    def __init__(
+        self, labels: tuple[str, str], in_hand: asyncio.Lock, follow_switch: Callable[[], None]
+    ) -> None:
         self._labels = labels
         self._in_hand = in_hand
+        self._follow_switch = follow_switch
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         if not revoked:
@@ -271,7 +279,7 @@ class _DrainBeforeRevoke(ConsumerRebalanceListener):  # type: ignore[misc]
             log.warning("partitions left in the middle of a batch", topic=self._labels[1])
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        pass
+        self._follow_switch()
 
 
 async def _parse(records: Records) -> KafkaMessage:
