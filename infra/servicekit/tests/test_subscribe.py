@@ -335,7 +335,9 @@ class _Cancelling:
 
     def __init__(self, begun: Callable[[], None]) -> None:
         self._begun = begun
-        self.consumer, self._client, self._fetcher = self, self, SimpleNamespace()
+        self.consumer, self._client = self, self
+        self._fetcher = SimpleNamespace(_fetch_task=asyncio.Future())
+        self._coordinator = SimpleNamespace(_coordination_task=asyncio.Future())
         self.closed = False
 
     async def start(self) -> None:
@@ -365,6 +367,22 @@ async def test_what_stops_reading_ends_no_process_whatever_its_fetch_waits_for(
     await asyncio.wait({reading})
     assert not reading.cancelled() and reading.exception() is None
     assert stopping.is_set() and made.closed
+
+
+@pytest.mark.parametrize("ends", ["_fetch_task", "_coordination_task"])
+async def test_reading_begins_anew_where_the_consumer_does_nothing_any_more(
+    desk: Desk, ends: str
+) -> None:
+    """It would be asked for records for ever, and nobody would be told that none come."""
+    async with desk.running("one") as subscriber:
+        await desk.publish(fact(1))
+        await desk.until_seen(names("k", 1))
+        kafka = subscriber._kafka
+        assert kafka is not None
+        part = kafka._fetcher if ends == "_fetch_task" else kafka._coordinator
+        getattr(part, ends).cancel()
+        await desk.publish(fact(2))
+        await desk.until_seen(names("k", 1, 2))
 
 
 async def _nothing(unit: Unit, facts: Sequence[Decoded]) -> list[Refusal]:

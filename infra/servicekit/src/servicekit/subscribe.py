@@ -212,6 +212,7 @@ class TopicSubscriber(Generic[U]):
         while not stopping.is_set() and self._stopped is None:
             if not self._in_hand.locked():
                 pulse.beat()
+            _must_fetch(subscriber.consumer)
             if any(task.done() for task in subscriber.tasks):
                 raise RuntimeError(f"the reading loop of {self._topic} ended by itself")
             self._measure(subscriber.consumer)
@@ -251,6 +252,16 @@ class TopicSubscriber(Generic[U]):
         self._all_read_at = self._all_read_at if lag else now
         metrics.CONSUMER_LAG_SECONDS.labels(*self._labels).set(now - self._all_read_at)
         metrics.CONSUMER_PARTITIONS.labels(*self._labels).set(len(assigned))
+
+
+def _must_fetch(consumer: AIOKafkaConsumer) -> None:
+    """Raise `KafkaError` where aiokafka does no more what it does beside our asking.
+
+    FastStream asks on, for ever and without a word, and is given nothing.
+    """
+    for task in (consumer._fetcher._fetch_task, consumer._coordinator._coordination_task):
+        if task.done():
+            raise KafkaError(f"{task.get_coro().__qualname__} ended by itself")
 
 
 class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
