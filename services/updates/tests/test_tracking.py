@@ -8,6 +8,7 @@ import pytest
 from updates.domain.errors import Refused
 from updates.domain.reward_tracking import open_by_move, open_by_notice
 from updates.domain.tracking import (
+    HISTORY_MAX,
     PARCELS_MAX,
     RECEIPTS_MAX,
     TRANSITIONS,
@@ -176,6 +177,20 @@ def test_a_notice_is_asked_for_once_where_none_told_of_it() -> None:
     assert open_by_notice(told, *place, "u8", NOW) == told
     announced = open_by_notice(None, *place, "u1", NOW)
     assert open_by_move(announced, *place, S.SHIPPED, NOW, TERMS) == (announced, None)
+
+
+def test_a_team_that_moves_it_on_and_on_leaves_its_backer_free() -> None:
+    """Moved so often it stays where it is, and its backer has the last word all the same."""
+    tracking = tracking_in(S.PREPARING)
+    for _ in range(HISTORY_MAX // 2):
+        for state in (S.SHIPPED, S.PREPARING):
+            tracking = move_by_team(tracking, state, TEAM, NOW, TERMS)
+    assert refusal(tracking, S.PREPARING) is None
+    assert refusal(tracking, S.SHIPPED) == "too-many-moves"
+    received = receive(tracking, NOW)
+    assert received.state is S.RECEIVED
+    assert take_back_receipt(received, NOW, TERMS).state is S.PREPARING
+    assert open_digital(tracking, NOW).state is S.DELIVERED
 
 
 def test_a_receipt_said_over_and_over_leaves_its_team_free() -> None:

@@ -118,8 +118,6 @@ def move(tracking: Tracking, state: TrackingState, by: str, now: datetime) -> Tr
     if state not in TRANSITIONS[tracking.state]:
         why = f"a reward that is {tracking.state} is not {state} next"
         raise Refused("impossible-transition", why)
-    if len(tracking.history) >= HISTORY_MAX:
-        raise Refused("too-many-moves", f"a reward moves at most {HISTORY_MAX} times")
     line = TrackingMove(tracking.state, state, by, now)
     received_from = tracking.state if state is TrackingState.RECEIVED else None
     history = (*tracking.history, line)
@@ -138,6 +136,9 @@ def move_by_team(
         raise Refused("backers-word", "that it came only its backer says")
     if tracking.state is TrackingState.RECEIVED and state is not TrackingState.RETURNED:
         raise Refused("received", "its backer has it; it can only have come back")
+    # Its backer's word has a bound of its own: no team takes it from them by moving on and on.
+    if len(tracking.history) >= HISTORY_MAX:
+        raise Refused("too-many-moves", f"a reward moves at most {HISTORY_MAX} times")
     moved = move(tracking, state, by, now)
     return replace(moved, next_due=now + terms.question) if state in ASKED_ABOUT else moved
 
