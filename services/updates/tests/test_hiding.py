@@ -58,7 +58,10 @@ def test_there_is_one_appeal_and_another_person_decides() -> None:
     assert appeal(appealed, replace(ASKED, by="editor-1")) == appealed
     lifted = rule(appealed, LIFTED)
     assert rule(lifted, LIFTED) == lifted and lifted[-1].state is HidingState.LIFTED
-    assert len(hide(lifted, SAID)) == 2
+    again = hide(lifted, replace(SAID, by="staff-3"))
+    ruled = rule(appeal(again, ASKED), LIFTED)
+    assert ruled[:-1] == appeal(again, ASKED)[:-1] == lifted, "what was decided before is kept"
+    assert len(ruled) == 2 and ruled[-1].ruling == LIFTED
     upheld = rule(appealed, replace(LIFTED, upheld=True))
     for attempt, reason in (
         (lambda: appeal((), ASKED), "not-hidden"),
