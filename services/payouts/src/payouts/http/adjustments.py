@@ -3,20 +3,18 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import FastAPI, Path, Query
+from fastapi import FastAPI, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from payouts.domain.adjustment import Residue
 from payouts.domain.book import Adjustment
 from payouts.handlers.adjustments import Adjust
-from payouts.http.models import Identifier, MinorUnits, Reason, RequestIdentifier
+from payouts.http.models import MinorUnits, Reason, RequestIdentifier
+from payouts.http.paths import CampaignId, Cursor, Limit
 from servicekit.access import Guard
 from servicekit.auth import Principal, Role
 
-CampaignId = Annotated[Identifier, Path()]
 AdjustmentId = Annotated[RequestIdentifier, Path()]
-Limit = Annotated[int, Query(ge=1, le=200)]
-Cursor = Annotated[str, Query(max_length=200, description="`next_cursor` of the page before.")]
 
 
 class AdjustmentBody(BaseModel):

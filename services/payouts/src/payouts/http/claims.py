@@ -15,7 +15,8 @@ from payouts.handlers.claim_links import (
 )
 from payouts.http.claim_page import PATH, address_of, claim_page, refused_page
 from payouts.http.claim_words import WORDS
-from payouts.http.models import ClaimLinkView, Identifier, Number
+from payouts.http.models import ClaimLinkView, Number
+from payouts.http.paths import CampaignId, RefundId
 from payouts.ports.claim_links import ClaimLinkKeys, LinkName
 from payouts.ports.unit import PayoutsUnit
 from servicekit.access import Guard, Owner
@@ -26,8 +27,6 @@ from servicekit.pages import SAFE, Page, language_of
 from servicekit.problems import Problem
 from servicekit.units import UnitsOfWork
 
-CampaignId = Annotated[Identifier, Path()]
-RefundId = Annotated[Identifier, Path()]
 LinkNumber = Annotated[Number, Path()]
 LinkText = Annotated[str, Query(max_length=1_200)]
 Language = Annotated[str, Query(max_length=2)]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import FastAPI, Path, Query
+from fastapi import FastAPI, Path
 
 from payouts.domain.dispute import Dispute
 from payouts.domain.receivable import EndKind, Proposed
@@ -17,6 +17,7 @@ from payouts.http.models import (
     ReceivablesView,
     ReceivableView,
 )
+from payouts.http.paths import CampaignId, Cursor, Limit
 from payouts.http.views import receivable_view
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
@@ -26,10 +27,7 @@ from servicekit.clock import Clock
 from servicekit.problems import Problem
 from servicekit.units import UnitsOfWork
 
-CampaignId = Annotated[Identifier, Path()]
 ReceivableId = Annotated[Identifier, Path()]
-Limit = Annotated[int, Query(ge=1, le=200)]
-Cursor = Annotated[str, Query(max_length=200, description="`next_cursor` of the page before.")]
 
 
 def add_debt_routes(

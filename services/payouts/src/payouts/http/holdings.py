@@ -1,19 +1,16 @@
 """The route that shows whose money is held nearly as long as its provider allows."""
 
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import FastAPI, Query
+from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 from payouts.domain.holding import Holding
+from payouts.http.paths import Cursor, Limit
 from payouts.ports.queries import Queries
 from servicekit.access import Guard
 from servicekit.auth import Role
 from servicekit.clock import Clock
-
-Limit = Annotated[int, Query(ge=1, le=200)]
-Cursor = Annotated[str, Query(max_length=200, description="`next_cursor` of the page before.")]
 
 
 class HoldingView(BaseModel):

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
 from payouts.domain.invoice import DocumentKind, Invoice
-from payouts.http.models import Identifier
+from payouts.http.paths import CampaignId
 from payouts.http.printing import (
     Language,
     Sheet,
@@ -24,7 +24,6 @@ from servicekit.access import Guard, Owner
 from servicekit.auth import Role
 from servicekit.problems import Problem
 
-CampaignId = Annotated[Identifier, Path()]
 Number = Annotated[str, Path(pattern=r"^[A-Z]\d{4}-\d{6,}$", max_length=40)]
 In = Annotated[Language, Query(description="Language of the page.")]
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from payouts.domain.head_signing import DaySigned, page_content
 from payouts.domain.trial_balance import TrialBalance, end_of
 from payouts.handlers.unclaimed import unclaimed_ledgers
+from payouts.http.paths import Limit
 from payouts.ports.head_signing import HeadKeys, HeadSignatures
 from payouts.ports.queries import Queries
 from servicekit.access import Guard
@@ -18,7 +19,6 @@ from servicekit.problems import Problem
 
 Day = Annotated[str, Path(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 Place = Annotated[int, Path(ge=0, le=1_000_000)]
-Limit = Annotated[int, Query(ge=1, le=200)]
 CampaignCursor = Annotated[str, Query(max_length=200, description="The page before's.")]
 Cursor = Annotated[str, Query(max_length=10, description="`next_cursor` of the page before.")]
 

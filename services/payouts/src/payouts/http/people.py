@@ -22,6 +22,7 @@ from payouts.http.models import (
     StageView,
     TryAgainBody,
 )
+from payouts.http.paths import CampaignId
 from payouts.http.views import holds_view, stage_view
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
@@ -31,7 +32,6 @@ from servicekit.clock import Clock
 from servicekit.problems import Problem
 from servicekit.units import UnitsOfWork
 
-CampaignId = Annotated[Identifier, Path()]
 StageNumber = Annotated[int, Path(ge=1, le=99)]
 HoldId = Annotated[Identifier, Path()]
 Answer = TypeVar("Answer")

@@ -27,6 +27,7 @@ from payouts.http.models import (
     WaitingRefund,
     WaitingStage,
 )
+from payouts.http.paths import Limit
 from payouts.http.refusals import status_of
 from payouts.http.views import receivable_view, refund_view, stage_outline
 from payouts.ports.queries import Queries
@@ -38,7 +39,6 @@ from servicekit.errors import Conflict, DependencyAway
 from servicekit.problems import Problem
 from servicekit.units import UnitsOfWork
 
-Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str, Query(max_length=300, description="`next_cursor` of the page before.")]
 
 

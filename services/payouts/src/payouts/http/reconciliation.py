@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from payouts.domain.reconciliation import Break, Saying, Verdict
 from payouts.handlers.say_of_break import SayOfBreaks
 from payouts.http.models import Identifier, Reason
+from payouts.http.paths import Limit
 from payouts.ports.reconciliation import Reconciliation
 from servicekit.access import Guard
 from servicekit.auth import Principal, Role
@@ -17,7 +18,6 @@ from servicekit.errors import Conflict
 from servicekit.problems import Problem
 
 BreakId = Annotated[Identifier, Path()]
-Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str, Query(max_length=300, description="`next_cursor` of the page before.")]
 
 

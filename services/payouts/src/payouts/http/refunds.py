@@ -23,7 +23,6 @@ from payouts.handlers.refund_requests import (
 )
 from payouts.http.models import (
     ActsView,
-    Identifier,
     OtherMeansBody,
     RefundApprovalBody,
     RefundRequestBody,
@@ -32,6 +31,7 @@ from payouts.http.models import (
     TryAgainBody,
     WhyBody,
 )
+from payouts.http.paths import CampaignId, RefundId
 from payouts.http.views import acts_view, refund_view
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
@@ -42,8 +42,6 @@ from servicekit.errors import DuplicateKey
 from servicekit.problems import Problem
 from servicekit.units import UnitsOfWork
 
-CampaignId = Annotated[Identifier, Path()]
-RefundId = Annotated[Identifier, Path()]
 RequestId = Annotated[RequestIdentifier, Path()]
 
 

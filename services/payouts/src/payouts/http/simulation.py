@@ -1,8 +1,6 @@
 """The route of the simulator: who would get what, if the campaign stopped now."""
 
-from typing import Annotated
-
-from fastapi import FastAPI, Path, Query
+from fastapi import FastAPI
 from fastapi.params import Depends
 
 from payouts.domain.book import Book
@@ -12,15 +10,11 @@ from payouts.http.models import (
     DryDeadlineView,
     DryStageView,
     FeesView,
-    Identifier,
     SimulatedShareView,
     SimulationView,
 )
+from payouts.http.paths import CampaignId, Cursor, Limit
 from servicekit.clock import Clock
-
-CampaignId = Annotated[Identifier, Path()]
-Limit = Annotated[int, Query(ge=1, le=200)]
-Cursor = Annotated[str, Query(max_length=200, description="`next_cursor` of the page before.")]
 
 
 def add_simulation_route(api: FastAPI, simulate: Simulate, clock: Clock, allowed: Depends) -> None:

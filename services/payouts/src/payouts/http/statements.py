@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from payouts.domain.stage import Stage
 from payouts.domain.statement import Statement
 from payouts.handlers.statements import statement_of
-from payouts.http.models import Identifier
+from payouts.http.paths import CampaignId
 from payouts.http.printing import (
     Language,
     Sheet,
@@ -27,7 +27,6 @@ from servicekit.access import Guard, Owner
 from servicekit.auth import Role
 from servicekit.problems import Problem
 
-CampaignId = Annotated[Identifier, Path()]
 Number = Annotated[int, Path(ge=1, le=1_000)]
 In = Annotated[Language, Query(description="Language of the page.")]
 

@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict
 from payouts.domain.book import Waiver
 from payouts.domain.errors import Refused
 from payouts.handlers.waivers import WaiveFees
-from payouts.http.models import Identifier, MinorUnits, Reason, RequestIdentifier
+from payouts.http.models import MinorUnits, Reason, RequestIdentifier
+from payouts.http.paths import CampaignId
 from payouts.http.refusals import problem_of
 from servicekit.access import Guard
 from servicekit.auth import Principal, Role
 
-CampaignId = Annotated[Identifier, Path()]
 WaiverId = Annotated[RequestIdentifier, Path()]
 
 
