@@ -17,15 +17,13 @@ from typing import Literal, Protocol, cast
 import aiosmtplib
 from aiosmtplib.protocol import normalize_message_line_endings
 
+from notifier.adapters.smtp_replies import Replies, Reply
 from notifier.domain.bounce import status_in
 from notifier.ports.email import Answer, Answered, Mail
 
 # Words by which a server asks for a password or a quieter client: they say nothing of a reader.
 ABOUT_US = frozenset({421, 530, 534, 535, 538})
 TAKEN, GO_ON = 250, 354
-REPLY_BYTES_MAX = 32_768
-# What a connection that ends, stalls or talks nonsense raises; a time-out is an `OSError`.
-BROKEN = (OSError, EOFError, ValueError, asyncio.LimitOverrunError)
 _CONTROLS = re.compile(r"[\x00-\x20\x7f<>]")
 
 Security = Literal["starttls", "tls", "none"]
@@ -146,43 +144,28 @@ class SingleCommands:
             self._client.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    code: int
-    words: str
-
-    @property
-    def is_good(self) -> bool:
-        return 200 <= self.code < 300
-
-
 class GroupedCommands:
     """`Connection` to a server that takes commands in groups."""
 
     def __init__(self, client: aiosmtplib.SMTP, timeout_seconds: float) -> None:
         self._client = client
-        self._timeout_seconds = timeout_seconds
         self._begun: Mail | None = None
         # After a refusal the server still has the sender of that mail.
         self._left_open = False
-        transport = cast(asyncio.Transport, client.transport)
-        loop = asyncio.get_running_loop()
-        self._reader = asyncio.StreamReader(limit=REPLY_BYTES_MAX, loop=loop)
-        protocol = asyncio.StreamReaderProtocol(self._reader, loop=loop)
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        self._writer = asyncio.StreamWriter(transport, protocol, self._reader, loop)
+        self._transport = cast(asyncio.Transport, client.transport)
+        self._replies = Replies(timeout_seconds)
+        self._transport.set_protocol(self._replies)
 
     @property
     def is_good(self) -> bool:
-        return not self._writer.is_closing() and not self._reader.at_eof()
+        return self._replies.error is None and not self._transport.is_closing()
 
     async def send(self, mail: Mail, following: Following) -> Answer:
         begun, self._begun = self._begun, None
-        await self._sender_taken(mail, begun is mail)
-        try:
-            recipient, start = await self._reply(), await self._reply()
-        except BROKEN:
+        if begun is not mail:
+            self._transport.write(self._beginning(mail))
+        recipient, start = await self._beginning_answered()
+        if recipient is None or start is None:
             self._close()
             # Nothing of the mail's content was sent yet.
             return Answer(Answered.LATER)
@@ -194,45 +177,44 @@ class GroupedCommands:
         return await self._content_taken(mail.content)
 
     async def end(self) -> None:
-        try:
-            await self._write(b"QUIT\r\n")
-            await self._reply()
-        except BROKEN:
-            pass  # It is closed in any case.
+        if self.is_good:
+            self._transport.write(b"QUIT\r\n")
+            await self._replies.some(1)
         self._close()
 
-    async def _sender_taken(self, mail: Mail, is_begun: bool) -> None:
-        try:
-            if not is_begun:
-                await self._write(self._beginning(mail))
-            reset = await self._reply() if self._left_open else None
-            self._left_open = False
-            reply = await self._reply()
-        except BROKEN as error:
-            self._close()
-            raise NotBegun(_named(error)) from error
-        if not reply.is_good or (reset is not None and not reset.is_good):
-            self._close()
-            raise NotBegun(f"sender {reply.code}")
+    async def _beginning_answered(self) -> tuple[Reply | None, Reply | None]:
+        """Return what is said of the recipient and of the content to come, None where nothing is.
 
-    async def _abandon(self, start: _Reply) -> None:
+        Raises `NotBegun` unless the sender is taken.
+        """
+        before = 2 if self._left_open else 1
+        self._left_open = False
+        replies = await self._replies.some(before + 2)
+        refusals = [one.code for one in replies[:before] if not one.is_good]
+        if refusals or len(replies) < before:
+            self._close()
+            error = self._replies.error
+            raise NotBegun(f"sender {refusals}" if refusals or error is None else _named(error))
+        recipient, start, *_ = [*replies[before:], None, None]
+        return recipient, start
+
+    async def _abandon(self, start: Reply) -> None:
         """End a mail that is refused; where its content is waited for all the same, have none."""
         self._left_open = True
         if start.code == GO_ON:
-            try:
-                await self._write(b".\r\n")
-                await self._reply()
-            except BROKEN:
+            self._transport.write(b".\r\n")
+            if not await self._replies.some(1):
                 self._close()
 
     async def _content_taken(self, content: bytes) -> Answer:
         behind = self._beginning(self._begun) if self._begun is not None else b""
-        try:
-            await self._write(b"".join((stuffed(content), b".\r\n", behind)))
-            reply = await self._reply()
-        except BROKEN:
+        # Waits for its reply, not for room: no more than one mail lies in front of the server.
+        self._transport.write(b"".join((stuffed(content), b".\r\n", behind)))
+        replies = await self._replies.some(1)
+        if not replies:
             self._close()
             return Answer(Answered.UNKNOWN)
+        (reply,) = replies
         if reply.code == TAKEN:
             return Answer(Answered.TAKEN)
         return _sorted(reply.code, reply.words)
@@ -244,24 +226,8 @@ class GroupedCommands:
         commands = f"MAIL FROM:<{mail.sender}>\r\nRCPT TO:<{mail.recipient}>\r\nDATA\r\n"
         return (reset + commands).encode()
 
-    async def _write(self, data: bytes) -> None:
-        async with asyncio.timeout(self._timeout_seconds):
-            self._writer.write(data)
-            await self._writer.drain()
-
-    async def _reply(self) -> _Reply:
-        """Return the next reply, whose lines but the last have a dash behind the code."""
-        lines: list[bytes] = []
-        async with asyncio.timeout(self._timeout_seconds):
-            while not lines or lines[-1][3:4] == b"-":
-                lines.append(await self._reader.readuntil(b"\n"))
-                if sum(map(len, lines)) > REPLY_BYTES_MAX:
-                    raise ValueError("a reply without end")
-        words = b"\n".join(line[4:].strip() for line in lines)
-        return _Reply(int(lines[-1][:3]), words.decode(errors="replace"))
-
     def _close(self) -> None:
-        self._writer.close()
+        self._transport.close()
         self._client.close()
 
 
