@@ -207,6 +207,8 @@ async def test_for_a_domain_that_takes_nothing_nobody_waits_for_ever(post: Post)
     totals = await post.totals()
     assert (totals.failed, totals.pending) == (len(at(SLOW, READERS)), 0)
     assert (DeliveryState.FAILED, "expired") in await post.states()
+    # Each was given up untried, or while the domain answered for all: no address is to blame.
+    assert await post.queries.suppressed(post.clock.now()) == {}
 
 
 async def test_what_may_have_come_is_still_known_to(post: Post) -> None:

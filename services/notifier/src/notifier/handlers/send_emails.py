@@ -554,8 +554,11 @@ async def _suppress(
 
 
 def _bounce(standing: Standing, answer: Answer) -> BounceClass | None:
-    """Return what a failure says, None where nothing failed."""
-    if standing.state is not DeliveryState.FAILED:
+    """Return what a failure says of the address, None where nothing failed or it says nothing.
+
+    Of whoever is given up while their mail domain takes nothing, only that domain has spoken.
+    """
+    if standing.state is not DeliveryState.FAILED or answer.answered is Answered.HELD:
         return None
     if answer.answered is Answered.REFUSED:
         return class_of(answer.code, answer.status)
