@@ -3,19 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from payouts.adapters.freshness import TopicFreshness
-from payouts.domain.approval import Concerned
+from payouts.domain.approval import VERDICT, Approval, Concerned
 from payouts.domain.book import Book, Outcome
 from payouts.domain.destination import verify
 from payouts.domain.errors import Refused
 from payouts.domain.holds import Hold, HoldKind
 from payouts.domain.ledger import Account
 from payouts.domain.stage import StageState
-from payouts.domain.two_people import VALID
 from payouts.domain.withdrawal import WithdrawnPledge
 from payouts.handlers.approvals import Asked, approve_stage
 from payouts.handlers.holds import place_hold, release_hold
@@ -189,7 +189,7 @@ async def test_who_gave_half_an_approval_gives_it_anew(payouts: Payouts, turns: 
     """After seven days, and for another amount, the first person is the first again."""
     await second_due(payouts)
     await approve(payouts, 2, 3_000, limit=1)
-    payouts.clock.advance(seconds=VALID.total_seconds())
+    payouts.clock.advance(seconds=7 * 86_400)
     for _ in range(turns):
         await payouts.turn()
     await approve(payouts, 2, 3_000, limit=1)
@@ -309,6 +309,19 @@ async def test_there_is_a_time_for_an_approval(payouts: Payouts, state: str) -> 
 async def amount_of(payouts: Payouts, number: int) -> int:
     stage = await the(payouts, number)
     return stage.planned_amount if stage.amount is None else stage.amount
+
+
+def test_an_approval_holds_for_seven_days_and_counts_for_thirty() -> None:
+    """To the second; what the verdict approves stands, and each of two persons has a time."""
+    week, month, second = timedelta(days=7), timedelta(days=30), timedelta(seconds=1)
+    given = Approval("staff-1", 3_000, 1, NOW, "staff-2", second_at=NOW + week - second)
+    assert not given.expired(NOW + week - second) and given.expired(NOW + week)
+    assert not replace(given, by=VERDICT).expired(NOW + month)
+    assert given.counts("staff-1", NOW + month - second)
+    assert not given.counts("staff-1", NOW + month)
+    assert given.counts("staff-2", NOW + month + week - 2 * second)
+    assert not given.counts("staff-2", NOW + month + week - second)
+    assert not given.counts("staff-3", NOW)
 
 
 async def test_a_creator_is_refused_whatever_else_holds(payouts: Payouts) -> None:

@@ -9,7 +9,7 @@ import pytest
 from payouts.consumer import CLAIMS_GROUP, subscriptions
 from payouts.domain.acts import ActKind, OtherMeans, PaymentMethod
 from payouts.domain.book import Outcome
-from payouts.domain.claim_money import COUNTED, ClaimMoney, refunded_of
+from payouts.domain.claim_money import ClaimMoney, refunded_of
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account
 from payouts.domain.postings import Payer
@@ -251,8 +251,11 @@ async def test_each_ceiling_refuses_with_its_reason(payouts: Payouts) -> None:
     of_pledge = replace(big, claim_id="same", amount=20_000)
     await claim_given(payouts, replace(of_pledge, claim_id="third"), staff(3))
     assert await reason_of(claim_given(payouts, of_pledge, staff(4))) == "above-pledge-ceiling"
-    payouts.clock.advance(seconds=COUNTED.total_seconds() + 1)
-    await claim_given(payouts, replace(more, claim_id="later"))
+    later = replace(more, claim_id="later")
+    payouts.clock.advance(seconds=30 * 86_400 - 1)
+    assert await reason_of(claim_given(payouts, later)) == "above-person-ceiling"
+    payouts.clock.advance(seconds=2)
+    await claim_given(payouts, later)
     await payouts.assert_books_true()
 
 

@@ -24,7 +24,7 @@ from payouts.domain.pledge_money import charge_back, lose_to_bank
 from payouts.domain.postings import dispute_lost, dispute_opened
 from payouts.domain.refund import RefundState, request
 from payouts.domain.stage import StageState
-from payouts.handlers.check_books import COMPARED_AGAIN, ROUND, check_changed, check_round
+from payouts.handlers.check_books import COMPARED_AGAIN, check_changed, check_round
 from payouts.handlers.posting import post
 from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps.books import CheckAllBooks, CheckBooks
@@ -33,6 +33,7 @@ from servicekit.mongo import Database
 from services.payouts.tests.builders import a_book, a_verdict, seen_dispute
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, mongo_payouts
 
+DAY = timedelta(days=1)
 Spoil = Callable[[PayoutsUnit], Awaitable[None]]
 
 
@@ -292,7 +293,7 @@ async def test_a_day_s_round_finds_what_no_save_announced(database: Database) ->
     await _edit(database, "refunds", {}, {"$set": {"amount": 1}})
     assert await sweep(payouts) == {}
     sweep_all = CheckAllBooks(payouts.queries, payouts.checks)
-    payouts.clock.advance(seconds=ROUND.total_seconds() - 3_600)
+    payouts.clock.advance(seconds=23 * 3_600)
     await sweep_all(payouts.clock.now())
     assert await changed(payouts) == []
     payouts.clock.advance(seconds=3_600)
@@ -313,8 +314,8 @@ async def test_a_round_goes_on_where_a_process_ended(payouts: Payouts) -> None:
         [],
         ended,
     )
-    _, again = await check_round(payouts.queries, payouts.checks, 1, now + ROUND)
-    assert (again.begun_at, again.after) == (now + ROUND, CAMPAIGN)
+    _, again = await check_round(payouts.queries, payouts.checks, 1, now + DAY)
+    assert (again.begun_at, again.after) == (now + DAY, CAMPAIGN)
 
 
 async def _tampered(database: Database) -> None:

@@ -90,9 +90,11 @@ def test_who_and_what_is_refused(said: Proposed, concerned: Concerned, reason: s
 
 def test_a_proposal_falls_after_seven_days() -> None:
     """Then the next word is a first one."""
-    proposed = replace(a_receivable(), proposed=word())
-    late = word("staff-2", at=NOW + VALID)
+    proposed, week = replace(a_receivable(), proposed=word()), timedelta(days=7)
+    late = word("staff-2", at=NOW + week)
     assert propose(proposed, late, NOBODY).receivable.proposed == late
+    in_time = word("staff-2", at=NOW + week - timedelta(seconds=1))
+    assert len(propose(proposed, in_time, NOBODY).postings) == 1
 
 
 async def test_a_debt_is_settled_in_part_and_the_rest_written_off(payouts: Payouts) -> None:

@@ -34,6 +34,7 @@ from services.payouts.tests.builders import NOW, a_book, a_pledge, some_money
 
 WANTED = Wanted("request-1", "pledge-1", 2_000, "a broken lamp")
 CREATOR, BACKER = "creator-1", "backer-1"
+WEEK = timedelta(days=7)
 
 
 def held(amount: int = 5_000, *, planned: bool = True) -> Book:
@@ -169,17 +170,17 @@ def test_a_rejection_is_an_end_that_is_told() -> None:
     assert reason_of(lambda: approved(refused)) == "already-decided"
 
 
-@pytest.mark.parametrize("age", [VALID - timedelta(seconds=1), VALID])
+@pytest.mark.parametrize("age", [WEEK - timedelta(seconds=1), WEEK])
 def test_an_approval_comes_in_time_or_never(age: timedelta) -> None:
     """Seven days; then it is refused, by whoever looks first."""
     refund, now = asked(), NOW + age
-    late = age >= VALID
+    late = age >= WEEK
     decision = approve(refund, some_money(), held(), "staff-2", CREATOR, now)
     assert decision.refund.state is (RefundState.REFUSED if late else RefundState.REQUESTED)
     swept = expire(refund, some_money(), now)
     assert swept.refund.reason == ("approval-expired" if late else None)
     assert len(swept.facts) == late
-    assert expire(approved().refund, some_money(), NOW + 2 * VALID).facts == ()
+    assert expire(approved().refund, some_money(), NOW + 2 * WEEK).facts == ()
 
 
 def test_taking_back_gives_everything_back() -> None:

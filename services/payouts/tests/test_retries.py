@@ -10,6 +10,8 @@ from payouts.domain.ledger import Account
 from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.stage import Stage, StageState
 from payouts.handlers.retries import try_stage_again
+from payouts.handlers.wake import wake
+from payouts.handlers.work_kinds import STAGE
 from services.payouts.tests.conftest import CAMPAIGN, LEASE_SECONDS, Payouts
 from services.payouts.tests.test_later_stages import first_paid, pay, the
 
@@ -74,6 +76,28 @@ async def test_what_goes_on_by_itself_is_not_tried_again_by_hand(payouts: Payout
         await payouts.units.run(
             lambda unit: try_stage_again(unit, CAMPAIGN, 9, 0, "staff-1", payouts.clock.now())
         )
+
+
+@pytest.mark.trap(7)
+async def test_a_paid_stage_is_looked_at_for_a_week_and_afterwards_when_it_is_woken(
+    payouts: Payouts,
+) -> None:
+    """A bank may send it back days later: within the week it is seen by itself."""
+    await first_paid(payouts)
+    week = 7 * 86_400
+    await payouts.live(week - 600)
+    assert (await payouts.work.backlog(STAGE)).items == 1
+    await payouts.live(2 * week)
+    assert (await payouts.work.backlog(STAGE)).items == 0
+    payouts.provider.bounce(await the(payouts, 1))
+    stages, now = await payouts.queries.stages(CAMPAIGN), payouts.clock.now()
+    await payouts.units.run(lambda unit: wake(unit, [], stages[:1], now))
+    await payouts.turn()
+    assert (await the(payouts, 1)).state is StageState.FAILED
+    await pay(payouts)
+    assert (await the(payouts, 1)).state is StageState.PAID
+    assert len(payouts.provider.transfers) == 1 and len(payouts.provider.payouts) == 2
+    await payouts.assert_books_true()
 
 
 @pytest.mark.trap(21)

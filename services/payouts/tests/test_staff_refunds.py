@@ -118,9 +118,9 @@ async def test_nothing_moves_before_a_second_person_has_approved(payouts: Payout
     assert await balance(payouts, Account.BACKER_FUNDS) == 5_000
     assert payouts.provider.calls == []
     expire = ExpireRequests(payouts.units, payouts.queries)
-    payouts.clock.advance(seconds=VALID.total_seconds() - 1)
+    payouts.clock.advance(seconds=7 * 86_400 - 1)
     assert await expire(payouts.clock.now()) == 0
-    assert await expire.oldest_due() == refund.created_at + VALID
+    assert await expire.oldest_due() == refund.created_at + timedelta(days=7)
     payouts.clock.advance(seconds=1)
     assert await expire(payouts.clock.now()) == 1
     assert await expire(payouts.clock.now()) == 0 and await expire.oldest_due() is None
