@@ -661,6 +661,31 @@ async def test_a_backup_older_than_all_that_was_taken_back_is_for_people_to_appr
     await assert_true(payouts)
 
 
+@pytest.mark.trap(21)
+@pytest.mark.trap(23)
+async def test_a_backup_older_than_what_was_booked_and_paid_anew_is_for_a_person() -> None:
+    """The ledger had both transfers: neither is taken for the other, and no third one leaves."""
+    payouts = memory_payouts()
+    await met_with_a_destination(payouts)
+    backup = back_up(payouts)
+    payouts.provider.faults["create_payout"] = ["decline"] * 3
+    await pay(payouts)
+    await take_back(payouts, 1)
+    await pay(payouts, 3)
+    await payouts.give_destination("acct_2")
+    await pay(payouts)
+    await approve(payouts, 1, FIRST, version=2, revision=0)
+    await pay(payouts)
+    assert (await the(payouts, 1)).state is StageState.PAID
+    payouts, for_people, _ = await restored_behind_all(payouts, backup)
+    assert "has 2 transfers" in for_people[0]
+    known = await payouts.queries.destination(CAMPAIGN)
+    assert known is not None and (await the(payouts, 1)).attempts == ()
+    assert payouts.brake.stopped(CAMPAIGN) is not None
+    assert not await let_go_on(payouts)
+    assert len(payouts.provider.transfers) == 2 and len(payouts.provider.payouts) == 1
+
+
 PART = 500
 
 

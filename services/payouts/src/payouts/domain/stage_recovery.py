@@ -78,15 +78,7 @@ def standing(
     may be older than the attempt that was given up: there it is one that the ledger never had.
     `booked` are the balance transactions that the ledger has and this database does not.
     """
-    back = {one.transfer_id for one in stage.attempts if one.state is AttemptState.REVERSED}
-    refused = AttemptState.TRANSFER_REFUSED
-    given_up = {one.number for one in stage.attempts if one.state is refused}
-    found = [
-        one
-        for one in sorted(transfers, key=lambda one: one.seen.attempt)
-        if one.seen.transfer_id not in back
-        and not (one.seen.attempt in given_up and _at_rest(one, let_be))
-    ]
+    found = _unsettled(stage, transfers, let_be)
     known = {one.transfer_id for one in stage.attempts}
     never_booked = [
         one
@@ -97,6 +89,21 @@ def standing(
     ]
     # Where all of them are, the last is booked and taken back: people approve the stage anew.
     return [one for one in found if one not in never_booked] or found[-1:]
+
+
+def _unsettled(
+    stage: Stage, transfers: Iterable[TransferMade], let_be: Collection[str] = ()
+) -> list[TransferMade]:
+    """Return those of which the stage does not know that they are over, in order of attempts."""
+    back = {one.transfer_id for one in stage.attempts if one.state is AttemptState.REVERSED}
+    refused = AttemptState.TRANSFER_REFUSED
+    given_up = {one.number for one in stage.attempts if one.state is refused}
+    return [
+        one
+        for one in sorted(transfers, key=lambda one: one.seen.attempt)
+        if one.seen.transfer_id not in back
+        and not (one.seen.attempt in given_up and _at_rest(one, let_be))
+    ]
 
 
 def adopt(
@@ -110,10 +117,11 @@ def adopt(
 ) -> StageDecision:
     """Fold both legs of all attempts, in order; the same again changes nothing.
 
+    `transfers` are those that may be what the stage stands on, `payouts` those of their account.
     `owed` is the creator's debt, which the first attempt set off as any first attempt does.
     Raises `Refused` where the two cannot both be true; then a person must look.
     """
-    transfers = standing(stage, transfers)
+    transfers = _unsettled(stage, transfers)
     if len(transfers) > 1:
         raise Refused("transferred-twice", f"{stage.stage_id} has {len(transfers)} transfers")
     if transfers and not stage.is_submitted and stage.amount is not None:
