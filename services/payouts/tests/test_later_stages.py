@@ -11,7 +11,6 @@ from payouts.domain.errors import Refused
 from payouts.domain.holds import Hold, HoldKind
 from payouts.domain.ledger import Account
 from payouts.domain.stage import Stage, StageState
-from payouts.domain.two_people import VALID
 from payouts.handlers.approvals import Asked, approve_stage
 from payouts.handlers.holds import place_hold, release_hold
 from payouts.handlers.milestones import MilestoneDecision, decide_milestone, take_evidence

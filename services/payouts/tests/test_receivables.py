@@ -18,7 +18,6 @@ from payouts.domain.receivable import (
     open_sum,
     propose,
 )
-from payouts.domain.two_people import VALID
 from payouts.handlers.posting import post
 from payouts.handlers.receivables import end_receivable
 from payouts.ports.unit import PayoutsUnit

@@ -29,7 +29,6 @@ from payouts.domain.refund_request import (
     reject,
     requested_id_of,
 )
-from payouts.domain.two_people import VALID
 from services.payouts.tests.builders import NOW, a_book, a_pledge, some_money
 
 WANTED = Wanted("request-1", "pledge-1", 2_000, "a broken lamp")

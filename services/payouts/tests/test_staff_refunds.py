@@ -18,7 +18,6 @@ from payouts.domain.plan import StageKind
 from payouts.domain.refund import Refund, RefundState
 from payouts.domain.refund_request import Wanted
 from payouts.domain.stage import StageState
-from payouts.domain.two_people import VALID
 from payouts.handlers.approve_refunds import ApproveRefunds
 from payouts.handlers.refund_requests import (
     Person,

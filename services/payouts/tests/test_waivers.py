@@ -11,7 +11,6 @@ from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
 from payouts.domain.receivable import EndKind, Proposed
 from payouts.domain.stage import StageState
-from payouts.domain.two_people import VALID
 from payouts.handlers.waivers import WaiveFees
 from payouts.handlers.work_kinds import INVOICE
 from services.payouts.tests.builders import LIMIT
