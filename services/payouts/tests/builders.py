@@ -1,5 +1,6 @@
 """Values that the tests of the rules begin with; every one is valid as it stands."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from payouts.domain.book import Book, CollectedPledge, Outcome, Verdict, collect
@@ -19,6 +20,7 @@ from payouts.domain.invoice import Charge, DocumentKind, Seller
 from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.provider_keys import KeyRules
 from payouts.domain.receivable import Receivable
+from payouts.domain.shares import Entitlement, Share, freeze, share_of
 from payouts.domain.stage import Stage, make_due, schedule
 from payouts.domain.stage_approval import approve_by_verdict
 from payouts.domain.stage_sending import send, submit
@@ -124,3 +126,9 @@ def a_view(stage: Stage, book: Book, **changes: object) -> GateView:
         "dispute_reserve": 200,
     }
     return GateView(**(view | changes))  # type: ignore[arg-type]
+
+
+def divide(distributable: int, entitled: Sequence[Entitlement]) -> tuple[Share, ...]:
+    """Divide everything at once; the order of the answer is that of the question."""
+    division = freeze(distributable, entitled)
+    return tuple(share_of(division, one) for one in entitled)

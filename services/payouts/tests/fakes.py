@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -50,7 +51,7 @@ from payouts.domain.reconciliation import (
 )
 from payouts.domain.refund import UNANSWERED, Refund, RefundKind, RefundState
 from payouts.domain.refund_outcome import ProviderRefundStatus, RefundSeen
-from payouts.domain.refund_run_end import MOVING, is_of_run
+from payouts.domain.refund_run_end import MOVING, causes_of_run
 from payouts.domain.refund_window import WAITS
 from payouts.domain.reward_standing import Place, RewardClaim, RewardDelivery, RewardsAsOf
 from payouts.domain.stage import Stage, StageState
@@ -246,7 +247,7 @@ class MemoryRefunds:
 
     def _of_run(self, campaign_id: str, cause: str) -> list[Refund]:
         ours = [r for r in self._refunds.values() if r.campaign_id == campaign_id]
-        return [refund for refund in ours if is_of_run(refund.cause, cause)]
+        return [refund for refund in ours if re.search(causes_of_run(cause), refund.cause)]
 
     async def compensations(self, campaign_id: str, person: str, since: datetime) -> list[Refund]:
         return [

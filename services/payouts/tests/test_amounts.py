@@ -15,8 +15,8 @@ from payouts.domain.fees import Fees, FeeTerms, divide_last, fees_of
 from payouts.domain.ledger import Account, Posting
 from payouts.domain.plan import split, stage_amount
 from payouts.domain.quantum import QUANTUM_MAX, quantum_among, quantum_of
-from payouts.domain.shares import Entitlement, divide
-from services.payouts.tests.builders import NOW, SHARES, a_book, a_pledge
+from payouts.domain.shares import Entitlement
+from services.payouts.tests.builders import NOW, SHARES, a_book, a_pledge, divide
 from sosst_contracts.money import BASIS_POINTS, EXPONENTS, exponent
 
 PLEDGES = {"A": 10001, "B": 4999, "C": 3333}

@@ -22,7 +22,7 @@ from payouts.domain.ledger import Account
 from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.postings import pledge_collected
 from payouts.domain.refund_request import Wanted
-from payouts.domain.shares import Entitlement, divide, freeze, share_of
+from payouts.domain.shares import Entitlement, freeze, share_of
 from payouts.domain.stage import Stage, StageState
 from payouts.handlers.pay_stages import PayStages
 from payouts.handlers.posting import post
@@ -35,7 +35,7 @@ from payouts.sweeps.queues import MeasureQueues
 from payouts.sweeps.refunds import ShareWhatCameBack
 from servicekit.mongo import Database
 from servicekit.work import Claim
-from services.payouts.tests.builders import NOW, SHARES, a_book
+from services.payouts.tests.builders import NOW, SHARES, a_book, divide
 from services.payouts.tests.conftest import (
     CAMPAIGN,
     FEES,

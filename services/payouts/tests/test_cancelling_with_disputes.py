@@ -8,11 +8,12 @@ from payouts.domain.dispute import ProviderDisputeStatus
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account
 from payouts.domain.refund import RefundState, refund_id_of
-from payouts.domain.shares import Entitlement, divide
+from payouts.domain.shares import Entitlement
 from payouts.domain.stage import StageState
 from payouts.handlers.refund_run import Progress, run_page
 from payouts.handlers.work_kinds import DISPUTE, REFUND, REFUND_RUN
 from payouts.sweeps.refunds import ShareWhatCameBack
+from services.payouts.tests.builders import divide
 from services.payouts.tests.conftest import CAMPAIGN, Payouts
 from services.payouts.tests.test_cancelling_after_verdict import (
     AFTER_ONE,

@@ -11,14 +11,14 @@ from payouts.domain.dispute import ProviderDisputeStatus
 from payouts.domain.errors import Refused
 from payouts.domain.refund import RefundState
 from payouts.domain.refund_request import Wanted
-from payouts.domain.shares import Entitlement, divide
+from payouts.domain.shares import Entitlement
 from payouts.handlers.refund_run import Progress, run_page
 from payouts.handlers.work_kinds import DISPUTE, REFUND_RUN
 from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps.refunds import ShareWhatCameBack
 from payouts.wire import CLAIMS_TOPIC, DELIVERIES_TOPIC
 from servicekit.work import Claim
-from services.payouts.tests.builders import REWARD, a_pledge
+from services.payouts.tests.builders import REWARD, a_pledge, divide
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
 from services.payouts.tests.test_brakes import hear
 from services.payouts.tests.test_cancelling_after_verdict import (

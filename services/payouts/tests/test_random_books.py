@@ -16,8 +16,8 @@ from payouts.domain.fees import FeeTerms, divide_last, fees_of
 from payouts.domain.ledger import EMPTY, Account, Balances, Posting, Row, check, post
 from payouts.domain.plan import stage_amount
 from payouts.domain.postings import Payer
-from payouts.domain.shares import Entitlement, divide
-from services.payouts.tests.builders import SHARES
+from payouts.domain.shares import Entitlement
+from services.payouts.tests.builders import SHARES, divide
 
 BOOKS = 2_000
 STEPS = 40

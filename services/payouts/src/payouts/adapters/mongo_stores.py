@@ -24,7 +24,7 @@ from payouts.domain.pledge_money import PledgeMoney
 from payouts.domain.postings import Payer
 from payouts.domain.receivable import Receivable
 from payouts.domain.refund import UNANSWERED, Refund, RefundKind, RefundState
-from payouts.domain.refund_run_end import AFTER, MOVING
+from payouts.domain.refund_run_end import MOVING, causes_of_run
 from payouts.domain.stage import Stage
 from payouts.metrics import BLOCKS
 from servicekit.errors import Conflict
@@ -298,7 +298,7 @@ class MongoRefunds:
 
 
 def _of_run(cause: str) -> Document:
-    return {"cause": {"$regex": f"^{re.escape(cause)}($|{AFTER})"}}
+    return {"cause": {"$regex": causes_of_run(cause)}}
 
 
 class MongoDisputes:

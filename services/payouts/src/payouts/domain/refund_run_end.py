@@ -6,6 +6,7 @@ of that moment; what comes later (a late pledge, a claim, a bank's decision) is 
 refund and never repeats this fact (decision 0026).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -45,9 +46,12 @@ class RunEnd:
     fact: RefundRunFinished | None
 
 
-def is_of_run(refund_cause: str, run_cause: str) -> bool:
-    """Whether a refund with this cause belongs to the run."""
-    return refund_cause == run_cause or refund_cause.startswith(f"{run_cause}{AFTER}")
+def causes_of_run(run_cause: str) -> str:
+    """Return the pattern of the causes that refunds of the run have: its own, and what followed.
+
+    A regular expression, as a store searches by it; MongoDB and Python read it alike.
+    """
+    return f"^{re.escape(run_cause)}($|{AFTER})"
 
 
 def end_run(

@@ -76,9 +76,3 @@ def _gets_a_unit_more(division: Division, remainder: int, pledge_id: str) -> boo
     if cut is None or last is None:
         return False
     return (-remainder, pledge_id) <= (-cut, last)
-
-
-def divide(distributable: int, entitled: Sequence[Entitlement]) -> tuple[Share, ...]:
-    """Divide everything at once; the order of the answer is that of the question."""
-    division = freeze(distributable, entitled)
-    return tuple(share_of(division, one) for one in entitled)
