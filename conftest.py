@@ -15,6 +15,16 @@ from pymongo import MongoClient
 
 from infra.native import Addresses, NativeStack, given_addresses
 from infra.servicekit.tests.lent import LentDatabases
+from servicekit.garbage import look_seldom
+
+# Thousands of tests are collected and live until the end: each look for rings passes over them all.
+look_seldom()
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was collected out of every look, as a service leaves out what its start made."""
+    look_seldom()
+
 
 # Beside rich, structlog draws each traceback as a table with every local variable: half a second
 # of a processor for each of the many errors that tests make on purpose.
