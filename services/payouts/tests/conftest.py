@@ -231,7 +231,7 @@ class Payouts:
         passed = 0
         while passed < seconds:
             await self.turn()
-            pause = min(max(30, passed // 2), seconds - passed)
+            pause = min(max(30, passed), seconds - passed)
             self.clock.advance(seconds=pause)
             passed += pause
 
