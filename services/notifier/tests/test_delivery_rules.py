@@ -68,6 +68,32 @@ def test_whom_a_crash_left_goes_first_and_who_waits_is_not_sent_to() -> None:
     assert delivery.next_due == NOW + FIRST_PAUSE
 
 
+@pytest.mark.parametrize(
+    ("people", "most", "sizes"),
+    [
+        (125, 100, [125]),
+        (149, 100, [149]),
+        (150, 100, [100, 50]),
+        (1_000, 100, [100] * 10),
+        (1_040, 100, [*[100] * 9, 140]),
+        (3, 2, [2, 1]),
+        (3, 1, [1, 1, 1]),
+        (0, 100, []),
+    ],
+)
+def test_the_last_few_go_with_the_slice_before_them(
+    people: int, most: int, sizes: list[int]
+) -> None:
+    """No slice is half as large again as `most`, and none is small unless it is the only one."""
+    delivery, found = begin("c|1", Channel.EMAIL, "c", "campaign-1", 1, people), []
+    while slice_ := delivery.ready(NOW, most):
+        found.append(len(slice_))
+        sending = dict.fromkeys(slice_, Standing(DeliveryState.SENDING))
+        done = dict.fromkeys(slice_, Standing(DeliveryState.DELIVERED))
+        delivery = delivery.moved(sending).moved(done)
+    assert found == sizes
+
+
 def test_tries_grow_apart_over_days_and_end() -> None:
     """The pauses grow to half a day; the last try is four to six days after the first."""
     standing, at, pauses = Standing(), NOW, []

@@ -10,6 +10,7 @@ from typing import Any
 SECRET_CHARACTERS_MIN = 16
 CHARACTERS = 64
 TEXT_CHARACTERS_MAX = 1_200
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Signatures:
@@ -22,21 +23,22 @@ class Signatures:
         """
         if not secrets or any(len(one) < SECRET_CHARACTERS_MIN for one in secrets):
             raise ValueError(f"a secret has at least {SECRET_CHARACTERS_MIN} characters")
-        self._use = use
-        self._secrets = [one.encode() for one in secrets]
+        # What all signatures of a secret begin with is worked out once: it is half of each.
+        self._begun = [hmac.new(one.encode(), use, hashlib.sha256) for one in secrets]
         self._characters = characters
 
     def sign(self, *named: str) -> str:
-        return self._made(self._secrets[0], named)
+        return self._made(self._begun[0], named)
 
     def verifies(self, signature: str, *named: str) -> bool:
         # Texts are compared, not what they encode: of one signature there is one text.
-        made = (self._made(one, named) for one in self._secrets)
+        made = (self._made(one, named) for one in self._begun)
         return signature.isascii() and any(hmac.compare_digest(one, signature) for one in made)
 
-    def _made(self, secret: bytes, named: Sequence[str]) -> str:
-        message = self._use + "\n".join(named).encode()
-        return hmac.new(secret, message, hashlib.sha256).hexdigest()[: self._characters]
+    def _made(self, begun: hmac.HMAC, named: Sequence[str]) -> str:
+        signature = begun.copy()
+        signature.update("\n".join(named).encode())
+        return signature.hexdigest()[: self._characters]
 
 
 class SignedFields:
@@ -51,7 +53,7 @@ class SignedFields:
         self._signatures = Signatures(use, secrets)
 
     def write(self, *fields: str | int) -> str:
-        named = _text(json.dumps(fields, separators=(",", ":")).encode())
+        named = _text(_as_json(fields).encode())
         return f"{named}.{self._signatures.sign(named)}"
 
     def read(self, text: str) -> list[Any] | None:

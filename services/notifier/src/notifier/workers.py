@@ -36,7 +36,8 @@ ONES_AT_ONCE = 500
 PLANS_AT_ONCE = 3
 # Of those, for what waits for no huge audience to be cut.
 FOR_EMERGENCIES = KeptFree(1, before=MONEY)
-# As long as these take, nothing more urgent comes first.
+# As long as these take, or half as many again where nobody is left then, nothing more urgent comes
+# first.
 MAILS_AT_ONCE_MOST = 100
 # Of an endpoint that is sent to; far above the longest answer that is waited for.
 WEBHOOK_LEASE_SECONDS = 60

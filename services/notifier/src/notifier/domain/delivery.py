@@ -142,11 +142,16 @@ class Delivery:
         return any(one.state is DeliveryState.PENDING or one.is_begun for one in self.standings)
 
     def ready(self, now: datetime, most: int) -> list[int]:
-        """Return the places of those who can be sent to now; whoever a crash left goes first."""
+        """Return the places of those who can be sent to now; whoever a crash left goes first.
+
+        They are `most`, or all where fewer than half as many would be left: a few cost as much as
+        many, what is read, marked and saved for a slice is the same.
+        """
         places = range(len(self.standings))
         begun = [p for p in places if self.standings[p].is_begun]
         others = [p for p in places if self.standings[p].is_due(now)]
-        return [*begun, *others][:most]
+        ready = [*begun, *others]
+        return ready if 2 * (len(ready) - most) < most else ready[:most]
 
     def moved(self, standings: Mapping[int, Standing]) -> "Delivery":
         """Return the delivery with these recipients moved; raises `Refused` for what cannot be."""
