@@ -134,6 +134,55 @@ def test_catalogues_are_complete(language: str) -> None:
         assert sorted(HOLE.findall(message.string)) == sorted(HOLE.findall(message.id))
 
 
+# The product's own words for its people and things, as its domain has them.
+FRENCH = {
+    r"backers?": r"soutiens?",
+    r"creator": r"initiateur",
+    r"stages?": r"versements?",
+    r"pledge": r"contribution",
+}
+
+
+def test_one_french_word_stands_for_one_thing() -> None:
+    """Whoever reads of a stage in one letter, and of it again in the next, reads the same word."""
+    with (words.FOLDER / "locale" / "fr.po").open("rb") as file:
+        said = {str(m.id): str(m.string) for m in read_po(file, locale="fr") if m.id}
+    for english, french in FRENCH.items():
+        mine = {m for m in said if re.search(rf"\b{english}\b", m, re.IGNORECASE)}
+        assert len(mine) > 2
+        assert [m for m in mine if not re.search(rf"\b{french}\b", said[m], re.IGNORECASE)] == []
+
+
+@pytest.mark.parametrize(("reader", "word"), [(ANNA, "Urgence"), (BEN, "Emergency")])
+def test_a_letter_of_an_emergency_says_that_it_is_one(reader: Reader, word: str) -> None:
+    """In its subject, which is all that many read; no other update says so."""
+    usual, *_, urgent = SAMPLES[CauseKind.UPDATE_PUBLISHED]
+    for content, says in ((urgent, True), (usual, False)):
+        mail = mail_of(letter(CauseKind.UPDATE_PUBLISHED, reader, content=content))
+        assert str(mail["Subject"]).startswith(word) is says
+        assert part(mail, "plain").count(word) == int(says)
+        assert "The first hundred lamps glow" in str(mail["Subject"])
+
+
+def test_who_is_told_that_no_plan_came_is_asked_for_nothing() -> None:
+    """The day is the creator's, and over: to a backer it is no day to answer by."""
+    kind = CauseKind.RECOVERY_PLAN_MISSING
+    asked = part(mail_of(letter(CauseKind.RECOVERY_PLAN_REMINDER_DUE, BEN)), "plain")
+    over = part(mail_of(letter(kind, BEN)), "plain")
+    assert "Answer by" in asked and "Answer by" not in over and "It was due by" in over
+
+
+@pytest.mark.parametrize("kind", [CauseKind.SURVEY_OPENED, CauseKind.UPDATE_CORRECTED])
+def test_a_letter_says_what_it_is_about(kind: CauseKind) -> None:
+    """A project has many surveys and updates: the title stands there, in its own language."""
+    content = SAMPLES[kind][0]
+    title = content.get("title") or SAMPLES[CauseKind.UPDATE_PUBLISHED][0]["texts"][0]["title"]  # type: ignore[index]
+    html = part(mail_of(letter(kind, ANNA)), "html")
+    assert f"<strong>{title}</strong>" in re.sub(r' style="[^"]*"', "", html)
+    assert '<blockquote lang="en"' in html
+    assert str(title) in part(mail_of(letter(kind, ANNA)), "plain")
+
+
 def test_the_check_of_catalogues_bites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A template with a text that no catalogue knows is found."""
     (tmp_path / "templates").mkdir()

@@ -122,6 +122,30 @@ def test_no_letter_lacks_a_word_and_none_is_large(folder: Path) -> None:
             assert f'lang="{language}"' in page
 
 
+def test_no_two_samples_of_a_kind_are_one_letter(folder: Path) -> None:
+    """Each shows its own: one that was shown as another one would never be looked at."""
+    for kind, samples in SAMPLES.items():
+        for role in roles_told(kind):
+            for language in READERS:
+                names = [
+                    f"{kind.value}-{number}.{role.value}.{language}.txt"
+                    for number in range(1, len(samples) + 1)
+                ]
+                said = {(folder / name).read_text(encoding="utf-8") for name in names}
+                assert len(said) == len(samples), (kind, role, language)
+
+
+def test_the_texts_are_set_as_their_language_is(folder: Path) -> None:
+    """French has a space in front of a colon; nowhere do two empty lines follow each other."""
+    for name in letters():
+        for language in READERS:
+            text = (folder / f"{name}.{language}.txt").read_text(encoding="utf-8")
+            assert "\n\n\n" not in text, (name, language)
+            own = [line for line in text.splitlines() if not line.startswith(">")]
+            tight = [line for line in own if re.search(r"\S:(\s|$)", line)]
+            assert language != "fr" or tight == [], (name, tight)
+
+
 def test_no_letter_is_in_the_other_language(folder: Path) -> None:
     """Subject, page and text of each differ: nothing was left untranslated as a whole."""
     for name in letters():

@@ -8,7 +8,7 @@ from email.policy import default
 from pathlib import Path
 
 from notifier.domain.cause import CauseKind, Told
-from notifier.domain.kind import ToldAs, rules_of
+from notifier.domain.kind import ToldAs, may_be_muted
 from notifier.domain.notification import notification_id
 from notifier.ports.email import Letter, Letters, Reader
 
@@ -43,7 +43,8 @@ def perform_templates(
     for kind, role in [(one, role) for one in CauseKind for role in roles(one)]:
         for number, content in enumerate(samples.get(kind, ({},)), start=1):
             for language in READERS:
-                told = Told(kind, CAMPAIGN, CAMPAIGN, now, content)
+                # Each under a name of its own: a writer says the same of the same cause.
+                told = Told(kind, f"{CAMPAIGN}-{number}", CAMPAIGN, now, content)
                 path = folder / f"{kind.value}-{number}.{role.value}.{language}"
                 _write(path, told, role, language, letters, now)
                 written += 1
@@ -77,7 +78,7 @@ def _write(
         reader=reader,
         return_path="bounce@example.org",
         written_at=now,
-        may_be_muted=rules_of(told).mutable,
+        may_be_muted=may_be_muted(told, role),
         role=role,
         others=others,
     )

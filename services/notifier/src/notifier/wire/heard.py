@@ -207,12 +207,13 @@ def campaign_wide_from(fact: Decoded) -> CampaignWide | None:
             )
             return _as_of(told, event)
         case update_events.SurveyOpened() as event:
+            words = {"title", "language", "url", "closes_at"}
             told = Told(
                 CauseKind.SURVEY_OPENED,
                 subject_within(event.campaign_id, event.survey_id),
                 event.campaign_id,
                 event.opened_at,
-                {"title": event.title, "language": event.language, "url": event.url},
+                event.model_dump(mode="json", include=words, exclude_none=True),
                 origin_of(fact),
             )
             return _as_of(told, event)

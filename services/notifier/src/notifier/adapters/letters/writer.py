@@ -297,15 +297,23 @@ def _shortened(text: str) -> str:
 
 
 def _quoted(told: Told, language: str) -> dict[str, str]:
-    """Return the update in the reader's language if it has it, else in its first one."""
-    texts = told.content.get("texts")
-    if not isinstance(texts, list) or not texts:
+    """Return what is quoted in the reader's language if it is there, else in the first one."""
+    texts = _texts(told.content)
+    if not texts:
         return {}
     mine = (text for text in texts if language_of(text["language"]) == language)
     text = next((one for one in mine if _is(one, language)), texts[0])
     tag = text["language"] if _TAG.fullmatch(text["language"]) else ""
     excerpt = _shortened(text.get("excerpt") or "")
     return {"language": tag, "title": one_line(text["title"]), "excerpt": excerpt}
+
+
+def _texts(content: Mapping[str, Any]) -> list[Mapping[str, str]]:
+    """Return the words that are quoted, one a language: an update's, or the title of a survey."""
+    texts = content.get("texts")
+    if isinstance(texts, list):
+        return texts
+    return [content] if {"title", "language"} <= content.keys() else []
 
 
 def _is(text: Mapping[str, str], language: str) -> bool:
