@@ -7,12 +7,17 @@ from urllib.parse import urlencode
 
 from servicekit.pages import Page, PageTemplates
 
+# Keys of what became of it: it was done, or the link is none of ours, or over.
+DONE, INVALID = "done", "invalid"
 TEMPLATES = PageTemplates(Path(__file__).parent / "templates")
 
 
 @dataclass(frozen=True, slots=True)
 class AskingPage:
-    """One question; `words` say it in each language, and by a key of theirs what became of it."""
+    """One question; `words` say it in each language, and by a key of theirs what became of it.
+
+    `path` is where its links lead: whoever looks is asked, whoever posts has it done.
+    """
 
     path: str
     words: Mapping[str, Mapping[str, str]]

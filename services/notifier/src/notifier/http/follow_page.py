@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 
-from notifier.http.asking_page import AskingPage
+from notifier.http.asking_page import DONE, INVALID, AskingPage
 
-PATH = "/follow"
-DONE, OVER = "done", "over"
 WORDS: Mapping[str, Mapping[str, str]] = {
     "fr": {
         "title": "Suivre ce projet",
@@ -16,8 +14,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "button": "Suivre ce projet",
         "stays": "Chaque e-mail contient un lien pour ne plus en recevoir ; votre adresse est "
         "alors effacée.",
-        "done": "C'est fait : vous suivez ce projet.",
-        "over": "Ce lien n'est pas ou plus valable. Demandez-en un autre sur la page du projet.",
+        DONE: "C'est fait : vous suivez ce projet.",
+        INVALID: "Ce lien n'est pas ou plus valable. Demandez-en un autre sur la page du projet.",
     },
     "en": {
         "title": "Follow this project",
@@ -27,8 +25,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "what": "You will receive the public updates of this project by e-mail.",
         "button": "Follow this project",
         "stays": "Each mail has a link to receive no more of them; your address is erased then.",
-        "done": "Done: you follow this project.",
-        "over": "This link is not valid, or not any more. Ask for another on the project's page.",
+        DONE: "Done: you follow this project.",
+        INVALID: "This link is not valid, or not any more. Ask for another on the project's page.",
     },
 }
-FOLLOW = AskingPage(PATH, WORDS)
+FOLLOW = AskingPage("/follow", WORDS)

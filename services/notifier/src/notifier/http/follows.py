@@ -2,12 +2,10 @@
 
 import secrets
 from datetime import datetime
-from typing import TypeVar
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
-from notifier.domain.errors import Refused
 from notifier.domain.follow import Follow
 from notifier.handlers.follow import (
     Asking,
@@ -16,22 +14,16 @@ from notifier.handlers.follow import (
     confirm_follow,
     end_follow,
 )
-from notifier.handlers.titles import title_of
-from notifier.http.callers import PERSON
-from notifier.http.follow_page import DONE, FOLLOW, OVER, PATH
-from notifier.http.mail import Language as PageLanguage
-from notifier.http.mail import LinkText, MailRoutes, page_language
+from notifier.http.asking_routes import Question, add_asking_routes
+from notifier.http.callers import PERSON, unknown_person
+from notifier.http.follow_page import FOLLOW
+from notifier.http.mail import MailRoutes
 from notifier.http.paths import CampaignId, PersonId
 from notifier.http.people import Address, Language, Zone
 from notifier.ports.unit import NotifierUnit
 from servicekit.access import Guard
 from servicekit.clock import Clock
-from servicekit.descriptions import PAGES
-from servicekit.pages import Page
-from servicekit.problems import Problem
 from servicekit.units import UnitsOfWork
-
-T = TypeVar("T")
 
 
 class AskBody(BaseModel):
@@ -69,7 +61,7 @@ def add_follow_routes(
     clock: Clock,
 ) -> None:
     """Add them."""
-    own = [guard.allow(PERSON, unknown=_unknown_person)]
+    own = [guard.allow(PERSON, unknown=unknown_person)]
 
     @api.post(
         "/campaigns/{campaign_id}/followers",
@@ -87,36 +79,19 @@ def add_follow_routes(
         await units.run(lambda unit: ask_address(unit, asked, clock.now(), most))
         return AskedView()
 
-    @api.get(
-        PATH, dependencies=[guard.proven_by("link of a mail")], response_class=Page, responses=PAGES
+    add_asking_routes(
+        api,
+        guard,
+        units,
+        clock,
+        Question(
+            FOLLOW,
+            mail.links.read_follow,
+            confirm_follow,
+            asks="Ask whether the project is followed; nothing changes by it.",
+            does="Follow the project, by the page's button.",
+        ),
     )
-    async def ask_confirming(
-        request: Request, link: LinkText = "", lang: PageLanguage = ""
-    ) -> Response:
-        """Ask whether the project is followed; nothing changes by it."""
-        language = page_language(request, lang)
-        wish = mail.links.read_follow(link)
-        if wish is None:
-            return FOLLOW.say("", language, OVER, 404)
-        campaign = await units.run(lambda unit: title_of(unit, wish.campaign_id))
-        return FOLLOW.ask(link, language, campaign)
-
-    @api.post(
-        PATH, dependencies=[guard.proven_by("link of a mail")], response_class=Page, responses=PAGES
-    )
-    async def begin_following(
-        request: Request, link: LinkText = "", lang: PageLanguage = ""
-    ) -> Response:
-        """Follow the project, by the page's button."""
-        language = page_language(request, lang)
-        wish = mail.links.read_follow(link)
-        if wish is None:
-            return FOLLOW.say("", language, OVER, 404)
-        try:
-            await units.run(lambda unit: confirm_follow(unit, wish, clock.now()))
-        except Refused:
-            return FOLLOW.say("", language, OVER, 409)
-        return FOLLOW.say(link, language, DONE)
 
     @api.get("/people/{person_id}/follows", dependencies=own)
     async def read_follows(person_id: PersonId) -> FollowList:
@@ -149,7 +124,3 @@ def _view(follow: Follow) -> FollowView:
         asked_at=follow.asked_at,
         confirmed_at=follow.confirmed_at,
     )
-
-
-def _unknown_person() -> Problem:
-    return Problem(404, "person-unknown", "There is no such person")

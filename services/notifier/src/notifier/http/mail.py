@@ -3,27 +3,22 @@
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import FastAPI, Request
 
 from notifier.handlers.follow import unsubscribe
 from notifier.handlers.mail_reports import take_report
-from notifier.handlers.titles import title_of
-from notifier.http.unsubscribe_page import DONE, PATH, UNKNOWN, UNSUBSCRIBE
+from notifier.http.asking_routes import Question, add_asking_routes
+from notifier.http.unsubscribe_page import UNSUBSCRIBE
 from notifier.metrics import BOUNCES, COMPLAINTS
 from notifier.ports.email import MailLinks, MailReport, ReportKind
 from notifier.ports.unit import NotifierUnit
 from servicekit.access import Guard
 from servicekit.clock import Clock
-from servicekit.descriptions import PAGES
 from servicekit.guests import GuestPace
-from servicekit.pages import Page, language_of
 from servicekit.problems import Problem
 from servicekit.units import UnitsOfWork
 
-LinkText = Annotated[str, Query(max_length=1_200)]
-Language = Annotated[str, Query(max_length=2)]
 REPORT_BYTES_MAX = 1_000_000
 REPORT_SECRET = "X-Report-Secret"
 
@@ -75,31 +70,20 @@ def add_mail_routes(
             BOUNCES.labels(taken.bounce).inc()
         return {"status": "taken"}
 
-    @api.get(
-        PATH, dependencies=[guard.proven_by("link of a mail")], response_class=Page, responses=PAGES
+    add_asking_routes(
+        api,
+        guard,
+        units,
+        clock,
+        Question(
+            UNSUBSCRIBE,
+            mail.links.read_unsubscribe,
+            unsubscribe,
+            asks="Ask whether the mails are to end; nothing changes by it.",
+            does="End the mails about a project: by the page's button, or one click in a mail "
+            "program.",
+        ),
     )
-    async def ask_unsubscribing(
-        request: Request, link: LinkText = "", lang: Language = ""
-    ) -> Response:
-        """Ask whether the mails are to end; nothing changes by it."""
-        language = page_language(request, lang)
-        wish = mail.links.read_unsubscribe(link)
-        if wish is None:
-            return UNSUBSCRIBE.say("", language, UNKNOWN, 404)
-        campaign = await units.run(lambda unit: title_of(unit, wish.campaign_id))
-        return UNSUBSCRIBE.ask(link, language, campaign)
-
-    @api.post(
-        PATH, dependencies=[guard.proven_by("link of a mail")], response_class=Page, responses=PAGES
-    )
-    async def end_mails(request: Request, link: LinkText = "", lang: Language = "") -> Response:
-        """End the mails about a project: by the page's button, or one click in a mail program."""
-        language = page_language(request, lang)
-        wish = mail.links.read_unsubscribe(link)
-        if wish is None:
-            return UNSUBSCRIBE.say("", language, UNKNOWN, 404)
-        await units.run(lambda unit: unsubscribe(unit, wish, clock.now()))
-        return UNSUBSCRIBE.say(link, language, DONE)
 
 
 async def _bounded(request: Request) -> bytes:
@@ -109,8 +93,3 @@ async def _bounded(request: Request) -> bytes:
         if len(body) > REPORT_BYTES_MAX:
             raise Problem(413, "too-large", "The body is too large")
     return body
-
-
-def page_language(request: Request, asked: str) -> str:
-    """Return the language of a page: as asked for, else as the browser would have it."""
-    return language_of(asked, request.headers.get("accept-language", ""))

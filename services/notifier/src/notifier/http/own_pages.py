@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 
 from notifier.domain.personal_link import PersonalLink
 from notifier.handlers.personal_links import open_link
 from notifier.http.asking_page import TEMPLATES
-from notifier.http.mail import Language, LinkText, MailRoutes, page_language
+from notifier.http.links import LinkText, PageLanguage
+from notifier.http.mail import MailRoutes
 from notifier.http.personal_page import ENTRY, PATH, page_of_link
 from notifier.ports.unit import NotifierUnit
 from servicekit.access import Guard
@@ -75,11 +76,8 @@ def add_own_page_routes(
     by_link = [guard.proven_by("personal link")]
 
     @api.post(ENTRY, dependencies=by_link, response_class=Page, responses=PAGES)
-    async def enter_own_pages(
-        request: Request, link: LinkText = "", lang: Language = ""
-    ) -> Response:
+    async def enter_own_pages(language: PageLanguage, link: LinkText = "") -> Response:
         """Exchange the link for a token, which the page's button takes to the own pages."""
-        language = page_language(request, lang)
 
         async def answer(read: PersonalLink) -> Page:
             opened = await units.run(lambda unit: open_link(unit, read, clock.now()))

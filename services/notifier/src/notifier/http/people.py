@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from notifier.domain.person import Person, PersonRole, zone_named
 from notifier.handlers.people import erase_person, take_descriptions, take_own_description
-from notifier.http.callers import PERSON
+from notifier.http.callers import PERSON, unknown_person
 from notifier.http.paths import PersonId
 from notifier.ports.unit import NotifierUnit
 from servicekit.access import Guard
@@ -71,7 +71,7 @@ def add_people_routes(
     api: FastAPI, guard: Guard, units: UnitsOfWork[NotifierUnit], clock: Clock
 ) -> None:
     """Add them."""
-    own = guard.allow(Role.SERVICE, PERSON, unknown=_unknown_person)
+    own = guard.allow(Role.SERVICE, PERSON, unknown=unknown_person)
 
     @api.put("/people/{person_id}")
     async def describe_person(
@@ -96,7 +96,7 @@ def add_people_routes(
         known = await units.run(lambda unit: unit.people.load([person_id]))
         person = known.get(person_id)
         if person is None or person.erased:
-            raise _unknown_person()
+            raise unknown_person()
         return _view(person)
 
     @api.delete("/people/{person_id}", dependencies=[own])
@@ -128,7 +128,3 @@ def _view(person: Person) -> PersonView:
         roles=sorted(person.roles),
         described_at=person.described_at,
     )
-
-
-def _unknown_person() -> Problem:
-    return Problem(404, "person-unknown", "There is no such person")

@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from pydantic import BaseModel
 
 from notifier.domain.audience import Consent
 from notifier.domain.personal_link import PersonalLink
 from notifier.handlers.personal_links import choose_by_link, open_link, revoke_links
-from notifier.http.callers import PERSON
-from notifier.http.mail import Language, LinkText, MailRoutes, page_language
+from notifier.http.callers import PERSON, unknown_person
+from notifier.http.links import LinkText, PageLanguage
+from notifier.http.mail import MailRoutes
 from notifier.http.paths import CampaignId, PersonId
 from notifier.http.personal_page import PATH, page_of_link, personal_page
 from notifier.ports.unit import NotifierUnit
@@ -18,7 +19,6 @@ from servicekit.auth import Principal, Role
 from servicekit.clock import Clock
 from servicekit.descriptions import PAGES
 from servicekit.pages import Page
-from servicekit.problems import Problem
 from servicekit.units import UnitsOfWork
 
 
@@ -40,15 +40,12 @@ def add_personal_link_routes(
     own_pages: bool,
 ) -> None:
     """Add them; with `own_pages` their page leads there."""
-    own_or_staff = guard.allow(Role.STAFF, PERSON, unknown=_unknown_person)
+    own_or_staff = guard.allow(Role.STAFF, PERSON, unknown=unknown_person)
     by_link = [guard.proven_by("personal link")]
 
     @api.get(PATH, dependencies=by_link, response_class=Page, responses=PAGES)
-    async def show_personal_page(
-        request: Request, link: LinkText = "", lang: Language = ""
-    ) -> Response:
+    async def show_personal_page(language: PageLanguage, link: LinkText = "") -> Response:
         """Show what the link opens; nothing changes by it."""
-        language = page_language(request, lang)
 
         async def answer(read: PersonalLink) -> Page:
             opened = await units.run(lambda unit: open_link(unit, read, clock.now()))
@@ -58,10 +55,9 @@ def add_personal_link_routes(
 
     @api.post(PATH, dependencies=by_link, response_class=Page, responses=PAGES)
     async def choose_on_personal_page(
-        request: Request, choice: Consent, link: LinkText = "", lang: Language = ""
+        choice: Consent, language: PageLanguage, link: LinkText = ""
     ) -> Response:
         """Choose what to hear of the campaign, by the page's button."""
-        language = page_language(request, lang)
 
         async def answer(read: PersonalLink) -> Page:
             opened = await units.run(lambda unit: choose_by_link(unit, read, choice, clock.now()))
@@ -77,7 +73,3 @@ def add_personal_link_routes(
         by, now = caller.subject, clock.now()
         await units.run(lambda unit: revoke_links(unit, person_id, campaign_id, by, now))
         return RevokedView(person_id=person_id, campaign_id=campaign_id)
-
-
-def _unknown_person() -> Problem:
-    return Problem(404, "person-unknown", "There is no such person")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validat
 from notifier.domain.audience import Consent
 from notifier.domain.cause import CauseKind
 from notifier.domain.routing import Frequency, Mute, Preferences, QuietHours
-from notifier.http.callers import PERSON
+from notifier.http.callers import PERSON, unknown_person
 from notifier.http.models import Identifier
 from notifier.http.paths import CampaignId, PersonId
 from notifier.ports.unit import NotifierUnit
@@ -80,7 +80,7 @@ class ConsentBody(BaseModel):
 
 def add_preference_routes(api: FastAPI, guard: Guard, units: UnitsOfWork[NotifierUnit]) -> None:
     """Add them."""
-    own = [guard.allow(PERSON, unknown=_unknown_person)]
+    own = [guard.allow(PERSON, unknown=unknown_person)]
 
     @api.get("/people/{person_id}/preferences", dependencies=own)
     async def read_preferences(person_id: PersonId) -> PreferencesBody:
@@ -129,10 +129,6 @@ def _body(preferences: Preferences) -> PreferencesBody:
         digest=preferences.digest,
         quiet=QuietBody(begin=quiet.begin, end=quiet.end) if quiet else None,
     )
-
-
-def _unknown_person() -> Problem:
-    return Problem(404, "person-unknown", "There is no such person")
 
 
 def _unknown_campaign() -> Problem:

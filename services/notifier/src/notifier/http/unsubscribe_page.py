@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 
-from notifier.http.asking_page import AskingPage
+from notifier.http.asking_page import DONE, INVALID, AskingPage
 
-PATH = "/unsubscribe"
-DONE, UNKNOWN = "done", "unknown"
 WORDS: Mapping[str, Mapping[str, str]] = {
     "fr": {
         "title": "E-mails sur ce projet",
@@ -16,8 +14,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "button": "Ne plus recevoir d'e-mails",
         "stays": "Ce qui concerne votre argent ou vos droits vous sera toujours écrit, et tout "
         "reste lisible dans votre boîte de réception sur la plateforme.",
-        "done": "C'est fait : vous ne recevrez plus d'e-mails sur les actualités de ce projet.",
-        "unknown": "Ce lien n'est pas valable. Prenez celui du dernier e-mail reçu.",
+        DONE: "C'est fait : vous ne recevrez plus d'e-mails sur les actualités de ce projet.",
+        INVALID: "Ce lien n'est pas valable. Prenez celui du dernier e-mail reçu.",
     },
     "en": {
         "title": "Mails about this project",
@@ -28,8 +26,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "button": "No more mails",
         "stays": "What concerns your money or your rights is still written to you, and everything "
         "stays in your inbox on the platform.",
-        "done": "Done: you will receive no more mails about updates of this project.",
-        "unknown": "This link is not valid. Take the one of the last mail that you received.",
+        DONE: "Done: you will receive no more mails about updates of this project.",
+        INVALID: "This link is not valid. Take the one of the last mail that you received.",
     },
 }
-UNSUBSCRIBE = AskingPage(PATH, WORDS)
+UNSUBSCRIBE = AskingPage("/unsubscribe", WORDS)

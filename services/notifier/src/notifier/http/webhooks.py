@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import FastAPI, Path, Response
 
@@ -41,7 +41,6 @@ from servicekit.units import UnitsOfWork
 EndpointId = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._-]+$")]
 SecretId = Annotated[Identifier, Path()]
 FIRST_SECRET = "first"
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
