@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from servicekit.instants import Instant
 
 Identifier = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._:-]+$")]
+Why = Annotated[str, Field(min_length=1, max_length=500, description="For the audit record.")]
 
 
 class NotificationView(BaseModel):

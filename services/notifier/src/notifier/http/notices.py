@@ -8,13 +8,13 @@ from notifier.domain.cause import Cause, CauseKind, CauseState, Totals, audience
 from notifier.domain.chunk import ENDED, Chunk, totals_of
 from notifier.domain.kind import ToldAs
 from notifier.http.callers import creator_of, unknown_campaign
+from notifier.http.found_notice import find_notice, unknown_notice
 from notifier.http.models import NoticeList, NoticeView, RoleView
 from notifier.http.paths import CampaignId, Cursor, Limit, Subject
 from notifier.ports.queries import Queries, RoleTotals
 from servicekit.access import Guard
 from servicekit.auth import Role
 from servicekit.cursors import cursor_of, place_of
-from servicekit.problems import Problem
 
 
 def add_notice_routes(api: FastAPI, guard: Guard, queries: Queries) -> None:
@@ -42,23 +42,15 @@ def add_notice_routes(api: FastAPI, guard: Guard, queries: Queries) -> None:
 
     @api.get(
         "/campaigns/{campaign_id}/notices/{kind}/{subject}",
-        dependencies=[guard.allow(Role.STAFF, creator, unknown=_unknown_notice)],
+        dependencies=[guard.allow(Role.STAFF, creator, unknown=unknown_notice)],
     )
     async def read_notice(campaign_id: CampaignId, kind: CauseKind, subject: Subject) -> NoticeView:
         """Show whether everybody was told of one cause."""
-        name = f"{kind.value}/{subject}"
-        cause = await queries.cause(name)
-        if cause is not None and cause.told.campaign_id == campaign_id:
-            others = await queries.role_totals([name])
-            return _notice(cause, await queries.totals(name), others[name])
-        beside = [c for c in await queries.unplanned(name) if c.told.campaign_id == campaign_id]
-        if beside:
-            return _notice_of_some(beside)
-        raise _unknown_notice()
-
-
-def _unknown_notice() -> Problem:
-    return Problem(404, "notice-unknown", "There is no such notice in this campaign")
+        found = await find_notice(queries, campaign_id, kind, subject)
+        if found.cause is None:
+            return _notice_of_some(found.unplanned)
+        others = await queries.role_totals([found.name])
+        return _notice(found.cause, await queries.totals(found.name), others[found.name])
 
 
 def _notice(cause: Cause, totals: Totals, others: Sequence[RoleTotals]) -> NoticeView:

@@ -16,13 +16,13 @@ from notifier.domain.kind import rules_of
 from notifier.domain.proof import INBOX, Outcome, outcomes_of
 from notifier.domain.unreached import OTHERWISE
 from notifier.http.callers import creator_of
+from notifier.http.found_notice import FoundNotice, find_notice, unknown_notice
 from notifier.http.paths import CampaignId, Subject
 from notifier.ports.queries import Queries
 from servicekit.access import Guard
 from servicekit.auth import Role
 from servicekit.clock import Clock
 from servicekit.descriptions import files
-from servicekit.problems import Problem
 
 COLUMNS = ("person_id", "role", "notification_id", "channel", "outcome", "reason")
 # A table is sent as it is read, so that any audience fits.
@@ -65,12 +65,11 @@ def add_proof_routes(
     )
     async def read_proof(campaign_id: CampaignId, kind: CauseKind, subject: Subject) -> ProofView:
         """Count the outcomes of a cause by channel."""
-        name = f"{kind.value}/{subject}"
-        inbox = await _inbox(queries, campaign_id, name)
+        found = await find_notice(queries, campaign_id, kind, subject)
+        name, now = found.name, clock.now()
+        inbox = await _inbox(queries, found)
         email = await queries.channel_totals(Channel.EMAIL, name)
-        now = clock.now()
-        cause = await queries.cause(name)
-        channels = [_channel(INBOX, inbox, _end_of_fan_out(cause, inbox, now))]
+        channels = [_channel(INBOX, inbox, _end_of_fan_out(found.cause, inbox, now))]
         if email is not None:
             end = None
             if mails_per_second is not None and email.pending:
@@ -91,31 +90,17 @@ def add_proof_routes(
         campaign_id: CampaignId, kind: CauseKind, subject: Subject
     ) -> StreamingResponse:
         """Name every person of a cause with the outcome on each channel."""
-        name = f"{kind.value}/{subject}"
-        await _inbox(queries, campaign_id, name)
+        found = await find_notice(queries, campaign_id, kind, subject)
         shown = {"Content-Disposition": f'attachment; filename="proof-{kind.value}.csv"'}
-        return StreamingResponse(_table(queries, name), media_type="text/csv", headers=shown)
+        return StreamingResponse(_table(queries, found.name), media_type="text/csv", headers=shown)
 
 
-async def has_notice(queries: Queries, campaign_id: str, name: str) -> bool:
-    """Return whether the campaign has this cause, planned or not."""
-    cause = await queries.cause(name)
-    if cause is not None and cause.told.campaign_id == campaign_id:
-        return True
-    beside = await queries.unplanned(name)
-    return any(chunk.told.campaign_id == campaign_id for chunk in beside)
-
-
-async def _inbox(queries: Queries, campaign_id: str, name: str) -> Totals:
-    """Return the totals of everybody's inbox; raises what is said of a cause that is not there."""
-    cause = await queries.cause(name)
-    if cause is not None and cause.told.campaign_id == campaign_id:
-        others = (await queries.role_totals([name]))[name]
-        return _sum(await queries.totals(name), *(one.totals for one in others))
-    beside = [c for c in await queries.unplanned(name) if c.told.campaign_id == campaign_id]
-    if not beside:
-        raise unknown_notice()
-    return totals_of(beside)
+async def _inbox(queries: Queries, found: FoundNotice) -> Totals:
+    """Return the totals of everybody's inbox."""
+    if found.cause is None:
+        return totals_of(found.unplanned)
+    others = (await queries.role_totals([found.name]))[found.name]
+    return _sum(await queries.totals(found.name), *(one.totals for one in others))
 
 
 def _sum(*parts: Totals) -> Totals:
@@ -194,8 +179,3 @@ def _channel(name: str, totals: Totals, expected_end: datetime | None) -> Channe
         pending=totals.pending,
         expected_end=expected_end,
     )
-
-
-def unknown_notice() -> Problem:
-    """Return what is said of a cause that is not there."""
-    return Problem(404, "notice-unknown", "There is no such notice in this campaign")

@@ -10,10 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from notifier.domain.cause import CauseKind
 from notifier.domain.replay import Replay, Word
 from notifier.handlers.replay import want_replay
-from notifier.http.models import Identifier
+from notifier.http.found_notice import find_notice, unknown_notice
+from notifier.http.models import Identifier, Why
 from notifier.http.paths import CampaignId, Subject
-from notifier.http.proof import has_notice, unknown_notice
-from notifier.http.webhook_models import Why
 from notifier.ports.queries import Queries
 from notifier.ports.unit import NotifierUnit
 from servicekit.access import Guard
@@ -76,11 +75,9 @@ def add_replay_routes(
 
         Nobody is told twice: ids follow from cause and recipient, and who has an outcome keeps it.
         """
-        name = f"{kind.value}/{subject}"
-        if not await has_notice(queries, campaign_id, name):
-            raise unknown_notice()
+        found = await find_notice(queries, campaign_id, kind, subject)
         word = Word(caller.subject, body.why, clock.now())
-        want = partial(want_replay, cause=name, replay_id=replay_id, word=word)
+        want = partial(want_replay, cause=found.name, replay_id=replay_id, word=word)
         return _view(await units.run(want))
 
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from notifier.domain.unreached import Ended, HowEnded, Unreached
 from notifier.handlers.unreached import end_unreached
+from notifier.http.models import Why
 from notifier.http.paths import Cursor, Limit
-from notifier.http.webhook_models import Why
 from notifier.ports.queries import Queries
 from notifier.ports.unit import NotifierUnit
 from servicekit.access import Guard

@@ -5,12 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, UrlConstraints
 
-from notifier.http.models import Identifier
+from notifier.http.models import Identifier, Why
 from servicekit.instants import Instant
 
 Url = Annotated[AnyHttpUrl, UrlConstraints(max_length=2_000, host_required=True)]
 Names = Annotated[list[Identifier], Field(min_length=1, max_length=1_000)]
-Why = Annotated[str, Field(min_length=1, max_length=500, description="For the audit record.")]
 
 
 class EndpointBody(BaseModel):
