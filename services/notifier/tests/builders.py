@@ -160,7 +160,9 @@ class Notifier:
             render=told.lot_of,
             partitions=self.partitions,
             clock=self.clock,
-            follow=partial(begin_emails, window=self.mail_window) if self.emails else None,
+            begin_channels=(
+                partial(begin_emails, window=self.mail_window) if self.emails else None
+            ),
         )
 
 

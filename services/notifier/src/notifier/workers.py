@@ -82,7 +82,7 @@ def _publish(
         render=told.lot_of,
         partitions=settings.notifications_partitions,
         clock=runtime.clock,
-        follow=partial(begin_emails, window=window) if settings.sends_mail else None,
+        begin_channels=partial(begin_emails, window=window) if settings.sends_mail else None,
         poll_seconds=runtime.work_poll_seconds,
     )
     runtime.when_offered(chunks.nudge)

@@ -11,8 +11,8 @@ from enum import StrEnum
 
 from notifier.domain.cause import CauseKind, Told
 
-# Whoever learns of something so late learns it from the project's page.
-TOO_OLD = timedelta(days=14)
+# For so long people are told of something; whoever learns of it later learns it from the page.
+TOLD_FOR = timedelta(days=14)
 
 
 class Ending(StrEnum):
@@ -74,7 +74,7 @@ _OWED = frozenset({CauseKind.VERDICT_REACHED, CauseKind.CAMPAIGN_CANCELLED})
 
 def is_too_old(told: Told, now: datetime) -> bool:
     """Whether this happened so long ago that nobody is told any more."""
-    return now - told.caused_at > TOO_OLD
+    return now - told.caused_at > TOLD_FOR
 
 
 def limit_of(told: Told, end: CampaignEnd | None, campaign_sequence: int | None = None) -> Limit:

@@ -14,6 +14,14 @@ class BounceClass(StrEnum):
     CONTENT = "content"
 
 
+# What a proof of notice says of who was refused so.
+REASONS = {
+    BounceClass.HARD: "address-refused",
+    BounceClass.SOFT: "address-refused",
+    BounceClass.CONTENT: "content-refused",
+}
+
+
 def status_in(text: str) -> str:
     """Return the enhanced status that a server's text begins with, empty if there is none."""
     found = _STATUS.match(text.strip())

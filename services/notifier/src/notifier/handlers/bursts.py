@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 
-from notifier.domain.audience import TOO_OLD as TOLD_FOR
+from notifier.domain.audience import TOLD_FOR
 from notifier.domain.chunk import Chunk
 from notifier.domain.delivery import Channel, DeliveryState, Place, Standing
 from notifier.domain.kind import may_be_merged, merged_as

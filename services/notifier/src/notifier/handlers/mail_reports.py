@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from notifier.domain.bounce import BounceClass
+from notifier.domain.bounce import REASONS, BounceClass
 from notifier.domain.delivery import Channel, Delivery, DeliveryState, Place, Standing
 from notifier.domain.person import Person
 from notifier.domain.suppression import (
@@ -60,8 +60,7 @@ async def _failed(unit: NotifierUnit, report: MailReport, now: datetime) -> bool
         return False
     if delivery.standings[place].state not in SENT:
         return False
-    about_content = report.bounce is BounceClass.CONTENT
-    reason = "content-refused" if about_content else "address-refused"
+    reason = REASONS[report.bounce]
     await _fail(unit, delivery, place, reason, now)
     for inside in delivery.standings[place].carries:
         await _fail_inside(unit, inside, reason, now)

@@ -24,7 +24,7 @@ from servicekit.work import POLL_SECONDS, Claim, WorkQueue
 
 log = structlog.get_logger()
 
-Follow = Callable[[NotifierUnit, Sequence[Chunk], datetime], Awaitable[None]]
+BeginChannels = Callable[[NotifierUnit, Sequence[Chunk], datetime], Awaitable[None]]
 
 # While one group waits for its acknowledgement or its save, another is rendered.
 GROUPS_IN_HAND = 2
@@ -48,8 +48,8 @@ class PublishChunks:
     render: Callable[[Chunk, int], Lot]
     partitions: int
     clock: Clock
-    # What follows on other channels once a chunk's people were told; the inbox waits for none.
-    follow: Follow | None = None
+    # Begins other channels once a chunk's people were told; the inbox waits for none.
+    begin_channels: BeginChannels | None = None
     poll_seconds: float = POLL_SECONDS
     _told_of: set[str] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -149,8 +149,8 @@ class PublishChunks:
         async def work(unit: NotifierUnit) -> None:
             await unit.chunks.done(chunk_ids, now)
             await unit.plumbing.work.finish(claims)
-            if self.follow is not None:
-                await self.follow(unit, told, now)
+            if self.begin_channels is not None:
+                await self.begin_channels(unit, told, now)
 
         if claims:
             await self.units.run(work)

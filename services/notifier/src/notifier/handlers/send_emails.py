@@ -16,7 +16,7 @@ from itertools import chain
 import structlog
 
 from notifier.domain.audience import is_too_old
-from notifier.domain.bounce import BounceClass, class_of
+from notifier.domain.bounce import REASONS, BounceClass, class_of
 from notifier.domain.cause import USUAL
 from notifier.domain.chunk import Chunk
 from notifier.domain.delivery import (
@@ -411,9 +411,7 @@ class SendEmails:
                 return Standing(DeliveryState.DELIVERED)
             case Answered.REFUSED:
                 what = class_of(answer.code, answer.status)
-                about_content = what is BounceClass.CONTENT
-                reason = "content-refused" if about_content else "address-refused"
-                return Standing(DeliveryState.FAILED, reason)
+                return Standing(DeliveryState.FAILED, REASONS[what])
             case Answered.AWAY:
                 if may_have_been_sent(before):
                     return Standing(DeliveryState.LATER, UNKNOWN, now + AWAY, before.attempts)

@@ -130,6 +130,23 @@ def _as_of(told: Told, event: _OfUpdates) -> CampaignWide:
     return CampaignWide(told, event.pledges_sequence, event.audience_count, event.campaign_sequence)
 
 
+_Update = update_events.UpdatePublished | update_events.UpdateCorrected
+
+
+def _of_the_update(event: _Update) -> dict[str, object]:
+    return {
+        "texts": _texts(event),
+        "url": event.url,
+        "kind": event.kind,
+        "visibility": event.visibility,
+        "rewards": event.visible_to_rewards or [],
+    }
+
+
+def _texts(event: _Update) -> list[dict[str, str]]:
+    return [text.model_dump(exclude_none=True) for text in event.texts]
+
+
 def campaign_wide_from(fact: Decoded) -> CampaignWide | None:
     """Read a cause that concerns a whole campaign, None for any other fact."""
     match fact.event:
@@ -161,19 +178,12 @@ def campaign_wide_from(fact: Decoded) -> CampaignWide | None:
             )
             return CampaignWide(told, event.pledges_sequence, None)
         case update_events.UpdatePublished() as event:
-            texts = [text.model_dump(exclude_none=True) for text in event.texts]
             told = Told(
                 CauseKind.UPDATE_PUBLISHED,
                 subject_within(event.campaign_id, event.update_id),
                 event.campaign_id,
                 event.published_at,
-                {
-                    "texts": texts,
-                    "url": event.url,
-                    "kind": event.kind,
-                    "visibility": event.visibility,
-                    "rewards": event.visible_to_rewards or [],
-                },
+                _of_the_update(event),
                 origin_of(fact),
             )
             return _as_of(told, event)
@@ -189,20 +199,12 @@ def campaign_wide_from(fact: Decoded) -> CampaignWide | None:
             )
             return _as_of(told, event)
         case update_events.UpdateCorrected(tells=True) as event:
-            texts = [text.model_dump(exclude_none=True) for text in event.texts]
             told = Told(
                 CauseKind.UPDATE_CORRECTED,
                 subject_within(event.campaign_id, f"{event.update_id}-{event.revision}"),
                 event.campaign_id,
                 event.corrected_at,
-                {
-                    "texts": texts,
-                    "url": event.url,
-                    "kind": event.kind,
-                    "visibility": event.visibility,
-                    "rewards": event.visible_to_rewards or [],
-                    "changes": event.changes,
-                },
+                _of_the_update(event) | {"changes": event.changes},
                 origin_of(fact),
             )
             return _as_of(told, event)
@@ -383,7 +385,7 @@ def edits_from(facts: Sequence[Decoded]) -> dict[str, EditedWords]:
     return {
         subject_within(event.campaign_id, event.update_id): EditedWords(
             revision=event.revision,
-            texts=[text.model_dump(exclude_none=True) for text in event.texts],
+            texts=_texts(event),
             url=event.url,
         )
         for event in events
