@@ -121,7 +121,7 @@ def _measure(open_causes: Sequence[OpenCauses]) -> None:
             CAUSES.labels(state.value, priority).set(counts.get(state, 0))
         oldest = min((one.oldest.timestamp() for one in mine), default=0)
         OLDEST_INCOMPLETE.labels(priority).set(oldest)
-    # Waiting for our own view of the pledges to reach N; above 0 for 30 s is alarmed.
+    # Waiting for our own view to reach N; for more than 30 s it is alarmed (`NoticesWaitForView`).
     waiting = [one for one in open_causes if one.state is CauseState.WAITING]
     AS_OF_WAITING.set(sum(one.count for one in waiting))
     oldest = min((one.oldest.timestamp() for one in waiting), default=0)
