@@ -4,7 +4,7 @@ So it is what the code really asks that is measured, not a query that a test has
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from servicekit.mongo import Database
 
@@ -15,7 +15,8 @@ class Cost:
 
     `documents` and `keys` of indexes were looked at and `returned` were sent back, a sum as one;
     `sorted` and `scanned` say whether it sorted for any of them, or read a whole collection, which
-    of a union is known of its first part.
+    of a union is known of its first part. `asked` is how many queries and updates it was sent;
+    two costs do not differ by it.
     """
 
     documents: int
@@ -23,6 +24,7 @@ class Cost:
     returned: int
     sorted: bool = False
     scanned: bool = False
+    asked: int = field(default=0, compare=False)
 
 
 async def cost_of(
@@ -56,4 +58,5 @@ async def cost_of(
         returned=sum(one.get("nreturned", 0) for one in seen),
         sorted=any(one.get("hasSortStage", False) for one in seen),
         scanned=any("COLLSCAN" in one["planSummary"] for one in seen),
+        asked=len(seen),
     )

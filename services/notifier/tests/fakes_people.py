@@ -17,8 +17,8 @@ class MemoryPeople:
     async def save(self, people: Sequence[Person]) -> None:
         self._people.update({person.person_id: person for person in people})
 
-    async def with_role(self, role: PersonRole, limit: int) -> list[str]:
-        return sorted(one for one, person in self._people.items() if role in person.roles)[:limit]
+    async def with_role(self, role: PersonRole) -> list[str]:
+        return sorted(one for one, person in self._people.items() if role in person.roles)
 
 
 class MemoryReaders:

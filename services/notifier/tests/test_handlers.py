@@ -123,6 +123,7 @@ async def test_doubled_facts_tell_nobody_twice(notifier: Notifier, log: MemoryLo
     assert len(told(log)) == len(set(told(log))) == 21
 
 
+@pytest.mark.trap(10)
 async def test_republished_cause_tells_nobody_again(notifier: Notifier, log: MemoryLog) -> None:
     """The same causes under new sequences are known by their names."""
     await notifier.hear(*pledges(BACKERS), verdict(20), update(20, 20), refunded("backer-01", 1))

@@ -1,24 +1,35 @@
-"""A backer who joins in the very moment in which a cause is planned, or told to others: told, once.
+"""Who joins in the very moment in which a cause is planned, or has two of its roles: told, once.
 
 Two transactions that overlap see nothing of each other, so each could leave the backer to the
 other one, or both could tell them. Whichever of them is first, the second is done again.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TypeVar
 
 import pytest
 
 from notifier.consumer import PLEDGES
 from notifier.domain.follow import Follow, FollowState
-from notifier.handlers.hear import take_memberships, take_supplements
+from notifier.domain.kind import ToldAs
+from notifier.handlers.address import AddressChunks
+from notifier.handlers.hear import ADDRESS, take_memberships, take_supplements
 from notifier.ports.unit import Membership, NotifierUnit
 from servicekit.metrics import WRITE_CONFLICTS
 from servicekit.mongo import Database
 from servicekit.streams import Move, StreamRow
+from servicekit.units import UnitsOfWork
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges, settle, update
 from services.notifier.tests.conftest import mongo_notifier
+from services.notifier.tests.test_people import described
+from services.notifier.tests.test_roles import fact
+from sosst_contracts.funding import CampaignLaunched
+from sosst_contracts.payouts import StageDue
+
+Result = TypeVar("Result")
 
 CAUSE = f"update-published/{CAMPAIGN}:update-1"
 PAID_BEFORE = NOW - timedelta(hours=1)
@@ -114,3 +125,48 @@ async def test_a_follower_who_joins_while_followers_are_found_is_told_once(
     totals = await notifier.queries.totals(CAUSE)
     supplements = 1 if holds_behind else 0
     assert (totals.delivered, totals.supplements) == (1 + supplements, supplements)
+
+
+@dataclass(slots=True)
+class HeldUnits:
+    """Units whose transactions stay open behind all that they did, until they may go on."""
+
+    units: UnitsOfWork[NotifierUnit]
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, work: Callable[[NotifierUnit], Awaitable[Result]]) -> Result:
+        async def held(unit: NotifierUnit) -> Result:
+            result = await work(unit)
+            self.begun.set()
+            await self.go_on.wait()
+            return result
+
+        return await self.units.run(held)
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["creator first", "staff first"])
+async def test_whoever_has_two_roles_is_told_in_one_of_them(database: Database, first: int) -> None:
+    """Sam of the staff has a campaign: both are found in one moment, and he is told once."""
+    notifier = mongo_notifier(database)
+    launched = fact(CampaignLaunched, 1, creator_id="sam")
+    await notifier.hear(launched, described("sam", roles=["staff"]), fact(StageDue, 1, stage=2))
+    claims = sorted(
+        await notifier.queue.claim(ADDRESS, NOW, 10, 30), key=lambda claim: claim.item.id
+    )
+    assert [claim.item.id.rpartition("|")[2] for claim in claims] == ["creator", "staff"]
+    held = HeldUnits(notifier.units)
+    one, other = (AddressChunks(units, PLEDGES, notifier.clock) for units in (held, notifier.units))
+    before = conflicts()
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        tasks.create_task(one(claims[first]))
+        await held.begun.wait()
+        finding = tasks.create_task(other(claims[1 - first]))
+        meeting = tasks.create_task(conflicted_since(before))
+        # They meet; were each to go its own way, the second one would simply end.
+        await asyncio.wait({finding, meeting}, return_when=asyncio.FIRST_COMPLETED)
+        meeting.cancel()
+        held.go_on.set()
+    await settle(notifier)
+    [entry] = await notifier.queries.inbox("sam", None, 5)
+    assert entry.chunk.role is (ToldAs.CREATOR, ToldAs.STAFF)[first]

@@ -91,18 +91,18 @@ def test_a_zone_that_nobody_knows_is_utc(zone: str) -> None:
 
 
 async def test_people_are_kept_as_they_were_told(notifier: Notifier) -> None:
-    """Whole, by topic; known roles only; those with a role are found in order, up to a limit."""
+    """Whole, by topic; known roles only; those with a role are found in order."""
     staff = [described(name, roles=["staff"]) for name in ("zoe", "ben")]
     await notifier.hear(described(address="a@example.org", roles=["staff", "backer"]), *staff)
     found = await person(notifier)
     assert found is not None and found.address == "a@example.org" and not found.erased
     assert found.roles == {PersonRole.STAFF, PersonRole.BACKER} and found.described_at == NOW
 
-    async def with_role(role: PersonRole, limit: int) -> list[str]:
-        return await notifier.units.run(lambda unit: unit.people.with_role(role, limit))
+    async def with_role(role: PersonRole) -> list[str]:
+        return await notifier.units.run(lambda unit: unit.people.with_role(role))
 
-    assert await with_role(PersonRole.STAFF, 2) == ["anna", "ben"]
-    assert await with_role(PersonRole.CREATOR, 2) == []
+    assert await with_role(PersonRole.STAFF) == ["anna", "ben", "zoe"]
+    assert await with_role(PersonRole.CREATOR) == []
 
 
 async def test_an_erasure_takes_address_and_words_and_leaves_the_counts(notifier: Notifier) -> None:

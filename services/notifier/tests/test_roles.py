@@ -6,6 +6,7 @@ import pytest
 
 from notifier.domain.audience import Consent
 from notifier.domain.chunk import ChunkState, totals_of
+from notifier.domain.person import Person, PersonRole
 from notifier.ports.unit import NotifierUnit
 from servicekit.clock import ManualClock
 from servicekit.publish import MemoryLog
@@ -24,7 +25,7 @@ from sosst_contracts.codec import Decoded, Draft, Record, decode
 from sosst_contracts.event import Event
 from sosst_contracts.funding import CampaignLaunched, TeamChanged
 from sosst_contracts.notifier import BackerNotified, PersonNotified
-from sosst_contracts.payouts import RefundFailed, StageDue, StageHeld
+from sosst_contracts.payouts import HoldingLimitNear, RefundFailed, StageDue, StageHeld
 from sosst_contracts.testing import sample
 from sosst_contracts.updates import (
     ChangedDelivery,
@@ -228,6 +229,16 @@ async def test_more_than_a_chunk_holds_is_told_in_several(notifier: Notifier) ->
     assert [who for _, _, who in told(notifier)] == people
     name = f"campaign-launched/campaign-2:{int(NOW.timestamp()) * 1_000}"
     assert totals_of(await notifier.queries.unplanned(name)).delivered == 1_001
+
+
+async def test_everybody_of_a_large_staff_is_told(notifier: Notifier) -> None:
+    """However many they are: nobody is left out where a chunk is full."""
+    staff = [f"s{number:04}" for number in range(1_001)]
+    known = [Person(one, NOW, roles=frozenset({PersonRole.STAFF})) for one in staff]
+    await notifier.units.run(lambda unit: unit.people.save(known))
+    await notifier.hear(fact(HoldingLimitNear, 1))
+    await settle(notifier)
+    assert told(notifier) == [("holding-limit-near", "staff", one) for one in staff]
 
 
 async def test_the_team_is_told_as_its_creator_is(notifier: Notifier) -> None:

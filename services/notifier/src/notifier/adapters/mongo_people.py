@@ -32,10 +32,10 @@ class MongoPeople:
         with sorted_errors():
             await self._people.bulk_write(writes, ordered=False, session=self._session)
 
-    async def with_role(self, role: PersonRole, limit: int) -> list[str]:
+    async def with_role(self, role: PersonRole) -> list[str]:
         with sorted_errors():
             cursor = self._people.find({"roles": role.value}, {"_id": 1}, session=self._session)
-            return [row["_id"] for row in await cursor.sort("_id", 1).limit(limit).to_list(None)]
+            return [row["_id"] for row in await cursor.sort("_id", 1).to_list(None)]
 
 
 class MongoReaders:

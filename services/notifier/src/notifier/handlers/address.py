@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from notifier.domain.audience import TOLD_OF_RELAUNCH
+from notifier.domain.cause import Told
 from notifier.domain.chunk import RECIPIENTS_MAX, Chunk, ChunkState, address, page_of
-from notifier.domain.kind import Audience, ToldAs, rules_of
+from notifier.domain.kind import Audience, ToldAs, roles_of, rules_of
 from notifier.domain.person import PersonRole
-from notifier.handlers.hear import PUBLISH_ONE, PledgesPosition, meet_pledges, publish_work
+from notifier.handlers.hear import PUBLISH_ONE, PledgesPosition, publish_work, take_turns
 from notifier.ports.unit import NotifierUnit
 from servicekit.clock import Clock
 from servicekit.units import UnitsOfWork
@@ -33,9 +34,10 @@ class AddressChunks:
         async def work(unit: NotifierUnit) -> None:
             chunk_id, now = claim.item.payload["chunk_id"], self.clock.now()
             chunk = (await unit.chunks.load([chunk_id]))[chunk_id]
-            if Audience.BACKERS in rules_of(chunk.told).told:
-                # A late backer may be told of it in this very moment, who has the role too.
-                await meet_pledges(unit, self.pledges, chunk.told.campaign_id)
+            if _concerns_others(chunk.told):
+                # Who has two of the roles, or backs it and is heard of late, may be told of it in
+                # this very moment.
+                await take_turns(unit, self.pledges, chunk.told.campaign_id)
             if chunk.role is ToldAs.FOLLOWER:
                 await _followers(unit, claim.item, chunk, now)
             elif chunk.state is ChunkState.UNADDRESSED:
@@ -53,6 +55,11 @@ class AddressChunks:
             await unit.plumbing.work.finish([claim])
 
         await self.units.run(work)
+
+
+def _concerns_others(told: Told) -> bool:
+    """Whether others are told of it, but for those whom it names: they were kept with it."""
+    return Audience.BACKERS in rules_of(told).told or len(roles_of(told)) > 1
 
 
 async def _followers(unit: NotifierUnit, item: WorkItem, chunk: Chunk, now: datetime) -> None:
@@ -98,7 +105,7 @@ async def people_in_role(unit: NotifierUnit, chunk: Chunk) -> Collection[str] | 
         case ToldAs.CREATOR:
             return await unit.creators.team(chunk.told.campaign_id)
         case ToldAs.STAFF:
-            return await unit.people.with_role(PersonRole.STAFF, RECIPIENTS_MAX)
+            return await unit.people.with_role(PersonRole.STAFF)
         case ToldAs.FORMER_BACKER:
             before = str(chunk.told.content["relaunch_of"])
             return await unit.consents.among(before, TOLD_OF_RELAUNCH)

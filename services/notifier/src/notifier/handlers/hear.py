@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from notifier.domain.audience import TOO_OLD as TOLD_FOR
-from notifier.domain.audience import is_too_old
+from notifier.domain.audience import TOLD_FOR, is_too_old
 from notifier.domain.cause import Cause, CauseKind, CauseState, Told, Withdrawal
 from notifier.domain.cause import hear as hear_cause
 from notifier.domain.chunk import (
@@ -195,12 +194,12 @@ async def supplement(
     SUPPLEMENTS.inc(len(new))
 
 
-async def meet_pledges(unit: NotifierUnit, pledges: PledgesPosition, campaign_id: str) -> None:
-    """Have who joins in this very moment be seen here, or see there what is decided here.
+async def take_turns(unit: NotifierUnit, pledges: PledgesPosition, campaign_id: str) -> None:
+    """Have what others decide of the campaign in this very moment be seen here, or this there.
 
     A backer is kept, and supplements a cause, by a transaction that may have begun before this one
-    and ends after it: neither sees what the other did. Both move the campaign's place in the
-    pledges, so that one of the two is done again.
+    and ends after it; so is who else is told of it, in another role. Neither sees what the other
+    did. All of them move the campaign's place in the pledges, so that one of two is done again.
     """
     rows = await unit.plumbing.streams.load(pledges.group, pledges.topic, [campaign_id])
     stands = Move(campaign_id, rows[campaign_id], rows[campaign_id])

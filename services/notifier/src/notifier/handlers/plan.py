@@ -17,10 +17,10 @@ from notifier.handlers.hear import (
     PUBLISH_CHUNK,
     CampaignsPosition,
     PledgesPosition,
-    meet_pledges,
     publish_work,
     supplement,
     take_roles,
+    take_turns,
 )
 from notifier.metrics import CONTRADICTIONS
 from notifier.ports.unit import NotifierUnit
@@ -108,7 +108,7 @@ class PlanCauses:
         async def work(unit: NotifierUnit) -> None:
             cause = (await unit.causes.load([name]))[name]
             if cause.state is CauseState.WAITING:
-                await meet_pledges(unit, self.pledges, cause.told.campaign_id)
+                await take_turns(unit, self.pledges, cause.told.campaign_id)
                 planned = plan(cause, audience, now)
                 if planned.contradicts:
                     CONTRADICTIONS.inc()

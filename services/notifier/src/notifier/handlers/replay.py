@@ -23,11 +23,11 @@ from notifier.handlers.hear import (
     PUBLISH_ONE,
     PledgesPosition,
     address_work,
-    meet_pledges,
     plan_work,
     publish_work,
     supplement,
     take_roles,
+    take_turns,
 )
 from notifier.ports.queries import Queries
 from notifier.ports.unit import NotifierUnit
@@ -106,7 +106,7 @@ class ReplayCauses:
 
     async def _beside(self, unit: NotifierUnit, cause: Cause) -> None:
         told, now = cause.told, self.clock.now()
-        await meet_pledges(unit, self.pledges, told.campaign_id)
+        await take_turns(unit, self.pledges, told.campaign_id)
         late = await unit.memberships.behind(
             told.campaign_id, cause.pledges_sequence, told.caused_at
         )

@@ -20,6 +20,6 @@ class People(Protocol):
         """
         ...
 
-    async def with_role(self, role: PersonRole, limit: int) -> list[str]:
-        """Return the ids of people with this role, in order."""
+    async def with_role(self, role: PersonRole) -> list[str]:
+        """Return the ids of all people with this role, in order."""
         ...

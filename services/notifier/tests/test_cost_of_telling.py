@@ -1,0 +1,79 @@
+"""What telling costs: no plan for a refund, and nothing for what its people were told before."""
+
+from functools import partial
+
+import pytest
+
+from infra.servicekit.tests.costs import cost_of
+from notifier.domain.cause import CauseState
+from notifier.domain.chunk import ChunkState
+from notifier.handlers.hear import PLAN
+from servicekit.mongo import Database
+from servicekit.publish import MemoryLog
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    Notifier,
+    event_of,
+    pledges,
+    refunded,
+    settle,
+    update,
+    verdict,
+)
+from services.notifier.tests.conftest import mongo_notifier
+from services.notifier.tests.test_stores import a_chunk, add
+from sosst_contracts.notifier import BackerNotified
+
+BACKERS = [f"backer-{number:03}" for number in range(100)]
+
+
+async def tell(notifier: Notifier, number: int) -> None:
+    """Have everybody told of an update, up to the end of its cause."""
+    name = f"update-{number}"
+    await notifier.hear(update(len(BACKERS), len(BACKERS), number, update_id=name))
+    await settle(notifier)
+    cause = await notifier.queries.cause(f"update-published/{CAMPAIGN}:{name}")
+    assert cause is not None and cause.state is CauseState.COMPLETED
+
+
+async def test_a_fan_out_reads_nothing_of_what_its_people_were_told_before(
+    database: Database,
+) -> None:
+    """Two thousand old notifications of every backer's: it reads no document and no key more."""
+    notifier = mongo_notifier(database)
+    await notifier.hear(*pledges(BACKERS))
+    first = await cost_of(database, partial(tell, notifier, 1))
+    old = [a_chunk(f"old-{number:04}", *BACKERS) for number in range(2_000)]
+    await add(notifier, *old)
+    names = [one.chunk_id for one in old]
+    await notifier.units.run(lambda unit: unit.chunks.done(names, NOW))
+    assert await cost_of(database, partial(tell, notifier, 2)) == first
+
+
+@pytest.mark.row("S13")
+async def test_the_refunds_of_a_deadline_are_no_plans(database: Database) -> None:
+    """One plan, for the verdict; two hundred refunds ask no more often than twenty do."""
+    notifier = mongo_notifier(database)
+    await notifier.hear(*pledges(BACKERS), verdict(len(BACKERS)))
+    [plan] = await notifier.queue.claim(PLAN, NOW, 10, 0)
+    assert plan.item.payload["cause"] == f"verdict-reached/{CAMPAIGN}"
+    await settle(notifier)
+    asked = []
+    for first, count in ((1, 20), (21, 200)):
+        backers = (BACKERS * 3)[:count]
+        facts = [refunded(who, first + number) for number, who in enumerate(backers)]
+        asked.append((await cost_of(database, partial(notifier.hear, *facts))).asked)
+        assert await notifier.queue.claim(PLAN, NOW, 10, 0) == []
+    assert asked[0] == asked[1]
+    await settle(notifier)
+    assert [one.name for one in await notifier.queries.causes(CAMPAIGN)] == [
+        f"verdict-reached/{CAMPAIGN}"
+    ]
+    assert isinstance(notifier.publisher, MemoryLog)
+    events = [event_of(record) for record in notifier.publisher.records]
+    told = [e for e in events if isinstance(e, BackerNotified) and e.kind == "refund-succeeded"]
+    assert len({one.notification_id for one in told}) == len(told) == 220
+    chunks = database.collection("chunks")
+    done = {"kind": "refund-succeeded", "state": ChunkState.DONE.value, "partition": None}
+    assert await chunks.count_documents(done) == 220
