@@ -43,6 +43,11 @@ class MemoryConsents:
             who for (where, who), one in chosen if where == campaign_id and one in choices
         )
 
+    async def page(
+        self, campaign_id: str, choices: Collection[Consent], after: str, limit: int
+    ) -> list[str]:
+        return [one for one in await self.among(campaign_id, choices) if one > after][:limit]
+
     async def forget(self, people: Collection[str]) -> None:
         for place in [place for place in self._consents if place[1] in people]:
             del self._consents[place]

@@ -6,6 +6,7 @@ from itertools import permutations
 import pytest
 from prometheus_client import REGISTRY
 
+from infra.servicekit.tests.costs import cost_of
 from notifier.domain.audience import (
     CampaignEnd,
     Consent,
@@ -418,9 +419,39 @@ async def test_stores_keep_what_decides_who_is_told(notifier: Notifier) -> None:
         await choose(notifier, person, choice)
     assert await audience.consenting(CAMPAIGN, [Consent.RELAUNCH]) == {"ben"}
     both = [Consent.RELAUNCH, Consent.KEEP_IN_TOUCH]
-    assert await notifier.units.run(lambda u: u.consents.among(CAMPAIGN, both)) == ["anna", "ben"]
+    for after, limit, page in (
+        ("", 5, ["anna", "ben"]),
+        ("", 1, ["anna"]),
+        ("anna", 5, ["ben"]),
+        ("ben", 5, []),
+    ):
+        place = (CAMPAIGN, both, after, limit)
+        found = await notifier.units.run(lambda u, place=place: u.consents.page(*place))
+        assert found == page
     await notifier.units.run(lambda unit: unit.consents.forget(["anna"]))
     assert await notifier.units.run(lambda u: u.consents.of(CAMPAIGN, "anna")) is Consent.NOTHING
+
+
+async def test_a_page_of_ten_thousand_who_agreed_reads_a_page(database: Database) -> None:
+    """By its index, both choices in one order, nothing sorted; of other campaigns nothing."""
+    await database.collection("consents").insert_many(
+        [
+            {
+                "_id": {"campaign_id": campaign, "person_id": f"p{number:05}"},
+                "campaign_id": campaign,
+                "person_id": f"p{number:05}",
+                "choice": (Consent.RELAUNCH, Consent.KEEP_IN_TOUCH)[number % 2].value,
+            }
+            for number in range(10_000)
+            for campaign in (CAMPAIGN, "other")
+        ]
+    )
+    run, both = mongo_notifier(database).units.run, [Consent.RELAUNCH, Consent.KEEP_IN_TOUCH]
+    place = (CAMPAIGN, both, "p05000", 1_000)
+    cost = await cost_of(database, lambda: run(lambda unit: unit.consents.page(*place)))
+    assert (cost.documents, cost.returned, cost.sorted) == (1_000, 1_000, False)
+    # One more is looked at of the choice whose turn is not.
+    assert cost.keys <= 1_002
 
 
 async def test_an_update_for_some_rewards_is_in_their_inboxes_alone(notifier: Notifier) -> None:

@@ -99,6 +99,19 @@ class MongoConsents:
             rows = await cursor.sort("person_id", 1).to_list(None)
         return [row["person_id"] for row in rows]
 
+    async def page(
+        self, campaign_id: str, choices: Collection[Consent], after: str, limit: int
+    ) -> list[str]:
+        query = {
+            "campaign_id": campaign_id,
+            "choice": {"$in": [one.value for one in choices]},
+            "person_id": {"$gt": after},
+        }
+        with sorted_errors():
+            cursor = self._consents.find(query, {"person_id": 1}, session=self._session)
+            rows = await cursor.sort("person_id", 1).limit(limit).to_list(None)
+        return [row["person_id"] for row in rows]
+
     async def forget(self, people: Collection[str]) -> None:
         query = {"person_id": {"$in": list(people)}}
         with sorted_errors():

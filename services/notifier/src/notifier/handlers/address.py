@@ -16,6 +16,8 @@ from servicekit.units import UnitsOfWork
 from servicekit.work import Claim, WorkItem
 
 AGAIN = timedelta(seconds=1)
+# Who may be as many as a campaign has backers: more than fit in one transaction.
+_ANY_NUMBER = frozenset({ToldAs.FOLLOWER, ToldAs.FORMER_BACKER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,8 @@ class AddressChunks:
                 # Who has two of the roles, or backs it and is heard of late, may be told of it in
                 # this very moment.
                 await take_turns(unit, self.pledges, chunk.told.campaign_id)
-            if chunk.role is ToldAs.FOLLOWER:
-                await _followers(unit, claim.item, chunk, now)
+            if chunk.role in _ANY_NUMBER:
+                await _next_page(unit, claim.item, chunk, now)
             elif chunk.state is ChunkState.UNADDRESSED:
                 people = await people_in_role(unit, chunk)
                 if people is None:
@@ -62,17 +64,16 @@ def _concerns_others(told: Told) -> bool:
     return Audience.BACKERS in rules_of(told).told or len(roles_of(told)) > 1
 
 
-async def _followers(unit: NotifierUnit, item: WorkItem, chunk: Chunk, now: datetime) -> None:
-    """Fix a page of who followed by then, and offer the next: they may be more than fit anywhere.
+async def _next_page(unit: NotifierUnit, item: WorkItem, chunk: Chunk, now: datetime) -> None:
+    """Fix a page of those who have the role, and offer the next.
 
     The chunk itself takes the last page, so that until then the cause is seen to be incomplete.
     """
     if chunk.state is not ChunkState.UNADDRESSED:
         return
     after, ordinal = str(item.payload.get("after", "")), int(item.payload.get("ordinal", 0))
-    told = chunk.told
-    people = await unit.follows.page(told.campaign_id, told.caused_at, after, RECIPIENTS_MAX)
-    already = await unit.chunks.told_of(told, people)
+    people = await _page(unit, chunk, after)
+    already = await unit.chunks.told_of(chunk.told, people)
     fresh = [one for one in people if one not in already]
     if len(people) < RECIPIENTS_MAX:
         part = page_of(chunk, fresh, 0)
@@ -88,12 +89,20 @@ async def _followers(unit: NotifierUnit, item: WorkItem, chunk: Chunk, now: date
     await unit.plumbing.work.offer([publish_work(PUBLISH_ONE, part, now)])
 
 
-async def _all_followers(unit: NotifierUnit, chunk: Chunk) -> list[str]:
+async def _page(unit: NotifierUnit, chunk: Chunk, after: str) -> list[str]:
+    """Return who followed by then, or agreed to hear of a relaunch, behind this one by id."""
+    told = chunk.told
+    if chunk.role is ToldAs.FOLLOWER:
+        return await unit.follows.page(told.campaign_id, told.caused_at, after, RECIPIENTS_MAX)
+    before = str(told.content["relaunch_of"])
+    return await unit.consents.page(before, TOLD_OF_RELAUNCH, after, RECIPIENTS_MAX)
+
+
+async def _all_pages(unit: NotifierUnit, chunk: Chunk) -> list[str]:
     """Return all of them at once, for who only counts."""
-    told, found = chunk.told, list[str]()
+    found = list[str]()
     while True:
-        after = found[-1] if found else ""
-        page = await unit.follows.page(told.campaign_id, told.caused_at, after, RECIPIENTS_MAX)
+        page = await _page(unit, chunk, found[-1] if found else "")
         found += page
         if len(page) < RECIPIENTS_MAX:
             return found
@@ -106,10 +115,7 @@ async def people_in_role(unit: NotifierUnit, chunk: Chunk) -> Collection[str] | 
             return await unit.creators.team(chunk.told.campaign_id)
         case ToldAs.STAFF:
             return await unit.people.with_role(PersonRole.STAFF)
-        case ToldAs.FORMER_BACKER:
-            before = str(chunk.told.content["relaunch_of"])
-            return await unit.consents.among(before, TOLD_OF_RELAUNCH)
-        case ToldAs.FOLLOWER:
-            return await _all_followers(unit, chunk)
+        case ToldAs.FOLLOWER | ToldAs.FORMER_BACKER:
+            return await _all_pages(unit, chunk)
         case _:
             return []

@@ -47,8 +47,10 @@ class Consents(Protocol):
         """Return what the person chose; nothing, if they did not."""
         ...
 
-    async def among(self, campaign_id: str, choices: Collection[Consent]) -> list[str]:
-        """Return who chose one of these, in order of their ids."""
+    async def page(
+        self, campaign_id: str, choices: Collection[Consent], after: str, limit: int
+    ) -> list[str]:
+        """Return so many of those who chose one of these, in order of their ids, behind `after`."""
         ...
 
     async def forget(self, people: Collection[str]) -> None: ...
