@@ -3,10 +3,21 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from prometheus_client import REGISTRY
+
 from infra.servicekit.tests.costs import Cost, cost_of
 from notifier.domain.cause import Cause, CauseKind, CauseState, Told
-from notifier.metrics import CAUSES, GAP, OLDEST_INCOMPLETE
-from notifier.sweeps import CloseCauses
+from notifier.domain.suppression import SuppressionReason
+from notifier.metrics import (
+    CAUSES,
+    DELIVERY_ETA,
+    DELIVERY_QUEUE,
+    GAP,
+    OLDEST_INCOMPLETE,
+    SUPPRESSED_ADDRESSES,
+)
+from notifier.ports.email import Answer, Answered
+from notifier.sweeps import CloseCauses, MeasureMail
 from servicekit.mongo import Database
 from services.notifier.tests.builders import (
     CAMPAIGN,
@@ -14,11 +25,13 @@ from services.notifier.tests.builders import (
     Notifier,
     memory_notifier,
     pledges,
+    refunded,
     settle,
     update,
     verdict,
 )
 from services.notifier.tests.conftest import mongo_notifier
+from services.notifier.tests.test_emails import answering, memory_post, person
 
 
 def oldest(priority: str) -> float:
@@ -88,3 +101,55 @@ async def test_a_turn_reads_the_causes_that_it_looks_at(database: Database) -> N
     cost = await cost_of(database, lambda: queries.incomplete(10, causes[310]))
     # The one that they stand behind is looked at too.
     assert cost == Cost(documents=11, keys=11, returned=10)
+
+
+async def test_what_waits_to_be_mailed_is_measured_with_its_end() -> None:
+    """What is urgent apart from the rest, and how long the account needs; which addresses rest."""
+    post = memory_post()
+    await post.know(*(person(f"b{number}") for number in range(4)))
+    await post.tell([f"b{number}" for number in range(4)])
+    await post.notifier.hear(refunded("b0", 1))
+    await settle(post.notifier)
+    measure = MeasureMail(post.queries, mails_per_second=2.0)
+    await measure(NOW)
+    # Its creator is told of a verdict, too.
+    assert (queued("urgent"), queued("usual"), eta()) == (1, 5, 3.0)
+    gone, full = Answer(Answered.REFUSED, 550, "5.1.1"), Answer(Answered.REFUSED, 552, "5.2.2")
+    post.server.answer = answering({"b1": gone, "b2": full})
+    await post.write_all()
+    await measure(NOW)
+    assert (queued("urgent"), queued("usual"), eta()) == (0, 0, 0)
+    resting = {one: SUPPRESSED_ADDRESSES.labels(one)._value.get() for one in SuppressionReason}
+    assert resting == {"hard-bounce": 1, "soft-bounce": 1, "complaint": 0}
+
+
+def eta() -> float:
+    return DELIVERY_ETA.labels("email")._value.get()
+
+
+def queued(lane: str) -> float:
+    return DELIVERY_QUEUE.labels("email", lane)._value.get()
+
+
+async def test_how_long_it_took_to_tell_is_measured_on_each_channel() -> None:
+    """From what happened, not from when it was heard: to the inbox, and to the mail server."""
+    post = memory_post()
+    await post.know(person("b0"))
+    before = {channel: took(channel) for channel in ("inbox", "email")}
+    post.clock.advance(seconds=7)
+    await post.notifier.hear(refunded("b0", 1))
+    await settle(post.notifier)
+    post.clock.advance(seconds=60)
+    happened_at = NOW + timedelta(seconds=1)
+    at_the_send = (post.clock.now() - happened_at).total_seconds()
+    await post.write_all()
+    assert took("inbox") - before["inbox"] == 6
+    assert took("email") - before["email"] == at_the_send
+
+
+def took(channel: str) -> float:
+    """Return the seconds that all who were told on a channel waited, summed."""
+    name = "sosst_notifier_told_delay_seconds_sum"
+    seconds = REGISTRY.get_sample_value(name, {"channel": channel})
+    assert seconds is not None
+    return seconds
