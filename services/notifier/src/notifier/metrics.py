@@ -33,7 +33,8 @@ SUPPLEMENTS = Counter(
 )
 TOLD_DELAY = Histogram(
     "sosst_notifier_told_delay_seconds",
-    "From the fact to the inbox, or to the mail server. Promise: 60 s for 99.5 %, 15 minutes for 99 %.",
+    "From the fact to the inbox, or to the mail server. Promise: 60 s for 99.5 %, and for mails 15 "
+    "minutes for 99 %.",
     ["channel"],
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900),
 )
