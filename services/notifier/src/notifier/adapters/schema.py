@@ -6,6 +6,8 @@ from servicekit.schema import CollectionSchema, Index, Schema
 
 # Every other role's word stands behind this one in the alphabet; an index may say no "not".
 BESIDE_BACKERS: Document = {"role": {"$gt": ToldAs.BACKER.value}}
+# Who chose what to hear of a campaign, each choice in the order of its people.
+BY_CHOICE = [("campaign_id", 1), ("choice", 1), ("person_id", 1)]
 
 SCHEMA = Schema(
     version=18,
@@ -99,7 +101,7 @@ SCHEMA = Schema(
         CollectionSchema(
             "consents",
             (
-                Index([("campaign_id", 1), ("choice", 1), ("person_id", 1)]),
+                Index(BY_CHOICE),
                 Index([("person_id", 1)]),
             ),
         ),
