@@ -1,13 +1,14 @@
-"""Instants that callers give: with a zone, and far from both ends of time."""
+"""Instants and days that callers give: far from both ends of time, instants with a zone."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from servicekit.instants import Instant
+from servicekit.instants import Day, Instant
 
 INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
+DAY: TypeAdapter[date] = TypeAdapter(Day)
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,13 @@ def test_an_instant_without_zone_or_at_an_end_of_time_is_refused(given: str | in
     """What cannot be kept in UTC is the caller's error, not ours."""
     with pytest.raises(ValidationError):
         INSTANT.validate_python(given)
+
+
+def test_a_day_at_an_end_of_time_is_refused() -> None:
+    """Weeks before the first one, and behind the last, there is no day to be reckoned with."""
+    for given in ("1970-01-01", "2999-12-31"):
+        day = DAY.validate_python(given)
+        assert day - timedelta(days=365) < day < day + timedelta(days=365)
+    for given in ("0001-01-01", "1969-12-31", "3000-01-01", "9999-12-31", "soon"):
+        with pytest.raises(ValidationError):
+            DAY.validate_python(given)

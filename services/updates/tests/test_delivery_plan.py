@@ -34,6 +34,7 @@ from updates.domain.errors import Refused
 from updates.domain.plan_terms import USUAL_PLAN_TERMS, PlanTerms
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+LAST = date(2999, 12, 31)
 FREELY = USUAL_PLAN_TERMS.freely
 LATER = NOW + FREELY
 DAYS = {
@@ -196,6 +197,39 @@ def test_a_move_has_a_reason(text: str) -> None:
     assert reason_of(refused) == "no-reason"
     for enough in ("x", "x" * 1_000):
         assert move_freely(PLAN, replace(moved(date(2026, 7, 20)), reason=enough), "c", LATER).moved
+
+
+@pytest.mark.parametrize("day", [date.min, date(1969, 12, 31), date(3000, 1, 1), date.max])
+def test_no_day_is_promised_at_an_end_of_time(day: date) -> None:
+    """Nor moved there, by itself or behind another one: no question about it has a day there."""
+    for step in DAYS:
+        with pytest.raises(Refused) as refused:
+            promise(EMPTY, "lamp", 1, Provision.PRODUCT, DAYS | {step: day}, "c", NOW)
+        assert reason_of(refused) == "invalid-time"
+        for dependents in (False, True):
+            move = moved(day, step, dependents=dependents)
+            with pytest.raises(Refused) as refused:
+                move_with_update(PLAN, [move], "u7", "c", LATER)
+            assert reason_of(refused) == "invalid-time"
+
+
+def test_no_day_is_pushed_beyond_the_end_of_time_by_another() -> None:
+    """Not by a few years, nor to where there are no days; one that was kept there is moved back."""
+    far = promise(EMPTY, "lamp", 1, Provision.PRODUCT, dict.fromkeys(DAYS, LAST), "c", NOW).plan
+    assert due_next(far, USUAL_PLAN_TERMS) is not None
+    pushed = [
+        moved(date(2000, 1, 1), Step.PRODUCTION),
+        moved(date(2001, 1, 1), Step.PRODUCTION, dependents=True),
+    ]
+    line = PLAN.line("lamp", 1)
+    kept = tuple(replace(one, day=date.max) for one in line.promises)
+    beyond = replace(PLAN, lines=(replace(line, promises=kept),))
+    for plan in (far, beyond):
+        with pytest.raises(Refused) as refused:
+            move_with_update(plan, pushed, "u7", "c", LATER)
+        assert reason_of(refused) == "invalid-time"
+    back = [moved(day, step) for step, day in DAYS.items()]
+    assert days_of(move_with_update(beyond, back, "u7", "c", LATER).plan) == days_of(PLAN)
 
 
 def test_the_same_day_again_is_no_move() -> None:

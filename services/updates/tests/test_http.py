@@ -1,5 +1,7 @@
 """The API over fakes: every route's success, and a clear problem for each bad input."""
 
+import json
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -107,6 +109,21 @@ async def test_a_draft_of_each_kind_is_shown_as_it_was_written(
     assert written.status_code == 200, written.text
     shown = written.json()
     assert {name: shown[name] for name in body_of(kind)} == body_of(kind)
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in UpdateKind if re.search(r"\d{4}-\d\d", str(body_of(kind)))]
+)
+async def test_no_draft_names_a_day_at_an_end_of_time(
+    client: httpx.AsyncClient, kind: UpdateKind
+) -> None:
+    """422 for each day and instant of it: nothing could be reckoned with it later."""
+    written = json.dumps(body_of(kind))
+    for found in re.finditer(r'"\d{4}(-\d\d-\d\d[^"]*)"', written):
+        for year in ("0001", "1969", "3000", "9999"):
+            odd = f'{written[: found.start()]}"{year}{found[1]}"{written[found.end() :]}'
+            answer = await client.put(UPDATE, json=json.loads(odd))
+            assert problem(answer) == (422, "invalid-request"), odd
 
 
 async def test_what_an_emergency_keeps_back_says_so(

@@ -2,19 +2,24 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from prometheus_client import REGISTRY
 
+from services.updates.tests import test_plans
 from services.updates.tests.conftest import NOW, UpdatesService
+from services.updates.tests.contents import content_of
 from services.updates.tests.test_follow_up import MET, delay, launch, report, say
 from services.updates.tests.test_handlers import CAMPAIGN, CONTENT, publish, write
 from sosst_contracts import funding
 from sosst_contracts.testing import sample
 from sosst_contracts.updates import UpdatePublished
 from updates.consumer import PLEDGES
+from updates.domain.delivery_plan import Step
 from updates.domain.errors import Refused
+from updates.domain.kinds import DelayNotice, UpdateKind
+from updates.domain.schedule_change import DateMove, ScheduleChange
 from updates.domain.scheduling import AHEAD_MAX, LOOK_AGAIN, schedule, unschedule
 from updates.domain.update import Update, UpdateState, draft
 from updates.handlers.publish import withdraw_draft, write_draft
@@ -154,6 +159,22 @@ async def test_of_what_is_refused_halfway_nothing_is_kept(service: UpdatesServic
     found = await service.queries.update(CAMPAIGN, "u1")
     assert found is not None and found.unscheduled_because == "problem-resolved"
     assert await service.queries.follow_up(CAMPAIGN) == before
+
+
+async def test_a_day_that_cannot_be_reckoned_with_is_refused_by_then(
+    service: UpdatesService,
+) -> None:
+    """Of a draft from before such days were refused: it says why, and is not tried for ever."""
+    await test_plans.launched(service, verdict="goal_met")
+    await test_plans.planned(service)
+    day = test_plans.DAYS[Step.START]
+    moved = DateMove(test_plans.REWARD, 1, Step.START, day, date.min, "It was longer ago.")
+    content = content_of(UpdateKind.DELAY_NOTICE, DelayNotice(ScheduleChange((moved,))))
+    await service.units.run(lambda unit: write_draft(unit, CAMPAIGN, "u1", content, NOW))
+    await planned(service)
+    assert await sweep(service)(AT) == 0 and await sweep(service).oldest_due() is None
+    found = await service.queries.update(CAMPAIGN, "u1")
+    assert found is not None and found.unscheduled_because == "invalid-time"
 
 
 async def test_it_waits_while_the_view_is_behind(service: UpdatesService) -> None:

@@ -1,6 +1,6 @@
-"""Instants that callers give."""
+"""Instants and days that callers give."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime
@@ -18,5 +18,13 @@ def _in_utc(given: datetime) -> datetime:
     return instant
 
 
+def _within_years(given: date) -> date:
+    if given.year not in YEARS:
+        raise ValueError(f"must be in a year from {YEARS.start} to {YEARS.stop - 1}")
+    return given
+
+
 # In UTC, with a zone given, and so far from both ends of time that it can be kept and added to.
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+# A day of whatever zone, as far from both ends.
+Day = Annotated[date, AfterValidator(_within_years)]

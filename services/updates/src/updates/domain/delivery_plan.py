@@ -7,7 +7,7 @@ freely with a reason. Every move is an entry of the public promise log, which is
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from updates.domain.errors import Refused
@@ -17,6 +17,8 @@ from updates.domain.reminders import next_question, question_due
 BATCHES_MAX = 999
 LINES_MAX = 500
 REASON_CHARACTERS_MAX = 1_000
+# So far from both ends of time that every question about a day, and every move, is a day as well.
+YEARS = range(1970, 3000)
 
 
 class Provision(StrEnum):
@@ -272,6 +274,8 @@ def promise(
     if len(plan.lines) >= LINES_MAX:
         raise Refused("too-many-batches", f"a plan has at most {LINES_MAX} batches")
     promises = tuple(_first_promise(step, days[step], now) for step in STEPS[provision])
+    for one in promises:
+        _check_day(one.day)
     line = Line(reward_id, batch, provision, promises, by, now)
     _check_order(line)
     lines = sorted((*plan.lines, line), key=lambda one: (one.reward_id, one.batch))
@@ -408,7 +412,7 @@ def _move(
     behind = line.promises[line.promises.index(known) :]
     moving = behind if move.dependents else (known,)
     promises = tuple(
-        _promised(one, one.day + shift, now, terms)
+        _promised(one, _shifted(one.day, shift), now, terms)
         if one in moving and one.state is known.state
         else one
         for one in line.promises
@@ -460,6 +464,22 @@ def _with(plan: DeliveryPlan, reward_id: str, batch: int, changed: Promise) -> D
 
 def _is(line: Line, reward_id: str, batch: int) -> bool:
     return (line.reward_id, line.batch) == (reward_id, batch)
+
+
+def _shifted(day: date, shift: timedelta) -> date:
+    """Return the day so much later or earlier; raises `Refused` where none is promised."""
+    try:
+        shifted = day + shift
+    except OverflowError:
+        shifted = date.max
+    _check_day(shifted)
+    return shifted
+
+
+def _check_day(day: date) -> None:
+    if day.year not in YEARS:
+        years = f"{YEARS.start} to {YEARS.stop - 1}"
+        raise Refused("invalid-time", f"what is promised is for a year from {years}")
 
 
 def _check_runs(plan: DeliveryPlan) -> None:

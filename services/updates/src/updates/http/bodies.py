@@ -1,12 +1,10 @@
 """The bodies of drafts: one shape per kind, told apart by `kind`, so that a 422 names its place."""
 
-from datetime import date
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     Field,
     HttpUrl,
     RootModel,
@@ -14,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from servicekit.instants import Day, Instant
 from updates.domain.kinds import (
     DeliveryMode,
     FailureReason,
@@ -61,8 +60,8 @@ class MoveBody(Body):
     reward_id: Identifier
     batch: Annotated[int, Field(ge=1, le=1_000)] = 1
     step: Identifier
-    old: date
-    new: date
+    old: Day
+    new: Day
     reason: Words
 
 
@@ -78,7 +77,7 @@ class DelayParts(Body):
 
 class EmergencyParts(Body):
     severity: Severity
-    happened_on: date = Field(description="When it happened; within three days is promptly.")
+    happened_on: Day = Field(description="When it happened; within three days is promptly.")
 
 
 class RecoveryParts(Body):
@@ -87,7 +86,7 @@ class RecoveryParts(Body):
 
 
 class DeliveryParts(Body):
-    estimated_on: date
+    estimated_on: Day
     mode: DeliveryMode
     rewards: Annotated[list[Identifier], Field(min_length=1, max_length=200)]
 
@@ -101,8 +100,8 @@ class AdjustmentParts(Body):
 
 
 class EventBody(Body):
-    starts_at: AwareDatetime
-    ends_at: AwareDatetime
+    starts_at: Instant
+    ends_at: Instant
     zone: Zone
     place: Words | None = None
     link: Link | None = None

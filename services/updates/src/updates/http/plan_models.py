@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from servicekit.instants import Day
 from updates.domain.delivery_plan import REASON_CHARACTERS_MAX
 from updates.http.models import Body
 
@@ -19,14 +20,14 @@ class PlanBody(Body):
     """
 
     provision: Literal["product", "service"]
-    days: dict[StepName, date]
+    days: dict[StepName, Day]
 
 
 class MoveBody(Body):
     """Another day for a step; `dependents` moves the steps behind it by as many days."""
 
     step: StepName
-    day: date
+    day: Day
     reason: Reason
     dependents: bool = False
 
