@@ -38,6 +38,7 @@ from payouts.handlers.refunds import refund_lanes, refund_readings
 from payouts.handlers.say_of_break import SayOfBreaks
 from payouts.handlers.send_refunds import SendRefunds
 from payouts.handlers.verdict import CancellationHeard, VerdictHeard, take_verdicts
+from payouts.handlers.waivers import WaiveFees
 from payouts.handlers.work_kinds import CLAIM, DISPUTE, REFUND, REFUND_RUN, REFUND_RUN_END, STAGE
 from payouts.http import Parts
 from payouts.ports.head_signing import HeadSignatures
@@ -127,6 +128,7 @@ class Payouts:
         self.disputes = FollowDisputes(self.units, self.provider, self.clock)
         self.claims = AnswerClaims(self.units, self.queries, CEILINGS, self.clock)
         self.adjust = Adjust(self.units, self.queries, self.checks, self.clock)
+        self.waive = WaiveFees(self.units, self.queries, self.stages.funds, self.clock)
 
     def parts(self, guard: Guard, webhook_secrets: Sequence[str]) -> Parts:
         """Return what the routes stand on."""

@@ -112,6 +112,7 @@ OPEN, WON, LOST = (
     ProviderDisputeStatus.LOST,
 )
 WORDS = ("a", "b")
+WAIVERS = {"waiver-1": 1, "waiver-2": 40, "waiver-3": 250}
 # With which of them a claim is answered.
 ANSWERS = ("refund-succeeded", "refund-paid-otherwise", "refund-refused")
 STILL = (Fate.STILL_BEFORE, Fate.STILL_AFTER)
@@ -688,6 +689,19 @@ class Machine(RuleBasedStateMachine):
             True,
         )
 
+    @rule(name=st.sampled_from(sorted(WAIVERS)), by=st.sampled_from(STAFF))
+    def waive_a_fee(self, name: str, by: str) -> None:
+        """A part of the fee is given up, before it is taken or after."""
+        self.waive(name, by)
+
+    def waive(self, name: str, by: str) -> None:
+        said = WAIVERS[name], "a late payout", by
+        self.told_to("waive", lambda: self.payouts.waive(CAMPAIGN, name, *said), again=True)
+
+    def half_waived(self) -> list[str]:
+        book = self.book()
+        return [one.waiver_id for one in book.waivers if one.second_by is None] if book else []
+
     @precondition(lambda self: self.is_cancelled())
     @rule(
         data=st.data(),
@@ -877,6 +891,9 @@ class Machine(RuleBasedStateMachine):
             for name in STAFF[:2]:
                 self.claim_money(refund, "paid", Person(name, CREATOR), "c")
         self.bring_stages_on()
+        for name in self.half_waived():
+            for by in STAFF[:2]:
+                self.waive(name, by)
         for debt in self.debts():
             for name in STAFF[:2]:
                 self.end_debt(debt, EndKind.WRITTEN_OFF, debt.open, name)
