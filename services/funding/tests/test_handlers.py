@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
+from funding.domain.cancelling import CancelCampaign
 from funding.domain.errors import Refused
 from funding.domain.pledge import PaymentMethod, PaymentStatus, Pledge, PledgeState, Standing
+from funding.handlers.cancel import cancel_campaign
 from funding.handlers.launch import launch
 from servicekit.errors import Conflict
 from servicekit.mongo import Database
@@ -102,6 +104,24 @@ async def test_other_content_is_refused_and_its_neighbours_are_taken(
     odd, good = await funding.pay(replace(payment(1), **change), payment(3))  # type: ignore[arg-type]
     assert isinstance(odd, Refused) and odd.reason == reason
     assert isinstance(good, Pledge) and good.state is PledgeState.COLLECTED
+
+
+@pytest.mark.parametrize("year", [1, 1969, 3000, 9999])
+async def test_nothing_at_an_end_of_time_is_taken_from_a_topic(funding: Funding, year: int) -> None:
+    """What follows from it would be added to it, by every service; its neighbours are taken."""
+    at = NOW.replace(year=year)
+    with pytest.raises(Refused, match="is in no year") as refused:
+        await funding.launch(replace(LAUNCH, deadline=at))
+    assert refused.value.reason == "invalid-instant"
+    await funding.launch()
+    told = [payment(number, status, at=at) for number, status in enumerate(PaymentStatus)]
+    *odd, good = await funding.pay(*told, payment(9))
+    assert {one.reason for one in odd if isinstance(one, Refused)} == {"invalid-instant"}
+    assert all(isinstance(one, Refused) for one in odd)
+    assert isinstance(good, Pledge) and good.state is PledgeState.COLLECTED
+    order = CancelCampaign("c1", "staff-1", "It is over.", True, at)
+    with pytest.raises(Refused, match="is in no year"):
+        await funding.units.run(lambda unit: cancel_campaign(unit, order))
 
 
 async def test_an_errored_pledge_may_still_be_collected(funding: Funding) -> None:

@@ -125,6 +125,8 @@ async def test_rows_of_one_file_are_judged_together(funding: Funding) -> None:
         ({"occurred_at": "yesterday"}, "invalid-instant"),
         ({"occurred_at": "2026-03-01T12:00:00"}, "invalid-instant"),
         ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "invalid-instant"),
+        ({"occurred_at": "0001-01-01T00:00:00+00:00"}, "invalid-instant"),
+        ({"occurred_at": "9999-12-31T23:59:59+00:00"}, "invalid-instant"),
         ({"balance_transaction": ""}, "capture-incomplete"),
         ({"provider_fee": ""}, "invalid-amount"),
         ({"balance_transaction": "a,b"}, "too-many-fields"),

@@ -3,7 +3,7 @@
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -43,6 +43,7 @@ WINDOWS = RefundWindows({"sepa_debit": 180})
 def test_the_window_follows_from_the_method(method: str | None, until: datetime | None) -> None:
     """Half a year for a direct debit; what is not named has no end."""
     assert WINDOWS.until(method, NOW) == until
+    assert WINDOWS.until(method, datetime.max.replace(tzinfo=UTC)) is None
 
 
 @pytest.mark.parametrize("text", ["sepa_debit", "sepa_debit=0", "a=1,a=2", "a=b"])

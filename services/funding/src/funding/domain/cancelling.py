@@ -9,6 +9,7 @@ from datetime import datetime
 
 from funding.domain.campaign import Campaign, CampaignState, Cancellation, move
 from funding.domain.errors import Refused
+from funding.domain.instants import check_instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +63,6 @@ def _check(campaign: Campaign, command: CancelCampaign) -> None:
     if not command.as_staff and command.at > campaign.launch.deadline:
         detail = f"a creator may cancel until {campaign.launch.deadline.isoformat()}"
         raise Refused("cancellation-too-late", detail)
+    check_instant(command.at)
     if not command.reason.strip():
         raise Refused("reason-missing", "backers are told why, so there must be a reason")

@@ -13,6 +13,7 @@ from funding.domain.facts import (
     PledgePlaced,
     PledgeWithdrawn,
 )
+from funding.domain.instants import check_instant
 from funding.domain.patience import steps_of
 from sosst_contracts.money import Money
 
@@ -172,8 +173,8 @@ def take_payment(campaign: Campaign, known: Pledge | None, payment: Payment) -> 
     """Fold one payment fact into the campaign.
 
     Facts come doubled and in any order: what the pledge already knows, or is past, changes
-    nothing. Raises `Refused` for a currency that is not the campaign's, an unknown reward, and
-    for the same payment told with other content.
+    nothing. Raises `Refused` for a currency that is not the campaign's, an unknown reward, an
+    instant at an end of time, and for the same payment told with other content.
     """
     _check(campaign, payment)
     if known is not None:
@@ -254,6 +255,7 @@ def _check(campaign: Campaign, payment: Payment) -> None:
         )
     if payment.money.amount <= 0:
         raise Refused("invalid-amount", "a pledge must be above zero")
+    check_instant(payment.occurred_at)
     rewards = {reward.reward_id for reward in campaign.launch.rewards}
     if payment.reward_id is not None and payment.reward_id not in rewards:
         raise Refused("unknown-reward", f"{payment.reward_id!r} is not offered here")

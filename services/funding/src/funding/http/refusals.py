@@ -22,6 +22,7 @@ _INVALID = frozenset(
         "fees-too-high",
         "invalid-amount",
         "invalid-goal",
+        "invalid-instant",
         "invalid-terms",
         "owner-is-fixed",
         "person-twice",

@@ -37,7 +37,10 @@ class RefundWindows:
     def until(self, method: str | None, captured_at: datetime) -> datetime | None:
         """Return until when such a payment is returned, None for without end."""
         days = self.days.get(method or "")
-        return None if days is None else captured_at + timedelta(days=days)
+        try:
+            return None if days is None else captured_at + timedelta(days=days)
+        except OverflowError:  # Of a capture that an earlier release of funding took from a topic.
+            return None
 
 
 def close_window(refund: Refund, money: PledgeMoney, now: datetime) -> RefundDecision:
