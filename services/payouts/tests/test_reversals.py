@@ -13,10 +13,13 @@ from payouts.domain.book import Outcome
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account
 from payouts.domain.payout_attempt import AttemptState
+from payouts.domain.postings import refund_requested
 from payouts.domain.reconciliation import BreakKind, Saying, Verdict
 from payouts.domain.stage import Stage, StageState
 from payouts.domain.stage_outcome import TransferSeen
+from payouts.handlers.posting import post
 from payouts.ports.provider import Declined, NoAnswer, Throttled
+from payouts.ports.unit import PayoutsUnit
 from servicekit.pace import Pace
 from services.payouts.tests.builders import LIMIT, a_pledge
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
@@ -684,6 +687,46 @@ async def test_a_backup_older_than_what_was_booked_and_paid_anew_is_for_a_person
     assert payouts.brake.stopped(CAMPAIGN) is not None
     assert not await let_go_on(payouts)
     assert len(payouts.provider.transfers) == 2 and len(payouts.provider.payouts) == 1
+
+
+@pytest.mark.trap(23)
+@pytest.mark.parametrize("taken_back", [False, True])
+async def test_a_backup_older_than_what_was_set_off_goes_on(taken_back: bool) -> None:
+    """The ledger says what was set off; of what was taken back that alone is undone by its name."""
+    payouts, debt = memory_payouts(), 700
+    await met_with_a_destination(payouts)
+
+    async def lend(unit: PayoutsUnit) -> None:
+        book = (await unit.books.load([CAMPAIGN]))[CAMPAIGN]
+        lent = refund_requested("rf_1", 0, advanced=debt)
+        await unit.books.save([await post(unit, book, [lent], payouts.clock.now())])
+
+    await payouts.units.run(lend)
+    backup = back_up(payouts)
+    payouts.provider.faults["create_payout"] = ["decline"] * 3 * taken_back
+    await pay(payouts)
+    assert (await the(payouts, 1)).set_off == debt
+    if taken_back:
+        await take_back(payouts, 1)
+        await pay(payouts)
+        assert (await the(payouts, 1)).state is StageState.DUE
+    payouts, for_people, ledger = await restored_behind_all(payouts, backup)
+    assert for_people == []
+    await pay(payouts)
+    if taken_back:
+        due = await the(payouts, 1)
+        assert (due.state, due.reason, due.set_off) == (StageState.DUE, "transfer-reversed", 0)
+        assert await held(payouts, Account.CREATOR_RECEIVABLE) == debt
+        await approve(payouts, 1, FIRST, revision=0)
+        await pay(payouts)
+    paid = await the(payouts, 1)
+    assert (paid.state, paid.set_off, paid.sent) == (StageState.PAID, debt, FIRST - debt)
+    assert len(payouts.provider.transfers) == 1 + taken_back
+    assert len(payouts.provider.payouts) == 1
+    await assert_the_ledger_goes_on(payouts, ledger)
+    accounts = (Account.CREATOR_RECEIVABLE, Account.CREATOR_PAYABLE, Account.PAYOUTS_IN_FLIGHT)
+    assert [await held(payouts, one) for one in accounts] == [0, 0, 0]
+    assert await held(payouts, Account.CREATOR_ACCOUNT) == 0
 
 
 PART = 500

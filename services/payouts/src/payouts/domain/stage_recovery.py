@@ -11,6 +11,7 @@ from datetime import datetime
 from payouts.domain import payout_attempt
 from payouts.domain.destination import Destination, give, verify
 from payouts.domain.errors import Refused
+from payouts.domain.ledger import Account, Posting
 from payouts.domain.payout_attempt import AttemptState
 from payouts.domain.stage import Stage, StageDecision, StageState, StageSubmitted, move
 from payouts.domain.stage_approval import approve_by_verdict
@@ -114,17 +115,21 @@ def adopt(
     now: datetime,
     owed: int = 0,
     quantum: int = 1,
+    sealed: Posting | None = None,
 ) -> StageDecision:
     """Fold both legs of all attempts, in order; the same again changes nothing.
 
     `transfers` are those that may be what the stage stands on, `payouts` those of their account.
-    `owed` is the creator's debt, which the first attempt set off as any first attempt does.
-    Raises `Refused` where the two cannot both be true; then a person must look.
+    `owed` is the creator's debt, which the first attempt set off as any first attempt does; where
+    the ledger has its submission, that is `sealed` and says what was set off. Raises `Refused`
+    where the two cannot both be true; then a person must look.
     """
     transfers = _unsettled(stage, transfers)
     if len(transfers) > 1:
         raise Refused("transferred-twice", f"{stage.stage_id} has {len(transfers)} transfers")
-    if transfers and not stage.is_submitted and stage.amount is not None:
+    if transfers and not stage.is_submitted and sealed is not None:
+        stage = replace(stage, set_off=set_off_in(sealed))
+    elif transfers and not stage.is_submitted and stage.amount is not None:
         stage = set_off(stage, owed, quantum)
     decision = StageDecision(stage)
     for transfer in transfers:
@@ -144,6 +149,12 @@ def adopt(
     return decision
 
 
+def set_off_in(submission: Posting) -> int:
+    """Return how much of the creator's debt a stage's submission paid (row 15)."""
+    paid = [one for one in submission.entries if one.credit is Account.CREATOR_RECEIVABLE]
+    return sum(one.amount for one in paid)
+
+
 def _approved(
     decision: StageDecision, amount: int, destination: Destination, now: datetime
 ) -> StageDecision:
@@ -152,7 +163,8 @@ def _approved(
         raise Refused("other-amount", f"{stage.stage_id} is {stage.sent}, made was {amount}")
     if stage.state is not StageState.DUE:
         return decision
-    return decision.then(approve_by_verdict(stage, amount, destination, amount, now))
+    whole = amount + stage.set_off
+    return decision.then(approve_by_verdict(stage, whole, destination, whole, now))
 
 
 def _reach(

@@ -71,13 +71,12 @@ class CountApprovals:
 async def _count_submission(campaign_id: str, submission_id: str, unit: PayoutsUnit) -> None:
     """Claim both, and count them where the stage goes on: no name in the book is used again."""
     causes = (f"{STAGE_TAKEN_BACK}{submission_id}", f"{SUBMITTED}{submission_id}")
-    known = len(await unit.books.sealed(causes)) == len(causes)
-    await claim_what_moved_nothing(campaign_id, causes, unit)
+    if not await claim_what_moved_nothing(campaign_id, causes, unit):
+        return
     stage_id, _, number = submission_id.partition("/again-")
     stages = [one for one in await unit.stages.load(campaign_id) if one.stage_id == stage_id]
     counted = [replace(one, taken_back=max(one.taken_back, int(number or 0) + 1)) for one in stages]
-    if known:
-        await unit.stages.save(counted)
+    await unit.stages.save(counted)
 
 
 async def _count_approval(

@@ -15,6 +15,7 @@ from payouts.domain.stage_recovery import TransferMade
 from payouts.handlers.cancel import stop_plan
 from payouts.handlers.posting import post
 from payouts.handlers.recovery.answers import answered
+from payouts.handlers.recovery.unclaimed import SUBMITTED
 from payouts.handlers.stages import transfers_let_be
 from payouts.handlers.work_kinds import stage_work
 from payouts.ports.provider import Provider
@@ -107,8 +108,9 @@ class AdoptStages:
             given, stage.campaign_id, provider, transfers[0].account, now
         )
         owed = book.balances.get(Account.CREATOR_RECEIVABLE, 0)
+        sealed = await unit.books.sealed([submitted := f"{SUBMITTED}{known.submission_id}"])
         decision = stage_recovery.adopt(
-            known, destination, transfers, payouts, now, owed, book.quantum
+            known, destination, transfers, payouts, now, owed, book.quantum, sealed.get(submitted)
         )
         if decision.stage == known:
             return False

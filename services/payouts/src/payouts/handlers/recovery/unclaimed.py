@@ -1,9 +1,7 @@
 """Postings that came back from the ledger's topic and are not known again: they are unclaimed."""
 
-from dataclasses import replace
-
 from payouts.domain.book import Book, claim_postings
-from payouts.domain.ledger import fold
+from payouts.domain.ledger import EMPTY, fold
 from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
 
@@ -35,13 +33,17 @@ async def left_unclaimed(queries: Queries, campaign_id: str) -> list[str]:
 
 async def claim_what_moved_nothing(
     campaign_id: str, causes: tuple[str, str], unit: PayoutsUnit
-) -> None:
-    """Take over two postings that undo each other; nothing where only one of them is unknown."""
+) -> bool:
+    """Take over two postings that undo each other, and say whether it did.
+
+    Nothing where only one of them is unknown, or where more belongs to them: of a stage whose
+    transfer came back only what was set off is undone by name.
+    """
     sealed = await unit.books.sealed(causes)
-    if len(sealed) != len(causes):
-        return
+    moved = fold(EMPTY, [entry for posting in sealed.values() for entry in posting.entries])
+    if len(sealed) != len(causes) or any(moved.values()):
+        return False
     book = (await unit.books.load([campaign_id]))[campaign_id]
-    for posting in sealed.values():
-        book = replace(book, balances=fold(book.balances, posting.entries))
     await unit.books.save([claim_postings(book, list(sealed.values()))])
     await unit.books.claim(causes)
+    return True
