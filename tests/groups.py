@@ -34,13 +34,14 @@ GROUPS: Groups = {
     "frame": ("contracts/tests", "infra/story", "tests/access", "tests/structure"),
     "containers": ("tests/containers", "infra/docker", "tests/security", "infra/monitoring"),
     "delivery": (
-        "tests/delivery/test_health.py",
-        "tests/delivery/test_kill_matrix.py",
+        # Suites of their own first: the shared one runs beside all that comes after its first test.
         "tests/delivery/test_restored_funding.py",
         "tests/delivery/test_restored_payouts.py",
         "tests/delivery/test_restored_updates.py",
         "tests/delivery/test_set_aside.py",
         "tests/delivery/test_start_order.py",
+        "tests/delivery/test_health.py",
+        "tests/delivery/test_kill_matrix.py",
         "tests/delivery/test_updates_killed.py",
         "tests/delivery/test_upload_killed.py",
     ),
@@ -52,9 +53,9 @@ WHILE_ONE_WAITS: Groups = {
     "services": GROUPS["services"],
     "plumbing": ("infra/servicekit",),
     "delivery": (
+        "tests/delivery/test_start_order.py",
         "tests/delivery/test_health.py",
         "tests/delivery/test_kill_matrix.py",
-        "tests/delivery/test_start_order.py",
     ),
     "frame": GROUPS["frame"],
     "payouts": GROUPS["payouts"],

@@ -43,6 +43,20 @@ def test_what_one_waits_for_is_part_of_everything() -> None:
     assert outside(["tests/chaos"], GROUPS["payouts"]) == ["tests/chaos"]
 
 
+def idles_beside_others(paths: Sequence[str]) -> bool:
+    """Whether files that do not use the suite of their package come behind one that does."""
+    use = ["fragile_world" in (ROOT / path).read_text() for path in paths]
+    return use != sorted(use)
+
+
+def test_no_suite_idles_beside_tests_that_start_their_own() -> None:
+    """It takes a third of a processor until its package ends; the other order is found."""
+    for groups in (GROUPS, WHILE_ONE_WAITS):
+        paths = groups["delivery"]
+        assert not idles_beside_others(paths)
+        assert idles_beside_others(paths[::-1])
+
+
 def test_handlers_are_left_on_mongodb_and_ports_are_not() -> None:
     """Of a file of handlers the half on MongoDB is left, of a suite of stores nothing."""
     handlers = (
