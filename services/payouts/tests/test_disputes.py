@@ -582,8 +582,8 @@ async def test_an_approval_while_a_worker_lets_go_does_not_wait_for_its_pause(
     await show(payouts, 2)
     await decide(payouts, 2)
     (claim,) = [one for one in await payouts.claim(STAGE) if one.item.payload["number"] == 2]
-    # Two steps of three units each found it due; the seventh lets go of the work.
-    meanwhile = Meanwhile(payouts.units, lambda: approve(payouts, 2, 5_499), after=6)
+    # Three units found it due and changed nothing; the fourth lets go of the work.
+    meanwhile = Meanwhile(payouts.units, lambda: approve(payouts, 2, 5_499), after=3)
     await replace(payouts.stages, units=meanwhile)(claim)
     assert meanwhile.acted and (await the(payouts, 2)).state is StageState.APPROVED
     await payouts.turn()

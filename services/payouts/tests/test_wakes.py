@@ -81,8 +81,7 @@ async def test_a_bank_that_sends_back_while_a_paid_stage_is_looked_at_is_heard(
         payouts.provider.bounce(paid)
         await run(payouts, lambda unit: wake(unit, [], [paid], payouts.clock.now()))
 
-    # A stage is looked at until nothing is new: the second time ends it.
-    telling = Interrupted(payouts, "find_payout", sent_back, after=2)
+    telling = Interrupted(payouts, "find_payout", sent_back)
     await replace(payouts.stages, provider=telling.as_provider)(claim)
     assert telling.left == 0 and (await the(payouts, 1)).state is StageState.PAID
     (again,) = [one for one in await payouts.claim(STAGE) if one.item.payload["number"] == 1]

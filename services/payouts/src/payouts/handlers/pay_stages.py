@@ -97,16 +97,18 @@ class PayStages:
         before: Stage | None = None
         for _ in range(STEPS_MAX):
             try:
-                stage = await self._step(claim)
+                found = await self._save(claim, _unchanged)
+                stage = await self._step(claim, found)
             except (Refused, InvariantBroken) as error:
                 STOPPED_FOR_A_PERSON.labels("stage").inc()
                 log.error("a person must look", stage=claim.item.id, error=str(error))
                 raise
-            if stage is None or stage == before:
+            if stage is None:
                 break
             before = stage
-            if stage.state is StageState.FAILED:
-                # The next attempt is another turn's, after a pause.
+            # What changed nothing waits: asked again at once it would be told the same. And the
+            # next attempt is another turn's, after a pause.
+            if stage == found or stage.state is StageState.FAILED:
                 break
         await self._let_go(claim, before)
 
@@ -119,9 +121,8 @@ class PayStages:
         now_shown = shown(view.book, view.stage, view.previous, view.at_most)
         return now_shown, evaluate(self._gate(view, funds, fresh_since))
 
-    async def _step(self, claim: Claim) -> Stage | None:
+    async def _step(self, claim: Claim, stage: Stage) -> Stage | None:
         """Take the next step; return the stage after it, None if it has to wait."""
-        stage = await self._save(claim, _unchanged)
         if stage.state is StageState.DUE:
             await self._verify_destination(claim)
             return await self._save(claim, self._approve)
