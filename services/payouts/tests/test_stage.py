@@ -12,6 +12,7 @@ from payouts.domain.destination import give, verify
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Account, Posting, Row
 from payouts.domain.payout_attempt import AttemptState
+from payouts.domain.postings import stage_submitted
 from payouts.domain.stage import Stage, StageDecision, StageDue, StageState, make_due
 from payouts.domain.stage_approval import approve_by_person, approve_by_verdict, drop_approval
 from payouts.domain.stage_outcome import (
@@ -294,3 +295,14 @@ def test_what_the_ledger_never_had_is_given_up_and_what_it_had_is_not() -> None:
     part = TransferMade(taken_back(*PARTS[:1]), "acct_1", 3_666)
     assert standing(due, [part, stands]) == [part, stands]
     assert standing(due, [part, stands], let_be={BACK.balance_transaction}) == [stands]
+
+
+@pytest.mark.trap(23)
+def test_a_restored_stage_was_set_off_what_its_ledger_says() -> None:
+    """Whatever is owed now: what went to the account and what was set off are the stage."""
+    due = replace(an_approved_stage(), state=StageState.DUE, approval=None)
+    sealed = stage_submitted(due.submission_id, 3_666, 666)
+    made = TransferMade(TRANSFER, "acct_1", 3_000)
+    taken = adopt(due, a_destination(), [made], [], NOW, owed=900, sealed=sealed)
+    assert (taken.stage.set_off, taken.stage.payable, taken.stage.sent) == (666, 3_666, 3_000)
+    assert sealed in taken.postings
