@@ -1,9 +1,9 @@
-"""Deliveries, suppressed addresses and campaigns' titles in MongoDB."""
+"""Deliveries, and addresses and people that are not written to, in MongoDB."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from pymongo import ReplaceOne, UpdateOne
+from pymongo import ReplaceOne
 
 from notifier.adapters.documents import Document
 from notifier.domain.cause import Totals
@@ -12,29 +12,6 @@ from notifier.domain.suppression import Suppression, SuppressionReason
 from notifier.ports.email import Unsubscription
 from servicekit.documents import read_as
 from servicekit.mongo import Database, Session, sorted_errors
-
-
-class MongoTitles:
-    """`ports.unit.Titles` over the collection `titles`, one document per campaign."""
-
-    def __init__(self, database: Database, session: Session) -> None:
-        self._titles = database.collection("titles")
-        self._session = session
-
-    async def add(self, titles: Mapping[str, str]) -> None:
-        if not titles:
-            return
-        writes = [
-            UpdateOne({"_id": campaign}, {"$setOnInsert": {"title": title}}, upsert=True)
-            for campaign, title in titles.items()
-        ]
-        with sorted_errors():
-            await self._titles.bulk_write(writes, ordered=False, session=self._session)
-
-    async def load(self, campaign_ids: Collection[str]) -> dict[str, str]:
-        with sorted_errors():
-            cursor = self._titles.find({"_id": {"$in": list(campaign_ids)}}, session=self._session)
-            return {row["_id"]: row["title"] for row in await cursor.to_list(None)}
 
 
 class MongoDeliveries:

@@ -1,7 +1,7 @@
 """Memberships, causes and chunks in MongoDB."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -275,39 +275,6 @@ class MongoChunks:
         with sorted_errors():
             cursor = self._chunks.aggregate(totals_pipeline([cause]), session=self._session)
             return totals_from(await cursor.to_list(None))
-
-
-class MongoCreators:
-    """`creators`, one document per campaign."""
-
-    def __init__(self, database: Database, session: Session) -> None:
-        self._creators = database.collection("creators")
-        self._session = session
-
-    async def add(self, creators: Mapping[str, str]) -> None:
-        if not creators:
-            return
-        writes = [
-            UpdateOne({"_id": campaign}, {"$setOnInsert": {"creator_id": creator}}, upsert=True)
-            for campaign, creator in creators.items()
-        ]
-        with sorted_errors():
-            await self._creators.bulk_write(writes, ordered=False, session=self._session)
-
-    async def set_teams(self, teams: Mapping[str, Sequence[str]]) -> None:
-        if not teams:
-            return
-        writes = [
-            UpdateOne({"_id": campaign}, {"$set": {"team": list(members)}})
-            for campaign, members in teams.items()
-        ]
-        with sorted_errors():
-            await self._creators.bulk_write(writes, session=self._session)
-
-    async def team(self, campaign_id: str) -> list[str] | None:
-        with sorted_errors():
-            row = await self._creators.find_one({"_id": campaign_id}, session=self._session)
-        return [row["creator_id"], *row.get("team", ())] if row else None
 
 
 def _reminders_of(withdrawals: Sequence[Withdrawal]) -> Document:

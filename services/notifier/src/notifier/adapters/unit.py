@@ -7,12 +7,12 @@ from notifier.adapters.mongo_audience import (
     MongoReturnedPledges,
     MongoSieve,
 )
+from notifier.adapters.mongo_campaigns import MongoCreators, MongoTitles
 from notifier.adapters.mongo_edited_updates import MongoEditedUpdates
 from notifier.adapters.mongo_email import (
     MongoDeliveries,
     MongoMailed,
     MongoSuppressions,
-    MongoTitles,
     MongoUnsubscriptions,
 )
 from notifier.adapters.mongo_follows import MongoFollows
@@ -24,7 +24,6 @@ from notifier.adapters.mongo_replays import MongoReplays
 from notifier.adapters.mongo_stores import (
     MongoCauses,
     MongoChunks,
-    MongoCreators,
     MongoMemberships,
 )
 from notifier.adapters.mongo_unreached import MongoUnreachedMessages
