@@ -1,7 +1,8 @@
 """Instants that can be reckoned with, whichever way they come.
 
 A topic may name any instant. What follows from one (a drop, a window, a verdict) is added to it,
-here and by whoever hears of it: behind the last instant there is none, and no batch passes.
+here and by whoever hears of it. Behind the last instant there is none: the fact is set aside there,
+and its campaign waits behind it.
 """
 
 from datetime import datetime
