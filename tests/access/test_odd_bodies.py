@@ -61,8 +61,15 @@ async def answers(row: Row, bodies: Iterator[Any]) -> list[tuple[str, httpx.Resp
     ]
 
 
+def odd_addresses(address: str) -> Iterator[str]:
+    """Yield the address with a day of it at each end of time."""
+    for found in DAY.finditer(address):
+        yield from (f"{address[: found.start()]}{day}{address[found.end() :]}" for day in DAYS)
+
+
 SENT = [row for row in one_row_a_route() if isinstance(row.body, dict | list)]
 DATED = [row for row in SENT if list(odd_bodies(row.body, ends_of_time))]
+DATED_ADDRESSES = [row for row in one_row_a_route() if DAY.search(row.path or row.route)]
 
 
 @pytest.mark.parametrize("row", DATED, ids=lambda row: row.name)
@@ -71,6 +78,17 @@ async def test_the_ends_of_time_are_refused(row: Row) -> None:
     for text, answer in await answers(row, odd_bodies(row.body, ends_of_time)):
         assert 400 <= answer.status_code < 500, (text, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("row", DATED_ADDRESSES, ids=lambda row: row.name)
+async def test_the_ends_of_time_are_no_accident_in_an_address(row: Row) -> None:
+    """What is asked for by a day is refused, or not there."""
+    application = await untouched(row.service, CALLERS.guard)
+    headers = CALLERS.headers(who(row)) | signed_headers(row)
+    request = of_row(row, application.ids, headers)
+    for address in odd_addresses(request["url"]):
+        answer = await sent(application.api, {**request, "url": address})
+        assert 400 <= answer.status_code < 500, (address, answer.text)
 
 
 @pytest.mark.parametrize("row", SENT, ids=lambda row: row.name)
@@ -91,6 +109,8 @@ def test_every_place_of_a_body_is_asked_about() -> None:
     assert len(found) == len(INSTANTS) + len(DAYS)
     assert found[-1] == {"a": [{"at": "2026-03-01T12:00:00Z"}, DAYS[-1]], "b": "2026"}
     assert len(list(odd_bodies(body, lambda _: ("x",)))) == 6
+    assert [row.service for row in DATED_ADDRESSES] == ["payouts"] * 2
+    assert list(odd_addresses("/days/2026-03-01")) == [f"/days/{day}" for day in DAYS]
 
 
 async def test_an_accident_is_found() -> None:

@@ -1,7 +1,6 @@
 """The route of the file of entries that the French tax office asks for."""
 
 from collections.abc import AsyncIterator
-from datetime import date
 from typing import Annotated
 
 from fastapi import FastAPI, Query
@@ -15,8 +14,9 @@ from servicekit.access import Guard
 from servicekit.auth import Role
 from servicekit.clock import Clock
 from servicekit.descriptions import files
+from servicekit.instants import Day
 
-Ending = Annotated[date, Query(description="Last day of the fiscal year, UTC.")]
+Ending = Annotated[Day, Query(description="Last day of the fiscal year, UTC.")]
 Currency = Annotated[str, Query(pattern="^[A-Z]{3}$", description="Of the seller's books.")]
 LEFT_OUT = "Left-Out-Currencies"
 

@@ -15,9 +15,10 @@ from payouts.ports.head_signing import HeadKeys, HeadSignatures
 from payouts.ports.queries import Queries
 from servicekit.access import Guard
 from servicekit.auth import Role
+from servicekit.instants import Day
 from servicekit.problems import Problem
 
-Day = Annotated[str, Path(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+SignedDay = Annotated[str, Path(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 Place = Annotated[int, Path(ge=0, le=1_000_000)]
 CampaignCursor = Annotated[str, Query(max_length=200, description="The page before's.")]
 Cursor = Annotated[str, Query(max_length=10, description="`next_cursor` of the page before.")]
@@ -91,7 +92,7 @@ def add_ledger_routes(
 
     @api.get("/ledger/trial-balance", dependencies=[guard.allow(Role.STAFF)])
     async def read_trial_balance(
-        as_of: Annotated[date, Query(description="Booked until the end of this day, UTC.")],
+        as_of: Annotated[Day, Query(description="Booked until the end of this day, UTC.")],
     ) -> TrialBalancesView:
         """Show debit and credit of every account over all books."""
         found = await queries.trial_balances(end_of(as_of))
@@ -116,7 +117,7 @@ def add_ledger_routes(
         return SignaturePage(items=items, keys=dict(keys.public()), next_cursor=last)
 
     @api.get("/ledger/signatures/{day}/heads/{place}", dependencies=[anybody])
-    async def read_heads(day: Day, place: Place) -> HeadsView:
+    async def read_heads(day: SignedDay, place: Place) -> HeadsView:
         """Show one page of the heads that a day's signature is over."""
         signed = await signatures.day(day)
         heads = await signatures.page(signed, place) if signed else None
