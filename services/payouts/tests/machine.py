@@ -252,12 +252,17 @@ class Machine(RuleBasedStateMachine):
         ending=st.sampled_from([MET, MET, MISSED, CANCELLED]),
         begun=st.integers(0, 4),
         posts=st.sampled_from([[], [], [Post.EMERGENCY], [Post.SILENCE, Post.RAISED]]),
+        compensated=st.sampled_from([False, False, True]),
     )
-    def fund(self, data: st.DataObject, ending: str, begun: int, posts: list[Post]) -> None:
+    def fund(
+        self, data: st.DataObject, ending: str, begun: int, posts: list[Post], compensated: bool
+    ) -> None:
         """Pledges in time, some of them taken back, and the verdict over the others.
 
         `begun` is how far all of it has gone well before anything happens: nothing is read yet,
-        all is read, or as many stages are paid. Half of the campaigns are in trouble then.
+        all is read, or as many stages are paid. Half of the campaigns are in trouble then. Of some
+        that met their goal the platform gives all of a pledge before any stage is paid, and half of
+        these are cancelled.
         """
         self.told.launch()
         for amount in data.draw(st.lists(AMOUNTS, min_size=1, max_size=4)):
@@ -271,12 +276,33 @@ class Machine(RuleBasedStateMachine):
         if begun:
             self.read_everything()
         if ending == MET:
+            if begun and compensated:
+                self.compensate_by_the_platform()
+                if data.draw(st.booleans()):
+                    self.told.cancel_after_all()
+                    self.read_everything()
             for _ in range(begun - 1):
                 self.bring_stages_on()
         for said in posts:
             self.told.post(said)
         if begun:
             self.read_everything()
+
+    def compensate_by_the_platform(self) -> None:
+        """Two people do; if the campaign is cancelled then, it still holds as much."""
+        kept = [one for one in self.told.backed if one.withdrawn_by is None]
+        if not kept:
+            return
+        payer, one, now = Payer.PLATFORM, kept[0], self.clock.now()
+        about = (RefundKind.COMPENSATION, one.amount, payer, "a scratch")
+        wanted, who = ClaimMoney("first", f"pledge-{one.number}", *about), Person(STAFF[0], CREATOR)
+        name = f"{RefundKind.COMPENSATION} by {payer}"
+        self.command(
+            name, lambda u: ask_claim_money(u, CAMPAIGN, wanted, who, CEILINGS, now), again=True
+        )
+        for refund in self.refunds(RefundState.AWAITING_APPROVAL):
+            self.decide_refund(refund, "approve", Person(STAFF[1], CREATOR), again=True)
+        self.turns(2)
 
     def next(self) -> int:
         self.number += 1
