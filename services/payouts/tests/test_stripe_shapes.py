@@ -21,6 +21,7 @@ from services.payouts.tests.test_provider import a_stage
 from services.payouts.tests.test_stripe_calls import a_sent_refund
 
 REFUND, STAGE, ACCOUNT = a_sent_refund(), a_stage("acct_1"), "acct_1"
+MORE_THAN_SHOWN = {"id": "tr_1", "reversals": {"data": [], "has_more": True}}
 Ask = Callable[[StripeProvider], Awaitable[object]]
 
 
@@ -87,6 +88,7 @@ async def test_what_is_asked_for_is_taken(
         ("refunds.list", lambda p: p.refunds_of(REFUND)),
         ("transfers.list", lambda p: p.find_transfer(STAGE)),
         ("transfers.list", lambda p: p.transfers_of(STAGE)),
+        ("transfer_reversals.list", lambda p: p._with_all_reversals(MORE_THAN_SHOWN)),
         ("payouts.list", lambda p: p.find_payout(STAGE)),
         ("payouts.list", lambda p: p.payouts_of(STAGE, ACCOUNT)),
         ("disputes.retrieve", lambda p: p.find_dispute("dp_1")),
