@@ -11,13 +11,14 @@ import pytest
 
 from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import Caller
+from infra.servicekit.tests.costs import cost_of
 from payouts.commands import perform_queue
 from payouts.domain.adjustment import Residue
-from payouts.domain.book import Adjustment, Outcome
+from payouts.domain.book import Adjustment, Book, Cancellation, Outcome, RefundRun
 from payouts.domain.book_state import BookState
 from payouts.domain.dispute import ProviderDisputeStatus
 from payouts.domain.integrity import Invariant, Kept
-from payouts.domain.ledger import Account
+from payouts.domain.ledger import EMPTY, Account
 from payouts.domain.refund import RefundState
 from payouts.domain.two_people import VALID
 from payouts.handlers.adjustments import LOOKS_MAX, Adjust
@@ -25,9 +26,11 @@ from payouts.handlers.check_books import check_whole
 from payouts.ports.integrity import BookChecks
 from payouts.ports.unit import PayoutsUnit
 from payouts.sweeps.refunds import ShareWhatCameBack, UnblockRefunds
+from servicekit.mongo import Database
 from servicekit.own_topics import Unexplained
 from servicekit.problems import install_problems
-from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
+from services.payouts.tests.builders import NOW, a_book
+from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts, mongo_payouts
 from services.payouts.tests.test_cancelling_with_rewards import (
     OPENED,
     RESOLVED,
@@ -506,3 +509,25 @@ async def test_staff_find_the_book_and_take_it_back_by_the_api(
 async def queue(payouts: Payouts) -> None:
     asked, now = Namespace(name="residues"), payouts.clock.now()
     await perform_queue(asked, payouts.queries, payouts.adjust, now, timedelta(0))
+
+
+@pytest.mark.long
+async def test_the_look_for_what_is_left_reads_no_other_book(database: Database) -> None:
+    """Of many cancelled campaigns the index has those only that were divided and hold money."""
+    payouts = mongo_payouts(database)
+    books = []
+    for number in range(60):
+        finished, left = [(True, 0), (False, 5_000), (True, 5_000)][number % 3]
+        balances = {**EMPTY, Account.BACKER_FUNDS: left}
+        named = replace(a_book(), campaign_id=f"campaign-{number:04}", balances=balances)
+        run = RefundRun("campaign-cancelled", finished=finished)
+        books.append(replace(named, run=run, cancellation=Cancellation(1, NOW)))
+    await payouts.units.run(lambda unit: unit.books.save(books))
+    found: list[Book] = []
+
+    async def read() -> None:
+        found.extend(await payouts.queries.shared_with_money_left("", 10))
+
+    cost = await cost_of(database, read, "books")
+    assert [book.campaign_id for book in found] == [f"campaign-{n:04}" for n in range(2, 30, 3)]
+    assert (cost.documents, cost.sorted, cost.scanned) == (10, False, False)

@@ -16,7 +16,7 @@ from payouts.adapters.mongo_stores import (
     STAGES,
     block_from,
 )
-from payouts.adapters.schema import ANY_TIME, LAST_APPROVED_WITH_MONEY
+from payouts.adapters.schema import ANY_TIME, LAST_APPROVED_WITH_MONEY, RUN_FINISHED_WITH_MONEY
 from payouts.domain.block import Block
 from payouts.domain.book import Book
 from payouts.domain.book_state import BookState
@@ -77,11 +77,7 @@ class MongoQueries:
         return counts
 
     async def shared_with_money_left(self, after: str, limit: int) -> list[Book]:
-        query: Document = {
-            "cancellation": {"$ne": None},
-            "run.finished": True,
-            f"balances.{Account.BACKER_FUNDS.value}": {"$gt": 0},
-        }
+        query: Document = {**RUN_FINISHED_WITH_MONEY, "cancellation": {"$ne": None}}
         return [BOOKS.value(row) for row in await self._page("books", query, after, limit)]
 
     async def paid_with_money_left(self, after: str, limit: int) -> list[str]:

@@ -54,9 +54,14 @@ LAST_APPROVED_WITH_MONEY: Document = {
     "last_approved": True,
     f"balances.{Account.BACKER_FUNDS.value}": {"$gt": 0},
 }
+# What is left of a cancelled campaign once it was divided: it is looked for every few seconds.
+RUN_FINISHED_WITH_MONEY: Document = {
+    "run.finished": True,
+    f"balances.{Account.BACKER_FUNDS.value}": {"$gt": 0},
+}
 
 SCHEMA = Schema(
-    version=20,
+    version=21,
     collections=(
         CollectionSchema(
             "books",
@@ -68,6 +73,7 @@ SCHEMA = Schema(
                 # What is not closed is few: the rest is looked for there.
                 Index([("life.state", 1), ("_id", 1)]),
                 Index([("last_approved", 1), ("_id", 1)], partial=LAST_APPROVED_WITH_MONEY),
+                Index([("run.finished", 1), ("_id", 1)], partial=RUN_FINISHED_WITH_MONEY),
             ),
             validator=BOOK_VALIDATOR,
         ),
