@@ -234,11 +234,14 @@ class ReplicaSet:
     def step_down(self, seconds: int = 10) -> MongoDBServer:
         """Make the primary step down and stay so for a while; return the one that was it.
 
-        In a set of one it is forced, and afterwards the same member is elected again.
+        In a set of one it is forced, and afterwards the same member is elected again. In others
+        somebody must have caught up within less than the `seconds`, which are two at least.
         """
         primary = self.primary()
+        alone = len(self.members) == 1
+        how = {"force": True} if alone else {"secondaryCatchUpPeriodSecs": seconds - 1}
         try:
-            primary.ask("replSetStepDown", seconds, force=len(self.members) == 1)
+            primary.ask("replSetStepDown", seconds, **how)
         except AutoReconnect:
             pass  # Stepping down closes connections, at times also the one that asked for it.
         return primary

@@ -263,7 +263,7 @@ class Breaker:
 
     async def _step_down(self, fault: Fault) -> None:
         try:
-            await _done(self._stack.replica_set.step_down, max(1, int(fault.seconds)))
+            await _done(self._stack.replica_set.step_down, max(2, int(fault.seconds)))
         except (PyMongoError, NativeStackError) as error:
             self._say(f"no primary stepped down: {str(error).splitlines()[0]}")
         await asyncio.sleep(fault.seconds)
@@ -285,6 +285,8 @@ class Breaker:
         most = [broker.folder.name for broker in self._stack.brokers[1:]]
         async with AsyncExitStack() as down:
             for name in most:
+                # One that another fault has in hand is started by that one, and by nobody else.
+                await down.enter_async_context(self._turns[name])
                 await down.enter_async_context(self._down(name))
                 await _done(self._servers[name].kill)
             await asyncio.sleep(fault.seconds)
