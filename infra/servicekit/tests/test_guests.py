@@ -172,8 +172,9 @@ def test_as_many_proxies_are_trusted_as_the_settings_say() -> None:
         (HEADER, 1, True, []),
         (HEADER, 2, True, ["GUEST_PROXIES"]),
         (HEADER, 2, False, []),
+        ("X-Real-IP", 1, True, ["GUEST_ADDRESS_HEADER"]),
     ],
-    ids=["not set", "no proxy", "set", "too many", "too many, no proxy"],
+    ids=["not set", "no proxy", "set", "too many", "too many, no proxy", "another one"],
 )
 def test_a_proxy_that_names_nobody_is_named_once_somebody_is_refused(
     header: str, proxies: int, said: bool, named: list[str]

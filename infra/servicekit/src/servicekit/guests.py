@@ -84,8 +84,11 @@ class GuestPace:
         if self._warned or not said or address_said(request, self._header, self._proxies):
             return
         self._warned = True
-        # Either no header is named, or the one that is named holds too few addresses.
-        wrong = "GUEST_PROXIES" if self._header else "GUEST_ADDRESS_HEADER"
+        # The header that is named holds too few addresses; or it is not the one that the proxy
+        # writes, and more proxies would only let callers make addresses up once it is.
+        wrong = "GUEST_ADDRESS_HEADER"
+        if self._header and self._header in request.headers:
+            wrong = "GUEST_PROXIES"
         log.warning("callers behind a proxy are limited as one", setting=wrong)
 
     def __len__(self) -> int:
