@@ -321,16 +321,32 @@ async def test_whoever_lost_the_lease_saves_nothing(post: Post) -> None:
     assert len(post.server.mails) == 1
 
 
-async def test_giving_up_after_days(post: Post) -> None:
-    """Greylisted for ever: it failed as expired, and the address rests."""
+@pytest.mark.parametrize(
+    ("answer", "rests"),
+    [
+        (Answer(Answered.LATER, 450, "4.2.0"), True),
+        (Answer(Answered.LATER), False),
+        (Answer(Answered.UNKNOWN), False),
+    ],
+    ids=["greylisted", "cut off", "no answer"],
+)
+async def test_giving_up_after_days(post: Post, answer: Answer, rests: bool) -> None:
+    """It failed as expired; the address rests where a server has said anything of it.
+
+    Of one that always broke off nobody knows more than before, and all whom it was to serve, with
+    all that they are told later, would be to blame for it.
+    """
     await post.know(person("b0"))
-    post.server.answer = lambda mail: Answer(Answered.LATER, 450, "4.2.0")
+    post.server.answer = lambda mail: answer
     await post.tell(["b0"])
-    for _ in range(20):
+    while (await post.totals()).pending:
         await post.write_all()
+        last_try = post.clock.now()
         post.clock.advance(hours=13)
     assert await post.states() == {(DeliveryState.FAILED, "expired"): 1}
     assert await post.notifier.queue.claim("email", post.clock.now(), 10, 10) == []
+    suppressed = {SuppressionReason.SOFT_BOUNCE: 1} if rests else {}
+    assert await post.queries.suppressed(last_try) == suppressed
 
 
 async def test_a_reminder_without_reason_is_not_sent(post: Post) -> None:

@@ -561,9 +561,11 @@ async def _suppress(
 def _bounce(standing: Standing, answer: Answer) -> BounceClass | None:
     """Return what a failure says of the address, None where nothing failed or it says nothing.
 
-    Of whoever is given up while their mail domain takes nothing, only that domain has spoken.
+    Of whoever is given up while their mail domain takes nothing, only that domain has spoken, and
+    where no answer came nobody has.
     """
-    if standing.state is not DeliveryState.FAILED or answer.answered is Answered.HELD:
+    says_nothing = answer.answered is Answered.HELD or not answer.code
+    if standing.state is not DeliveryState.FAILED or says_nothing:
         return None
     if answer.answered is Answered.REFUSED:
         return class_of(answer.code, answer.status)
