@@ -12,7 +12,8 @@ from payouts.domain.book_state import BookState
 from payouts.domain.closing import RESULT, outstanding
 from payouts.domain.dispute import DisputeState, ProviderDisputeStatus
 from payouts.domain.integrity import Invariant, Kept, PledgeSums, of_book
-from payouts.domain.ledger import Account, Row
+from payouts.domain.ledger import Account
+from payouts.domain.postings import CLOSING
 from payouts.domain.receivable import EndKind, Proposed
 from payouts.domain.refund import RefundState
 from payouts.domain.stage import StageState
@@ -67,7 +68,8 @@ async def rest(payouts: Payouts) -> Book:
 
 async def closings(payouts: Payouts) -> list[str]:
     blocks = await payouts.queries.blocks(CAMPAIGN, 0, 1_000)
-    return [p.cause for block in blocks for p in postings_in(block) if p.row is Row.CLOSE]
+    causes = [posting.cause for block in blocks for posting in postings_in(block)]
+    return [cause for cause in causes if cause.startswith(CLOSING)]
 
 
 def all_zero(book: Book) -> bool:

@@ -25,7 +25,7 @@ from payouts.domain import holds as domain_holds
 from payouts.domain.claim_money import ClaimMoney
 from payouts.domain.postings import Payer
 from payouts.domain.refund import RefundKind, RefundState
-from payouts.handlers import adjustments, claim_money, holds, rewards
+from payouts.handlers import adjustments, claim_money, holds, posting, rewards
 from payouts.handlers.refund_requests import Person
 from payouts.handlers.verify_ledger import verify_ledger
 from payouts.handlers.work_kinds import claim_work
@@ -329,6 +329,32 @@ def test_a_book_that_is_not_closed_to_zero_is_found(
     found = nullcontext() if plant is None else pytest.raises(AssertionError)
     with Machine.of(MISSED) as machine, found:
         machine.finish()
+
+
+def forget_what_was_settled(patched: pytest.MonkeyPatch) -> None:
+    """A closed book is opened again without its incomes and costs."""
+    patched.setattr(posting, "with_closing_undone", lambda _, made: list(made))
+
+
+@pytest.mark.trap(3)
+@pytest.mark.parametrize("plant", [None, forget_what_was_settled])
+def test_a_cost_that_is_none_after_the_end_is_found(
+    plant: Callable[[pytest.MonkeyPatch], None] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compensation by the platform comes back to a closed book, and a bank takes its pledge."""
+    if plant:
+        plant(monkeypatch)
+    with Machine.of(MET) as machine:
+        machine.read_everything()
+        machine.compensate_by_the_platform()
+        for _ in range(3):
+            machine.bring_stages_on()
+        machine.assert_closes()
+        (refund,) = machine.refunds(RefundState.SUCCEEDED)
+        machine.provider.fail_later(refund)
+        machine.provider.dispute(refund.payment_reference, 5_000)
+        with nullcontext() if plant is None else pytest.raises(AssertionError):
+            machine.finish()
 
 
 def forget_the_rewards(patched: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,6 @@ from payouts.domain.ledger import (
     Account,
     Entry,
     Posting,
-    Row,
     check,
     fold,
     post,
@@ -187,6 +186,10 @@ class Book:
             return self.balances
         both = {a: self.balances.get(a, 0) + self.ahead.get(a, 0) for a in Account}
         return {account: n for account, n in both.items() if n or account in ALWAYS_SHOWN}
+
+    def result_on(self, account: Account) -> int:
+        """Return what is on an account of incomes or costs, with what closings settled of it."""
+        return self.balances.get(account, 0) + self.life.settled.get(account, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,11 +432,28 @@ def seal_into(
     return claim_postings(replace(moved, balances=balances), claimed), blocks
 
 
-def reopened(book: Book, made: Iterable[Posting]) -> Book:
+def with_closing_undone(book: Book, of_group: Iterable[Posting]) -> list[Posting]:
+    """Return what is posted: where it opens a closed book, what its closing settled comes first.
+
+    A cost that is none after all, or a fee that is taken back, is there to be undone then
+    (decision 0052).
+    """
+    made = list(of_group)
+    if all(map(postings.closes, made)):
+        return made
+    life = book.life
+    undone = postings.closing_undone(book.campaign_id, life.closed_in, life.settled)
+    return [undone, *made] if undone else made
+
+
+def reopened(book: Book, made: Sequence[Posting]) -> Book:
     """Open a book again that is being closed or is closed, where anything new is booked."""
-    if book.life.state is BookState.OPEN or all(one.row is Row.CLOSE for one in made):
-        return book
-    return replace(book, life=replace(move(book.life, BookState.OPEN), since=None))
+    life = book.life
+    if any(one.cause.startswith(postings.CLOSING_UNDONE) for one in made):
+        life = replace(life, settled={}, closed_in=0)
+    if life.state is not BookState.OPEN and not all(map(postings.closes, made)):
+        life = replace(move(life, BookState.OPEN), since=None)
+    return replace(book, life=life)
 
 
 def claim_postings(book: Book, claimed: Sequence[Posting]) -> Book:

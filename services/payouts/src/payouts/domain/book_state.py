@@ -1,10 +1,12 @@
 """The states of a book (`money.md` 7): new entries open again what was closed."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from payouts.domain.errors import Refused
+from payouts.domain.ledger import Account
 
 
 class BookState(StrEnum):
@@ -24,12 +26,16 @@ TRANSITIONS: dict[BookState, frozenset[BookState]] = {
 class BookLife:
     """Where a book stands, and since when; None for one that was never over, or is open again.
 
-    `dust_kept` is what its closings took of too little to be paid out, in minor units.
+    `dust_kept` is what its closings took of too little to be paid out, in minor units. `settled`
+    is what they took of incomes and costs, by account, and was not undone since; `closed_in` is the
+    block of the last of them (decision 0052).
     """
 
     state: BookState = BookState.OPEN
     since: datetime | None = None
     dust_kept: int = 0
+    settled: Mapping[Account, int] = field(default_factory=dict)
+    closed_in: int = 0
 
 
 def move(life: BookLife, state: BookState) -> BookLife:

@@ -5,13 +5,14 @@ rest, dust, incomes and costs go to the platform and it is `closed`, with every 
 What is booked later opens it again, until that is over too.
 """
 
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from payouts.domain import postings
 from payouts.domain.book import Agreement, Book, Outcome, agreement
-from payouts.domain.book_state import BookState, move
+from payouts.domain.book_state import BookLife, BookState, move
 from payouts.domain.dispute import OVER as DECIDED
 from payouts.domain.integrity import REFUND_ACCOUNTS, Kept
 from payouts.domain.ledger import Account, Posting, fold
@@ -53,11 +54,18 @@ def _close(book: Book, now: datetime) -> Closing:
     if dust:
         made.append(postings.dust_kept(book.campaign_id, block, dust))
         balances = fold(balances, made[0].entries)
+    life = replace(_moved(book, BookState.CLOSED, now).life, dust_kept=book.life.dust_kept + dust)
     if closing := postings.close(book.campaign_id, block, balances):
         made.append(closing)
-    closed = _moved(book, BookState.CLOSED, now)
-    life = replace(closed.life, dust_kept=book.life.dust_kept + dust)
-    return Closing(replace(closed, life=life), tuple(made))
+        life = settle(life, [closing], block)
+    return Closing(replace(book, life=life), tuple(made))
+
+
+def settle(life: BookLife, closings: Iterable[Posting], block: int) -> BookLife:
+    """Note what closings up to the one in `block` took of incomes and costs."""
+    taken = Counter(life.settled)
+    taken.update(postings.settled_in(closings))
+    return replace(life, settled={a: n for a, n in taken.items() if n}, closed_in=block)
 
 
 def dust_in(book: Book) -> int:

@@ -11,12 +11,12 @@ from enum import StrEnum
 
 from payouts.domain.errors import InvariantBroken
 from payouts.domain.fees import Fees
-from payouts.domain.ledger import Account, Posting, Row
+from payouts.domain.ledger import Account, Posting
 from payouts.domain.postings import (
     APPROVAL_FALLEN,
-    DUST_KEPT,
     STAGE_APPROVED,
     STAGE_CANCELLED,
+    closes,
 )
 
 FEES = (Account.PLATFORM_FEE_INCOME, Account.PROCESSING_FEE_INCOME, Account.TAX_PAYABLE)
@@ -108,7 +108,7 @@ def charge_in(campaign_id: str, currency: str, posting: Posting) -> Charge | Non
 
     Closing a book settles incomes and takes back none, and dust is no fee.
     """
-    if posting.row is Row.CLOSE or posting.cause.startswith(DUST_KEPT):
+    if closes(posting):
         return None
     platform, processing, tax = (_credited(posting, account) for account in FEES)
     parts = (platform, processing, tax)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from payouts.domain.fees import Fees, LastStage
-from payouts.domain.ledger import Account, Balances, Entry, Posting, Row
+from payouts.domain.ledger import Account, Balances, Entry, Posting, Row, fold
 
 # How the causes of postings begin that belong to one approval of a stage, named by its id.
 STAGE_APPROVED = "stage-approved/"
@@ -382,9 +382,10 @@ LEGS = (
     "transfer-reversal",
 )
 
-# How the causes of a closing begin.
+# How the causes begin of a closing, and of what undoes it.
 CLOSING = "close/"
 DUST_KEPT = "dust-kept/"
+CLOSING_UNDONE = "close-undone/"
 INCOME = (Account.TAX_PAYABLE, Account.PROCESSING_FEE_INCOME, Account.PLATFORM_FEE_INCOME)
 COSTS = (Account.PROVIDER_COSTS, Account.COMPENSATION_COSTS, Account.LOSS_COSTS)
 
@@ -399,6 +400,26 @@ def close(campaign_id: str, block: int, balances: Balances) -> Posting | None:
         *((Account.PLATFORM_CURRENT, one, balances.get(one, 0)) for one in COSTS),
     )
     return Posting(Row.CLOSE, f"{CLOSING}{campaign_id}/{block}", entries) if entries else None
+
+
+def closing_undone(campaign_id: str, block: int, settled: Balances) -> Posting | None:
+    """Row 23 undone entry by entry: what opens the book again finds incomes and costs as they were.
+
+    `settled` is what closings took of them up to the one in `block`. None where that is nothing.
+    """
+    made = close(campaign_id, block, settled)
+    return _undone(made, f"{CLOSING_UNDONE}{campaign_id}/{block}") if made else None
+
+
+def settled_in(closings: Iterable[Posting]) -> dict[Account, int]:
+    """Return what these closings took of incomes and costs, less what undid them."""
+    moved = fold({}, [entry for posting in closings for entry in posting.entries])
+    return {account: -n for account, n in moved.items() if n and account in (*INCOME, *COSTS)}
+
+
+def closes(posting: Posting) -> bool:
+    """Whether it is a part of closing a book; whatever else is booked opens a closed one."""
+    return posting.row is Row.CLOSE or posting.cause.startswith(DUST_KEPT)
 
 
 def _fees(payer: Account, fees: Fees) -> Iterable[tuple[Account, Account, int]]:

@@ -71,7 +71,7 @@ def _before(book: Book, given: Waiver) -> WaiverDecision:
 
 def _after(book: Book, given: Waiver) -> WaiverDecision:
     less = replace(_with(book, given), waived=book.waived + given.amount)
-    tax = min(fees_due(book).tax - fees_due(less).tax, book.balances.get(Account.TAX_PAYABLE, 0))
+    tax = min(fees_due(book).tax - fees_due(less).tax, book.result_on(Account.TAX_PAYABLE))
     owed = book.balances.get(Account.CREATOR_RECEIVABLE, 0)
     back = max(0, given.amount + tax - owed)
     name = f"{book.campaign_id}/{given.waiver_id}"
@@ -94,7 +94,7 @@ def _is_taken(book: Book, stages: Sequence[Stage]) -> bool:
 
 
 def _check_amount(book: Book, amount: int, taken: bool) -> None:
-    income = book.balances.get(Account.PLATFORM_FEE_INCOME, 0)
+    income = book.result_on(Account.PLATFORM_FEE_INCOME)
     most = min(fees_due(book).platform, income) if taken else fees_due(book).platform
     if not 0 < amount <= most:
         raise Refused("above-fee", f"{most} of the platform's fee can be waived, not {amount}")

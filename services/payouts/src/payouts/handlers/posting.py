@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from payouts.domain.book import Book, seal_into
+from payouts.domain.book import Book, seal_into, with_closing_undone
 from payouts.domain.ledger import Posting
 from payouts.domain.receivable import follow, touches
 from payouts.handlers.invoices import ask_for_invoices
@@ -25,7 +25,7 @@ async def post_all(
     unit: PayoutsUnit, groups: Iterable[tuple[Book, Iterable[Posting]]], now: datetime
 ) -> list[Book]:
     """Do so for several books, whose blocks are appended with one write."""
-    made = [(book, list(postings)) for book, postings in groups]
+    made = [(book, with_closing_undone(book, postings)) for book, postings in groups]
     # Only a book that a recovery took forward by its published blocks has any.
     asked = {p.cause for book, postings in made if book.unclaimed for p in postings}
     known = await unit.books.sealed(asked) if asked else {}
