@@ -9,9 +9,9 @@ import pytest
 from funding import wire
 from funding.domain.campaign import CampaignState
 from funding.domain.errors import Refused
-from funding.domain.pledge import PaymentStatus
+from funding.domain.pledge import PaymentStatus, Pledge, Standing
 from funding.domain.settling import Line
-from funding.handlers.recover import Decided, Paid, RecoverFunding, roll_forward
+from funding.handlers.recover import Decided, Launched, Paid, RecoverFunding, roll_forward
 from funding.handlers.release import release
 from funding.handlers.settle import explain
 from funding.sweeps import StepErroredPledges
@@ -164,6 +164,23 @@ async def test_a_payment_that_is_read_again_says_nothing_new() -> None:
     await recover(restored, await told(lived))
     await restored.pay(payment(1), payment(2), payment(4, at=AFTER))
     assert await told(restored) == []
+
+
+@pytest.mark.trap(23)
+async def test_what_was_told_at_an_end_of_time_is_folded_in(funding: Funding) -> None:
+    """An earlier release took any instant: told it is told, and heard again it is no news."""
+    end = NOW.replace(year=9999)
+    launched, statuses = replace(LAUNCH, deadline=end), ("captured", "pending", "failed")
+    told_then = [payment(number, PaymentStatus(one), at=end) for number, one in enumerate(statuses)]
+    standings = (Standing.COUNTED, None, None)
+    paid = [Paid(n, told_then[n], standing) for n, standing in enumerate(standings)]
+    happened = [Launched(launched, NOW), *paid]
+    await funding.units.run(lambda unit: roll_forward(unit, "c1", happened))
+    assert (await funding.launch(launched)).totals.counted == 600
+    known = [await funding.queries.pledge("c1", f"p{number}") for number in range(3)]
+    assert all(isinstance(one, Pledge) for one in known)
+    assert await funding.pay(*told_then) == known
+    assert await told(funding) == []
 
 
 async def test_a_verdict_that_the_pledges_contradict_is_left_to_a_person() -> None:

@@ -7,7 +7,6 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from funding.domain.errors import Refused
-from funding.domain.instants import check_instant
 from funding.domain.terms import Terms, check_terms
 from sosst_contracts.money import UnknownCurrency, exponent
 
@@ -157,7 +156,6 @@ def launch_campaign(launch: Launch, now: datetime) -> Campaign:
     """Start a campaign, or raise `Refused` with the rule it breaks."""
     if not 0 < launch.goal <= LARGEST_GOAL:
         raise Refused("invalid-goal", f"the goal must be above zero and at most {LARGEST_GOAL}")
-    check_instant(launch.deadline)
     try:
         digits = exponent(launch.currency)
     except UnknownCurrency as error:

@@ -14,7 +14,10 @@ YEARS = range(1970, 3000)
 
 
 def check_instant(at: datetime) -> None:
-    """Raise `Refused` for an instant at an end of time."""
+    """Raise `Refused` for an instant at an end of time.
+
+    Asked of what is heard for the first time: what was told once is a fact, and is folded in.
+    """
     if at.year not in YEARS:
         years = f"{YEARS.start} to {YEARS.stop - 1}"
         raise Refused("invalid-instant", f"{at.isoformat()} is in no year from {years}")

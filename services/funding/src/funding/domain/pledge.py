@@ -13,7 +13,6 @@ from funding.domain.facts import (
     PledgePlaced,
     PledgeWithdrawn,
 )
-from funding.domain.instants import check_instant
 from funding.domain.patience import steps_of
 from sosst_contracts.money import Money
 
@@ -169,12 +168,18 @@ _STATE_OF = {
 }
 
 
+def is_news(known: Pledge | None, payment: Payment) -> bool:
+    """Whether the fact could move the pledge on; what it knows already, or is past, cannot."""
+    target = _STATE_OF.get(payment.status, PledgeState.WITHDRAWN)
+    return known is None or target in TRANSITIONS[known.state]
+
+
 def take_payment(campaign: Campaign, known: Pledge | None, payment: Payment) -> Taken:
     """Fold one payment fact into the campaign.
 
     Facts come doubled and in any order: what the pledge already knows, or is past, changes
-    nothing. Raises `Refused` for a currency that is not the campaign's, an unknown reward, an
-    instant at an end of time, and for the same payment told with other content.
+    nothing. Raises `Refused` for a currency that is not the campaign's, an unknown reward, and
+    for the same payment told with other content.
     """
     _check(campaign, payment)
     if known is not None:
@@ -182,9 +187,9 @@ def take_payment(campaign: Campaign, known: Pledge | None, payment: Payment) -> 
     if payment.status is PaymentStatus.WITHDRAWN:
         by_provider = Withdrawal(WithdrawnBy.PROVIDER, payment.occurred_at, payment.returned)
         return withdraw(campaign, known, by_provider)
-    target = _STATE_OF[payment.status]
-    if known is not None and target not in TRANSITIONS[known.state]:
+    if known is not None and not is_news(known, payment):
         return Taken(known, campaign.totals, ())
+    target = _STATE_OF[payment.status]
     placed_at = known.placed_at if known else payment.occurred_at
     if known is not None and payment.method is None:
         # Only the first fact about a payment may say it; how long it can be returned depends on it.
@@ -255,7 +260,6 @@ def _check(campaign: Campaign, payment: Payment) -> None:
         )
     if payment.money.amount <= 0:
         raise Refused("invalid-amount", "a pledge must be above zero")
-    check_instant(payment.occurred_at)
     rewards = {reward.reward_id for reward in campaign.launch.rewards}
     if payment.reward_id is not None and payment.reward_id not in rewards:
         raise Refused("unknown-reward", f"{payment.reward_id!r} is not offered here")

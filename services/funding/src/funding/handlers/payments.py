@@ -6,12 +6,14 @@ from dataclasses import replace
 from funding.domain.campaign import Campaign
 from funding.domain.errors import Refused
 from funding.domain.facts import Fact, PledgeCollected
+from funding.domain.instants import check_instant
 from funding.domain.pledge import (
     Payment,
     Pledge,
     Standing,
     Taken,
     WithdrawPledge,
+    is_news,
     take_payment,
     withdraw_by_backer,
 )
@@ -109,4 +111,6 @@ class _Fold:
         owner = self._by_reference.get(_reference(told))
         if owner is not None and owner.pledge_id != told.pledge_id:
             raise Refused("payment-conflict", "this payment belongs to another pledge")
+        if is_news(known, told):
+            check_instant(told.occurred_at)
         return take_payment(campaign, known, told)
