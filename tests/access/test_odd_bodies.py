@@ -17,6 +17,7 @@ from tests.access.expectations import ROWS, Row, signed_headers
 from tests.access.test_openapi import CALLERS, of_row, one_row_a_route, sent, who
 
 DAY, INSTANT = re.compile(r"\d{4}-\d\d-\d\d"), re.compile(r"\d{4}-\d\d-\d\dT.*")
+DAY_OR_MONTH = re.compile(r"\b\d{4}-\d\d(-\d\d)?(?![\d-])")
 DAYS = ("0001-01-01", "9999-12-31")
 INSTANTS = (
     "0001-01-01T00:00:00Z",
@@ -62,14 +63,15 @@ async def answers(row: Row, bodies: Iterator[Any]) -> list[tuple[str, httpx.Resp
 
 
 def odd_addresses(address: str) -> Iterator[str]:
-    """Yield the address with a day of it at each end of time."""
-    for found in DAY.finditer(address):
-        yield from (f"{address[: found.start()]}{day}{address[found.end() :]}" for day in DAYS)
+    """Yield the address with a day or a month of it at each end of time."""
+    for found in DAY_OR_MONTH.finditer(address):
+        ends = [day[: len(found[0])] for day in DAYS]
+        yield from (f"{address[: found.start()]}{end}{address[found.end() :]}" for end in ends)
 
 
 SENT = [row for row in one_row_a_route() if isinstance(row.body, dict | list)]
 DATED = [row for row in SENT if list(odd_bodies(row.body, ends_of_time))]
-DATED_ADDRESSES = [row for row in one_row_a_route() if DAY.search(row.path or row.route)]
+DATED_ADDRESSES = [row for row in one_row_a_route() if DAY_OR_MONTH.search(row.path or row.route)]
 
 
 @pytest.mark.parametrize("row", DATED, ids=lambda row: row.name)
@@ -82,7 +84,7 @@ async def test_the_ends_of_time_are_refused(row: Row) -> None:
 
 @pytest.mark.parametrize("row", DATED_ADDRESSES, ids=lambda row: row.name)
 async def test_the_ends_of_time_are_no_accident_in_an_address(row: Row) -> None:
-    """What is asked for by a day is refused, or not there."""
+    """What is asked for by a day or a month is refused, or not there."""
     application = await untouched(row.service, CALLERS.guard)
     headers = CALLERS.headers(who(row)) | signed_headers(row)
     request = of_row(row, application.ids, headers)
@@ -109,8 +111,9 @@ def test_every_place_of_a_body_is_asked_about() -> None:
     assert len(found) == len(INSTANTS) + len(DAYS)
     assert found[-1] == {"a": [{"at": "2026-03-01T12:00:00Z"}, DAYS[-1]], "b": "2026"}
     assert len(list(odd_bodies(body, lambda _: ("x",)))) == 6
-    assert [row.service for row in DATED_ADDRESSES] == ["payouts"] * 2
+    assert [row.service for row in DATED_ADDRESSES] == ["payouts"] * 3
     assert list(odd_addresses("/days/2026-03-01")) == [f"/days/{day}" for day in DAYS]
+    assert list(odd_addresses("/months/2026-03/x")) == [f"/months/{day[:7]}/x" for day in DAYS]
 
 
 async def test_an_accident_is_found() -> None:

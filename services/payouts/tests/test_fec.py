@@ -1,8 +1,8 @@
 """The tax office's file: read back, every entry is even and all of them are the trial balance."""
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,7 +12,7 @@ import pytest
 
 from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import Caller
-from payouts.commands import perform_fec
+from payouts.commands import describe_fec, describe_trial_balance, perform_fec
 from payouts.domain.block import Block, ChainHead, postings_in, seal
 from payouts.domain.errors import Refused
 from payouts.domain.fec import CHART, FIELDS, PROFIT, WORDS, Fec, Year, file_name
@@ -220,6 +220,24 @@ def test_a_year_begins_twelve_months_before_it_ends(ending: str, begins: str) ->
     check_over(Fec(year, "EUR"), year.ends)
     with pytest.raises(Refused):
         check_over(Fec(year, "EUR"), year.ends - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    ("describe", "option"), [(describe_fec, "--ending"), (describe_trial_balance, "--as-of")]
+)
+def test_an_operator_types_no_day_at_an_end_of_time(
+    describe: Callable[[ArgumentParser], None],
+    option: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """There is no day behind it to reckon with: told as any option that is typed wrongly."""
+    parser = ArgumentParser()
+    describe(parser)
+    for odd in ("9999-12-31", "0001-01-01"):
+        with pytest.raises(SystemExit):
+            parser.parse_args([option, odd])
+        assert f"{odd} is in no year from 1970 to 2999" in capsys.readouterr().err
+    assert date(2026, 12, 31) in vars(parser.parse_args([option, "2026-12-31"])).values()
 
 
 async def test_staff_fetch_it_over_http() -> None:

@@ -278,6 +278,8 @@ async def read_queue(client: httpx.AsyncClient, name: str, limit: int) -> list[s
     [
         "/queues/paid",
         "/queues/claimable?cursor=yesterday~rf",
+        "/queues/claimable?cursor=0001-01-01T00:00:00%2B14:00~rf",
+        "/queues/stages-failed?cursor=9999-12-31T23:59:59-12:00~stage",
         "/queues/claimable?limit=0",
         "/queues/stages-failed?cursor=yesterday~stage",
         "/queues/receivables?limit=201",

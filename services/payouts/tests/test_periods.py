@@ -116,8 +116,10 @@ def test_months_follow_each_other() -> None:
     """December too, and a leap year's February; what is no month is refused."""
     assert [after(month) for month in ("2026-12", "2026-01")] == ["2027-01", "2026-02"]
     assert last_day("2028-02") == date(2028, 2, 29)
-    with pytest.raises(Refused):
-        last_day("2026-13")
+    for odd in ("2026-13", "0026-03", "1969-12", "3000-01", "9999-12"):
+        with pytest.raises(Refused) as refused:
+            last_day(odd)
+        assert refused.value.reason == "no-month"
 
 
 def test_a_digest_is_of_every_account() -> None:

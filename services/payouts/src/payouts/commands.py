@@ -1,7 +1,7 @@
 """What payouts can be asked on the command line beyond what every service can."""
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from datetime import date, datetime, timedelta
 
 from payouts.domain.claim_link import wishes_other_way
@@ -32,6 +32,7 @@ from payouts.ports.provider import MANUAL, PlatformAccount, Provider
 from payouts.ports.queries import Queries
 from payouts.ports.reconciliation import Reconciliation
 from servicekit.errors import DependencyAway
+from servicekit.instants import YEARS
 
 UNCLAIMED_LEDGER = "unclaimed-ledger"
 RESIDUES = "residues"
@@ -186,10 +187,15 @@ async def perform_verify_ledger(
     return FINDINGS if proof.findings or unsigned else PROVEN
 
 
+def _day(text: str) -> date:
+    day = date.fromisoformat(text)
+    if day.year not in YEARS:
+        raise ArgumentTypeError(f"{day} is in no year from {YEARS.start} to {YEARS.stop - 1}")
+    return day
+
+
 def describe_trial_balance(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--as-of", required=True, type=date.fromisoformat, metavar="DAY", help="YYYY-MM-DD, UTC"
-    )
+    parser.add_argument("--as-of", required=True, type=_day, metavar="DAY", help="YYYY-MM-DD, UTC")
 
 
 async def perform_trial_balance(arguments: Namespace, queries: Queries) -> int:
@@ -206,9 +212,7 @@ async def perform_trial_balance(arguments: Namespace, queries: Queries) -> int:
 
 
 def describe_fec(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--ending", required=True, type=date.fromisoformat, metavar="DAY", help="the year's last"
-    )
+    parser.add_argument("--ending", required=True, type=_day, metavar="DAY", help="the year's last")
     parser.add_argument("--currency", default="EUR", help="that the seller keeps its books in")
 
 

@@ -14,6 +14,9 @@ from datetime import UTC, date, datetime, timedelta
 from payouts.domain.errors import Refused
 from payouts.domain.trial_balance import TrialBalance
 
+# As days that callers give: so far from both ends of time that there is a month behind each.
+YEARS = range(1970, 3000)
+
 
 @dataclass(frozen=True, slots=True)
 class Period:
@@ -37,6 +40,8 @@ def last_day(month: str) -> date:
         first = datetime.strptime(f"{month}-01", "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError:
         raise Refused("no-month", f"{month!r} is no month") from None
+    if first.year not in YEARS:
+        raise Refused("no-month", f"{month} is in no year from {YEARS.start} to {YEARS.stop - 1}")
     return (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 

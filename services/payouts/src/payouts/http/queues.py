@@ -141,5 +141,5 @@ def _place(cursor: str) -> Place | None:
     at, _, name = cursor.partition("~")
     try:
         return datetime.fromisoformat(at.replace(" ", "+")).astimezone(UTC), name
-    except ValueError:
+    except (ValueError, OverflowError):  # The first and the last hours have no place in UTC.
         raise Problem(422, "cursor-unknown", "This is no cursor of a queue") from None
