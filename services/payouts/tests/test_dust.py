@@ -4,6 +4,7 @@ import pytest
 
 from payouts.domain.book import Book, Outcome
 from payouts.domain.book_state import BookState
+from payouts.domain.closing import dust_in
 from payouts.domain.ledger import Account
 from payouts.domain.stage import StageState
 from payouts.domain.stage_sending import set_off
@@ -11,7 +12,9 @@ from payouts.handlers.supplement import plan_supplement
 from payouts.ports.unit import PayoutsUnit
 from services.payouts.tests.builders import an_approved_stage
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
+from services.payouts.tests.test_cancelling_with_rewards import delivery, told
 from services.payouts.tests.test_closing import all_zero, closings, rest
+from services.payouts.tests.test_fec import even, exported
 from services.payouts.tests.test_later_stages import approve, decide, first_paid, pay, show, the
 from services.payouts.tests.test_publishing import ledger_of
 from services.payouts.tests.test_recover import back_up, recover, restore, roll_forward
@@ -102,6 +105,51 @@ async def test_a_last_stage_of_dust_ends_for_that_reason(payouts: Payouts) -> No
     closed = await rest(payouts)
     assert closed.life.state is BookState.CLOSED and all_zero(closed)
     await payouts.assert_books_true()
+
+
+async def cancelled_with_a_reward(payouts: Payouts, amount: int) -> None:
+    """Of two pledges the one of this amount has its reward, and no share; nothing was paid out."""
+    await payouts.collect(1)
+    await payouts.collect(2, amount=amount)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2, amount=(5_000 + amount) // 2)
+    await told(payouts, delivery("delivered", 2))
+    await payouts.hear_cancellation(2)
+    await payouts.work_off()
+    assert payouts.provider.refunded == {"ch_1": 5_000}
+    assert (await the_book(payouts)).balances[Account.BACKER_FUNDS] == amount
+
+
+async def test_dust_that_no_claim_reaches_is_kept_when_the_book_is_closed(payouts: Payouts) -> None:
+    """Decision 0047: less than a quantum of a cancelled campaign; the book closes with it."""
+    await cancelled_with_a_reward(payouts, 98)
+    closed = await rest(payouts)
+    assert closed.life.state is BookState.CLOSED and all_zero(closed)
+    assert closed.life.dust_kept == closed.life.settled[Account.PLATFORM_FEE_INCOME] == 98
+    await payouts.assert_books_true()
+    even(await exported(payouts))
+
+
+@pytest.mark.parametrize("amount", [100, 102])
+async def test_a_quantum_that_no_claim_reaches_stays_for_people(amount: int) -> None:
+    """Decision 0021: two of the staff can still refund it, so it is nobody's to keep."""
+    payouts = memory_payouts()
+    await cancelled_with_a_reward(payouts, amount)
+    book = await rest(payouts)
+    assert book.life.state is BookState.OPEN
+    assert book.balances[Account.BACKER_FUNDS] == amount
+
+
+async def test_nothing_is_dust_before_all_shares_are_given() -> None:
+    """While they are, less than a quantum may be somebody's share."""
+    payouts = memory_payouts()
+    await payouts.collect(1, 2, amount=40)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2, amount=40)
+    await payouts.hear_cancellation(2)
+    book = await the_book(payouts)
+    assert book.run is not None and not book.run.finished
+    assert 0 < book.balances[Account.BACKER_FUNDS] < book.quantum and dust_in(book) == 0
+    await payouts.work_off()
+    assert payouts.provider.refunded == {"ch_1": 40, "ch_2": 40}
 
 
 async def test_a_restored_database_knows_the_dust_that_was_kept() -> None:

@@ -69,10 +69,16 @@ def settle(life: BookLife, closings: Iterable[Posting], block: int) -> BookLife:
 
 
 def dust_in(book: Book) -> int:
-    """Return what lies there because the provider does not pay out so little, in minor units."""
+    """Return what lies there because the provider does not pay out so little, in minor units.
+
+    Of a cancelled campaign that is what no claim reaches once all shares are given (decision 0047).
+    """
     left = book.balances[Account.BACKER_FUNDS]
-    shared = book.cancellation is not None
-    return left if book.last_approved and not shared and left < book.quantum else 0
+    if book.cancellation is None:
+        given = book.last_approved
+    else:
+        given = book.run is not None and book.run.finished
+    return left if given and left < book.quantum else 0
 
 
 def _moved(book: Book, state: BookState, since: datetime | None) -> Book:
