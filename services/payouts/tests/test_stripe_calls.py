@@ -16,7 +16,8 @@ from payouts.ports.provider import Declined, NoAnswer, Throttled
 from servicekit.pace import Pace
 from services.payouts.tests.builders import NOW, a_book, a_pledge
 
-TIMEOUT_SECONDS = 0.3
+# How long a call may take: short where the answer never comes, else longer than any machine needs.
+TIMEOUT_SECONDS, PATIENCE_SECONDS = 0.3, 30.0
 Answers = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -40,7 +41,8 @@ async def answering(answer: Answers) -> AsyncIterator[tuple[StripeProvider, Stub
     stub = Stub(answer)
     server = await asyncio.start_server(stub, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    provider = StripeProvider(f"http://127.0.0.1:{port}", "sk_test_1", TIMEOUT_SECONDS, stub.pace)
+    timeout = TIMEOUT_SECONDS if answer is drips else PATIENCE_SECONDS
+    provider = StripeProvider(f"http://127.0.0.1:{port}", "sk_test_1", timeout, stub.pace)
     yield provider, stub
     await provider.close()
     server.close()
