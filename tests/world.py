@@ -23,6 +23,7 @@ from infra.servicekit.tests.collector import Collector
 from infra.suite import Suite
 from infra.suite.checkout import Checkout, Launch, PledgeRow
 from infra.suite.readings import NeverHappened, Readings, eventually
+from infra.suite.suite import SERVICES
 from payouts.adapters.mongo_stores import BOOKS, block_from
 from payouts.domain.chain import verify
 from payouts.domain.ledger import check
@@ -32,9 +33,11 @@ from servicekit.positions import TopicPositions
 from servicekit.publish import KafkaPublisher
 from sosst_contracts.codec import Decoded, Draft, Record
 from sosst_contracts.notifier import BackerNotified, PersonNotified
+from sosst_contracts.registry import REGISTRY
 
 CURRENCY = "EUR"
 CREATOR = creator("creator-1")
+TOPICS = REGISTRY.topics()
 Document = dict[str, Any]
 Backup = dict[str, list[Document]]
 
@@ -191,6 +194,33 @@ class World:
             return True
 
         await eventually("everything is read", caught_up)
+
+    async def at_rest(self) -> dict[str, int]:
+        """Wait until all is told and read, and nothing came of that; return each topic's records.
+
+        Nothing is ever deleted from the topics of a suite. What falls due later is not waited for.
+        """
+
+        async def resting() -> dict[str, int] | None:
+            try:
+                before = await self._held()
+                await self.everything_read()
+                told = not any(self.outbox_rows(service) for service in SERVICES)
+                return before if told and await self._held() == before else None
+            except DependencyAway:
+                return None
+
+        return await eventually("nothing is on its way", resting, 120)
+
+    def outbox_rows(self, service: str) -> int:
+        """Return how many documents of facts a service has yet to hand to the broker."""
+        with self.database(service) as database:
+            return database["outbox"].count_documents({})
+
+    async def _held(self) -> dict[str, int]:
+        """Return how many records each topic holds."""
+        positions = {topic: TopicPositions(self._connection(), topic, "none") for topic in TOPICS}
+        return {topic: sum((await one.ends()).values()) for topic, one in positions.items()}
 
     def _connection(self) -> KafkaConnection:
         return self.suite.connection("world")

@@ -79,8 +79,7 @@ async def at_rest(world: World, service: str) -> None:
     """Wait until the service has told all that it made, and everybody has read it."""
 
     async def told() -> bool:
-        with world.database(service) as database:
-            return database["outbox"].count_documents({}) == 0
+        return world.outbox_rows(service) == 0
 
     await eventually(f"{service} has told everything", told)
     await world.everything_read()

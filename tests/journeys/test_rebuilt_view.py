@@ -75,7 +75,7 @@ async def test_a_rebuilt_view_is_the_same_bytes_and_goes_on(world: World) -> Non
         return money is not None and set(money["refunds"]) == {"succeeded"}
 
     await eventually("every refund is at its end", all_back)
-    await world.everything_read()
+    await world.at_rest()
     names = ("rebuilt-met", "rebuilt-missed")
     before, pages = view_of(world), [await page_of(world, name) for name in names]
     with world.database("updates") as database:

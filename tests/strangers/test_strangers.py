@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from servicekit.kafka import KafkaConnection
-from servicekit.positions import TopicPositions
+from infra.suite.readings import eventually
 from sosst_contracts.registry import REGISTRY
+from sosst_contracts.updates import LetterAsked
 from tests.strangers.readers import (
     Connection,
     Read,
@@ -22,12 +22,11 @@ from tests.strangers.readers import (
     read_with_wheel,
     run_readme,
 )
-from tests.world import World, backers
+from tests.world import TOPICS, World, backers
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MISSED, MET = "strange-missed", "strange-met"
-TOPICS = REGISTRY.topics()
 COLLECTED = "sosst.funding.pledge-collected.v1"
 REFUNDED = "sosst.payouts.refund-succeeded.v1"
 PAID = "sosst.payouts.stage-paid.v1"
@@ -62,16 +61,19 @@ async def lived(world: World) -> Lived:
         await world.told(campaign_id, "verdict-reached", campaign_id)
     for refund in await world.look.pages("payouts", f"/campaigns/{MISSED}/refunds"):
         await world.told(MISSED, "refund-succeeded", str(refund["refund_id"]))
-    await world.everything_read()
-    connection = Connection.of(world.suite)
-    counts = {topic: await standing_on(connection, topic) for topic in TOPICS}
-    return Lived(world, connection, counts, await own_figures(world))
+    await both_letters_asked(world)
+    counts = await world.at_rest()
+    return Lived(world, Connection.of(world.suite), counts, await own_figures(world))
 
 
-async def standing_on(connection: Connection, topic: str) -> int:
-    """Return how many records a topic holds; nothing was ever deleted from it."""
-    kafka = KafkaConnection(connection.bootstrap_servers, "strangers", connection.prefix)
-    return sum((await TopicPositions(kafka, topic, "none").ends()).values())
+async def both_letters_asked(world: World) -> None:
+    """Wait for what falls due after a verdict: nothing else is told of these campaigns for days."""
+
+    async def asked() -> bool:
+        posts = await world.look.events("updates.posts")
+        return {fact.key for fact in posts if isinstance(fact.event, LetterAsked)} >= {MISSED, MET}
+
+    await eventually("both creators are asked for a letter", asked)
 
 
 async def own_figures(world: World) -> dict[str, int]:
