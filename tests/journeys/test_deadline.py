@@ -50,8 +50,7 @@ async def test_a_met_goal_pays_the_first_stage_and_explains_the_second(world: Wo
 async def test_a_payment_after_a_missed_goal_goes_back_by_itself(world: World) -> None:
     """Given a missed goal, a payment that is heard of afterwards is late and is refunded."""
     early, late = backers("late", 12)[:10], backers("late", 12)[10:]
-    await world.launch("late", goal=10_000_000, open_seconds=3)
-    await world.checkout.pay("late", early)
+    await world.launch_paid("late", early, goal=10_000_000, open_seconds=3)
     await world.verdict("late")
     await world.checkout.pay("late", late)
 
