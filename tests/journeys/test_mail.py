@@ -26,8 +26,11 @@ def address(person: str) -> str:
 async def mailbox_of(world: World) -> MailClient:
     assert world.suite.mail is not None
     mailbox = MailClient(world.suite.mail.url)
-    # So slow that notifier can be killed while mails leave.
-    await mailbox.plant("slow", f"*@{CAMPAIGN}.example", seconds=0.1)
+    # The first leave, then each connection stands still: notifier is killed while mails leave,
+    # however long it takes until that is seen.
+    for seconds, remaining in ((0.1, 20), (3, 8)):
+        everybody = f"*@{CAMPAIGN}.example"
+        await mailbox.plant("slow", everybody, seconds=seconds, remaining=remaining)
     for kind, who in FAULTS.items():
         more: dict[str, object] = {"remaining": 1} if kind == "drop-after-data" else {}
         await mailbox.plant(kind, f"{CAMPAIGN}-backer{who}{CAMPAIGN}.example", **more)
