@@ -120,8 +120,12 @@ async def test_a_claim_ends_in_money_and_a_refused_one_comes_back_to_the_table(
     await claim_is(world, "c-bo", "resolved")
     assert await refunded_by_provider(world, bo) == PART
 
-    told = [e.event for e in await world.look.events("updates.claims") if e.key == CAMPAIGN]
-    asked = [one.claim_id for one in told if one.name == "claim-money-requested"]  # type: ignore[attr-defined]
+    async def both_ends_told() -> list[Any] | None:
+        told = [e.event for e in await world.look.events("updates.claims") if e.key == CAMPAIGN]
+        return told if sum(one.name == "claim-resolved" for one in told) >= 2 else None
+
+    told = await eventually("the end of both claims is on the topic", both_ends_told)
+    asked = [one.claim_id for one in told if one.name == "claim-money-requested"]
     assert asked == ["c-ada", "c-bo", "c-bo~2"]
     assert sum(one.name == "claim-resolved" for one in told) == 2
     world.assert_books_true()

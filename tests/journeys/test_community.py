@@ -61,7 +61,7 @@ async def chosen_by_mail(world: World) -> None:
     """Keep in touch, by the button behind the link of a mail; to look at it chooses nothing."""
     link = await world.link_in_mail(ADDRESS, "/personal")
     headers = {"Accept-Language": "en"}
-    async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=10) as browser:
+    async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=30) as browser:
         for _ in range(2):
             page = await browser.get(link)
             assert "Nothing more" in page.text, page.text

@@ -80,8 +80,13 @@ async def test_a_chargeback_of_a_pledge_in_refund_pays_nobody_twice(world: World
     assert money is not None
     left = {account: n for account, n in money["balances"].items() if n}
     assert set(left) == {"provider_costs", "platform_current"}
-    told = [e.event.name for e in await world.look.events("payouts.disputes") if e.key == "taken"]
-    assert sorted(told) == ["dispute-lost", "dispute-opened", "dispute-opened", "dispute-won"]
+
+    async def told() -> bool:
+        facts = [e for e in await world.look.events("payouts.disputes") if e.key == "taken"]
+        names = sorted(fact.event.name for fact in facts)
+        return names == ["dispute-lost", "dispute-opened", "dispute-opened", "dispute-won"]
+
+    await eventually("the topic has each of it once", told)
     world.assert_books_true()
 
 

@@ -61,6 +61,7 @@ async def test_an_erased_person_is_forgotten_and_counted(world: World) -> None:
     rows = backers(CAMPAIGN, 4)
     person = rows[0].backer_id
     await world.checkout.describe([Described(person, ADDRESS, NAME, "en")])
+    await world.until_known("notifier", f"/people/{person}", caller=SERVICE)
     await world.launch_paid(CAMPAIGN, rows, goal=1_000, open_seconds=3)
     verdict = await world.verdict(CAMPAIGN)
     await published(world, CAMPAIGN, "news", REPORT)

@@ -49,7 +49,8 @@ async def test_a_backer_sees_the_picture_of_an_update_and_a_stranger_does_not(
         return await world.look.ask("GET", "updates", path, caller=caller)
 
     film, plan = "/campaigns/pictured/media/film", "/campaigns/pictured/media/plan"
-    async with httpx.AsyncClient(base_url=world.suite.services["updates"].url) as line:
+    updates = world.suite.services["updates"].url
+    async with httpx.AsyncClient(base_url=updates, timeout=30, trust_env=False) as line:
         token = await world.suite.tokens.headers(CREATOR)
         for path, name, content in (
             (media, "lamp.jpg", written.getvalue()),

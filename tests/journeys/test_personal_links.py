@@ -23,7 +23,7 @@ CLAIMS = f"{BASE}/claims"
 
 def visitor() -> httpx.AsyncClient:
     """A browser of somebody who reads English and is signed in nowhere."""
-    return httpx.AsyncClient(headers={"Accept-Language": "en"}, trust_env=False, timeout=10)
+    return httpx.AsyncClient(headers={"Accept-Language": "en"}, trust_env=False, timeout=30)
 
 
 async def own_page(browser: httpx.AsyncClient, link: str) -> httpx.Response:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.sandbox.issuer.tokens import STAFF, Caller, backer
+from infra.sandbox.issuer.tokens import SERVICE, STAFF, Caller, backer
 from infra.suite.checkout import Described, Launch
 from infra.suite.readings import eventually
 from tests.journeys.test_community import kinds_told
@@ -48,6 +48,8 @@ async def test_an_update_is_told_to_every_backer_once(world: World) -> None:
     await world.checkout.describe(
         [Described(one, f"{one}@x.example", one, "en") for one in english]
     )
+    for person in english:  # Who is told and who they are come by two topics.
+        await world.until_known("notifier", f"/people/{person}", caller=SERVICE)
     await world.launch_paid("told", rows, goal=1_000, open_seconds=3)
     await world.verdict("told")
     people = await world.backers_known("told", rows)
@@ -203,7 +205,7 @@ async def test_an_update_for_a_reward_goes_out_at_its_time_to_whom_its_preview_n
         return answer.status_code == 200 and answer.json()["people"] == lamps
 
     await eventually("notifier would tell those of the reward", would_be_told)
-    soon = {"publish_at": (datetime.now(UTC) + timedelta(seconds=3)).isoformat()}
+    soon = {"publish_at": (datetime.now(UTC) + timedelta(seconds=5)).isoformat()}
     planned = await world.look.ask("PUT", "updates", f"{path}/schedule", caller=editor, body=soon)
     assert planned.json()["state"] == "scheduled", planned.text
 
