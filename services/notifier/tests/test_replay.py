@@ -13,7 +13,9 @@ from infra.sandbox.issuer.tokens import STAFF, Caller
 from notifier.domain.notification import notification_id
 from notifier.domain.person import Person
 from notifier.domain.replay import Missing, Replay, Word
+from notifier.handlers import address
 from notifier.handlers.replay import want_replay
+from notifier.ports.unit import NotifierUnit
 from servicekit.memory import MemoryDatabase
 from servicekit.mongo import Database
 from servicekit.publish import MemoryLog
@@ -25,14 +27,18 @@ from services.notifier.tests.builders import (
     memory_notifier,
     pledges,
     settle,
+    update,
     verdict,
 )
 from services.notifier.tests.conftest import mongo_notifier
+from services.notifier.tests.test_follow import confirmed_follow
 from services.notifier.tests.test_proof import with_mail
 from services.notifier.tests.test_roles import launched
+from services.notifier.tests.test_roles import told as people_told
 from sosst_contracts.notifier import BackerNotified
 
 CAUSE = f"verdict-reached/{CAMPAIGN}"
+UPDATE = f"update-published/{CAMPAIGN}:update-1"
 BACKERS = [f"backer-{number}" for number in range(8)]
 PATH = f"/campaigns/{CAMPAIGN}/notices/{CAUSE}/replays/again"
 # Another one of the staff.
@@ -73,15 +79,17 @@ def _names(key: object) -> str:
     return key if isinstance(key, str) else "|".join(str(part) for part in key)  # type: ignore[attr-defined]
 
 
-async def want(notifier: Notifier, *people: str, replay_id: str = "again") -> Replay:
+async def want(
+    notifier: Notifier, *people: str, replay_id: str = "again", cause: str = CAUSE
+) -> Replay:
     """Let these people want the replay, and do what can be done."""
     for one in people:
         word = Word(one, f"{one} saw it", NOW)
-        act = partial(want_replay, cause=CAUSE, replay_id=replay_id, word=word)
+        act = partial(want_replay, cause=cause, replay_id=replay_id, word=word)
         await notifier.units.run(act)
     await notifier.replay()
     await settle(notifier)
-    kept = await notifier.units.run(lambda unit: unit.replays.load(CAUSE, replay_id))
+    kept = await notifier.units.run(lambda unit: unit.replays.load(cause, replay_id))
     assert kept is not None
     return kept
 
@@ -168,6 +176,30 @@ async def test_lost_work_is_offered_again(losing: Losing) -> None:
     assert await notifier.queries.chunks_of(CAUSE, "", 1) == []
     await want(notifier, "sam", "tom")
     assert len(told(notifier)) == len(BACKERS)
+
+
+@pytest.mark.parametrize("gone", ["f1", "f4"])
+async def test_nobody_is_lost_where_pages_of_followers_are_cut_anew(
+    losing: Losing, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    """One of them has ended it, so that the pages end elsewhere than those that were kept."""
+    monkeypatch.setattr(address, "RECIPIENTS_MAX", 3)
+    notifier, followers = losing.notifier, [f"f{number}" for number in range(9)]
+
+    async def follow(unit: NotifierUnit) -> None:
+        for one in followers:
+            await unit.follows.save(confirmed_follow(one, NOW))
+
+    await notifier.units.run(follow)
+    await notifier.hear(update(0, 0, visibility="public"))
+    await notifier.plan()
+    for _ in range(2):
+        await notifier.address()
+    await losing.lose("work", f"address/{UPDATE}|follower/2")
+    left = confirmed_follow(gone, NOW)
+    await notifier.units.run(lambda unit: unit.follows.remove(left))
+    await want(notifier, "sam", "tom", cause=UPDATE)
+    assert sorted(who for _, role, who in people_told(notifier) if role == "follower") == followers
 
 
 async def test_staff_replay_over_http() -> None:

@@ -78,15 +78,30 @@ async def _next_page(unit: NotifierUnit, item: WorkItem, chunk: Chunk, now: date
     if len(people) < RECIPIENTS_MAX:
         part = page_of(chunk, fresh, 0)
         await unit.chunks.address(part)
-    else:
-        part = page_of(chunk, fresh, ordinal + 1)
-        await unit.chunks.add_new([part])
-        place = {"after": people[-1], "ordinal": ordinal + 1}
-        name = f"address/{chunk.chunk_id}/{ordinal + 1}"
-        await unit.plumbing.work.offer(
-            [replace(item, id=name, due=now, payload=item.payload | place)]
-        )
-    await unit.plumbing.work.offer([publish_work(PUBLISH_ONE, part, now)])
+        await unit.plumbing.work.offer([publish_work(PUBLISH_ONE, part, now)])
+        return
+    ordinal += 1
+    if fresh:
+        part, ordinal = await _kept(unit, chunk, fresh, ordinal)
+        await unit.plumbing.work.offer([publish_work(PUBLISH_ONE, part, now)])
+    place = {"after": people[-1], "ordinal": ordinal}
+    name = f"address/{chunk.chunk_id}/{ordinal}"
+    await unit.plumbing.work.offer([replace(item, id=name, due=now, payload=item.payload | place)])
+
+
+async def _kept(
+    unit: NotifierUnit, chunk: Chunk, people: Collection[str], ordinal: int
+) -> tuple[Chunk, int]:
+    """Keep a page under the next number that is free; return it with that.
+
+    A replay cuts anew, and by then the pages may end elsewhere: one that stands there already
+    holds others.
+    """
+    part = page_of(chunk, people, ordinal)
+    while not await unit.chunks.add_new([part]):
+        ordinal += 1
+        part = page_of(chunk, people, ordinal)
+    return part, ordinal
 
 
 async def _page(unit: NotifierUnit, chunk: Chunk, after: str) -> list[str]:
