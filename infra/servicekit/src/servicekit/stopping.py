@@ -13,12 +13,20 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection
 
 log = structlog.get_logger()
 
 STOPPING_SECONDS = 3.0
 # Connections that were told to close: what is still to be sent, nobody waits for any more.
 CLOSING_SECONDS = 1.0
+_CONSUMER_TASKS = (
+    "_fetch_task",
+    "_coordination_task",
+    "_heartbeat_task",
+    "_commit_refresh_task",
+    "_reset_committed_task",
+)
 
 
 async def ended(ending: Coroutine[Any, Any, Any], seconds: float) -> bool:
@@ -49,7 +57,10 @@ async def stop_consumer(
     """Stop it, by `stopping` where more than itself is to be stopped; raise nothing."""
     ending = stopping or (consumer.stop() if consumer else None)
     if ending is not None and not await ended(ending, seconds) and consumer is not None:
-        # What comes last in `stop` and was not come to: else its connections would stay open.
+        # What comes last in `stop` and was not come to: else it would fetch on for ever, and its
+        # connections would stay open.
+        for task in _tasks_of(consumer):
+            task.cancel()
         await close_client(consumer._client)
 
 
@@ -63,6 +74,7 @@ async def stop_producer(producer: AIOKafkaProducer) -> None:
     sender, client = producer._sender.sender_task, producer.client
     if sender is not None:
         sender.cancel()
+    client._conns = _NoMoreConnections(client._conns)
     await close_client(client)
     if sender is not None:
         # What was on its way waits for news of the cluster, which nobody brings any more.
@@ -70,13 +82,29 @@ async def stop_producer(producer: AIOKafkaProducer) -> None:
             client._md_update_fut = asyncio.get_running_loop().create_future()
         client._md_update_fut.cancel()
         await asyncio.wait({sender}, timeout=CLOSING_SECONDS)
-        # One that is only now being connected for would be sent to whoever answers later.
-        sender.cancel()
+
+
+class _NoMoreConnections(dict[Any, AIOKafkaConnection]):
+    """A stopped client's connections; one that is only now made is closed at once.
+
+    What waits for it, one batch for each broker, would be sent to whoever answers later.
+    """
+
+    def __setitem__(self, place: Any, connection: AIOKafkaConnection) -> None:
+        connection.close()
+        super().__setitem__(place, connection)
 
 
 async def close_client(client: AIOKafkaClient) -> None:
     """Close its connections."""
     await ended(client.close(), CLOSING_SECONDS)
+
+
+def _tasks_of(consumer: AIOKafkaConsumer) -> list["asyncio.Task[Any]"]:
+    """Return what it does beside our asking, as far as it has begun to."""
+    parts = (consumer._fetcher, consumer._coordinator)
+    found = (getattr(part, name, None) for part in parts for name in _CONSUMER_TASKS)
+    return [task for task in found if task is not None]
 
 
 def _unasked(task: asyncio.Task[Any]) -> BaseException | None:
