@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 import httpx
@@ -23,6 +24,7 @@ from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
     Notifier,
+    collected,
     event_of,
     memory_notifier,
     pledges,
@@ -136,6 +138,22 @@ async def test_whoever_is_missing_is_told_and_nobody_else(losing: Losing) -> Non
     assert told(notifier) == {gone: 1}
     totals = await notifier.queries.totals(CAUSE)
     assert (totals.delivered, totals.pending, totals.gap(len(BACKERS))) == (len(BACKERS), 0, 0)
+
+
+async def test_who_stands_beside_the_audience_is_found_missing_too(losing: Losing) -> None:
+    """Whose money was heard of late, and who has a role: each is told, and the replay says so."""
+    notifier = losing.notifier
+    await tell(notifier)
+    late = collected(len(BACKERS) + 1, "late", captured_at=NOW - timedelta(hours=1))
+    await notifier.hear(late)
+    await settle(notifier)
+    for number, (name, people) in enumerate((("supplement|late", 1), ("creator", 0))):
+        await losing.lose("chunks", f"{CAUSE}|{name}")
+        kept = await want(notifier, "sam", "tom", replay_id=f"again-{number}")
+        # Who has a role is found afterwards.
+        assert kept.found == Missing(chunks=1, people=people)
+    totals = await notifier.queries.totals(CAUSE)
+    assert (totals.supplements, totals.gap(len(BACKERS))) == (1, 0)
 
 
 async def test_who_was_never_written_to_is_written_to_once(losing: Losing) -> None:

@@ -124,11 +124,15 @@ async def _named(unit: NotifierUnit, heard: ForSome) -> tuple[str, ...]:
     return tuple(one for one in heard.recipients if one not in team)
 
 
-async def take_roles(unit: NotifierUnit, heard: Sequence[Told], now: datetime) -> None:
-    """Keep a chunk for each role that is told of a cause, and offer to find out who has it."""
+async def take_roles(unit: NotifierUnit, heard: Sequence[Told], now: datetime) -> Sequence[Chunk]:
+    """Keep a chunk for each role that is told of a cause, and offer to find out who has it.
+
+    Return those that were not there.
+    """
     chunks = [chunk_of_role(told, role) for told in heard for role in roles_of(told)]
     new = await unit.chunks.add_new(list({chunk.chunk_id: chunk for chunk in chunks}.values()))
     await unit.plumbing.work.offer([address_work(chunk, now) for chunk in new])
+    return new
 
 
 async def take_supplements(
@@ -163,14 +167,15 @@ async def supplement(
     late: Sequence[Membership],
     partitions: int,
     now: datetime,
-) -> None:
+) -> Sequence[Chunk]:
     """Tell these beside the cause's audience, but for who is in it; again tells nobody again.
 
     Nor who had taken their pledge back by the cause, nor who follows too, or is of the team, and
-    was told of it as that. As in the audience, somebody may be hushed.
+    was told of it as that. As in the audience, somebody may be hushed. Return the chunks that were
+    not there.
     """
     if not late or is_too_old(cause.told, now):
-        return
+        return []
     told, campaign_id = cause.told, cause.told.campaign_id
     pledges = {one.pledge_id for one in late}
     left = await unit.memberships.left_by(campaign_id, pledges, told.caused_at)
@@ -183,7 +188,7 @@ async def supplement(
         if one.backer_id in backers
     }
     if not members:
-        return
+        return []
     hushed = await hushed_of(unit.sieve, cause, max(one.joined for one in late))
     suppressed = hushed.among(members) if hushed else {}
     chunks = [
@@ -192,6 +197,7 @@ async def supplement(
     new = await unit.chunks.add_new(chunks)
     await unit.plumbing.work.offer([publish_work(PUBLISH_CHUNK, chunk, now) for chunk in new])
     SUPPLEMENTS.inc(len(new))
+    return new
 
 
 async def take_turns(unit: NotifierUnit, pledges: PledgesPosition, campaign_id: str) -> None:

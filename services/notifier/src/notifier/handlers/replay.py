@@ -102,16 +102,18 @@ class ReplayCauses:
             return
         async for page in self.cut.pages(cause, await self.cut.planner(cause)):
             await self.units.run(partial(_keep_missing, page, found))
-        await self.units.run(lambda unit: self._beside(unit, cause))
+        await self.units.run(lambda unit: self._beside(unit, cause, found))
 
-    async def _beside(self, unit: NotifierUnit, cause: Cause) -> None:
+    async def _beside(self, unit: NotifierUnit, cause: Cause, found: Found) -> None:
         told, now = cause.told, self.clock.now()
         await take_turns(unit, self.pledges, told.campaign_id)
         late = await unit.memberships.behind(
             told.campaign_id, cause.pledges_sequence, told.caused_at
         )
-        await supplement(unit, cause, late, self.cut.partitions, now)
-        await take_roles(unit, [told], now)
+        supplements = await supplement(unit, cause, late, self.cut.partitions, now)
+        # Who has a role is found out afterwards: of these only the chunks can be counted.
+        roles = await take_roles(unit, [told], now)
+        await found(unit, _missing([*supplements, *roles]))
 
     async def _hand_on(self, name: str, found: Found) -> None:
         """Offer what is left to do of every chunk; work that is there stays as it is."""
@@ -148,7 +150,11 @@ def _kind(chunk: Chunk) -> str:
 
 async def _keep_missing(chunks: Sequence[Chunk], found: Found, unit: NotifierUnit) -> None:
     new = await unit.chunks.add_new(chunks)
-    await found(unit, Missing(len(new), sum(len(chunk.recipients) for chunk in new)))
+    await found(unit, _missing(new))
+
+
+def _missing(new: Sequence[Chunk]) -> Missing:
+    return Missing(len(new), sum(len(chunk.recipients) for chunk in new))
 
 
 async def _note(name: str, replay_id: str, unit: NotifierUnit, missing: Missing) -> None:
