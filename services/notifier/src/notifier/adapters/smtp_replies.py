@@ -10,6 +10,8 @@ from collections import deque
 from dataclasses import dataclass
 
 REPLY_BYTES_MAX = 32_768
+# No more than five are asked for at a time, and a server that is closing says so unasked.
+REPLIES_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class Replies(asyncio.Protocol):
             raise ValueError("a reply without end")
         if line[3:4] == b"-":
             return
+        if len(self._come) >= REPLIES_MAX:
+            raise ValueError("replies without end")
         words = b"\n".join(one[4:].strip() for one in self._lines)
         self._come.append(Reply(int(line[:3]), words.decode(errors="replace")))
         self._lines, self._size = [], 0
