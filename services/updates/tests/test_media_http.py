@@ -73,7 +73,7 @@ async def show(client: httpx.AsyncClient, words: Any = DESCRIBED, **changes: Any
 async def test_whoever_piles_up_files_is_not_told_to_wait(
     client: httpx.AsyncClient, known: UpdatesService
 ) -> None:
-    """409 until one of them is withdrawn: no time that passes would help."""
+    """409 until one of them is withdrawn, which helps at once; by itself each goes in a day."""
     other = "/campaigns/campaign-1/media/m2"
     assert (await upload(client, files.PDF, "a.pdf")).status_code == 200
     for number in range(1, UNATTACHED_MAX):
