@@ -18,6 +18,7 @@ from notifier.domain.chunk import (
 from notifier.domain.delivery import Channel, Delivery
 from notifier.domain.kind import ToldAs, is_emergency
 from notifier.domain.person import Person
+from notifier.domain.receipt_question import ReceiptQuestion
 from notifier.domain.suppression import Suppression, address_digest
 from notifier.ports.queries import InboxEntry, OpenCauses, RoleTotals
 from notifier.ports.unit import Departure, Membership, NotifierUnit
@@ -47,6 +48,7 @@ from services.notifier.tests.fakes_hidden_updates import MemoryHiddenUpdates
 from services.notifier.tests.fakes_people import MemoryPeople, MemoryReaders
 from services.notifier.tests.fakes_personal_links import MemoryRevocations
 from services.notifier.tests.fakes_preferences import MemoryPreferences
+from services.notifier.tests.fakes_receipt_questions import MemoryReceiptQuestions
 from services.notifier.tests.fakes_replays import MemoryReplays
 from services.notifier.tests.fakes_unreached import (
     MemoryUnreachedMessages,
@@ -254,9 +256,13 @@ class MemoryQueries(MemoryUnreachedQueries):
         self._creators: dict[str, str] = database.table("creators")
         self._teams: dict[str, Sequence[str]] = database.table("teams")
         self._hidden_updates = MemoryHiddenUpdates(database)
+        self._receipt_questions = MemoryReceiptQuestions(database)
 
     async def updates_hidden(self, updates: Collection[str]) -> set[str]:
         return await self._hidden_updates.among(updates)
+
+    async def questions_over(self, questions: Collection[ReceiptQuestion]) -> set[ReceiptQuestion]:
+        return await self._receipt_questions.over_among(questions)
 
     async def inbox(
         self, person_id: str, before: tuple[datetime, str] | None, limit: int
@@ -420,6 +426,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[No
             mailed=MemoryMailed(database),
             hidden_updates=MemoryHiddenUpdates(database),
             edited_updates=MemoryEditedUpdates(database),
+            receipt_questions=MemoryReceiptQuestions(database),
             facts=OutboxFacts(plumbing.outbox, told.planned, told.completed, erased),
             endpoints=MemoryWebhookEndpoints(database),
             replays=MemoryReplays(database),

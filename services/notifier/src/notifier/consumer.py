@@ -57,6 +57,10 @@ def subscriptions(clock: Clock, partitions: int) -> list[Subscription[NotifierUn
         await unit.edited_updates.keep(heard.edits_from(facts))
         return await tell(unit, facts)
 
+    async def deliveries(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:
+        await unit.receipt_questions.keep(heard.receipt_questions_from(facts))
+        return await tell(unit, facts)
+
     async def refunds(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:
         returned = [r for fact in facts if (r := heard.returned_from(fact)) is not None]
         await unit.returned.save(returned)
@@ -77,7 +81,7 @@ def subscriptions(clock: Clock, partitions: int) -> list[Subscription[NotifierUn
         (heard.PLANS_TOPIC, "notifier-updates-plans"): tell,
         (heard.CLAIMS_TOPIC, "notifier-updates-claims"): tell,
         (heard.SURVEYS_TOPIC, "notifier-updates-surveys"): tell,
-        (heard.DELIVERIES_TOPIC, "notifier-updates-deliveries"): tell,
+        (heard.DELIVERIES_TOPIC, "notifier-updates-deliveries"): deliveries,
         (heard.REFUNDS_TOPIC, "notifier-payouts-refunds"): refunds,
         (heard.STAGES_TOPIC, "notifier-payouts-stages"): tell,
         (heard.DISPUTES_TOPIC, "notifier-payouts-disputes"): tell,

@@ -8,6 +8,7 @@ from pymongo import ReturnDocument
 from notifier.adapters.documents import cause_from, chunk_from
 from notifier.adapters.mongo_email import MongoDeliveries, MongoEmailQueries, suppression_from
 from notifier.adapters.mongo_hidden_updates import MongoHiddenUpdates
+from notifier.adapters.mongo_receipt_questions import MongoReceiptQuestions
 from notifier.adapters.mongo_stores import totals_from, totals_pipeline
 from notifier.adapters.mongo_unreached import MongoUnreachedQueries
 from notifier.adapters.schema import BESIDE_BACKERS
@@ -15,6 +16,7 @@ from notifier.domain.cause import Cause, CauseState, Totals
 from notifier.domain.chunk import ENDED, Chunk, ChunkState
 from notifier.domain.delivery import Channel, Delivery
 from notifier.domain.kind import OF_UPDATES, ToldAs
+from notifier.domain.receipt_question import ReceiptQuestion
 from notifier.domain.suppression import Suppression, address_digest
 from notifier.ports.queries import InboxEntry, OpenCauses, RoleTotals
 from servicekit.mongo import Database, Document, sorted_errors
@@ -114,6 +116,7 @@ class MongoQueries(MongoUnreachedQueries):
         self._hidden = database.collection("hidden")
         self._suppressions = database.collection("suppressions")
         self._hidden_updates = MongoHiddenUpdates(database, None)
+        self._receipt_questions = MongoReceiptQuestions(database, None)
         self._creators = database.collection("creators")
 
     async def inbox(
@@ -177,6 +180,9 @@ class MongoQueries(MongoUnreachedQueries):
 
     async def updates_hidden(self, updates: Collection[str]) -> set[str]:
         return await self._hidden_updates.among(updates)
+
+    async def questions_over(self, questions: Collection[ReceiptQuestion]) -> set[ReceiptQuestion]:
+        return await self._receipt_questions.over_among(questions)
 
     async def suppression(self, person_id: str) -> Suppression | None:
         with sorted_errors():

@@ -10,7 +10,7 @@ BESIDE_BACKERS: Document = {"role": {"$gt": ToldAs.BACKER.value}}
 BY_CHOICE = [("campaign_id", 1), ("choice", 1), ("person_id", 1)]
 
 SCHEMA = Schema(
-    version=18,
+    version=19,
     collections=(
         # The planner streams this index alone: everything it needs is in it.
         CollectionSchema(
@@ -95,6 +95,7 @@ SCHEMA = Schema(
         CollectionSchema("mailed"),
         CollectionSchema("hidden_updates"),
         CollectionSchema("edited_updates"),
+        CollectionSchema("receipt_questions_over"),
         CollectionSchema("endings"),
         # Pledges of which everything was returned.
         CollectionSchema("returned", (Index([("campaign_id", 1), ("backer_id", 1)]),)),

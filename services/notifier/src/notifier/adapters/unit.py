@@ -20,6 +20,7 @@ from notifier.adapters.mongo_hidden_updates import MongoHiddenUpdates
 from notifier.adapters.mongo_people import MongoPeople, MongoReaders
 from notifier.adapters.mongo_personal_links import MongoRevocations
 from notifier.adapters.mongo_preferences import MongoPreferences
+from notifier.adapters.mongo_receipt_questions import MongoReceiptQuestions
 from notifier.adapters.mongo_replays import MongoReplays
 from notifier.adapters.mongo_stores import (
     MongoCauses,
@@ -59,6 +60,7 @@ def bind(database: Database, session: Session, plumbing: Plumbing) -> NotifierUn
         mailed=MongoMailed(database, session),
         hidden_updates=MongoHiddenUpdates(database, session),
         edited_updates=MongoEditedUpdates(database, session),
+        receipt_questions=MongoReceiptQuestions(database, session),
         facts=OutboxFacts(plumbing.outbox, told.planned, told.completed, erased),
         endpoints=MongoWebhookEndpoints(database, session),
         replays=MongoReplays(database, session),

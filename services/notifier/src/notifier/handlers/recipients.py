@@ -12,6 +12,7 @@ from notifier.domain.hidden_update import HIDDEN, update_told_of
 from notifier.domain.kind import may_be_muted
 from notifier.domain.notification import NotificationIds
 from notifier.domain.person import Person
+from notifier.domain.receipt_question import question_of
 from notifier.domain.routing import Later, Preferences, Suppress, decide
 from notifier.domain.suppression import Suppression, address_digest
 from notifier.handlers.titles import title_of
@@ -40,6 +41,8 @@ class Recipients:
     preferences: Mapping[str, Preferences]
     campaign: str
     hidden: bool = False
+    # Who has answered what this asks.
+    answered: Collection[str] = ()
 
     def before(self, place: int) -> Standing:
         """Return how somebody stood when this was read."""
@@ -75,6 +78,7 @@ async def read_recipients(
         preferences=preferences,
         campaign=title,
         hidden=await _is_hidden(unit, chunk),
+        answered=await _answered(unit, chunk, places),
     )
 
 
@@ -90,6 +94,7 @@ async def read_beside(
         places=places,
         mailed=await _mailed(unit, chunk, places),
         hidden=await _is_hidden(unit, chunk),
+        answered=await _answered(unit, chunk, places),
     )
 
 
@@ -102,6 +107,12 @@ async def _mailed(unit: NotifierUnit, chunk: Chunk, places: Sequence[int]) -> se
 async def _is_hidden(unit: NotifierUnit, chunk: Chunk) -> bool:
     update = update_told_of(chunk.told, chunk.role)
     return update is not None and bool(await unit.hidden_updates.among([update]))
+
+
+async def _answered(unit: NotifierUnit, chunk: Chunk, places: Sequence[int]) -> set[str]:
+    people = (chunk.recipients[place] for place in places)
+    asked = [one for who in people if (one := question_of(chunk.told, who)) is not None]
+    return {one.backer_id for one in await unit.receipt_questions.over_among(asked)}
 
 
 async def _told_now(unit: NotifierUnit, chunk: Chunk) -> Told:
@@ -123,13 +134,14 @@ def not_written_to(read: Recipients, place: int, now: datetime) -> Standing | No
 
 def never_written_to(read: Recipients, place: int, now: datetime) -> Standing | None:
     """Return how somebody stands who is not written to whatever they asked for, else None."""
-    reason = _why_not(read, read.people.get(read.chunk.recipients[place]), now)
+    reason = _why_not(read, read.chunk.recipients[place], now)
     return Standing(DeliveryState.SUPPRESSED, reason) if reason else None
 
 
-def _why_not(read: Recipients, person: Person | None, now: datetime) -> str:
+def _why_not(read: Recipients, person_id: str, now: datetime) -> str:
     """Return why this person is not written to, empty if nothing speaks against it."""
-    if read.chunk.reason_gone:
+    person = read.people.get(person_id)
+    if read.chunk.reason_gone or person_id in read.answered:
         return "reason-gone"
     if read.hidden:
         return HIDDEN
@@ -140,7 +152,7 @@ def _why_not(read: Recipients, person: Person | None, now: datetime) -> str:
     suppression = read.suppressions.get(address_digest(person.address))
     if suppression is not None and suppression.holds(now):
         return "address-suppressed"
-    return "unsubscribed" if person.person_id in read.unsubscribed else ""
+    return "unsubscribed" if person_id in read.unsubscribed else ""
 
 
 def _as_asked(read: Recipients, person: Person, before: Standing, now: datetime) -> Standing | None:

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Path
 
 from notifier.domain.hidden_update import unquoted, update_told_of
 from notifier.domain.notification import notification_id, told_at
+from notifier.domain.receipt_question import ReceiptQuestion, question_of
 from notifier.domain.suppression import Suppression
 from notifier.domain.unreached import Unreached
 from notifier.handlers.unreached import note_read
@@ -56,6 +57,7 @@ def add_inbox_routes(
             read_until=read_until,
             reasons={one.notification_id: one.reason for one in unreached},
             withheld=await _withheld(queries, [*entries, *pinned]),
+            answered=await _answered(queries, person_id, entries),
         )
         views = [shown(entry) for entry in entries]
         hidden = await queries.hidden_among(person_id, [one.notification_id for one in views])
@@ -128,6 +130,14 @@ async def _withheld(queries: Queries, entries: Sequence[InboxEntry]) -> set[str]
     )
 
 
+async def _answered(
+    queries: Queries, person_id: str, entries: Sequence[InboxEntry]
+) -> set[ReceiptQuestion]:
+    """Return what the person is asked by these and has answered."""
+    asked = (question_of(entry.chunk.told, person_id) for entry in entries)
+    return await queries.questions_over({one for one in asked if one is not None})
+
+
 def _update_of(entry: InboxEntry) -> str | None:
     return update_told_of(entry.chunk.told, entry.chunk.role)
 
@@ -138,6 +148,7 @@ def _notification(
     read_until: datetime | None,
     reasons: Mapping[str, str],
     withheld: set[str],
+    answered: set[ReceiptQuestion],
 ) -> NotificationView:
     told = entry.chunk.told
     told_id = notification_id(told.cause, told.caused_at, person_id)
@@ -150,7 +161,7 @@ def _notification(
         at=told.caused_at,
         content=unquoted(told.content) if hidden else dict(told.content),
         read=read_until is not None and told.caused_at <= read_until,
-        reason_gone=entry.chunk.reason_gone,
+        reason_gone=entry.chunk.reason_gone or question_of(told, person_id) in answered,
         not_mailed=reasons.get(told_id),
         hidden=hidden,
     )

@@ -9,6 +9,7 @@ from notifier.domain.cause import Cause, CauseState, Totals
 from notifier.domain.chunk import Chunk
 from notifier.domain.delivery import Channel, Delivery
 from notifier.domain.kind import ToldAs
+from notifier.domain.receipt_question import ReceiptQuestion
 from notifier.domain.suppression import Suppression
 from notifier.ports.unreached import UnreachedQueries
 
@@ -69,6 +70,10 @@ class Queries(UnreachedQueries, Protocol):
 
     async def updates_hidden(self, updates: Collection[str]) -> set[str]:
         """Return which of these updates, by the subjects of their publications, are hidden."""
+        ...
+
+    async def questions_over(self, questions: Collection[ReceiptQuestion]) -> set[ReceiptQuestion]:
+        """Return which of these questions whether a reward came are over."""
         ...
 
     async def suppression(self, person_id: str) -> Suppression | None:

@@ -15,6 +15,7 @@ from notifier.ports.hidden_updates import HiddenUpdates
 from notifier.ports.people import People
 from notifier.ports.personal_links import Revocations
 from notifier.ports.preferences import PreferenceStore
+from notifier.ports.receipt_questions import ReceiptQuestions
 from notifier.ports.replays import Replays
 from notifier.ports.unreached import UnreachedMessages
 from notifier.ports.webhooks import WebhookEndpoints
@@ -225,6 +226,7 @@ class NotifierUnit(Unit):
     mailed: Mailed
     hidden_updates: HiddenUpdates
     edited_updates: EditedUpdates
+    receipt_questions: ReceiptQuestions
     facts: Facts
     endpoints: WebhookEndpoints
     replays: Replays

@@ -11,6 +11,7 @@ from notifier.domain.cause import (
     subject_within,
 )
 from notifier.domain.edited_update import EditedWords
+from notifier.domain.receipt_question import ReceiptQuestion, is_over
 from notifier.handlers.hear import CampaignWide, ForSome
 from notifier.ports.audience import Returned
 from notifier.ports.unit import Departure, Membership
@@ -391,6 +392,23 @@ def edits_from(facts: Sequence[Decoded]) -> dict[str, EditedWords]:
         for event in events
         if isinstance(event, update_events.UpdateCorrected)
     }
+
+
+def receipt_questions_from(facts: Sequence[Decoded]) -> dict[ReceiptQuestion, bool]:
+    """Read which questions whether a reward came are over, and which no more; the last word holds.
+
+    Nobody is named who is not asked before or behind a move.
+    """
+    questions = {}
+    for fact in facts:
+        event = fact.event
+        if isinstance(event, update_events.DeliveryChanged):
+            for one in event.changes:
+                over = is_over(one.old, one.new)
+                if over is not None:
+                    place = event.campaign_id, event.reward_id, one.backer_id
+                    questions[ReceiptQuestion(*place)] = over
+    return questions
 
 
 def _seconds(instant: datetime) -> str:

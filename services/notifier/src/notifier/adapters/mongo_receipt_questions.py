@@ -1,0 +1,45 @@
+"""Questions that are over, in MongoDB: each is a document that is there or not."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from pymongo import DeleteMany, ReplaceOne
+
+from notifier.domain.receipt_question import ReceiptQuestion
+from servicekit.documents import read_as
+from servicekit.mongo import Database, Document, Session, sorted_errors
+
+
+class MongoReceiptQuestions:
+    """`ports.receipt_questions.ReceiptQuestions` over the collection `receipt_questions_over`."""
+
+    def __init__(self, database: Database, session: Session | None) -> None:
+        self._over = database.collection("receipt_questions_over")
+        self._session = session
+
+    async def keep(self, over: Mapping[ReceiptQuestion, bool]) -> None:
+        writes: list[Any] = [
+            ReplaceOne(place, place, upsert=True)
+            for one, ended in over.items()
+            if ended and (place := {"_id": _id(one)})
+        ]
+        # A whole campaign's rewards are sent at a time, and nearly none of them was before.
+        opened = [_id(one) for one, ended in over.items() if not ended]
+        if opened:
+            writes.append(DeleteMany({"_id": {"$in": opened}}))
+        if writes:
+            with sorted_errors():
+                await self._over.bulk_write(writes, ordered=False, session=self._session)
+
+    async def over_among(self, questions: Collection[ReceiptQuestion]) -> set[ReceiptQuestion]:
+        if not questions:
+            return set()
+        query = {"_id": {"$in": [_id(one) for one in questions]}}
+        with sorted_errors():
+            rows = await self._over.find(query, session=self._session).to_list(None)
+        return {read_as(ReceiptQuestion, row["_id"]) for row in rows}
+
+
+def _id(question: ReceiptQuestion) -> Document:
+    """Fields, because ids may contain any separator that one text could use."""
+    return {name: getattr(question, name) for name in ReceiptQuestion.__slots__}

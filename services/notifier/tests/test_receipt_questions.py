@@ -1,0 +1,117 @@
+"""Whether a reward came is asked of nobody who has said so while the mail waited (trap 11)."""
+
+from collections import Counter
+from datetime import time
+
+import httpx
+import pytest
+
+from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.tokens import Caller
+from notifier.domain.receipt_question import is_over
+from notifier.domain.routing import Preferences, QuietHours
+from services.notifier.tests.builders import NOW, pledges, settle
+from services.notifier.tests.test_emails import Post, person, post
+from services.notifier.tests.test_roles import fact
+from sosst_contracts.codec import Record
+from sosst_contracts.updates import ChangedDelivery, DeliveryChanged, ReceiptAsked
+
+__all__ = ["post"]
+STATES = {
+    "not_started",
+    "preparing",
+    "partially_shipped",
+    "shipped",
+    "delivered",
+    "received",
+    "returned",
+}
+BACKERS = ["anna", "ben", "carl"]
+# At noon, when everything in these tests happens.
+ASLEEP = Preferences(quiet=QuietHours(time(8), time(20)))
+
+
+def asked(sequence: int, reward: str = "lamp") -> Record:
+    of = {"reward_id": reward, "question_id": f"q-{reward}", "backers": BACKERS}
+    return fact(ReceiptAsked, sequence, **of, asked_at=NOW)
+
+
+def moved(sequence: int, who: str, old: str, new: str, reward: str = "lamp") -> Record:
+    """One backer's own reward moves, by their own word."""
+    of = {"reward_id": reward, "change_id": f"c{sequence}", "state": new, "changed_by": who}
+    changes = [ChangedDelivery(backer_id=who, old=old, new=new)]
+    return fact(DeliveryChanged, sequence, **of, changes=changes, changed_at=NOW)
+
+
+async def all_asked_at_night(post: Post, *questions: Record) -> None:
+    """Everybody is told in the inbox; every mail waits for the evening."""
+    await post.know(*(person(one, zone="UTC") for one in BACKERS))
+    for one in BACKERS:
+        await post.notifier.units.run(lambda unit, one=one: unit.preferences.save(one, ASLEEP))
+    await post.notifier.hear(*pledges(BACKERS), *questions)
+    await settle(post.notifier)
+    await post.write_all()
+    assert not post.sent_to()
+
+
+async def asked_in_inbox(post: Post, who: str) -> list[tuple[str, bool]]:
+    """Return of which rewards somebody's inbox asks, and whether that is over."""
+    transport = httpx.ASGITransport(post.notifier.api(unit_guard()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as client:
+        headers = bearer(Caller(who, ("backer",)))
+        shown = (await client.get(f"/people/{who}/inbox", headers=headers)).json()["items"]
+    return sorted((one["content"]["reward_id"], one["reason_gone"]) for one in shown)
+
+
+@pytest.mark.trap(11)
+@pytest.mark.parametrize("new", ["received", "returned"])
+async def test_who_says_what_came_of_it_is_not_asked_by_mail_any_more(post: Post, new: str) -> None:
+    """The other readers of the same question are, and of another reward everybody is."""
+    await all_asked_at_night(post, asked(1), asked(2, "book"))
+    await post.notifier.hear(moved(3, "anna", "shipped", new))
+    post.clock.advance(hours=12)
+    await post.write_all()
+    assert post.sent_to() == Counter({"anna@a.example": 1, "ben@a.example": 2, "carl@a.example": 2})
+    asked_of = [one.chunk.told for one in await post.notifier.queries.inbox("anna", None, 10)]
+    totals = {one.content["reward_id"]: await post.totals(one.cause) for one in asked_of}
+    outcomes = {name: (one.delivered, one.suppressed) for name, one in totals.items()}
+    assert outcomes == {"lamp": (2, 1), "book": (3, 0)}
+    assert await asked_in_inbox(post, "anna") == [("book", False), ("lamp", True)]
+    assert await asked_in_inbox(post, "ben") == [("book", False), ("lamp", False)]
+
+
+@pytest.mark.trap(11)
+async def test_a_receipt_that_is_taken_back_leaves_the_question(post: Post) -> None:
+    """Of one batch, and of several, the last word holds; heard again it stays the last."""
+    await all_asked_at_night(post, asked(1))
+    back_and_forth = [
+        moved(2, "anna", "shipped", "received"),
+        moved(3, "anna", "received", "shipped"),
+        moved(4, "ben", "shipped", "received"),
+    ]
+    await post.notifier.hear(*back_and_forth)
+    await post.notifier.hear(moved(5, "ben", "received", "shipped"), *back_and_forth)
+    await post.notifier.hear(moved(6, "carl", "delivered", "received"))
+    await post.notifier.hear(moved(7, "carl", "received", "delivered"))
+    await post.notifier.hear(moved(8, "carl", "delivered", "received"))
+    post.clock.advance(hours=12)
+    await post.write_all()
+    assert post.sent_to() == Counter({"anna@a.example": 1, "ben@a.example": 1})
+
+
+def test_what_ends_a_question_and_what_opens_it() -> None:
+    """A reward on its way is asked about; a state that a later contract adds ends nothing."""
+    on_its_way = {"shipped", "delivered"}
+    for old in STATES:
+        for new in STATES - {old}:
+            if {old, new} <= on_its_way or not {old, new} & on_its_way:
+                assert is_over(old, new) is None, (old, new)
+            else:
+                assert is_over(old, new) is (old in on_its_way), (old, new)
+    assert is_over("shipped", "unknown") is None
+
+
+def test_every_state_of_the_contract_is_known_here() -> None:
+    """One that is added there must be put on one side or the other here."""
+    of_contract = ChangedDelivery.model_json_schema()["properties"]["new"]
+    assert set(of_contract["x-extensible-enum"]) == STATES
