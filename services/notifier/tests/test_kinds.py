@@ -124,6 +124,14 @@ def test_the_contract_knows_every_kind() -> None:
         assert {kind.value for kind in CauseKind} <= set(words)
 
 
+def test_one_word_of_the_contract_is_told_by_nothing() -> None:
+    """A refund that came back has failed (decision 0053); any other word stands for a kind."""
+    for event_type in (BackerNotified, PersonNotified):
+        words = event_type.model_json_schema()["properties"]["kind"]["x-extensible-enum"]
+        assert set(words) - {kind.value for kind in CauseKind} == {"refund-reversed"}
+    assert "refund-reversed" not in {event.name for event in REGISTRY.event_types}
+
+
 def test_an_emergency_overtakes_and_cannot_be_muted() -> None:
     """Other updates are news; the same kind of update that is none waits its turn."""
     news = Told(CauseKind.UPDATE_PUBLISHED, "u", CAMPAIGN, NOW, {"kind": "progress_report"})

@@ -25,7 +25,13 @@ from sosst_contracts.codec import Decoded, Draft, Record, decode
 from sosst_contracts.event import Event
 from sosst_contracts.funding import CampaignLaunched, TeamChanged
 from sosst_contracts.notifier import BackerNotified, PersonNotified
-from sosst_contracts.payouts import HoldingLimitNear, RefundFailed, StageDue, StageHeld
+from sosst_contracts.payouts import (
+    HoldingLimitNear,
+    RefundFailed,
+    RefundSucceeded,
+    StageDue,
+    StageHeld,
+)
 from sosst_contracts.testing import sample
 from sosst_contracts.updates import (
     ChangedDelivery,
@@ -183,6 +189,22 @@ async def test_a_failed_refund_is_told_to_its_backer_and_to_staff(notifier: Noti
     await notifier.hear(fact(RefundFailed, 1, backer_id="ben"))
     await settle(notifier)
     assert [(role, who) for _, role, who in told(notifier)] == [("backer", "ben"), ("staff", "sam")]
+
+
+async def test_a_refund_that_came_back_is_told_to_its_backer_and_to_staff(
+    notifier: Notifier,
+) -> None:
+    """Staff, who hear of no success, hear that it failed after one (decision 0053)."""
+    await notifier.hear(described("sam", roles=["staff"]))
+    of = {"backer_id": "ben", "refund_id": "rf_1"}
+    failed = fact(RefundFailed, 2, **of, attempt=1, failed_at=NOW + timedelta(days=3))
+    await notifier.hear(fact(RefundSucceeded, 1, **of, succeeded_at=NOW), failed)
+    await settle(notifier)
+    assert told(notifier) == [
+        ("refund-failed", "backer", "ben"),
+        ("refund-failed", "staff", "sam"),
+        ("refund-succeeded", "backer", "ben"),
+    ]
 
 
 @pytest.mark.row("S15")
