@@ -21,8 +21,10 @@ from notifier.domain.mail_domain import (
     domain_of,
 )
 from notifier.handlers.mail_domains import DOMAINS_AWAY, MailDomains
+from notifier.metrics import DELIVERY_ETA
 from notifier.ports.email import Answer, Answered, Mail
 from notifier.settings import NotifierSettings
+from notifier.sweeps import MeasureMail
 from servicekit.clock import ManualClock
 from servicekit.memory import MemoryDatabase
 from services.notifier.tests.builders import NOW, memory_notifier, refunded, settle
@@ -120,6 +122,28 @@ async def test_a_domain_gets_its_own_pace_and_the_others_theirs(slow_post: Post)
     assert came(slow_post, SLOW) == Counter(at(SLOW, READERS))
     totals = await slow_post.totals()
     assert (totals.delivered, totals.pending) == (len(READERS), 0)
+
+
+async def test_the_end_is_when_the_slow_domain_has_had_its_turns(slow_post: Post) -> None:
+    """Of thirteen who wait at two a second the last one goes in six and a half, not at once."""
+    await tell_all(slow_post)
+    emails = slow_post.notifier.emails
+    assert emails is not None
+    measure = MeasureMail(slow_post.queries, ACCOUNT_PACE, emails.domains)
+    await measure(slow_post.clock.now())
+    assert 0 < eta() < 1
+    await slow_post.write_all()
+    await measure(slow_post.clock.now())
+    assert eta() == (await slow_post.totals()).pending / 2 == 6.5
+    for _ in range(20):
+        slow_post.clock.advance(seconds=1)
+        await slow_post.write_all()
+    await measure(slow_post.clock.now())
+    assert eta() == 0
+
+
+def eta() -> float:
+    return DELIVERY_ETA.labels("email")._value.get()
 
 
 async def test_what_is_urgent_goes_before_the_news_that_wait(slow_post: Post) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import httpx
@@ -13,6 +14,7 @@ from infra.sandbox.issuer.tokens import STAFF
 from notifier.adapters.mail_links import SignedMailLinks
 from notifier.adapters.mail_outcomes import PublishedMailOutcomes
 from notifier.adapters.mail_reports import read_report
+from notifier.domain.mail_domain import DomainPaces
 from notifier.domain.notification import notification_id
 from notifier.domain.person import Person
 from notifier.handlers.mail_domains import MailDomains
@@ -135,6 +137,15 @@ async def test_a_running_fan_out_says_when_it_ends(notifier: Notifier) -> None:
     inbox, email = await ends(notifier, mail)
     assert inbox == notifier.clock.now() + timedelta(seconds=10)
     assert email == notifier.clock.now() + timedelta(seconds=2)
+    domains = MailDomains(notifier.clock, 2.0, timedelta(hours=1), DomainPaces(0.5))
+    address = "somebody@slow.example"
+    while domains.held_until(address, urgent=False, waited=False) is None:
+        pass
+    _, email = await ends(notifier, replace(mail, domains=domains))
+    assert email == notifier.clock.now() + timedelta(seconds=2)
+    domains.held_until(address, urgent=False, waited=False)
+    _, email = await ends(notifier, replace(mail, domains=domains))
+    assert email == notifier.clock.now() + timedelta(seconds=4), "their domain's last turn"
     await settle(notifier)
     while await notifier.write():
         pass

@@ -13,6 +13,7 @@ from notifier.adapters.taken_facts import taken_facts
 from notifier.adapters.unit import bind
 from notifier.consumer import PLEDGES, subscriptions
 from notifier.handlers.cut import CutCauses
+from notifier.handlers.mail_domains import MailDomains
 from notifier.handlers.recover import RecoverNotifier
 from notifier.handlers.recover_endpoints import RecoverEndpoints
 from notifier.handlers.would_be_told import WouldBeTold
@@ -42,17 +43,23 @@ def begin(settings: NotifierSettings, roles: Collection[str]) -> Runtime[Notifie
 def assemble(settings: NotifierSettings, runtime: Runtime[NotifierUnit]) -> Process:
     """Add notifier's own parts to the runtime."""
     cut = CutCauses(MongoAudience(runtime.database), settings.notifications_partitions)
-    parts = _parts(settings, runtime, cut)
+    domains = settings.mail_domains(runtime.clock)
+    parts = _parts(settings, runtime, cut, domains)
     for subscription in subscriptions(runtime.clock, settings.notifications_partitions):
         runtime.subscribe(subscription)
-    add_workers(settings, runtime, parts, cut)
-    for sweep in timetable(settings, runtime):
+    add_workers(settings, runtime, parts, cut, domains)
+    for sweep in timetable(settings, runtime, domains):
         runtime.sweep(sweep)
     runtime.recover_with(_recovery(runtime, parts.webhooks))
     return runtime.process(build_api(parts))
 
 
-def _parts(settings: NotifierSettings, runtime: Runtime[NotifierUnit], cut: CutCauses) -> Parts:
+def _parts(
+    settings: NotifierSettings,
+    runtime: Runtime[NotifierUnit],
+    cut: CutCauses,
+    domains: MailDomains,
+) -> Parts:
     units, clock = runtime.units, runtime.clock
     return Parts(
         guard=runtime.guard,
@@ -61,7 +68,7 @@ def _parts(settings: NotifierSettings, runtime: Runtime[NotifierUnit], cut: CutC
         queries=MongoQueries(runtime.database),
         webhooks=_webhooks(settings, runtime),
         would_be_told=WouldBeTold(units, cut, PLEDGES, clock, settings.sends_mail),
-        mail=_mail_routes(settings),
+        mail=_mail_routes(settings, domains),
         own_pages=_own_pages(settings),
     )
 
@@ -89,7 +96,7 @@ def _webhooks(settings: NotifierSettings, runtime: Runtime[NotifierUnit]) -> Web
     )
 
 
-def _mail_routes(settings: NotifierSettings) -> MailRoutes | None:
+def _mail_routes(settings: NotifierSettings, domains: MailDomains) -> MailRoutes | None:
     if not settings.sends_mail:
         return None
     return MailRoutes(
@@ -99,6 +106,7 @@ def _mail_routes(settings: NotifierSettings) -> MailRoutes | None:
         settings.mails_per_second,
         settings.follow_asks_per_hour,
         settings.guest_pace(),
+        domains,
     )
 
 

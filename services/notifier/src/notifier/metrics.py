@@ -101,7 +101,8 @@ DELIVERY_QUEUE = Gauge(
 )
 DELIVERY_ETA = Gauge(
     "sosst_notifier_delivery_eta_seconds",
-    "How long the channel's account needs for its queue at its pace. Above an hour: ask for more.",
+    "How long the channel's queue takes at the pace of its account, or until the last turn that a "
+    "mail domain has given, if that is later. Above an hour: ask for more.",
     ["channel"],
 )
 WEBHOOK_ENDPOINTS = Gauge(

@@ -11,6 +11,7 @@ from notifier.domain.delivery import Channel
 from notifier.domain.kind import rules_of
 from notifier.domain.proof import INBOX
 from notifier.domain.suppression import SuppressionReason
+from notifier.handlers.mail_domains import MailDomains
 from notifier.handlers.publish import close_causes
 from notifier.metrics import (
     CAUSES,
@@ -37,10 +38,15 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class MeasureMail:
-    """Looks at what waits to be written, and at the addresses that are not written to."""
+    """Looks at what waits to be written, and at the addresses that are not written to.
+
+    The account's pace says how long that takes, or the last turn that a mail domain has given, if
+    it is later: only the process that sends knows those, and another one says less.
+    """
 
     queries: EmailQueries
     mails_per_second: float
+    domains: MailDomains
 
     async def __call__(self, now: datetime) -> int:
         """Measure; 0, so that it rests between."""
@@ -49,11 +55,17 @@ class MeasureMail:
         usual = sum(queued.values()) - urgent
         DELIVERY_QUEUE.labels(Channel.EMAIL, "urgent").set(urgent)
         DELIVERY_QUEUE.labels(Channel.EMAIL, "usual").set(usual)
-        DELIVERY_ETA.labels(Channel.EMAIL).set((urgent + usual) / self.mails_per_second)
+        DELIVERY_ETA.labels(Channel.EMAIL).set(self._seconds_for(urgent + usual, now))
         suppressed = await self.queries.suppressed(now)
         for reason in SuppressionReason:
             SUPPRESSED_ADDRESSES.labels(reason).set(suppressed.get(reason, 0))
         return 0
+
+    def _seconds_for(self, queued: int, now: datetime) -> float:
+        if not queued:
+            return 0.0
+        turns = (self.domains.last_turn(urgent=one) or now for one in (True, False))
+        return max(queued / self.mails_per_second, (max(turns) - now).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from notifier.adapters.mongo_email import MongoEmailQueries
 from notifier.adapters.queries import MongoQueries
 from notifier.handlers.follow import ForgetUnconfirmed
+from notifier.handlers.mail_domains import MailDomains
 from notifier.handlers.retention import ForgetOld
 from notifier.ports.unit import NotifierUnit
 from notifier.settings import NotifierSettings
@@ -14,7 +15,9 @@ from servicekit.runtime import Runtime
 from servicekit.sweeps import Sweep
 
 
-def timetable(settings: NotifierSettings, runtime: Runtime[NotifierUnit]) -> Iterator[Sweep]:
+def timetable(
+    settings: NotifierSettings, runtime: Runtime[NotifierUnit], domains: MailDomains
+) -> Iterator[Sweep]:
     """Return every sweep of notifier; that of mails only where they are sent."""
     units, queries = runtime.units, MongoQueries(runtime.database)
     kept = timedelta(days=settings.notifications_days)
@@ -24,4 +27,4 @@ def timetable(settings: NotifierSettings, runtime: Runtime[NotifierUnit]) -> Ite
     yield Sweep("forget", 60.0, ForgetOld(units, queries, kept))
     yield Sweep("follows", 600.0, ForgetUnconfirmed(units))
     if settings.sends_mail:
-        yield Sweep("mail", 5.0, MeasureMail(mails, settings.mails_per_second))
+        yield Sweep("mail", 5.0, MeasureMail(mails, settings.mails_per_second, domains))

@@ -13,6 +13,7 @@ from notifier.handlers.address import AddressChunks
 from notifier.handlers.cut import CutCauses
 from notifier.handlers.email_work import EMAIL, begin_emails
 from notifier.handlers.hear import ADDRESS, PLAN, PUBLISH_CHUNK, PUBLISH_ONE
+from notifier.handlers.mail_domains import MailDomains
 from notifier.handlers.plan import PlanCauses
 from notifier.handlers.publish import PublishChunks
 from notifier.handlers.replay import REPLAY, ReplayCauses
@@ -46,7 +47,11 @@ PAUSE_EMAIL = "pause-email"
 
 
 def add_workers(
-    settings: NotifierSettings, runtime: Runtime[NotifierUnit], parts: Parts, cut: CutCauses
+    settings: NotifierSettings,
+    runtime: Runtime[NotifierUnit],
+    parts: Parts,
+    cut: CutCauses,
+    domains: MailDomains,
 ) -> None:
     """Add every worker of notifier; mails and webhooks only where they are sent."""
     units, clock, lease = runtime.units, runtime.clock, settings.lease_seconds
@@ -61,7 +66,7 @@ def add_workers(
     _publish(runtime, settings, PUBLISH_CHUNK, settings.chunks_at_once)
     _publish(runtime, settings, PUBLISH_ONE, ONES_AT_ONCE)
     if settings.sends_mail:
-        _write_mail(runtime, settings)
+        _write_mail(runtime, settings, domains)
     _send_webhooks(runtime, settings, parts.webhooks)
 
 
@@ -89,7 +94,9 @@ def _publish(
     runtime.loop("work", Loop(f"work {kind}", chunks.run))
 
 
-def _write_mail(runtime: Runtime[NotifierUnit], settings: NotifierSettings) -> None:
+def _write_mail(
+    runtime: Runtime[NotifierUnit], settings: NotifierSettings, domains: MailDomains
+) -> None:
     """Add the channel e-mail: one process at a time sends, at the account's pace."""
     runtime.switches.declare(Known(PAUSE_EMAIL, "writes no mails; they wait and keep their turn"))
     pace = Pace(settings.mails_per_second)
@@ -108,7 +115,7 @@ def _write_mail(runtime: Runtime[NotifierUnit], settings: NotifierSettings) -> N
         server=server,
         outcomes=PublishedMailOutcomes(runtime.publisher),
         pace=MailPace(pace.spend, pace.pause),
-        domains=settings.mail_domains(runtime.clock),
+        domains=domains,
         clock=runtime.clock,
         slice_most=max(1, min(MAILS_AT_ONCE_MOST, int(pace.gathered_most))),
         first_pause=timedelta(seconds=settings.mail_retry_seconds),

@@ -79,6 +79,10 @@ class MailDomain:
         """Whether one more may be out to it."""
         return self.out < self._at_once
 
+    def last_turn(self, *, urgent: bool) -> datetime:
+        """Return the turn of the last one that waits and is as urgent; past where nobody does."""
+        return self._ends[urgent]
+
     def is_forgettable(self, now: datetime) -> bool:
         """Whether one that is never heard of would be sent no more than this one."""
         self._gather(now)

@@ -73,6 +73,14 @@ class MailDomains:
         """Whether the domain has rested and has taken nothing since."""
         return self._of(domain_of(address)).domain.is_on_trial
 
+    def last_turn(self, *, urgent: bool) -> datetime | None:
+        """Return the last turn that any domain gave to what is as urgent, None where none did.
+
+        It may be past: then nobody waits for a domain.
+        """
+        turns = (one.domain.last_turn(urgent=urgent) for one in self._known.values())
+        return max(turns, default=None)
+
     async def send(
         self, mail: Mail, send: Callable[[Mail], Awaitable[Answer]], *, urgent: bool
     ) -> Answer:

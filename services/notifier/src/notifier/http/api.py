@@ -33,8 +33,7 @@ def build_api(parts: Parts) -> FastAPI:
     add_preference_routes(api, guard, units)
     add_inbox_routes(api, guard, units, queries, clock)
     add_notice_routes(api, guard, queries)
-    pace = mail.mails_per_second if mail is not None else None
-    add_proof_routes(api, guard, queries, clock, pace)
+    add_proof_routes(api, guard, queries, clock, mail)
     add_replay_routes(api, guard, units, queries, clock)
     add_unreached_routes(api, guard, units, queries, clock)
     add_would_be_told_routes(api, guard, queries, parts.would_be_told, clock)

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from notifier.domain.cause import Cause, CauseKind, Totals
+from notifier.domain.cause import USUAL, Cause, CauseKind, Totals
 from notifier.domain.chunk import totals_of
 from notifier.domain.delivery import Channel
 from notifier.domain.kind import rules_of
@@ -17,6 +17,7 @@ from notifier.domain.proof import INBOX, Outcome, outcomes_of
 from notifier.domain.unreached import OTHERWISE
 from notifier.http.callers import creator_of
 from notifier.http.found_notice import FoundNotice, find_notice, unknown_notice
+from notifier.http.mail import MailRoutes
 from notifier.http.paths import CampaignId, Subject
 from notifier.ports.queries import Queries
 from servicekit.access import Guard
@@ -53,9 +54,9 @@ class ProofView(BaseModel):
 
 
 def add_proof_routes(
-    api: FastAPI, guard: Guard, queries: Queries, clock: Clock, mails_per_second: float | None
+    api: FastAPI, guard: Guard, queries: Queries, clock: Clock, mail: MailRoutes | None
 ) -> None:
-    """Add them; without a pace of mails nothing is expected of that channel."""
+    """Add them; where no mails are sent nothing is expected of that channel."""
     path = "/campaigns/{campaign_id}/notices/{kind}/{subject}"
     creator = creator_of(queries)
 
@@ -72,8 +73,8 @@ def add_proof_routes(
         channels = [_channel(INBOX, inbox, _end_of_fan_out(found.cause, inbox, now))]
         if email is not None:
             end = None
-            if mails_per_second is not None and email.pending:
-                end = now + await _mails_before(queries, name) / mails_per_second
+            if mail is not None and email.pending:
+                end = await _end_of_mails(queries, mail, name, now)
             channels.append(_channel(Channel.EMAIL.value, email, end))
         otherwise = await queries.unreached_totals(name)
         if otherwise is not None:
@@ -158,8 +159,8 @@ def _end_of_fan_out(cause: Cause | None, inbox: Totals, now: datetime) -> dateti
     return now + (now - began) / told * inbox.pending
 
 
-async def _mails_before(queries: Queries, name: str) -> timedelta:
-    """Return how many mails may leave until this cause's last one, each as a second.
+async def _end_of_mails(queries: Queries, mail: MailRoutes, name: str, now: datetime) -> datetime:
+    """Return when this cause's last mail leaves, by the paces of the account and of mail domains.
 
     Causes of one urgency have their turns, so all of theirs may come before; what is more urgent
     comes first.
@@ -167,7 +168,10 @@ async def _mails_before(queries: Queries, name: str) -> timedelta:
     (chunk,) = await queries.chunks_of(name, "", 1)
     priority = rules_of(chunk.told).priority
     queued = await queries.queued(Channel.EMAIL)
-    return timedelta(seconds=sum(n for urgency, n in queued.items() if urgency <= priority))
+    before = sum(people for urgency, people in queued.items() if urgency <= priority)
+    end = now + timedelta(seconds=before / mail.mails_per_second)
+    turn = mail.domains.last_turn(urgent=priority < USUAL) if mail.domains is not None else None
+    return max(end, turn or end)
 
 
 def _channel(name: str, totals: Totals, expected_end: datetime | None) -> ChannelView:
