@@ -66,6 +66,14 @@ def test_who_has_rested_is_forgotten_and_nobody_fills_the_memory() -> None:
     assert pace.spend("e") == 0.0 and len(pace) == 1
 
 
+def test_who_asks_again_is_not_the_one_that_was_not_seen_for_longest() -> None:
+    """Nobody has all requests anew by letting others push them out."""
+    pace = GuestPace(2, 600, monotonic=Seconds(), addresses_max=3)
+    for address in ("a", "b", "c", "a", "d"):
+        assert pace.spend(address) == 0.0
+    assert pace.spend("a") > 0
+
+
 @pytest.mark.parametrize(
     ("said", "known"),
     [
