@@ -477,6 +477,14 @@ class MemoryQueries:
         numbers = sorted(n for c, n in self._blocks if c == campaign_id and n > after)
         return [self._blocks[campaign_id, number] for number in numbers][:limit]
 
+    async def block_with(self, cause: str) -> Block | None:
+        holding = (
+            block
+            for block in self._blocks.values()
+            if any(sealed.cause == cause for sealed in block.entries)
+        )
+        return next(holding, None)
+
     async def unclaimed(self, campaign_id: str, beginning: str, limit: int) -> list[str]:
         ours = [
             cause for cause, (campaign, _) in self._unclaimed.items() if campaign == campaign_id

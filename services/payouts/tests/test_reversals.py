@@ -664,15 +664,8 @@ async def test_a_backup_older_than_all_that_was_taken_back_is_for_people_to_appr
     await assert_true(payouts)
 
 
-@pytest.mark.trap(21)
-@pytest.mark.trap(23)
-async def test_a_backup_older_than_what_was_booked_and_paid_anew_is_for_a_person() -> None:
-    """The ledger had both transfers: neither is taken for the other, and no third one leaves."""
-    payouts = memory_payouts()
-    await met_with_a_destination(payouts)
-    backup = back_up(payouts)
-    payouts.provider.faults["create_payout"] = ["decline"] * 3
-    await pay(payouts)
+async def paid_anew(payouts: Payouts) -> None:
+    """The first stage is taken back, approved by a person, and paid to another account."""
     await take_back(payouts, 1)
     await pay(payouts, 3)
     await payouts.give_destination("acct_2")
@@ -680,13 +673,88 @@ async def test_a_backup_older_than_what_was_booked_and_paid_anew_is_for_a_person
     await approve(payouts, 1, FIRST, version=2, revision=0)
     await pay(payouts)
     assert (await the(payouts, 1)).state is StageState.PAID
-    payouts, for_people, _ = await restored_behind_all(payouts, backup)
-    assert "has 2 transfers" in for_people[0]
-    known = await payouts.queries.destination(CAMPAIGN)
-    assert known is not None and (await the(payouts, 1)).attempts == ()
+
+
+async def approved_anew(payouts: Payouts) -> None:
+    """As the runbook says: its creator names the account, and a person approves it."""
     assert payouts.brake.stopped(CAMPAIGN) is not None
-    assert not await let_go_on(payouts)
+    await payouts.give_destination("acct_2")
+    await pay(payouts)
+    await approve(payouts, 1, FIRST, version=2, revision=0)
+
+
+@pytest.mark.trap(21)
+@pytest.mark.trap(23)
+@pytest.mark.parametrize("known", ["nothing", "transferred", "stuck"])
+async def test_a_backup_older_than_what_was_booked_and_paid_anew_is_approved_once_more(
+    known: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first transfer came back whole: it is booked and back, and people say the rest again."""
+    payouts = memory_payouts()
+    await met_with_a_destination(payouts)
+    backup = back_up(payouts)
+    if known == "transferred":
+        backup = await transferred_in_a_backup(payouts, monkeypatch)
+    payouts.provider.faults["create_payout"] = ["decline"] * 3
+    await pay(payouts)
+    if known == "stuck":
+        backup = back_up(payouts)
+    await paid_anew(payouts)
+    payouts, for_people, ledger = await restored_behind_all(payouts, backup)
+    assert "a person must approve it anew" in for_people[0]
+    due = await the(payouts, 1)
+    assert (due.state, due.attempt.state) == (StageState.DUE, AttemptState.REVERSED)
+    assert await held(payouts, Account.CREATOR_ACCOUNT) == 0
+    await approved_anew(payouts)
+    assert not await let_go_on(payouts), "the second transfer is in the way of a third"
+    assert await recover(payouts) == [f"{CAMPAIGN}/stage-1: taken over from the provider"]
+    payouts.brake.pulled.clear()
+    await pay(payouts)
+    paid = await the(payouts, 1)
+    assert (paid.state, paid.attempt.account) == (StageState.PAID, "acct_2")
+    assert payouts.brake.stopped(CAMPAIGN) is None
     assert len(payouts.provider.transfers) == 2 and len(payouts.provider.payouts) == 1
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and book.unclaimed == 0
+    await assert_the_ledger_goes_on(payouts, ledger)
+    await assert_true(payouts)
+
+
+@pytest.mark.trap(21)
+@pytest.mark.trap(23)
+async def test_a_last_stage_that_was_booked_and_paid_anew_is_approved_twice_more() -> None:
+    """Nobody but people approves it: each recovery takes over what they have said again."""
+    payouts = memory_payouts()
+    await last_milestone_approved(payouts)
+    backup = back_up(payouts)
+    await approve(payouts, 3, LAST, limit=LIMIT)
+    payouts.provider.faults["create_payout"] = ["decline"] * 3
+    await pay(payouts)
+    await take_back(payouts, 3)
+    await pay(payouts)
+    await approve(payouts, 3, LAST, limit=LIMIT)
+    await pay(payouts)
+    assert (await the(payouts, 3)).state is StageState.PAID
+    made = len(payouts.provider.transfers)
+    payouts, for_people, ledger = await restored_behind_all(payouts, backup)
+    for taken in (False, True):
+        assert payouts.brake.stopped(CAMPAIGN) is not None and for_people
+        assert await held(payouts, Account.PLATFORM_FEE_INCOME) == 0
+        book = await payouts.queries.book(CAMPAIGN)
+        assert book is not None and not book.last_approved
+        assert bool((await the(payouts, 3)).attempts) is taken
+        await approve(payouts, 3, LAST, limit=LIMIT)
+        for_people = [line for line in await recover(payouts) if "a person" in line]
+    assert for_people == []
+    payouts.brake.pulled.clear()
+    await pay(payouts)
+    assert (await the(payouts, 3)).state is StageState.PAID
+    assert await held(payouts, Account.PLATFORM_FEE_INCOME) == 500
+    assert len(payouts.provider.transfers) == made
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and (book.unclaimed, book.last_approved) == (0, True)
+    await assert_the_ledger_goes_on(payouts, ledger)
+    await assert_true(payouts)
 
 
 @pytest.mark.trap(23)

@@ -25,7 +25,7 @@ from payouts.domain.stage_outcome import (
     observe_transfer,
     refuse,
 )
-from payouts.domain.stage_recovery import TransferMade, adopt, standing
+from payouts.domain.stage_recovery import TransferMade, adopt, in_turn, standing, take_back
 from payouts.domain.stage_reversal import observe_reversal
 from payouts.domain.stage_sending import StageStep, next_step, send, submit
 from services.payouts.tests.builders import (
@@ -295,6 +295,31 @@ def test_what_the_ledger_never_had_is_given_up_and_what_it_had_is_not() -> None:
     part = TransferMade(taken_back(*PARTS[:1]), "acct_1", 3_666)
     assert standing(due, [part, stands]) == [part, stands]
     assert standing(due, [part, stands], let_be={BACK.balance_transaction}) == [stands]
+
+
+@pytest.mark.trap(21)
+@pytest.mark.trap(23)
+def test_what_came_back_whole_is_taken_over_before_the_next_one() -> None:
+    """Each alone; two of which the first did not come back stay together, and are for a person."""
+    back = TransferMade(BACK, "acct_1", 3_666)
+    next_ = TransferMade(replace(TRANSFER, attempt=2, transfer_id="tr_2"), "acct_1", 3_666)
+    part = TransferMade(taken_back(*PARTS[:1]), "acct_1", 3_666)
+    last = TransferMade(replace(BACK, attempt=3, transfer_id="tr_3"), "acct_1", 3_666)
+    assert in_turn([back, next_]) == [[back], [next_]]
+    assert in_turn([part, next_]) == [[part, next_]]
+    assert in_turn([next_, last]) == [[next_, last]]
+    assert in_turn([back, last, next_]) == [[back], [last], [next_]]
+
+
+@pytest.mark.trap(21)
+def test_what_was_paid_out_and_taken_back_is_not_taken_over_as_one_that_lay_there() -> None:
+    """The reversal took other money: with a second transfer its creator was paid twice."""
+    made = TransferMade(BACK, "acct_1", 3_666)
+    with pytest.raises(Refused) as refused:
+        take_back(StageDecision(a_paid_stage()), made)
+    assert refused.value.reason == "transferred-twice"
+    failed, _ = a_failed_payout()
+    assert take_back(StageDecision(failed), made).stage.attempt.state is AttemptState.REVERSED
 
 
 @pytest.mark.trap(23)

@@ -48,6 +48,8 @@ async def test_a_book_is_saved_from_its_version_and_comes_back(payouts: Payouts)
     await payouts.units.run(save)
     assert await payouts.queries.book("campaign-1") == replace(book, version=1)
     assert await payouts.queries.blocks("campaign-1", 0, 10) == list(blocks)
+    assert await payouts.queries.block_with(collected.posting.cause) == blocks[0]
+    assert await payouts.queries.block_with("nothing") is None
     with pytest.raises(DuplicateKey):
         await payouts.units.run(lambda unit: unit.books.save([book]))
     await payouts.units.run(lambda unit: unit.books.save([replace(book, version=1)]))

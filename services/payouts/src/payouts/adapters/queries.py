@@ -91,6 +91,11 @@ class MongoQueries:
             cursor = self._database.collection("blocks").find(query).sort("number", 1).limit(limit)
             return [block_from(row) for row in await cursor.to_list(None)]
 
+    async def block_with(self, cause: str) -> Block | None:
+        with sorted_errors():
+            row = await self._database.collection("blocks").find_one({"causes": cause})
+        return block_from(row) if row else None
+
     async def unclaimed(self, campaign_id: str, beginning: str, limit: int) -> list[str]:
         behind = {"$gte": beginning, "$lt": f"{beginning}\uffff"}
         query = {"campaign_id": campaign_id, "_id": behind}

@@ -22,6 +22,7 @@ from payouts.domain.stage_outcome import (
     observe_transfer,
     refuse,
 )
+from payouts.domain.stage_reversal import observe_reversal
 from payouts.domain.stage_sending import send, set_off, submission
 
 
@@ -90,6 +91,32 @@ def standing(
     ]
     # Where all of them are, the last is booked and taken back: people approve the stage anew.
     return [one for one in found if one not in never_booked] or found[-1:]
+
+
+def in_turn(transfers: Sequence[TransferMade]) -> list[list[TransferMade]]:
+    """Return the transfers that are taken over together, in the order of what happened.
+
+    One that came back whole was booked so before the next one was made: the stage stood on it
+    first, was due again, and stands on the next one now (decision 0046).
+    """
+    turns: list[list[TransferMade]] = [[]]
+    for one in transfers:
+        if turns[-1] and turns[-1][-1].seen.reversed_amount == turns[-1][-1].amount:
+            turns.append([])
+        turns[-1].append(one)
+    return turns
+
+
+def take_back(decision: StageDecision, made: TransferMade) -> StageDecision:
+    """Fold in that the transfer came back before the next one was made.
+
+    Raises `Refused` where a payout may have left with it: then its creator was paid twice.
+    """
+    back = decision.then(observe_reversal(decision.stage, made.seen))
+    if back.stage.attempt.state is not AttemptState.REVERSED:
+        detail = f"{made.seen.transfer_id} of {back.stage.stage_id} was paid out and taken back"
+        raise Refused("transferred-twice", detail)
+    return back
 
 
 def _unsettled(

@@ -58,6 +58,10 @@ class Queries(Protocol):
         """Return the blocks behind a number; `ValueError` where a document is no block."""
         ...
 
+    async def block_with(self, cause: str) -> Block | None:
+        """Return the block in which a posting of this cause was sealed."""
+        ...
+
     async def unclaimed(self, campaign_id: str, beginning: str, limit: int) -> list[str]:
         """Return causes with this beginning that are sealed and unclaimed, in order."""
         ...

@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import partial
 
 from payouts.domain.book import Book
+from payouts.domain.ledger import Row
 from payouts.domain.plan import StageKind
 from payouts.domain.postings import (
     APPROVAL_FALLEN,
@@ -42,11 +43,18 @@ class CountApprovals:
         """An approval that fell left nothing behind but its number, which is never used again.
 
         One that the backup still has falls once more; one whose stage was cancelled is found
-        again by the cancellation, or falls with it.
+        again by the cancellation, or falls with it. One that fell because its transfer was taken
+        back did more: it comes back with that transfer, and falls with its reversal.
         """
         for beginning in (APPROVAL_FALLEN, STAGE_CANCELLED):
             for fell in await unclaimed(self.queries, book, beginning):
-                await self._count_one(book, fell, fell.removeprefix(beginning))
+                if not await self._fell_with_its_transfer(fell):
+                    await self._count_one(book, fell, fell.removeprefix(beginning))
+
+    async def _fell_with_its_transfer(self, fell: str) -> bool:
+        """Whether it was booked together with a reversal (row 18)."""
+        block = await self.queries.block_with(fell)
+        return block is not None and any(one.row is Row.STAGE_REVERSED for one in block.entries)
 
     async def count_taken_back(self, book: Book) -> None:
         """A stage that was submitted, and taken back unsent, moved nothing in the end."""

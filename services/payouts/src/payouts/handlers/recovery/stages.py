@@ -1,7 +1,7 @@
 """Stages that were sent after the backup are taken over with the money that they moved."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from payouts.domain import stage_recovery
@@ -75,20 +75,32 @@ class AdoptStages:
         self.at_rest.update({one.seen.transfer_id for one in made} - standing)
         if not transfers:
             return []
-        account = transfers[0].account
-        payouts = await answered(self.provider.payouts_of, stage, account)
-
-        try:
-            changed = await self.units.run(
-                lambda unit: self._adopt_stage(unit, stage, transfers, payouts)
-            )
-        except (Refused, InvariantBroken) as error:
-            # Here it looks unsent, and no limit of the provider keeps it from being sent again.
-            await self.brake.stop(stage.campaign_id, "recover", f"{stage.stage_id}: {error}")
-            return [
-                f"a person must look at {stage.stage_id}, its campaign's money is stopped: {error}"
-            ]
+        changed = False
+        turns = stage_recovery.in_turn(transfers)
+        for turn, following in zip(turns, [*turns[1:], None], strict=True):
+            try:
+                changed |= await self._adopt_turn(stage, turn, following)
+            except (Refused, InvariantBroken) as error:
+                # Here it looks unsent, and no limit of the provider keeps it from being sent again.
+                await self.brake.stop(stage.campaign_id, "recover", f"{stage.stage_id}: {error}")
+                what = f"a person must look at {stage.stage_id}, its campaign's money is stopped"
+                return [f"{what}: {error}"]
         return [f"{stage.stage_id}: taken over from the provider"] if changed else []
+
+    async def _adopt_turn(
+        self,
+        stage: Stage,
+        transfers: Sequence[TransferMade],
+        following: Sequence[TransferMade] | None,
+    ) -> bool:
+        """Take these transfers over, with the payouts before the `following` ones were made."""
+        payouts = await answered(self.provider.payouts_of, stage, transfers[0].account)
+        if following is not None:
+            payouts = [one for one in payouts if one.attempt < following[0].seen.attempt]
+        back = following is not None
+        return await self.units.run(
+            lambda unit: self._adopt_stage(unit, stage, transfers, payouts, back)
+        )
 
     async def _adopt_stage(
         self,
@@ -96,7 +108,9 @@ class AdoptStages:
         stage: Stage,
         transfers: Sequence[TransferMade],
         payouts: Sequence[PayoutSeen],
+        back: bool,
     ) -> bool:
+        """Save what follows, and that the transfer came `back` before another one was made."""
         now = self.clock.now()
         known = (await unit.stages.load(stage.campaign_id))[stage.number - 1]
         book = (await unit.books.load([stage.campaign_id]))[stage.campaign_id]
@@ -112,13 +126,18 @@ class AdoptStages:
         decision = stage_recovery.adopt(
             known, destination, transfers, payouts, now, owed, book.quantum, sealed.get(submitted)
         )
+        if back:
+            decision = stage_recovery.take_back(decision, transfers[-1])
         if decision.stage == known:
             return False
         # One that went out under an attempt known here tells nothing new of where money is to go:
         # the creator may have changed that since.
         if destination != given and transfers[0].seen.attempt > len(known.attempts):
             await unit.destinations.save(destination)
-        await unit.books.save([await post(unit, book, decision.postings, now)])
+        book = await post(unit, book, decision.postings, now)
+        if known.kind is StageKind.LAST:
+            book = replace(book, last_approved=decision.stage.divided is not None)
+        await unit.books.save([book])
         await unit.stages.save([decision.stage])
         await unit.facts.add(decision.facts)
         await unit.plumbing.work.offer([stage_work(decision.stage, now)])
