@@ -1,7 +1,7 @@
 """A database that forgot, a provider that did not, keys that are gone: nothing is paid twice."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -683,7 +683,15 @@ async def _charged_back(
 REFUNDS = "payouts.refunds"
 
 
-async def recovered_with_what_was_told(payouts: Payouts, backup: Backup) -> Payouts:
+async def nothing_more(payouts: Payouts) -> None:
+    """The backup has all that was heard."""
+
+
+async def recovered_with_what_was_told(
+    payouts: Payouts,
+    backup: Backup,
+    read_again: Callable[[Payouts], Awaitable[None]] = nothing_more,
+) -> Payouts:
     """Bring the backup back by the ledger and what the topic of refunds says, and live on."""
     ledger, cash = await ledger_of(payouts), payouts.provider.cash
     told = [r.record for r in await payouts.outbox.page(10_000) if r.record.topic == REFUNDS]
@@ -692,6 +700,8 @@ async def recovered_with_what_was_told(payouts: Payouts, backup: Backup) -> Payo
     again.provider.cash = cash
     await roll_forward(again, ledger)
     facts = [Unexplained(record, CAMPAIGN, at, "") for at, record in numbered(told)]
+    await recovery_of(again).roll_forward(facts)
+    await read_again(again)
     for _ in range(2):  # It may have died in between.
         await recovery_of(again).roll_forward(facts)
         lines = await recover(again)
@@ -723,6 +733,76 @@ async def test_what_two_people_approved_after_the_backup_is_paid_once(
     assert again.provider.refunded.get("ch_1", 0) == back
     (known,) = await again.queries.refunds(CAMPAIGN, "", 10)
     assert known.state.value == ("cancelled" if lived == "taken_back" else "succeeded")
+    await assert_the_ledger_goes_on(again, ledger)
+    await again.assert_books_true()
+
+
+async def staff_give_a_part(payouts: Payouts) -> None:
+    await approved(payouts, await asked(payouts))
+
+
+async def a_bank_takes_a_part(payouts: Payouts) -> None:
+    payouts.provider.dispute("ch_1", 2_000)
+    await live(payouts, 2)
+    payouts.provider.move_dispute("dp_0", ProviderDisputeStatus.LOST)
+    await live(payouts, 2)
+
+
+async def missed(payouts: Payouts) -> None:
+    await payouts.hear_verdict(Outcome.GOAL_MISSED, 2)
+
+
+async def withdrawn(payouts: Payouts) -> None:
+    await payouts.withdraw(1, 3)
+
+
+async def pledged(payouts: Payouts) -> None:
+    await payouts.collect(1, 2)
+
+
+async def states_of(payouts: Payouts) -> dict[str, tuple[int, RefundState]]:
+    found = await payouts.queries.refunds(CAMPAIGN, "", 9)
+    return {one.refund_id: (one.amount, one.state) for one in found}
+
+
+@pytest.mark.trap(1)
+@pytest.mark.trap(23)
+@pytest.mark.parametrize("before", [staff_give_a_part, a_bank_takes_a_part])
+@pytest.mark.parametrize(
+    ("saved", "read_again"),
+    [
+        ("pledges", [missed]),
+        ("nothing", [pledged, missed]),
+        ("nothing", [missed, pledged]),
+        ("pledges", [withdrawn]),
+        ("nothing", [pledged, withdrawn]),
+    ],
+)
+async def test_what_was_left_of_a_pledge_goes_back_once_after_a_restore(
+    before: Callable[[Payouts], Awaitable[None]],
+    saved: str,
+    read_again: list[Callable[[Payouts], Awaitable[None]]],
+) -> None:
+    """A rule would ask for all of it, as what went before is not known yet: the ledger says it."""
+    payouts = memory_payouts()
+    backup = back_up(payouts)
+    await pledged(payouts)
+    if saved == "pledges":
+        backup = back_up(payouts)
+    await before(payouts)
+    await live(payouts, 2)
+    end = withdrawn if withdrawn in read_again else missed
+    await end(payouts)
+    await payouts.work_off()
+    returned, ledger = dict(payouts.provider.refunded), await ledger_of(payouts)
+    states = await states_of(payouts)
+
+    async def heard_again(again: Payouts) -> None:
+        for read in read_again:
+            await read(again)
+
+    again = await recovered_with_what_was_told(payouts, backup, heard_again)
+    assert (again.provider.refunded, await states_of(again)) == (returned, states)
     await assert_the_ledger_goes_on(again, ledger)
     await again.assert_books_true()
 

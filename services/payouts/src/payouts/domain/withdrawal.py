@@ -8,7 +8,7 @@ from payouts.domain.book import Book
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney, give_back, reserve
-from payouts.domain.refund import RefundDecision, refund_id_of, request
+from payouts.domain.refund import RefundDecision, refund_id_of, request_part
 
 WITHDRAWAL = "withdrawal/"
 
@@ -34,8 +34,10 @@ def uncount(book: Book, pledge: WithdrawnPledge) -> Book:
     return replace(book, counted=book.counted - pledge.amount, count=book.count - 1)
 
 
-def refund_withdrawn(money: PledgeMoney, now: datetime) -> RefundDecision | None:
-    """Ask for all of a withdrawn pledge's money, None where it is on its way back already.
+def refund_withdrawn(money: PledgeMoney, amount: int, now: datetime) -> RefundDecision | None:
+    """Ask for `amount` of a withdrawn pledge, None where its money is on its way back already.
+
+    That is all that is returnable, or what the ledger of a restored book has.
 
     A missed goal may have been heard first: then its refund is the one, and there is no second.
     While it is charged back, it is asked for at the dispute's end. A refund of staff may hold it,
@@ -43,7 +45,8 @@ def refund_withdrawn(money: PledgeMoney, now: datetime) -> RefundDecision | None
     """
     if not money.returnable or money.disputed:
         return None
-    return request(replace(money, withdrawn=True), withdrawal_cause(money.pledge_id), now)
+    cause = withdrawal_cause(money.pledge_id)
+    return request_part(replace(money, withdrawn=True), amount, cause, now)
 
 
 def withdrawal_cause(pledge_id: str) -> str:

@@ -9,6 +9,7 @@ from payouts.domain.book import (
     CollectedPledge,
     charge,
     collect,
+    late_cause,
     reach,
     refund_cause_of,
     refunds_are_owed,
@@ -16,10 +17,23 @@ from payouts.domain.book import (
 from payouts.domain.errors import Refused
 from payouts.domain.ledger import Posting
 from payouts.domain.pledge_money import PledgeMoney
-from payouts.domain.refund import Refund, RefundDecision, RefundFact, request
-from payouts.domain.withdrawal import WithdrawnPledge, book_return, refund_withdrawn, uncount
+from payouts.domain.refund import (
+    Refund,
+    RefundDecision,
+    RefundFact,
+    refund_id_of,
+    request_part,
+)
+from payouts.domain.withdrawal import (
+    WithdrawnPledge,
+    book_return,
+    refund_withdrawn,
+    uncount,
+    withdrawal_cause,
+)
 from payouts.handlers.plan import count_contradiction, plan_if_due
 from payouts.handlers.posting import post_all
+from payouts.handlers.sealed_amounts import amounts_sealed
 from payouts.handlers.work_kinds import refund_work
 from payouts.ports.unit import PayoutsUnit
 
@@ -46,11 +60,12 @@ async def take_pledges(
     books = await unit.books.load({one.campaign_id for one in heard})
     withdrawn = {one.withdrawn.pledge_id for one in heard if one.withdrawn}
     known = await unit.pledges.load(withdrawn) if withdrawn else {}
+    sealed = await _sealed(unit, books, heard)
     folds: dict[str, _Fold] = {}
     refused: dict[int, Refused] = {}
     for place, one in enumerate(heard):
         book = books.get(one.campaign_id) or Book(one.campaign_id, one.currency)
-        fold = folds.setdefault(one.campaign_id, _Fold(book, known, now))
+        fold = folds.setdefault(one.campaign_id, _Fold(book, known, sealed, now))
         try:
             fold.take(one)
         except Refused as refusal:
@@ -63,10 +78,17 @@ async def take_pledges(
 class _Fold:
     """One campaign's book, moved on by each fact."""
 
-    def __init__(self, book: Book, known: Mapping[str, PledgeMoney], now: datetime) -> None:
+    def __init__(
+        self,
+        book: Book,
+        known: Mapping[str, PledgeMoney],
+        sealed: Mapping[str, int],
+        now: datetime,
+    ) -> None:
         self.before = self.book = book
         self.money: dict[str, PledgeMoney] = {}
         self._known = known
+        self._sealed = sealed
         self.postings: list[Posting] = []
         self.refunds: list[Refund] = []
         self.facts: list[RefundFact] = []
@@ -85,7 +107,8 @@ class _Fold:
         self.postings.append(collected.posting)
         cause = refund_cause_of(self.book, pledge, sequence)
         if cause is not None:
-            self._keep(self._decided(request(collected.money, cause, self._now)))
+            amount = self._all_of(collected.money, cause)
+            self._keep(self._decided(request_part(collected.money, amount, cause, self._now)))
             return
         self._keep(collected.money)
         if self.book.planned:
@@ -99,12 +122,18 @@ class _Fold:
             returned, booked = book_return(self.book, money, pledge.returned_in)
             self.postings.extend(booked)
             self._keep(returned)
-        elif decision := refund_withdrawn(money, self._now):
+        elif decision := refund_withdrawn(
+            money, self._all_of(money, withdrawal_cause(money.pledge_id)), self._now
+        ):
             self._keep(self._decided(decision))
         elif not refunds_are_owed(self.book):
             # What keeps its money now, a bank or a refund of staff, may let go of it.
             self._keep(replace(money, withdrawn=True))
         self.book = uncount(self.book, pledge)
+
+    def _all_of(self, money: PledgeMoney, cause: str) -> int:
+        """Return all that goes back: a restored book's ledger may say that less was left."""
+        return self._sealed.get(refund_id_of(money.pledge_id, cause), money.returnable)
 
     def _keep(self, money: PledgeMoney) -> None:
         self.money[money.pledge_id] = money
@@ -114,6 +143,26 @@ class _Fold:
         self.refunds.append(decision.refund)
         self.facts.extend(decision.facts)
         return decision.money
+
+
+async def _sealed(
+    unit: PayoutsUnit, books: Mapping[str, Book], heard: Sequence[PledgeHeard]
+) -> dict[str, int]:
+    """Return by refund for how much the ledgers of restored books have what goes back of these."""
+    found: dict[str, int] = {}
+    for book in books.values():
+        if not book.unclaimed:
+            continue
+        ours = [one for one in heard if one.campaign_id == book.campaign_id]
+        names = [
+            refund_id_of(pledge.pledge_id, cause)
+            for pledge in [one.collected for one in ours if one.collected]
+            for cause in (late_cause(pledge.pledge_id), *([book.run.cause] if book.run else []))
+        ]
+        withdrawn = [one.withdrawn.pledge_id for one in ours if one.withdrawn]
+        names += [refund_id_of(one, withdrawal_cause(one)) for one in withdrawn]
+        found |= await amounts_sealed(unit, names)
+    return found
 
 
 async def _save(unit: PayoutsUnit, folds: Sequence[_Fold], now: datetime) -> None:

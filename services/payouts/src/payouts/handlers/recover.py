@@ -113,9 +113,10 @@ class RecoverPayouts(ServiceRecovery):
             await stages.stop_plan_again(book.campaign_id)
         async for book in self._books():
             await runs.ask_for_shares_again(book)
+        # A run is of what they left of its pledges.
+        lines += await staff.owe_approved()
         seen = await disputes.seen()
         await runs.finish(await disputes.pledges_of(seen))
-        lines += await staff.owe_approved()
         async for book in self._books():
             lines += await refunds.adopt_all(book)
             lines += await unsent.give_up_again(book)

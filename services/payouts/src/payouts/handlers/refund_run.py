@@ -24,13 +24,14 @@ from payouts.domain.entitlement import entitlement_of
 from payouts.domain.ledger import Account
 from payouts.domain.owed import owed_cause
 from payouts.domain.pledge_money import PledgeMoney
-from payouts.domain.refund import Refund, RefundDecision, refund_id_of, request, request_part
+from payouts.domain.refund import Refund, RefundDecision, refund_id_of, request_part
 from payouts.domain.refund_run_end import AFTER
 from payouts.domain.shares import Entitlement, freeze, share_of
 from payouts.domain.stage_cancelling import is_settled
 from payouts.handlers.kept_back import kept_back_in
 from payouts.handlers.posting import post
 from payouts.handlers.rewards import settled_among
+from payouts.handlers.sealed_amounts import amounts_sealed
 from payouts.handlers.work_kinds import refund_run_end_work, refund_run_work, refund_work
 from payouts.ports.sending import Freshness
 from payouts.ports.unit import PayoutsUnit
@@ -41,8 +42,6 @@ from servicekit.work import Claim
 PAGE = 500
 # So many are read at once where all of a campaign are looked at.
 READ = 5_000
-# How the cause of the posting begins by which a refund is asked for.
-REQUESTED = "refund-requested/"
 AGAIN = timedelta(seconds=1)
 AGAIN_MAX = timedelta(seconds=60)
 
@@ -222,7 +221,11 @@ async def _decisions(
     unit: PayoutsUnit, book: Book, run: RefundRun, page: Sequence[PledgeMoney], now: datetime
 ) -> list[RefundDecision]:
     if run.division is None:
-        return [request(money, run.cause, now) for money in page if _is_owed(money)]
+        before = await _asked_before(unit, book, run, page)
+        wanted = {one.pledge_id: before.get(one.pledge_id, one.returnable) for one in page}
+        # What does not fit stays unclaimed, and is named: what came before it is missing.
+        owed = [one for one in page if _is_owed(one) and wanted[one.pledge_id] <= one.returnable]
+        return [request_part(one, wanted[one.pledge_id], run.cause, now) for one in owed]
     given = await _given(unit, run, page)
     settled = await settled_among(unit, page, run.as_of)
     left = await _to_be_divided(unit, book)
@@ -285,16 +288,24 @@ async def requested_before(
 
     Their amounts are the ledger's: how it was divided may not be found again to the unit.
     """
-    if book.run is None or not book.unclaimed:
+    if book.run is None:
         return []
-    causes = {
-        f"{REQUESTED}{refund_id_of(money.pledge_id, book.run.cause)}": money for money in page
-    }
+    before = await _asked_before(unit, book, book.run, page)
     return [
         request_part(money, amount, book.run.cause, now, max(0, money.lacking - amount))
-        for cause, posting in (await unit.books.sealed(causes)).items()
-        for money, amount in [(causes[cause], sum(one.amount for one in posting.entries))]
+        for money in page
+        if (amount := before.get(money.pledge_id))
     ]
+
+
+async def _asked_before(
+    unit: PayoutsUnit, book: Book, run: RefundRun, page: Sequence[PledgeMoney]
+) -> dict[str, int]:
+    """Return by pledge for how much the ledger of a restored book has the run's refunds."""
+    if not book.unclaimed:
+        return {}
+    names = {refund_id_of(money.pledge_id, run.cause): money.pledge_id for money in page}
+    return {names[name]: amount for name, amount in (await amounts_sealed(unit, names)).items()}
 
 
 async def _nothing_is_in_flight(unit: PayoutsUnit, book: Book) -> bool:

@@ -11,7 +11,7 @@ from payouts.domain.refund import Refund, RefundState, move
 from payouts.domain.refund_request import by_staff
 from payouts.handlers.recovery.refund_decisions import save_refunds
 from payouts.handlers.recovery.unclaimed import COMPENSATION, REFUND_CANCELLED
-from payouts.handlers.refund_run import REQUESTED
+from payouts.handlers.sealed_amounts import REQUESTED
 from payouts.ports.queries import Queries
 from payouts.ports.sending import Brake
 from payouts.ports.unit import PayoutsUnit
