@@ -54,6 +54,10 @@ CAMPAIGN = "campaign-1"
 WEBHOOK_SECRETS = DerivedWebhookSecrets(["k" * 32])
 
 
+# A plan is cut for so many.
+PARTITIONS = 4
+
+
 @dataclass(slots=True)
 class Notifier:
     """One process's parts, called by hand instead of by loops."""
@@ -67,7 +71,7 @@ class Notifier:
     clock: Clock
     endpoints: EndpointQueries
     feed: MemoryFeed = field(default_factory=lambda: MemoryFeed(FEED_TOPICS))
-    partitions: int = 4
+    partitions: int = PARTITIONS
     lease_seconds: float = 10
     recipients_max: int = RECIPIENTS_MAX
     chunks_page: int = CHUNKS_PAGE

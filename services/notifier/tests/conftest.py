@@ -17,7 +17,7 @@ from servicekit.outbox import MongoOutboxQueue
 from servicekit.publish import MemoryLog
 from servicekit.units import MongoUnitsOfWork
 from servicekit.work import MongoWorkQueue
-from services.notifier.tests.builders import NOW, Notifier, memory_notifier
+from services.notifier.tests.builders import NOW, PARTITIONS, Notifier, memory_notifier
 
 
 @pytest.fixture
@@ -31,11 +31,13 @@ def mongo_notifier(database: Database) -> Notifier:
     """A process over this database; call it twice for two processes."""
     clock = ManualClock(NOW)
     units: MongoUnitsOfWork[NotifierUnit] = MongoUnitsOfWork(
-        database, clock, lambda session, plumbing: bind(database, session, plumbing)
+        database,
+        clock,
+        lambda session, plumbing: bind(database, session, plumbing, partitions=PARTITIONS),
     )
     return Notifier(
         units=units,
-        queries=MongoQueries(database),
+        queries=MongoQueries(database, PARTITIONS),
         audience=MongoAudience(database),
         queue=MongoWorkQueue(database),
         outbox=MongoOutboxQueue(database),

@@ -148,7 +148,9 @@ class MemoryChunks:
         found = await self.load(chunk_ids)
         return {one: c for one, c in found.items() if set(c.recipients) & set(people)}
 
-    async def told_since(self, people: Collection[str], since: datetime, most: int) -> list[str]:
+    async def told_since(
+        self, campaign_id: str, people: Collection[str], since: datetime, most: int
+    ) -> list[str]:
         found = [
             one
             for one in self._chunks.values()
@@ -162,8 +164,8 @@ class MemoryChunks:
             if self._chunks[one].state is ChunkState.PENDING:
                 self._chunks[one] = replace(self._chunks[one], state=ChunkState.DONE)
 
-    async def told_of(self, told: Told, people: Collection[str]) -> set[str]:
-        mine = [c for c in self._chunks.values() if c.told.cause == told.cause]
+    async def told_beside(self, told: Told, people: Collection[str]) -> set[str]:
+        mine = [c for c in self._chunks.values() if c.told.cause == told.cause and not c.is_cut]
         return {one for chunk in mine for one in chunk.recipients} & set(people)
 
     async def address(self, chunk: Chunk) -> None:

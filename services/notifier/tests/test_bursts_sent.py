@@ -152,7 +152,7 @@ async def test_sets_that_were_fixed_outlive_their_process(suite: Suite, database
     await mailbox.forget_faults()
     await publish(suite, news(4, begun))
     await asyncio.to_thread(process.start)
-    queries = MongoQueries(database)
+    queries = MongoQueries(database, partitions=24)
 
     async def all_told() -> bool:
         found = [await queries.channel_totals(Channel.EMAIL, cause_of(n)) for n in (1, 2, 3, 4)]

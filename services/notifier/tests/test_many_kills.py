@@ -102,7 +102,7 @@ class Watch:
 @pytest_asyncio.fixture(loop_scope="module")
 async def watch(suite: Suite) -> AsyncIterator[Watch]:
     database = Database.connect(suite.mongodb_uri, suite.database("notifier"), "tests")
-    yield Watch(database, MongoQueries(database))
+    yield Watch(database, MongoQueries(database, partitions=24))
     database.close()
 
 

@@ -20,6 +20,7 @@ from notifier.handlers.hear import ADDRESS, take_memberships, take_supplements
 from notifier.ports.unit import Membership, NotifierUnit
 from servicekit.metrics import WRITE_CONFLICTS
 from servicekit.mongo import Database
+from servicekit.publish import key_hash
 from servicekit.streams import Move, StreamRow
 from servicekit.units import UnitsOfWork
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges, settle, update
@@ -33,7 +34,7 @@ Result = TypeVar("Result")
 
 CAUSE = f"update-published/{CAMPAIGN}:update-1"
 PAID_BEFORE = NOW - timedelta(hours=1)
-BEN = Membership(CAMPAIGN, "ben", "pledge-2", 2, key_hash=2, captured_at=PAID_BEFORE)
+BEN = Membership(CAMPAIGN, "ben", "pledge-2", 2, key_hash(b"ben"), captured_at=PAID_BEFORE)
 SECOND = Move(CAMPAIGN, StreamRow(1), StreamRow(2))
 
 

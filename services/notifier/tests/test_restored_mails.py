@@ -77,7 +77,7 @@ async def test_who_was_mailed_after_the_backup_is_not_mailed_again(world: World)
     """It refuses to run, then everybody is told of both news, once, with one mail of each."""
     notifier = world.suite.services["notifier"]
     database = Database.connect(world.suite.mongodb_uri, world.suite.database("notifier"), "tests")
-    watch = Watch(database, MongoQueries(database))
+    watch = Watch(database, MongoQueries(database, partitions=24))
     published = [datetime.now(UTC).replace(microsecond=0)]
     await publish(world.suite, [*people(), *pledges()])
     await eventually("all are known", all_known(watch), PATIENCE_SECONDS)

@@ -80,7 +80,7 @@ async def test_what_is_not_over_is_kept(notifier: Notifier) -> None:
     with_mail(notifier)
     await notifier.hear(*pledges(BACKERS), verdict_of(3))
     await settle(notifier)
-    await add(notifier, a_chunk("pending", "dora"))
+    await add(notifier, a_chunk("pending", "dora", partition=None))
     await swept(notifier, days=91)
     assert len(await notifier.queries.inbox("anna", None, 5)) == 1
     assert len(await notifier.queries.inbox("dora", None, 5)) == 1

@@ -12,7 +12,8 @@ from notifier.domain.chunk import Chunk, ChunkState, Member
 from notifier.ports.unit import Departure, Membership
 from servicekit.errors import Conflict
 from servicekit.mongo import Database
-from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier
+from servicekit.publish import partition_of
+from services.notifier.tests.builders import CAMPAIGN, NOW, PARTITIONS, Notifier
 from services.notifier.tests.conftest import mongo_notifier
 
 pytestmark = pytest.mark.port
@@ -158,9 +159,30 @@ async def test_totals_are_of_planned_chunks(notifier: Notifier) -> None:
     assert chunk is not None and chunk.state is ChunkState.DONE
 
 
+def a_plans_chunk(name: str, *recipients: str, minutes: int = 0) -> Chunk:
+    """A chunk as a plan cuts it: its people are in order, and of the partition of the first."""
+    partition = partition_of(recipients[0].encode(), PARTITIONS)
+    return a_chunk(name, *sorted(recipients), minutes=minutes, partition=partition)
+
+
+def of_one_partition(count: int) -> list[str]:
+    """So many people whom a plan puts in the same chunks, in order."""
+    people = (f"reader-{number:03}" for number in range(99 * PARTITIONS))
+    return [one for one in people if partition_of(one.encode(), PARTITIONS) == 0][:count]
+
+
 async def test_inbox_pages_meet(notifier: Notifier) -> None:
-    """Pages of any size give each entry once, newest first, also where instants are equal."""
-    chunks = [a_chunk(f"chunk-{n}", "me", f"other-{n}", minutes=n // 3) for n in range(10)]
+    """Pages of any size give each entry once, newest first, also where instants are equal.
+
+    Of plans and beside them alike.
+    """
+    await notifier.units.run(lambda unit: unit.memberships.add([membership(1, "me")]))
+    chunks = [
+        a_plans_chunk(f"chunk-{n}", "me", f"other-{n}", minutes=n // 3)
+        if n % 2
+        else a_chunk(f"chunk-{n}", "me", f"other-{n}", minutes=n // 3, partition=None)
+        for n in range(10)
+    ]
     await add(notifier, *chunks, a_chunk("not-mine", "other"))
     for limit in (1, 2, 3, 10):
         seen: list[str] = []
@@ -171,6 +193,45 @@ async def test_inbox_pages_meet(notifier: Notifier) -> None:
             seen += [entry.chunk.chunk_id for entry in page]
             place = page[-1].place
         assert seen == [f"chunk-{n}" for n in reversed(range(10))]
+
+
+async def test_whoever_stands_between_two_others_stands_in_their_chunk_or_in_none(
+    notifier: Notifier,
+) -> None:
+    """A plan's chunk is found by each of its people, the first and the last, and by nobody else.
+
+    So is a supplement by its own person, where another chunk begins before them and ends behind.
+    """
+    first, inside, late, last, behind = people = of_one_partition(5)
+    joined = [membership(number, who) for number, who in enumerate(people, 1)]
+    await notifier.units.run(lambda unit: unit.memberships.add(joined))
+    supplement = Chunk("supplement", TOLD, (late,), 0, supplement=True)
+    next_one = a_plans_chunk("next", last, behind, minutes=1)
+    await add(notifier, a_plans_chunk("plan", first, inside, last), supplement, next_one)
+
+    async def found(who: str) -> list[str]:
+        entries = await notifier.queries.inbox(who, None, 9)
+        assert await notifier.queries.unread(who, None, 9) == len(entries)
+        at = [one.chunk_id for one in await notifier.queries.told_at(who, NOW)]
+        names = [one.chunk.chunk_id for one in entries]
+        assert at == [one for one in names if one != "next"]
+        return names
+
+    expected = [["plan"], ["plan"], ["supplement"], ["next", "plan"], ["next"]]
+    assert [await found(who) for who in people] == expected
+
+
+async def test_chunks_of_a_release_before_are_found_by_each_of_their_people(
+    database: Database,
+) -> None:
+    """That one stored a plan's without whom it begins and ends with."""
+    old = chunk_document(a_plans_chunk("old", "me", "you"))
+    del old["first"], old["last"]
+    await database.collection("chunks").insert_one(old)
+    notifier = mongo_notifier(database)
+    assert [one.chunk.chunk_id for one in await notifier.queries.inbox("you", None, 9)] == ["old"]
+    since = await notifier.units.run(lambda unit: unit.chunks.told_since(CAMPAIGN, ["me"], NOW, 9))
+    assert since == ["old"]
 
 
 async def test_watermark_never_goes_back(notifier: Notifier) -> None:
@@ -212,6 +273,41 @@ async def test_a_page_of_a_long_inbox_reads_a_page(database: Database) -> None:
         assert cost == Cost(documents=read, keys=read, returned=51)
 
 
+async def test_a_page_of_a_long_inbox_reads_a_page_of_plans(database: Database) -> None:
+    """Of ten thousand causes of 250 campaigns, cut into chunks before the reader's and behind.
+
+    A page of each handful of campaigns; beside it keys, of each campaign and of the chunks before.
+    """
+    campaigns = [f"{CAMPAIGN}-{number}" for number in range(250)]
+    before, reader, behind = of_one_partition(3)
+    rows = []
+    for number in range(10_000):
+        told = replace(
+            TOLD,
+            subject=f"c{number:04}",
+            campaign_id=campaigns[number % 250],
+            caused_at=NOW + timedelta(seconds=number),
+        )
+        rows += [
+            chunk_document(replace(a_plans_chunk(f"{told.cause}|{who}", who), told=told))
+            for who in (before, reader, behind)
+        ]
+    await database.collection("chunks").insert_many(rows)
+    notifier = mongo_notifier(database)
+    joined = [membership(number, reader, one) for number, one in enumerate(campaigns)]
+    await notifier.units.run(lambda unit: unit.memberships.add(joined))
+    queries = notifier.queries
+    (*_, last) = await queries.inbox(reader, None, 50)
+    for place in (None, last.place):
+        cost = await cost_of(
+            database, lambda place=place: queries.inbox(reader, place, 50), "chunks"
+        )
+        assert (cost.sorted, cost.scanned) == (False, False)
+        assert cost.documents <= 3 * 53 and cost.keys <= 4 * (3 * 53 + 250), cost
+    cost = await cost_of(database, lambda: queries.unread(reader, NOW, 100), "chunks")
+    assert cost.documents == 100 and cost.keys <= 4 * (100 + 250), cost
+
+
 async def test_words_go_with_the_last_of_those_who_heard_them(notifier: Notifier) -> None:
     """Erased at once, or one after the other and again; nobody else loses theirs, nor a plan's."""
     several = a_chunk("several", "a", "b", "$c", partition=None)
@@ -239,4 +335,5 @@ async def test_an_erasure_reads_what_was_told_to_its_person(database: Database) 
     await database.collection("chunks").insert_many([chunk_document(one) for one in chunks])
     run = mongo_notifier(database).units.run
     cost = await cost_of(database, lambda: run(lambda unit: unit.chunks.forget(["a"])), "chunks")
-    assert cost == Cost(documents=20, keys=20, returned=0)
+    # The key behind theirs ends it.
+    assert cost == Cost(documents=20, keys=21, returned=0)

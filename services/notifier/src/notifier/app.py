@@ -1,6 +1,7 @@
 """The composition root of notifier: what is plugged into what; no rule lives here."""
 
 from collections.abc import Collection
+from functools import partial
 
 from notifier.adapters.kafka_feed import KafkaFeed
 from notifier.adapters.mail_outcomes import TopicOfMailed
@@ -34,7 +35,8 @@ from servicekit.topic_pages import TopicPages
 
 def begin(settings: NotifierSettings, roles: Collection[str]) -> Runtime[NotifierUnit]:
     """Open connections; nothing is sent yet."""
-    runtime = Runtime("notifier", settings, SCHEMA, bind, roles)
+    binding = partial(bind, partitions=settings.notifications_partitions)
+    runtime = Runtime("notifier", settings, SCHEMA, binding, roles)
     if settings.sends_mail:
         runtime.outside_checks["mail server"] = settings.mail_server().check
     return runtime
@@ -65,7 +67,7 @@ def _parts(
         guard=runtime.guard,
         units=units,
         clock=clock,
-        queries=MongoQueries(runtime.database),
+        queries=MongoQueries(runtime.database, settings.notifications_partitions),
         webhooks=_webhooks(settings, runtime),
         would_be_told=WouldBeTold(units, cut, PLEDGES, clock, settings.sends_mail),
         mail=_mail_routes(settings, domains),

@@ -19,7 +19,8 @@ def timetable(
     settings: NotifierSettings, runtime: Runtime[NotifierUnit], domains: MailDomains
 ) -> Iterator[Sweep]:
     """Return every sweep of notifier; that of mails only where they are sent."""
-    units, queries = runtime.units, MongoQueries(runtime.database)
+    units = runtime.units
+    queries = MongoQueries(runtime.database, settings.notifications_partitions)
     kept = timedelta(days=settings.notifications_days)
     mails = MongoEmailQueries(runtime.database)
     yield Sweep("close", 0.5, CloseCauses(units, queries))

@@ -92,8 +92,13 @@ def chunk_document(chunk: Chunk) -> Document:
 
 
 def _exceptions(chunk: Chunk) -> Document:
-    """Return what few chunks have; `hushed` spares the totals from reading who it is."""
+    """Return what not all chunks have; `hushed` spares the totals from reading who it is.
+
+    Of a plan's, `first` and `last` stand in an index in the place of all between.
+    """
     fields: Document = {}
+    if chunk.is_cut and chunk.recipients:
+        fields |= {"first": chunk.recipients[0], "last": chunk.recipients[-1]}
     if chunk.suppressed:
         people = [{"person": one, "reason": why} for one, why in chunk.suppressed.items()]
         fields |= {"suppressed": people, "hushed": len(people)}

@@ -16,6 +16,7 @@ from notifier.adapters.documents import (
     chunk_from,
 )
 from notifier.adapters.mongo_audience import MongoSieve
+from notifier.adapters.places import beside_plans, in_plans
 from notifier.domain.cause import Cause, Told, Totals, Withdrawal
 from notifier.domain.chunk import ENDED, UNTOLD, Chunk, ChunkState, Member, without
 from notifier.ports.unit import Departure, Membership
@@ -158,9 +159,10 @@ def _cause_write(cause: Cause) -> Any:
 class MongoChunks:
     """The collection `chunks`, bound to a transaction."""
 
-    def __init__(self, database: Database, session: Session) -> None:
+    def __init__(self, database: Database, session: Session, partitions: int) -> None:
         self._chunks = database.collection("chunks")
         self._session = session
+        self._partitions = partitions
 
     async def add_new(self, chunks: Sequence[Chunk]) -> list[Chunk]:
         if not chunks:
@@ -189,13 +191,19 @@ class MongoChunks:
             cursor = self._chunks.find(query, session=self._session)
             return {row["_id"]: chunk_from(row) for row in await cursor.to_list(None)}
 
-    async def told_since(self, people: Collection[str], since: datetime, most: int) -> list[str]:
-        query = {"recipients": {"$in": list(people)}, "caused_at": {"$gte": since}}
-        with sorted_errors():
-            cursor = self._chunks.find(query, {"_id": 1}, session=self._session)
-            # As the index has each person's: so many are read, however many there are.
-            newest = cursor.sort("caused_at", -1).limit(most)
-            return [row["_id"] for row in await newest.to_list(None)]
+    async def told_since(
+        self, campaign_id: str, people: Collection[str], since: datetime, most: int
+    ) -> list[str]:
+        found: list[Document] = []
+        for place in (beside_plans(people), in_plans([campaign_id], people, self._partitions)):
+            with sorted_errors():
+                cursor = self._chunks.find(
+                    place | {"caused_at": {"$gte": since}}, {"caused_at": 1}, session=self._session
+                )
+                # As the index has each person's: so many are read, however many there are.
+                found += await cursor.sort("caused_at", -1).limit(most).to_list(None)
+        found.sort(key=lambda row: row["caused_at"], reverse=True)
+        return [row["_id"] for row in found[:most]]
 
     async def done(self, chunk_ids: Collection[str], at: datetime) -> None:
         with sorted_errors():
@@ -205,14 +213,11 @@ class MongoChunks:
                 session=self._session,
             )
 
-    async def told_of(self, told: Told, people: Collection[str]) -> set[str]:
+    async def told_beside(self, told: Told, people: Collection[str]) -> set[str]:
         if not people:
             return set()
-        query = {
-            "recipients": {"$in": list(people)},
-            "caused_at": told.caused_at,
-            "cause": told.cause,
-        }
+        of_cause = {"caused_at": told.caused_at, "cause": told.cause}
+        query = beside_plans(people) | of_cause
         with sorted_errors():
             cursor = self._chunks.find(query, {"recipients": 1}, session=self._session)
             rows = await cursor.to_list(None)
@@ -254,7 +259,7 @@ class MongoChunks:
         nobody_else = {"$setIsSubset": ["$recipients", "$erased"]}
         content = {"$cond": [nobody_else, {"$literal": {}}, "$content"]}
         # A plan's chunks say to each what they say to the whole campaign.
-        told = {"recipients": {"$in": list(recipients)}, "partition": None}
+        told = beside_plans(recipients) | {"partition": None}
         with sorted_errors():
             await self._chunks.update_many(
                 told,
@@ -264,12 +269,11 @@ class MongoChunks:
 
     async def shed(self, chunk_ids: Collection[str]) -> None:
         # `size` and `hushed` stay, of which the totals are made.
-        gone = {"$set": {"recipients": [], "content": {}, "forgotten": True}}
+        gone: Document = {"$set": {"recipients": [], "content": {}, "forgotten": True}}
+        names = dict.fromkeys(("suppressed", "erased", "first", "last"), "")
         query = {"_id": {"$in": list(chunk_ids)}, "state": {"$in": [one.value for one in ENDED]}}
         with sorted_errors():
-            await self._chunks.update_many(
-                query, gone | {"$unset": {"suppressed": "", "erased": ""}}, session=self._session
-            )
+            await self._chunks.update_many(query, gone | {"$unset": names}, session=self._session)
 
     async def totals(self, cause: str) -> Totals:
         with sorted_errors():

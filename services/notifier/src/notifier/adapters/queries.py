@@ -11,6 +11,7 @@ from notifier.adapters.mongo_hidden_updates import MongoHiddenUpdates
 from notifier.adapters.mongo_receipt_questions import MongoReceiptQuestions
 from notifier.adapters.mongo_stores import totals_from, totals_pipeline
 from notifier.adapters.mongo_unreached import MongoUnreachedQueries
+from notifier.adapters.places import places_of
 from notifier.adapters.schema import BESIDE_BACKERS
 from notifier.domain.cause import Cause, CauseState, Totals
 from notifier.domain.chunk import ENDED, Chunk, ChunkState
@@ -81,10 +82,9 @@ def _role_totals_pipeline(causes: Collection[str]) -> list[Document]:
     ]
 
 
-def _inbox_query(person_id: str, before: tuple[datetime, str] | None) -> Document:
-    """Return what finds a person's notifications, those before a place where one is given."""
+def _inbox_query(person_id: str, before: tuple[datetime, str] | None = None) -> Document:
+    """Return which of a person's chunks are notifications, before a place where one is given."""
     query: Document = {
-        "recipients": person_id,
         "state": {"$ne": ChunkState.WITHDRAWN.value},
         "suppressed.person": {"$ne": person_id},
     }
@@ -97,16 +97,18 @@ def _inbox_query(person_id: str, before: tuple[datetime, str] | None) -> Documen
 
 
 def _unread_query(person_id: str, after: datetime | None) -> Document:
-    """Return what finds a person's notifications of later causes."""
-    query = _inbox_query(person_id, None)
+    """Return which of a person's chunks are notifications of later causes."""
+    query = _inbox_query(person_id)
     return query if after is None else query | {"caused_at": {"$gt": after}}
 
 
 class MongoQueries(MongoUnreachedQueries):
     """`ports.Queries` over the service's own collections."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, partitions: int) -> None:
         super().__init__(database)
+        self._partitions = partitions
+        self._database = database
         self._email = MongoEmailQueries(database)
         self._deliveries = MongoDeliveries(database, None)
         self._chunks = database.collection("chunks")
@@ -122,15 +124,15 @@ class MongoQueries(MongoUnreachedQueries):
     async def inbox(
         self, person_id: str, before: tuple[datetime, str] | None, limit: int
     ) -> list[InboxEntry]:
-        query = _inbox_query(person_id, before)
-        rows = await self._newest_of(query, limit + 1)
+        places, query = await self._places_of(person_id), _inbox_query(person_id, before)
+        rows = await self._newest_of(places, query, limit + 1)
         if len(rows) > limit:
-            # The index orders instants, and nothing within one: who is where the page ends, and
+            # The indexes order instants, and nothing within one: who is where the page ends, and
             # who behind it, is only known of all of that instant.
             last = rows[limit - 1]["caused_at"]
             if rows[limit]["caused_at"] == last:
                 rows = [row for row in rows if row["caused_at"] > last]
-                rows += await self._newest_of({"$and": [query, {"caused_at": last}]})
+                rows += await self._newest_of(places, {"$and": [query, {"caused_at": last}]})
         rows.sort(key=lambda row: (row["caused_at"], row["_id"]), reverse=True)
         return [
             InboxEntry(
@@ -139,27 +141,36 @@ class MongoQueries(MongoUnreachedQueries):
             for row in rows[:limit]
         ]
 
-    async def _newest_of(self, query: Document, limit: int = 0) -> list[Document]:
-        """Return chunks without their recipients, newest first; 0 is no limit."""
-        with sorted_errors():
-            # The other recipients of a chunk are nobody's business here, and a thousand names.
-            cursor = self._chunks.find(query, {"recipients": 0}).sort("caused_at", -1).limit(limit)
-            return await cursor.to_list(None)
+    async def _places_of(self, person_id: str) -> list[Document]:
+        return await places_of(self._database, person_id, self._partitions)
+
+    async def _newest_of(
+        self, places: Sequence[Document], query: Document, limit: int | None = None
+    ) -> list[Document]:
+        """Return chunks of these places without their recipients, newest first."""
+        found: list[Document] = []
+        for place in places:
+            with sorted_errors():
+                # The other recipients of a chunk are nobody's business here, and a thousand names.
+                cursor = self._chunks.find(place | query, {"recipients": 0})
+                newest = cursor.sort("caused_at", -1).limit(limit or 0)
+                found += await newest.to_list(None)
+        return sorted(found, key=lambda row: row["caused_at"], reverse=True)[:limit]
 
     async def told_at(self, person_id: str, at: datetime) -> list[Chunk]:
-        query = _inbox_query(person_id, None) | {"caused_at": at}
-        with sorted_errors():
-            rows = await self._chunks.find(query, {"recipients": 0}).to_list(None)
+        query = _inbox_query(person_id) | {"caused_at": at}
+        rows = await self._newest_of(await self._places_of(person_id), query)
         return [chunk_from({**row, "recipients": [person_id]}) for row in rows]
 
     async def unread(self, person_id: str, after: datetime | None, most: int) -> int:
         later = {} if after is None else {"at": {"$gt": after}}
         with sorted_errors():
             hidden = await self._hidden.count_documents({"person_id": person_id} | later)
-            found = await self._chunks.count_documents(
-                _unread_query(person_id, after), limit=most + hidden
-            )
-        return min(most, max(0, found - hidden))
+            query, left = _unread_query(person_id, after), most + hidden
+            for place in await self._places_of(person_id):
+                if left:
+                    left -= await self._chunks.count_documents(place | query, limit=left)
+        return max(0, most - left)
 
     async def hide(self, person_id: str, notification_id: str, at: datetime) -> None:
         place = {"person_id": person_id, "notification_id": notification_id}

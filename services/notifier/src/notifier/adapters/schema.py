@@ -10,12 +10,16 @@ BESIDE_BACKERS: Document = {"role": {"$gt": ToldAs.BACKER.value}}
 BY_CHOICE = [("campaign_id", 1), ("choice", 1), ("person_id", 1)]
 
 SCHEMA = Schema(
-    version=19,
+    version=20,
     collections=(
         # The planner streams this index alone: everything it needs is in it.
         CollectionSchema(
             "memberships",
-            (Index([("campaign_id", 1), ("backer_id", 1), ("joined", 1), ("key_hash", 1)]),),
+            (
+                Index([("campaign_id", 1), ("backer_id", 1), ("joined", 1), ("key_hash", 1)]),
+                # In which campaigns' plans somebody may stand.
+                Index([("backer_id", 1), ("campaign_id", 1)]),
+            ),
         ),
         CollectionSchema("departures", (Index([("campaign_id", 1), ("left", 1)]),)),
         CollectionSchema(
@@ -29,7 +33,21 @@ SCHEMA = Schema(
             "chunks",
             (
                 # An entry for each recipient: with ids of chunks in it it is three times as large.
-                Index([("recipients", 1), ("caused_at", -1)]),
+                # Plans' chunks, of a thousand, are left out; those of a release before are in it.
+                Index(
+                    [("recipients", 1), ("caused_at", -1), ("first", 1)], partial={"first": None}
+                ),
+                # An entry for each chunk of a plan, found by whom it begins and ends with.
+                Index(
+                    [
+                        ("campaign_id", 1),
+                        ("partition", 1),
+                        ("caused_at", -1),
+                        ("first", 1),
+                        ("last", 1),
+                    ],
+                    partial={"first": {"$exists": True}},
+                ),
                 # Who may be forgotten: those who are have left it.
                 Index([("caused_at", 1), ("_id", 1)], partial={"recipients.0": {"$exists": True}}),
                 # Only chunks of campaign-wide causes are ever asked for by cause.

@@ -36,13 +36,15 @@ from servicekit.mongo import Database, Session
 from servicekit.units import Plumbing
 
 
-def bind(database: Database, session: Session, plumbing: Plumbing) -> NotifierUnit:
-    """Make the stores of one transaction."""
+def bind(
+    database: Database, session: Session, plumbing: Plumbing, *, partitions: int
+) -> NotifierUnit:
+    """Make the stores of one transaction; plans are cut for so many partitions."""
     return NotifierUnit(
         plumbing=plumbing,
         memberships=MongoMemberships(database, session),
         causes=MongoCauses(database, session),
-        chunks=MongoChunks(database, session),
+        chunks=MongoChunks(database, session, partitions),
         creators=MongoCreators(database, session),
         people=MongoPeople(database, session),
         endings=MongoEndings(database, session),

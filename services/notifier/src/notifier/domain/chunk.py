@@ -56,6 +56,14 @@ class Chunk:
     kept: Kept | None = None
 
     @property
+    def is_cut(self) -> bool:
+        """Whether a plan cut it: in the order of their ids nobody else of its partition is between.
+
+        Its people are backers of the campaign, of whom each stands in one chunk of the cause.
+        """
+        return self.partition is not None and not self.supplement
+
+    @property
     def counts(self) -> Kept:
         """Return how many people it has, also once it is forgotten who they were."""
         return self.kept or Kept(len(self.recipients), len(self.suppressed))

@@ -47,7 +47,7 @@ class AddressChunks:
                 if people is None:
                     await unit.plumbing.work.postpone(claim, now + AGAIN)
                     return
-                told = await unit.chunks.told_of(chunk.told, people)
+                told = await _told_of(unit, chunk.told, people)
                 first, *more = address(chunk, [one for one in people if one not in told])
                 await unit.chunks.address(first)
                 await unit.chunks.add_new(more)
@@ -73,7 +73,7 @@ async def _next_page(unit: NotifierUnit, item: WorkItem, chunk: Chunk, now: date
         return
     after, ordinal = str(item.payload.get("after", "")), int(item.payload.get("ordinal", 0))
     people = await _page(unit, chunk, after)
-    already = await unit.chunks.told_of(chunk.told, people)
+    already = await _told_of(unit, chunk.told, people)
     fresh = [one for one in people if one not in already]
     if len(people) < RECIPIENTS_MAX:
         part = page_of(chunk, fresh, 0)
@@ -102,6 +102,16 @@ async def _kept(
         ordinal += 1
         part = page_of(chunk, people, ordinal)
     return part, ordinal
+
+
+async def _told_of(unit: NotifierUnit, told: Told, people: Collection[str]) -> set[str]:
+    """Return who of these is told of the cause already, as one of its audience or beside it."""
+    beside = await unit.chunks.told_beside(told, people)
+    cause = (await unit.causes.load([told.cause])).get(told.cause)
+    if cause is None:
+        return beside
+    until = cause.pledges_sequence
+    return beside | await unit.memberships.belonging(told.campaign_id, people, until)
 
 
 async def _page(unit: NotifierUnit, chunk: Chunk, after: str) -> list[str]:

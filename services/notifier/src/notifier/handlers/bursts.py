@@ -95,7 +95,8 @@ async def _open_chunks(
     found = await unit.deliveries.open_beside(read.delivery, CHUNKS_MOST)
     if len(found) < CHUNKS_MOST:
         return found
-    lately = await unit.chunks.told_since(people, now - LATELY, LATELY_MOST)
+    campaign_id = read.chunk.told.campaign_id
+    lately = await unit.chunks.told_since(campaign_id, people, now - LATELY, LATELY_MOST)
     return await unit.deliveries.open_among(read.delivery, lately)
 
 

@@ -181,7 +181,7 @@ async def supplement(
     left = await unit.memberships.left_by(campaign_id, pledges, told.caused_at)
     backers = {one.backer_id for one in late if one.pledge_id not in left}
     backers -= await unit.memberships.belonging(campaign_id, backers, cause.pledges_sequence)
-    backers -= await unit.chunks.told_of(told, backers)
+    backers -= await unit.chunks.told_beside(told, backers)
     members = {
         one.backer_id: Member(one.backer_id, one.key_hash)
         for one in late

@@ -110,10 +110,13 @@ class Chunks(Protocol):
         """Return those of these chunks in which one of these people stands."""
         ...
 
-    async def told_since(self, people: Collection[str], since: datetime, most: int) -> list[str]:
+    async def told_since(
+        self, campaign_id: str, people: Collection[str], since: datetime, most: int
+    ) -> list[str]:
         """Return the chunks of causes since then in which one of these people stands.
 
-        Of more than so many the newest. Each is read whole: no index says which chunk it is.
+        All those of the campaign are among them, but of more than so many only the newest. Each is
+        read whole: no index says which chunk it is.
         """
         ...
 
@@ -121,8 +124,11 @@ class Chunks(Protocol):
         """Note that everybody in these chunks was told; the same again changes nothing."""
         ...
 
-    async def told_of(self, told: Told, people: Collection[str]) -> set[str]:
-        """Return who of these stands in a chunk of this cause."""
+    async def told_beside(self, told: Told, people: Collection[str]) -> set[str]:
+        """Return who of these stands in a chunk of this cause that no plan cut.
+
+        Who stands in one of its plan is who belonged to the campaign as of its N.
+        """
         ...
 
     async def address(self, chunk: Chunk) -> None:
