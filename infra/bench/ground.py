@@ -28,7 +28,8 @@ Document = dict[str, Any]
 Records = list["ConsumerRecord[bytes, bytes]"]
 Offsets = Mapping[TopicPartition, int]
 
-POLL_SECONDS = 0.01
+# Each look takes of the processors that what is measured needs, and raw is not looked at.
+POLL_SECONDS = 0.05
 # A million facts are heard in some minutes, beside no other work.
 PATIENCE_SECONDS = 1_200.0
 FEED_PAGE = 10_000
@@ -150,12 +151,10 @@ async def _start(suite: Suite, services: Sequence[str]) -> None:
     await asyncio.gather(*started)
 
 
-async def until(
-    what: str, look: Callable[[], Awaitable[bool]], every_seconds: float = POLL_SECONDS
-) -> None:
+async def until(what: str, look: Callable[[], Awaitable[bool]]) -> None:
     """Return as soon as it is so; raise `NeverHappened` after minutes."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not await look():
         if time.monotonic() > deadline:
             raise NeverHappened(what)
-        await asyncio.sleep(every_seconds)
+        await asyncio.sleep(POLL_SECONDS)

@@ -17,8 +17,6 @@ CAMPAIGN = "bench-mails"
 DELIVERIES = "notifier.deliveries"
 # As many as notifier keeps by default.
 CONNECTIONS = 4
-# Each look takes of the processors that the mails need, and raw is not looked at.
-LOOK_SECONDS = 0.05
 # A window that is over at once: what looks for bursts is measured, nobody waits.
 SETTINGS = {"notifier": {"MAILS_PER_SECOND": "100000", "MAIL_WINDOW_SECONDS": "0.01"}}
 RAW_IS = "the same mails sent to the same sink in groups of commands, over as many connections"
@@ -78,7 +76,7 @@ async def _written(scene: Scene, cause: str) -> None:
         is_told = database["causes"].count_documents(told) == 1
         return is_told and database["deliveries"].count_documents(waiting) == 0
 
-    await until(f"{cause} is written to everybody", all_written, LOOK_SECONDS)
+    await until(f"{cause} is written to everybody", all_written)
 
 
 async def _told(scene: Scene, before: Offsets, count: int) -> None:
