@@ -59,6 +59,15 @@ async def test_a_fan_out_reads_nothing_of_what_its_people_were_told_before(
     assert abs(after.keys - before.keys) < 10
 
 
+async def test_a_plan_reads_its_audience_once(database: Database) -> None:
+    """A key for each membership as it is cut; nobody is looked for behind N where nobody joined."""
+    notifier = mongo_notifier(database)
+    await notifier.hear(*pledges(BACKERS))
+    await tell(notifier, 1)
+    cost = await cost_of(database, partial(tell, notifier, 2), "memberships")
+    assert len(BACKERS) <= cost.keys <= len(BACKERS) + 1, cost
+
+
 @pytest.mark.row("S13")
 async def test_the_refunds_of_a_deadline_are_no_plans(database: Database) -> None:
     """One plan, for the verdict; two hundred refunds ask no more often than twenty do."""

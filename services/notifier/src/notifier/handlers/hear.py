@@ -200,16 +200,31 @@ async def supplement(
     return new
 
 
-async def take_turns(unit: NotifierUnit, pledges: PledgesPosition, campaign_id: str) -> None:
+async def joined_behind(
+    unit: NotifierUnit, pledges: PledgesPosition, cause: Cause
+) -> Sequence[Membership]:
+    """Return who joined behind the cause's N with money that had come by then.
+
+    Nearly always nobody had joined behind it: then no membership is read, of as many as there are.
+    """
+    campaign_id = cause.told.campaign_id
+    if await take_turns(unit, pledges, campaign_id) <= cause.pledges_sequence:
+        return []
+    return await unit.memberships.behind(campaign_id, cause.pledges_sequence, cause.told.caused_at)
+
+
+async def take_turns(unit: NotifierUnit, pledges: PledgesPosition, campaign_id: str) -> int:
     """Have what others decide of the campaign in this very moment be seen here, or this there.
 
     A backer is kept, and supplements a cause, by a transaction that may have begun before this one
     and ends after it; so is who else is told of it, in another role. Neither sees what the other
     did. All of them move the campaign's place in the pledges, so that one of two is done again.
+    Return the sequence of the last pledge that was taken.
     """
     rows = await unit.plumbing.streams.load(pledges.group, pledges.topic, [campaign_id])
     stands = Move(campaign_id, rows[campaign_id], rows[campaign_id])
     await unit.plumbing.streams.advance(pledges.group, pledges.topic, [stands])
+    return rows[campaign_id].last_sequence
 
 
 async def take_withdrawals(unit: NotifierUnit, withdrawals: Sequence[Withdrawal]) -> None:

@@ -17,10 +17,10 @@ from notifier.handlers.hear import (
     PUBLISH_CHUNK,
     CampaignsPosition,
     PledgesPosition,
+    joined_behind,
     publish_work,
     supplement,
     take_roles,
-    take_turns,
 )
 from notifier.metrics import CONTRADICTIONS
 from notifier.ports.unit import NotifierUnit
@@ -108,7 +108,8 @@ class PlanCauses:
         async def work(unit: NotifierUnit) -> None:
             cause = (await unit.causes.load([name]))[name]
             if cause.state is CauseState.WAITING:
-                await take_turns(unit, self.pledges, cause.told.campaign_id)
+                # Heard of before the cause, yet behind its N: `take_supplements` finds the others.
+                late = await joined_behind(unit, self.pledges, cause)
                 planned = plan(cause, audience, now)
                 if planned.contradicts:
                     CONTRADICTIONS.inc()
@@ -116,10 +117,6 @@ class PlanCauses:
                 await unit.causes.save([planned])
                 await unit.facts.planned(planned)
                 await unit.plumbing.work.offer(self._publishing(last_page))
-                # Heard of before the cause, yet behind its N: `take_supplements` finds the others.
-                late = await unit.memberships.behind(
-                    cause.told.campaign_id, cause.pledges_sequence, cause.told.caused_at
-                )
                 await supplement(unit, planned, late, self.cut.partitions, now)
                 # Behind the backers, all of whom stand in chunks now: nobody is told twice.
                 await take_roles(unit, [cause.told], now)

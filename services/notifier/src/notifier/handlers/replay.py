@@ -23,11 +23,11 @@ from notifier.handlers.hear import (
     PUBLISH_ONE,
     PledgesPosition,
     address_work,
+    joined_behind,
     plan_work,
     publish_work,
     supplement,
     take_roles,
-    take_turns,
 )
 from notifier.ports.queries import Queries
 from notifier.ports.unit import NotifierUnit
@@ -106,10 +106,7 @@ class ReplayCauses:
 
     async def _beside(self, unit: NotifierUnit, cause: Cause, found: Found) -> None:
         told, now = cause.told, self.clock.now()
-        await take_turns(unit, self.pledges, told.campaign_id)
-        late = await unit.memberships.behind(
-            told.campaign_id, cause.pledges_sequence, told.caused_at
-        )
+        late = await joined_behind(unit, self.pledges, cause)
         supplements = await supplement(unit, cause, late, self.cut.partitions, now)
         # Who has a role is found out afterwards: of these only the chunks can be counted.
         roles = await take_roles(unit, [told], now)
