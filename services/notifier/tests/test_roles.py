@@ -27,6 +27,8 @@ from sosst_contracts.funding import CampaignLaunched, TeamChanged
 from sosst_contracts.notifier import BackerNotified, PersonNotified
 from sosst_contracts.payouts import (
     HoldingLimitNear,
+    MilestoneApproved,
+    MilestoneRejected,
     RefundFailed,
     RefundSucceeded,
     StageDue,
@@ -38,11 +40,14 @@ from sosst_contracts.updates import (
     DeliveryChanged,
     DeliveryNoticeAsked,
     LetterAsked,
+    MilestoneSubmitted,
     PromiseAnswered,
     PromiseDue,
     PromiseMoved,
     QuestionnaireAsked,
     RecoveryPlanReminderDue,
+    SilenceStepReached,
+    SurveyClosed,
     SurveyReminderDue,
     UpdatePublished,
 )
@@ -275,9 +280,11 @@ async def test_the_team_is_told_as_its_creator_is(notifier: Notifier) -> None:
     assert [who for _, _, who in told(notifier)] == ["carol", "tom"]
 
 
+DAY = timedelta(days=1)
 LATER = NOW + timedelta(minutes=1)
 EMERGENCY = {"kind": "recovery_plan", "answers": "u"}
 LETTER = {"kind": "failure_letter"}
+NOTICE = {"kind": "delivery_notice", "rewards": ["book", "lamp"]}
 DUE = {"reward_id": "lamp", "batch": 1, "step": "delivery"}
 
 
@@ -307,8 +314,19 @@ DUE = {"reward_id": "lamp", "batch": 1, "step": "delivery"}
             fact(LetterAsked, 2, kind="thank_you", occasion="verdict", asked_at=NOW),
             fact(UpdatePublished, 3, **LETTER, published_at=LATER),
         ),
+        (
+            fact(SilenceStepReached, 1, step="creator_reminded", reached_at=NOW),
+            fact(SilenceStepReached, 2, step="stage_held", reached_at=LATER + DAY),
+            fact(UpdatePublished, 3, author_id="carol", published_at=LATER),
+        ),
     ],
-    ids=["promise answered", "promise moved", "recovery plan", "letter"],
+    ids=[
+        "promise answered",
+        "promise moved",
+        "recovery plan",
+        "letter",
+        "silence",
+    ],
 )
 async def test_a_creator_is_not_asked_for_what_was_done(
     notifier: Notifier, asked: Record, other: Record, end: Record, told_before: bool
@@ -323,6 +341,59 @@ async def test_a_creator_is_not_asked_for_what_was_done(
     assert sorted(over) == ([False, True] if told_before else [False])
     [open_one] = [entry.chunk.told for entry in shown if not entry.chunk.reason_gone]
     assert open_one.origin is not None and open_one.origin.fact_id == decoded_id(other)
+
+
+SURVEY = {"survey_id": "s", "backers": ["carol"], "due_at": NOW}
+EVIDENCE = {"stage": 2, "submitted_at": NOW}
+DECIDED = {"stage": 2, "revision": 1}
+
+
+@pytest.mark.trap(11)
+@pytest.mark.parametrize(
+    ("asked", "other", "end"),
+    [
+        (
+            fact(SurveyReminderDue, 1, **SURVEY, reminder=1, part=1),
+            fact(SurveyReminderDue, 2, **(SURVEY | {"survey_id": "s-1"}), reminder=1, part=1),
+            fact(SurveyClosed, 3, survey_id="s", closed_at=LATER),
+        ),
+        (
+            fact(DeliveryNoticeAsked, 1, reward_id="lamp", asked_at=NOW),
+            fact(DeliveryNoticeAsked, 2, reward_id="lamp-1", asked_at=NOW),
+            fact(UpdatePublished, 1, **NOTICE, published_at=LATER),
+        ),
+        (
+            # The platform's own word for its creator, whose silence goes on.
+            fact(DeliveryNoticeAsked, 1, reward_id="lamp", asked_at=NOW),
+            fact(SilenceStepReached, 1, step="creator_reminded", reached_at=NOW),
+            fact(UpdatePublished, 2, **NOTICE, author_id="suite", published_at=LATER),
+        ),
+        *(
+            (
+                fact(MilestoneSubmitted, 1, **EVIDENCE, revision=1),
+                fact(MilestoneSubmitted, 2, **EVIDENCE, revision=11),
+                end,
+            )
+            for end in (
+                fact(MilestoneApproved, 1, **DECIDED, approved_at=LATER),
+                fact(MilestoneRejected, 1, **DECIDED, rejected_at=LATER),
+            )
+        ),
+    ],
+    ids=["survey closed", "notice", "platform's notice", "approved", "rejected"],
+)
+async def test_nobody_is_asked_for_what_is_over(
+    notifier: Notifier, asked: Record, other: Record, end: Record
+) -> None:
+    """A closed survey takes no answer, evidence that was decided no decision, and so on."""
+    await notifier.hear(launched(), described("carol", roles=["staff"]))
+    for facts in ([asked, other], [end]):
+        await notifier.hear(*facts)
+        await settle_later(notifier)
+    shown = [entry.chunk for entry in await notifier.queries.inbox("carol", None, 9)]
+    origins = {one.reason_gone: one.told.origin for one in shown if one.told.origin}
+    over = {gone: origin.fact_id for gone, origin in origins.items()}
+    assert over == {True: decoded_id(asked), False: decoded_id(other)}
 
 
 def decoded_id(record: Record) -> str:

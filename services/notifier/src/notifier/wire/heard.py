@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from notifier.domain.audience import CampaignEnd, Ending
 from notifier.domain.cause import (
@@ -31,6 +32,8 @@ PLANS_TOPIC = update_events.PlanAsked.topic
 SURVEYS_TOPIC = update_events.SurveyOpened.topic
 DELIVERIES_TOPIC = update_events.DeliveryChanged.topic
 POSTS_TOPIC = update_events.UpdatePublished.topic
+# As whom the platform writes what its creator has not written.
+NOBODY = "suite"
 
 
 def membership_from(fact: Decoded) -> Membership | None:
@@ -335,6 +338,14 @@ def withdrawals_from(fact: Decoded) -> list[Withdrawal]:
             return [_promise_answered(event, event.moved_at)]
         case update_events.UpdatePublished():
             return _written(event)
+        case update_events.SurveyClosed():
+            # Nobody can answer it any more.
+            about = subject_within(event.campaign_id, f"{event.survey_id}-")
+            return [Withdrawal(CauseKind.SURVEY_REMINDER_DUE, about, event.closed_at, numbers=3)]
+        case payouts.MilestoneApproved():
+            return [_milestone_decided(event, event.approved_at)]
+        case payouts.MilestoneRejected():
+            return [_milestone_decided(event, event.rejected_at)]
         case funding.PledgeCollected() | funding.PledgeDropped():
             # Whenever they arose: a payment may be captured before a reminder and told behind it,
             # and no pledge that was paid or given up is asked for again.
@@ -357,16 +368,31 @@ def _promise_answered(
     return Withdrawal(CauseKind.PROMISE_DUE, about, at, numbers=2)
 
 
+def _milestone_decided(
+    event: payouts.MilestoneApproved | payouts.MilestoneRejected, at: datetime
+) -> Withdrawal:
+    about = subject_within(event.campaign_id, f"{event.stage}-{event.revision}-")
+    return Withdrawal(CauseKind.MILESTONE_SUBMITTED, about, at, numbers=1)
+
+
 def _written(event: update_events.UpdatePublished) -> list[Withdrawal]:
     """Read what the creator was asked to write and has written."""
-    at = event.published_at
+    at, asked = event.published_at, partial(subject_within, event.campaign_id)
+    gone: list[Withdrawal] = []
+    if event.author_id != NOBODY:
+        # Its next word ends a silence, with all that follows from one (`domain.md` 6).
+        gone.append(Withdrawal(CauseKind.SILENCE_STEP_REACHED, asked(""), at))
     if event.kind == "recovery_plan" and event.answers is not None:
-        about = subject_within(event.campaign_id, f"{event.answers}-")
-        return [Withdrawal(CauseKind.RECOVERY_PLAN_REMINDER_DUE, about, at, numbers=1)]
+        about = asked(f"{event.answers}-")
+        gone.append(Withdrawal(CauseKind.RECOVERY_PLAN_REMINDER_DUE, about, at, numbers=1))
     if event.kind in ("failure_letter", "thank_you"):
-        about = subject_within(event.campaign_id, f"{event.kind}-")
-        return [Withdrawal(CauseKind.LETTER_ASKED, about, at)]
-    return []
+        gone.append(Withdrawal(CauseKind.LETTER_ASKED, asked(f"{event.kind}-"), at))
+    if event.kind == "delivery_notice":
+        kind = CauseKind.DELIVERY_NOTICE_ASKED
+        gone += [
+            Withdrawal(kind, asked(f"{reward}-"), at, numbers=1) for reward in event.rewards or ()
+        ]
+    return gone
 
 
 def hidings_from(facts: Sequence[Decoded]) -> dict[str, bool]:
