@@ -1,10 +1,15 @@
 """Free loopback ports, chosen once per data directory and then kept."""
 
+import fcntl
 import json
+import os
 import random
 import socket
+import tempfile
 from pathlib import Path
 from threading import Lock
+
+from infra.native.errors import NativeStackError
 
 # Below the range from which the kernel takes ports for outgoing connections: a client
 # that knocks on the port of a killed server could otherwise be given that very port.
@@ -16,6 +21,11 @@ FEWEST_PORTS = 1000
 # server of this process may choose it meanwhile, which chance did once in a hundred starts.
 _chosen: set[int] = set()
 _choosing = Lock()
+# Nor one of another process, where groups of tests run beside each other: each process chooses
+# from blocks of its own, which it has locked until it ends.
+BLOCK_PORTS = 50
+BLOCKS = Path(tempfile.gettempdir()) / f"sosst-ports-{os.getuid()}"
+_blocks: list[range] = []
 
 
 def kept_ports(file: Path, count: int) -> list[int]:
@@ -38,10 +48,32 @@ def kept_ports(file: Path, count: int) -> list[int]:
 def _choose() -> int:
     with _choosing:
         while True:
-            port = random.randint(LOWEST_PORT, _highest_port())
-            if port not in _chosen and _is_free(port):
+            for port in (port for block in _blocks for port in block if port not in _chosen):
+                # Also one that somebody has bound is not looked at again.
                 _chosen.add(port)
-                return port
+                if _is_free(port):
+                    return port
+            _blocks.append(_locked_block())
+
+
+def _locked_block() -> range:
+    """Return ports that no other process chooses from; their file stays locked until this ends.
+
+    Raises:
+        NativeStackError: other processes have every block.
+    """
+    BLOCKS.mkdir(mode=0o700, exist_ok=True)
+    firsts = list(range(LOWEST_PORT, _highest_port() - BLOCK_PORTS + 2, BLOCK_PORTS))
+    random.shuffle(firsts)
+    for first in firsts:
+        lock = os.open(BLOCKS / str(first), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        return range(first, first + BLOCK_PORTS)
+    raise NativeStackError(f"no port is left: other processes have locked all of {BLOCKS}")
 
 
 def _highest_port() -> int:
