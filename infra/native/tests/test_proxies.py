@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -41,6 +43,26 @@ def connect(proxy: Proxy) -> socket.socket:
     return socket.create_connection((host, int(port)), timeout=10)
 
 
+@contextmanager
+def no_election(stack: NativeStack, primary: MongoDBServer) -> Iterator[None]:
+    """Keep the others from following a primary that they do not hear for longer than two seconds.
+
+    What it took alone would be rolled back, wherever a client waits a second too long.
+    """
+    others = stack.replica_set.others(primary)
+    clients: list[Client] = [
+        MongoClient(f"mongodb://{other.address}", directConnection=True) for other in others
+    ]
+    for client in clients:
+        client.admin.command("replSetFreeze", 120)
+    try:
+        yield
+    finally:
+        for client in clients:
+            client.admin.command("replSetFreeze", 0)
+            client.close()
+
+
 @pytest.mark.parametrize("fault", ["cut", "slow"])
 def test_silence_is_noticed_and_healed(proxy: Proxy, fault: str) -> None:
     """Cut, or slower than the client waits, no answer comes; healed, the same client goes on."""
@@ -66,16 +88,17 @@ def test_each_direction_alone(
     primary = three_nodes.replica_set.primary()
     proxy = three_nodes.proxies[primary.folder.name]
     name = f"{topic_prefix}directions"
-    with client_of(proxy) as client:
-        notes = client[name].get_collection("notes", write_concern=WriteConcern(w=1))
-        notes.insert_one({"_id": "before"})
-        proxy.cut(direction)
-        with pytest.raises(ConnectionFailure):
-            client[name]["notes"].with_options(write_concern=WriteConcern(w=1)).insert_one(
-                {"_id": "unknown"}
-            )
-    proxy.heal()
+    direct: Client
     with MongoClient(f"mongodb://{primary.address}", directConnection=True) as direct:
+        # The collection is made before the clock of the client that waits a second only.
+        direct[name]["notes"].insert_one({"_id": "before"})
+        with client_of(proxy) as client, no_election(three_nodes, primary):
+            notes = client[name].get_collection("notes", write_concern=WriteConcern(w=1))
+            assert notes.count_documents({}) == 1
+            proxy.cut(direction)
+            with pytest.raises(ConnectionFailure):
+                notes.insert_one({"_id": "unknown"})
+            proxy.heal()
         made = {note["_id"] for note in direct[name]["notes"].find()}
     assert made == ({"before", "unknown"} if arrives else {"before"})
 
