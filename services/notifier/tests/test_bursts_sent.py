@@ -173,11 +173,23 @@ async def test_sets_that_were_fixed_outlive_their_process(suite: Suite, database
     chapters = {who: Counter(n for one in held for n in one) for who, held in said.items()}
     assert chapters == {who: Counter((1, 2, 3, 4)) for who in PEOPLE}, mails
     assert sum(map(len, said.values())) < 4 * len(PEOPLE)
-    look = Readings(suite)
-    facts = [one.event for one in await look.events("notifier.deliveries")]
-    await look.close()
-    taken = [one for one in facts if isinstance(one, DeliverySucceeded)]
+    taken = await deliveries_told(suite)
     assert Counter(one.cause for one in taken) == {cause_of(n): len(PEOPLE) for n in (1, 2, 3, 4)}
     own = {one.notification_id for one in taken if one.merged_into is None}
     ids = {mail["message_id"].strip("<>").partition("@")[0] for mail in await mailbox.mails()}
     assert own == ids and {one.merged_into for one in taken if one.merged_into} <= own
+
+
+async def deliveries_told(suite: Suite) -> list[DeliverySucceeded]:
+    """Return the mails' ends once one of everybody's notices stands on their topic."""
+    look = Readings(suite)
+
+    async def all_told() -> list[DeliverySucceeded] | None:
+        facts = [one.event for one in await look.events("notifier.deliveries")]
+        taken = [one for one in facts if isinstance(one, DeliverySucceeded)]
+        return taken if len(taken) >= 4 * len(PEOPLE) else None
+
+    try:
+        return await eventually("the ends are told", all_told, PATIENCE_SECONDS)
+    finally:
+        await look.close()

@@ -21,6 +21,7 @@ from servicekit.mongo import Database
 from servicekit.publish import KafkaPublisher
 from sosst_contracts import funding, payouts
 from sosst_contracts.codec import Draft, Record
+from sosst_contracts.event import Event
 from sosst_contracts.testing import sample
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -199,9 +200,14 @@ async def assert_provider_agrees(suite: Suite, charges: Sequence[dict[str, Any]]
 
 async def assert_told_once(look: Readings) -> None:
     """One refund per pledge on the topic; a success more only for the two that came back."""
-    # The relay may repeat a record after a kill; it is the same fact by its sequence.
-    told = {(o.key, o.envelope.sequence): o.event for o in await look.events("payouts.refunds")}
-    events = list(told.values())
+
+    async def all_told() -> list[Event] | None:
+        # The relay may repeat a record after a kill; it is the same fact by its sequence.
+        told = {(o.key, o.envelope.sequence): o.event for o in await look.events("payouts.refunds")}
+        ends = {e.refund_id for e in told.values() if isinstance(e, payouts.RefundSucceeded)}
+        return list(told.values()) if len(ends) >= REFUNDS else None
+
+    events = await eventually("every end is on the topic", all_told)
     created = [e.refund_id for e in events if isinstance(e, payouts.RefundCreated)]
     succeeded = [e.refund_id for e in events if isinstance(e, payouts.RefundSucceeded)]
     assert len(created) == len(set(created)) == REFUNDS
