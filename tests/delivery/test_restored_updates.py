@@ -40,6 +40,8 @@ TOLD = (*PUBLISHED, "rewritten", "unseen")
 DUE = ("rewritten", "withdrawn")
 LATER = "later"
 PASSED = timedelta(hours=1)
+# No instant that is over when the request arrives may be asked for.
+SOON = timedelta(seconds=5)
 
 
 @pytest.mark.trap(10)
@@ -134,7 +136,7 @@ async def begun(world: World) -> None:
 async def lived_on(world: World) -> None:
     """After the backup: what goes out, what is taken back, and how claims go on."""
     await ask(world, "POST", "/updates/as-drafted/publish")
-    await schedule(world, "at-its-time", timedelta(seconds=2))
+    await schedule(world, "at-its-time", SOON)
     await write(world, "rewritten", "Moulds are not ready")
     await ask(world, "POST", "/updates/rewritten/publish")
     await ask(world, "POST", "/updates/withdrawn/withdrawal")
@@ -218,7 +220,7 @@ async def goes_on(world: World) -> None:
     for update in ("rewritten", "unseen", "next"):
         await write(world, update, "Moulds are not ready")
         await ask(world, "POST", f"/updates/{update}/publish")
-    await schedule(world, LATER, timedelta(seconds=2))
+    await schedule(world, LATER, SOON)
     no = {"outcome": "refused", "text": "It is how a lamp looks."}
     await ask(world, "PUT", "/claims/c-bo/decisions/d1", STAFF, no)
     await all_told(world, LATER, "next")
