@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -367,6 +368,65 @@ async def test_what_stops_reading_ends_no_process_whatever_its_fetch_waits_for(
     await asyncio.wait({reading})
     assert not reading.cancelled() and reading.exception() is None
     assert stopping.is_set() and made.closed
+
+
+class _Waiting(_Cancelling):
+    """A subscriber whose group has no coordinator: aiokafka asks for one, for ever."""
+
+    def __init__(self, begun: Callable[[], None], waits: asyncio.Event) -> None:
+        super().__init__(begun)
+        self._waits = waits
+
+    async def start(self) -> None:
+        await super().start()
+        await self._waits.wait()
+
+
+def a_waiting_reader(
+    monkeypatch: pytest.MonkeyPatch, begun: Callable[[], None]
+) -> TopicSubscriber[Unit]:
+    """Return a reader whose consumers never have their places."""
+    subscription = Subscription(TOPIC, GROUP, True, _nothing)
+    plumbed = on_memory()
+    consumer = BatchConsumer(subscription, plumbed.units, plumbed.clock, Pulse("handler"))
+    reader = TopicSubscriber(consumer, KafkaConnection("127.0.0.1:1", "one"), "one", 0.01)
+    monkeypatch.setattr(subscribe, "WATCH_SECONDS", 0.02)
+    monkeypatch.setattr(reader, "_wait_for_topic", _there)
+    monkeypatch.setattr(reader, "_subscriber", lambda broker: _Waiting(begun, asyncio.Event()))
+    return reader
+
+
+async def test_a_reader_that_waits_for_its_group_is_alive_and_ends_when_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its process serves others meanwhile, and is not ended because Kafka's group is away."""
+    reader = a_waiting_reader(monkeypatch, lambda: None)
+    stopping, pulse, beats = asyncio.Event(), Pulse("one"), count()
+
+    def beat() -> None:
+        if next(beats) == 3:
+            stopping.set()
+
+    monkeypatch.setattr(pulse, "beat", beat)
+    async with asyncio.timeout(30):
+        await reader.run(pulse, stopping)
+    assert stopping.is_set()
+
+
+async def test_a_reader_that_waits_too_long_for_its_group_begins_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a client of its own again: of one that hangs nobody would ever hear."""
+    monkeypatch.setattr(subscribe, "STARTING_SECONDS", 0.05)
+    stopping, begun = asyncio.Event(), count(1)
+
+    def begin() -> None:
+        if next(begun) == 3:
+            stopping.set()
+
+    async with asyncio.timeout(30):
+        await a_waiting_reader(monkeypatch, begin).run(Pulse("one"), stopping)
+    assert stopping.is_set()
 
 
 @pytest.mark.parametrize("ends", ["_fetch_task", "_coordination_task"])

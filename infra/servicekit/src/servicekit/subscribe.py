@@ -40,6 +40,8 @@ PARTITION_BYTES_MAX = 4 * 1024 * 1024
 RETRY_SET_ASIDE_SECONDS = 1.0
 WATCH_SECONDS = 1.0
 REBALANCE_TIMEOUT_SECONDS = 60
+# All others of the group may take that long to come, and once more.
+STARTING_SECONDS = 2.0 * REBALANCE_TIMEOUT_SECONDS
 # What a batch in hand has at the end, and with it the leaving: within what the process has.
 BATCH_IN_HAND_SECONDS = 20
 LEAVING_SECONDS = 21.0
@@ -101,14 +103,35 @@ class TopicSubscriber(Generic[U]):
                 return
             subscriber = self._subscriber(broker)
             try:
-                await subscriber.start()
-                self._kafka = subscriber.consumer
-                self._kafka._fetcher._prefetch_backoff = FETCH_AHEAD_SECONDS
-                await self._watch(subscriber, pulse, stopping)
+                if await self._has_started(subscriber, pulse, stopping):
+                    self._kafka = subscriber.consumer
+                    self._kafka._fetcher._prefetch_backoff = FETCH_AHEAD_SECONDS
+                    await self._watch(subscriber, pulse, stopping)
             finally:
                 await stop_consumer(subscriber.consumer, subscriber.stop(), LEAVING_SECONDS)
         finally:
             await ended(broker.stop(), STOPPING_SECONDS)
+
+    async def _has_started(self, subscriber: Any, pulse: Pulse, stopping: asyncio.Event) -> bool:
+        """Start it; return whether it has its place in the group before the process is to end.
+
+        aiokafka waits for that without an end, as long as the group has no coordinator: that is no
+        reason to end a process whose API and outbox need none.
+        """
+        starting = asyncio.ensure_future(subscriber.start())
+        deadline = time.monotonic() + STARTING_SECONDS
+        try:
+            while not stopping.is_set():
+                pulse.beat()
+                await asyncio.wait({starting}, timeout=WATCH_SECONDS / 2)
+                if starting.done() and not starting.cancelled():
+                    starting.result()
+                    return True
+                if starting.done() or time.monotonic() > deadline:
+                    raise KafkaError(f"no place in the group that reads {self._topic}")
+            return False
+        finally:
+            starting.cancel()
 
     def _broker(self) -> KafkaBroker:
         security = self._connection.security
