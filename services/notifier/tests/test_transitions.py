@@ -96,6 +96,17 @@ def test_chunks_hold_one_partition_and_at_most_a_thousand() -> None:
     assert sorted(told) == sorted(hashes)
 
 
+def test_chunks_of_a_partition_follow_each_other() -> None:
+    """Nobody of a later one is before anybody of an earlier: by that people's chunks are found."""
+    members = [Member(f"b{number:03}", number * 7) for number in range(100)]
+    planner = ChunkPlanner(TOLD, partitions=3, recipients_max=6)
+    chunks = [*planner.feed(members), *planner.rest()]
+    for partition in range(3):
+        mine = sorted((c.chunk_id, c.recipients) for c in chunks if c.partition == partition)
+        told = [b for _, recipients in mine for b in recipients]
+        assert len(mine) > 1 and told == sorted(told)
+
+
 def test_pages_do_not_change_the_plan() -> None:
     """The same members in other pages make chunks with the same ids and people."""
     members = [Member(f"b{number:03}", number) for number in range(100)]
