@@ -807,6 +807,75 @@ async def test_what_was_left_of_a_pledge_goes_back_once_after_a_restore(
     await again.assert_books_true()
 
 
+async def approved_only(payouts: Payouts) -> None:
+    """The verdict approves the first stage, and staff stop the money before it is submitted."""
+    await payouts.brake.stop(CAMPAIGN, "staff-9", "to have a look")
+    await pay(payouts)
+    assert (await the(payouts, 1)).state is StageState.APPROVED
+
+
+async def approved_again(payouts: Payouts) -> None:
+    """A first approval falls with another destination, and a second one stands."""
+    await approved_only(payouts)
+    await payouts.give_destination("acct_2")
+    await pay(payouts)
+    stage = await the(payouts, 1)
+    assert (stage.state, stage.approvals) == (StageState.APPROVED, 2)
+
+
+async def submitted_only(payouts: Payouts) -> None:
+    """The provider refuses every transfer of it."""
+    payouts.provider.faults["create_transfer"] = ["decline"] * 3
+    await pay(payouts)
+    assert (await the(payouts, 1)).state is StageState.FAILED
+
+
+@pytest.mark.trap(23)
+@pytest.mark.parametrize(
+    ("saved", "reached"),
+    [
+        (nothing_more, approved_only),
+        (nothing_more, approved_again),
+        (nothing_more, submitted_only),
+        (approved_only, submitted_only),
+    ],
+)
+@pytest.mark.parametrize("heard", ["before", "after"])
+async def test_what_was_approved_and_never_sent_is_the_backers_after_a_cancellation(
+    saved: Callable[[Payouts], Awaitable[None]],
+    reached: Callable[[Payouts], Awaitable[None]],
+    heard: str,
+) -> None:
+    """Only the ledger knows the approval: it is undone there, and all is divided."""
+    payouts = memory_payouts()
+    await pledged(payouts)
+    await payouts.hear_verdict(Outcome.GOAL_MET, 2)
+    await payouts.give_destination()
+    await saved(payouts)
+    backup = back_up(payouts)
+    payouts.brake.pulled.clear()
+    await reached(payouts)
+    ledger = await ledger_of(payouts)
+    payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
+    again = restore(payouts, backup)
+    again.brake.pulled.clear()
+    await roll_forward(again, ledger)
+    if heard == "after":
+        await recover(again)
+    await again.hear_cancellation(2)
+    for _ in range(2):  # It may have died in between.
+        lines = await recover(again)
+        assert not [line for line in lines if "a person" in line], lines
+    await again.work_off()
+    assert again.provider.refunded == {"ch_1": 5_000, "ch_2": 5_000}
+    assert (await the(again, 1)).state is StageState.CANCELLED
+    assert again.provider.transfers == {}
+    book = await again.queries.book(CAMPAIGN)
+    assert book is not None and book.unclaimed == 0, await again.queries.unclaimed(CAMPAIGN, "", 9)
+    await assert_the_ledger_goes_on(again, ledger)
+    await again.assert_books_true()
+
+
 @pytest.mark.trap(23)
 @pytest.mark.parametrize("wanted", [BY_CAMPAIGN, BY_PLATFORM, PART])
 @pytest.mark.parametrize("lived", ["unsent", "sent", "taken_back", "beyond"])

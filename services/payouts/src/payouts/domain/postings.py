@@ -1,6 +1,7 @@
 """The table of postings (`money.md` 3), one function per row; the only makers of postings."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 
 from payouts.domain.fees import Fees, LastStage
@@ -8,6 +9,7 @@ from payouts.domain.ledger import Account, Balances, Entry, Posting, Row, fold
 
 # How the causes of postings begin that belong to one approval of a stage, named by its id.
 STAGE_APPROVED = "stage-approved/"
+STAGE_SUBMITTED = "stage-submitted/"
 STAGE_TAKEN_BACK = "stage-taken-back/"
 APPROVAL_FALLEN = "stage-approval-fallen/"
 STAGE_CANCELLED = "stage-cancelled/"
@@ -236,7 +238,7 @@ def stage_submitted(submission_id: str, amount: int, set_off: int = 0) -> Postin
     """
     return Posting(
         Row.STAGE_SUBMITTED,
-        f"stage-submitted/{submission_id}",
+        STAGE_SUBMITTED + submission_id,
         _entries(
             (Account.CREATOR_PAYABLE, Account.CREATOR_RECEIVABLE, set_off),
             (Account.PLATFORM_CURRENT, Account.PROVIDER_BALANCE, set_off),
@@ -286,6 +288,17 @@ def last_stage_cancelled(approval_id: str, divided: LastStage) -> Posting:
     """Row 19 for the last stage: no fee is taken, so row 14 is undone entry by entry."""
     undone = last_stage_approval_fallen(approval_id, divided).entries
     return Posting(Row.STAGE_CANCELLED, STAGE_CANCELLED + approval_id, undone)
+
+
+def approval_cancelled(made: Posting) -> Posting:
+    """Row 19 of an approval, as the ledger has it: row 13, 14 or 22 undone entry by entry."""
+    undone = _undone(made, STAGE_CANCELLED + made.cause.removeprefix(STAGE_APPROVED))
+    return replace(undone, row=Row.STAGE_CANCELLED)
+
+
+def submission_taken_back(made: Posting) -> Posting:
+    """Row 15 undone, of a submission as the ledger has it."""
+    return _undone(made, STAGE_TAKEN_BACK + made.cause.removeprefix(STAGE_SUBMITTED))
 
 
 def compensation(

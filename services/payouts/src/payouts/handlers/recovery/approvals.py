@@ -11,6 +11,7 @@ from payouts.domain.postings import (
     APPROVAL_FALLEN,
     STAGE_APPROVED,
     STAGE_CANCELLED,
+    STAGE_SUBMITTED,
     STAGE_TAKEN_BACK,
 )
 from payouts.domain.stage import UNAPPROVED, StageState
@@ -18,7 +19,6 @@ from payouts.domain.stage_approval import drop_approval
 from payouts.domain.stage_cancelling import nothing_left
 from payouts.handlers.posting import post
 from payouts.handlers.recovery.unclaimed import (
-    SUBMITTED,
     claim_what_moved_nothing,
     unclaimed,
 )
@@ -78,7 +78,7 @@ class CountApprovals:
 
 async def _count_submission(campaign_id: str, submission_id: str, unit: PayoutsUnit) -> None:
     """Claim both, and count them where the stage goes on: no name in the book is used again."""
-    causes = (f"{STAGE_TAKEN_BACK}{submission_id}", f"{SUBMITTED}{submission_id}")
+    causes = (f"{STAGE_TAKEN_BACK}{submission_id}", f"{STAGE_SUBMITTED}{submission_id}")
     if not await claim_what_moved_nothing(campaign_id, causes, unit):
         return
     stage_id, _, number = submission_id.partition("/again-")

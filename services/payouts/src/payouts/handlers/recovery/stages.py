@@ -8,14 +8,13 @@ from payouts.domain import stage_recovery
 from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
-from payouts.domain.postings import stage_transferred
+from payouts.domain.postings import STAGE_SUBMITTED, stage_transferred
 from payouts.domain.stage import Stage
 from payouts.domain.stage_outcome import PayoutSeen
 from payouts.domain.stage_recovery import TransferMade
 from payouts.handlers.cancel import stop_plan
 from payouts.handlers.posting import post
 from payouts.handlers.recovery.answers import answered
-from payouts.handlers.recovery.unclaimed import SUBMITTED
 from payouts.handlers.stages import transfers_let_be
 from payouts.handlers.work_kinds import stage_work
 from payouts.ports.provider import Provider
@@ -31,7 +30,7 @@ class AdoptStages:
     """Asks the provider about each stage, and stops the money of one that cannot be taken over.
 
     `at_rest` are the transfers that it found and no stage stands on: all of each came back, or
-    people let the rest be.
+    people let the rest be. `unsent` are the stages that stand on none.
     """
 
     units: UnitsOfWork[PayoutsUnit]
@@ -40,6 +39,7 @@ class AdoptStages:
     brake: Brake
     clock: Clock
     at_rest: set[str] = field(default_factory=set)
+    unsent: set[str] = field(default_factory=set)
 
     async def adopt_all(self, campaign_id: str) -> list[str]:
         """Take over what the provider has of the campaign's stages."""
@@ -61,7 +61,7 @@ class AdoptStages:
 
         async def work(unit: PayoutsUnit) -> None:
             book = (await unit.books.load([campaign_id]))[campaign_id]
-            stopped = await stop_plan(unit, book, self.clock.now())
+            stopped = await stop_plan(unit, book, self.clock.now(), self.unsent)
             if stopped != book:
                 await unit.books.save([stopped])
 
@@ -74,6 +74,7 @@ class AdoptStages:
         standing = {one.seen.transfer_id for one in transfers}
         self.at_rest.update({one.seen.transfer_id for one in made} - standing)
         if not transfers:
+            self.unsent.add(stage.stage_id)
             return []
         changed = False
         turns = stage_recovery.in_turn(transfers)
@@ -122,7 +123,7 @@ class AdoptStages:
             given, stage.campaign_id, provider, transfers[0].account, now
         )
         owed = book.balances.get(Account.CREATOR_RECEIVABLE, 0)
-        sealed = await unit.books.sealed([submitted := f"{SUBMITTED}{known.submission_id}"])
+        sealed = await unit.books.sealed([submitted := f"{STAGE_SUBMITTED}{known.submission_id}"])
         decision = stage_recovery.adopt(
             known, destination, transfers, payouts, now, owed, book.quantum, sealed.get(submitted)
         )

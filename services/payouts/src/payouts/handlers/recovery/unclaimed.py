@@ -6,7 +6,6 @@ from payouts.ports.queries import Queries
 from payouts.ports.unit import PayoutsUnit
 
 # How the causes of postings begin that no reading of topics or provider brings back.
-SUBMITTED = "stage-submitted/"
 CLAIMABLE = "refund-claimable/"
 REFUND_CANCELLED = "refund-cancelled/"
 PAID_OTHERWISE = "paid-otherwise/"
