@@ -32,6 +32,8 @@ class RecoverNotifier(ServiceRecovery):
     lost = (
         "what people marked as read or hid after the backup: it is unread, and shown, again",
         "bounces, complaints and unsubscriptions after the backup: an address is tried once more",
+        "people described over HTTP after the backup: they have the address and language of before",
+        "preferences, and what backers chose to hear of, after the backup: what held before does",
         "mails of the last moments, taken by a server and not yet told: those go out once more",
         "personal links that were revoked after the backup: they open again",
         "followings that were confirmed, or ended, after the backup",
