@@ -105,7 +105,7 @@ async def stage(suite: Suite) -> AsyncIterator[Stage]:
     await looker.start()
     physical = connection.physical(NOTIFICATIONS)
     looker.assign([TopicPartition(physical, number) for number in range(PARTITIONS)])
-    yield Stage(suite, publisher, database, MongoQueries(database), looker)
+    yield Stage(suite, publisher, database, MongoQueries(database, PARTITIONS), looker)
     await looker.stop()
     await publisher.close()
     database.close()
