@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from funding import wire
-from funding.domain.campaign import CampaignState
+from funding.domain.campaign import CampaignState, Launch
 from funding.domain.errors import Refused
 from funding.domain.pledge import PaymentStatus, Pledge, Standing
 from funding.domain.settling import Line
@@ -181,6 +181,25 @@ async def test_what_was_told_at_an_end_of_time_is_folded_in(funding: Funding) ->
     assert all(isinstance(one, Pledge) for one in known)
     assert await funding.pay(*told_then) == known
     assert await told(funding) == []
+
+
+@pytest.mark.trap(23)
+@pytest.mark.parametrize(
+    "odd",
+    [
+        replace(LAUNCH, terms=replace(LAUNCH.terms, platform_fee_basis_points=6_000)),
+        replace(LAUNCH, zone="Europe/Nowhere"),
+    ],
+)
+async def test_a_launch_that_a_later_rule_refuses_is_folded_in(
+    funding: Funding, odd: Launch
+) -> None:
+    """It runs, and its backers have paid: the rules of today are for launches of today."""
+    with pytest.raises(Refused):
+        await funding.launch(odd)
+    paid = Paid(1, payment(1), Standing.COUNTED)
+    await funding.units.run(lambda unit: roll_forward(unit, "c1", [Launched(odd, NOW), paid]))
+    assert (await funding.launch(odd)).totals.counted == 600
 
 
 async def test_a_verdict_that_the_pledges_contradict_is_left_to_a_person() -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from funding.domain.errors import Refused
+from funding.domain.instants import check_instant
 from funding.domain.terms import Terms, check_terms
 from sosst_contracts.money import UnknownCurrency, exponent
 
@@ -154,8 +155,25 @@ class Campaign:
 
 def launch_campaign(launch: Launch, now: datetime) -> Campaign:
     """Start a campaign, or raise `Refused` with the rule it breaks."""
+    _check(launch)
+    return launched(launch, now)
+
+
+def launched(launch: Launch, at: datetime) -> Campaign:
+    """Return the campaign as its launch left it; what was told once no later rule judges."""
+    return Campaign(
+        launch=launch,
+        launched_at=at,
+        state=CampaignState.LIVE,
+        totals=Totals(),
+        next_due=launch.deadline,
+    )
+
+
+def _check(launch: Launch) -> None:
     if not 0 < launch.goal <= LARGEST_GOAL:
         raise Refused("invalid-goal", f"the goal must be above zero and at most {LARGEST_GOAL}")
+    check_instant(launch.deadline)
     try:
         digits = exponent(launch.currency)
     except UnknownCurrency as error:
@@ -171,13 +189,6 @@ def launch_campaign(launch: Launch, now: datetime) -> Campaign:
     if len(set(reward_ids)) != len(reward_ids):
         raise Refused("duplicate-reward", "two rewards have the same id")
     check_terms(launch.terms)
-    return Campaign(
-        launch=launch,
-        launched_at=now,
-        state=CampaignState.LIVE,
-        totals=Totals(),
-        next_due=launch.deadline,
-    )
 
 
 def check_settled(launch: Launch, settlement: Collection[str]) -> None:

@@ -6,7 +6,6 @@ from datetime import datetime
 from funding.domain.campaign import Campaign, Launch, check_settled, launch_campaign
 from funding.domain.errors import Refused
 from funding.domain.facts import CampaignLaunched
-from funding.domain.instants import check_instant
 from funding.domain.relaunch import Difference, check_relaunch, differences
 from funding.ports import FundingUnit
 
@@ -23,7 +22,6 @@ async def launch(
         if known.launch != command:
             raise Refused("campaign-exists", "this id was launched with other content")
         return known, False
-    check_instant(command.deadline)
     changed = await _differences(unit, command)
     campaign = launch_campaign(command, now)
     check_settled(command, settlement)

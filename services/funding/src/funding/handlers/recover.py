@@ -16,7 +16,7 @@ from funding.domain.campaign import (
     Cancellation,
     Launch,
     Verdict,
-    launch_campaign,
+    launched,
 )
 from funding.domain.cancelling import stand_cancelled
 from funding.domain.errored import drop, take_step
@@ -196,7 +196,7 @@ class _Fold:
 
     def take(self, one: Happened) -> None:
         if isinstance(one, Launched):
-            self.campaign = self.campaign or launch_campaign(one.launch, one.at)
+            self.campaign = self.campaign or launched(one.launch, one.at)
             return
         if self.campaign is None:
             raise Refused("never-launched", "a fact stands before the campaign's launch")
