@@ -1,6 +1,6 @@
 """A stage whose transfer somebody took back at the provider: booked, and paid anew by people."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from servicekit.pace import Pace
 from services.payouts.tests.builders import LIMIT, a_pledge
 from services.payouts.tests.conftest import CAMPAIGN, Payouts, memory_payouts
 from services.payouts.tests.test_disputes import assert_true, held
-from services.payouts.tests.test_later_stages import approve, first_paid, pay, the
+from services.payouts.tests.test_later_stages import approve, first_paid, pay, second_due, the
 from services.payouts.tests.test_publishing import ledger_of
 from services.payouts.tests.test_reconciliation import compared
 from services.payouts.tests.test_recover import (
@@ -325,9 +325,9 @@ async def test_a_backup_between_a_transfer_and_its_reversal_pays_nothing_out(
 async def test_nothing_is_paid_out_of_a_transfer_that_another_one_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Taken back, and paid to another account, all behind the backup: two transfers are for people.
+    """Taken back, and paid to another account, all behind the backup: each in its turn.
 
-    Who only lets the money go on finds no payout of what came back, and no third transfer.
+    No payout leaves of what came back, and no third transfer.
     """
     payouts = memory_payouts()
     await met_with_a_destination(payouts)
@@ -346,16 +346,13 @@ async def test_nothing_is_paid_out_of_a_transfer_that_another_one_replaced(
     payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
     payouts = restore(payouts, backup)
     await roll_forward(payouts, ledger)
-    assert [line for line in await recover(payouts) if "a person" in line]
-    payouts.brake.pulled.clear()
+    assert await recover(payouts) == [f"{CAMPAIGN}/stage-1: taken over from the provider"]
     await pay(payouts)
-    assert payouts.provider.accounts == {"acct_1": OTHER_MONEY, "acct_2": 0}
-    await approve(payouts, 1, FIRST, revision=0)
-    await pay(payouts)
-    stopped = payouts.brake.stopped(CAMPAIGN)
-    assert stopped is not None and stopped.by == "payouts"
+    assert (await the(payouts, 1)).state is StageState.PAID
     assert payouts.provider.accounts == {"acct_1": OTHER_MONEY, "acct_2": 0}
     assert len(payouts.provider.transfers) == 2 and len(payouts.provider.payouts) == 1
+    await assert_the_ledger_goes_on(payouts, ledger)
+    await assert_true(payouts)
 
 
 @pytest.fixture
@@ -517,7 +514,8 @@ async def test_a_reversal_around_a_restored_backup_is_booked_once(booked: bool) 
 async def test_what_was_paid_after_a_reversal_is_not_paid_again_after_a_restore() -> None:
     """The backup knows that the first transfer came back, and not the second, nor who approved it.
 
-    It is for a person; who approves it and lets the money go on finds the second one in the way.
+    Nor was the ledger published: it is for a person, and who approves it and lets the money go on
+    finds the second one in the way.
     """
     payouts = memory_payouts()
     await first_stuck(payouts)
@@ -529,11 +527,9 @@ async def test_what_was_paid_after_a_reversal_is_not_paid_again_after_a_restore(
     await approve(payouts, 1, FIRST, version=2, revision=0)
     await pay(payouts)
     assert (await the(payouts, 1)).state is StageState.PAID
-    ledger = await ledger_of(payouts)
     payouts.clock.advance(seconds=LONGER_THAN_KEYS_LIVE)
     payouts = restore(payouts, backup)
-    await roll_forward(payouts, ledger)
-    assert [line for line in await recover(payouts) if "a person" in line]
+    assert "a person must approve it anew" in (await recover(payouts))[0]
     await payouts.give_destination("acct_2")
     await pay(payouts)
     payouts.brake.pulled.clear()
@@ -548,8 +544,8 @@ async def test_what_was_paid_after_a_reversal_is_not_paid_again_after_a_restore(
     await pay(payouts)
     assert (await the(payouts, 1)).state is StageState.PAID
     assert payouts.brake.stopped(CAMPAIGN) is None
-    await assert_the_ledger_goes_on(payouts, ledger)
     assert len(payouts.provider.transfers) == 2 and len(payouts.provider.payouts) == 1
+    await assert_true(payouts)
 
 
 @pytest.mark.trap(23)
@@ -664,32 +660,26 @@ async def test_a_backup_older_than_all_that_was_taken_back_is_for_people_to_appr
     await assert_true(payouts)
 
 
-async def paid_anew(payouts: Payouts) -> None:
-    """The first stage is taken back, approved by a person, and paid to another account."""
-    await take_back(payouts, 1)
-    await pay(payouts, 3)
-    await payouts.give_destination("acct_2")
-    await pay(payouts)
-    await approve(payouts, 1, FIRST, version=2, revision=0)
-    await pay(payouts)
-    assert (await the(payouts, 1)).state is StageState.PAID
+async def nothing_between(_: Payouts) -> None:
+    pass
 
 
-async def approved_anew(payouts: Payouts) -> None:
-    """As the runbook says: its creator names the account, and a person approves it."""
-    assert payouts.brake.stopped(CAMPAIGN) is not None
-    await payouts.give_destination("acct_2")
+async def approval_that_fell(payouts: Payouts) -> None:
+    """A person approves it, and its creator names another account before anything is sent."""
+    await approve(payouts, 1, FIRST, revision=0)
+    await payouts.give_destination("acct_3")
     await pay(payouts)
-    await approve(payouts, 1, FIRST, version=2, revision=0)
+    assert (await the(payouts, 1)).state is StageState.DUE
 
 
 @pytest.mark.trap(21)
 @pytest.mark.trap(23)
+@pytest.mark.parametrize("between", [nothing_between, approval_that_fell])
 @pytest.mark.parametrize("known", ["nothing", "transferred", "stuck"])
-async def test_a_backup_older_than_what_was_booked_and_paid_anew_is_approved_once_more(
-    known: str, monkeypatch: pytest.MonkeyPatch
+async def test_a_backup_older_than_what_was_booked_and_paid_anew_takes_over_each_in_turn(
+    known: str, between: Callable[[Payouts], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first transfer came back whole: it is booked and back, and people say the rest again."""
+    """The first transfer came back whole, the ledger has both approvals: nobody is asked again."""
     payouts = memory_payouts()
     await met_with_a_destination(payouts)
     backup = back_up(payouts)
@@ -699,16 +689,18 @@ async def test_a_backup_older_than_what_was_booked_and_paid_anew_is_approved_onc
     await pay(payouts)
     if known == "stuck":
         backup = back_up(payouts)
-    await paid_anew(payouts)
+    await take_back(payouts, 1)
+    await pay(payouts, 3)
+    await between(payouts)
+    await payouts.give_destination("acct_2")
+    await pay(payouts)
+    given = await payouts.queries.destination(CAMPAIGN)
+    assert given is not None
+    await approve(payouts, 1, FIRST, version=given.version, revision=0)
+    await pay(payouts)
+    assert (await the(payouts, 1)).state is StageState.PAID
     payouts, for_people, ledger = await restored_behind_all(payouts, backup)
-    assert "a person must approve it anew" in for_people[0]
-    due = await the(payouts, 1)
-    assert (due.state, due.attempt.state) == (StageState.DUE, AttemptState.REVERSED)
-    assert await held(payouts, Account.CREATOR_ACCOUNT) == 0
-    await approved_anew(payouts)
-    assert not await let_go_on(payouts), "the second transfer is in the way of a third"
-    assert await recover(payouts) == [f"{CAMPAIGN}/stage-1: taken over from the provider"]
-    payouts.brake.pulled.clear()
+    assert for_people == []
     await pay(payouts)
     paid = await the(payouts, 1)
     assert (paid.state, paid.attempt.account) == (StageState.PAID, "acct_2")
@@ -722,8 +714,8 @@ async def test_a_backup_older_than_what_was_booked_and_paid_anew_is_approved_onc
 
 @pytest.mark.trap(21)
 @pytest.mark.trap(23)
-async def test_a_last_stage_that_was_booked_and_paid_anew_is_approved_twice_more() -> None:
-    """Nobody but people approves it: each recovery takes over what they have said again."""
+async def test_a_last_stage_that_was_booked_and_paid_anew_is_taken_over_with_its_fees() -> None:
+    """The ledger says how it was divided, both times; nothing is owed or approved anew."""
     payouts = memory_payouts()
     await last_milestone_approved(payouts)
     backup = back_up(payouts)
@@ -734,27 +726,48 @@ async def test_a_last_stage_that_was_booked_and_paid_anew_is_approved_twice_more
     await pay(payouts)
     await approve(payouts, 3, LAST, limit=LIMIT)
     await pay(payouts)
-    assert (await the(payouts, 3)).state is StageState.PAID
+    before = await the(payouts, 3)
+    assert before.state is StageState.PAID
     made = len(payouts.provider.transfers)
     payouts, for_people, ledger = await restored_behind_all(payouts, backup)
-    for taken in (False, True):
-        assert payouts.brake.stopped(CAMPAIGN) is not None and for_people
-        assert await held(payouts, Account.PLATFORM_FEE_INCOME) == 0
-        book = await payouts.queries.book(CAMPAIGN)
-        assert book is not None and not book.last_approved
-        assert bool((await the(payouts, 3)).attempts) is taken
-        await approve(payouts, 3, LAST, limit=LIMIT)
-        for_people = [line for line in await recover(payouts) if "a person" in line]
     assert for_people == []
-    payouts.brake.pulled.clear()
     await pay(payouts)
-    assert (await the(payouts, 3)).state is StageState.PAID
+    paid = await the(payouts, 3)
+    assert (paid.state, paid.divided, paid.amount) == (StageState.PAID, before.divided, LAST)
+    assert paid.approval is not None and paid.approval.by == "ledger"
     assert await held(payouts, Account.PLATFORM_FEE_INCOME) == 500
     assert len(payouts.provider.transfers) == made
     book = await payouts.queries.book(CAMPAIGN)
     assert book is not None and (book.unclaimed, book.last_approved) == (0, True)
     await assert_the_ledger_goes_on(payouts, ledger)
     await assert_true(payouts)
+
+
+@pytest.mark.trap(23)
+async def test_a_stage_that_was_paid_before_a_cancellation_is_not_the_backers_after_a_restore() -> (
+    None
+):
+    """What is left now is another amount than what was approved: the ledger says which it was."""
+    payouts = memory_payouts()
+    await second_due(payouts)
+    backup = back_up(payouts)
+    await approve(payouts, 2, 3_000, limit=LIMIT)
+    await pay(payouts)
+    await payouts.hear_cancellation(2)
+    await payouts.work_off()
+    assert payouts.provider.refunded == {"ch_1": 2_500, "ch_2": 2_500}
+    ledger = await ledger_of(payouts)
+    payouts = restore(payouts, backup)
+    await roll_forward(payouts, ledger)
+    await payouts.hear_cancellation(2)
+    assert [line for line in await recover(payouts) if "a person" in line] == []
+    assert (await the(payouts, 2)).state is StageState.PAID
+    await payouts.work_off()
+    assert payouts.provider.refunded == {"ch_1": 2_500, "ch_2": 2_500}
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and (book.unclaimed, book.balances[Account.BACKER_FUNDS]) == (0, 0)
+    await assert_the_ledger_goes_on(payouts, ledger)
+    await payouts.assert_books_true()
 
 
 @pytest.mark.trap(23)

@@ -316,10 +316,13 @@ def test_what_was_paid_out_and_taken_back_is_not_taken_over_as_one_that_lay_ther
     """The reversal took other money: with a second transfer its creator was paid twice."""
     made = TransferMade(BACK, "acct_1", 3_666)
     with pytest.raises(Refused) as refused:
-        take_back(StageDecision(a_paid_stage()), made)
+        take_back(StageDecision(a_paid_stage()), made, followed=True)
     assert refused.value.reason == "transferred-twice"
+    paid = StageDecision(a_paid_stage())
+    assert take_back(paid, made) == paid, "it is a break, and the stage is paid"
     failed, _ = a_failed_payout()
-    assert take_back(StageDecision(failed), made).stage.attempt.state is AttemptState.REVERSED
+    back = take_back(StageDecision(failed), made, followed=True)
+    assert back.stage.attempt.state is AttemptState.REVERSED
 
 
 @pytest.mark.trap(23)

@@ -14,6 +14,8 @@ from payouts.domain.errors import Refused
 from payouts.domain.two_people import VALID
 
 VERDICT = "verdict"
+# After a restored backup the ledger says that there was one, and nobody knows whose.
+LEDGER = "ledger"
 # Over this time one person's approvals of a campaign count together against the limit.
 COUNTED = timedelta(days=30)
 

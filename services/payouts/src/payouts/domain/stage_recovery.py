@@ -9,11 +9,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from payouts.domain import payout_attempt
+from payouts.domain.approval import LEDGER, Approval
 from payouts.domain.destination import Destination, give, verify
 from payouts.domain.errors import Refused
+from payouts.domain.fees import Fees, LastStage
 from payouts.domain.ledger import Account, Posting
 from payouts.domain.payout_attempt import AttemptState
-from payouts.domain.stage import Stage, StageDecision, StageState, StageSubmitted, move
+from payouts.domain.plan import StageKind
+from payouts.domain.stage import (
+    UNAPPROVED,
+    Stage,
+    StageDecision,
+    StageState,
+    StageSubmitted,
+    make_due,
+    move,
+)
 from payouts.domain.stage_approval import approve_by_verdict
 from payouts.domain.stage_outcome import (
     PayoutSeen,
@@ -107,13 +118,18 @@ def in_turn(transfers: Sequence[TransferMade]) -> list[list[TransferMade]]:
     return turns
 
 
-def take_back(decision: StageDecision, made: TransferMade) -> StageDecision:
-    """Fold in that the transfer came back before the next one was made.
+def take_back(
+    decision: StageDecision, made: TransferMade, *, followed: bool = False
+) -> StageDecision:
+    """Fold in that all of the transfer came back, if no payout can have left with it.
 
-    Raises `Refused` where a payout may have left with it: then its creator was paid twice.
+    Raises `Refused` where one may have, and another transfer `followed`: its creator was paid
+    twice.
     """
+    if made.seen.reversed_amount != made.amount:
+        return decision
     back = decision.then(observe_reversal(decision.stage, made.seen))
-    if back.stage.attempt.state is not AttemptState.REVERSED:
+    if followed and back.stage.attempt.state is not AttemptState.REVERSED:
         detail = f"{made.seen.transfer_id} of {back.stage.stage_id} was paid out and taken back"
         raise Refused("transferred-twice", detail)
     return back
@@ -143,13 +159,15 @@ def adopt(
     owed: int = 0,
     quantum: int = 1,
     sealed: Posting | None = None,
+    approval: Posting | None = None,
 ) -> StageDecision:
     """Fold both legs of all attempts, in order; the same again changes nothing.
 
     `transfers` are those that may be what the stage stands on, `payouts` those of their account.
     `owed` is the creator's debt, which the first attempt set off as any first attempt does; where
-    the ledger has its submission, that is `sealed` and says what was set off. Raises `Refused`
-    where the two cannot both be true; then a person must look.
+    the ledger has its submission, that is `sealed` and says what was set off. Where it has the
+    stage's next `approval`, people gave it, and nobody is asked again. Raises `Refused` where what
+    is known cannot all be true; then a person must look.
     """
     transfers = _unsettled(stage, transfers)
     if len(transfers) > 1:
@@ -160,6 +178,8 @@ def adopt(
         stage = set_off(stage, owed, quantum)
     decision = StageDecision(stage)
     for transfer in transfers:
+        if decision.stage.state in UNAPPROVED and approval is not None:
+            decision = decision.then(_approved_before(decision.stage, approval, destination, now))
         decision = _approved(decision, transfer.amount, destination, now)
         decision = _reach(decision, transfer.seen.attempt, destination, now)
         if decision.stage.attempt.number == transfer.seen.attempt:
@@ -180,6 +200,48 @@ def set_off_in(submission: Posting) -> int:
     """Return how much of the creator's debt a stage's submission paid (row 15)."""
     paid = [one for one in submission.entries if one.credit is Account.CREATOR_RECEIVABLE]
     return sum(one.amount for one in paid)
+
+
+def _approved_before(
+    stage: Stage, approval: Posting, destination: Destination, now: datetime
+) -> StageDecision:
+    """Approve it as the ledger has it (row 13, 14 or 22): its transfer was made upon that.
+
+    Who gave it is not known any more; its fact is published already.
+    """
+    amount = _moved(approval, Account.BACKER_FUNDS, Account.CREATOR_PAYABLE)
+    if stage.state is StageState.PLANNED:
+        stage = make_due(stage, amount, now).stage
+    elif stage.state is not StageState.DUE:
+        stage = move(stage, StageState.DUE)
+    given = Approval(LEDGER, amount, destination.version, now)
+    divided = None
+    if stage.kind is StageKind.LAST:
+        covered, owed = (
+            _fees(approval, payer) for payer in (Account.BACKER_FUNDS, Account.CREATOR_RECEIVABLE)
+        )
+        divided = LastStage(covered, owed, amount)
+    approved = replace(
+        move(stage, StageState.APPROVED),
+        amount=amount,
+        approval=given,
+        approvals=stage.approvals + 1,
+        divided=divided,
+    )
+    return StageDecision(approved, (approval,))
+
+
+def _fees(approval: Posting, payer: Account) -> Fees:
+    return Fees(
+        platform=_moved(approval, payer, Account.PLATFORM_FEE_INCOME),
+        processing=_moved(approval, payer, Account.PROCESSING_FEE_INCOME),
+        tax=_moved(approval, payer, Account.TAX_PAYABLE),
+    )
+
+
+def _moved(posting: Posting, debit: Account, credit: Account) -> int:
+    between = [one for one in posting.entries if (one.debit, one.credit) == (debit, credit)]
+    return sum(one.amount for one in between)
 
 
 def _approved(

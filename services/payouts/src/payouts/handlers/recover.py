@@ -65,8 +65,10 @@ class RecoverPayouts(ServiceRecovery):
     lost = (
         "destinations given after the backup: those that money went to are taken from the "
         "provider, the others must be given again by their creators",
-        "evidence, decisions about milestones, approvals and holds given after the backup: people "
-        "must give them again; where a stage was held, its campaign's money is stopped meanwhile",
+        "evidence, decisions about milestones and holds given after the backup: people must give "
+        "them again; where a stage was held, its campaign's money is stopped meanwhile",
+        "approvals of stages given after the backup: those that a transfer was made upon come back "
+        "from the ledger, without the people; the others must be given again",
         "who asked for and approved refunds after the backup: what the ledger has of them is owed "
         "again, what nobody had approved must be asked for again",
         "personal links issued after the backup: they open nothing any more; one that was replaced "
@@ -107,7 +109,7 @@ class RecoverPayouts(ServiceRecovery):
         lines: list[str] = []
         # What a cancelled campaign has left for its backers depends on what went to its creator.
         async for book in self._books():
-            await approvals.count_fallen(book)
+            await approvals.count_fallen(book.campaign_id)
             await approvals.count_taken_back(book)
             lines += await stages.adopt_all(book.campaign_id)
             await stages.stop_plan_again(book.campaign_id)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import Self
 
 from payouts.domain.book import Book
 from payouts.domain.ledger import Row
@@ -31,6 +32,20 @@ from servicekit.units import UnitsOfWork
 _NOT_OWED = UNAPPROVED | {StageState.CANCELLED}
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class _Fallen:
+    """An approval that fell, in order of stage and number."""
+
+    stage_id: str
+    number: int
+    cause: str
+
+    @classmethod
+    def named(cls, cause: str) -> Self:
+        stage_id, _, number = cause.partition("/")[2].rpartition("/approval-")
+        return cls(stage_id, int(number), cause)
+
+
 @dataclass(frozen=True, slots=True)
 class CountApprovals:
     """Claims what approvals posted that fell, and stages that were taken back unsent."""
@@ -39,17 +54,24 @@ class CountApprovals:
     queries: Queries
     clock: Clock
 
-    async def count_fallen(self, book: Book) -> None:
+    async def count_fallen(self, campaign_id: str) -> None:
         """An approval that fell left nothing behind but its number, which is never used again.
 
         One that the backup still has falls once more; one whose stage was cancelled is found
         again by the cancellation, or falls with it. One that fell because its transfer was taken
-        back did more: it comes back with that transfer, and falls with its reversal.
+        back did more: it comes back with that transfer, and those behind it are counted then.
         """
+        book = await self.queries.book(campaign_id)
+        if book is None:
+            return
+        waiting: set[str] = set()
         for beginning in (APPROVAL_FALLEN, STAGE_CANCELLED):
-            for fell in await unclaimed(self.queries, book, beginning):
-                if not await self._fell_with_its_transfer(fell):
-                    await self._count_one(book, fell, fell.removeprefix(beginning))
+            fallen = [_Fallen.named(one) for one in await unclaimed(self.queries, book, beginning)]
+            for fell in sorted(fallen):
+                if await self._fell_with_its_transfer(fell.cause):
+                    waiting.add(fell.stage_id)
+                if fell.stage_id not in waiting:
+                    await self._count_one(campaign_id, fell)
 
     async def _fell_with_its_transfer(self, fell: str) -> bool:
         """Whether it was booked together with a reversal (row 18)."""
@@ -62,16 +84,15 @@ class CountApprovals:
             work = partial(_count_submission, book.campaign_id, back.removeprefix(STAGE_TAKEN_BACK))
             await self.units.run(work)
 
-    async def _count_one(self, book: Book, fell: str, approval_id: str) -> None:
-        stage_id, _, number = approval_id.rpartition("/approval-")
-        causes = (fell, f"{STAGE_APPROVED}{approval_id}")
+    async def _count_one(self, campaign_id: str, fell: _Fallen) -> None:
+        approval_id = f"{fell.stage_id}/approval-{fell.number}"
         work = partial(
             _count_approval,
-            book.campaign_id,
+            campaign_id,
             self.clock.now(),
-            stage_id=stage_id,
-            number=number,
-            causes=causes,
+            stage_id=fell.stage_id,
+            number=fell.number,
+            causes=(fell.cause, f"{STAGE_APPROVED}{approval_id}"),
         )
         await self.units.run(work)
 
@@ -92,7 +113,7 @@ async def _count_approval(
     now: datetime,
     unit: PayoutsUnit,
     stage_id: str,
-    number: str,
+    number: int,
     causes: tuple[str, str],
 ) -> None:
     sealed = await unit.books.sealed(causes)
@@ -116,4 +137,4 @@ async def _count_approval(
     if len(sealed) != len(causes) or stage.state not in _NOT_OWED:
         return
     await claim_what_moved_nothing(campaign_id, causes, unit)
-    await unit.stages.save([replace(stage, approvals=max(stage.approvals, int(number)))])
+    await unit.stages.save([replace(stage, approvals=max(stage.approvals, number))])

@@ -8,13 +8,14 @@ from payouts.domain import stage_recovery
 from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.ledger import Account
 from payouts.domain.plan import StageKind
-from payouts.domain.postings import STAGE_SUBMITTED, stage_transferred
+from payouts.domain.postings import STAGE_APPROVED, STAGE_SUBMITTED, stage_transferred
 from payouts.domain.stage import Stage
 from payouts.domain.stage_outcome import PayoutSeen
 from payouts.domain.stage_recovery import TransferMade
 from payouts.handlers.cancel import stop_plan
 from payouts.handlers.posting import post
 from payouts.handlers.recovery.answers import answered
+from payouts.handlers.recovery.approvals import CountApprovals
 from payouts.handlers.stages import transfers_let_be
 from payouts.handlers.work_kinds import stage_work
 from payouts.ports.provider import Provider
@@ -98,10 +99,16 @@ class AdoptStages:
         payouts = await answered(self.provider.payouts_of, stage, transfers[0].account)
         if following is not None:
             payouts = [one for one in payouts if one.attempt < following[0].seen.attempt]
-        back = following is not None
-        return await self.units.run(
-            lambda unit: self._adopt_stage(unit, stage, transfers, payouts, back)
+        followed = following is not None
+        changed = await self.units.run(
+            lambda unit: self._adopt_stage(unit, stage, transfers, payouts, followed)
         )
+        if followed:
+            # What fell behind its reversal has the numbers before the next one's approval.
+            await CountApprovals(self.units, self.queries, self.clock).count_fallen(
+                stage.campaign_id
+            )
+        return changed
 
     async def _adopt_stage(
         self,
@@ -109,9 +116,9 @@ class AdoptStages:
         stage: Stage,
         transfers: Sequence[TransferMade],
         payouts: Sequence[PayoutSeen],
-        back: bool,
+        followed: bool,
     ) -> bool:
-        """Save what follows, and that the transfer came `back` before another one was made."""
+        """Save what follows; where another one `followed`, this one surely came back."""
         now = self.clock.now()
         known = (await unit.stages.load(stage.campaign_id))[stage.number - 1]
         book = (await unit.books.load([stage.campaign_id]))[stage.campaign_id]
@@ -123,12 +130,21 @@ class AdoptStages:
             given, stage.campaign_id, provider, transfers[0].account, now
         )
         owed = book.balances.get(Account.CREATOR_RECEIVABLE, 0)
-        sealed = await unit.books.sealed([submitted := f"{STAGE_SUBMITTED}{known.submission_id}"])
+        submitted = f"{STAGE_SUBMITTED}{known.submission_id}"
+        approved = f"{STAGE_APPROVED}{known.stage_id}/approval-{known.approvals + 1}"
+        sealed = await unit.books.sealed([submitted, approved])
         decision = stage_recovery.adopt(
-            known, destination, transfers, payouts, now, owed, book.quantum, sealed.get(submitted)
+            known,
+            destination,
+            transfers,
+            payouts,
+            now,
+            owed,
+            book.quantum,
+            sealed.get(submitted),
+            sealed.get(approved),
         )
-        if back:
-            decision = stage_recovery.take_back(decision, transfers[-1])
+        decision = stage_recovery.take_back(decision, transfers[-1], followed=followed)
         if decision.stage == known:
             return False
         # One that went out under an attempt known here tells nothing new of where money is to go:
