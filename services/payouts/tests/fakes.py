@@ -453,9 +453,9 @@ class MemoryQueries:
         found = Counter(book.life.state for book in self._books.values())
         return {state: found[state] for state in BookState}
 
-    async def shared_with_money_left(self, after: str, limit: int) -> list[Book]:
+    async def shared_with_money_left(self, after: str, limit: int) -> list[str]:
         return [
-            book
+            one
             for one, book in sorted(self._books.items())
             if one > after
             and book.cancellation is not None

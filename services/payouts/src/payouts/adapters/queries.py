@@ -76,14 +76,14 @@ class MongoQueries:
             counts[BookState(row["_id"] or BookState.OPEN)] += row["count"]
         return counts
 
-    async def shared_with_money_left(self, after: str, limit: int) -> list[Book]:
+    async def shared_with_money_left(self, after: str, limit: int) -> list[str]:
         query: Document = {**RUN_FINISHED_WITH_MONEY, "cancellation": {"$ne": None}}
-        return [BOOKS.value(row) for row in await self._page("books", query, after, limit)]
+        return await self._names("books", query, after, limit)
 
     async def paid_with_money_left(self, after: str, limit: int) -> list[str]:
         # As the index says it that has those only.
         query: Document = {**LAST_APPROVED_WITH_MONEY, "cancellation": None}
-        return [row["_id"] for row in await self._page("books", query, after, limit)]
+        return await self._names("books", query, after, limit)
 
     async def blocks(self, campaign_id: str, after: int, limit: int) -> list[Block]:
         query = {"campaign_id": campaign_id, "number": {"$gt": after}}
@@ -381,6 +381,13 @@ class MongoQueries:
         with sorted_errors():
             cursor = self._database.collection(collection).find(query | {"_id": {"$gt": after}})
             return await cursor.sort("_id", 1).limit(limit).to_list(None)
+
+    async def _names(self, collection: str, query: Document, after: str, limit: int) -> list[str]:
+        """Return only what the documents of a page are called."""
+        behind = query | {"_id": {"$gt": after}}
+        with sorted_errors():
+            cursor = self._database.collection(collection).find(behind, {"_id": 1})
+            return [row["_id"] for row in await cursor.sort("_id", 1).limit(limit).to_list(None)]
 
     async def _queue(
         self,

@@ -56,8 +56,8 @@ class Adjust:
 
         Not those whose shares are not all given: of theirs nothing is left yet.
         """
-        books = await self.queries.shared_with_money_left(after, limit)
-        return [await self._residue(await self._kept(book.campaign_id)) for book in books]
+        campaigns = await self.queries.shared_with_money_left(after, limit)
+        return [await self._residue(await self._kept(campaign_id)) for campaign_id in campaigns]
 
     async def _kept(self, campaign_id: str) -> Kept:
         kept = await self.checks.kept(campaign_id)

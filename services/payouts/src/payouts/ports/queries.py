@@ -43,8 +43,8 @@ class Queries(Protocol):
         """Return how many books there are in each state."""
         ...
 
-    async def shared_with_money_left(self, after: str, limit: int) -> list[Book]:
-        """Return the books whose run by shares is finished and that still hold backers' money."""
+    async def shared_with_money_left(self, after: str, limit: int) -> list[str]:
+        """Return the campaigns whose run by shares is finished and that still hold money."""
         ...
 
     async def paid_with_money_left(self, after: str, limit: int) -> list[str]:

@@ -7,7 +7,6 @@ from functools import partial
 
 import structlog
 
-from payouts.domain.book import Book
 from payouts.domain.errors import Refused
 from payouts.domain.postings import Payer
 from payouts.domain.refund import Refund, RefundState
@@ -122,14 +121,14 @@ class ShareWhatCameBack:
         """Look at all such campaigns; 0, so that it rests between."""
         return await one_by_one(self._shared(), partial(self._share, now=now))
 
-    async def _shared(self) -> AsyncIterator[Book]:
+    async def _shared(self) -> AsyncIterator[str]:
         after = ""
-        while books := await self.queries.shared_with_money_left(after, PAGE):
-            for book in books:
-                yield book
-            after = books[-1].campaign_id
+        while campaigns := await self.queries.shared_with_money_left(after, PAGE):
+            for campaign_id in campaigns:
+                yield campaign_id
+            after = campaigns[-1]
 
-    async def _share(self, book: Book, now: datetime) -> int:
-        share = partial(share_what_came_back, campaign_id=book.campaign_id, now=now)
+    async def _share(self, campaign_id: str, now: datetime) -> int:
+        share = partial(share_what_came_back, campaign_id=campaign_id, now=now)
         await self.units.run(share)
         return 0
