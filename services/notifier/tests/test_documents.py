@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.kafka import read_topics
 from notifier.settings import NotifierSettings
+from notifier.wire.told import NOTIFICATIONS_TOPIC
 from servicekit.settings import SettingsRefused, load_settings, settings_table
 
 README = Path(__file__).parents[1] / "README.md"
@@ -33,6 +35,17 @@ def test_required_settings_are_enough() -> None:
     assert load_settings(NotifierSettings, REQUIRED).notifications_partitions == 24
 
 
+def test_partitions_are_those_of_the_topic() -> None:
+    """By no other number would a plan's chunks, and with them people's inboxes, be found again."""
+    [topic] = [one for one in read_topics() if one.name == NOTIFICATIONS_TOPIC]
+    name, right = "NOTIFIER_NOTIFICATIONS_PARTITIONS", topic.partitions
+    asked = load_settings(NotifierSettings, REQUIRED | {name: str(right)})
+    assert asked.notifications_partitions == right
+    for wrong in (right - 1, right + 1, right * 2):
+        with pytest.raises(SettingsRefused, match=name):
+            load_settings(NotifierSettings, REQUIRED | {name: str(wrong)})
+
+
 @pytest.mark.parametrize("name", REQUIRED)
 def test_missing_setting_is_named(name: str) -> None:
     """A missing variable is refused by its name."""
@@ -46,7 +59,6 @@ def test_missing_setting_is_named(name: str) -> None:
     [
         ("NOTIFIER_CHUNKS_AT_ONCE", "0"),
         ("NOTIFIER_LEASE_SECONDS", "soon"),
-        ("NOTIFIER_NOTIFICATIONS_PARTITIONS", "-1"),
         ("NOTIFIER_SURPRISE", "1"),
     ],
 )

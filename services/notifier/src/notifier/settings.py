@@ -44,8 +44,12 @@ class NotifierSettings(GuestSettings):
 
     model_config = SettingsConfigDict(env_prefix="NOTIFIER_")
 
+    # Kept by any other number, a plan's chunks would be in nobody's inbox (decision 0054).
     notifications_partitions: int = Field(
-        24, gt=0, description="Partitions of `notifier.notifications`; never changes (events.md 3)."
+        24,
+        ge=24,
+        le=24,
+        description="Partitions of `notifier.notifications`, for life (events.md 3): no others.",
     )
     lease_seconds: int = Field(10, gt=0, description="How long claimed chunks are ours.")
     smtp_host: str = Field(
