@@ -118,6 +118,12 @@ async def test_two_claimers_never_hold_the_same_work(plumbed: Plumbed) -> None:
     assert len(taken) == len(set(taken)) > 0
 
 
+async def test_who_is_beaten_to_work_takes_what_is_behind_it(plumbed: Plumbed) -> None:
+    """Two look for the same four of eight at the same moment: neither finds that there is none."""
+    await offer(plumbed, *(item(f"i{number}", number) for number in range(8)))
+    assert all(await asyncio.gather(claim(plumbed, 4), claim(plumbed, 4)))
+
+
 async def test_work_goes_by_priority_then_due_and_not_before_it_is_due(plumbed: Plumbed) -> None:
     """An emergency overtakes by order; what is not due is nobody's."""
     await offer(plumbed, item("late", 50, -1), item("later", 50), item("first", 1))

@@ -133,6 +133,7 @@ class WorkQueue(Protocol):
     ) -> list[Claim]:
         """Take up to `limit` due items, best first; two claimers never hold the same item.
 
+        None at all only where nothing is due that nobody holds.
         Of one group only, where one is named (the earliest due first), and of priorities before
         `before`.
         """
@@ -252,20 +253,23 @@ class MongoWorkQueue:
             due["group"], best = group, {"due": 1}
         if before is not None:
             due["priority"] = {"$lt": before}
+        taken: list[Document] = []
         with sorted_errors():
-            found = await self._looks.best(_Look(due, best, limit))
-            if not found:
-                return []
-            ids = {"$in": [row["_id"] for row in found]}
-            await self._items.update_many(
-                due | {"_id": ids},
-                {
-                    "$set": {"token": token, "due": until},
-                    "$inc": {"attempt": 1},
-                    "$unset": {"wanted": ""},
-                },
-            )
-            taken = await self._items.find({"_id": ids, "token": token}).to_list(None)
+            # What somebody else took in this very moment says nothing of what is behind it.
+            while not taken:
+                found = await self._looks.best(_Look(due, best, limit))
+                if not found:
+                    return []
+                ids = {"$in": [row["_id"] for row in found]}
+                await self._items.update_many(
+                    due | {"_id": ids},
+                    {
+                        "$set": {"token": token, "due": until},
+                        "$inc": {"attempt": 1},
+                        "$unset": {"wanted": ""},
+                    },
+                )
+                taken = await self._items.find({"_id": ids, "token": token}).to_list(None)
         expired = sum(1 for row in found if row["token"] is not None)
         metrics.WORK_LEASE_EXPIRED.labels(kind).inc(expired)
         # What was taken is all due at the end of the lease: the order is that of before.
