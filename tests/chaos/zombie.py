@@ -33,8 +33,7 @@ async def wake_a_zombie(world: World) -> list[Finding]:
     """
     met, missed = _campaign("met", reachable=True), _campaign("missed", reachable=False)
     for one in (met, missed):
-        await world.launch(one.campaign_id, goal=one.goal, open_seconds=OPEN_SECONDS)
-        await world.checkout.pay(one.campaign_id, one.rows)
+        await world.launch_paid(one.campaign_id, one.rows, goal=one.goal, open_seconds=OPEN_SECONDS)
     account = await world.suite.provider.create_account()
     met.account = account["id"]
     await world.give_destination(met.campaign_id, account["id"])

@@ -80,6 +80,8 @@ async def test_rewards_are_sent_and_only_who_moved_is_told(world: World) -> None
     account = await world.suite.provider.create_account()
     await world.give_destination(CAMPAIGN, account["id"])
 
+    # The list names two of three, and all three are to be moved.
+    await world.backers_known(CAMPAIGN, rows)
     await sent_by_list(world)
     await moves_told(world, PEOPLE[:2])
     for changed in (1, 0):
