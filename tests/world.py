@@ -12,6 +12,8 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 from pymongo import MongoClient
 from pymongo.database import Database
 
@@ -27,9 +29,7 @@ from infra.suite.suite import SERVICES
 from payouts.adapters.mongo_stores import BOOKS, block_from
 from payouts.domain.chain import verify
 from payouts.domain.ledger import check
-from servicekit.errors import DependencyAway
 from servicekit.kafka import KafkaConnection
-from servicekit.positions import TopicPositions
 from servicekit.publish import KafkaPublisher
 from sosst_contracts.codec import Decoded, Draft, Record
 from sosst_contracts.notifier import BackerNotified, PersonNotified
@@ -38,6 +38,8 @@ from sosst_contracts.registry import REGISTRY
 CURRENCY = "EUR"
 CREATOR = creator("creator-1")
 TOPICS = REGISTRY.topics()
+# No broker answers.
+AWAY = (KafkaError, OSError, TimeoutError)
 Document = dict[str, Any]
 Backup = dict[str, list[Document]]
 
@@ -175,23 +177,25 @@ class World:
     async def everything_read(self, *services: str) -> None:
         """Wait until every group (of some services) has committed all that stands on its topics."""
 
+        topics = {
+            reader["group"]: file.name
+            for file in read_topic_files(HERE.topics)
+            for reader in file.fields["consumers"]
+            if not services or reader["service"] in services
+        }
+
         async def caught_up() -> bool:
             try:
-                return await all_committed()
-            except DependencyAway:
+                ends = await self.look.ends(list(dict.fromkeys(topics.values())))
+                committed = await self.look.committed(list(topics))
+            except AWAY:
                 # A broker that answers nobody just now may have been started anew.
                 return False
-
-        async def all_committed() -> bool:
-            for file in read_topic_files(HERE.topics):
-                for reader in file.fields["consumers"]:
-                    if services and reader["service"] not in services:
-                        continue
-                    positions = TopicPositions(self._connection(), file.name, reader["group"])
-                    ends, committed = await positions.ends(), await positions.committed()
-                    if any(committed.get(p, 0) < end for p, end in ends.items()):
-                        return False
-            return True
+            return all(
+                committed[group].get(TopicPartition(self.suite.topic(topic), number), 0) >= end
+                for group, topic in topics.items()
+                for number, end in ends[topic].items()
+            )
 
         await eventually("everything is read", caught_up)
 
@@ -207,7 +211,7 @@ class World:
                 await self.everything_read()
                 told = not any(self.outbox_rows(service) for service in SERVICES)
                 return before if told and await self._held() == before else None
-            except DependencyAway:
+            except AWAY:
                 return None
 
         return await eventually("nothing is on its way", resting, 120)
@@ -219,8 +223,8 @@ class World:
 
     async def _held(self) -> dict[str, int]:
         """Return how many records each topic holds."""
-        positions = {topic: TopicPositions(self._connection(), topic, "none") for topic in TOPICS}
-        return {topic: sum((await one.ends()).values()) for topic, one in positions.items()}
+        ends = await self.look.ends(TOPICS)
+        return {topic: sum(places.values()) for topic, places in ends.items()}
 
     def _connection(self) -> KafkaConnection:
         return self.suite.connection("world")
@@ -255,14 +259,19 @@ class World:
         return people
 
     async def refunded(self, campaign_id: str, rows: Sequence[PledgeRow]) -> None:
-        """Wait until every pledge is returned."""
+        """Wait until every pledge is returned; else say how far it came."""
+        seen: Document = {}
 
         async def all_returned() -> bool:
             money = await self.look.get("payouts", f"/campaigns/{campaign_id}/money")
-            done = (money or {"refunds": {}})["refunds"].get("succeeded", {"count": 0})
-            return bool(done["count"] == len(rows))
+            seen.update(money or {"refunds": {}})
+            return bool(seen["refunds"].get("succeeded", {"count": 0})["count"] == len(rows))
 
-        await eventually(f"refunds of {campaign_id}", all_returned, 120)
+        what = f"{len(rows)} refunds of {campaign_id}"
+        try:
+            await eventually(what, all_returned, 120 + len(rows))
+        except NeverHappened:
+            raise NeverHappened(f"{what}: {seen.get('refunds')}") from None
 
     async def until_known(self, service: str, path: str, *, caller: Caller = STAFF) -> None:
         """Wait until a service has heard of what stands at the path."""

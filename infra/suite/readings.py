@@ -2,14 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from infra.sandbox.issuer.tokens import STAFF, Caller
 from infra.suite.suite import Suite
+from servicekit.stopping import CLOSING_SECONDS, ended, stop_consumer
 from sosst_contracts.codec import Decoded, Erased, Record, decode
 
 T = TypeVar("T")
@@ -100,6 +103,60 @@ class Readings:
         """
         facts = await self.records(topic)
         return [understood(fact) for fact in facts if not isinstance(decode(fact), Erased)]
+
+    async def ends(self, topics: Sequence[str]) -> dict[str, dict[int, int]]:
+        """Return where each partition of the topics ends, those without records left out.
+
+        Raises `KafkaError`, `OSError` or `TimeoutError` if no broker answers.
+        """
+        connection = self.suite.connection("readings")
+        names = {connection.physical(topic): topic for topic in topics}
+        async with self._administrator() as admin:
+            described = await admin.describe_topics(list(names))
+        places = [
+            TopicPartition(one["topic"], partition["partition"])
+            for one in described
+            for partition in one["partitions"]
+        ]
+        consumer = AIOKafkaConsumer(**connection.client_options(), request_timeout_ms=10_000)
+        try:
+            async with asyncio.timeout(20):
+                await consumer.start()
+                found = await consumer.end_offsets(places)
+        finally:
+            await stop_consumer(consumer)
+        ends: dict[str, dict[int, int]] = {topic: {} for topic in topics}
+        for place, end in found.items():
+            if end:
+                ends[names[place.topic]][place.partition] = end
+        return ends
+
+    async def committed(self, groups: Sequence[str]) -> dict[str, dict[TopicPartition, int]]:
+        """Return the positions that each group has committed, by its place on the cluster.
+
+        Raises as `ends` does.
+        """
+        connection = self.suite.connection("readings")
+        async with self._administrator() as admin:
+            found = {
+                group: await admin.list_consumer_group_offsets(connection.physical(group))
+                for group in groups
+            }
+        return {
+            group: {place: position.offset for place, position in positions.items()}
+            for group, positions in found.items()
+        }
+
+    @asynccontextmanager
+    async def _administrator(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        options = self.suite.connection("readings").client_options()
+        admin = AIOKafkaAdminClient(**options, request_timeout_ms=10_000)
+        try:
+            async with asyncio.timeout(20):
+                await admin.start()
+                yield admin
+        finally:
+            await ended(admin.close(), CLOSING_SECONDS)
 
     async def records(self, topic: str) -> list[Record]:
         """Return everything that stands on a topic now as it stands there."""
