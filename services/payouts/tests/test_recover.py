@@ -29,6 +29,7 @@ from payouts.handlers.holds import place_hold, release_hold
 from payouts.handlers.recover import RecoverPayouts
 from payouts.handlers.refund_requests import reject_refund
 from payouts.ports.provider import NoAnswer
+from payouts.sweeps.refunds import UnblockRefunds
 from servicekit.errors import DependencyAway
 from servicekit.memory import MemoryDatabase
 from servicekit.own_topics import Unexplained
@@ -914,6 +915,37 @@ async def test_what_was_given_for_a_claim_after_the_backup_is_given_once(
     known = await again.queries.refund(CAMPAIGN, refund.refund_id)
     assert known is not None and (known.kind, known.payer) == (wanted.kind, wanted.payer)
     assert known.beyond is refund.beyond
+    await assert_the_ledger_goes_on(again, ledger)
+    await again.assert_books_true()
+
+
+@pytest.mark.trap(3)
+@pytest.mark.trap(23)
+@pytest.mark.parametrize("saved", ["nothing", "blocked"])
+async def test_what_went_on_after_its_bank_had_decided_is_given_once(saved: str) -> None:
+    """The platform pays it a moment after the dispute's end: nothing of that asks for it again."""
+    payouts = memory_payouts()
+    await first_paid(payouts)
+    backup = back_up(payouts)
+    await payouts.brake.stop(CAMPAIGN, "staff-9", "to have a look")
+    given = await approved(payouts, await claim_given(payouts, BY_PLATFORM))
+    payouts.provider.dispute(given.payment_reference, 500)
+    await live(payouts, 2)
+    assert (await current(payouts, given)).state is RefundState.BLOCKED
+    if saved == "blocked":
+        backup = back_up(payouts)
+    payouts.brake.pulled.clear()
+    payouts.provider.move_dispute("dp_0", ProviderDisputeStatus.WON)
+    await payouts.work_off(1)
+    await UnblockRefunds(payouts.units, payouts.queries, payouts.stages.funds)(payouts.clock.now())
+    await payouts.work_off()
+    assert (await current(payouts, given)).state is RefundState.SUCCEEDED
+    returned, ledger = dict(payouts.provider.refunded), await ledger_of(payouts)
+    payouts.brake.pulled.clear()
+    again = await recovered_with_what_was_told(payouts, backup)
+    await again.work_off()
+    assert (await current(again, given)).state is RefundState.SUCCEEDED
+    assert again.provider.refunded == returned and set(again.provider.made.values()) == {1}
     await assert_the_ledger_goes_on(again, ledger)
     await again.assert_books_true()
 

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from payouts.domain import refund_recovery
 from payouts.domain.book import Book
 from payouts.domain.errors import InvariantBroken, Refused
 from payouts.domain.pledge_money import PledgeMoney
-from payouts.domain.refund import Refund, RefundDecision, RefundState
+from payouts.domain.refund import Refund, RefundDecision, RefundState, owed_posting
+from payouts.domain.refund_blocking import unblock
 from payouts.domain.refund_outcome import RefundSeen
 from payouts.handlers.recovery.answers import answered
 from payouts.handlers.recovery.refund_decisions import save_refunds
@@ -53,6 +55,7 @@ class AdoptRefunds:
     async def adopt_of_pledge(self, money: PledgeMoney) -> list[str]:
         """Take over those of one pledge, one question after the other."""
         lines: list[str] = []
+        await self.units.run(partial(_unblock_again, pledge_id=money.pledge_id, clock=self.clock))
         refunds = await self.units.run(lambda unit: unit.refunds.of_pledge(money.pledge_id))
         turns = asyncio.Semaphore(1)
         asked = [(one, await self._ask(one, turns)) for one in refunds if _is_adopted(one)]
@@ -92,6 +95,21 @@ class AdoptRefunds:
         count, refused = await self.units.run(work)
         lines += refused
         return count
+
+
+async def _unblock_again(unit: PayoutsUnit, pledge_id: str, clock: Clock) -> None:
+    """Ask again for what went on once its bank had decided, as the ledger has it.
+
+    It may have been sent: the provider is asked about it next, and not about one that is blocked.
+    """
+    for refund in await unit.refunds.of_pledge(pledge_id):
+        money = (await unit.pledges.load({pledge_id}))[pledge_id]
+        if refund.state is not RefundState.BLOCKED or money.returnable < refund.amount:
+            continue
+        if await unit.books.sealed([owed_posting(refund).cause]):
+            decision = unblock(refund, money, clock.now())
+            if decision.refund != refund:
+                await save_refunds(unit, refund.campaign_id, [decision], clock)
 
 
 def _refund_of(cause: str) -> str:
