@@ -13,16 +13,19 @@ from typing import TypeVar
 import pytest
 
 from notifier.consumer import PLEDGES
+from notifier.domain.audience import Consent
 from notifier.domain.follow import Follow, FollowState
 from notifier.domain.kind import ToldAs
+from notifier.handlers import address
 from notifier.handlers.address import AddressChunks
-from notifier.handlers.hear import ADDRESS, take_memberships, take_supplements
+from notifier.handlers.hear import ADDRESS, address_work, take_memberships, take_supplements
 from notifier.ports.unit import Membership, NotifierUnit
 from servicekit.metrics import WRITE_CONFLICTS
 from servicekit.mongo import Database
 from servicekit.publish import key_hash
 from servicekit.streams import Move, StreamRow
 from servicekit.units import UnitsOfWork
+from servicekit.work import Claim
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges, settle, update
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.test_people import described
@@ -171,3 +174,55 @@ async def test_whoever_has_two_roles_is_told_in_one_of_them(database: Database, 
     await settle(notifier)
     [entry] = await notifier.queries.inbox("sam", None, 5)
     assert entry.chunk.role is (ToldAs.CREATOR, ToldAs.STAFF)[first]
+
+
+async def test_pages_of_old_backers_that_are_cut_anew_meanwhile_tell_nobody_twice(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replay comes to those who are just being told; its pages end elsewhere, as one has joined.
+
+    They stand under other numbers, which no two of them share.
+    """
+    monkeypatch.setattr(address, "RECIPIENTS_MAX", 2)
+    notifier = mongo_notifier(database)
+
+    async def agree(*people: str) -> None:
+        async def work(unit: NotifierUnit) -> None:
+            for one in people:
+                await unit.consents.choose(CAMPAIGN, one, Consent.RELAUNCH)
+
+        await notifier.units.run(work)
+
+    async def claimed() -> Claim:
+        [claim] = await notifier.queue.claim(ADDRESS, NOW, 1, 30)
+        return claim
+
+    await agree(*"bcdefgh")
+    again = {"campaign_id": "campaign-2", "relaunch_of": CAMPAIGN, "differences": []}
+    await notifier.hear(fact(CampaignLaunched, 1, launched_at=NOW, **again))
+    find = AddressChunks(notifier.units, PLEDGES, notifier.clock)
+    for _ in range(2):
+        await find(await claimed())
+    halfway = await claimed()
+    await agree("bb")
+    name = halfway.item.payload["chunk_id"]
+
+    async def replay(unit: NotifierUnit) -> None:
+        chunk = (await unit.chunks.load([name]))[name]
+        await unit.plumbing.work.offer([address_work(chunk, NOW)])
+
+    await notifier.units.run(replay)
+    for _ in range(2):
+        await find(await claimed())
+    held, before = HeldUnits(notifier.units), conflicts()
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        tasks.create_task(AddressChunks(held, PLEDGES, notifier.clock)(halfway))
+        await held.begun.wait()
+        finding = tasks.create_task(find(await claimed()))
+        meeting = tasks.create_task(conflicted_since(before))
+        await asyncio.wait({finding, meeting}, return_when=asyncio.FIRST_COMPLETED)
+        meeting.cancel()
+        held.go_on.set()
+    await settle(notifier)
+    inboxes = {who: await notifier.queries.inbox(who, None, 5) for who in ["bb", *"bcdefgh"]}
+    assert {who: len(entries) for who, entries in inboxes.items()} == dict.fromkeys(inboxes, 1)

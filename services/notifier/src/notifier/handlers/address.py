@@ -36,9 +36,9 @@ class AddressChunks:
         async def work(unit: NotifierUnit) -> None:
             chunk_id, now = claim.item.payload["chunk_id"], self.clock.now()
             chunk = (await unit.chunks.load([chunk_id]))[chunk_id]
-            if _concerns_others(chunk.told):
+            if chunk.role in _ANY_NUMBER or _concerns_others(chunk.told):
                 # Who has two of the roles, or backs it and is heard of late, may be told of it in
-                # this very moment.
+                # this very moment; so may who stands in a page that a replay cuts anew.
                 await take_turns(unit, self.pledges, chunk.told.campaign_id)
             if chunk.role in _ANY_NUMBER:
                 await _next_page(unit, claim.item, chunk, now)
