@@ -1,6 +1,7 @@
 """Migrations: repeatable, shown before they are done, and looked for at the start."""
 
 import pytest
+from motor.motor_asyncio import AsyncIOMotorClient
 
 from servicekit.errors import DuplicateKey, Unsaveable
 from servicekit.mongo import Database, sorted_errors
@@ -9,6 +10,7 @@ from servicekit.schema import (
     Index,
     Schema,
     SchemaOutdated,
+    _apply,
     check_version,
     migrate,
 )
@@ -54,6 +56,21 @@ async def test_a_second_migration_of_the_same_changes_nothing(new_database: Data
     assert await new_database.collection("lamps").index_information() == before
     await check_version(new_database, TALLER)
     await check_version(new_database, SCHEMA)
+
+
+async def test_an_index_takes_longer_than_any_other_answer_may(
+    new_database: Database, mongodb_uri: str
+) -> None:
+    """A client that waits so briefly for answers still waits for the index of many documents."""
+    rows = [{"height": number, "owner": f"owner-{number}"} for number in range(60_000)]
+    await new_database.collection("lamps").insert_many(rows)
+    impatient = AsyncIOMotorClient(mongodb_uri, socketTimeoutMS=30)
+    try:
+        wanted = CollectionSchema("lamps", (Index([("owner", 1), ("height", -1)]),))
+        await _apply(Database(impatient, new_database.name), wanted, dry_run=False)
+    finally:
+        impatient.close()
+    assert "owner_1_height_-1" in await new_database.collection("lamps").index_information()
 
 
 async def test_indexes_and_validators_bite(new_database: Database) -> None:

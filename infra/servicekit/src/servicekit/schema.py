@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pymongo
+
 from servicekit.mongo import Database, Document, sorted_errors
+
+# An index of a large collection takes longer than any other answer of MongoDB may.
+INDEX_SECONDS = 12 * 3_600
 
 
 class SchemaOutdated(Exception):
@@ -103,7 +108,9 @@ async def _apply(database: Database, wanted: CollectionSchema, *, dry_run: bool)
     for index in wanted.indexes:
         done.append(f"index {wanted.name} {list(index.keys)}")
         if not dry_run:
-            await database.collection(wanted.name).create_index(list(index.keys), **index.options())
+            with pymongo.timeout(INDEX_SECONDS):
+                collection = database.collection(wanted.name)
+                await collection.create_index(list(index.keys), **index.options())
     return done
 
 
