@@ -1,8 +1,8 @@
 """Migrations: repeatable, shown before they are done, and looked for at the start."""
 
 import pytest
-from motor.motor_asyncio import AsyncIOMotorClient
 
+from servicekit import mongo
 from servicekit.errors import DuplicateKey, Unsaveable
 from servicekit.mongo import Database, sorted_errors
 from servicekit.schema import (
@@ -59,15 +59,16 @@ async def test_a_second_migration_of_the_same_changes_nothing(new_database: Data
 
 
 async def test_an_index_takes_longer_than_any_other_answer_may(
-    new_database: Database, mongodb_uri: str
+    new_database: Database, mongodb_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that waits so briefly for answers still waits for the index of many documents."""
     rows = [{"height": number, "owner": f"owner-{number}"} for number in range(60_000)]
     await new_database.collection("lamps").insert_many(rows)
-    impatient = AsyncIOMotorClient(mongodb_uri, socketTimeoutMS=30)
+    monkeypatch.setattr(mongo, "SOCKET_MILLISECONDS", 30)
+    impatient = Database.connect(mongodb_uri, new_database.name, "servicekit-tests")
     try:
         wanted = CollectionSchema("lamps", (Index([("owner", 1), ("height", -1)]),))
-        await _apply(Database(impatient, new_database.name), wanted, dry_run=False)
+        await _apply(impatient, wanted, dry_run=False)
     finally:
         impatient.close()
     assert "owner_1_height_-1" in await new_database.collection("lamps").index_information()

@@ -38,6 +38,9 @@ CONFLICT_ATTEMPTS = 6
 # Who answers within this time is there: a transaction that passed its deadline was too long.
 ANSWER_SECONDS = 3.0
 
+# Behind this a connection is broken; only the making of an index may take longer.
+SOCKET_MILLISECONDS = 20_000
+
 _AWAY = (
     pymongo_errors.AutoReconnect,
     pymongo_errors.ServerSelectionTimeoutError,
@@ -152,7 +155,7 @@ class Database:
             retryWrites=True,
             serverSelectionTimeoutMS=3_000,
             connectTimeoutMS=3_000,
-            socketTimeoutMS=20_000,
+            socketTimeoutMS=SOCKET_MILLISECONDS,
             event_listeners=[_Timing()],
         )
         return cls(client, name)
