@@ -110,7 +110,9 @@ async def test_what_waits_to_be_mailed_is_measured_with_its_end() -> None:
     await post.tell([f"b{number}" for number in range(4)])
     await post.notifier.hear(refunded("b0", 1))
     await settle(post.notifier)
-    measure = MeasureMail(post.queries, mails_per_second=2.0)
+    emails = post.notifier.emails
+    assert emails is not None
+    measure = MeasureMail(post.queries, 2.0, emails.domains)
     await measure(NOW)
     # Its creator is told of a verdict, too.
     assert (queued("urgent"), queued("usual"), eta()) == (1, 5, 3.0)
