@@ -1,6 +1,6 @@
 """A stage whose transfer somebody took back at the provider: booked, and paid anew by people."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +56,14 @@ async def first_stuck(payouts: Payouts) -> None:
     stuck = await the(payouts, 1)
     assert (stuck.state, stuck.failures) == (StageState.FAILED, 3)
     assert await held(payouts, Account.CREATOR_ACCOUNT) == FIRST
+
+
+async def assert_all_is_claimed(payouts: Payouts, ledger: Sequence[Record]) -> None:
+    """Nothing of the ledger waits to be made again, and the books go on behind it."""
+    book = await payouts.queries.book(CAMPAIGN)
+    assert book is not None and book.unclaimed == 0
+    await assert_the_ledger_goes_on(payouts, ledger)
+    await assert_true(payouts)
 
 
 async def take_back(payouts: Payouts, number: int, amount: int | None = None) -> str:
@@ -314,10 +322,7 @@ async def test_a_backup_between_a_transfer_and_its_reversal_pays_nothing_out(
     assert (await the(payouts, 1)).state is StageState.PAID
     assert payouts.provider.accounts == {"acct_1": OTHER_MONEY, "acct_2": 0}
     assert len(payouts.provider.transfers) == 2 and len(payouts.provider.payouts) == 1
-    book = await payouts.queries.book(CAMPAIGN)
-    assert book is not None and book.unclaimed == 0
-    await assert_the_ledger_goes_on(payouts, ledger)
-    await assert_true(payouts)
+    await assert_all_is_claimed(payouts, ledger)
 
 
 @pytest.mark.trap(7)
@@ -461,10 +466,7 @@ async def test_parts_around_a_restored_backup_are_booked_once(parts_known: int) 
     assert [line for line in await recover(payouts) if "a person" in line] == []
     await pay(payouts)
     assert (await the(payouts, 1)).state is StageState.DUE
-    book = await payouts.queries.book(CAMPAIGN)
-    assert book is not None and book.unclaimed == 0
-    await assert_the_ledger_goes_on(payouts, ledger)
-    await assert_true(payouts)
+    await assert_all_is_claimed(payouts, ledger)
 
 
 async def test_what_the_bank_has_stays_paid(payouts: Payouts) -> None:
@@ -503,10 +505,7 @@ async def test_a_reversal_around_a_restored_backup_is_booked_once(booked: bool) 
     await pay(payouts)
     assert (await the(payouts, 1)).state is StageState.PAID
     assert len(payouts.provider.transfers) == 2 and len(payouts.provider.payouts) == 1
-    book = await payouts.queries.book(CAMPAIGN)
-    assert book is not None and book.unclaimed == 0
-    await assert_the_ledger_goes_on(payouts, ledger)
-    await assert_true(payouts)
+    await assert_all_is_claimed(payouts, ledger)
 
 
 @pytest.mark.trap(21)
@@ -706,10 +705,7 @@ async def test_a_backup_older_than_what_was_booked_and_paid_anew_takes_over_each
     assert (paid.state, paid.attempt.account) == (StageState.PAID, "acct_2")
     assert payouts.brake.stopped(CAMPAIGN) is None
     assert len(payouts.provider.transfers) == 2 and len(payouts.provider.payouts) == 1
-    book = await payouts.queries.book(CAMPAIGN)
-    assert book is not None and book.unclaimed == 0
-    await assert_the_ledger_goes_on(payouts, ledger)
-    await assert_true(payouts)
+    await assert_all_is_claimed(payouts, ledger)
 
 
 @pytest.mark.trap(21)

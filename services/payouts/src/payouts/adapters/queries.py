@@ -376,18 +376,22 @@ class MongoQueries:
             return await self._database.collection(collection).find_one(query)
 
     async def _page(
-        self, collection: str, query: Document, after: str, limit: int
+        self,
+        collection: str,
+        query: Document,
+        after: str,
+        limit: int,
+        fields: Document | None = None,
     ) -> list[Document]:
+        behind = query | {"_id": {"$gt": after}}
         with sorted_errors():
-            cursor = self._database.collection(collection).find(query | {"_id": {"$gt": after}})
+            cursor = self._database.collection(collection).find(behind, fields)
             return await cursor.sort("_id", 1).limit(limit).to_list(None)
 
     async def _names(self, collection: str, query: Document, after: str, limit: int) -> list[str]:
         """Return only what the documents of a page are called."""
-        behind = query | {"_id": {"$gt": after}}
-        with sorted_errors():
-            cursor = self._database.collection(collection).find(behind, {"_id": 1})
-            return [row["_id"] for row in await cursor.sort("_id", 1).limit(limit).to_list(None)]
+        rows = await self._page(collection, query, after, limit, {"_id": 1})
+        return [row["_id"] for row in rows]
 
     async def _queue(
         self,

@@ -147,7 +147,11 @@ class Stage:
 
     @property
     def approval_id(self) -> str:
-        return f"{self.stage_id}/approval-{self.approvals}"
+        return self.approval_named(self.approvals)
+
+    def approval_named(self, number: int) -> str:
+        """Return what the stage's approval of this number is called in the book."""
+        return f"{self.stage_id}/approval-{number}"
 
     @property
     def payable(self) -> int:

@@ -198,8 +198,7 @@ def adopt(
 
 def set_off_in(submission: Posting) -> int:
     """Return how much of the creator's debt a stage's submission paid (row 15)."""
-    paid = [one for one in submission.entries if one.credit is Account.CREATOR_RECEIVABLE]
-    return sum(one.amount for one in paid)
+    return _moved(submission, Account.CREATOR_PAYABLE, Account.CREATOR_RECEIVABLE)
 
 
 def _approved_before(

@@ -85,7 +85,7 @@ async def _approval(unit: PayoutsUnit, book: Book, stage: Stage) -> tuple[int, P
         return stage.approvals, None
     number = stage.approvals
     while True:
-        name = replace(stage, approvals=number + 1).approval_id
+        name = stage.approval_named(number + 1)
         made = await _sealed(unit, book, STAGE_APPROVED + name)
         if made is None:
             return number, None

@@ -42,7 +42,7 @@ class _Fallen:
 
     @classmethod
     def named(cls, cause: str) -> Self:
-        stage_id, _, number = cause.partition("/")[2].rpartition("/approval-")
+        stage_id, _, number = _approval_in(cause).rpartition("/approval-")
         return cls(stage_id, int(number), cause)
 
 
@@ -85,16 +85,20 @@ class CountApprovals:
             await self.units.run(work)
 
     async def _count_one(self, campaign_id: str, fell: _Fallen) -> None:
-        approval_id = f"{fell.stage_id}/approval-{fell.number}"
         work = partial(
             _count_approval,
             campaign_id,
             self.clock.now(),
             stage_id=fell.stage_id,
             number=fell.number,
-            causes=(fell.cause, f"{STAGE_APPROVED}{approval_id}"),
+            causes=(fell.cause, STAGE_APPROVED + _approval_in(fell.cause)),
         )
         await self.units.run(work)
+
+
+def _approval_in(cause: str) -> str:
+    """Return which approval a posting's cause names."""
+    return cause.partition("/")[2]
 
 
 async def _count_submission(campaign_id: str, submission_id: str, unit: PayoutsUnit) -> None:

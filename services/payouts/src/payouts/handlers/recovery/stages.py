@@ -131,7 +131,7 @@ class AdoptStages:
         )
         owed = book.balances.get(Account.CREATOR_RECEIVABLE, 0)
         submitted = f"{STAGE_SUBMITTED}{known.submission_id}"
-        approved = f"{STAGE_APPROVED}{known.stage_id}/approval-{known.approvals + 1}"
+        approved = STAGE_APPROVED + known.approval_named(known.approvals + 1)
         sealed = await unit.books.sealed([submitted, approved])
         decision = stage_recovery.adopt(
             known,
