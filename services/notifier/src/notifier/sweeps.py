@@ -11,7 +11,7 @@ from notifier.domain.delivery import Channel
 from notifier.domain.kind import rules_of
 from notifier.domain.proof import INBOX
 from notifier.domain.suppression import SuppressionReason
-from notifier.handlers.mail_domains import MailDomains
+from notifier.handlers.mail_domains import MailDomains, last_leaves
 from notifier.handlers.publish import close_causes
 from notifier.metrics import (
     CAUSES,
@@ -64,8 +64,8 @@ class MeasureMail:
     def _seconds_for(self, queued: int, now: datetime) -> float:
         if not queued:
             return 0.0
-        turns = (self.domains.last_turn(urgent=one) or now for one in (True, False))
-        return max(queued / self.mails_per_second, (max(turns) - now).total_seconds())
+        turns = (self.domains.last_turn(urgent=one) for one in (True, False))
+        return (last_leaves(now, queued, self.mails_per_second, *turns) - now).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,14 @@ class _Known:
     waiting: deque[asyncio.Future[bool]] = field(default_factory=deque)
 
 
+def last_leaves(
+    now: datetime, mails: int, mails_per_second: float, *turns: datetime | None
+) -> datetime:
+    """Return when the last of so many mails leaves: by the account's pace, or a turn behind it."""
+    by_account = now + timedelta(seconds=mails / mails_per_second)
+    return max(by_account, *(turn or by_account for turn in turns))
+
+
 class MailDomains:
     """All domains that one account writes to.
 

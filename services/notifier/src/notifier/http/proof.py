@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import AsyncIterator, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
@@ -15,6 +15,7 @@ from notifier.domain.delivery import Channel
 from notifier.domain.kind import rules_of
 from notifier.domain.proof import INBOX, Outcome, outcomes_of
 from notifier.domain.unreached import OTHERWISE
+from notifier.handlers.mail_domains import last_leaves
 from notifier.http.callers import creator_of
 from notifier.http.found_notice import FoundNotice, find_notice, unknown_notice
 from notifier.http.mail import MailRoutes
@@ -169,9 +170,8 @@ async def _end_of_mails(queries: Queries, mail: MailRoutes, name: str, now: date
     priority = rules_of(chunk.told).priority
     queued = await queries.queued(Channel.EMAIL)
     before = sum(people for urgency, people in queued.items() if urgency <= priority)
-    end = now + timedelta(seconds=before / mail.mails_per_second)
     turn = mail.domains.last_turn(urgent=priority < USUAL) if mail.domains is not None else None
-    return max(end, turn or end)
+    return last_leaves(now, before, mail.mails_per_second, turn)
 
 
 def _channel(name: str, totals: Totals, expected_end: datetime | None) -> ChannelView:
