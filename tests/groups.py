@@ -39,6 +39,7 @@ GROUPS: Groups = {
         "tests/delivery/test_restored_payouts.py",
         "tests/delivery/test_restored_updates.py",
         "tests/delivery/test_set_aside.py",
+        "tests/delivery/test_answered_first.py",
         "tests/delivery/test_start_order.py",
         "tests/delivery/test_health.py",
         "tests/delivery/test_kill_matrix.py",

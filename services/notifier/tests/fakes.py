@@ -55,6 +55,7 @@ from services.notifier.tests.fakes_unreached import (
     MemoryUnreachedQueries,
 )
 from services.notifier.tests.fakes_webhooks import MemoryWebhookEndpoints
+from services.notifier.tests.fakes_withdrawals import MemoryWithdrawals
 
 PAGE = 2
 
@@ -429,6 +430,7 @@ def memory_units(database: MemoryDatabase, clock: Clock) -> MemoryUnitsOfWork[No
             hidden_updates=MemoryHiddenUpdates(database),
             edited_updates=MemoryEditedUpdates(database),
             receipt_questions=MemoryReceiptQuestions(database),
+            withdrawals=MemoryWithdrawals(database),
             facts=OutboxFacts(plumbing.outbox, told.planned, told.completed, erased),
             endpoints=MemoryWebhookEndpoints(database),
             replays=MemoryReplays(database),

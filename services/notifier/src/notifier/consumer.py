@@ -33,7 +33,8 @@ def subscriptions(clock: Clock, partitions: int) -> list[Subscription[NotifierUn
         some = [o for fact in facts if (o := heard.for_some_from(fact)) is not None]
         await take_for_some(unit, some, clock.now())
         # Behind what arose: a reminder of the same batch may have lost its reason already.
-        await take_withdrawals(unit, [w for fact in facts for w in heard.withdrawals_from(fact)])
+        gone = [w for fact in facts for w in heard.withdrawals_from(fact)]
+        await take_withdrawals(unit, gone, [one.told for one in some], PLEDGES)
         return []
 
     async def pledges(unit: NotifierUnit, facts: Sequence[Decoded]) -> list[Refusal]:

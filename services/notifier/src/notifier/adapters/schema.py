@@ -10,7 +10,7 @@ BESIDE_BACKERS: Document = {"role": {"$gt": ToldAs.BACKER.value}}
 BY_CHOICE = [("campaign_id", 1), ("choice", 1), ("person_id", 1)]
 
 SCHEMA = Schema(
-    version=20,
+    version=21,
     collections=(
         # The planner streams this index alone: everything it needs is in it.
         CollectionSchema(
@@ -114,6 +114,10 @@ SCHEMA = Schema(
         CollectionSchema("hidden_updates"),
         CollectionSchema("edited_updates"),
         CollectionSchema("receipt_questions_over"),
+        CollectionSchema(
+            "withdrawals",
+            (Index([("campaign_id", 1), ("kind", 1)]), Index([("until", 1)])),
+        ),
         CollectionSchema("endings"),
         # Pledges of which everything was returned.
         CollectionSchema("returned", (Index([("campaign_id", 1), ("backer_id", 1)]),)),

@@ -29,6 +29,7 @@ from notifier.adapters.mongo_stores import (
 )
 from notifier.adapters.mongo_unreached import MongoUnreachedMessages
 from notifier.adapters.mongo_webhooks import MongoWebhookEndpoints
+from notifier.adapters.mongo_withdrawals import MongoWithdrawals
 from notifier.ports.unit import NotifierUnit
 from notifier.wire import told
 from notifier.wire.erasures import erased
@@ -63,6 +64,7 @@ def bind(
         hidden_updates=MongoHiddenUpdates(database, session),
         edited_updates=MongoEditedUpdates(database, session),
         receipt_questions=MongoReceiptQuestions(database, session),
+        withdrawals=MongoWithdrawals(database, session),
         facts=OutboxFacts(plumbing.outbox, told.planned, told.completed, erased),
         endpoints=MongoWebhookEndpoints(database, session),
         replays=MongoReplays(database, session),

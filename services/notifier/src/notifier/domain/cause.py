@@ -129,6 +129,7 @@ class Withdrawal:
     """
 
     kind: CauseKind
+    campaign_id: str
     about: str
     until: datetime | None = None
     alone: bool = False

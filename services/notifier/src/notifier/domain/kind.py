@@ -135,6 +135,9 @@ RULES: dict[CauseKind, Rules] = {
     CauseKind.WEBHOOK_DISABLED: _money(Audience.OWNER),
 }
 
+# What takes their reason away stands on another topic, and may be heard before they are.
+ANSWERED_ELSEWHERE = frozenset({CauseKind.DELIVERY_NOTICE_ASKED, CauseKind.MILESTONE_SUBMITTED})
+
 # Of these no fact of another service is behind it.
 OUR_OWN = frozenset({CauseKind.FOLLOW_ASKED, CauseKind.WEBHOOK_DISABLED})
 

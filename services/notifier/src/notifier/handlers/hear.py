@@ -15,7 +15,7 @@ from notifier.domain.chunk import (
     chunk_of_supplement,
     is_first,
 )
-from notifier.domain.kind import roles_of, rules_of
+from notifier.domain.kind import ANSWERED_ELSEWHERE, roles_of, rules_of
 from notifier.domain.unreached import Ended, HowEnded
 from notifier.handlers.hushed import hushed_of
 from notifier.metrics import SUPPLEMENTS, TOO_OLD
@@ -227,9 +227,24 @@ async def take_turns(unit: NotifierUnit, pledges: PledgesPosition, campaign_id: 
     return rows[campaign_id].last_sequence
 
 
-async def take_withdrawals(unit: NotifierUnit, withdrawals: Sequence[Withdrawal]) -> None:
-    """Withdraw reminders whose reason is gone (trap 11)."""
-    chunk_ids = await unit.chunks.withdraw(withdrawals)
+async def take_withdrawals(
+    unit: NotifierUnit,
+    withdrawals: Sequence[Withdrawal],
+    asked: Sequence[Told],
+    pledges: PledgesPosition,
+) -> None:
+    """Withdraw reminders whose reason is gone (trap 11), whichever of the two is heard first.
+
+    Of what stands on two topics the withdrawal is kept, and holds for what is `asked` behind it.
+    """
+    kept = [one for one in withdrawals if one.kind in ANSWERED_ELSEWHERE]
+    reminders = {(one.campaign_id, one.kind) for one in asked if one.kind in ANSWERED_ELSEWHERE}
+    for campaign_id in sorted({c for c, _ in reminders} | {one.campaign_id for one in kept}):
+        # Who reads the other topic may hear the other one in this very moment.
+        await take_turns(unit, pledges, campaign_id)
+    await unit.withdrawals.keep(kept)
+    gone = [*withdrawals, *await unit.withdrawals.of(reminders)]
+    chunk_ids = await unit.chunks.withdraw(gone)
     await unit.unreached.end_in(chunk_ids, Ended(HowEnded.REASON_GONE))
 
 

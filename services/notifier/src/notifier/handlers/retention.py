@@ -3,6 +3,8 @@
 How many were told stays, in the inbox and on each channel, so that a cause adds up for ever; its
 name stays, so that nobody is told of it again. What is read grows with nothing old: inboxes,
 fan-outs and sums find theirs by index.
+
+What takes a reminder's reason away is kept for as long as the reminder may come.
 """
 
 from collections.abc import Sequence
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
+from notifier.domain.audience import TOLD_FOR
 from notifier.domain.chunk import Chunk
 from notifier.domain.delivery import Channel
 from notifier.metrics import FORGOTTEN
@@ -36,6 +39,17 @@ class ForgetOld:
             after = chunks[-1].told.caused_at, chunks[-1].chunk_id
         FORGOTTEN.inc(forgotten)
         return 0
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetWithdrawals:
+    """A sweep: forgets what has taken away the reason of reminders too old to be told."""
+
+    units: UnitsOfWork[NotifierUnit]
+
+    async def __call__(self, now: datetime) -> int:
+        """Forget a page; return how many."""
+        return await self.units.run(lambda unit: unit.withdrawals.shed(now - TOLD_FOR, PAGE))
 
 
 async def _forget(chunks: Sequence[Chunk], unit: NotifierUnit) -> int:

@@ -19,6 +19,7 @@ from notifier.ports.receipt_questions import ReceiptQuestions
 from notifier.ports.replays import Replays
 from notifier.ports.unreached import UnreachedMessages
 from notifier.ports.webhooks import WebhookEndpoints
+from notifier.ports.withdrawals import Withdrawals
 from servicekit.units import Unit
 
 
@@ -233,6 +234,7 @@ class NotifierUnit(Unit):
     hidden_updates: HiddenUpdates
     edited_updates: EditedUpdates
     receipt_questions: ReceiptQuestions
+    withdrawals: Withdrawals
     facts: Facts
     endpoints: WebhookEndpoints
     replays: Replays

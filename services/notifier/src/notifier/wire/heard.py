@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 
 from notifier.domain.audience import CampaignEnd, Ending
 from notifier.domain.cause import (
@@ -21,6 +20,7 @@ from servicekit.publish import key_hash
 from sosst_contracts import funding, payouts
 from sosst_contracts import updates as update_events
 from sosst_contracts.codec import Decoded
+from sosst_contracts.event import Event
 
 CAMPAIGNS_TOPIC = funding.VerdictReached.topic
 PLEDGES_TOPIC = funding.PledgeCollected.topic
@@ -331,7 +331,7 @@ def withdrawals_from(fact: Decoded) -> list[Withdrawal]:
         case update_events.CommentHidden():
             # Nobody is led to what is hidden.
             added = subject_within(_comment(event), "")
-            return [Withdrawal(CauseKind.COMMENT_ADDED, added, event.hidden_at)]
+            return [Withdrawal(CauseKind.COMMENT_ADDED, event.campaign_id, added, event.hidden_at)]
         case update_events.PromiseAnswered():
             return [_promise_answered(event, event.answered_at)]
         case update_events.PromiseMoved():
@@ -340,8 +340,8 @@ def withdrawals_from(fact: Decoded) -> list[Withdrawal]:
             return _written(event)
         case update_events.SurveyClosed():
             # Nobody can answer it any more.
-            about = subject_within(event.campaign_id, f"{event.survey_id}-")
-            return [Withdrawal(CauseKind.SURVEY_REMINDER_DUE, about, event.closed_at, numbers=3)]
+            kind, asked = CauseKind.SURVEY_REMINDER_DUE, f"{event.survey_id}-"
+            return [_asked(event, kind, asked, event.closed_at, numbers=3)]
         case payouts.MilestoneApproved():
             return [_milestone_decided(event, event.approved_at)]
         case payouts.MilestoneRejected():
@@ -349,49 +349,54 @@ def withdrawals_from(fact: Decoded) -> list[Withdrawal]:
         case funding.PledgeCollected() | funding.PledgeDropped():
             # Whenever they arose: a payment may be captured before a reminder and told behind it,
             # and no pledge that was paid or given up is asked for again.
-            about = subject_within(event.pledge_id, "")
+            campaign_id, about = event.campaign_id, subject_within(event.pledge_id, "")
             return [
-                Withdrawal(CauseKind.PLEDGE_ERRORED, event.pledge_id, alone=True),
-                Withdrawal(CauseKind.PLEDGE_REMINDER_DUE, about),
+                Withdrawal(CauseKind.PLEDGE_ERRORED, campaign_id, event.pledge_id, alone=True),
+                Withdrawal(CauseKind.PLEDGE_REMINDER_DUE, campaign_id, about),
             ]
         case _:
             return []
     kinds = (CauseKind.REFUND_CLAIMABLE, CauseKind.CLAIMABLE_REMINDER_DUE)
-    return [Withdrawal(kind, subject_within(event.refund_id, ""), until) for kind in kinds]
+    about = subject_within(event.refund_id, "")
+    return [Withdrawal(kind, event.campaign_id, about, until) for kind in kinds]
+
+
+def _asked(
+    event: Event, kind: CauseKind, about: str, until: datetime, numbers: int = 0
+) -> Withdrawal:
+    """Return that this was asked within its campaign and is not any more."""
+    about = subject_within(event.key, about)
+    return Withdrawal(kind, event.key, about, until, numbers=numbers)
 
 
 def _promise_answered(
     event: update_events.PromiseAnswered | update_events.PromiseMoved, at: datetime
 ) -> Withdrawal:
-    promise = f"{event.reward_id}-{event.batch}-{event.step}-"
-    about = subject_within(event.campaign_id, promise)
-    return Withdrawal(CauseKind.PROMISE_DUE, about, at, numbers=2)
+    about = f"{event.reward_id}-{event.batch}-{event.step}-"
+    return _asked(event, CauseKind.PROMISE_DUE, about, at, numbers=2)
 
 
 def _milestone_decided(
     event: payouts.MilestoneApproved | payouts.MilestoneRejected, at: datetime
 ) -> Withdrawal:
-    about = subject_within(event.campaign_id, f"{event.stage}-{event.revision}-")
-    return Withdrawal(CauseKind.MILESTONE_SUBMITTED, about, at, numbers=1)
+    about = f"{event.stage}-{event.revision}-"
+    return _asked(event, CauseKind.MILESTONE_SUBMITTED, about, at, numbers=1)
 
 
 def _written(event: update_events.UpdatePublished) -> list[Withdrawal]:
     """Read what the creator was asked to write and has written."""
-    at, asked = event.published_at, partial(subject_within, event.campaign_id)
-    gone: list[Withdrawal] = []
+    at, gone = event.published_at, list[Withdrawal]()
     if event.author_id != NOBODY:
         # Its next word ends a silence, with all that follows from one (`domain.md` 6).
-        gone.append(Withdrawal(CauseKind.SILENCE_STEP_REACHED, asked(""), at))
+        gone.append(_asked(event, CauseKind.SILENCE_STEP_REACHED, "", at))
     if event.kind == "recovery_plan" and event.answers is not None:
-        about = asked(f"{event.answers}-")
-        gone.append(Withdrawal(CauseKind.RECOVERY_PLAN_REMINDER_DUE, about, at, numbers=1))
+        kind = CauseKind.RECOVERY_PLAN_REMINDER_DUE
+        gone.append(_asked(event, kind, f"{event.answers}-", at, numbers=1))
     if event.kind in ("failure_letter", "thank_you"):
-        gone.append(Withdrawal(CauseKind.LETTER_ASKED, asked(f"{event.kind}-"), at))
+        gone.append(_asked(event, CauseKind.LETTER_ASKED, f"{event.kind}-", at))
     if event.kind == "delivery_notice":
         kind = CauseKind.DELIVERY_NOTICE_ASKED
-        gone += [
-            Withdrawal(kind, asked(f"{reward}-"), at, numbers=1) for reward in event.rewards or ()
-        ]
+        gone += [_asked(event, kind, f"{one}-", at, numbers=1) for one in event.rewards or ()]
     return gone
 
 
