@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from notifier.adapters.letters.parts import addressed_to, alternatives
+from notifier.adapters.letters.parts import about, addressed_to, alternatives
 from notifier.adapters.letters.writer import one_line
 
 ADDRESSES = st.sampled_from(
@@ -49,6 +49,27 @@ def test_a_reader_is_named_as_they_named_themselves(written: str, address: str) 
         # Between two encoded words the library reads a blank that RFC 2047 (6.2) says is none.
         (phrase,) = re.findall(r"To: (.*)\r\n <", head.decode(), re.DOTALL)
         assert str(make_header(decode_header(phrase))) == name
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=400))
+@example("🔥☀️ Lampe 👩‍👩‍👧‍👦 ☀️🔥 a été annulé")
+@example("🔥 " * 30)
+@example("=?utf-8?q?other?= x")
+@example("a\r\nBcc: x@y.example")
+@example("x" * 2_000)
+@example("a " * 200)
+def test_a_subject_is_read_as_it_was_written(written: str) -> None:
+    """Every space of it, however long it is: one header, short lines of ASCII."""
+    subject = one_line(written) or "x"
+    head = about(subject)
+    *lines, rest = head.decode("ascii").split("\r\n")
+    assert rest == "" and all(1 < len(line) <= 76 for line in lines)
+    assert all(line.startswith(" ") for line in lines[1:])
+    mail = read(head)
+    assert mail.keys() == ["Subject"] and not mail.defects
+    value = head.decode().removeprefix("Subject: ").replace("\r\n", "").strip()
+    assert str(make_header(decode_header(value))) == subject
 
 
 @pytest.mark.parametrize("size", [0, 1, 56, 57, 58, 10_000])

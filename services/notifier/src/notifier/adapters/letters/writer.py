@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from notifier.adapters.letters.parts import addressed_to, alternatives, head_of
+from notifier.adapters.letters.parts import about, addressed_to, alternatives, head_of
 from notifier.adapters.letters.words import Speech, environment, language_of, zone_of
 from notifier.domain.cause import CauseKind, Told
 from notifier.domain.follow import FollowWish
@@ -130,13 +130,12 @@ class LetterWriter:
         project = f"<project.{_mark(letter.told.campaign_id)}@{self._sender.domain}>"
         mail = EmailMessage(policy=SMTP)
         mail["From"] = Address(self._sender.name, addr_spec=self._sender.address)
-        mail["Subject"] = subject
         # All mails about a project hang on the same root, which no mail is: one conversation.
         mail["In-Reply-To"] = project
         mail["References"] = project
         mail["Auto-Submitted"] = "auto-generated"
         mail["MIME-Version"] = "1.0"
-        return head_of(mail)
+        return head_of(mail) + about(subject)
 
     def _filled(self, text: str, name: str, link: str, personal: str) -> str:
         named = text.replace(self._holes.name, name).replace(self._holes.unsubscribe, link)
@@ -146,8 +145,8 @@ class LetterWriter:
         language = language_of(letter.reader.language)
         zone = zone_of(letter.reader.zone)
         told = letter.told
-        about = (*map(_said, (told, *letter.others)), letter.campaign)
-        anywhere = (*about, letter.role, language, is_named, letter.may_be_muted)
+        said = (*map(_said, (told, *letter.others)), letter.campaign)
+        anywhere = (*said, letter.role, language, is_named, letter.may_be_muted)
         here = (*anywhere, zone.key)
         for key in (anywhere, here):
             if key in self._rendered:
