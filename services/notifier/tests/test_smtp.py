@@ -22,6 +22,8 @@ from notifier.ports.email import Answered, Mail, Reader
 from servicekit.errors import DependencyAway
 from services.notifier.tests.letters import letter, letter_writer
 
+# Far more than lies in the buffers between two ends of a connection.
+BABBLE_BYTES = 64 * 1024 * 1024
 # How long an answer may take: briefly only where it never comes.
 BRIEF_SECONDS, PATIENT_SECONDS = 4.0, 30.0
 
@@ -200,9 +202,13 @@ class OddServer:
     connections_most: int = 1_000
     waits_for_refused: bool = False
     ending: str = "250 kept"
+    # What it says on and on behind a mail, once that is wanted, as long as somebody listens.
+    babble: bytes = b""
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)
     took: list[str] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
     connected: int = 0
+    left: bool = False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connected += 1
@@ -248,6 +254,20 @@ class OddServer:
             writer.write(f"{reply}\r\n".encode())
             if verb == "QUIT":
                 return
+            if verb == "DATA" and self.babble:
+                self.left = await self._left_alone(writer)
+                return
+
+    async def _left_alone(self, writer: asyncio.StreamWriter) -> bool:
+        """Say on and on what nobody asked for; return whether the other side has hung up."""
+        await self.wanted.wait()
+        try:
+            for _ in range(BABBLE_BYTES // len(self.babble)):
+                writer.write(self.babble)
+                await writer.drain()
+        except ConnectionError:
+            return True
+        return False
 
     async def _content(self, reader: asyncio.StreamReader) -> bytes:
         lines = []
@@ -294,6 +314,25 @@ async def test_a_server_that_has_enough_of_a_connection_blames_nobody() -> None:
     async with odd(server, connections=2) as client:
         assert set((await send_all(client, people)).values()) == {Answered.TAKEN}
     assert sorted(server.took) == sorted(people)
+
+
+@pytest.mark.parametrize("babble", [b"250 more\r\n" * 5_000, b"x" * 50_000], ids=["lines", "word"])
+async def test_a_server_that_babbles_while_nothing_is_sent_is_hung_up_on(babble: bytes) -> None:
+    """Its connection is kept for the next mail, and nobody looks at it: what it says would pile up.
+
+    The next mail goes over another connection.
+    """
+    server = OddServer(babble=babble)
+    async with odd(server, connections=1) as client:
+        for person in ("a@a.example", "b@a.example"):
+            server.wanted.clear()
+            assert (await client.send(mail_to(person))).answered is Answered.TAKEN
+            server.wanted.set()
+            async with asyncio.timeout(PATIENT_SECONDS):
+                while server.connected:
+                    await asyncio.sleep(0.01)
+            assert server.left
+    assert server.took == ["a@a.example", "b@a.example"]
 
 
 async def test_a_connection_too_many_costs_nothing_while_another_works() -> None:

@@ -153,7 +153,7 @@ class GroupedCommands:
         # After a refusal the server still has the sender of that mail.
         self._left_open = False
         self._transport = cast(asyncio.Transport, client.transport)
-        self._replies = Replies(timeout_seconds)
+        self._replies = Replies(timeout_seconds, self._transport.abort)
         self._transport.set_protocol(self._replies)
 
     @property

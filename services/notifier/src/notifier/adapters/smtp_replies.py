@@ -7,6 +7,7 @@ each reply.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 REPLY_BYTES_MAX = 32_768
@@ -29,12 +30,16 @@ class Reply:
 class Replies(asyncio.Protocol):
     """The reading side of a connection; `timeout_seconds` is how long any one reply may take.
 
-    `error` says why no more will come, once that is so.
+    `error` says why no more will come, once that is so. `hang_up` is called where what comes has no
+    end or no sense: nobody may look at the connection for a long time, and it would go on.
     """
 
-    def __init__(self, timeout_seconds: float) -> None:
+    def __init__(
+        self, timeout_seconds: float, hang_up: Callable[[], object] = lambda: None
+    ) -> None:
         self.error: Exception | None = None
         self._timeout_seconds = timeout_seconds
+        self._hang_up = hang_up
         self._loop = asyncio.get_running_loop()
         # The end of what came, of which the end of line is missing.
         self._begun = b""
@@ -61,16 +66,20 @@ class Replies(asyncio.Protocol):
         return [self._come.popleft() for _ in range(min(count, len(self._come)))]
 
     def data_received(self, data: bytes) -> None:
+        if self.error is not None:
+            # Nobody reads it any more.
+            return
         *lines, self._begun = (self._begun + data).split(b"\n")
         try:
             for line in lines:
                 self._take(line)
+            if len(self._begun) > REPLY_BYTES_MAX:
+                raise ValueError("a reply without end")
         except ValueError as error:
             self._end(error)
+            self._hang_up()
             return
-        if len(self._begun) > REPLY_BYTES_MAX:
-            self._end(ValueError("a reply without end"))
-        elif len(self._come) >= self._wanted:
+        if len(self._come) >= self._wanted:
             self._wake()
 
     def eof_received(self) -> None:
