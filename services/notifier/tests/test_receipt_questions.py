@@ -1,16 +1,17 @@
 """Whether a reward came is asked of nobody who has said so while the mail waited (trap 11)."""
 
 from collections import Counter
-from datetime import time
+from datetime import time, timedelta
 
 import httpx
 import pytest
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import Caller
-from notifier.domain.receipt_question import is_over
+from notifier.domain.receipt_question import ReceiptQuestion, is_over
 from notifier.domain.routing import Preferences, QuietHours
-from services.notifier.tests.builders import NOW, pledges, settle
+from notifier.handlers.retention import ANSWERS_PAGE, ForgetAnswers
+from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges, settle
 from services.notifier.tests.test_emails import Post, person, post
 from services.notifier.tests.test_roles import fact
 from sosst_contracts.codec import Record
@@ -97,6 +98,30 @@ async def test_a_receipt_that_is_taken_back_leaves_the_question(post: Post) -> N
     post.clock.advance(hours=12)
     await post.write_all()
     assert post.sent_to() == Counter({"anna@a.example": 1, "ben@a.example": 1})
+
+
+@pytest.mark.port
+async def test_an_answer_is_kept_for_as_long_as_its_question_is_shown(notifier: Notifier) -> None:
+    """Then it is forgotten, page by page; what was opened again is not, nor what was just said."""
+    many = [ReceiptQuestion(CAMPAIGN, "lamp", f"b-{number}") for number in range(ANSWERS_PAGE)]
+    late, opened, again = (ReceiptQuestion(CAMPAIGN, "lamp", one) for one in ("x", "y", "z"))
+    kept_for, moment = timedelta(days=90), timedelta(milliseconds=1)
+
+    async def over() -> set[ReceiptQuestion]:
+        asked = [*many, late, opened, again]
+        return await notifier.units.run(lambda unit: unit.receipt_questions.over_among(asked))
+
+    for words in (
+        dict.fromkeys([*many, opened, again], NOW),
+        {late: NOW + moment, opened: None, again: NOW + moment},
+    ):
+        await notifier.units.run(lambda unit, words=words: unit.receipt_questions.keep(words))
+    forget = ForgetAnswers(notifier.units, kept_for)
+    assert await forget(NOW + kept_for) == 0
+    assert await over() == {*many, late, again}
+    after = NOW + kept_for + moment
+    assert [await forget(after) for _ in range(2)] == [ANSWERS_PAGE, 0]
+    assert await over() == {late, again}
 
 
 def test_what_ends_a_question_and_what_opens_it() -> None:

@@ -11,10 +11,10 @@ from notifier.consumer import subscriptions
 from notifier.domain.audience import TOLD_FOR
 from notifier.domain.cause import CauseKind, Withdrawal
 from notifier.domain.kind import ANSWERED_ELSEWHERE
-from notifier.handlers.retention import PAGE, ForgetWithdrawals
+from notifier.domain.receipt_question import ReceiptQuestion
+from notifier.handlers.retention import ANSWERS_PAGE, ForgetAnswers
 from notifier.ports.unit import NotifierUnit
 from notifier.wire.heard import withdrawals_from
-from servicekit.clock import ManualClock
 from servicekit.consume import BatchConsumer
 from servicekit.loops import Pulse
 from servicekit.mongo import Database
@@ -160,13 +160,12 @@ async def test_the_latest_of_several_ends_holds(notifier: Notifier) -> None:
 
 async def test_an_end_is_kept_for_as_long_as_what_it_ends_may_be_told(notifier: Notifier) -> None:
     """Then it is forgotten, page by page: a reminder of before it is too old."""
-    many = [gone(f"r{number}", 0) for number in range(PAGE)]
+    many = [gone(f"r{number}", 0) for number in range(ANSWERS_PAGE)]
     await notifier.units.run(lambda u: u.withdrawals.keep([*many, gone("lamp", 0), gone("z", 1)]))
-    forget = ForgetWithdrawals(notifier.units)
+    forget = ForgetAnswers(notifier.units, 2 * TOLD_FOR)
     assert await forget(NOW + TOLD_FOR) == 0
-    assert isinstance(notifier.clock, ManualClock)
     after = NOW + TOLD_FOR + timedelta(milliseconds=1)
-    assert [await forget(after) for _ in range(3)] == [PAGE, 1, 0]
+    assert [await forget(after) for _ in range(3)] == [ANSWERS_PAGE, 1, 0]
     assert await kept(notifier, CAMPAIGN) == [gone("z", 1)]
 
 
@@ -174,9 +173,11 @@ async def test_a_sweep_and_a_question_read_no_other_ends(database: Database) -> 
     """Of a thousand that others may still need neither reads one."""
     notifier = mongo_notifier(database)
     many = [gone(f"r{number}", 0, "campaign-2") for number in range(1_000)]
+    over = {ReceiptQuestion(CAMPAIGN, "lamp", f"b-{number}"): NOW for number in range(1_000)}
     await notifier.units.run(lambda unit: unit.withdrawals.keep(many))
+    await notifier.units.run(lambda unit: unit.receipt_questions.keep(over))
     for read_some in (
-        lambda: ForgetWithdrawals(notifier.units)(NOW),
+        lambda: ForgetAnswers(notifier.units, TOLD_FOR)(NOW),
         lambda: kept(notifier, CAMPAIGN),
     ):
         assert await cost_of(database, read_some) == Cost(documents=0, keys=0, returned=0)

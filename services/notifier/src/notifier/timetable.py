@@ -7,7 +7,7 @@ from notifier.adapters.mongo_email import MongoEmailQueries
 from notifier.adapters.queries import MongoQueries
 from notifier.handlers.follow import ForgetUnconfirmed
 from notifier.handlers.mail_domains import MailDomains
-from notifier.handlers.retention import ForgetOld, ForgetWithdrawals
+from notifier.handlers.retention import ForgetAnswers, ForgetOld
 from notifier.ports.unit import NotifierUnit
 from notifier.settings import NotifierSettings
 from notifier.sweeps import CloseCauses, MeasureMail, MeasureUnreached
@@ -26,7 +26,7 @@ def timetable(
     yield Sweep("close", 0.5, CloseCauses(units, queries))
     yield Sweep("unreached", 5.0, MeasureUnreached(queries))
     yield Sweep("forget", 60.0, ForgetOld(units, queries, kept))
-    yield Sweep("withdrawals", 600.0, ForgetWithdrawals(units))
+    yield Sweep("answers", 600.0, ForgetAnswers(units, kept))
     yield Sweep("follows", 600.0, ForgetUnconfirmed(units))
     if settings.sends_mail:
         yield Sweep("mail", 5.0, MeasureMail(mails, settings.mails_per_second, domains))

@@ -1,6 +1,7 @@
 """Questions that are over, in MongoDB: each is a document that is there or not."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from pymongo import DeleteMany, ReplaceOne
@@ -17,14 +18,14 @@ class MongoReceiptQuestions:
         self._over = database.collection("receipt_questions_over")
         self._session = session
 
-    async def keep(self, over: Mapping[ReceiptQuestion, bool]) -> None:
+    async def keep(self, over: Mapping[ReceiptQuestion, datetime | None]) -> None:
         writes: list[Any] = [
-            ReplaceOne(place, place, upsert=True)
-            for one, ended in over.items()
-            if ended and (place := {"_id": _id(one)})
+            ReplaceOne({"_id": _id(one)}, {"at": at}, upsert=True)
+            for one, at in over.items()
+            if at is not None
         ]
         # A whole campaign's rewards are sent at a time, and nearly none of them was before.
-        opened = [_id(one) for one, ended in over.items() if not ended]
+        opened = [_id(one) for one, at in over.items() if at is None]
         if opened:
             writes.append(DeleteMany({"_id": {"$in": opened}}))
         if writes:
@@ -38,6 +39,14 @@ class MongoReceiptQuestions:
         with sorted_errors():
             rows = await self._over.find(query, session=self._session).to_list(None)
         return {read_as(ReceiptQuestion, row["_id"]) for row in rows}
+
+    async def shed(self, before: datetime, most: int) -> int:
+        with sorted_errors():
+            cursor = self._over.find({"at": {"$lt": before}}, {"_id": 1}, session=self._session)
+            old = [row["_id"] for row in await cursor.limit(most).to_list(None)]
+            if old:
+                await self._over.delete_many({"_id": {"$in": old}}, session=self._session)
+        return len(old)
 
 
 def _id(question: ReceiptQuestion) -> Document:

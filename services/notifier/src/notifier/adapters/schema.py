@@ -10,7 +10,7 @@ BESIDE_BACKERS: Document = {"role": {"$gt": ToldAs.BACKER.value}}
 BY_CHOICE = [("campaign_id", 1), ("choice", 1), ("person_id", 1)]
 
 SCHEMA = Schema(
-    version=21,
+    version=22,
     collections=(
         # The planner streams this index alone: everything it needs is in it.
         CollectionSchema(
@@ -113,7 +113,7 @@ SCHEMA = Schema(
         CollectionSchema("mailed"),
         CollectionSchema("hidden_updates"),
         CollectionSchema("edited_updates"),
-        CollectionSchema("receipt_questions_over"),
+        CollectionSchema("receipt_questions_over", (Index([("at", 1)]),)),
         CollectionSchema(
             "withdrawals",
             (Index([("campaign_id", 1), ("kind", 1)]), Index([("until", 1)])),

@@ -4,7 +4,8 @@ How many were told stays, in the inbox and on each channel, so that a cause adds
 name stays, so that nobody is told of it again. What is read grows with nothing old: inboxes,
 fan-outs and sums find theirs by index.
 
-What takes a reminder's reason away is kept for as long as the reminder may come.
+What takes a reminder's reason away is kept for as long as the reminder may come, and what has been
+answered for as long as its question is shown.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from notifier.ports.unit import NotifierUnit
 from servicekit.units import UnitsOfWork
 
 PAGE = 100
+ANSWERS_PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,24 @@ class ForgetOld:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetWithdrawals:
-    """A sweep: forgets what has taken away the reason of reminders too old to be told."""
+class ForgetAnswers:
+    """A sweep: forgets what ended reminders too old to be told, and questions that are forgotten.
+
+    Who was told is forgotten after `kept_for`, and with it what they were asked.
+    """
 
     units: UnitsOfWork[NotifierUnit]
+    kept_for: timedelta
 
     async def __call__(self, now: datetime) -> int:
-        """Forget a page; return how many."""
-        return await self.units.run(lambda unit: unit.withdrawals.shed(now - TOLD_FOR, PAGE))
+        """Forget a page of each; return how many."""
+
+        async def work(unit: NotifierUnit) -> int:
+            withdrawals = await unit.withdrawals.shed(now - TOLD_FOR, ANSWERS_PAGE)
+            asked = await unit.receipt_questions.shed(now - self.kept_for, ANSWERS_PAGE)
+            return withdrawals + asked
+
+        return await self.units.run(work)
 
 
 async def _forget(chunks: Sequence[Chunk], unit: NotifierUnit) -> int:

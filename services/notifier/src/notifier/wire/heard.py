@@ -425,12 +425,12 @@ def edits_from(facts: Sequence[Decoded]) -> dict[str, EditedWords]:
     }
 
 
-def receipt_questions_from(facts: Sequence[Decoded]) -> dict[ReceiptQuestion, bool]:
-    """Read which questions whether a reward came are over, and which no more; the last word holds.
+def receipt_questions_from(facts: Sequence[Decoded]) -> dict[ReceiptQuestion, datetime | None]:
+    """Read since when questions whether a reward came are over, None for no more.
 
-    Nobody is named who is not asked before or behind a move.
+    The last word holds. Nobody is named who is not asked before or behind a move.
     """
-    questions = {}
+    questions = dict[ReceiptQuestion, datetime | None]()
     for fact in facts:
         event = fact.event
         if isinstance(event, update_events.DeliveryChanged):
@@ -438,7 +438,7 @@ def receipt_questions_from(facts: Sequence[Decoded]) -> dict[ReceiptQuestion, bo
                 over = is_over(one.old, one.new)
                 if over is not None:
                     place = event.campaign_id, event.reward_id, one.backer_id
-                    questions[ReceiptQuestion(*place)] = over
+                    questions[ReceiptQuestion(*place)] = event.changed_at if over else None
     return questions
 
 
