@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from notifier.domain.audience import Consent
+from notifier.domain.cause import CauseKind
 from notifier.domain.chunk import ChunkState, totals_of
 from notifier.domain.person import Person, PersonRole
 from notifier.ports.unit import NotifierUnit
@@ -41,6 +42,7 @@ from sosst_contracts.updates import (
     DeliveryNoticeAsked,
     LetterAsked,
     MilestoneSubmitted,
+    ProblemGraded,
     PromiseAnswered,
     PromiseDue,
     PromiseMoved,
@@ -285,6 +287,7 @@ LATER = NOW + timedelta(minutes=1)
 EMERGENCY = {"kind": "recovery_plan", "answers": "u"}
 LETTER = {"kind": "failure_letter"}
 NOTICE = {"kind": "delivery_notice", "rewards": ["book", "lamp"]}
+LOWERED = {"kind": "delay_notice", "severity": None, "pledges_sequence": None}
 DUE = {"reward_id": "lamp", "batch": 1, "step": "delivery"}
 
 
@@ -310,6 +313,11 @@ DUE = {"reward_id": "lamp", "batch": 1, "step": "delivery"}
             fact(UpdatePublished, 3, **EMERGENCY, published_at=LATER),
         ),
         (
+            fact(RecoveryPlanReminderDue, 1, update_id="u", reminded_at=NOW),
+            fact(RecoveryPlanReminderDue, 2, update_id="u-1", reminded_at=NOW),
+            fact(ProblemGraded, 3, update_id="u", **LOWERED, graded_at=LATER),
+        ),
+        (
             fact(LetterAsked, 1, **LETTER, occasion="campaign_ended", asked_at=NOW),
             fact(LetterAsked, 2, kind="thank_you", occasion="verdict", asked_at=NOW),
             fact(UpdatePublished, 3, **LETTER, published_at=LATER),
@@ -324,6 +332,7 @@ DUE = {"reward_id": "lamp", "batch": 1, "step": "delivery"}
         "promise answered",
         "promise moved",
         "recovery plan",
+        "lowered",
         "letter",
         "silence",
     ],
@@ -336,7 +345,12 @@ async def test_a_creator_is_not_asked_for_what_was_done(
     for facts in ([asked, other], [end]) if told_before else ([asked, other, end],):
         await notifier.hear(*facts)
         await settle_later(notifier)
-    shown = await notifier.queries.inbox("carol", None, 9)
+    # Its team is told that a problem was lowered, too.
+    shown = [
+        entry
+        for entry in await notifier.queries.inbox("carol", None, 9)
+        if entry.chunk.told.kind is not CauseKind.PROBLEM_GRADED
+    ]
     over = [entry.chunk.reason_gone for entry in shown]
     assert sorted(over) == ([False, True] if told_before else [False])
     [open_one] = [entry.chunk.told for entry in shown if not entry.chunk.reason_gone]
@@ -379,15 +393,21 @@ DECIDED = {"stage": 2, "revision": 1}
                 fact(MilestoneRejected, 1, **DECIDED, rejected_at=LATER),
             )
         ),
+        (
+            # Of a milestone only the latest evidence is decided about.
+            fact(MilestoneSubmitted, 1, **EVIDENCE, revision=1),
+            fact(MilestoneSubmitted, 2, **EVIDENCE, revision=2),
+            None,
+        ),
     ],
-    ids=["survey closed", "notice", "platform's notice", "approved", "rejected"],
+    ids=["survey closed", "notice", "platform's notice", "approved", "rejected", "other evidence"],
 )
 async def test_nobody_is_asked_for_what_is_over(
-    notifier: Notifier, asked: Record, other: Record, end: Record
+    notifier: Notifier, asked: Record, other: Record, end: Record | None
 ) -> None:
     """A closed survey takes no answer, evidence that was decided no decision, and so on."""
     await notifier.hear(launched(), described("carol", roles=["staff"]))
-    for facts in ([asked, other], [end]):
+    for facts in ([asked, other], [end]) if end else ([asked], [other]):
         await notifier.hear(*facts)
         await settle_later(notifier)
     shown = [entry.chunk for entry in await notifier.queries.inbox("carol", None, 9)]

@@ -342,10 +342,17 @@ def withdrawals_from(fact: Decoded) -> list[Withdrawal]:
             # Nobody can answer it any more.
             kind, asked = CauseKind.SURVEY_REMINDER_DUE, f"{event.survey_id}-"
             return [_asked(event, kind, asked, event.closed_at, numbers=3)]
+        case update_events.ProblemGraded(kind="delay_notice"):
+            # What is no emergency any more needs no recovery plan.
+            kind, asked = CauseKind.RECOVERY_PLAN_REMINDER_DUE, f"{event.update_id}-"
+            return [_asked(event, kind, asked, event.graded_at, numbers=1)]
+        case update_events.MilestoneSubmitted(revision=revision) if revision > 1:
+            # Only the latest evidence can be decided about.
+            return [_evidence(event, revision - 1, event.submitted_at)]
         case payouts.MilestoneApproved():
-            return [_milestone_decided(event, event.approved_at)]
+            return [_evidence(event, event.revision, event.approved_at)]
         case payouts.MilestoneRejected():
-            return [_milestone_decided(event, event.rejected_at)]
+            return [_evidence(event, event.revision, event.rejected_at)]
         case funding.PledgeCollected() | funding.PledgeDropped():
             # Whenever they arose: a payment may be captured before a reminder and told behind it,
             # and no pledge that was paid or given up is asked for again.
@@ -376,10 +383,14 @@ def _promise_answered(
     return _asked(event, CauseKind.PROMISE_DUE, about, at, numbers=2)
 
 
-def _milestone_decided(
-    event: payouts.MilestoneApproved | payouts.MilestoneRejected, at: datetime
-) -> Withdrawal:
-    about = f"{event.stage}-{event.revision}-"
+_OfMilestones = (
+    update_events.MilestoneSubmitted | payouts.MilestoneApproved | payouts.MilestoneRejected
+)
+
+
+def _evidence(event: _OfMilestones, revision: int, at: datetime) -> Withdrawal:
+    """Return that this revision of the evidence waits for no decision any more."""
+    about = f"{event.stage}-{revision}-"
     return _asked(event, CauseKind.MILESTONE_SUBMITTED, about, at, numbers=1)
 
 
