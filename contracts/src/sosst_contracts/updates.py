@@ -403,6 +403,7 @@ class PlanPublished(Event):
 
     topic: ClassVar = "updates.plans"
     name: ClassVar = "plan-published"
+    version: ClassVar = "1.1"
     about_fields: ClassVar = ("reward_id",)
 
     campaign_id: Identifier = Field(description="Campaign that the reward belongs to.")
@@ -412,6 +413,9 @@ class PlanPublished(Event):
         description="What is promised: something made and sent, or something done."
     )
     steps: list[PlannedStep] = Field(min_length=2, description="Its steps, in their order.")
+    rewards_missing: Count | None = Field(
+        None, description="How many rewards have no plan behind this one; with 0 the plan is whole."
+    )
     published_by: Person = Field(description="Person who promised.")
     published_at: Instant = Field(description="When it was promised.")
 

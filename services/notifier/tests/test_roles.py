@@ -42,6 +42,8 @@ from sosst_contracts.updates import (
     DeliveryNoticeAsked,
     LetterAsked,
     MilestoneSubmitted,
+    PlanAsked,
+    PlanPublished,
     ProblemGraded,
     PromiseAnswered,
     PromiseDue,
@@ -323,6 +325,11 @@ DUE = {"reward_id": "lamp", "batch": 1, "step": "delivery"}
             fact(UpdatePublished, 3, **LETTER, published_at=LATER),
         ),
         (
+            fact(PlanAsked, 1, asked_at=NOW),
+            fact(PlanAsked, 2, asked_at=LATER + DAY),
+            fact(PlanPublished, 3, rewards_missing=0, published_at=LATER),
+        ),
+        (
             fact(SilenceStepReached, 1, step="creator_reminded", reached_at=NOW),
             fact(SilenceStepReached, 2, step="stage_held", reached_at=LATER + DAY),
             fact(UpdatePublished, 3, author_id="carol", published_at=LATER),
@@ -334,6 +341,7 @@ DUE = {"reward_id": "lamp", "batch": 1, "step": "delivery"}
         "recovery plan",
         "lowered",
         "letter",
+        "plan",
         "silence",
     ],
 )
@@ -355,6 +363,19 @@ async def test_a_creator_is_not_asked_for_what_was_done(
     assert sorted(over) == ([False, True] if told_before else [False])
     [open_one] = [entry.chunk.told for entry in shown if not entry.chunk.reason_gone]
     assert open_one.origin is not None and open_one.origin.fact_id == decoded_id(other)
+
+
+@pytest.mark.trap(11)
+@pytest.mark.parametrize("missing", [1, None], ids=["one of two", "an earlier release"])
+async def test_a_plan_that_leaves_a_reward_out_leaves_the_question(
+    notifier: Notifier, missing: int | None
+) -> None:
+    """So does one that does not say how many have none: its creator is asked."""
+    published = fact(PlanPublished, 2, rewards_missing=missing, published_at=LATER)
+    await notifier.hear(launched(), fact(PlanAsked, 1, asked_at=NOW), published)
+    await settle_later(notifier)
+    [entry] = await notifier.queries.inbox("carol", None, 5)
+    assert (entry.chunk.told.kind.value, entry.chunk.reason_gone) == ("plan-asked", False)
 
 
 SURVEY = {"survey_id": "s", "backers": ["carol"], "due_at": NOW}

@@ -14,6 +14,7 @@ from updates.domain.delivery_plan import (
     Move,
     PlanAsked,
     PlanDecision,
+    PlanPublished,
     Promise,
     PromiseDue,
     PromiseState,
@@ -95,6 +96,15 @@ def test_a_plan_needs_every_step_of_its_kind(provision: Provision) -> None:
     with pytest.raises(Refused) as refused:
         promise(EMPTY, "lamp", 1, provision, backwards, "c", NOW)
     assert reason_of(refused) == "days-out-of-order"
+
+
+@pytest.mark.row("S10")
+def test_a_plan_says_how_many_rewards_have_none_yet() -> None:
+    """Another batch of the same reward leaves as many; with the last one none is missing."""
+    first, second = promised(), promised(PLAN, batch=2)
+    last = promised(second.plan, "visit")
+    facts = [one for decided in (first, second, last) for one in decided.facts]
+    assert [one.missing for one in facts if isinstance(one, PlanPublished)] == [1, 1, 0]
 
 
 def test_what_is_promised_is_not_rewritten() -> None:

@@ -92,6 +92,7 @@ async def test_a_plan_its_moves_and_its_log_are_saved_together(service: UpdatesS
     assert (entry.old, entry.new, entry.update_id) == (DAYS[Step.END], LATER.day, "u1")
     published, on_topic = await told(service)
     assert isinstance(published, events.PlanPublished) and len(published.steps) == 2
+    assert published.rewards_missing == 0
     assert isinstance(on_topic, events.PromiseMoved) and on_topic.new == LATER.day.isoformat()
 
 

@@ -336,6 +336,8 @@ def withdrawals_from(fact: Decoded) -> list[Withdrawal]:
             return [_promise_answered(event, event.answered_at)]
         case update_events.PromiseMoved():
             return [_promise_answered(event, event.moved_at)]
+        case update_events.PlanPublished(rewards_missing=0):
+            return [_asked(event, CauseKind.PLAN_ASKED, "", event.published_at, numbers=1)]
         case update_events.UpdatePublished():
             return _written(event)
         case update_events.SurveyClosed():

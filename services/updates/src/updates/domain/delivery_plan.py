@@ -164,8 +164,14 @@ class PlanAsked:
 
 @dataclass(frozen=True, slots=True)
 class PlanPublished:
+    """What is promised for a batch, and how many rewards have no plan then.
+
+    `missing` is None of what a release before this one told.
+    """
+
     campaign_id: str
     line: Line
+    missing: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +285,9 @@ def promise(
     line = Line(reward_id, batch, provision, promises, by, now)
     _check_order(line)
     lines = sorted((*plan.lines, line), key=lambda one: (one.reward_id, one.batch))
-    return PlanDecision(replace(plan, lines=tuple(lines)), (PlanPublished(plan.campaign_id, line),))
+    published = replace(plan, lines=tuple(lines))
+    fact = PlanPublished(plan.campaign_id, line, len(published.missing))
+    return PlanDecision(published, (fact,))
 
 
 def move_freely(

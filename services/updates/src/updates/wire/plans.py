@@ -83,6 +83,7 @@ def _published(fact: PlanPublished) -> Draft:
             events.PlannedStep(step=one.step.value, date=one.day.isoformat())
             for one in line.promises
         ],
+        rewards_missing=fact.missing,
         published_by=line.published_by,
         published_at=line.published_at,
     )
@@ -147,7 +148,7 @@ def _fact(event: Event) -> PlanFact | None:
             asked = DeliveryPlan(event.campaign_id, "UTC", asked_at=event.asked_at)
             return PlanAsked(asked, event.missing_from)
         case events.PlanPublished():
-            return PlanPublished(event.campaign_id, _line(event))
+            return PlanPublished(event.campaign_id, _line(event), event.rewards_missing)
         case events.PromiseMoved():
             return PromiseMoved(
                 event.campaign_id,
