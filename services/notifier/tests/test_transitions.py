@@ -86,7 +86,7 @@ def test_notification_id() -> None:
 def test_chunks_hold_one_partition_and_at_most_a_thousand() -> None:
     """A chunk's people share a partition, are at most the limit, and each person is in one."""
     members = [Member(f"b{number:05}", number * 7) for number in range(5_000)]
-    planner = ChunkPlanner(TOLD, partitions=3)
+    planner = ChunkPlanner(TOLD, 5, partitions=3)
     chunks = [*planner.feed(members), *planner.rest()]
     hashes = {member.backer_id: member.key_hash for member in members}
     assert planner.audience == 5_000
@@ -99,7 +99,7 @@ def test_chunks_hold_one_partition_and_at_most_a_thousand() -> None:
 def test_chunks_of_a_partition_follow_each_other() -> None:
     """Nobody of a later one is before anybody of an earlier: by that people's chunks are found."""
     members = [Member(f"b{number:03}", number * 7) for number in range(100)]
-    planner = ChunkPlanner(TOLD, partitions=3, recipients_max=6)
+    planner = ChunkPlanner(TOLD, 5, partitions=3, recipients_max=6)
     chunks = [*planner.feed(members), *planner.rest()]
     for partition in range(3):
         mine = sorted((c.chunk_id, c.recipients) for c in chunks if c.partition == partition)
@@ -112,7 +112,7 @@ def test_pages_do_not_change_the_plan() -> None:
     members = [Member(f"b{number:03}", number) for number in range(100)]
 
     def plan_in_pages(size: int) -> list[object]:
-        planner = ChunkPlanner(TOLD, partitions=4, recipients_max=7)
+        planner = ChunkPlanner(TOLD, 5, partitions=4, recipients_max=7)
         fed = [c for i in range(0, 100, size) for c in planner.feed(members[i : i + size])]
         return sorted([*fed, *planner.rest()], key=lambda chunk: chunk.chunk_id)
 
@@ -121,7 +121,7 @@ def test_pages_do_not_change_the_plan() -> None:
 
 def test_backer_of_several_pledges_is_one() -> None:
     """A backer with three pledges is told once, also when a page ends between them."""
-    planner = ChunkPlanner(TOLD, partitions=2)
+    planner = ChunkPlanner(TOLD, 5, partitions=2)
     twice = [Member("b1", 1), Member("b1", 1)]
     chunks = [*planner.feed(twice), *planner.feed([Member("b1", 1)]), *planner.rest()]
     assert [chunk.recipients for chunk in chunks] == [("b1",)]

@@ -94,11 +94,13 @@ def chunk_document(chunk: Chunk) -> Document:
 def _exceptions(chunk: Chunk) -> Document:
     """Return what not all chunks have; `hushed` spares the totals from reading who it is.
 
-    Of a plan's, `first` and `last` stand in an index in the place of all between.
+    Of a plan's, `first` and `last` stand in an index in the place of all between; `as_of` says
+    beside them who may stand there.
     """
     fields: Document = {}
     if chunk.is_cut and chunk.recipients:
-        fields |= {"first": chunk.recipients[0], "last": chunk.recipients[-1]}
+        first, last = chunk.recipients[0], chunk.recipients[-1]
+        fields |= {"first": first, "last": last, "as_of": chunk.as_of}
     if chunk.suppressed:
         people = [{"person": one, "reason": why} for one, why in chunk.suppressed.items()]
         fields |= {"suppressed": people, "hushed": len(people)}
@@ -120,4 +122,5 @@ def chunk_from(row: Document) -> Chunk:
         suppressed={one["person"]: one["reason"] for one in row.get("suppressed", ())},
         supplement=row.get("supplement", False),
         kept=Kept(row["size"], row.get("hushed", 0)) if row.get("forgotten") else None,
+        as_of=row.get("as_of"),
     )

@@ -17,6 +17,7 @@ from notifier.adapters.documents import (
 )
 from notifier.adapters.mongo_audience import MongoSieve
 from notifier.adapters.places import beside_plans, in_plans
+from notifier.adapters.schema import NOBODY
 from notifier.domain.cause import Cause, Told, Totals, Withdrawal
 from notifier.domain.chunk import ENDED, UNTOLD, Chunk, ChunkState, Member, without
 from notifier.ports.unit import Departure, Membership
@@ -195,7 +196,8 @@ class MongoChunks:
         self, campaign_id: str, people: Collection[str], since: datetime, most: int
     ) -> list[str]:
         found: list[Document] = []
-        for place in (beside_plans(people), in_plans([campaign_id], people, self._partitions)):
+        planned = in_plans(campaign_id, people, self._partitions)
+        for place in (beside_plans(people), planned):
             with sorted_errors():
                 cursor = self._chunks.find(
                     place | {"caused_at": {"$gte": since}}, {"caused_at": 1}, session=self._session
@@ -269,11 +271,13 @@ class MongoChunks:
 
     async def shed(self, chunk_ids: Collection[str]) -> None:
         # `size` and `hushed` stay, of which the totals are made.
-        gone: Document = {"$set": {"recipients": [], "content": {}, "forgotten": True}}
-        names = dict.fromkeys(("suppressed", "erased", "first", "last"), "")
+        shed: Document = {"recipients": [], "content": {}, "forgotten": True, "first": NOBODY}
+        names = dict.fromkeys(("suppressed", "erased", "last"), "")
         query = {"_id": {"$in": list(chunk_ids)}, "state": {"$in": [one.value for one in ENDED]}}
         with sorted_errors():
-            await self._chunks.update_many(query, gone | {"$unset": names}, session=self._session)
+            await self._chunks.update_many(
+                query, {"$set": shed, "$unset": names}, session=self._session
+            )
 
     async def totals(self, cause: str) -> Totals:
         with sorted_errors():

@@ -11,7 +11,7 @@ from notifier.adapters.mongo_hidden_updates import MongoHiddenUpdates
 from notifier.adapters.mongo_receipt_questions import MongoReceiptQuestions
 from notifier.adapters.mongo_stores import totals_from, totals_pipeline
 from notifier.adapters.mongo_unreached import MongoUnreachedQueries
-from notifier.adapters.places import places_of
+from notifier.adapters.places import Place, places_of
 from notifier.adapters.schema import BESIDE_BACKERS
 from notifier.domain.cause import Cause, CauseState, Totals
 from notifier.domain.chunk import ENDED, Chunk, ChunkState
@@ -141,19 +141,19 @@ class MongoQueries(MongoUnreachedQueries):
             for row in rows[:limit]
         ]
 
-    async def _places_of(self, person_id: str) -> list[Document]:
+    async def _places_of(self, person_id: str) -> list[Place]:
         return await places_of(self._database, person_id, self._partitions)
 
     async def _newest_of(
-        self, places: Sequence[Document], query: Document, limit: int | None = None
+        self, places: Sequence[Place], query: Document, limit: int | None = None
     ) -> list[Document]:
         """Return chunks of these places without their recipients, newest first."""
         found: list[Document] = []
         for place in places:
             with sorted_errors():
                 # The other recipients of a chunk are nobody's business here, and a thousand names.
-                cursor = self._chunks.find(place | query, {"recipients": 0})
-                newest = cursor.sort("caused_at", -1).limit(limit or 0)
+                cursor = self._chunks.find(place.query | query, {"recipients": 0})
+                newest = cursor.hint(place.index).sort("caused_at", -1).limit(limit or 0)
                 found += await newest.to_list(None)
         return sorted(found, key=lambda row: row["caused_at"], reverse=True)[:limit]
 
@@ -169,7 +169,8 @@ class MongoQueries(MongoUnreachedQueries):
             query, left = _unread_query(person_id, after), most + hidden
             for place in await self._places_of(person_id):
                 if left:
-                    left -= await self._chunks.count_documents(place | query, limit=left)
+                    both = place.query | query
+                    left -= await self._chunks.count_documents(both, limit=left, hint=place.index)
         return max(0, most - left)
 
     async def hide(self, person_id: str, notification_id: str, at: datetime) -> None:

@@ -8,9 +8,21 @@ from servicekit.schema import CollectionSchema, Index, Schema
 BESIDE_BACKERS: Document = {"role": {"$gt": ToldAs.BACKER.value}}
 # Who chose what to hear of a campaign, each choice in the order of its people.
 BY_CHOICE = [("campaign_id", 1), ("choice", 1), ("person_id", 1)]
+# Where somebody stands beside plans, and in them (`places`).
+BY_RECIPIENT = [("recipients", 1), ("caused_at", -1), ("first", 1)]
+BY_PLACE = [
+    ("campaign_id", 1),
+    ("partition", 1),
+    ("caused_at", -1),
+    ("as_of", 1),
+    ("first", 1),
+    ("last", 1),
+]
+# Whom a chunk begins with of which it is forgotten whom it has: such a chunk is in neither.
+NOBODY = ""
 
 SCHEMA = Schema(
-    version=22,
+    version=23,
     collections=(
         # The planner streams this index alone: everything it needs is in it.
         CollectionSchema(
@@ -34,20 +46,10 @@ SCHEMA = Schema(
             (
                 # An entry for each recipient: with ids of chunks in it it is three times as large.
                 # Plans' chunks, of a thousand, are left out; those of a release before are in it.
-                Index(
-                    [("recipients", 1), ("caused_at", -1), ("first", 1)], partial={"first": None}
-                ),
-                # An entry for each chunk of a plan, found by whom it begins and ends with.
-                Index(
-                    [
-                        ("campaign_id", 1),
-                        ("partition", 1),
-                        ("caused_at", -1),
-                        ("first", 1),
-                        ("last", 1),
-                    ],
-                    partial={"first": {"$exists": True}},
-                ),
+                Index(BY_RECIPIENT, partial={"first": None}),
+                # An entry for each chunk of a plan, found by whom it begins and ends with. A cause
+                # of which somebody does not belong to the audience is one key on the way.
+                Index(BY_PLACE, partial={"first": {"$gt": NOBODY}}),
                 # Who may be forgotten: those who are have left it.
                 Index([("caused_at", 1), ("_id", 1)], partial={"recipients.0": {"$exists": True}}),
                 # Only chunks of campaign-wide causes are ever asked for by cause.

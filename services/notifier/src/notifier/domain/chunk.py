@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import groupby
+from operator import itemgetter
 
 from notifier.domain.audience import Hushed
 from notifier.domain.cause import Told, Totals
@@ -41,7 +43,8 @@ class Chunk:
     Unaddressed is one that waits until it is known who has its role. `suppressed` says of whom the
     event tells and nothing else does, and why; it never changes. A supplement is somebody whose
     money had come by the time of the cause and was heard of after its N. `kept` is there once it
-    is so old that who was told, and what, is forgotten: the counts stay.
+    is so old that who was told, and what, is forgotten: the counts stay. `as_of` is the N of the
+    plan that cut it; it is None beside plans, and in what a release before kept.
     """
 
     chunk_id: str
@@ -54,6 +57,7 @@ class Chunk:
     suppressed: Mapping[str, str] = field(default_factory=dict)
     supplement: bool = False
     kept: Kept | None = None
+    as_of: int | None = None
 
     @property
     def is_cut(self) -> bool:
@@ -91,12 +95,38 @@ def without(members: Iterable[Member], left: Counter[str]) -> list[Member]:
     return staying
 
 
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """Somebody belongs to a campaign from one sequence of its pledges until before another."""
+
+    joined: int
+    left: int | None = None
+
+
+def stays_of(joined: Iterable[int], left: Iterable[int]) -> list[Stay]:
+    """Return when one backer belongs: as of exactly these sequences `without` keeps them.
+
+    `joined` and `left` have a sequence for each of their pledges.
+    """
+    changes = sorted([*((at, 1) for at in joined), *((at, -1) for at in left)])
+    stays: list[Stay] = []
+    pledges = 0
+    for at, same in groupby(changes, key=itemgetter(0)):
+        before, pledges = pledges, pledges + sum(change for _, change in same)
+        if before <= 0 < pledges:
+            stays.append(Stay(at))
+        elif pledges <= 0 < before:
+            stays[-1] = replace(stays[-1], left=at)
+    return stays
+
+
 class ChunkPlanner:
     """Cuts a stream of members into chunks; feed it in the order of their ids."""
 
     def __init__(
         self,
         told: Told,
+        as_of: int,
         partitions: int,
         recipients_max: int = RECIPIENTS_MAX,
         hushed: Hushed | None = None,
@@ -104,6 +134,7 @@ class ChunkPlanner:
         self.audience = 0
         self._hushed = hushed
         self._told = told
+        self._as_of = as_of
         self._partitions = partitions
         self._recipients_max = recipients_max
         self._open: dict[int, list[str]] = {}
@@ -134,7 +165,9 @@ class ChunkPlanner:
         recipients = tuple(self._open.pop(partition))
         chunk_id = f"{self._told.cause}|{partition:03}|{ordinal:06}"
         suppressed = self._hushed.among(recipients) if self._hushed else {}
-        return Chunk(chunk_id, self._told, recipients, partition, suppressed=suppressed)
+        return Chunk(
+            chunk_id, self._told, recipients, partition, suppressed=suppressed, as_of=self._as_of
+        )
 
 
 def withdraw(chunk: Chunk) -> Chunk:

@@ -23,8 +23,9 @@ class CutCauses:
 
     async def planner(self, cause: Cause) -> ChunkPlanner:
         """Return what cuts this cause; it knows who is not told, and counts the audience."""
-        hushed = await hushed_of(self.audience, cause, cause.pledges_sequence)
-        return ChunkPlanner(cause.told, self.partitions, self.recipients_max, hushed)
+        as_of = cause.pledges_sequence
+        hushed = await hushed_of(self.audience, cause, as_of)
+        return ChunkPlanner(cause.told, as_of, self.partitions, self.recipients_max, hushed)
 
     async def pages(self, cause: Cause, planner: ChunkPlanner) -> AsyncIterator[list[Chunk]]:
         """Stream the chunks as they become full, then the rest."""
