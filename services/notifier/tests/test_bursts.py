@@ -237,7 +237,7 @@ async def test_a_delay_raised_to_an_emergency_reaches_every_backer_at_once(post:
     await post.write_all()
     assert post.sent_to() == Counter({"anna@a.example": 1, "ben@a.example": 1})
     said = subjects(post, "anna") + subjects(post, "ben")
-    assert set(said) == {"A lamp that follows the sun has an emergency"}
+    assert set(said) == {"“A lamp that follows the sun” has an emergency"}
     name = f"problem-graded/{CAMPAIGN}:update-1-{int(NOW.timestamp() * 1_000)}"
     found = await post.notifier.queries.cause(name)
     assert found is not None and (found.state, found.audience) == ("completed", 2)
@@ -300,8 +300,8 @@ async def test_what_decides_about_money_waits_for_no_window(
     await told(post, refunded("anna", 1))
     await post.write_all()
     first, second = map(text_of, mails_to(post, "anna"))
-    assert "refund" in second.lower() and "We write to you when" not in second
-    assert "e write to you when" in first
+    assert "refund" in second.lower() and "e will write to you as soon" not in second
+    assert "e will write to you as soon" in first
 
 
 async def test_other_projects_and_later_news_have_mails_of_their_own(post: Post) -> None:

@@ -1,8 +1,10 @@
 """`python -m notifier templates --to FOLDER`: every letter, to be opened and looked at."""
 
+import base64
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from email import message_from_bytes
 from email.policy import default
@@ -34,6 +36,9 @@ MAIL = {
     "PLATFORM_URL": "https://sosst.example",
     "LINKS_URL": "https://api.sosst.example",
     "MAIL_LINK_SECRETS": "0123456789abcdef",
+    # With them letters lead to the pages of one's own pledge, too.
+    "LINK_TOKEN_KEYS": base64.b64encode(b"n" * 32).decode(),
+    "OWN_PAGES_URL": "https://updates.sosst.example/mine",
 }
 # What is left of a word that was not given, of a template, or of a place in a translation.
 NOT_WORDS = re.compile(r"%\(\w+\)s|\{[{%]|[%}]\}|\bNone\b|\b[Uu]ndefined\b|\bTrue\b|\bFalse\b")
@@ -136,14 +141,76 @@ def test_no_two_samples_of_a_kind_are_one_letter(folder: Path) -> None:
 
 
 def test_the_texts_are_set_as_their_language_is(folder: Path) -> None:
-    """French has a space in front of a colon; nowhere do two empty lines follow each other."""
+    """A French colon has a space in front that never ends a line; no two empty lines anywhere."""
     for name in letters():
         for language in READERS:
             text = (folder / f"{name}.{language}.txt").read_text(encoding="utf-8")
             assert "\n\n\n" not in text, (name, language)
             own = [line for line in text.splitlines() if not line.startswith(">")]
             tight = [line for line in own if re.search(r"\S:(\s|$)", line)]
-            assert language != "fr" or tight == [], (name, tight)
+            loose = [line for line in own if re.search(r" [:;?!»]|« ", line)]
+            assert language != "fr" or tight == loose == [], (name, tight, loose)
+
+
+class Shown(HTMLParser):
+    """Reads what somebody sees of a page, where its links lead, and what mail programs list."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self.preview = ""
+        self.links: list[dict[str, str | None]] = []
+        self._inside = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        hidden = tag in ("style", "title") or given.get("class") == "preview"
+        self._inside = tag if hidden else self._inside
+        if tag == "a":
+            self.links.append(given)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._inside:
+            self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "div":
+            self.preview += data
+        elif not self._inside:
+            self.said.append(data)
+
+
+def test_text_and_page_say_the_same(folder: Path) -> None:
+    """Every word and every link of the one stands in the other, as often."""
+    for name in letters():
+        for language in READERS:
+            text = (folder / f"{name}.{language}.txt").read_text(encoding="utf-8")
+            shown = Shown((folder / f"{name}.{language}.html").read_text(encoding="utf-8"))
+            said = " ".join([*shown.said, *(str(link["href"]) for link in shown.links)])
+            words = [Counter(re.findall(r"\w+", one)) for one in (text, said)]
+            assert words[0] == words[1], (name, language, words[0] - words[1], words[1] - words[0])
+
+
+def test_a_list_of_mails_shows_what_a_letter_says(folder: Path) -> None:
+    """Behind the subject comes its first sentence; not the title again, and the greeting."""
+    for name in letters():
+        for language in READERS:
+            page = (folder / f"{name}.{language}.html").read_text(encoding="utf-8")
+            text = (folder / f"{name}.{language}.txt").read_text(encoding="utf-8")
+            said = text.partition(f"{READERS[language].name},\n\n")[2].replace("* ", "")
+            assert Shown(page).preview.split()[:5] == said.split()[:5], name
+            assert page.index('class="preview"') < page.index("<table")
+
+
+def test_every_link_has_a_colour_of_ours(folder: Path) -> None:
+    """On a dark page the blue of a mail program can hardly be read; the foot's are as its text."""
+    for name in letters():
+        page = (folder / f"{name}.fr.html").read_text(encoding="utf-8")
+        links = Shown(page).links
+        assert [one for one in links if "color:" not in str(one.get("style"))] == [], name
+        dark = page.partition("prefers-color-scheme: dark")[2].partition("</style>")[0]
+        assert all(f"{place} a" in dark for place in (".button", ".own", ".foot"))
 
 
 def test_no_letter_is_in_the_other_language(folder: Path) -> None:

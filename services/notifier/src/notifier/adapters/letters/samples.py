@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from notifier.domain.cause import CauseKind
 from notifier.domain.kind import RULES, Audience, ToldAs, is_written
+from notifier.domain.webhook_endpoint import SendOutcome
 
 _REFUND = {"refund_id": "rf_2f8a41", "amount": 4_950, "currency": "EUR"}
 _PLEDGE = {"pledge_id": "pledge-77", "amount": 4_950, "currency": "EUR"}
@@ -63,13 +64,18 @@ SAMPLES: Mapping[CauseKind, Sequence[Mapping[str, object]]] = {
     CauseKind.DISPUTE_OPENED: (_DISPUTE,),
     CauseKind.DISPUTE_LOST: (_DISPUTE | {"owed": 4_950},),
     CauseKind.CLAIM_OPENED: (_CLAIM,),
-    CauseKind.CLAIM_ANSWERED: (_CLAIM | {"side": "creator", "what": "refused"},),
-    CauseKind.CLAIM_ESCALATED: (_CLAIM | {"because": "no-answer"},),
+    CauseKind.CLAIM_ANSWERED: (
+        _CLAIM | {"side": "staff", "what": "message"},
+        _CLAIM | {"side": "staff", "what": "proposal", "amount": 2_000, "currency": "EUR"},
+        {"claim_id": "claim-9", "reason": "quality", "side": "staff", "what": "acceptance"},
+    ),
+    CauseKind.CLAIM_ESCALATED: (_CLAIM | {"because": "creator_silent"},),
     CauseKind.CLAIM_RESOLVED: (
-        {"claim_id": "claim-9", "reason": "quality", "outcome": "replaced"},
+        {"claim_id": "claim-9", "reason": "quality", "outcome": "replacement"},
     ),
     CauseKind.PROBLEM_GRADED: (
         {"update_id": "u4", "kind": "emergency", "severity": "serious", "reason": _REASON},
+        {"update_id": "u4", "kind": "delay_notice", "reason": _REASON},
     ),
     CauseKind.RECOVERY_PLAN_REMINDER_DUE: ({"update_id": "u4", "due_at": _DUE},),
     CauseKind.RECOVERY_PLAN_MISSING: ({"update_id": "u4", "due_at": _DUE},),
@@ -78,13 +84,20 @@ SAMPLES: Mapping[CauseKind, Sequence[Mapping[str, object]]] = {
         {"kind": "thank_you", "occasion": "milestone", "number": 1, "stage": 2},
     ),
     CauseKind.PLAN_ASKED: ({"rewards_missing": 2, "missing_from": _DUE},),
-    CauseKind.PROMISE_DUE: (
-        {"reward_id": "lamp", "batch": 1, "step": "packaging", "date": "2026-03-20"},
+    CauseKind.PROMISE_DUE: tuple(
+        {"reward_id": "lamp", "batch": 1, "step": step, "date": "2026-03-20", "days_before": days}
+        for step, days in (
+            *((step, 7) for step in ("production", "packaging", "delivery", "start", "end")),
+            ("packaging", 0),
+        )
     ),
     CauseKind.COMMENT_ADDED: (
         {"update_id": "u4", "comment_id": "c-9", "by_team": False, "answers": "c-8"},
     ),
-    CauseKind.SILENCE_STEP_REACHED: ({"step": "stage_held", "since": _DUE, "askers": 17},),
+    CauseKind.SILENCE_STEP_REACHED: tuple(
+        {"step": step, "since": "2026-01-01T12:00:00+00:00", "askers": 17}
+        for step in ("creator_reminded", "backers_may_ask", "stage_held", "staff_told")
+    ),
     CauseKind.SURVEY_OPENED: (
         {"title": "Which colour?", "language": "en", "url": "/s/3"},
         {"title": "Which colour?", "language": "en", "url": "/s/3", "closes_at": _DUE},
@@ -93,17 +106,29 @@ SAMPLES: Mapping[CauseKind, Sequence[Mapping[str, object]]] = {
     CauseKind.UPDATE_CORRECTED: (_UPDATE | {"changes": ["date"]},),
     CauseKind.FOLLOW_ASKED: ({},),
     CauseKind.WEBHOOK_DISABLED: tuple(
-        {"endpoint_id": "crm", "because": why, "last_failure": what, "failing_since": _DUE}
-        for why, what in (("failing", "slow"), ("gone", "gone"))
+        {
+            "endpoint_id": "crm",
+            "because": "gone" if what is SendOutcome.GONE else "failing",
+            "last_failure": what.value,
+            "failing_since": _DUE,
+        }
+        for what in SendOutcome
+        if what is not SendOutcome.DELIVERED
     ),
-    CauseKind.SURVEY_REMINDER_DUE: ({"survey_id": "s-3", "closes_at": _DUE},),
+    CauseKind.SURVEY_REMINDER_DUE: (
+        {"survey_id": "s-3", "closes_at": _DUE},
+        {"survey_id": "s-3"},
+    ),
     CauseKind.QUESTIONNAIRE_ASKED: (
         {"reward_id": "one-lamp", "url": "/q/1"},
         {"reward_id": "one-lamp", "url": "/q/1", "locks_at": _DUE},
     ),
     CauseKind.DELIVERY_CHANGED: tuple(
         {"reward_id": "one-lamp", "state": state}
-        for state in ("preparing", "shipped", "partially_shipped", "delivered", "returned")
+        for state in (
+            *("preparing", "shipped", "partially_shipped", "delivered", "returned"),
+            "received",
+        )
     ),
     CauseKind.MILESTONE_SUBMITTED: ({"stage": 2, "revision": 1},),
     CauseKind.RECEIPT_ASKED: ({"reward_id": "one-lamp"},),

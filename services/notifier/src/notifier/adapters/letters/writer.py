@@ -23,7 +23,14 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 from notifier.adapters.letters.parts import about, addressed_to, alternatives, head_of
-from notifier.adapters.letters.words import Speech, environment, language_of, zone_of
+from notifier.adapters.letters.words import (
+    Speech,
+    brief,
+    environment,
+    isolated,
+    language_of,
+    zone_of,
+)
 from notifier.domain.cause import CauseKind, Told
 from notifier.domain.follow import FollowWish
 from notifier.domain.kind import ToldAs, leads_to_own_pages
@@ -39,6 +46,7 @@ QUOTED_CHARACTERS_MAX = 2_000
 NOTICE, MERGED = "notice", "merged"
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_BREAKS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 # A language tag is an attribute of HTML; what is none says nothing.
 _TAG = re.compile(r"[A-Za-z0-9-]{1,35}")
 
@@ -173,7 +181,7 @@ class LetterWriter:
             return _rendered(template, base, medium, frame | words[medium])
 
         return _Rendered(
-            head=self._shared_head(letter, one_line(rendered("subject", "txt"))),
+            head=self._shared_head(letter, _subject(rendered("subject", "txt"))),
             html=self._inline(rendered("html", "html")),
             text=rendered("txt", "txt"),
         )
@@ -197,12 +205,15 @@ class LetterWriter:
 
     def _values(self, letter: Letter, told: Told, speech: Speech, is_named: bool) -> dict[str, Any]:
         """Return what a template is told of a letter about this."""
+        title = one_line(letter.campaign)
         return {
             "language": speech.language,
             "kind": told.kind.value,
             "role": letter.role.value,
             "speech": speech,
-            "campaign": one_line(letter.campaign),
+            "project": isolated(title),
+            "brief": brief(title),
+            "campaign": speech.named(title),
             "content": _shown(told.content),
             "name": self._holes.name if is_named else "",
             "personal": self._holes.personal,
@@ -261,6 +272,14 @@ def one_line(text: str) -> str:
     return " ".join(_CONTROLS.sub(" ", text).split())
 
 
+def _subject(rendered: str) -> str:
+    """Return it as one line; unlike `one_line` it keeps the signs that our own words have.
+
+    Those are spaces that do not break, and what holds a title together that runs to the left.
+    """
+    return _BREAKS.sub(" ", rendered).strip(" ")
+
+
 def _unsubscribing(link: str) -> bytes:
     """Return the headers of RFC 8058; by hand, as the library folds or encodes a long link."""
     if not link:
@@ -304,7 +323,8 @@ def _quoted(told: Told, language: str) -> dict[str, str]:
     text = next((one for one in mine if _is(one, language)), texts[0])
     tag = text["language"] if _TAG.fullmatch(text["language"]) else ""
     excerpt = _shortened(text.get("excerpt") or "")
-    return {"language": tag, "title": one_line(text["title"]), "excerpt": excerpt}
+    title = one_line(text["title"])
+    return {"language": tag, "title": title, "named": isolated(title), "excerpt": excerpt}
 
 
 def _texts(content: Mapping[str, Any]) -> list[Mapping[str, str]]:
