@@ -167,7 +167,12 @@ class MemoryChunks:
 
     async def told_beside(self, told: Told, people: Collection[str]) -> set[str]:
         mine = [c for c in self._chunks.values() if c.told.cause == told.cause and not c.is_cut]
-        return {one for chunk in mine for one in chunk.recipients} & set(people)
+        told_of = {one for c in mine for one in {*c.recipients} - c.suppressed.keys()}
+        return told_of & set(people)
+
+    async def hushed_among(self, told: Told, people: Collection[str]) -> set[str]:
+        mine = [c for c in self._chunks.values() if c.told.cause == told.cause]
+        return {one for chunk in mine for one in chunk.suppressed} & set(people)
 
     async def address(self, chunk: Chunk) -> None:
         self._chunks[chunk.chunk_id] = chunk

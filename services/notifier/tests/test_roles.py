@@ -21,6 +21,7 @@ from services.notifier.tests.builders import (
     settle,
     verdict,
 )
+from services.notifier.tests.test_audience import back
 from services.notifier.tests.test_people import described
 from sosst_contracts.codec import Decoded, Draft, Record, decode
 from sosst_contracts.event import Event
@@ -49,6 +50,7 @@ from sosst_contracts.updates import (
     PromiseDue,
     PromiseMoved,
     QuestionnaireAsked,
+    RecoveryPlanMissing,
     RecoveryPlanReminderDue,
     SilenceStepReached,
     SurveyClosed,
@@ -138,6 +140,28 @@ async def test_a_creator_whose_pledge_is_heard_of_late_is_told_once(notifier: No
     ]
     totals = await notifier.queries.totals(f"verdict-reached/{CAMPAIGN}")
     assert (totals.delivered, totals.supplements, totals.pending) == (2, 1, 0)
+
+
+@pytest.mark.row("S4")
+@pytest.mark.parametrize("late", [False, True], ids=["backer", "heard of late"])
+async def test_whoever_has_everything_back_is_told_in_their_role(
+    notifier: Notifier, late: bool
+) -> None:
+    """As its backer they are counted, and told nothing: creator and staff are told all the same."""
+    names = ["ben", "carol", "sam"]
+    before = {"captured_at": NOW - timedelta(hours=1)}
+    joined = [collected(number, who, **before) for number, who in enumerate(names, 1)]
+    returned = [back(f"pledge-{number}", who, number) for number, who in enumerate(names, 1)]
+    as_of = dict.fromkeys(("pledges_sequence", "audience_count"), 1 if late else len(names))
+    missing = fact(RecoveryPlanMissing, 1, **as_of, campaign_sequence=None, missed_at=NOW)
+    await notifier.hear(launched(), described("sam", roles=["staff"]), *joined, *returned, missing)
+    await settle_later(notifier)
+    in_role = [who for _, role, who in told(notifier) if role != "backer"]
+    assert in_role == ["carol", "sam"]
+    inboxes = {who: await notifier.queries.inbox(who, None, 5) for who in names}
+    kinds = {who: [one.chunk.told.kind for one in inboxes[who]] for who in names}
+    shown = {who: kinds[who].count(CauseKind.RECOVERY_PLAN_MISSING) for who in names}
+    assert shown == {"ben": 0, "carol": 1, "sam": 1}
 
 
 async def test_a_verdict_is_told_to_its_creator_too(notifier: Notifier) -> None:

@@ -9,7 +9,7 @@ from infra.servicekit.tests.costs import Cost, cost_of
 from notifier.adapters.documents import chunk_document
 from notifier.domain.cause import Cause, CauseKind, CauseState, Origin, Told, Totals, hear, plan
 from notifier.domain.chunk import Chunk, ChunkState, Member
-from notifier.ports.unit import Departure, Membership
+from notifier.ports.unit import Departure, Membership, NotifierUnit
 from servicekit.errors import Conflict
 from servicekit.mongo import Database
 from servicekit.publish import partition_of
@@ -193,6 +193,26 @@ async def test_inbox_pages_meet(notifier: Notifier) -> None:
             seen += [entry.chunk.chunk_id for entry in page]
             place = page[-1].place
         assert seen == [f"chunk-{n}" for n in reversed(range(10))]
+
+
+async def test_who_is_hushed_is_not_told(notifier: Notifier) -> None:
+    """By a plan's chunk, and by one beside it; of another cause nobody is asked."""
+    first, second, late, other = of_one_partition(4)
+    planned = replace(a_plans_chunk("plan", first, second), suppressed={second: "refunded"})
+    supplement = Chunk("late", TOLD, (late,), 0, supplement=True, suppressed={late: "refunded"})
+    beside = a_chunk("beside", other, partition=None)
+    await add(notifier, planned, supplement, beside)
+    people, elsewhere = [first, second, late, other], replace(TOLD, subject="another")
+
+    async def found(unit: NotifierUnit) -> list[set[str]]:
+        return [
+            await unit.chunks.hushed_among(TOLD, people),
+            await unit.chunks.told_beside(TOLD, people),
+            await unit.chunks.hushed_among(TOLD, [first]),
+            await unit.chunks.hushed_among(elsewhere, people),
+        ]
+
+    assert await notifier.units.run(found) == [{second, late}, {other}, set(), set()]
 
 
 async def test_whoever_stands_between_two_others_stands_in_their_chunk_or_in_none(

@@ -26,7 +26,7 @@ from services.notifier.tests.builders import (
     settle,
     update,
 )
-from services.notifier.tests.test_audience import choose, missed
+from services.notifier.tests.test_audience import back, choose, missed
 from services.notifier.tests.test_emails import LINKS
 from services.notifier.tests.test_people import described
 from services.notifier.tests.test_proof import with_mail
@@ -102,10 +102,13 @@ async def test_what_is_counted_is_what_is_told(notifier: Notifier, ended: bool) 
 
 
 async def test_roles_are_counted_but_nobody_twice(notifier: Notifier) -> None:
-    """The creator who backs the campaign is one of its backers."""
+    """The creator who backs the campaign is one of its backers, until they have it all back."""
     await backed(notifier)
     counted = await count(notifier, CauseKind.VERDICT_REACHED)
     assert +counted.roles == Counter({ToldAs.BACKER.value: 5})
+    await notifier.hear(back("pledge-3", "carol", 1), back("pledge-4", "dora", 2))
+    refunded = await count(notifier, CauseKind.STAGE_PAID)
+    assert +refunded.roles == Counter({ToldAs.BACKER.value: 3, ToldAs.CREATOR.value: 1})
     alone = await count(memory_notifier(), CauseKind.VERDICT_REACHED)
     assert +alone.roles == Counter()
 

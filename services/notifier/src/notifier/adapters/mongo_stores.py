@@ -221,9 +221,24 @@ class MongoChunks:
         of_cause = {"caused_at": told.caused_at, "cause": told.cause}
         query = beside_plans(people) | of_cause
         with sorted_errors():
-            cursor = self._chunks.find(query, {"recipients": 1}, session=self._session)
+            fields = {"recipients": 1, "suppressed": 1}
+            cursor = self._chunks.find(query, fields, session=self._session)
             rows = await cursor.to_list(None)
-        return {one for row in rows for one in row["recipients"]} & set(people)
+        told_of = {one for row in rows for one in {*row["recipients"]} - _hushed_in(row)}
+        return told_of & set(people)
+
+    async def hushed_among(self, told: Told, people: Collection[str]) -> set[str]:
+        if not people:
+            return set()
+        # By the index of sums: nearly always nobody is hushed, and no chunk is read.
+        query = _planned_for([told.cause]) | {
+            "hushed": {"$gt": 0},
+            "suppressed.person": {"$in": list(people)},
+        }
+        with sorted_errors():
+            cursor = self._chunks.find(query, {"suppressed": 1}, session=self._session)
+            rows = await cursor.to_list(None)
+        return {one for row in rows for one in _hushed_in(row)} & set(people)
 
     async def address(self, chunk: Chunk) -> None:
         fields = chunk_document(chunk)
@@ -283,6 +298,10 @@ class MongoChunks:
         with sorted_errors():
             cursor = self._chunks.aggregate(totals_pipeline([cause]), session=self._session)
             return totals_from(await cursor.to_list(None))
+
+
+def _hushed_in(row: Document) -> set[str]:
+    return {one["person"] for one in row.get("suppressed", ())}
 
 
 def _reminders_of(withdrawals: Sequence[Withdrawal]) -> Document:

@@ -105,13 +105,17 @@ async def _kept(
 
 
 async def _told_of(unit: NotifierUnit, told: Told, people: Collection[str]) -> set[str]:
-    """Return who of these is told of the cause already, as one of its audience or beside it."""
+    """Return who of these is told of the cause already, as one of its audience or beside it.
+
+    Whom the audience only counts, as a creator whose pledge was refunded, is told in their role.
+    """
     beside = await unit.chunks.told_beside(told, people)
     cause = (await unit.causes.load([told.cause])).get(told.cause)
     if cause is None:
         return beside
     until = cause.pledges_sequence
-    return beside | await unit.memberships.belonging(told.campaign_id, people, until)
+    belonging = await unit.memberships.belonging(told.campaign_id, people, until)
+    return beside | (belonging - await unit.chunks.hushed_among(told, belonging))
 
 
 async def _page(unit: NotifierUnit, chunk: Chunk, after: str) -> list[str]:

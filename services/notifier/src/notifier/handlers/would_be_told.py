@@ -65,7 +65,7 @@ class WouldBeTold:
         planner = await self.cut.planner(cause)
         async for chunks in self.cut.pages(cause, planner):
             for chunk in chunks:
-                backers |= others.keys() & set(chunk.recipients)
+                backers |= others.keys() & set(chunk.recipients) - chunk.suppressed.keys()
                 await self._count(chunk, counted, page)
         for chunk in _chunks_of(cause, others, backers):
             await self._count(chunk, counted, page)

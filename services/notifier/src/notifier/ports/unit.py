@@ -126,10 +126,14 @@ class Chunks(Protocol):
         ...
 
     async def told_beside(self, told: Told, people: Collection[str]) -> set[str]:
-        """Return who of these stands in a chunk of this cause that no plan cut.
+        """Return who of these is told by a chunk of this cause that no plan cut.
 
         Who stands in one of its plan is who belonged to the campaign as of its N.
         """
+        ...
+
+    async def hushed_among(self, told: Told, people: Collection[str]) -> set[str]:
+        """Return of whom of these the cause's audience only counts that they are not told."""
         ...
 
     async def address(self, chunk: Chunk) -> None:
