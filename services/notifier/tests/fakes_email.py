@@ -5,11 +5,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from notifier.adapters.smtp_connection import answer_of
+from notifier.domain.bounce import Stage
 from notifier.domain.cause import Totals
 from notifier.domain.delivery import Channel, Delivery
 from notifier.domain.suppression import Suppression, SuppressionReason
 from notifier.ports.email import Answer, Answered, Mail, Unsubscription
 from servicekit.memory import MemoryDatabase
+
+
+def said(code: int, status: str) -> Answer:
+    """Return what becomes of a mail of whose recipient a server says so."""
+    return answer_of(code, status, Stage.RECIPIENT)
 
 
 class MemoryTitles:

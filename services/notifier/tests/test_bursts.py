@@ -48,6 +48,7 @@ from services.notifier.tests.builders import (
 )
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.fakes import Crashed
+from services.notifier.tests.fakes_email import said
 from services.notifier.tests.letters import letter_writer
 from services.notifier.tests.test_emails import (
     LINKS,
@@ -70,7 +71,7 @@ from sosst_contracts.updates import DeliveryChanged, ProblemGraded, SurveyOpened
 __all__ = ["post_of_one_each"]
 WINDOW = timedelta(minutes=5)
 MINUTE = timedelta(minutes=1)
-TAKEN, LATER = Answer(Answered.TAKEN), Answer(Answered.LATER, 451, "4.7.1")
+TAKEN, LATER = Answer(Answered.TAKEN), said(451, "4.7.1")
 
 
 def cause(number: int) -> str:
@@ -595,7 +596,7 @@ async def test_a_server_that_is_away_blames_nobody(post: Post) -> None:
 async def test_a_refusal_and_giving_up_are_everybodys(post: Post) -> None:
     """Refused for good: each failed, and the address once."""
     await three_chapters(post, "anna")
-    post.server.answer = lambda mail: Answer(Answered.REFUSED, 550, "5.1.1")
+    post.server.answer = lambda mail: said(550, "5.1.1")
     post.clock.advance(minutes=3)
     await post.write_all()
     reasons = [(await standings(post, number))["anna"].reason for number in (1, 2, 3)]

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from notifier.domain.bounce import BounceClass, class_of, status_in
+from notifier.domain.bounce import BounceClass, Stage, class_of, status_in
 from notifier.domain.delivery import (
     ATTEMPTS_MAX,
     OPEN,
@@ -109,23 +109,73 @@ def test_tries_grow_apart_over_days_and_end() -> None:
     assert timedelta(days=4) < at - NOW < timedelta(days=6)
 
 
+HARD, SOFT, CONTENT = BounceClass.HARD, BounceClass.SOFT, BounceClass.CONTENT
+
+
 @pytest.mark.parametrize(
-    ("code", "text", "expected"),
+    ("code", "words", "asked", "told"),
     [
-        (550, "5.1.1 no such user", BounceClass.HARD),
-        (550, "5.2.1 mailbox disabled", BounceClass.HARD),
-        (550, "no such user", BounceClass.HARD),
-        (552, "5.2.2 mailbox full", BounceClass.SOFT),
-        (552, "too much", BounceClass.SOFT),
-        (554, "5.7.1 looks like spam", BounceClass.CONTENT),
-        (550, "5.7.26 not authenticated", BounceClass.CONTENT),
-        (554, "5.6.0 cannot be converted", BounceClass.CONTENT),
-        (554, "transaction failed", BounceClass.SOFT),
+        # With a status it is the status that counts, whatever the server was asked.
+        (550, "5.1.1 no such user", HARD, HARD),
+        (550, "5.1.2 no such domain", HARD, HARD),
+        (553, "5.1.3 bad syntax", HARD, HARD),
+        (551, "5.1.6 moved", HARD, HARD),
+        (556, "5.1.10 the domain takes no mail", HARD, HARD),
+        (550, "5.1.0 sender denied", SOFT, SOFT),
+        (550, "5.2.1 mailbox disabled", SOFT, SOFT),
+        (552, "5.2.2 mailbox full", SOFT, SOFT),
+        (550, "5.4.1 access denied", SOFT, SOFT),
+        (550, "5.5.0 mailbox unavailable", SOFT, SOFT),
+        (550, "5.0.0 other", SOFT, SOFT),
+        (553, "5.1.7 bad sender", CONTENT, CONTENT),
+        (550, "5.1.8 the sender's domain is unknown", CONTENT, CONTENT),
+        (552, "5.2.3 too long", CONTENT, CONTENT),
+        (552, "5.3.4 too big for this system", CONTENT, CONTENT),
+        (503, "5.5.1 bad sequence", CONTENT, CONTENT),
+        (554, "5.6.0 cannot be converted", CONTENT, CONTENT),
+        (554, "5.7.1 relay access denied", CONTENT, CONTENT),
+        (550, "5.7.26 not authenticated", CONTENT, CONTENT),
+        # Without one only what was asked of the recipient says something of them.
+        (550, "no such user", HARD, CONTENT),
+        (550, "Unrouteable address", HARD, CONTENT),
+        (551, "user not local", HARD, CONTENT),
+        (553, "mailbox name is wrong", HARD, CONTENT),
+        (556, "domain does not accept mail", HARD, CONTENT),
+        (552, "too much", SOFT, CONTENT),
+        (550, "relay not permitted", CONTENT, CONTENT),
+        (550, "Relaying denied", CONTENT, CONTENT),
+        (550, "rejected because 192.0.2.1 is in the RBL of bl.example", CONTENT, CONTENT),
+        (550, "Blocked for abuse", CONTENT, CONTENT),
+        (550, "Sender verify failed", CONTENT, CONTENT),
+        (550, "we take no SPAM", CONTENT, CONTENT),
+        (550, "SPF check failed", CONTENT, CONTENT),
+        (550, "rejected by local policy", CONTENT, CONTENT),
+        (554, "transaction failed", CONTENT, CONTENT),
+        (503, "bad sequence of commands", CONTENT, CONTENT),
+        # What was put off to the end is never for ever.
+        (450, "4.2.1 mailbox is busy", SOFT, SOFT),
+        (452, "4.2.2 mailbox full", SOFT, SOFT),
+        (450, "5.1.1 no such user", SOFT, SOFT),
+        (550, "4.1.1 no such user", SOFT, SOFT),
+        (450, "mailbox unavailable", SOFT, CONTENT),
+        (451, "4.7.1 greylisted", CONTENT, CONTENT),
+        (450, "too many connections from your client", CONTENT, CONTENT),
     ],
 )
-def test_what_a_refusal_says_of_the_address(code: int, text: str, expected: BounceClass) -> None:
-    """Only a mailbox that is not there is given up; one that is full, or a policy, is not."""
-    assert class_of(code, status_in(text)) is expected
+def test_what_a_refusal_says_of_the_address(
+    code: int, words: str, asked: BounceClass, told: BounceClass
+) -> None:
+    """Only a mailbox that is not there is given up; what is said of us or of the mail is not it."""
+    assert class_of(code, words, Stage.RECIPIENT) is asked
+    assert class_of(code, words, Stage.CONTENT) is told
+
+
+def test_a_refusal_that_is_told_later_ends_no_address_without_a_status() -> None:
+    """A report says not what the server was asked: its bare 550 rests an address, for days."""
+    assert class_of(550, "smtp; 550 no such user", None) is SOFT
+    assert class_of(550, "smtp; 550 we take no spam", None) is CONTENT
+    assert class_of(500, "5.1.1", None) is HARD
+    assert status_in("5.1.1-first") == "5.1.1" and status_in("see 5.1.1") == ""
 
 
 def test_soft_bounces_add_up() -> None:

@@ -45,7 +45,7 @@ from services.notifier.tests.builders import (
 )
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.fakes import Crashed
-from services.notifier.tests.fakes_email import FakeMailServer, MemoryEmailQueries
+from services.notifier.tests.fakes_email import FakeMailServer, MemoryEmailQueries, said
 from services.notifier.tests.letters import letter_writer
 from sosst_contracts.codec import Draft
 from sosst_contracts.notifier import DeliverySucceeded
@@ -195,10 +195,10 @@ async def test_what_the_server_answers_is_what_becomes_of_it(post: Post) -> None
     await post.know(*map(person, BACKERS))
     post.server.answer = answering(
         {
-            "b0": Answer(Answered.REFUSED, 550, "5.1.1"),
-            "b1": Answer(Answered.REFUSED, 552, "5.2.2"),
-            "b2": Answer(Answered.REFUSED, 554, "5.7.1"),
-            "b3": Answer(Answered.LATER, 451, "4.7.1"),
+            "b0": said(550, "5.1.1"),
+            "b1": said(552, "5.2.2"),
+            "b2": said(554, "5.7.1"),
+            "b3": said(451, "4.7.1"),
         }
     )
     await post.tell(BACKERS)
@@ -226,8 +226,8 @@ async def test_what_the_server_answers_is_what_becomes_of_it(post: Post) -> None
 async def test_a_suppressed_address_is_not_written_to(post: Post) -> None:
     """The next cause finds it suppressed; after five days a soft one is tried again."""
     await post.know(person("b0"), person("b1"))
-    refusals = {"b0": Answer(Answered.REFUSED, 552, "5.2.2")}
-    post.server.answer = answering(refusals | {"b1": Answer(Answered.REFUSED, 550, "5.1.1")})
+    refusals = {"b0": said(552, "5.2.2")}
+    post.server.answer = answering(refusals | {"b1": said(550, "5.1.1")})
     await post.tell(["b0", "b1"])
     await post.write_all()
     post.server.answer = answering({})
@@ -324,7 +324,7 @@ async def test_whoever_lost_the_lease_saves_nothing(post: Post) -> None:
 @pytest.mark.parametrize(
     ("answer", "rests"),
     [
-        (Answer(Answered.LATER, 450, "4.2.0"), True),
+        (said(450, "4.2.0"), True),
         (Answer(Answered.LATER), False),
         (Answer(Answered.UNKNOWN), False),
     ],
@@ -407,7 +407,7 @@ async def test_a_restored_backup_mails_nobody_again(post: Post) -> None:
     await post.know(*map(person, BACKERS))
     log = post.notifier.publisher
     assert isinstance(log, MemoryLog)
-    post.server.answer = answering({"b3": Answer(Answered.LATER, 451, "4.7.1")})
+    post.server.answer = answering({"b3": said(451, "4.7.1")})
     await post.tell(BACKERS)
     await post.write_all()
     told = [r for r in log.records if r.topic == DELIVERIES_TOPIC]

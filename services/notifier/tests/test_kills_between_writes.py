@@ -16,12 +16,12 @@ from prometheus_client import REGISTRY
 from notifier.domain.cause import CauseKind
 from notifier.domain.webhook_endpoint import EndpointState
 from notifier.handlers.send_webhooks import NOTED_TOGETHER
-from notifier.ports.email import Answer, Answered
 from notifier.ports.unit import NotifierUnit
 from servicekit.clock import ManualClock
 from servicekit.units import UnitsOfWork
 from services.notifier.tests.builders import Notifier, refunded, settle
 from services.notifier.tests.fakes import Crashed
+from services.notifier.tests.fakes_email import said
 from services.notifier.tests.receiver import status
 from services.notifier.tests.test_emails import BACKERS, Post, answering, person
 from services.notifier.tests.test_emails import post as post
@@ -92,7 +92,7 @@ async def test_a_mail_is_lost_nowhere_and_sent_again_only_where_it_is_counted(
     """Each reader has one, or the same again; who was refused is written to no more."""
     await post.know(*map(person, BACKERS))
     await post.tell(BACKERS)
-    post.server.answer = answering({"b3": Answer(Answered.REFUSED, 550, "5.1.1")})
+    post.server.answer = answering({"b3": said(550, "5.1.1")})
     before = repeated()
     with killed(post.notifier, moments):
         await post.write_all()
@@ -114,7 +114,7 @@ async def test_whom_a_decisive_mail_did_not_reach_is_noted_once_wherever_it_dies
     await post.know(person("b0"))
     await post.notifier.hear(refunded("b0", 1))
     await settle(post.notifier)
-    post.server.answer = answering({"b0": Answer(Answered.REFUSED, 550, "5.1.1")})
+    post.server.answer = answering({"b0": said(550, "5.1.1")})
     with killed(post.notifier, moments):
         await post.write_all()
     await post.write_all()

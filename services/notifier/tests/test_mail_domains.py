@@ -29,14 +29,14 @@ from servicekit.clock import ManualClock
 from servicekit.memory import MemoryDatabase
 from services.notifier.tests.builders import NOW, memory_notifier, refunded, settle
 from services.notifier.tests.conftest import mongo_notifier
-from services.notifier.tests.fakes_email import MemoryEmailQueries
+from services.notifier.tests.fakes_email import MemoryEmailQueries, said
 from services.notifier.tests.test_emails import ACCOUNT_PACE, FIRST_PAUSE, Post, person, post_over
 from services.notifier.tests.test_smtp import Box, listening
 
 SLOW, FAST = "slow.example", "fast.example"
 READERS = [f"r{number:02}" for number in range(30)]
-GREYLISTED = Answer(Answered.LATER, 451, "4.7.1")
-NOT_AVAILABLE = Answer(Answered.AWAY, 421, "4.7.28")
+GREYLISTED = said(451, "4.7.1")
+NOT_AVAILABLE = said(421, "4.7.28")
 TAKEN = Answer(Answered.TAKEN)
 
 
@@ -208,7 +208,7 @@ async def test_a_server_that_is_closing_is_no_domains_fault(post: Post) -> None:
     """Not available whomever one writes to: the account pauses, and all are told afterwards."""
     people = [person(one, address=f"{one}@{one}.example") for one in READERS]
     await post.know(*people)
-    post.server.answer = lambda mail: Answer(Answered.AWAY, 421, "4.3.2")
+    post.server.answer = lambda mail: said(421, "4.3.2")
     await post.tell(READERS)
     await post.write_all()
     assert post.pauses
@@ -361,7 +361,7 @@ async def test_room_that_was_given_to_who_is_cancelled_goes_to_the_next() -> Non
         for _ in range(3)
     )
     await some_turns()
-    stuck.answer_all(Answer(Answered.REFUSED, 550, "5.1.1"))
+    stuck.answer_all(said(550, "5.1.1"))
     await asyncio.sleep(0)
     second.cancel()
     await some_turns()
@@ -375,11 +375,11 @@ async def test_one_full_mailbox_is_not_its_domain() -> None:
     """Any number of them says nothing of the others there; a domain that puts all off rests."""
     domains = MailDomains(ManualClock(NOW), ACCOUNT_PACE, FIRST_PAUSE)
     for _ in range(3 * LATER_MOST):
-        full = Answer(Answered.LATER, 452, "4.2.2")
+        full = said(452, "4.2.2")
         assert await domains.send(one_mail(SLOW), asked(full), urgent=False) == full
     for _ in range(LATER_MOST):
-        said = await domains.send(one_mail(SLOW), asked(GREYLISTED), urgent=False)
-        assert said == GREYLISTED
+        put_off = await domains.send(one_mail(SLOW), asked(GREYLISTED), urgent=False)
+        assert put_off == GREYLISTED
     held = await domains.send(one_mail(SLOW), asked(TAKEN), urgent=False)
     assert held.answered is Answered.HELD
 

@@ -16,7 +16,6 @@ from notifier.metrics import (
     OLDEST_INCOMPLETE,
     SUPPRESSED_ADDRESSES,
 )
-from notifier.ports.email import Answer, Answered
 from notifier.sweeps import CloseCauses, MeasureMail
 from servicekit.mongo import Database
 from services.notifier.tests.builders import (
@@ -31,6 +30,7 @@ from services.notifier.tests.builders import (
     verdict,
 )
 from services.notifier.tests.conftest import mongo_notifier
+from services.notifier.tests.fakes_email import said
 from services.notifier.tests.test_emails import answering, memory_post, person
 
 
@@ -116,7 +116,7 @@ async def test_what_waits_to_be_mailed_is_measured_with_its_end() -> None:
     await measure(NOW)
     # Its creator is told of a verdict, too.
     assert (queued("urgent"), queued("usual"), eta()) == (1, 5, 3.0)
-    gone, full = Answer(Answered.REFUSED, 550, "5.1.1"), Answer(Answered.REFUSED, 552, "5.2.2")
+    gone, full = said(550, "5.1.1"), said(552, "5.2.2")
     post.server.answer = answering({"b1": gone, "b2": full})
     await post.write_all()
     await measure(NOW)

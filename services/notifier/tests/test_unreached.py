@@ -32,7 +32,6 @@ from notifier.handlers.people import erase_person
 from notifier.handlers.retention import ForgetOld
 from notifier.http import MailRoutes
 from notifier.metrics import OLDEST_UNREACHED, UNREACHED
-from notifier.ports.email import Answer, Answered
 from notifier.sweeps import MeasureUnreached
 from servicekit.mongo import Database
 from services.notifier.tests.builders import (
@@ -45,6 +44,7 @@ from services.notifier.tests.builders import (
     update,
 )
 from services.notifier.tests.conftest import mongo_notifier
+from services.notifier.tests.fakes_email import said
 from services.notifier.tests.test_emails import LINKS, Post, answering, memory_post, person, post
 from services.notifier.tests.test_mail_reports import as_it_came
 from services.notifier.tests.test_reminders import paid, unpaid
@@ -55,7 +55,7 @@ from sosst_contracts.testing import sample
 __all__ = ["post"]  # The fixture: a notifier with a mail server, over fakes and real stores.
 
 STAFF = Caller("sam", ("staff",))
-GONE = Answer(Answered.REFUSED, 550, "5.1.1")
+GONE = said(550, "5.1.1")
 REFUND = "refund-succeeded/refund-1"
 PROOF = f"/campaigns/{CAMPAIGN}/notices/{REFUND}/proof"
 CLAIMABLE = f"refund-claimable/refund-2:{int(NOW.timestamp())}"

@@ -62,11 +62,11 @@ def _bounce(mail: EmailMessage) -> tuple[ReportKind, BounceClass] | None:
 
 def _class(person: Message) -> BounceClass:
     status = status_in(str(person.get("Status", "")))
-    found = _CODE.search(str(person.get("Diagnostic-Code", "")))
-    code = int(found[1]) if found else 0
-    if status.startswith("4"):
-        return BounceClass.SOFT
-    return class_of(code, status)
+    words = str(person.get("Diagnostic-Code", ""))
+    found = _CODE.search(words)
+    code = int(found[1]) if found else 100 * int(status[:1] or 0)
+    # What the server was asked that said so is not told.
+    return class_of(code, status or words, None)
 
 
 def _fields(part: Message) -> dict[str, str]:

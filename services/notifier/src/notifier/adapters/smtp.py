@@ -12,6 +12,7 @@ from notifier.adapters.smtp_connection import (
     NotBegun,
     NotReached,
     SmtpAccount,
+    check_envelope,
     opened,
 )
 from notifier.ports.email import Answer, Answered, Mail
@@ -60,6 +61,8 @@ class SmtpServer:
         self._kept: list[_Used] = []
 
     async def send(self, mail: Mail) -> Answer:
+        # Before it waits: in a group it would fail with the mail in front of it.
+        check_envelope(mail)
         waiting = _Waiting(mail, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if len(self._carriers) < self._account.connections:
@@ -99,6 +102,10 @@ class SmtpServer:
         except NotReached:
             self._waiting.appendleft(waiting)
             raise
+        except Exception as error:
+            # A bug of ours: nobody waits for an answer that nobody will give.
+            waiting.fail(error)
+            return None
         left = await self._carry_over(used, waiting)
         if left is not None and not used.mails:
             self._waiting.appendleft(left)

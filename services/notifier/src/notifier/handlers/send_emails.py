@@ -16,7 +16,7 @@ from itertools import chain
 import structlog
 
 from notifier.domain.audience import is_too_old
-from notifier.domain.bounce import REASONS, BounceClass, class_of
+from notifier.domain.bounce import REASONS, BounceClass
 from notifier.domain.cause import USUAL
 from notifier.domain.chunk import Chunk
 from notifier.domain.delivery import (
@@ -410,8 +410,7 @@ class SendEmails:
             case Answered.TAKEN:
                 return Standing(DeliveryState.DELIVERED)
             case Answered.REFUSED:
-                what = class_of(answer.code, answer.status)
-                return Standing(DeliveryState.FAILED, REASONS[what])
+                return Standing(DeliveryState.FAILED, REASONS[answer.bounce])
             case Answered.AWAY:
                 if may_have_been_sent(before):
                     return Standing(DeliveryState.LATER, UNKNOWN, now + AWAY, before.attempts)
@@ -565,8 +564,4 @@ def _bounce(standing: Standing, answer: Answer) -> BounceClass | None:
     where no answer came nobody has.
     """
     says_nothing = answer.answered is Answered.HELD or not answer.code
-    if standing.state is not DeliveryState.FAILED or says_nothing:
-        return None
-    if answer.answered is Answered.REFUSED:
-        return class_of(answer.code, answer.status)
-    return BounceClass.SOFT
+    return answer.bounce if standing.state is DeliveryState.FAILED and not says_nothing else None

@@ -97,13 +97,15 @@ class Answered(StrEnum):
 class Answer:
     """The server's answer: its code and enhanced status, never its words.
 
-    `again_at` is when what is held comes again.
+    `again_at` is when what is held comes again. `bounce` is what a refusal, and a `later` that is
+    the last word, say of the address.
     """
 
     answered: Answered
     code: int = 0
     status: str = ""
     again_at: datetime | None = None
+    bounce: BounceClass = BounceClass.CONTENT
 
 
 class MailServer(Protocol):
