@@ -197,7 +197,8 @@ async def test_one_click_ends_a_projects_news_and_nothing_else(box: Box) -> None
     assert "unsubscribe" in header or "?" in header
     token = LINKS.unsubscribe("b0", CAMPAIGN).partition("?link=")[2]
     shown = await box.http.get("/unsubscribe", params={"link": token, "lang": "en"})
-    assert shown.status_code == 200 and "<button>No more mails</button>" in shown.text
+    assert shown.status_code == 200 and "<button>No more emails</button>" in shown.text
+    assert "without an account, your address is erased" in shown.text
     assert (
         await box.post.notifier.units.run(
             lambda unit: unit.unsubscriptions.of(CAMPAIGN, ["b0", "b1"])
@@ -225,6 +226,7 @@ async def test_links_that_are_not_ours_end_nothing(box: Box) -> None:
     for link in ("", "x", token[:-2], "A" + token[1:], strange, "é", "a" * 1_200):
         for method in ("GET", "POST"):
             answer = await box.http.request(method, "/unsubscribe", params={"link": link})
+            assert "argent" not in answer.text, "nothing is said of what no link of ours did"
             assert answer.status_code == 404
     assert LINKS.read_unsubscribe(token) == Unsubscription("b0", CAMPAIGN)
 

@@ -89,7 +89,7 @@ async def test_a_title_is_no_more_than_words_on_the_page(door: Door, title: str)
     await door.notifier.hear(fact(CampaignLaunched, 1, title=title))
     link = door.link()
     for page in (await door.http.get(link), await door.http.post(f"{link}&choice=relaunch")):
-        assert page.status_code == 200 and f"<dd>{escape(title)}</dd>" in page.text
+        assert page.status_code == 200 and f"<dd><bdi>{escape(title)}</bdi></dd>" in page.text
         assert "<script" not in page.text and "<img" not in page.text
 
 
@@ -114,6 +114,7 @@ async def test_a_link_opens_nothing_but_its_own(door: Door) -> None:
             await door.http.post(f"{one}{joint}choice=relaunch"),
         ):
             assert answer.status_code == 404
+            assert "90 jours" not in answer.text, "nothing is said of what a link does that is none"
     assert {await door.choice(), await door.choice("ben")} == {Consent.NOTHING}
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ FRAME = Path(__file__).parent / "templates"
 # It stands in the page itself; the policy names its hash, so no other style is applied.
 STYLE = (
     "body{font:1rem/1.5 system-ui,sans-serif;max-width:42rem;margin:2rem auto;padding:0 1rem;"
+    "overflow-wrap:anywhere;"
     "color:#1a1a1a;background:#fff}h1{font-size:1.5rem}dt{font-weight:600;margin-top:.75rem}"
     "dd{margin:0}.note{border-left:.3rem solid #0b5cad;padding:.5rem 1rem;background:#eef4fb}"
     "button{font:inherit;padding:.6rem 1rem;border:2px solid #0b5cad;background:#0b5cad;"
@@ -24,6 +26,21 @@ STYLE = (
     "{font-weight:400}section{border-top:1px solid #ccc;margin-top:1.5rem}"
     "nav button{background:none;border:0;color:#0b5cad;text-decoration:underline;padding:0}"
 )
+
+
+# In French what belongs to a word stands behind a space, and no line begins with it.
+_FRENCH_SPACE = re.compile(r" (?=[:;?!»])|(?<=«) ")
+
+
+def typeset(words: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Return words in each language as its printers set them, from what keyboards have."""
+    return {
+        language: {
+            key: (_FRENCH_SPACE.sub("\u00a0", said) if language == "fr" else said).replace("'", "’")
+            for key, said in each.items()
+        }
+        for language, each in words.items()
+    }
 
 
 def safe_headers(style: str, *, form_action: str) -> dict[str, str]:

@@ -39,4 +39,5 @@ class AskingPage:
             note=note,
             status=status,
             campaign=campaign,
+            link=link,
         )

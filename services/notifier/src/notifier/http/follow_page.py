@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from notifier.http.asking_page import DONE, INVALID, AskingPage
+from servicekit.pages import typeset
 
-WORDS: Mapping[str, Mapping[str, str]] = {
+_WORDS: Mapping[str, Mapping[str, str]] = {
     "fr": {
         "title": "Suivre ce projet",
         "other_language": "English",
@@ -22,11 +23,12 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "other_language": "Français",
         "other_language_label": "Language",
         "campaign": "Project",
-        "what": "You will receive the public updates of this project by e-mail.",
+        "what": "You will receive the public updates of this project by email.",
         "button": "Follow this project",
-        "stays": "Each mail has a link to receive no more of them; your address is erased then.",
+        "stays": "Each email has a link to receive no more of them; your address is erased then.",
         DONE: "Done: you follow this project.",
-        INVALID: "This link is not valid, or not any more. Ask for another on the project's page.",
+        INVALID: "This link is not valid, or not any more. Ask for one on the project's page.",
     },
 }
+WORDS = typeset(_WORDS)
 FOLLOW = AskingPage("/follow", WORDS)

@@ -22,12 +22,12 @@ from servicekit.access import Guard
 from servicekit.clock import Clock
 from servicekit.descriptions import PAGES
 from servicekit.link_tokens import LinkAct, LinkHolder, LinkTokenKeys
-from servicekit.pages import Page
+from servicekit.pages import Page, typeset
 from servicekit.units import UnitsOfWork
 
 AUDIENCE = "updates"
 JWKS = "/.well-known/jwks.json"
-WORDS: Mapping[str, Mapping[str, str]] = {
+_WORDS: Mapping[str, Mapping[str, str]] = {
     "fr": {
         "title": "Votre contribution",
         "other_language": "English",
@@ -42,9 +42,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "other_language_label": "Language",
         "campaign": "Project that you back",
         "button": "Continue",
-        "minutes": "You have a quarter of an hour; then take the link of the mail again.",
+        "minutes": "You have a quarter of an hour; then use the link in the email again.",
     },
 }
+WORDS = typeset(_WORDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,22 +9,24 @@ from notifier.domain.personal_link import OVER, REVOKED, UNKNOWN, PersonalLink
 from notifier.handlers.personal_links import Opened
 from notifier.http.asking_page import TEMPLATES
 from notifier.ports.email import MailLinks
-from servicekit.pages import Page
+from servicekit.pages import Page, typeset
 
 PATH = "/personal"
 ENTRY = f"{PATH}/entry"
-WORDS: Mapping[str, Mapping[str, str]] = {
+_WORDS: Mapping[str, Mapping[str, str]] = {
     "fr": {
         "title": "Ce que vous souhaitez savoir de ce projet",
         "other_language": "English",
         "other_language_label": "Langue",
         "campaign": "Projet que vous soutenez",
         "chosen": "Votre choix",
-        "ask": "S'il se termine sans avoir atteint son objectif, que voulez-vous savoir ?",
+        "ask": "S'il se termine, ou s'est terminé, sans atteindre son objectif, que voulez-vous "
+        "savoir ensuite ?",
         Consent.NOTHING: "Rien de plus",
         Consent.RELAUNCH: "Une nouvelle campagne",
         Consent.KEEP_IN_TOUCH: "Toutes ses nouvelles",
-        "entry": "Voir votre contribution, répondre, confirmer une réception, réclamer",
+        "entry": "Voir votre contribution, répondre, confirmer une réception, ouvrir une "
+        "réclamation",
         "stays": "Ce lien est personnel : qui l'a peut répondre à votre place, ne le transmettez "
         "pas. Il vaut 90 jours et n'ouvre ni coordonnées bancaires ni adresse.",
         UNKNOWN: "Ce lien n'est pas valable. Prenez celui du dernier e-mail reçu.",
@@ -37,18 +39,20 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "other_language_label": "Language",
         "campaign": "Project that you back",
         "chosen": "Your choice",
-        "ask": "Should it end without its goal, what do you want to hear?",
+        "ask": "If it ends, or has ended, without reaching its goal, what do you want to hear "
+        "afterwards?",
         Consent.NOTHING: "Nothing more",
         Consent.RELAUNCH: "A new campaign",
         Consent.KEEP_IN_TOUCH: "All of its news",
-        "entry": "See your pledge, answer, confirm that a reward came, claim",
-        "stays": "This link is yours alone: whoever has it can answer for you, so hand it to "
-        "nobody. It holds for 90 days, and opens neither bank details nor an address.",
-        UNKNOWN: "This link is not valid. Take the one of the last mail that you received.",
+        "entry": "See your pledge, answer, confirm that a reward arrived, open a claim",
+        "stays": "This link is yours alone: whoever has it can answer for you, so do "
+        "not pass it on. It holds for 90 days, and opens neither bank details nor an address.",
+        UNKNOWN: "This link is not valid. Use the one in the last email that you received.",
         OVER: "This link is older than 90 days. Sign in to the platform to choose.",
         REVOKED: "This link was revoked. Sign in to the platform to choose.",
     },
 }
+WORDS = typeset(_WORDS)
 
 
 def personal_page(link: str, language: str, opened: Opened, *, own_pages: bool) -> Page:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from servicekit.pages import typeset
+
 Words = Mapping[str, str]
 
 _FRENCH: Words = {
@@ -41,7 +43,7 @@ _FRENCH: Words = {
     "cause:staff-refund": "notre équipe a accordé ce remboursement",
     "cause:late-pledge": "votre paiement est arrivé après la fin",
     "cause:claim-money-requested": "votre réclamation a été acceptée",
-    "cause:compensation": "vous êtes dédommagé pour un problème avec votre contrepartie",
+    "cause:compensation": "vous êtes dédommagé pour un problème avec votre récompense",
     "cause": "un remboursement vous est dû",
     "state:claimable": "il attend votre choix",
     "state:succeeded": "il a été remboursé",
@@ -109,7 +111,7 @@ _ENGLISH: Words = {
     "reason": "the means of payment did not accept it",
 }
 
-WORDS: Mapping[str, Words] = {"fr": _FRENCH, "en": _ENGLISH}
+WORDS = typeset({"fr": _FRENCH, "en": _ENGLISH})
 
 
 def said(words: Words, about: str, word: str) -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from servicekit.pages import typeset
+
 Words = Mapping[str, str]
 
 
@@ -10,7 +12,7 @@ def said(words: Words, about: str, value: str) -> str:
     return words.get(f"{about}:{value}", value.replace("_", " "))
 
 
-WORDS: Mapping[str, dict[str, str]] = {
+_WORDS: Mapping[str, Mapping[str, str]] = {
     "fr": {
         "title": "Votre contribution",
         "other_language": "English",
@@ -25,8 +27,8 @@ WORDS: Mapping[str, dict[str, str]] = {
         "standing:stands": "Votre contribution compte",
         "standing:returned": "Elle vous a été remboursée en entier",
         "standing:withdrawn": "Vous l'avez retirée",
-        "no_reward": "sans contrepartie",
-        "rewards": "Vos contreparties",
+        "no_reward": "sans récompense",
+        "rewards": "Vos récompenses",
         "parcel": "Colis",
         "state:not_started": "Pas encore commencée",
         "state:preparing": "En préparation",
@@ -61,7 +63,7 @@ WORDS: Mapping[str, dict[str, str]] = {
         "reason": "Motif",
         "reason:quality": "Qualité ou état",
         "reason:missing": "Il manque quelque chose",
-        "reason:wrong": "Ce n'est pas la bonne contrepartie",
+        "reason:wrong": "Ce n'est pas la bonne récompense",
         "reason:late": "En retard",
         "reason:other": "Autre",
         "text": "Que s'est-il passé ?",
@@ -115,10 +117,10 @@ WORDS: Mapping[str, dict[str, str]] = {
         "note:already-answered": "Vous avez répondu avec un autre bulletin ; lui seul permet de "
         "changer la réponse.",
         "note:claim-open": "Une réclamation avec ce motif est déjà ouverte.",
-        "note:not-shipped": "Cette contrepartie n'est pas encore expédiée ; choisissez un autre "
+        "note:not-shipped": "Cette récompense n'est pas encore expédiée ; choisissez un autre "
         "motif.",
         "note:not-late-yet": "La date promise n'est pas passée.",
-        "note:no-promised-date": "Aucune date n'a été promise pour cette contrepartie.",
+        "note:no-promised-date": "Aucune date n'a été promise pour cette récompense.",
         "note:window-closed": "Elle a été reçue il y a trop longtemps.",
         "note:not-on-table": "Cette proposition n'est plus valable ; voyez la dernière.",
         "note:invalid-text": "Écrivez ce qui s'est passé, en 5000 caractères au plus.",
@@ -233,3 +235,4 @@ WORDS: Mapping[str, dict[str, str]] = {
         "note:survey-unknown": "These questions take no answer any more.",
     },
 }
+WORDS = typeset(_WORDS)
