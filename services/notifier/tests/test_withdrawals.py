@@ -26,12 +26,19 @@ from services.notifier.tests.test_overlapping import HeldUnits, conflicted_since
 from services.notifier.tests.test_people import described
 from services.notifier.tests.test_roles import fact, launched, settle_later, told
 from sosst_contracts.codec import Record
+from sosst_contracts.event import Event
+from sosst_contracts.funding import CampaignCancelled, VerdictReached
 from sosst_contracts.payouts import MilestoneApproved, MilestoneRejected
 from sosst_contracts.registry import REGISTRY
 from sosst_contracts.updates import (
     DeliveryNoticeAsked,
+    LetterAsked,
     MilestoneSubmitted,
+    PlanAsked,
     PlanPublished,
+    PromiseDue,
+    RecoveryPlanReminderDue,
+    SilenceStepReached,
     UpdatePublished,
 )
 
@@ -87,6 +94,46 @@ async def test_an_end_that_is_heard_first_withdraws_what_is_asked_behind_it(
     assert not any(entry.chunk.reason_gone for entry in shown)
 
 
+OWED = [
+    fact(PlanAsked, 1, asked_at=NOW),
+    fact(PromiseDue, 2, due_at=NOW),
+    fact(SilenceStepReached, 1, step="creator_reminded", reached_at=NOW),
+    fact(RecoveryPlanReminderDue, 2, update_id="u", reminded_at=NOW),
+]
+LETTER = fact(LetterAsked, 3, kind="failure_letter", asked_at=NOW)
+ENDINGS = {
+    "missed": fact(VerdictReached, 2, verdict="goal_missed", reached_at=NOW + MINUTE),
+    "cancelled": fact(CampaignCancelled, 2, cancelled_at=NOW + MINUTE),
+}
+
+
+@pytest.mark.trap(11)
+@pytest.mark.parametrize("end_first", [False, True], ids=["questions first", "end first"])
+@pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS)
+async def test_who_has_no_goal_owes_no_more_than_a_letter(
+    notifier: Notifier, end: Record, end_first: bool
+) -> None:
+    """Of plans, promises and silence of before the end the creator is told nothing any more."""
+    await notifier.hear(launched())
+    questions = [*OWED, LETTER]
+    for facts in ([end], questions) if end_first else (questions, [end]):
+        await notifier.hear(*facts)
+    await settle_later(notifier)
+    shown = [entry.chunk.told for entry in await notifier.queries.inbox("carol", None, 9)]
+    owed_still = {one.kind.value for one in shown} - {"verdict-reached", "campaign-cancelled"}
+    assert owed_still == {"letter-asked"}
+
+
+async def test_a_met_goal_leaves_what_its_creator_owes(notifier: Notifier) -> None:
+    """It is what plans are asked for by."""
+    met = fact(VerdictReached, 2, verdict="goal_met", reached_at=NOW + MINUTE)
+    await notifier.hear(launched(), met)
+    await notifier.hear(*OWED)
+    await settle_later(notifier)
+    shown = [entry.chunk for entry in await notifier.queries.inbox("carol", None, 9)]
+    assert len(shown) == len(OWED) and not any(one.reason_gone for one in shown)
+
+
 async def hear_held(notifier: Notifier, units: HeldUnits, record: Record) -> None:
     """Hear one record in a transaction that stays open until it may go on."""
     [mine] = [
@@ -127,8 +174,9 @@ def test_what_is_answered_on_another_topic_is_known_here() -> None:
     elsewhere, here = set(), set()
     facts = [read(event_type) for event_type in REGISTRY.event_types]
     letters = {"kind": "failure_letter"}, {"kind": "recovery_plan", "answers": "u"}, NOTICE
-    said = [(UpdatePublished, words) for words in letters]
-    for event_type, words in (*said, (PlanPublished, {"rewards_missing": 0})):
+    said: list[tuple[type[Event], dict[str, object]]] = [(UpdatePublished, one) for one in letters]
+    said += [(PlanPublished, {"rewards_missing": 0}), (VerdictReached, {"verdict": "goal_missed"})]
+    for event_type, words in said:
         decoded = read(event_type)
         facts.append(replace(decoded, event=decoded.event.model_copy(update=words)))
     for one in facts:

@@ -136,7 +136,16 @@ RULES: dict[CauseKind, Rules] = {
 }
 
 # What takes their reason away stands on another topic, and may be heard before they are.
-ANSWERED_ELSEWHERE = frozenset({CauseKind.DELIVERY_NOTICE_ASKED, CauseKind.MILESTONE_SUBMITTED})
+ANSWERED_ELSEWHERE = frozenset(
+    {
+        CauseKind.DELIVERY_NOTICE_ASKED,
+        CauseKind.MILESTONE_SUBMITTED,
+        CauseKind.PLAN_ASKED,
+        CauseKind.PROMISE_DUE,
+        CauseKind.RECOVERY_PLAN_REMINDER_DUE,
+        CauseKind.SILENCE_STEP_REACHED,
+    }
+)
 
 # Of these no fact of another service is behind it.
 OUR_OWN = frozenset({CauseKind.FOLLOW_ASKED, CauseKind.WEBHOOK_DISABLED})

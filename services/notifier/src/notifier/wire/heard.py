@@ -36,6 +36,16 @@ POSTS_TOPIC = update_events.UpdatePublished.topic
 NOBODY = "suite"
 
 
+# What nobody owes once a campaign has ended without its goal (`domain.md` 6): plans, and words
+# but for a letter.
+_OWED_UNTIL_THE_END = (
+    CauseKind.PLAN_ASKED,
+    CauseKind.PROMISE_DUE,
+    CauseKind.RECOVERY_PLAN_REMINDER_DUE,
+    CauseKind.SILENCE_STEP_REACHED,
+)
+
+
 def membership_from(fact: Decoded) -> Membership | None:
     """Read a collected pledge, None for any other fact."""
     event = fact.event
@@ -328,6 +338,10 @@ def withdrawals_from(fact: Decoded) -> list[Withdrawal]:
             until = event.blocked_at
         case payouts.RefundRefused():
             until = event.refused_at
+        case funding.VerdictReached(verdict="goal_missed"):
+            return [_asked(event, kind, "", event.reached_at) for kind in _OWED_UNTIL_THE_END]
+        case funding.CampaignCancelled():
+            return [_asked(event, kind, "", event.cancelled_at) for kind in _OWED_UNTIL_THE_END]
         case update_events.CommentHidden():
             # Nobody is led to what is hidden.
             added = subject_within(_comment(event), "")
