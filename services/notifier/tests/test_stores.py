@@ -215,6 +215,18 @@ async def test_who_is_hushed_is_not_told(notifier: Notifier) -> None:
     assert await notifier.units.run(found) == [{second, late}, {other}, set(), set()]
 
 
+async def test_where_nobody_is_hushed_no_chunk_is_read_for_it(database: Database) -> None:
+    """The sums' index says so, of a plan of any size."""
+    rows = [chunk_document(a_plans_chunk(f"plan-{one}", one)) for one in of_one_partition(50)]
+    await database.collection("chunks").insert_many(rows)
+    run = mongo_notifier(database).units.run
+    people = of_one_partition(50)
+    cost = await cost_of(
+        database, lambda: run(lambda unit: unit.chunks.hushed_among(TOLD, people)), "chunks"
+    )
+    assert (cost.documents, cost.returned, cost.scanned) == (0, 0, False)
+
+
 async def test_whoever_stands_between_two_others_stands_in_their_chunk_or_in_none(
     notifier: Notifier,
 ) -> None:
