@@ -4,9 +4,16 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from notifier.domain.audience import TOLD_OF_RELAUNCH
+from notifier.domain.audience import TOLD_OF_RELAUNCH, is_too_old
 from notifier.domain.cause import Told
-from notifier.domain.chunk import RECIPIENTS_MAX, Chunk, ChunkState, address, page_of
+from notifier.domain.chunk import (
+    RECIPIENTS_MAX,
+    Chunk,
+    ChunkState,
+    address,
+    chunk_name,
+    page_of,
+)
 from notifier.domain.kind import Audience, ToldAs, roles_of, rules_of
 from notifier.domain.person import PersonRole
 from notifier.handlers.hear import PUBLISH_ONE, PledgesPosition, publish_work, take_turns
@@ -64,18 +71,31 @@ def _concerns_others(told: Told) -> bool:
     return Audience.BACKERS in rules_of(told).told or len(roles_of(told)) > 1
 
 
+def is_paged_again(chunk: Chunk, now: datetime) -> bool:
+    """Whether a replay looks for people of a role whose pages all are fixed.
+
+    Of what is too old to be told it may be forgotten who was told (`NOTIFIER_NOTIFICATIONS_DAYS`).
+    """
+    named = chunk.chunk_id == chunk_name(chunk.told.cause, chunk.role)
+    told = chunk.state in (ChunkState.PENDING, ChunkState.DONE)
+    return chunk.role in _ANY_NUMBER and named and told and not is_too_old(chunk.told, now)
+
+
 async def _next_page(unit: NotifierUnit, item: WorkItem, chunk: Chunk, now: datetime) -> None:
     """Fix a page of those who have the role, and offer the next.
 
-    The chunk itself takes the last page, so that until then the cause is seen to be incomplete.
+    The chunk itself takes the last page, so that until then the cause is seen to be incomplete. A
+    replay goes through them all behind that as well: a page may be lost, whose people are found.
     """
-    if chunk.state is not ChunkState.UNADDRESSED:
+    open_still = chunk.state is ChunkState.UNADDRESSED
+    if not open_still and not is_paged_again(chunk, now):
         return
     after, ordinal = str(item.payload.get("after", "")), int(item.payload.get("ordinal", 0))
     people = await _page(unit, chunk, after)
     already = await _told_of(unit, chunk.told, people)
     fresh = [one for one in people if one not in already]
-    if len(people) < RECIPIENTS_MAX:
+    is_last = len(people) < RECIPIENTS_MAX
+    if is_last and open_still:
         part = page_of(chunk, fresh, 0)
         await unit.chunks.address(part)
         await unit.plumbing.work.offer([publish_work(PUBLISH_ONE, part, now)])
@@ -84,8 +104,11 @@ async def _next_page(unit: NotifierUnit, item: WorkItem, chunk: Chunk, now: date
     if fresh:
         part, ordinal = await _kept(unit, chunk, fresh, ordinal)
         await unit.plumbing.work.offer([publish_work(PUBLISH_ONE, part, now)])
+    if is_last:
+        return
     place = {"after": people[-1], "ordinal": ordinal}
-    name = f"address/{chunk.chunk_id}/{ordinal}"
+    # By where it goes on: a replay that numbers pages otherwise comes to the same name elsewhere.
+    name = f"address/{chunk.chunk_id}/{people[-1]}"
     await unit.plumbing.work.offer([replace(item, id=name, due=now, payload=item.payload | place)])
 
 

@@ -16,6 +16,7 @@ from notifier.domain.chunk import Chunk, ChunkState
 from notifier.domain.delivery import Channel
 from notifier.domain.kind import is_written
 from notifier.domain.replay import Missing, Replay, Word, done, found_more, want
+from notifier.handlers.address import is_paged_again
 from notifier.handlers.cut import CutCauses
 from notifier.handlers.email_work import begin_emails
 from notifier.handlers.hear import (
@@ -122,7 +123,11 @@ class ReplayCauses:
     async def _offer(self, chunks: Sequence[Chunk], found: Found, unit: NotifierUnit) -> None:
         now = self.clock.now()
         pending = [chunk for chunk in chunks if chunk.state is ChunkState.PENDING]
-        unaddressed = [chunk for chunk in chunks if chunk.state is ChunkState.UNADDRESSED]
+        unaddressed = [
+            chunk
+            for chunk in chunks
+            if chunk.state is ChunkState.UNADDRESSED or is_paged_again(chunk, now)
+        ]
         await unit.plumbing.work.offer(
             [
                 *(publish_work(_kind(chunk), chunk, now) for chunk in pending),
