@@ -182,6 +182,7 @@ def test_what_is_answered_on_another_topic_is_known_here() -> None:
     for one in facts:
         for gone in withdrawals_from(one):
             same = topics[gone.kind.value] == one.event.topic
+            assert gone.elsewhere is not same, gone
             (here if same else elsewhere).add(gone.kind)
     assert elsewhere == ANSWERED_ELSEWHERE
     assert len(here) > 5

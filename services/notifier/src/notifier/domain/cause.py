@@ -126,6 +126,7 @@ class Withdrawal:
     `about` is how their subjects begin, or all of the one that is `alone`, told to backers only. Of
     subjects that go on with so many `numbers`, joined by dashes, no others are meant: an id may
     begin as another one does. An id too long to stand in a cause's name keeps its reminders.
+    One that is `elsewhere` stands on another topic than they do, and may be heard before them.
     """
 
     kind: CauseKind
@@ -134,6 +135,7 @@ class Withdrawal:
     until: datetime | None = None
     alone: bool = False
     numbers: int = 0
+    elsewhere: bool = False
 
     @property
     def beginning(self) -> str:

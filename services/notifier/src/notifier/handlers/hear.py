@@ -237,7 +237,7 @@ async def take_withdrawals(
 
     Of what stands on two topics the withdrawal is kept, and holds for what is `asked` behind it.
     """
-    kept = [one for one in withdrawals if one.kind in ANSWERED_ELSEWHERE]
+    kept = [one for one in withdrawals if one.elsewhere]
     reminders = {(one.campaign_id, one.kind) for one in asked if one.kind in ANSWERED_ELSEWHERE}
     for campaign_id in sorted({c for c, _ in reminders} | {one.campaign_id for one in kept}):
         # Who reads the other topic may hear the other one in this very moment.

@@ -1,6 +1,7 @@
 """What is heard: a contract's event becomes this service's words."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from notifier.domain.audience import CampaignEnd, Ending
@@ -326,9 +327,20 @@ def _comment(event: update_events.CommentAdded | update_events.CommentHidden) ->
     return subject_within(update, event.comment_id)
 
 
+# Where what is told by the table stands; what is told by a rule of its own is withdrawn from there.
+_TOPICS = {telling.kind: event_type.topic for event_type, telling in TELLINGS.items()}
+
+
 def withdrawals_from(fact: Decoded) -> list[Withdrawal]:
     """Read which reminders have lost their reason by this fact."""
-    event = fact.event
+    topic = fact.event.topic
+    return [
+        replace(one, elsewhere=_TOPICS.get(one.kind, topic) != topic)
+        for one in _withdrawn_by(fact.event)
+    ]
+
+
+def _withdrawn_by(event: Event) -> list[Withdrawal]:
     match event:
         case payouts.RefundSucceeded():
             until = event.succeeded_at
