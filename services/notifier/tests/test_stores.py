@@ -13,7 +13,15 @@ from notifier.ports.unit import Departure, Membership, NotifierUnit
 from servicekit.errors import Conflict
 from servicekit.mongo import Database
 from servicekit.publish import partition_of
-from services.notifier.tests.builders import CAMPAIGN, NOW, PARTITIONS, Notifier
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    PARTITIONS,
+    Notifier,
+    pledges,
+    settle,
+    update,
+)
 from services.notifier.tests.conftest import mongo_notifier
 
 pytestmark = pytest.mark.port
@@ -251,6 +259,27 @@ async def test_whoever_stands_between_two_others_stands_in_their_chunk_or_in_non
 
     expected = [["plan"], ["plan"], ["supplement"], ["next", "plan"], ["next"]]
     assert [await found(who) for who in people] == expected
+
+
+async def test_whatever_people_are_called_a_plan_tells_each_and_each_finds_it(
+    notifier: Notifier,
+) -> None:
+    """Chunks of two, found by an order that is ours, Python's and MongoDB's at once.
+
+    Ids that are equal but for case or accents, begin alike, or are beyond what UTF-16 has in one
+    unit, which orders them otherwise.
+    """
+    marks = ["", "\0", "\t", "A", "a", "é", "e\u0301", "ﬀ", "日", "\ue000", "\uffff", "😀"]
+    people = [f"{first}{second}" for first in marks for second in marks[1:]]
+    notifier.recipients_max = 2
+    await notifier.hear(*pledges(people), update(len(people), len(people)))
+    await settle(notifier)
+    [cause] = await notifier.queries.causes(CAMPAIGN)
+    assert (cause.state, cause.audience) == (CauseState.COMPLETED, len(set(people)))
+    for who in people:
+        assert len(await notifier.queries.inbox(who, None, 9)) == 1, ascii(who)
+    for stranger in ("b", "AAA", "é\0\0", "\U0010ffff"):
+        assert await notifier.queries.inbox(stranger, None, 9) == []
 
 
 async def test_chunks_of_a_release_before_are_found_by_each_of_their_people(
