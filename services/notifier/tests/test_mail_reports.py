@@ -23,6 +23,8 @@ from notifier.ports.email import Mail, ReportKind, ReturnPath, Unsubscription
 from servicekit.problems import install_problems
 from services.notifier.tests.builders import CAMPAIGN, NOW, pledges, refunded, settle, update
 from services.notifier.tests.test_emails import LINKS, Post, person, post
+from services.notifier.tests.test_roles import fact
+from sosst_contracts.updates import ClaimAnswered, SurveyReminderDue
 
 __all__ = ["post"]  # The fixture: a notifier with a mail server, over fakes and real stores.
 
@@ -186,8 +188,8 @@ def test_return_paths_fit_and_are_only_ours() -> None:
         assert LINKS.read_return_path(address[:place] + changed + address[place + 1 :]) is None
 
 
-async def test_one_click_ends_a_projects_news_and_nothing_else(box: Box) -> None:
-    """GET shows, POST acts, twice is once; money is still written of, others still get news."""
+async def test_one_click_ends_what_its_page_says_and_nothing_else(box: Box) -> None:
+    """GET shows, POST acts, twice is once; money is still written of, others still get all."""
     await box.post.know(person("b0"), person("b1"))
     await box.post.notifier.hear(*pledges(["b0", "b1"]), update(2, 2))
     await settle(box.post.notifier)
@@ -198,6 +200,8 @@ async def test_one_click_ends_a_projects_news_and_nothing_else(box: Box) -> None
     token = LINKS.unsubscribe("b0", CAMPAIGN).partition("?link=")[2]
     shown = await box.http.get("/unsubscribe", params={"link": token, "lang": "en"})
     assert shown.status_code == 200 and "<button>No more emails</button>" in shown.text
+    assert "no updates, no questions, no answers to a claim" in shown.text
+    assert "We will still write to you of a refund, a payment or an emergency" in shown.text
     assert "without an account, your address is erased" in shown.text
     assert (
         await box.post.notifier.units.run(
@@ -211,11 +215,13 @@ async def test_one_click_ends_a_projects_news_and_nothing_else(box: Box) -> None
         assert done.status_code == 200
     box.post.server.mails.clear()
     await box.post.notifier.hear(update(2, 2, sequence=2, update_id="update-2"))
-    await box.post.notifier.hear(refunded("b0", 1), refunded("b1", 2))
+    asked = fact(SurveyReminderDue, 1, backers=["b0", "b1"])
+    answered = fact(ClaimAnswered, 1, backer_id="b0", side="creator")
+    await box.post.notifier.hear(refunded("b0", 1), refunded("b1", 2), asked, answered)
     await settle(box.post.notifier)
     await box.post.write_all()
     came = [(m.recipient[:2], b"List-Unsubscribe:" in m.content) for m in box.post.server.mails]
-    assert sorted(came) == [("b0", False), ("b1", False), ("b1", True)]
+    assert sorted(came) == [("b0", False), ("b1", False), ("b1", True), ("b1", True)]
 
 
 async def test_links_that_are_not_ours_end_nothing(box: Box) -> None:

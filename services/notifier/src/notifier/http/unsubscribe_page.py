@@ -11,12 +11,13 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "other_language": "English",
         "other_language_label": "Langue",
         "campaign": "Projet",
-        "what": "Vous ne recevrez plus d'e-mails sur les actualités de ce projet.",
+        "what": "Vous ne recevrez plus d'e-mails sur ce projet : ni ses actualités, ni ses "
+        "questions, ni les réponses à une réclamation.",
         "button": "Ne plus recevoir d'e-mails",
-        "stays": "Ce qui concerne votre argent ou vos droits vous sera toujours écrit, et tout "
-        "reste lisible dans votre boîte de réception sur la plateforme. Si vous suivez le projet "
-        "sans compte, votre adresse est effacée.",
-        DONE: "C'est fait : vous ne recevrez plus d'e-mails sur les actualités de ce projet.",
+        "stays": "Nous vous écrirons toujours pour un remboursement, un paiement ou une urgence, "
+        "et tout reste lisible dans votre boîte de réception sur la plateforme. Si vous suivez le "
+        "projet sans compte, votre adresse est effacée.",
+        DONE: "C'est fait : vous ne recevrez plus d'e-mails sur ce projet.",
         INVALID: "Ce lien n'est pas valable. Prenez celui du dernier e-mail reçu.",
     },
     "en": {
@@ -24,12 +25,13 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "other_language": "Français",
         "other_language_label": "Language",
         "campaign": "Project",
-        "what": "You will receive no more emails about updates of this project.",
+        "what": "You will receive no more emails about this project: no updates, no questions, no "
+        "answers to a claim.",
         "button": "No more emails",
-        "stays": "What concerns your money or your rights is still written to you, and everything "
-        "stays in your inbox on the platform. If you follow the project without an account, your "
-        "address is erased.",
-        DONE: "Done: you will receive no more emails about updates of this project.",
+        "stays": "We will still write to you of a refund, a payment or an emergency, and "
+        "everything stays in your inbox on the platform. If you follow the project without an "
+        "account, your address is erased.",
+        DONE: "Done: you will receive no more emails about this project.",
         INVALID: "This link is not valid. Use the one in the last email that you received.",
     },
 }
