@@ -6,7 +6,10 @@ from fastapi import Path, Query
 
 from notifier.http.models import Identifier
 
-PersonId = Annotated[Identifier, Path()]
+# Any id that the topics allow and a path can hold: a slash, also an encoded one, parts paths.
+PersonId = Annotated[
+    str, Path(min_length=1, max_length=200, pattern=r"^[^/\x00-\x1f\x7f]+$", examples=["person-1"])
+]
 CampaignId = Annotated[Identifier, Path()]
 # What stands behind the slash of a cause, which is not always an id.
 Subject = Annotated[str, Path(min_length=1, max_length=200)]
