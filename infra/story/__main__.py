@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
 
 from infra.native import NativeStackError
-from infra.story.facts import read_facts
+from infra.story.facts import SilentBroker, read_facts
 from infra.story.place import NothingThere, find_place
 from infra.story.standing import kept_back, readers
 from infra.story.waiting import waiting
@@ -32,6 +32,8 @@ def main(arguments: list[str]) -> int:
     except NeverHeardOf as error:
         return _refuse(str(error), EXIT_UNKNOWN)
     except NothingThere as error:
+        return _refuse(str(error), EXIT_UNAVAILABLE)
+    except SilentBroker as error:
         return _refuse(str(error), EXIT_UNAVAILABLE)
     except DependencyAway:
         return _refuse("Kafka does not answer", EXIT_UNAVAILABLE)

@@ -1,5 +1,6 @@
 """Every fact of a campaign in all topics, each once, in the order in which it came about."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,9 +9,17 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from infra.kafka import read_topics
 from infra.story.place import Place
+from servicekit.errors import DependencyAway
 from servicekit.publish import partition_of
+from servicekit.stopping import stop_consumer
 from sosst_contracts.codec import Decoded, Record, Unusable, decode
 from sosst_contracts.registry import REGISTRY
+
+SILENT_SECONDS = 30.0
+
+
+class SilentBroker(DependencyAway):
+    """What a topic is known to hold does not come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,7 @@ class Facts:
 async def read_facts(place: Place, campaign_id: str) -> Facts:
     """Read all topics up to their ends as they are now.
 
-    Raises `DependencyAway` if no broker answers.
+    Raises `DependencyAway` if no broker answers, `SilentBroker` if one answers no more.
     """
     found = Facts()
     once: dict[tuple[str, str], Fact] = {}
@@ -122,23 +131,29 @@ async def _read(place: Place, topic: str, numbers: list[int]) -> list[Fact]:
     physical = place.connection.physical(topic)
     partitions = [TopicPartition(physical, number) for number in numbers]
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=place.addresses.kafka_bootstrap_servers, auto_offset_reset="earliest"
+        **place.connection.client_options(), auto_offset_reset="earliest", request_timeout_ms=10_000
     )
-    consumer.assign(partitions)
-    await consumer.start()
+    facts: list[Fact] = []
+    now = asyncio.get_running_loop().time
     try:
-        begins = await consumer.beginning_offsets(partitions)
-        ends = await consumer.end_offsets(partitions)
-        waiting = {p: end for p, end in ends.items() if end > begins[p]}
-        facts: list[Fact] = []
-        while waiting:
-            for partition, records in (await consumer.getmany(timeout_ms=500)).items():
-                facts += [fact for raw in records if (fact := _fact(topic, raw)) is not None]
-                if await consumer.position(partition) >= waiting.get(partition, 0):
-                    waiting.pop(partition, None)
-        return facts
+        # A consumer never says that its broker is away: it asks again, for ever.
+        async with asyncio.timeout(SILENT_SECONDS) as patience:
+            await consumer.start()
+            consumer.assign(partitions)
+            begins = await consumer.beginning_offsets(partitions)
+            ends = await consumer.end_offsets(partitions)
+            waiting = {p: end for p, end in ends.items() if end > begins[p]}
+            while waiting:
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    patience.reschedule(now() + SILENT_SECONDS)
+                    facts += [fact for raw in records if (fact := _fact(topic, raw)) is not None]
+                # A position passes what is no record: markers, and what was cleaned away.
+                waiting = {p: e for p, e in waiting.items() if await consumer.position(p) < e}
+    except TimeoutError as error:
+        raise SilentBroker(f"Kafka says no more of {topic}") from error
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
+    return facts
 
 
 def _fact(topic: str, raw: "ConsumerRecord[bytes, bytes]") -> Fact | None:

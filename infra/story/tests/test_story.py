@@ -1,15 +1,22 @@
 """Order, words and refusals of the story; the whole of it on a real suite is a journey."""
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 
+from infra.kafka import Topic, ensure_topics
+from infra.native.addresses import Addresses
 from infra.story.__main__ import main
-from infra.story.facts import Fact, in_order
+from infra.story.facts import Fact, SilentBroker, in_order, read_facts
+from infra.story.place import Place
 from infra.story.words import lines_of
+from servicekit.kafka import KafkaConnection
+from servicekit.publish import KafkaPublisher
 from sosst_contracts.codec import Decoded, Draft, Record, Unusable, decode
 from sosst_contracts.event import Event
 from sosst_contracts.funding import PledgeCollected, VerdictReached
@@ -108,3 +115,52 @@ def test_servers_that_are_away_are_one_line(
     assert main(["c"]) == 69
     told = capsys.readouterr()
     assert told.err == "Kafka does not answer\n" and "secret" not in told.out + told.err
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["it hangs", "nothing comes"])
+async def test_a_broker_that_falls_silent_is_named_and_left(
+    waits: bool,
+    kafka_bootstrap_servers: str,
+    mongodb_uri: str,
+    topic_prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is known to be there is not waited for without end, and nothing fetches on."""
+    connection = KafkaConnection(kafka_bootstrap_servers, "tests", topic_prefix)
+    topics = [Topic(PledgeCollected.topic, "funding", 3, ())]
+    await ensure_topics(kafka_bootstrap_servers, topics, topic_prefix)
+    publisher = KafkaPublisher(connection)
+    await publisher.publish([Draft(sample(PledgeCollected, campaign_id="c"), NOW).seal(1)])
+    await publisher.close()
+    place = Place(Addresses(kafka_bootstrap_servers, mongodb_uri), topic_prefix)
+    assert len((await read_facts(place, "c")).facts) == 1
+    silences = 0
+
+    async def silence(*partitions: object, **options: object) -> dict[object, object]:
+        nonlocal silences
+        silences += 1
+        await (asyncio.Event().wait() if waits else asyncio.sleep(0.01))
+        return {}
+
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", silence)
+    monkeypatch.setattr("infra.story.facts.SILENT_SECONDS", 5.0)
+    before = asyncio.all_tasks()
+    with pytest.raises(SilentBroker, match=r"no more of funding\.pledges"):
+        async with asyncio.timeout(60):
+            await read_facts(place, "c")
+    assert silences
+    left = asyncio.all_tasks() - before
+    assert not left or not (await asyncio.wait(left, timeout=10))[1]
+
+
+def test_a_silent_broker_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says which topic stopped, and exits with 69."""
+
+    async def tell(campaign_id: str, *, as_json: bool) -> None:
+        raise SilentBroker("Kafka says no more of funding.pledges")
+
+    monkeypatch.setattr("infra.story.__main__._tell", tell)
+    assert main(["c"]) == 69
+    assert capsys.readouterr().err == "Kafka says no more of funding.pledges\n"
