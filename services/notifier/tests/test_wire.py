@@ -67,9 +67,8 @@ def test_all_of_a_chunk_can_be_read() -> None:
     """Every record of a chunk decodes to its own recipient, whatever the ids contain."""
     chunk = Chunk("chunk", TOLD, ("backer-1", *ODD_PEOPLE), 0)
     events = [event_of(record) for record in records_of(chunk)]
-    assert [e.recipient_id for e in events if isinstance(e, BackerNotified)] == list(
-        chunk.recipients
-    )
+    told = [e.recipient_id for e in events if isinstance(e, BackerNotified)]
+    assert sorted(told) == sorted(chunk.recipients)
 
 
 def test_rendering_twice_is_equal() -> None:

@@ -7,10 +7,9 @@ look at it when aiokafka is updated.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from operator import itemgetter
+from itertools import chain, groupby, repeat
 from typing import Literal
 
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -87,16 +86,16 @@ class LotBatch(BatchBuilder):  # type: ignore[misc]
 
         An empty batch takes one of any size.
         """
-        builder, offset = self._builder, self._relative_offset
-        room, stencil = BATCH_BYTES_MAX - len(builder._buffer), _Stencil(lot)
+        builder, offset, stencil = self._builder, self._relative_offset, _Stencil(lot)
+        room = BATCH_BYTES_MAX - len(builder._buffer)
         written: list[bytes] = []
-        for fill in islice(lot.fills, begin, None):
-            size, parts = stencil.record(offset, fill)
-            room -= size
-            if room < 0 and offset:
+        for run in _runs(lot.fills[begin:]):
+            records, count = stencil.records(run, offset, room)
+            written.append(records)
+            room -= len(records)
+            offset += count
+            if count < run.length:
                 break
-            written += parts
-            offset += 1
         taken = offset - self._relative_offset
         builder._buffer += b"".join(written)
         builder._num_records = self._relative_offset = offset
@@ -126,55 +125,85 @@ _VARINTS.update({number: _VARINTS[number] for number in range(4_096)})
 _Cut = list[bytes | int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Fills in a row whose texts are of the same sizes, by mark."""
+
+    sizes: tuple[int, ...]
+    length: int
+    columns: Sequence[Fill]
+
+
+def _runs(fills: Sequence[Fill]) -> Iterator[_Run]:
+    columns = list(zip(*fills, strict=True))
+    sizes: Iterable[tuple[int, ...]] = zip(*(map(len, one) for one in columns), strict=True)
+    begin = 0
+    for alike, group in groupby(sizes if columns else repeat((), len(fills))):
+        end = begin + len(list(group))
+        yield _Run(alike, end - begin, [one[begin:end] for one in columns])
+        begin = end
+
+
 class _Stencil:
     """A lot's template as the format writes it (record format, version 2), cut at its marks.
 
     All sizes within a record follow from those of what is filled in, so what stands between is
-    written once for each combination of them; most lots have one.
+    written once for each combination of them, and a run of records is one join of columns: no
+    line of Python is run for each record.
     """
 
     def __init__(self, lot: Lot) -> None:
         one = lot.template
         self._key, self._value = _cut(one.key, lot.marks), _cut(one.value, lot.marks)
         self._headers = [(name.encode(), _cut(text, lot.marks)) for name, text in one.headers]
-        contents = (self._key, self._value, *(content for _, content in self._headers))
-        self._filled = _getter([p for one in contents for p in one or () if isinstance(p, int)])
-        self._sheets: dict[tuple[int, ...], tuple[int, list[bytes]]] = {}
+        self._sheets: dict[tuple[int, ...], tuple[int, _Cut]] = {}
 
-    def record(self, offset: int, fill: Fill) -> tuple[int, Sequence[bytes]]:
-        """Return the size of the record of this place in its batch, and its parts until the next.
+    def records(self, run: _Run, offset: int, room: int) -> tuple[bytes, int]:
+        """Return the run's records from this place in the batch on, as many as fit; and how many.
 
-        The parts stand in one list that is changed for each record: a new one would cost as much.
+        The first of a batch always fits.
         """
-        sizes = tuple(map(len, fill))
-        sheet = self._sheets.get(sizes)
+        sheet = self._sheets.get(run.sizes)
         if sheet is None:
-            sheet = self._sheets[sizes] = self._sheet(sizes)
+            sheet = self._sheets[run.sizes] = self._sheet(run.sizes)
         size, parts = sheet
-        place = _BEGINNING + _VARINTS[offset]
-        size += len(place)
-        parts[0], parts[1] = _VARINTS[size], place
-        parts[3::2] = self._filled(fill)
-        return len(parts[0]) + size, parts
+        written, done = b"", 0
+        while done < run.length:
+            place = _VARINTS[offset]
+            length = len(_BEGINNING) + len(place) + size
+            whole = len(_VARINTS[length]) + length
+            # Behind this place a place takes one byte more.
+            same = (1 << 7 * len(place) - 1) - offset
+            fits = max((room - len(written)) // whole, 0 if offset else 1)
+            count = min(run.length - done, same, fits)
+            if not count:
+                break
+            columns = (
+                run.columns[part][done : done + count] if isinstance(part, int) else repeat(part)
+                for part in parts
+            )
+            places = map(_VARINTS.__getitem__, range(offset, offset + count))
+            # The places end it: what stands as it is has no end.
+            rows = zip(repeat(_VARINTS[length] + _BEGINNING), places, *columns, strict=False)
+            written += b"".join(chain.from_iterable(rows))
+            offset, done = offset + count, done + count
+        return written, done
 
-    def _sheet(self, sizes: tuple[int, ...]) -> tuple[int, list[bytes]]:
-        """Return the size of what follows the place, and the parts with gaps for what is filled."""
+    def _sheet(self, sizes: tuple[int, ...]) -> tuple[int, _Cut]:
+        """Return the size of what follows the place, and what it is made of."""
         written = [*_sized(self._key, sizes), *_sized(self._value, sizes)]
         written.append(_VARINTS[len(self._headers)])
         for name, content in self._headers:
             written += [*_sized([name], sizes), *_sized(content, sizes)]
-        parts = [b"", b"", b""]
+        parts: _Cut = []
+        between = b""
         for part in written:
             if isinstance(part, int):
-                parts += [b"", b""]
+                parts += [between, part]
+                between = b""
             else:
-                parts[-1] += part
-        return _size(written, sizes), parts
-
-
-def _getter(places: Sequence[int]) -> Callable[[Fill], Sequence[bytes]]:
-    """Return what takes a fill in the order of the places; it is the hottest line there is."""
-    return itemgetter(*places) if len(places) > 1 else lambda fill: [fill[p] for p in places]
+                between += part
+        return _size(written, sizes), [*parts, between]
 
 
 def _cut(text: bytes | None, marks: Fill, first: int = 0) -> _Cut | None:

@@ -43,9 +43,11 @@ def lot_of(chunk: Chunk, partitions: int) -> Lot:
     told, role = chunk.told, chunk.role
     ids = NotificationIds(told.cause, told.caused_at)
     template, marks = _template(told, role)
-    fills = [_fill(one, ids.of(one)) for one in chunk.recipients]
+    # Records of one size are written all at once; nobody's comes before another's by a promise.
+    recipients = sorted(chunk.recipients, key=len)
+    fills = [_fill(one, ids.of(one)) for one in recipients]
     lot = Lot(template, marks, fills, chunk.partition, partitions)
-    for recipient_id, record in zip(chunk.recipients[:1], lot.records(), strict=False):
+    for recipient_id, record in zip(recipients[:1], lot.records(), strict=False):
         _must_read_back(record, _event(told, role, recipient_id, ids.of(recipient_id)))
     return lot
 
