@@ -233,7 +233,7 @@ class MemoryAudience(MemorySieve):
 
     async def members(self, campaign_id: str, until: int) -> AsyncIterator[list[Member]]:
         standing = sorted(self._standing(campaign_id, until), key=lambda m: m.backer_id)
-        found = [Member(m.backer_id, m.key_hash) for m in standing]
+        found = [(m.backer_id, m.key_hash) for m in standing]
         for begin in range(0, len(found), PAGE):
             yield found[begin : begin + PAGE]
 

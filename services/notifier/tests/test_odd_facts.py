@@ -76,9 +76,9 @@ async def test_known_pledge_stays_as_it_joined(notifier: Notifier) -> None:
     await notifier.hear(first)
     await notifier.hear(again, collected(3, "b"))
     pages = notifier.audience.members(CAMPAIGN, 1)
-    assert [member.backer_id async for page in pages for member in page] == ["a"]
+    assert [backer_id async for page in pages for backer_id, _ in page] == ["a"]
     pages = notifier.audience.members(CAMPAIGN, 3)
-    assert [member.backer_id async for page in pages for member in page] == ["a", "b"]
+    assert [backer_id async for page in pages for backer_id, _ in page] == ["a", "b"]
 
 
 async def test_separators_in_ids(notifier: Notifier) -> None:

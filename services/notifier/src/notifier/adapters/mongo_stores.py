@@ -1,9 +1,10 @@
 """Memberships, causes and chunks in MongoDB."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from pymongo import InsertOne, ReplaceOne, UpdateOne
@@ -26,6 +27,7 @@ from servicekit.errors import Conflict, DuplicateKey
 from servicekit.mongo import Database, Session, sorted_errors
 
 MEMBERS_PAGE = 10_000
+_PAIR: Callable[[Document], Member] = itemgetter("backer_id", "key_hash")
 
 
 class MongoMemberships:
@@ -69,10 +71,8 @@ class MongoMemberships:
             left = await self._departures.find(
                 {**mine, "left": {"$lte": until}}, {"backer_id": 1}, session=self._session
             ).to_list(None)
-        staying = without(
-            [read_as(Member, row) for row in joined], Counter(r["backer_id"] for r in left)
-        )
-        return {one.backer_id for one in staying}
+        staying = without(map(_PAIR, joined), Counter(r["backer_id"] for r in left))
+        return {backer_id for backer_id, _ in staying}
 
     async def left_by(self, campaign_id: str, pledges: Collection[str], at: datetime) -> set[str]:
         ids = [_membership_id((campaign_id, one)) for one in pledges]
@@ -365,7 +365,7 @@ class MongoAudience(MongoSieve):
         with sorted_errors():
             cursor = self._memberships.find(query, fields, batch_size=MEMBERS_PAGE).sort(in_order)
             while rows := await cursor.to_list(MEMBERS_PAGE):
-                members = [Member(row["backer_id"], row["key_hash"]) for row in rows]
+                members = list(map(_PAIR, rows))
                 yield without(members, left) if left else members
 
     async def _departed(self, campaign_id: str, until: int) -> Counter[str]:

@@ -4,7 +4,7 @@ The audience as of N never changes and is read in a fixed order, so planning aga
 chunks with the same ids: a plan that was interrupted between two of them loses nobody (trap 24).
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -73,12 +73,9 @@ class Chunk:
         return self.kept or Kept(len(self.recipients), len(self.suppressed))
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A backer and the hash from which the partition follows."""
-
-    backer_id: str
-    key_hash: int
+# A backer, and the hash from which the partition follows. A plain pair: an audience has a million,
+# and a class of our own costs as much for each as cutting it.
+Member = tuple[str, int]
 
 
 def without(members: Iterable[Member], left: Counter[str]) -> list[Member]:
@@ -88,8 +85,9 @@ def without(members: Iterable[Member], left: Counter[str]) -> list[Member]:
     """
     staying = []
     for member in members:
-        if left[member.backer_id] > 0:
-            left[member.backer_id] -= 1
+        backer_id, _ = member
+        if left[backer_id] > 0:
+            left[backer_id] -= 1
         else:
             staying.append(member)
     return staying
@@ -137,22 +135,22 @@ class ChunkPlanner:
         self._as_of = as_of
         self._partitions = partitions
         self._recipients_max = recipients_max
-        self._open: dict[int, list[str]] = {}
+        self._open: defaultdict[int, list[str]] = defaultdict(list)
         self._ordinals: dict[int, int] = {}
         self._last: str | None = None
 
     def feed(self, members: Iterable[Member]) -> Iterator[Chunk]:
         """Take members; yield the chunks that became full. A backer of several pledges is one."""
-        for member in members:
-            if member.backer_id == self._last:
+        partitions, most = self._partitions, self._recipients_max
+        for backer_id, key_hash in members:
+            if backer_id == self._last:
                 continue
-            self._last = member.backer_id
+            self._last = backer_id
             self.audience += 1
-            partition = member.key_hash % self._partitions
-            recipients = self._open.setdefault(partition, [])
-            recipients.append(member.backer_id)
-            if len(recipients) == self._recipients_max:
-                yield self._cut(partition)
+            recipients = self._open[key_hash % partitions]
+            recipients.append(backer_id)
+            if len(recipients) == most:
+                yield self._cut(key_hash % partitions)
 
     def rest(self) -> Iterator[Chunk]:
         """Yield what is left in open chunks."""
@@ -225,13 +223,13 @@ def chunk_of_supplement(
 
     `suppressed` has the reasons of all such who are not told, by backer.
     """
-    backer_id = member.backer_id
+    backer_id, key_hash = member
     own = {backer_id: suppressed[backer_id]} if backer_id in suppressed else {}
     return Chunk(
         chunk_id=f"{told.cause}|supplement|{backer_id}",
         told=told,
         recipients=(backer_id,),
-        partition=member.key_hash % partitions,
+        partition=key_hash % partitions,
         suppressed=own,
         supplement=True,
     )

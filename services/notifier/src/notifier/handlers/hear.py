@@ -9,7 +9,6 @@ from notifier.domain.cause import Cause, CauseKind, CauseState, Told, Withdrawal
 from notifier.domain.cause import hear as hear_cause
 from notifier.domain.chunk import (
     Chunk,
-    Member,
     chunk_of_role,
     chunk_of_some,
     chunk_of_supplement,
@@ -183,9 +182,7 @@ async def supplement(
     backers -= await unit.memberships.belonging(campaign_id, backers, cause.pledges_sequence)
     backers -= await unit.chunks.told_beside(told, backers)
     members = {
-        one.backer_id: Member(one.backer_id, one.key_hash)
-        for one in late
-        if one.backer_id in backers
+        one.backer_id: (one.backer_id, one.key_hash) for one in late if one.backer_id in backers
     }
     if not members:
         return []
