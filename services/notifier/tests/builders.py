@@ -135,8 +135,8 @@ class Notifier:
 
     async def publish(self) -> bool:
         """Publish one group of each kind of chunk."""
-        worked = [await self._chunks(kind).publish_some() for kind in (PUBLISH_CHUNK, PUBLISH_ONE)]
-        return any(worked)
+        kinds = (PUBLISH_CHUNK, PUBLISH_ONE)
+        return any([await self._chunks(one).publish_some(self.publisher) for one in kinds])
 
     async def write(self, claims: int = 10) -> int:
         """Send one slice of each chunk that is due; return of how many."""
@@ -160,7 +160,7 @@ class Notifier:
             lease_seconds=self.lease_seconds,
             units=self.units,
             queue=self.queue,
-            publisher=self.publisher,
+            publishers=[self.publisher],
             render=told.lot_of,
             partitions=self.partitions,
             clock=self.clock,

@@ -88,7 +88,7 @@ async def test_separators_in_ids(notifier: Notifier) -> None:
         collected(1, "b", campaign="x", pledge_id="y|z"),
     )
     pages = notifier.audience.members("x", 1)
-    assert [member.backer_id async for page in pages for member in page] == ["b"]
+    assert [backer_id async for page in pages for backer_id, _ in page] == ["b"]
 
 
 @pytest.mark.parametrize("bug", [ValueError("a template that breaks"), KeyError("unknown")])
@@ -105,9 +105,9 @@ async def test_unrenderable_chunk_keeps_nobody_waiting(bug: Exception) -> None:
         return lot_of(chunk, partitions)
 
     publisher = PublishChunks(
-        "publish-chunk", 10, 10, notifier.units, notifier.queue, log, render, 24, notifier.clock
+        "publish-chunk", 10, 10, notifier.units, notifier.queue, [log], render, 24, notifier.clock
     )
-    await publisher.publish_some()
+    await publisher.publish_some(log)
     totals = await notifier.queries.totals(f"verdict-reached/{CAMPAIGN}")
     assert totals.pending >= 1
     assert totals.delivered + totals.pending == 4
@@ -135,7 +135,7 @@ async def test_a_bug_in_what_follows_ends_no_process() -> None:
         10,
         notifier.units,
         notifier.queue,
-        log,
+        [log],
         lot_of,
         24,
         notifier.clock,

@@ -4,7 +4,7 @@ Told is what stands on the topic, so it is counted how many of the huge update's
 before those of what was published behind it. The process is held while that is published: what lies
 between is the service's own doing.
 
-`SOSST_OVERTAKEN` makes it larger; 100 000 is the full size. `SOSST_CHUNKS_AT_ONCE=4` tells as many
+`SOSST_OVERTAKEN` makes it larger; 100 000 is the full size. `SOSST_CHUNKS_AT_ONCE=8` tells as many
 at once as a service does by itself.
 """
 
@@ -38,7 +38,7 @@ from sosst_contracts.updates import UpdatePublished
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 BACKERS = int(os.environ.get("SOSST_OVERTAKEN", "40000"))
-# A chunk at a time, so that of few there are as many places to overtake at as of many by fours.
+# A chunk at a time, so that of few there are as many places to overtake at as of many by eights.
 AT_ONCE = os.environ.get("SOSST_CHUNKS_AT_ONCE", "1")
 # Some for each partition.
 FEW = 240

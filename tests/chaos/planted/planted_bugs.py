@@ -61,10 +61,10 @@ def marked_before_sent() -> None:
     tell = PublishChunks._tell
     under_way: set[asyncio.Task[Any]] = set()
 
-    async def tell_later(self: Any, chunks: Any) -> list[str]:
+    async def tell_later(self: Any, publisher: Any, chunks: Any) -> list[str]:
         async def later() -> None:
             await asyncio.sleep(SLOW_SECONDS)
-            await tell(self, chunks)
+            await tell(self, publisher, chunks)
 
         under_way.add(asyncio.create_task(later()))
         return list(chunks)

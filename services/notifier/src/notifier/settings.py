@@ -154,7 +154,7 @@ class NotifierSettings(GuestSettings):
         description="After so long it is forgotten who was told, what, and how it was delivered; "
         "how many were told is kept.",
     )
-    chunks_at_once: int = Field(4, gt=0, description="Chunks of a thousand told in one send.")
+    chunks_at_once: int = Field(8, gt=0, description="Chunks of a thousand told in one send.")
     webhook_keys: Annotated[str, makes(DerivedWebhookSecrets)] = Field(
         "",
         description="Keys that the secrets of webhook endpoints are made of, at least 32 "

@@ -26,8 +26,6 @@ log = structlog.get_logger()
 
 BeginChannels = Callable[[NotifierUnit, Sequence[Chunk], datetime], Awaitable[None]]
 
-# While one group waits for its acknowledgement or its save, another is rendered.
-GROUPS_IN_HAND = 2
 AGAIN = timedelta(seconds=1)
 
 
@@ -35,7 +33,8 @@ AGAIN = timedelta(seconds=1)
 class PublishChunks:
     """Claims chunks of one kind and tells their people, `at_once` chunks in one send.
 
-    A crash repeats at most the chunks in hand, with equal ids.
+    A group is in hand for each publisher: while one waits for its acknowledgements or its save,
+    another is rendered and sent. A crash repeats at most the chunks in hand, with equal ids.
     """
 
     kind: str
@@ -43,7 +42,7 @@ class PublishChunks:
     lease_seconds: float
     units: UnitsOfWork[NotifierUnit]
     queue: WorkQueue
-    publisher: Publisher
+    publishers: Sequence[Publisher]
     # Makes the events of a chunk that was cut for so many partitions.
     render: Callable[[Chunk, int], Lot]
     partitions: int
@@ -62,21 +61,23 @@ class PublishChunks:
         """Publish until `stopping` is set; who is idle asks alone."""
         while not stopping.is_set():
             pulse.beat()
-            if not await self._published():
+            if not await self._published(self.publishers[0]):
                 await pause_until_any((self._wake, stopping), self.poll_seconds)
                 self._wake.clear()
                 continue
             async with asyncio.TaskGroup() as groups:
-                for _ in range(GROUPS_IN_HAND):
-                    groups.create_task(self._publish_rest(pulse, stopping))
+                for publisher in self.publishers:
+                    groups.create_task(self._publish_rest(publisher, pulse, stopping))
 
-    async def _publish_rest(self, pulse: Pulse, stopping: asyncio.Event) -> None:
-        while not stopping.is_set() and await self._published():
+    async def _publish_rest(
+        self, publisher: Publisher, pulse: Pulse, stopping: asyncio.Event
+    ) -> None:
+        while not stopping.is_set() and await self._published(publisher):
             pulse.beat()
 
-    async def _published(self) -> bool:
+    async def _published(self, publisher: Publisher) -> bool:
         try:
-            return await self.publish_some()
+            return await self.publish_some(publisher)
         except (DependencyAway, Conflict, LeaseLost) as error:
             log.warning("chunks published later", kind=self.kind, error=repr(error))
             return False
@@ -86,7 +87,7 @@ class PublishChunks:
             log.exception("chunks failed, published later", kind=self.kind, error=repr(error))
             return False
 
-    async def publish_some(self) -> bool:
+    async def publish_some(self, publisher: Publisher) -> bool:
         """Publish one group of claimed chunks; return whether anybody was told.
 
         Causes are closed when nothing more can be claimed: to look at each of them after every
@@ -94,23 +95,25 @@ class PublishChunks:
         """
         now = self.clock.now()
         claims = await self.queue.claim(self.kind, now, self.at_once, self.lease_seconds)
-        worked = bool(claims) and await self._publish(claims)
+        worked = bool(claims) and await self._publish(publisher, claims)
         if len(claims) < self.at_once and self._told_of:
             names = set(self._told_of)
             self._told_of.clear()
             await close_causes(self.units, names, self.clock.now())
         return worked
 
-    async def _publish(self, claims: Sequence[Claim]) -> bool:
+    async def _publish(self, publisher: Publisher, claims: Sequence[Claim]) -> bool:
         ids = [_chunk_id(claim) for claim in claims]
         chunks = await self.units.run(lambda unit: unit.chunks.load(ids))
         origins = (chunk.told.origin for chunk in chunks.values())
         links = (origin.traceparent for origin in origins if origin is not None)
         with traces.span(f"work {self.kind}", links=links, chunks=len(chunks)):
-            return await self._tell_and_finish(claims, chunks)
+            return await self._tell_and_finish(publisher, claims, chunks)
 
-    async def _tell_and_finish(self, claims: Sequence[Claim], chunks: Mapping[str, Chunk]) -> bool:
-        told = await self._tell(chunks)
+    async def _tell_and_finish(
+        self, publisher: Publisher, claims: Sequence[Claim], chunks: Mapping[str, Chunk]
+    ) -> bool:
+        told = await self._tell(publisher, chunks)
         finished = [claim for claim in claims if _chunk_id(claim) in told]
         await self._finish(finished, chunks)
         for claim in claims:
@@ -121,12 +124,12 @@ class PublishChunks:
         self._told_of.update(chunk.told.cause for chunk in fresh if chunk.partition is not None)
         return bool(finished)
 
-    async def _tell(self, chunks: Mapping[str, Chunk]) -> list[str]:
+    async def _tell(self, publisher: Publisher, chunks: Mapping[str, Chunk]) -> list[str]:
         """Publish what is pending; return the ids of the chunks in which everybody is told."""
         pending = {i: chunk for i, chunk in chunks.items() if chunk.state is ChunkState.PENDING}
         rendered = {i: self._rendered(chunk) for i, chunk in pending.items()}
         lots = {i: lot for i, lot in rendered.items() if lot is not None}
-        acknowledged = await self.publisher.publish_lots(list(lots.values()))
+        acknowledged = await publisher.publish_lots(list(lots.values()))
         unknown = {i for i, done in zip(lots, acknowledged, strict=True) if not done}
         return [i for i in chunks if i not in unknown and (i in lots or i not in pending)]
 
