@@ -1,6 +1,7 @@
 """A real HTTP server on loopback that plays the receiver of webhooks, good or bad."""
 
 import asyncio
+import gzip
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -78,6 +79,40 @@ async def endless_head(writer: asyncio.StreamWriter) -> None:
     while True:
         writer.write(b"x-more: " + b"x" * 1_000 + b"\r\n")
         await writer.drain()
+
+
+async def dripping_head(writer: asyncio.StreamWriter) -> None:
+    """Begin well, then say a letter of a header now and then, for ever."""
+    writer.write(b"HTTP/1.1 200 OK\r\nx-more: ")
+    while True:
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def endless_hints(writer: asyncio.StreamWriter) -> None:
+    """Say for ever that the answer is about to come (RFC 8297)."""
+    while True:
+        writer.write(b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n" * 100)
+        await writer.drain()
+
+
+async def bomb(writer: asyncio.StreamWriter) -> None:
+    """Take the fact, and say a little that would be a hundred megabytes for whoever unpacks it."""
+    body = gzip.compress(b"0" * 100_000_000, 1)
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n")
+    writer.write(b"content-length: %d\r\n\r\n" % len(body) + body)
+
+
+async def half_body(writer: asyncio.StreamWriter) -> None:
+    """Take the fact, promise more than comes, and hang up."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\nx")
+    writer.close()
+
+
+async def hung_up(writer: asyncio.StreamWriter) -> None:
+    """Read the fact, and end the connection without a word."""
+    writer.transport.abort()
 
 
 async def endless_body(writer: asyncio.StreamWriter) -> None:

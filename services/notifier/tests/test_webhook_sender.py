@@ -20,10 +20,15 @@ from notifier.domain.webhook_endpoint import SendOutcome
 from notifier.ports.webhooks import FeedFact
 from services.notifier.tests.receiver import (
     Answer,
+    bomb,
     dripping_body,
+    dripping_head,
     endless_body,
     endless_head,
+    endless_hints,
     garbage,
+    half_body,
+    hung_up,
     receiver,
     silent,
     status,
@@ -118,6 +123,13 @@ async def test_a_redirect_is_never_followed(code: int) -> None:
     ("answer", "outcome"),
     [
         (silent, SendOutcome.SLOW),
+        (dripping_head, SendOutcome.SLOW),
+        (endless_hints, SendOutcome.SLOW),
+        (hung_up, SendOutcome.UNREACHABLE),
+        (status(101, "upgrade: other"), SendOutcome.UNREACHABLE),
+        (status(500, "content-length: -5"), SendOutcome.UNREACHABLE),
+        (bomb, SendOutcome.DELIVERED),
+        (half_body, SendOutcome.DELIVERED),
         (endless_head, SendOutcome.UNREACHABLE),
         (endless_body, SendOutcome.DELIVERED),
         (dripping_body, SendOutcome.DELIVERED),
@@ -169,6 +181,14 @@ INSIDE = [
     "::127.0.0.1",
     "::ffff:127.0.0.1",
     "::ffff:169.254.169.254",
+    "::ffff:a9fe:a9fe",
+    "::ffff:10.0.0.1",
+    "::ffff:100.64.0.1",
+    "::ffff:0:10.0.0.1",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b::100.64.0.1",
+    "100.127.255.254",
+    "169.254.170.2",
     "64:ff9b::10.0.0.1",
     "64:ff9b:1::1",
     "2001::7f00:1",
@@ -243,6 +263,65 @@ async def test_a_name_is_resolved_once_and_the_judged_address_is_the_one() -> No
     assert outcome is SendOutcome.DELIVERED and names.asked == 1
     (taken,) = hook.taken
     assert taken.headers["host"] == f"hooks.example:{hook.port}"
+
+
+async def test_a_name_that_turns_inside_is_judged_again_for_the_next_connection() -> None:
+    """It was public when it was registered, and for the first fact; the second does not leave."""
+    names = Names(["127.0.0.1"], ["127.0.0.1", "169.254.169.254"])
+    async with receiver(status(204, "connection: close")) as hook:
+        sender = HttpWebhookSender(names, plain_http=True, trust=NO_TLS, loopback=True)
+        url = f"http://hooks.example:{hook.port}/hook"
+        found = [await sender.send(url, FACT, SECRETS, datetime.now(UTC)) for _ in range(2)]
+        await sender.close()
+    assert found == [SendOutcome.DELIVERED, SendOutcome.FORBIDDEN_ADDRESS]
+    assert (names.asked, hook.connections, len(hook.taken)) == (2, 1, 1)
+
+
+async def test_a_receiver_of_which_one_address_is_down_is_there() -> None:
+    """The next of those that were judged is tried, of a long list a few."""
+    async with receiver() as hook:
+        for addresses, outcome in (
+            (["127.0.0.2", "127.0.0.1"], SendOutcome.DELIVERED),
+            (["127.0.0.2", "127.0.0.3", "127.0.0.1"], SendOutcome.DELIVERED),
+            (["127.0.0.2"] * 20 + ["127.0.0.1"], SendOutcome.UNREACHABLE),
+            (["127.0.0.2", "10.0.0.1", "127.0.0.1"], SendOutcome.FORBIDDEN_ADDRESS),
+        ):
+            names = Names(addresses)
+            sender = HttpWebhookSender(names, plain_http=True, trust=NO_TLS, loopback=True)
+            assert await sent(sender, f"http://hooks.example:{hook.port}/") is outcome
+            assert names.asked == 1
+    assert len(hook.taken) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", SendOutcome.UNREACHABLE),
+        (b"\x16\x03\x03\xff\xff" + b"\x00" * 70_000, SendOutcome.UNREACHABLE),
+        (b"", SendOutcome.UNREACHABLE),
+        (None, SendOutcome.SLOW),
+    ],
+    ids=["speaks plainly", "nonsense", "hangs up", "is silent"],
+)
+async def test_tls_that_breaks_is_an_outcome(answer: bytes | None, outcome: SendOutcome) -> None:
+    """Nothing of the fact leaves before the name is proved."""
+    heard = b""
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal heard
+        heard += await reader.read(70_000)
+        if answer is None:
+            heard += await reader.read()
+        else:
+            writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        sender = HttpWebhookSender(Names(["127.0.0.1"]), loopback=True, answer_seconds=3)
+        assert await sent(sender, f"https://hooks.example:{port}/") is outcome
+    assert heard and FACT.fact_id.encode() not in heard
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,14 @@ from services.notifier.tests.builders import (
     verdict,
 )
 from services.notifier.tests.fakes_webhooks import MemoryFeed
-from services.notifier.tests.receiver import Receiver, receiver, status
+from services.notifier.tests.receiver import (
+    Answer,
+    Receiver,
+    endless_head,
+    garbage,
+    receiver,
+    status,
+)
 from sosst_contracts.codec import Record
 from sosst_contracts.notifier import DeliveryFailed, DeliverySucceeded
 
@@ -171,10 +178,22 @@ async def test_only_what_is_wanted_is_sent(hooks: Hooks) -> None:
     assert not other.takes("campaign-1", "any") and other.takes("other", "any")
 
 
-async def test_a_receiver_that_was_down_for_two_days_has_everything_in_order(hooks: Hooks) -> None:
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (status(503), SendOutcome.REFUSED),
+        (status(302, "location: http://10.0.0.1/"), SendOutcome.REDIRECTED),
+        (garbage, SendOutcome.UNREACHABLE),
+        (endless_head, SendOutcome.UNREACHABLE),
+    ],
+    ids=["refuses", "redirects inside", "speaks something else", "is endless"],
+)
+async def test_a_receiver_that_was_down_for_two_days_has_everything_in_order(
+    hooks: Hooks, answer: Answer, outcome: SendOutcome
+) -> None:
     """Nothing is passed over, nothing is sent twice, and it was tried a few times a day."""
     await hooks.register()
-    hooks.receiver.answer = status(503)
+    hooks.receiver.answer = answer
     early, late = facts(3), facts(3, first=4)
     hooks.write(*early)
     await hooks.turn()
@@ -183,7 +202,7 @@ async def test_a_receiver_that_was_down_for_two_days_has_everything_in_order(hoo
     await hooks.pass_time(timedelta(days=1))
     endpoint = await hooks.endpoint()
     assert endpoint.is_enabled and endpoint.failing_since == NOW
-    assert endpoint.last_failure is SendOutcome.REFUSED
+    assert endpoint.last_failure is outcome
     tried = len(hooks.receiver.taken)
     assert len(PAUSES) < tried < 20 and set(hooks.receiver.ids) == set(ids(early[:1]))
     hooks.receiver.answer = status(204)

@@ -1,7 +1,7 @@
 """Posts facts to addresses that other teams chose: signed, bounded, and to the internet only.
 
 The name is resolved once for a connection, every answer is judged, and the connection goes to the
-very address that was judged: a name that says something else a moment later changes nothing. TLS
+very addresses that were judged: a name that says something else a moment later changes nothing. TLS
 proves the name all the same. Redirects are answers like any other and are never followed.
 """
 
@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 ANSWER_SECONDS = 15.0
 CONNECT_SECONDS = 5.0
+# A receiver of which one address is down is there; a name of a thousand is no list of our targets.
+ADDRESSES_TRIED_MAX = 3
 # What is behind the status is nobody's business; a little of it is read to keep the connection.
 BODY_BYTES_MAX = 16 * 1024
 BODY_SECONDS = 1.0
@@ -75,9 +77,16 @@ class PinnedNetwork(httpcore.AsyncNetworkBackend):
         if not addresses or not all(map(self._is_allowed, addresses)):
             # One bad answer among good ones is somebody trying.
             raise ForbiddenAddress(host)
-        return await self._network.connect_tcp(
-            addresses[0], port, timeout, local_address, socket_options
-        )
+        tried = addresses[:ADDRESSES_TRIED_MAX]
+        each = timeout / len(tried) if timeout is not None else None
+        for address in tried[:-1]:
+            try:
+                return await self._network.connect_tcp(
+                    address, port, each, local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                continue
+        return await self._network.connect_tcp(tried[-1], port, each, local_address, socket_options)
 
     async def connect_unix_socket(
         self,
