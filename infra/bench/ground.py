@@ -151,12 +151,10 @@ async def _start(suite: Suite, services: Sequence[str]) -> None:
     await asyncio.gather(*started)
 
 
-async def until(
-    what: str, look: Callable[[], Awaitable[bool]], pause_seconds: float = POLL_SECONDS
-) -> None:
+async def until(what: str, look: Callable[[], Awaitable[bool]]) -> None:
     """Return as soon as it is so; raise `NeverHappened` after minutes."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not await look():
         if time.monotonic() > deadline:
             raise NeverHappened(what)
-        await asyncio.sleep(pause_seconds)
+        await asyncio.sleep(POLL_SECONDS)

@@ -364,7 +364,10 @@ class MongoAudience(MongoSieve):
         left = await self._departed(campaign_id, until)
         with sorted_errors():
             cursor = self._memberships.find(query, fields, batch_size=MEMBERS_PAGE).sort(in_order)
-            while rows := await cursor.to_list(MEMBERS_PAGE):
+            page = cursor.to_list(MEMBERS_PAGE)
+            while rows := await page:
+                # On its way while this one is cut.
+                page = cursor.to_list(MEMBERS_PAGE)
                 members = list(map(_PAIR, rows))
                 yield without(members, left) if left else members
 
