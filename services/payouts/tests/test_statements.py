@@ -157,6 +157,13 @@ def test_both_languages_have_every_word() -> None:
     assert WORDS[Language.FRENCH].keys() == WORDS[Language.ENGLISH].keys()
 
 
+@pytest.mark.parametrize("other", ["tranche", "porteur de projet", "contributeur"])
+def test_one_french_word_stands_for_one_thing(other: str) -> None:
+    """A stage, a creator, a backer are *versement*, *initiateur*, *soutien*, as in letters."""
+    words = [word for word in WORDS[Language.FRENCH].values() if other in word.lower()]
+    assert words == []
+
+
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     payouts = memory_payouts()
@@ -184,7 +191,7 @@ async def test_its_creator_reads_and_prints_it(client: httpx.AsyncClient) -> Non
     assert block["items"][0]["hash"] == shown["hash"]
     french = (await client.get(f"{AT}/3/statement/page")).text
     english = (await client.get(f"{AT}/3/statement/page?language=en")).text
-    assert "Relevé de la tranche 3" in french and "-10,00" not in french
+    assert "Relevé du versement 3" in french and "-10,00" not in french
     assert "89,80\u00a0EUR" in french and "89.80\u00a0EUR" in english
     assert shown["hash"] in english and "<script" not in english
 
