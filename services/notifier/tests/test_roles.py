@@ -427,16 +427,16 @@ DECIDED = {"stage": 2, "revision": 1}
             fact(SilenceStepReached, 1, step="creator_reminded", reached_at=NOW),
             fact(UpdatePublished, 2, **NOTICE, author_id="suite", published_at=LATER),
         ),
-        *(
-            (
-                fact(MilestoneSubmitted, 1, **EVIDENCE, revision=1),
-                fact(MilestoneSubmitted, 2, **EVIDENCE, revision=11),
-                end,
-            )
-            for end in (
-                fact(MilestoneApproved, 1, **DECIDED, approved_at=LATER),
-                fact(MilestoneRejected, 1, **DECIDED, rejected_at=LATER),
-            )
+        (
+            # Evidence comes to payouts by two ways, and is counted there.
+            fact(MilestoneSubmitted, 1, **EVIDENCE, revision=5),
+            fact(MilestoneSubmitted, 2, **(EVIDENCE | {"stage": 3}), revision=1),
+            fact(MilestoneApproved, 1, **DECIDED, approved_at=LATER),
+        ),
+        (
+            fact(MilestoneSubmitted, 1, **EVIDENCE, revision=1),
+            fact(MilestoneSubmitted, 2, **EVIDENCE, revision=11),
+            fact(MilestoneRejected, 1, **DECIDED, rejected_at=LATER),
         ),
         (
             # Of a milestone only the latest evidence is decided about.

@@ -50,8 +50,8 @@ def owed(sequence: int, reward: str = "lamp", days: float = 0) -> Record:
     return fact(DeliveryNoticeAsked, sequence, reward_id=reward, asked_at=NOW + days * DAY)
 
 
-def submitted(sequence: int, revision: int = 1) -> Record:
-    of = {"stage": 2, "revision": revision, "submitted_at": NOW}
+def submitted(sequence: int, revision: int = 1, stage: int = 2) -> Record:
+    of = {"stage": stage, "revision": revision, "submitted_at": NOW}
     return fact(MilestoneSubmitted, sequence, **of)
 
 
@@ -60,7 +60,7 @@ DECIDED = {"stage": 2, "revision": 1}
 ENDS = {
     "notice": ([owed(1), owed(2, "lamp-1"), owed(3, days=1)], WRITTEN),
     "approved": (
-        [submitted(1), submitted(2, 11)],
+        [submitted(1, 5), submitted(2, stage=3)],
         fact(MilestoneApproved, 1, **DECIDED, approved_at=NOW + MINUTE),
     ),
     "rejected": (

@@ -378,7 +378,9 @@ def _withdrawn_by(event: Event) -> list[Withdrawal]:
             # Only the latest evidence can be decided about.
             return [_evidence(event, revision - 1, event.submitted_at)]
         case payouts.MilestoneApproved():
-            return [_evidence(event, event.revision, event.approved_at)]
+            # Whatever evidence of the stage it is: no other is taken behind it.
+            kind, asked = CauseKind.MILESTONE_SUBMITTED, f"{event.stage}-"
+            return [_asked(event, kind, asked, event.approved_at, numbers=2)]
         case payouts.MilestoneRejected():
             return [_evidence(event, event.revision, event.rejected_at)]
         case funding.PledgeCollected() | funding.PledgeDropped():
@@ -411,12 +413,11 @@ def _promise_answered(
     return _asked(event, CauseKind.PROMISE_DUE, about, at, numbers=2)
 
 
-_OfMilestones = (
-    update_events.MilestoneSubmitted | payouts.MilestoneApproved | payouts.MilestoneRejected
-)
-
-
-def _evidence(event: _OfMilestones, revision: int, at: datetime) -> Withdrawal:
+def _evidence(
+    event: update_events.MilestoneSubmitted | payouts.MilestoneRejected,
+    revision: int,
+    at: datetime,
+) -> Withdrawal:
     """Return that this revision of the evidence waits for no decision any more."""
     about = f"{event.stage}-{revision}-"
     return _asked(event, CauseKind.MILESTONE_SUBMITTED, about, at, numbers=1)
