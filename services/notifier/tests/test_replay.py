@@ -11,6 +11,7 @@ import pytest
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import STAFF, Caller
+from notifier.domain.chunk import Chunk
 from notifier.domain.notification import notification_id
 from notifier.domain.person import Person
 from notifier.domain.replay import Missing, Replay, Word
@@ -173,6 +174,26 @@ async def test_who_was_never_written_to_is_written_to_once(losing: Losing) -> No
     found = await notifier.units.run(lambda unit: unit.replays.load(CAUSE, "again-1"))
     # The creator's chunk was written to by the first one too: suppressed, for want of an address.
     assert found is not None and found.found == Missing()
+
+
+async def test_who_is_forgotten_meanwhile_is_not_written_to(
+    losing: Losing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replay begins mails for whom a chunk holds in its own transaction, not as it was seen."""
+    notifier = losing.notifier
+    await tell(notifier)
+    with_mail(notifier)
+    seen = notifier.queries.chunks_of
+
+    async def seen_and_forgotten(cause: str, after: str, most: int) -> list[Chunk]:
+        chunks = await seen(cause, after, most)
+        ids = [chunk.chunk_id for chunk in chunks]
+        await notifier.units.run(lambda unit: unit.chunks.shed(ids))
+        return chunks
+
+    monkeypatch.setattr(type(notifier.queries), "chunks_of", lambda _, *of: seen_and_forgotten(*of))
+    kept = await want(notifier, "sam", "tom")
+    assert kept.found == Missing()
 
 
 async def test_one_person_is_not_enough(losing: Losing) -> None:

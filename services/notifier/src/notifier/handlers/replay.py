@@ -117,11 +117,14 @@ class ReplayCauses:
         """Offer what is left to do of every chunk; work that is there stays as it is."""
         after = ""
         while chunks := await self.queries.chunks_of(name, after, PAGE):
-            await self.units.run(partial(self._offer, chunks, found))
-            after = chunks[-1].chunk_id
+            chunk_ids = [chunk.chunk_id for chunk in chunks]
+            await self.units.run(partial(self._offer, chunk_ids, found))
+            after = chunk_ids[-1]
 
-    async def _offer(self, chunks: Sequence[Chunk], found: Found, unit: NotifierUnit) -> None:
+    async def _offer(self, chunk_ids: Sequence[str], found: Found, unit: NotifierUnit) -> None:
         now = self.clock.now()
+        # Read here: whoever was told, forgotten or withdrawn meanwhile is so in this transaction.
+        chunks = list((await unit.chunks.load(chunk_ids)).values())
         pending = [chunk for chunk in chunks if chunk.state is ChunkState.PENDING]
         unaddressed = [
             chunk

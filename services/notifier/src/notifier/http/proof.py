@@ -43,7 +43,8 @@ class ChannelView(BaseModel):
     pending: int
     expected_end: datetime | None = Field(
         description="When the last one is told at the present pace; null where nobody waits, or "
-        "nothing can be said yet."
+        "nothing can be said yet. By e-mail it knows the turns of slow mail domains where the "
+        "process that answers sends the mails; another one may name an earlier end."
     )
 
 
