@@ -150,6 +150,9 @@ HARD, SOFT, CONTENT = BounceClass.HARD, BounceClass.SOFT, BounceClass.CONTENT
         (550, "we take no SPAM", CONTENT, CONTENT),
         (550, "SPF check failed", CONTENT, CONTENT),
         (550, "rejected by local policy", CONTENT, CONTENT),
+        # An address of the network that it begins with is no status.
+        (550, "5.1.1.20 is on our block list", CONTENT, CONTENT),
+        (554, "5.1.10.3: rejected, poor reputation", CONTENT, CONTENT),
         (554, "transaction failed", CONTENT, CONTENT),
         (503, "bad sequence of commands", CONTENT, CONTENT),
         # What was put off to the end is never for ever.

@@ -8,7 +8,8 @@ does not know us, spam), of the mail, or of our words fails this mail and leaves
 import re
 from enum import StrEnum
 
-_STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
+# Our own network address, which a block list begins with, may look like one.
+_STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b(?!\.\d)")
 
 
 # Said of the recipient's mailbox or domain. 5.1.0 may mean the sender as well.
