@@ -12,7 +12,7 @@ from infra.servicekit.tests.costs import cost_of
 from notifier.adapters import places
 from notifier.adapters.documents import chunk_document
 from notifier.domain.cause import Cause, CauseState, Told
-from notifier.domain.chunk import Chunk, Member, stays_of, without
+from notifier.domain.chunk import Chunk, stays_of, without
 from notifier.handlers.cut import CutCauses
 from notifier.ports.unit import Departure, Membership
 from servicekit.mongo import Database, Document
@@ -57,7 +57,7 @@ def test_somebody_stays_as_of_exactly_what_an_audience_has_them(
     """In whichever order they pledged and withdrew, of however many pledges; stays do not touch."""
     stays = stays_of(joined, left)
     for as_of in range(11):
-        members = [Member("me", 0) for at in joined if at <= as_of]
+        members = [("me", 0) for at in joined if at <= as_of]
         kept = without(members, Counter(me=sum(at <= as_of for at in left)))
         inside = [one for one in stays if one.joined <= as_of < (one.left or 11)]
         assert len(inside) == bool(kept)
