@@ -48,8 +48,9 @@ from services.notifier.tests.fakes import Crashed
 from services.notifier.tests.fakes_email import FakeMailServer, MemoryEmailQueries, said
 from services.notifier.tests.letters import letter_writer
 from sosst_contracts.codec import Draft
+from sosst_contracts.funding import CampaignLaunched
 from sosst_contracts.notifier import DeliverySucceeded
-from sosst_contracts.payouts import RefundClaimable
+from sosst_contracts.payouts import RefundClaimable, StagePaid
 from sosst_contracts.testing import sample
 
 BACKERS = [f"b{number}" for number in range(7)]
@@ -167,6 +168,21 @@ async def test_everybody_with_an_address_gets_one_mail(post: Post) -> None:
     assert (totals.delivered, totals.suppressed, totals.pending) == (4, 4, 0)
     assert await post.queries.queued(Channel.EMAIL) == {}
     assert await post.notifier.queue.backlog("email") == (await post.notifier.queue.backlog("x"))
+
+
+async def test_backers_read_that_a_stage_was_paid_in_their_inbox_alone(post: Post) -> None:
+    """Its creator, whose money it is, has a mail of it as well."""
+    await post.know(person("b0"), person("carol"))
+    launched = sample(CampaignLaunched, campaign_id=CAMPAIGN, creator_id="carol")
+    paid = sample(StagePaid, campaign_id=CAMPAIGN, pledges_sequence=1, paid_at=NOW)
+    await post.notifier.hear(*pledges(["b0"]), Draft(launched, NOW).seal(1))
+    await post.notifier.hear(Draft(paid, NOW).seal(1))
+    await settle(post.notifier)
+    await post.write_all()
+    for who in ("b0", "carol"):
+        [entry] = await post.notifier.queries.inbox(who, None, 5)
+        assert entry.chunk.told.kind.value == "stage-paid"
+    assert post.sent_to() == Counter(["carol@a.example"])
 
 
 async def test_the_inbox_waits_for_no_mail(post: Post) -> None:
