@@ -261,15 +261,17 @@ class MongoWorkQueue:
                 if not found:
                     return []
                 ids = {"$in": [row["_id"] for row in found]}
-                await self._items.update_many(
-                    due | {"_id": ids},
-                    {
-                        "$set": {"token": token, "due": until},
-                        "$inc": {"attempt": 1},
-                        "$unset": {"wanted": ""},
-                    },
+                # Each claim counts: who was claimed since has another number than it was seen with.
+                attempts = {row["attempt"] for row in found}
+                changed = {"token": token, "due": until}
+                claimed = await self._items.update_many(
+                    due | {"_id": ids, "attempt": {"$in": list(attempts)}},
+                    {"$set": changed, "$inc": {"attempt": 1}, "$unset": {"wanted": ""}},
                 )
-                taken = await self._items.find({"_id": ids, "token": token}).to_list(None)
+                if claimed.matched_count == len(found) and len(attempts) == 1:
+                    taken = [row | changed | {"attempt": row["attempt"] + 1} for row in found]
+                else:
+                    taken = await self._items.find({"_id": ids, "token": token}).to_list(None)
         expired = sum(1 for row in found if row["token"] is not None)
         metrics.WORK_LEASE_EXPIRED.labels(kind).inc(expired)
         # What was taken is all due at the end of the lease: the order is that of before.
@@ -318,7 +320,7 @@ class _Look:
             {"$match": self.due},
             {"$sort": self.best},
             {"$limit": self.limit},
-            {"$project": {"token": 1, "look": {"$literal": place}}},
+            {"$set": {"look": {"$literal": place}}},
         ]
 
 
@@ -335,7 +337,7 @@ class _Looks:
         self._asking: set[asyncio.Task[None]] = set()
 
     async def best(self, look: _Look) -> list[Document]:
-        """Return id and token of the items, best first; raise what the driver raises."""
+        """Return the items, best first; raise what the driver raises."""
         answer: asyncio.Future[list[Document]] = asyncio.get_running_loop().create_future()
         self._waiting.append((look, answer))
         if len(self._waiting) == 1:
