@@ -159,6 +159,7 @@ class Notifier:
             at_once=4,
             lease_seconds=self.lease_seconds,
             units=self.units,
+            audience=self.audience,
             queue=self.queue,
             publishers=[self.publisher],
             render=told.lot_of,

@@ -245,6 +245,9 @@ class MemoryAudience(MemorySieve):
                 self.chunks_until_crash -= 1
             self._chunks.setdefault(chunk.chunk_id, chunk)
 
+    async def load(self, chunk_ids: Collection[str]) -> dict[str, Chunk]:
+        return {one: self._chunks[one] for one in chunk_ids if one in self._chunks}
+
 
 class Crashed(BaseException):
     """Stands for kill -9: no handler may catch it."""

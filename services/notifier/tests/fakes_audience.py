@@ -116,6 +116,9 @@ class HeldAudience:
     async def store(self, chunks: Sequence[Chunk]) -> None:
         await self._audience.store(chunks)
 
+    async def load(self, chunk_ids: Collection[str]) -> dict[str, Chunk]:
+        return await self._audience.load(chunk_ids)
+
     async def ending(self, campaign_id: str) -> CampaignEnd | None:
         return await self._audience.ending(campaign_id)
 

@@ -51,6 +51,7 @@ async def test_the_group_that_ends_last_closes_the_cause(loses: bool) -> None:
         1,
         10,
         notifier.units,
+        notifier.audience,
         notifier.queue,
         [slow, log],
         lot_of,

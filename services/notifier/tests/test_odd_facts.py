@@ -105,7 +105,16 @@ async def test_unrenderable_chunk_keeps_nobody_waiting(bug: Exception) -> None:
         return lot_of(chunk, partitions)
 
     publisher = PublishChunks(
-        "publish-chunk", 10, 10, notifier.units, notifier.queue, [log], render, 24, notifier.clock
+        "publish-chunk",
+        10,
+        10,
+        notifier.units,
+        notifier.audience,
+        notifier.queue,
+        [log],
+        render,
+        24,
+        notifier.clock,
     )
     await publisher.publish_some(log)
     totals = await notifier.queries.totals(f"verdict-reached/{CAMPAIGN}")
@@ -134,6 +143,7 @@ async def test_a_bug_in_what_follows_ends_no_process() -> None:
         10,
         10,
         notifier.units,
+        notifier.audience,
         notifier.queue,
         [log],
         lot_of,

@@ -22,7 +22,7 @@ from notifier.handlers.send_webhooks import SendWebhooks, WakeEndpoints
 from notifier.handlers.webhook_endpoints import WEBHOOK
 from notifier.http import Parts
 from notifier.http.webhooks import Webhooks
-from notifier.ports.unit import NotifierUnit
+from notifier.ports.unit import Audience, NotifierUnit
 from notifier.settings import NotifierSettings
 from notifier.wire import told
 from servicekit.dispatch import Dispatcher
@@ -65,15 +65,19 @@ def add_workers(
     )
     addressing = AddressChunks(units, PLEDGES, clock)
     runtime.worker(ADDRESS, addressing, concurrency=8, lease_seconds=lease)
-    _publish(runtime, settings, PUBLISH_CHUNK, settings.chunks_at_once)
-    _publish(runtime, settings, PUBLISH_ONE, ONES_AT_ONCE)
+    _publish(runtime, settings, cut.audience, PUBLISH_CHUNK, settings.chunks_at_once)
+    _publish(runtime, settings, cut.audience, PUBLISH_ONE, ONES_AT_ONCE)
     if settings.sends_mail:
         _write_mail(runtime, settings, domains)
     _send_webhooks(runtime, settings, parts.webhooks)
 
 
 def _publish(
-    runtime: Runtime[NotifierUnit], settings: NotifierSettings, kind: str, at_once: int
+    runtime: Runtime[NotifierUnit],
+    settings: NotifierSettings,
+    audience: Audience,
+    kind: str,
+    at_once: int,
 ) -> None:
     """Add the loop that tells people of one kind of chunk, with producers of its own."""
     publishers = [
@@ -87,6 +91,7 @@ def _publish(
         at_once=at_once,
         lease_seconds=settings.lease_seconds,
         units=runtime.units,
+        audience=audience,
         queue=runtime.work,
         publishers=publishers,
         render=told.lot_of,

@@ -24,6 +24,7 @@ from notifier.domain.chunk import ENDED, UNTOLD, Chunk, ChunkState, Member, with
 from notifier.ports.unit import Departure, Membership
 from servicekit.documents import read_as
 from servicekit.errors import Conflict, DuplicateKey
+from servicekit.mongo import Collection as Stored
 from servicekit.mongo import Database, Session, sorted_errors
 
 MEMBERS_PAGE = 10_000
@@ -157,6 +158,14 @@ def _cause_write(cause: Cause) -> Any:
     return ReplaceOne({"_id": cause.name, "version": cause.version}, document)
 
 
+async def _loaded(
+    chunks: Stored, chunk_ids: Collection[str], session: Session | None
+) -> dict[str, Chunk]:
+    with sorted_errors():
+        cursor = chunks.find({"_id": {"$in": list(chunk_ids)}}, session=session)
+        return {row["_id"]: chunk_from(row) for row in await cursor.to_list(None)}
+
+
 class MongoChunks:
     """The collection `chunks`, bound to a transaction."""
 
@@ -180,9 +189,7 @@ class MongoChunks:
         return new
 
     async def load(self, chunk_ids: Collection[str]) -> dict[str, Chunk]:
-        with sorted_errors():
-            cursor = self._chunks.find({"_id": {"$in": list(chunk_ids)}}, session=self._session)
-            return {row["_id"]: chunk_from(row) for row in await cursor.to_list(None)}
+        return await _loaded(self._chunks, chunk_ids, self._session)
 
     async def holding(
         self, chunk_ids: Collection[str], people: Collection[str]
@@ -396,3 +403,6 @@ class MongoAudience(MongoSieve):
                     await self._chunks.insert_many(new, ordered=False)
         except DuplicateKey:
             pass  # Another planner of this cause put the same chunks there meanwhile.
+
+    async def load(self, chunk_ids: Collection[str]) -> dict[str, Chunk]:
+        return await _loaded(self._chunks, chunk_ids, None)

@@ -12,7 +12,7 @@ from notifier.domain.chunk import Chunk, ChunkState
 from notifier.domain.delivery import Channel
 from notifier.domain.proof import INBOX
 from notifier.metrics import NOTIFICATIONS, TOLD_DELAY
-from notifier.ports.unit import NotifierUnit
+from notifier.ports.unit import Audience, NotifierUnit
 from servicekit import traces
 from servicekit.clock import Clock
 from servicekit.errors import Conflict, DependencyAway, LeaseLost
@@ -41,6 +41,7 @@ class PublishChunks:
     at_once: int
     lease_seconds: float
     units: UnitsOfWork[NotifierUnit]
+    audience: Audience
     queue: WorkQueue
     publishers: Sequence[Publisher]
     # Makes the events of a chunk that was cut for so many partitions.
@@ -104,7 +105,7 @@ class PublishChunks:
 
     async def _publish(self, publisher: Publisher, claims: Sequence[Claim]) -> bool:
         ids = [_chunk_id(claim) for claim in claims]
-        chunks = await self.units.run(lambda unit: unit.chunks.load(ids))
+        chunks = await self.audience.load(ids)
         origins = (chunk.told.origin for chunk in chunks.values())
         links = (origin.traceparent for origin in origins if origin is not None)
         with traces.span(f"work {self.kind}", links=links, chunks=len(chunks)):

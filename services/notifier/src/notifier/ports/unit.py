@@ -246,7 +246,7 @@ class NotifierUnit(Unit):
 
 
 class Audience(Sieve, Protocol):
-    """Reads and writes of the planner, outside a transaction, because they stream."""
+    """Reads and writes of many people, outside a transaction: they stream, or change nothing."""
 
     def members(self, campaign_id: str, until: int) -> AsyncIterator[list[Member]]:
         """Stream the memberships as of the sequence, in pages, by backer's id.
@@ -258,4 +258,8 @@ class Audience(Sieve, Protocol):
 
     async def store(self, chunks: Sequence[Chunk]) -> None:
         """Keep the chunks; those that are there already stay as they are."""
+        ...
+
+    async def load(self, chunk_ids: Collection[str]) -> dict[str, Chunk]:
+        """Return those of the chunks that are there."""
         ...
