@@ -1,6 +1,7 @@
 """The envelope: CloudEvents 1.0 in Kafka's binary mode, as headers beside a JSON value."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -40,7 +41,13 @@ def sequenced_id(topic: str, key: str, sequence: int) -> str:
 
 def hashed_id(topic: str, identity: str) -> str:
     """Return the id of a fact without sequence, from its natural key."""
-    return hashlib.sha256(f"{topic}\n{identity}".encode()).hexdigest()[:32]
+    return hashed_ids(topic, [identity])[0]
+
+
+def hashed_ids(topic: str, identities: Iterable[str]) -> list[str]:
+    """Return the ids of many such facts: a call for each would cost a third as much as its hash."""
+    begin, sha256 = f"{topic}\n".encode(), hashlib.sha256
+    return [sha256(begin + one.encode()).hexdigest()[:32] for one in identities]
 
 
 def to_headers(envelope: Envelope) -> tuple[tuple[str, bytes], ...]:

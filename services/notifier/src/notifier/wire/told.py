@@ -1,7 +1,7 @@
 """What is told: this service's words become a contract's event."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from json.encoder import encode_basestring
@@ -14,7 +14,7 @@ from servicekit.lots import Fill, Lot
 from servicekit.traces import current_traceparent
 from sosst_contracts import notifier
 from sosst_contracts.codec import Decoded, Draft, Record, decode
-from sosst_contracts.envelope import hashed_id
+from sosst_contracts.envelope import hashed_ids
 from sosst_contracts.event import Event
 
 Notified = notifier.BackerNotified | notifier.PersonNotified
@@ -45,7 +45,7 @@ def lot_of(chunk: Chunk, partitions: int) -> Lot:
     template, marks = _template(told, role)
     # Records of one size are written all at once; nobody's comes before another's by a promise.
     recipients = sorted(chunk.recipients, key=len)
-    fills = [_fill(one, ids.of(one)) for one in recipients]
+    fills = _fills(recipients, [ids.of(one) for one in recipients])
     lot = Lot(template, marks, fills, chunk.partition, partitions)
     for recipient_id, record in zip(recipients[:1], lot.records(), strict=False):
         _must_read_back(record, _event(told, role, recipient_id, ids.of(recipient_id)))
@@ -79,18 +79,20 @@ def _template(told: Told, role: ToldAs) -> tuple[Record, Fill]:
     record = _draft(event, told.caused_at, told, told_id).seal()
     assert record.value is not None
     value = record.value.replace(recipient.encode(), quoted.encode())
-    return replace(record, value=value), _fill(recipient, told_id, quoted)
+    [(*marks, _)] = _fills([recipient], [told_id])
+    return replace(record, value=value), (*marks, quoted.encode())
 
 
-def _fill(recipient_id: str, told_id: str, quoted: str | None = None) -> Fill:
-    """Return what is this person's own of the event; equal on every retry."""
-    return (
-        recipient_id.encode(),
-        told_id.encode(),
-        hashed_id(NOTIFICATIONS_TOPIC, told_id).encode(),
+def _fills(recipient_ids: Sequence[str], told_ids: Sequence[str]) -> list[Fill]:
+    """Return what is each person's own of the event; equal on every retry."""
+    columns = (
+        [one.encode() for one in recipient_ids],
+        [one.encode() for one in told_ids],
+        [one.encode() for one in hashed_ids(NOTIFICATIONS_TOPIC, told_ids)],
         # As it stands between the quotes of a JSON string.
-        encode_basestring(quoted or recipient_id)[1:-1].encode(),
+        [encode_basestring(one)[1:-1].encode() for one in recipient_ids],
     )
+    return list(zip(*columns, strict=True))
 
 
 def planned(cause: Cause) -> Draft:
