@@ -39,7 +39,7 @@ async def measure(ground: Ground, backers: int, rounds: int) -> Measurement:
         await scene.feed(list(given.collected(pledges)))
         await _heard(scene, len(pledges))
         measured = [await _round(scene, number, pledges) for number in range(1, rounds + 1)]
-    targets = (times_raw(1.0), processor_microseconds(20.0), memory_mebibytes(MEMORY_MOST))
+    targets = (times_raw(0.8), processor_microseconds(15.0), memory_mebibytes(MEMORY_MOST))
     return Measurement("fan-out", "backer", RAW_IS, targets, measured)
 
 
