@@ -14,14 +14,17 @@ from servicekit import loops
 from servicekit.errors import Conflict, DependencyAway, LeaseLost
 from servicekit.health import STUCK_AFTER_SECONDS
 from servicekit.loops import Pulse, Pulses, beat
-from servicekit.mongo import Database
+from servicekit.mongo import Collection, Database, Document
 from servicekit.work import (
     HANGS_AFTER_SECONDS,
     Claim,
     KeptFree,
+    MongoWorkQueue,
     Worker,
     WorkItem,
+    _document,
     _Look,
+    _Looks,
     _together,
 )
 
@@ -333,6 +336,42 @@ async def test_a_stop_waits_for_what_is_in_hand_and_claims_no_more(plumbed: Plum
         asyncio.get_running_loop().call_later(0.1, go_on.set)
     await offer(plumbed, "two")
     assert await left(plumbed) == 1
+
+
+class Stalled(_Looks):
+    """Looks, and then stands still, as a process that is stopped for a while."""
+
+    def __init__(self, items: Collection) -> None:
+        super().__init__(items)
+        self.has_seen, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def best(self, look: _Look) -> list[Document]:
+        found = await super().best(look)
+        self.has_seen.set()
+        await self.go_on.wait()
+        return found
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+async def test_who_stood_still_claims_an_item_as_it_is_now(
+    database: Database, is_finished: bool
+) -> None:
+    """Finished and offered anew meanwhile, or claimed and let go of: not as it was seen."""
+    items, other = database.collection("work"), MongoWorkQueue(database)
+    queue = MongoWorkQueue(database)
+    queue._looks = stalled = Stalled(items)
+    await items.insert_one(_document(WorkItem("one", "refund", NOW, payload={"sum": 1})))
+    claiming = asyncio.create_task(queue.claim("refund", NOW, 5, 30))
+    await stalled.has_seen.wait()
+    [claimed] = await other.claim("refund", NOW, 5, 30)
+    if is_finished:
+        await items.delete_one({"_id": "one"})
+        await items.insert_one(_document(WorkItem("one", "refund", NOW, payload={"sum": 2})))
+    else:
+        assert await other.postpone(claimed, NOW)
+    stalled.go_on.set()
+    [mine] = await claiming
+    assert (mine.item.payload["sum"], mine.attempt) == ((2, 1) if is_finished else (1, 2))
 
 
 async def test_looks_that_are_answered_together_stand_on_their_indexes(database: Database) -> None:

@@ -261,14 +261,17 @@ class MongoWorkQueue:
                 if not found:
                     return []
                 ids = {"$in": [row["_id"] for row in found]}
-                # Each claim counts: who was claimed since has another number than it was seen with.
                 attempts = {row["attempt"] for row in found}
+                # What a release before this one offered has no number of its own.
+                offers = [row.get("offer") for row in found]
                 changed = {"token": token, "due": until}
                 claimed = await self._items.update_many(
-                    due | {"_id": ids, "attempt": {"$in": list(attempts)}},
+                    due | {"_id": ids, "attempt": {"$in": [*attempts]}, "offer": {"$in": offers}},
                     {"$set": changed, "$inc": {"attempt": 1}, "$unset": {"wanted": ""}},
                 )
-                if claimed.matched_count == len(found) and len(attempts) == 1:
+                if claimed.matched_count == len(found) and len(attempts) == 1 and all(offers):
+                    # Nobody claimed, or finished and offered anew, any of them since they were
+                    # seen: they need not be read once more.
                     taken = [row | changed | {"attempt": row["attempt"] + 1} for row in found]
                 else:
                     taken = await self._items.find({"_id": ids, "token": token}).to_list(None)
@@ -402,6 +405,8 @@ def _document(item: WorkItem) -> Document:
         "cause": _cause_document(item.cause),
         "token": None,
         "attempt": 0,
+        # Tells it from an item of the same id that was finished before.
+        "offer": secrets.token_hex(8),
     } | ({"group": item.group} if item.group else {})
 
 
