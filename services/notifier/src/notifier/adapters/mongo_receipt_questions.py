@@ -6,6 +6,7 @@ from typing import Any
 
 from pymongo import DeleteMany, ReplaceOne
 
+from notifier.adapters.shedding import shed
 from notifier.domain.receipt_question import ReceiptQuestion
 from servicekit.documents import read_as
 from servicekit.mongo import Database, Document, Session, sorted_errors
@@ -41,12 +42,7 @@ class MongoReceiptQuestions:
         return {read_as(ReceiptQuestion, row["_id"]) for row in rows}
 
     async def shed(self, before: datetime, most: int) -> int:
-        with sorted_errors():
-            cursor = self._over.find({"at": {"$lt": before}}, {"_id": 1}, session=self._session)
-            old = [row["_id"] for row in await cursor.limit(most).to_list(None)]
-            if old:
-                await self._over.delete_many({"_id": {"$in": old}}, session=self._session)
-        return len(old)
+        return await shed(self._over, {"at": {"$lt": before}}, most, self._session)
 
 
 def _id(question: ReceiptQuestion) -> Document:

@@ -158,11 +158,11 @@ def _cause_write(cause: Cause) -> Any:
     return ReplaceOne({"_id": cause.name, "version": cause.version}, document)
 
 
-async def _loaded(
-    chunks: Stored, chunk_ids: Collection[str], session: Session | None
+async def _found(
+    chunks: Stored, chunk_ids: Collection[str], query: Document, session: Session | None
 ) -> dict[str, Chunk]:
     with sorted_errors():
-        cursor = chunks.find({"_id": {"$in": list(chunk_ids)}}, session=session)
+        cursor = chunks.find({"_id": {"$in": list(chunk_ids)}} | query, session=session)
         return {row["_id"]: chunk_from(row) for row in await cursor.to_list(None)}
 
 
@@ -189,15 +189,13 @@ class MongoChunks:
         return new
 
     async def load(self, chunk_ids: Collection[str]) -> dict[str, Chunk]:
-        return await _loaded(self._chunks, chunk_ids, self._session)
+        return await _found(self._chunks, chunk_ids, {}, self._session)
 
     async def holding(
         self, chunk_ids: Collection[str], people: Collection[str]
     ) -> dict[str, Chunk]:
-        query = {"_id": {"$in": list(chunk_ids)}, "recipients": {"$in": list(people)}}
-        with sorted_errors():
-            cursor = self._chunks.find(query, session=self._session)
-            return {row["_id"]: chunk_from(row) for row in await cursor.to_list(None)}
+        held = {"recipients": {"$in": list(people)}}
+        return await _found(self._chunks, chunk_ids, held, self._session)
 
     async def told_since(
         self, campaign_id: str, people: Collection[str], since: datetime, most: int
@@ -405,4 +403,4 @@ class MongoAudience(MongoSieve):
             pass  # Another planner of this cause put the same chunks there meanwhile.
 
     async def load(self, chunk_ids: Collection[str]) -> dict[str, Chunk]:
-        return await _loaded(self._chunks, chunk_ids, None)
+        return await _found(self._chunks, chunk_ids, {}, None)

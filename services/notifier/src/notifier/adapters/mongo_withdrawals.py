@@ -6,6 +6,7 @@ from datetime import datetime
 from pymongo import UpdateOne
 
 from notifier.adapters.documents import Document
+from notifier.adapters.shedding import shed
 from notifier.domain.cause import CauseKind, Withdrawal
 from servicekit.documents import read_as
 from servicekit.mongo import Database, Session, sorted_errors
@@ -34,12 +35,7 @@ class MongoWithdrawals:
         return [read_as(Withdrawal, row, kind=CauseKind(row["kind"])) for row in rows]
 
     async def shed(self, before: datetime, most: int) -> int:
-        with sorted_errors():
-            cursor = self._kept.find({"until": {"$lt": before}}, {"_id": 1}, session=self._session)
-            old = [row["_id"] for row in await cursor.limit(most).to_list(None)]
-            if old:
-                await self._kept.delete_many({"_id": {"$in": old}}, session=self._session)
-        return len(old)
+        return await shed(self._kept, {"until": {"$lt": before}}, most, self._session)
 
 
 def _write(withdrawal: Withdrawal) -> UpdateOne:
