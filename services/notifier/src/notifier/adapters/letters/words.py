@@ -29,8 +29,8 @@ SOURCE_LANGUAGE = "en"
 # A project's title in a subject or a sentence is no longer than this; it stands in full above it.
 TITLE_LETTERS_MAX = 80
 _QUOTES = {"fr": ("«\u00a0", "\u00a0»"), "en": ("“", "”")}
-_DAY = {"fr": "d MMMM y", "en": "d MMMM y"}
-_FIRST_DAY = {"fr": "d'er' MMMM y", "en": "d MMMM y"}
+_DAY = "d MMMM y"
+_FIRST_DAY = {"fr": "d'er' MMMM y"}
 _TIME = {"fr": " 'à' HH:mm (zzzz)", "en": ", HH:mm (zzzz)"}
 
 
@@ -124,7 +124,7 @@ class Speech:
 
     def _day_pattern(self, local: datetime) -> str:
         """Return how a day is written: in French the first of a month is `1er`."""
-        return (_FIRST_DAY if local.day == 1 else _DAY)[self.language]
+        return _FIRST_DAY.get(self.language, _DAY) if local.day == 1 else _DAY
 
     def _local(self, at: datetime | str) -> datetime:
         instant = datetime.fromisoformat(at) if isinstance(at, str) else at
