@@ -136,7 +136,7 @@ class Notifier:
     async def publish(self) -> bool:
         """Publish one group of each kind of chunk."""
         kinds = (PUBLISH_CHUNK, PUBLISH_ONE)
-        return any([await self._chunks(one).publish_some(self.publisher) for one in kinds])
+        return any([await self.publishing(one).publish_some(self.publisher) for one in kinds])
 
     async def write(self, claims: int = 10) -> int:
         """Send one slice of each chunk that is due; return of how many."""
@@ -153,7 +153,8 @@ class Notifier:
         """Return the events that wait in the outbox, in order."""
         return [event_of(row.record) for row in await self.outbox.page(10_000)]
 
-    def _chunks(self, kind: str) -> PublishChunks:
+    def publishing(self, kind: str = PUBLISH_CHUNK) -> PublishChunks:
+        """Return what tells the people of one kind of chunk."""
         return PublishChunks(
             kind=kind,
             at_once=4,

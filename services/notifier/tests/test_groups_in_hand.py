@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from notifier.domain.cause import CauseState
-from notifier.handlers.publish import PublishChunks
-from notifier.wire.told import lot_of
 from servicekit.loops import Pulse
 from servicekit.lots import Lot
 from servicekit.publish import MemoryLog
@@ -46,17 +45,11 @@ async def test_the_group_that_ends_last_closes_the_cause(loses: bool) -> None:
     notifier, slow = memory_notifier(log=log), HeldLog(log, loses=loses)
     await notifier.hear(*pledges(PEOPLE), verdict(len(PEOPLE)))
     await notifier.plan()
-    chunks = PublishChunks(
-        "publish-chunk",
-        1,
-        10,
-        notifier.units,
-        notifier.audience,
-        notifier.queue,
-        [slow, log],
-        lot_of,
-        24,
-        notifier.clock,
+    chunks = replace(
+        notifier.publishing(),
+        at_once=1,
+        lease_seconds=10,
+        publishers=[slow, log],
         poll_seconds=0.01,
     )
 

@@ -11,7 +11,6 @@ from infra.servicekit.tests.costs import cost_of
 from notifier.adapters.documents import chunk_document
 from notifier.domain.cause import CauseKind, CauseState, Told, subject_within
 from notifier.domain.chunk import Chunk
-from notifier.handlers.publish import PublishChunks
 from notifier.ports.unit import NotifierUnit
 from notifier.sweeps import CloseCauses
 from notifier.wire.told import lot_of
@@ -104,18 +103,7 @@ async def test_unrenderable_chunk_keeps_nobody_waiting(bug: Exception) -> None:
             raise bug
         return lot_of(chunk, partitions)
 
-    publisher = PublishChunks(
-        "publish-chunk",
-        10,
-        10,
-        notifier.units,
-        notifier.audience,
-        notifier.queue,
-        [log],
-        render,
-        24,
-        notifier.clock,
-    )
+    publisher = replace(notifier.publishing(), at_once=10, render=render)
     await publisher.publish_some(log)
     totals = await notifier.queries.totals(f"verdict-reached/{CAMPAIGN}")
     assert totals.pending >= 1
@@ -138,19 +126,8 @@ async def test_a_bug_in_what_follows_ends_no_process() -> None:
             raise KeyError("unknown yet")
         stopping.set()
 
-    publisher = PublishChunks(
-        "publish-chunk",
-        10,
-        10,
-        notifier.units,
-        notifier.audience,
-        notifier.queue,
-        [log],
-        lot_of,
-        24,
-        notifier.clock,
-        follow,
-        poll_seconds=0.01,
+    publisher = replace(
+        notifier.publishing(), lease_seconds=10, begin_channels=follow, poll_seconds=0.01
     )
     await asyncio.wait_for(publisher.run(Pulse("publish"), stopping), 30)
     assert turns == [1, 1]
