@@ -13,12 +13,13 @@ from servicekit.errors import Conflict, LeaseLost
 from servicekit.set_aside import SetAsideFact
 from servicekit.streams import Move, StreamRow
 from servicekit.units import Unit
-from servicekit.work import Claim, WorkItem
+from servicekit.work import Claim, GivesWay, WorkItem
 from sosst_contracts.codec import Draft, Record
 from sosst_contracts.funding import PledgePlaced
 from sosst_contracts.testing import sample
 
 TOPIC, GROUP = "funding.pledges", "readers"
+MINUTE = timedelta(minutes=1)
 
 
 def draft(campaign_id: str) -> Draft:
@@ -151,6 +152,27 @@ async def test_who_claim_at_the_same_moment_each_get_their_own_best(plumbed: Plu
         [],
     ]
     assert [one.item.id for one in await claim(plumbed)] == ["g0", "first", "late"]
+
+
+async def test_who_gives_way_claims_only_what_is_urgent_too(plumbed: Plumbed) -> None:
+    """From when something urgent of the other kind is due until it is over, also in hand."""
+    plans = [WorkItem("usual plan", "plan", NOW, 20), WorkItem("plan", "plan", NOW + MINUTE, 5)]
+    await offer(plumbed, *plans, item("not yet", 20))
+
+    async def claimed() -> list[str]:
+        way = GivesWay("plan", before=20)
+        claims = await plumbed.work.claim("refund", plumbed.clock.now(), 9, 90, gives_way=way)
+        return [one.item.id for one in claims]
+
+    assert await claimed() == ["not yet"]
+    plumbed.clock.advance(seconds=60)
+    await offer(plumbed, item("usual", 20), item("urgent", 19))
+    assert await claimed() == ["urgent"]
+    in_hand = await plumbed.work.claim("plan", plumbed.clock.now(), 1, 30)
+    assert await claimed() == []
+    await plumbed.units.run(lambda unit: unit.plumbing.work.finish(in_hand))
+    # What is left of the other kind is no more urgent.
+    assert await claimed() == ["usual"]
 
 
 async def test_offering_again_leaves_what_is_there(plumbed: Plumbed) -> None:

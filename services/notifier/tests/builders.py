@@ -29,6 +29,7 @@ from notifier.ports.webhooks import EndpointQueries
 from notifier.sweeps import CloseCauses
 from notifier.wire import told
 from notifier.wire.webhooks import FEED_TOPICS, FEED_TYPES
+from notifier.workers import UNTIL_PLANNED
 from servicekit.access import Guard
 from servicekit.clock import Clock, ManualClock
 from servicekit.consume import BatchConsumer
@@ -166,6 +167,7 @@ class Notifier:
             render=told.lot_of,
             partitions=self.partitions,
             clock=self.clock,
+            gives_way=UNTIL_PLANNED,
             begin_channels=(
                 partial(begin_emails, window=self.mail_window) if self.emails else None
             ),

@@ -83,6 +83,32 @@ async def test_an_emergency_overtakes_what_is_running() -> None:
     assert len(told(notifier)) == 2 * HUGE
 
 
+async def test_what_is_running_steps_back_from_when_an_emergency_is_heard() -> None:
+    """Until that is planned nobody is told of anything else, and then at once."""
+    notifier = await running()
+    before = len(told(notifier))
+    await notifier.hear(emergency(HUGE, 2))
+    assert not await notifier.publish()
+    assert len(told(notifier)) == before
+    await notifier.plan()
+    await finish(notifier)
+    assert len(told(notifier)) == 2 * HUGE
+
+
+async def test_what_is_running_goes_on_while_an_emergency_waits_for_its_backers() -> None:
+    """It may wait long: as of a pledge of which nobody has heard."""
+    notifier = await running()
+    await notifier.hear(emergency(HUGE + 1, 2))
+    await notifier.plan()
+    await finish(notifier)
+    assert FIRE not in told(notifier) and len(told(notifier)) == HUGE
+    await notifier.hear(collected(HUGE + 1, "late"))
+    notifier.clock.advance(seconds=1)
+    await notifier.plan()
+    await finish(notifier)
+    assert told(notifier)[HUGE:] == [FIRE] * (HUGE + 1)
+
+
 async def test_a_small_update_is_not_behind_a_huge_one() -> None:
     """It is told after the first chunks of the other at most, though it came later."""
     notifier = await running()

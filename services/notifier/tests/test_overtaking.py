@@ -2,11 +2,9 @@
 
 Told is what stands on the topic, so it is counted how many of the huge update's readers stand there
 before those of what was published behind it. The process is held while that is published: what lies
-between is the service's own doing.
+between is the service's own doing. It tells as many at once as it does by itself.
 
-`SOSST_OVERTAKEN` makes it larger; 100 000 is the full size. `SOSST_CHUNKS_AT_ONCE=8` tells as many
-at once as a service does by itself: 100 000 are over then in too short a time to overtake half of
-them, so it takes 200 000.
+`SOSST_OVERTAKEN` makes it larger than the 100 000 it is.
 """
 
 import asyncio
@@ -28,6 +26,8 @@ from infra.suite.readings import eventually
 from notifier.adapters.queries import MongoQueries
 from notifier.domain.cause import CauseState
 from notifier.domain.chunk import RECIPIENTS_MAX
+from notifier.settings import NotifierSettings
+from notifier.workers import GROUPS_IN_HAND
 from servicekit.mongo import Database
 from servicekit.publish import KafkaPublisher
 from services.notifier.tests.test_fan_out import read_partitions
@@ -38,9 +38,10 @@ from sosst_contracts.updates import UpdatePublished
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-BACKERS = int(os.environ.get("SOSST_OVERTAKEN", "40000"))
-# A chunk at a time, so that of few there are as many places to overtake at as of many by eights.
-AT_ONCE = os.environ.get("SOSST_CHUNKS_AT_ONCE", "1")
+BACKERS = int(os.environ.get("SOSST_OVERTAKEN", "100000"))
+AT_ONCE = int(NotifierSettings.model_fields["chunks_at_once"].default)
+# What is told together: a crash repeats it, and nothing that is urgent overtakes it.
+BATCH = GROUPS_IN_HAND * AT_ONCE * RECIPIENTS_MAX
 # Some for each partition.
 FEW = 240
 HUGE, FIRE, SMALL = "overtaken", "overtaking-fire", "overtaking-small"
@@ -57,7 +58,7 @@ async def suite(
 ) -> AsyncIterator[Suite]:
     """One process of notifier, in a suite of its own."""
     folder = tmp_path_factory.mktemp("overtaking")
-    suite = Suite(folder, native_stack, settings={"notifier": {"CHUNKS_AT_ONCE": AT_ONCE}})
+    suite = Suite(folder, native_stack)
     await suite.start_surroundings("notifier")
     await asyncio.to_thread(suite.services["notifier"].start)
     yield suite
@@ -155,7 +156,7 @@ def overtaking(partitions: Mapping[int, Sequence[str]], name: str) -> Overtaking
 @pytest.mark.long
 @pytest.mark.row("S7")
 async def test_what_is_urgent_or_small_is_not_behind_what_is_huge(stage: Stage) -> None:
-    """Published while a tenth of the huge one is told."""
+    """Published while a tenth of the huge one is told: they are behind two batches at most."""
     campaigns = {HUGE: BACKERS, FIRE: FEW, SMALL: FEW}
     for campaign, backers in campaigns.items():
         await stage.feed(pledges(campaign, backers))
@@ -188,9 +189,10 @@ async def test_what_is_urgent_or_small_is_not_behind_what_is_huge(stage: Stage) 
     assert sizes == wanted | {cause(FIRE, 1): FEW, cause(SMALL, 1): FEW}
     of_all, elsewhere, small = (overtaking(partitions, name) for name in behind)
     print(f"{told} of {BACKERS} told when {of_all=}, {elsewhere=}, {small=} were published")
-    # Behind everything in line it would be all of them; what is in hand is told first.
-    soon = told + (BACKERS - told) // 2
-    assert max(of_all.last, elsewhere.last) < soon
+    # Behind everything in line it would be all of them. The batch in hand is told first, and of the
+    # next one what was begun while the process had not read the emergency.
+    soon = told + 2 * BATCH
+    assert soon < BACKERS
+    assert max(of_all.last, elsewhere.last) <= soon
     # As urgent as the first chunks of the huge one, of which each partition has one.
-    begun = PARTITIONS * RECIPIENTS_MAX
-    assert small.last < begun + (BACKERS - begun) // 2
+    assert small.last <= max(soon, PARTITIONS * RECIPIENTS_MAX + BATCH)

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -17,7 +18,7 @@ from servicekit.clock import Clock
 from servicekit.errors import Conflict, DependencyAway
 from servicekit.loops import Pulse, pause
 from servicekit.pace import Pace
-from servicekit.work import Claim, WorkBacklog, WorkItem, WorkQueue
+from servicekit.work import Claim, GivesWay, WorkBacklog, WorkItem, WorkQueue
 
 log = structlog.get_logger()
 
@@ -158,6 +159,7 @@ class Lane:
         *,
         group: str | None = None,
         before: int | None = None,
+        gives_way: GivesWay | None = None,
     ) -> list[Claim]:
         if not self._dispatcher.dispatches:
             return []
@@ -169,7 +171,7 @@ class Lane:
         # Kept before the first wait: another lane looks at the same tokens.
         self._pace.promise(room)
         try:
-            claims = await self._next(kind, now, room, lease_seconds)
+            claims = await self._next(kind, now, room, lease_seconds, gives_way)
         except BaseException:
             self._pace.promise(-room)
             raise
@@ -188,9 +190,16 @@ class Lane:
     async def backlog(self, kind: str) -> WorkBacklog:
         return await self._queue.backlog(kind)
 
-    async def _next(self, kind: str, now: datetime, room: int, lease_seconds: float) -> list[Claim]:
-        before = self._urgent_before
-        claims = await self._queue.claim(kind, now, room, lease_seconds, before=before)
+    async def _next(
+        self,
+        kind: str,
+        now: datetime,
+        room: int,
+        lease_seconds: float,
+        gives_way: GivesWay | None,
+    ) -> list[Claim]:
+        take, before = partial(self._queue.claim, gives_way=gives_way), self._urgent_before
+        claims = await take(kind, now, room, lease_seconds, before=before)
         if before is None:
             return claims
         while len(claims) < room:
@@ -201,14 +210,14 @@ class Lane:
             if group != last:
                 # Behind the one that had its turn stands another one; alone it would be the same.
                 share = min(SLICE, share)
-            taken = await self._queue.claim(kind, now, share, lease_seconds, group=group)
+            taken = await take(kind, now, share, lease_seconds, group=group)
             if not taken:
                 break
             claims += taken
         if len(claims) < room:
             # What a release before this one left has no group.
             rest = room - len(claims)
-            claims += await self._queue.claim(kind, now, rest, lease_seconds)
+            claims += await take(kind, now, rest, lease_seconds)
         return claims
 
     async def _next_turn(self, kind: str, now: datetime) -> str | None:

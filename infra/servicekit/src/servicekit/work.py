@@ -118,6 +118,18 @@ class WorkBacklog:
         return self.waiting + self.in_hand
 
 
+@dataclass(frozen=True, slots=True)
+class GivesWay:
+    """Whom a claimer gives way to: items of this other kind of priorities before `before`.
+
+    While one of them is due or in hand, only what is of priorities before `before` too is claimed.
+    For what is in hand at a crash that is until its lease ends.
+    """
+
+    kind: str
+    before: int
+
+
 class WorkQueue(Protocol):
     """The side of the queue that workers poll."""
 
@@ -130,10 +142,11 @@ class WorkQueue(Protocol):
         *,
         group: str | None = None,
         before: int | None = None,
+        gives_way: GivesWay | None = None,
     ) -> list[Claim]:
         """Take up to `limit` due items, best first; two claimers never hold the same item.
 
-        None at all only where nothing is due that nobody holds.
+        None at all only where nothing is due that nobody holds, or where way is given.
         Of one group only, where one is named (the earliest due first), and of priorities before
         `before`.
         """
@@ -228,88 +241,6 @@ class MongoWorkOffers:
             raise LeaseLost(claim.item.id)
 
 
-class MongoWorkQueue:
-    """Items in the collection `work`, for workers."""
-
-    def __init__(self, database: Database) -> None:
-        self._items = database.collection("work")
-        self._looks = _Looks(self._items)
-
-    async def claim(
-        self,
-        kind: str,
-        now: datetime,
-        limit: int,
-        lease_seconds: float,
-        *,
-        group: str | None = None,
-        before: int | None = None,
-    ) -> list[Claim]:
-        token = secrets.token_hex(12)
-        until = now + timedelta(seconds=lease_seconds)
-        due: Document = {"kind": kind, "due": {"$lte": now}}
-        best = {"priority": 1, "due": 1}
-        if group is not None:
-            due["group"], best = group, {"due": 1}
-        if before is not None:
-            due["priority"] = {"$lt": before}
-        taken: list[Document] = []
-        with sorted_errors():
-            # What somebody else took in this very moment says nothing of what is behind it.
-            while not taken:
-                found = await self._looks.best(_Look(due, best, limit))
-                if not found:
-                    return []
-                ids = {"$in": [row["_id"] for row in found]}
-                attempts = {row["attempt"] for row in found}
-                # What a release before this one offered has no number of its own.
-                offers = [row.get("offer") for row in found]
-                changed = {"token": token, "due": until}
-                claimed = await self._items.update_many(
-                    due | {"_id": ids, "attempt": {"$in": [*attempts]}, "offer": {"$in": offers}},
-                    {"$set": changed, "$inc": {"attempt": 1}, "$unset": {"wanted": ""}},
-                )
-                if claimed.matched_count == len(found) and len(attempts) == 1 and all(offers):
-                    # Nobody claimed, or finished and offered anew, any of them since they were
-                    # seen: they need not be read once more.
-                    taken = [row | changed | {"attempt": row["attempt"] + 1} for row in found]
-                else:
-                    taken = await self._items.find({"_id": ids, "token": token}).to_list(None)
-        expired = sum(1 for row in found if row["token"] is not None)
-        metrics.WORK_LEASE_EXPIRED.labels(kind).inc(expired)
-        # What was taken is all due at the end of the lease: the order is that of before.
-        mine = {row["_id"]: row for row in taken}
-        return [_claim(mine[row["_id"]]) for row in found if row["_id"] in mine]
-
-    async def next_group(self, kind: str, now: datetime, after: str) -> str | None:
-        due = {"kind": kind, "group": {"$gt": after}, "due": {"$lte": now}}
-        with sorted_errors():
-            row = await self._items.find_one(due, {"group": 1}, sort=[("group", 1)])
-        return str(row["group"]) if row else None
-
-    async def extend(self, claims: Sequence[Claim], until: datetime) -> int:
-        if not claims:
-            return 0
-        writes = [
-            UpdateOne({"_id": c.item.id, "token": c.token}, {"$set": {"due": until}})
-            for c in claims
-        ]
-        with sorted_errors():
-            return (await self._items.bulk_write(writes, ordered=False)).matched_count
-
-    async def postpone(self, claim: Claim, due: datetime) -> bool:
-        with sorted_errors():
-            result = await self._items.update_one(*_letting_go(claim, due))
-        return result.matched_count == 1
-
-    async def backlog(self, kind: str) -> WorkBacklog:
-        with sorted_errors():
-            waiting = await self._items.count_documents({"kind": kind, "token": None})
-            in_hand = await self._items.count_documents({"kind": kind, "token": {"$ne": None}})
-            oldest = await self._items.find_one({"kind": kind}, sort=[("due", 1)])
-        return WorkBacklog(waiting, in_hand, oldest["due"] if oldest else None)
-
-
 @dataclass(frozen=True, slots=True)
 class _Look:
     """What somebody who wants to claim looks for: so many of those due, in this order."""
@@ -368,6 +299,105 @@ class _Looks:
 
     async def _find(self, looks: Sequence[_Look]) -> list[Document]:
         return await self._items.aggregate(_together(looks, self._items.name)).to_list(None)
+
+
+class MongoWorkQueue:
+    """Items in the collection `work`, for workers."""
+
+    def __init__(self, database: Database) -> None:
+        self._items = database.collection("work")
+        self._looks = _Looks(self._items)
+
+    async def claim(
+        self,
+        kind: str,
+        now: datetime,
+        limit: int,
+        lease_seconds: float,
+        *,
+        group: str | None = None,
+        before: int | None = None,
+        gives_way: GivesWay | None = None,
+    ) -> list[Claim]:
+        token = secrets.token_hex(12)
+        until = now + timedelta(seconds=lease_seconds)
+        due: Document = {"kind": kind, "due": {"$lte": now}}
+        best = {"priority": 1, "due": 1}
+        if group is not None:
+            due["group"], best = group, {"due": 1}
+        if before is not None:
+            due["priority"] = {"$lt": before}
+        taken: list[Document] = []
+        with sorted_errors():
+            # What somebody else took in this very moment says nothing of what is behind it.
+            while not taken:
+                found = await self._found(_Look(due, best, limit), now, gives_way)
+                if not found:
+                    return []
+                ids = {"$in": [row["_id"] for row in found]}
+                attempts = {row["attempt"] for row in found}
+                # What a release before this one offered has no number of its own.
+                offers = [row.get("offer") for row in found]
+                changed = {"token": token, "due": until}
+                claimed = await self._items.update_many(
+                    due | {"_id": ids, "attempt": {"$in": [*attempts]}, "offer": {"$in": offers}},
+                    {"$set": changed, "$inc": {"attempt": 1}, "$unset": {"wanted": ""}},
+                )
+                if claimed.matched_count == len(found) and len(attempts) == 1 and all(offers):
+                    # Nobody claimed, or finished and offered anew, any of them since they were
+                    # seen: they need not be read once more.
+                    taken = [row | changed | {"attempt": row["attempt"] + 1} for row in found]
+                else:
+                    taken = await self._items.find({"_id": ids, "token": token}).to_list(None)
+        expired = sum(1 for row in found if row["token"] is not None)
+        metrics.WORK_LEASE_EXPIRED.labels(kind).inc(expired)
+        # What was taken is all due at the end of the lease: the order is that of before.
+        mine = {row["_id"]: row for row in taken}
+        return [_claim(mine[row["_id"]]) for row in found if row["_id"] in mine]
+
+    async def _found(
+        self, look: _Look, now: datetime, gives_way: GivesWay | None
+    ) -> list[Document]:
+        """Return what is best, without what gives way; both are seen at the same instant."""
+        if gives_way is None:
+            return await self._looks.best(look)
+        first: Document = {
+            "kind": gives_way.kind,
+            "priority": {"$lt": gives_way.before},
+            "$or": [{"token": {"$ne": None}}, {"due": {"$lte": now}}],
+        }
+        found, urgent = await asyncio.gather(
+            self._looks.best(look), self._looks.best(_Look(first, look.best, 1))
+        )
+        return [row for row in found if not urgent or row["priority"] < gives_way.before]
+
+    async def next_group(self, kind: str, now: datetime, after: str) -> str | None:
+        due = {"kind": kind, "group": {"$gt": after}, "due": {"$lte": now}}
+        with sorted_errors():
+            row = await self._items.find_one(due, {"group": 1}, sort=[("group", 1)])
+        return str(row["group"]) if row else None
+
+    async def extend(self, claims: Sequence[Claim], until: datetime) -> int:
+        if not claims:
+            return 0
+        writes = [
+            UpdateOne({"_id": c.item.id, "token": c.token}, {"$set": {"due": until}})
+            for c in claims
+        ]
+        with sorted_errors():
+            return (await self._items.bulk_write(writes, ordered=False)).matched_count
+
+    async def postpone(self, claim: Claim, due: datetime) -> bool:
+        with sorted_errors():
+            result = await self._items.update_one(*_letting_go(claim, due))
+        return result.matched_count == 1
+
+    async def backlog(self, kind: str) -> WorkBacklog:
+        with sorted_errors():
+            waiting = await self._items.count_documents({"kind": kind, "token": None})
+            in_hand = await self._items.count_documents({"kind": kind, "token": {"$ne": None}})
+            oldest = await self._items.find_one({"kind": kind}, sort=[("due", 1)])
+        return WorkBacklog(waiting, in_hand, oldest["due"] if oldest else None)
 
 
 def _together(looks: Sequence[_Look], collection: str) -> list[Document]:
@@ -508,16 +538,18 @@ class MemoryWorkQueue:
         *,
         group: str | None = None,
         before: int | None = None,
+        gives_way: GivesWay | None = None,
     ) -> list[Claim]:
         token = secrets.token_hex(12)
         until = now + timedelta(seconds=lease_seconds)
 
         async def take() -> list[Claim]:
+            limits = [before, self._way_given(now, gives_way)]
             due = [
                 held
                 for held in self._due(kind, now)
                 if group in (None, held.item.group)
-                and (before is None or held.item.priority < before)
+                and all(held.item.priority < limit for limit in limits if limit is not None)
             ]
             due.sort(key=lambda h: (h.item.priority if group is None else 0, h.item.due))
             claims = []
@@ -532,6 +564,17 @@ class MemoryWorkQueue:
     async def next_group(self, kind: str, now: datetime, after: str) -> str | None:
         groups = {held.item.group for held in self._due(kind, now)}
         return min((group for group in groups if group > after), default=None)
+
+    def _way_given(self, now: datetime, gives_way: GivesWay | None) -> int | None:
+        if gives_way is None:
+            return None
+        urgent = any(
+            held.item.kind == gives_way.kind
+            and held.item.priority < gives_way.before
+            and (held.token is not None or held.item.due <= now)
+            for held in self._items.values()
+        )
+        return gives_way.before if urgent else None
 
     def _due(self, kind: str, now: datetime) -> list[_Held]:
         return [h for h in self._items.values() if h.item.kind == kind and h.item.due <= now]

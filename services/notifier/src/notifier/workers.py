@@ -31,7 +31,7 @@ from servicekit.pace import Pace
 from servicekit.publish import KafkaPublisher
 from servicekit.runtime import Runtime
 from servicekit.switches import Known
-from servicekit.work import KeptFree, WorkItem
+from servicekit.work import GivesWay, KeptFree, WorkItem
 
 ONES_AT_ONCE = 500
 # Of chunks that are told: Python renders one on one core, a third was not faster.
@@ -39,6 +39,8 @@ GROUPS_IN_HAND = 2
 PLANS_AT_ONCE = 3
 # Of those, for what waits for no huge audience to be cut.
 FOR_EMERGENCIES = KeptFree(1, before=MONEY)
+# Telling steps back from when an emergency is heard until it is planned, when its people go first.
+UNTIL_PLANNED = GivesWay(PLAN, before=MONEY)
 # As long as these take, or half as many again where nobody is left then, nothing more urgent comes
 # first.
 MAILS_AT_ONCE_MOST = 100
@@ -98,6 +100,7 @@ def _publish(
         partitions=settings.notifications_partitions,
         clock=runtime.clock,
         begin_channels=partial(begin_emails, window=window) if settings.sends_mail else None,
+        gives_way=UNTIL_PLANNED,
         poll_seconds=runtime.work_poll_seconds,
     )
     runtime.when_offered(chunks.nudge)

@@ -20,7 +20,7 @@ from servicekit.loops import Pulse, pause_until_any
 from servicekit.lots import Lot
 from servicekit.publish import Publisher
 from servicekit.units import UnitsOfWork
-from servicekit.work import POLL_SECONDS, Claim, WorkQueue
+from servicekit.work import POLL_SECONDS, Claim, GivesWay, WorkQueue
 
 log = structlog.get_logger()
 
@@ -48,6 +48,9 @@ class PublishChunks:
     render: Callable[[Chunk, int], Lot]
     partitions: int
     clock: Clock
+    # Until what is urgent is planned, and goes first by itself, nothing else is begun: that would
+    # be told before it, and have the processor meanwhile.
+    gives_way: GivesWay
     # Begins other channels once a chunk's people were told; the inbox waits for none.
     begin_channels: BeginChannels | None = None
     poll_seconds: float = POLL_SECONDS
@@ -95,7 +98,9 @@ class PublishChunks:
         group would cost a long one the square of its length.
         """
         now = self.clock.now()
-        claims = await self.queue.claim(self.kind, now, self.at_once, self.lease_seconds)
+        claims = await self.queue.claim(
+            self.kind, now, self.at_once, self.lease_seconds, gives_way=self.gives_way
+        )
         worked = bool(claims) and await self._publish(publisher, claims)
         if len(claims) < self.at_once and self._told_of:
             names = set(self._told_of)
