@@ -26,7 +26,7 @@ def batch_of_records() -> BatchBuilder:
 
 def batch_of_lots() -> BatchBuilder:
     batch = LotBatch("gzip")
-    batch.take(Lot(Record("topic", b"key", VALUE, ()), (), [()]), 0)
+    batch.take(Lot(Record("topic", b"key", VALUE, ()), (b"@",), [[b""]]), 0)
     return batch
 
 

@@ -4,7 +4,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from servicekit.lots import BATCH_BYTES_MAX, Fill, Lot, LotBatch
+from servicekit.lots import BATCH_BYTES_MAX, Lot, LotBatch
 from sosst_contracts.codec import Record
 
 MARKS = (b"@first@", b"@second@", b"@third@")
@@ -20,7 +20,12 @@ TEMPLATES = st.builds(
     st.none() | TEXTS,
     st.lists(st.tuples(st.text(max_size=20), st.none() | TEXTS)).map(tuple),
 )
+Fill = tuple[bytes, bytes, bytes]
 FILLS = st.lists(st.tuples(PARTS, PARTS, PARTS), min_size=1, max_size=70)
+
+
+def columns(fills: list[Fill]) -> list[tuple[bytes, ...]]:
+    return list(zip(*fills, strict=True))
 
 
 def as_aiokafka_writes(lots: list[Lot], milliseconds: int) -> bytes:
@@ -42,7 +47,7 @@ def test_what_is_written_is_what_aiokafka_writes(
     template: Record, fills: list[Fill], other: Record, others: list[Fill]
 ) -> None:
     """Byte for byte, the checksum included: any sizes, any place of a mark, two lots in a row."""
-    lots = [Lot(template, MARKS, fills), Lot(other, MARKS, others)]
+    lots = [Lot(template, MARKS, columns(fills)), Lot(other, MARKS, columns(others))]
     batch = LotBatch(None)
     assert [batch.take(lot, 0) for lot in lots] == [len(fills), len(others)]
     milliseconds = batch._builder._first_timestamp
@@ -53,7 +58,7 @@ def test_a_full_batch_takes_no_more() -> None:
     """It takes what fits, nothing once it is full, and one of any size while it is empty."""
     half, whole = b"x" * (BATCH_BYTES_MAX // 2), b"x" * (BATCH_BYTES_MAX + 1)
     template = Record("topic", b"key", MARKS[0], ())
-    lot = Lot(template, MARKS[:1], [(b"small",), (half,), (half,), (b"small",)])
+    lot = Lot(template, MARKS[:1], [[b"small", half, half, b"small"]])
     batch = LotBatch(None)
     assert [batch.take(lot, begin) for begin in (0, 2, 2, 3)] == [2, 0, 0, 1]
-    assert LotBatch(None).take(Lot(template, MARKS[:1], [(whole,), (whole,)]), 0) == 1
+    assert LotBatch(None).take(Lot(template, MARKS[:1], [[whole, whole]]), 0) == 1

@@ -122,8 +122,8 @@ KEY, SEQUENCE = b"@key@", b"@sequence@"
 def lot(*facts: tuple[int, str], partition: int | None = None, partitions: int = 0) -> Lot:
     """Return facts of these sequences and keys, cut for so many partitions."""
     template = with_header(fact(1, KEY.decode()), "ce_sequence", SEQUENCE)
-    fills = [(key.encode(), b"%d" % sequence) for sequence, key in facts]
-    return Lot(template, (KEY, SEQUENCE), fills, partition, partitions)
+    columns = [key.encode() for _, key in facts], [b"%d" % sequence for sequence, _ in facts]
+    return Lot(template, (KEY, SEQUENCE), columns, partition, partitions)
 
 
 async def test_lots_stand_where_their_keys_belong(topics: Topics) -> None:
@@ -142,7 +142,7 @@ async def test_lots_stand_where_their_keys_belong(topics: Topics) -> None:
 
 async def test_a_lot_is_acknowledged_whole_or_not(topics: Topics) -> None:
     """One on a missing topic is not; those before and behind it are."""
-    refunds = Lot(Draft(sample(RefundCreated), NOW).seal(1), (), [()], 0, 3)
+    refunds = Lot(Draft(sample(RefundCreated), NOW).seal(1), (KEY,), [[b"k"]], 0, 3)
     lots = [lot((1, "k")), refunds, lot((2, "k"), (3, "k"))]
     assert await topics.publisher.publish_lots(lots) == [True, False, True]
     assert sequences(await topics.read("funding.pledges"), "k") == [1, 2, 3]
@@ -157,10 +157,10 @@ async def test_what_is_read_of_lots_is_what_was_sent(
     publisher = KafkaPublisher(connection, compression)
     large = with_padding(fact(1, KEY.decode()))
     lots = [
-        Lot(with_header(large, "ce_sequence", SEQUENCE), (KEY, SEQUENCE), fills)
-        for fills in (
-            [(b"k", b"%d" % n) for n in range(1, 6)],
-            [(b"k", b"6"), ("é".encode(), b"7")],
+        Lot(with_header(large, "ce_sequence", SEQUENCE), (KEY, SEQUENCE), columns)
+        for columns in (
+            [[b"k"] * 5, [b"%d" % n for n in range(1, 6)]],
+            [[b"k", "é".encode()], [b"6", b"7"]],
         )
     ]
     assert await publisher.publish_lots(lots) == [True, True]

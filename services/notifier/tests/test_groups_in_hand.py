@@ -30,7 +30,7 @@ class HeldLog(MemoryLog):
     async def publish_lots(self, lots: Sequence[Lot]) -> list[bool]:
         self._sends += 1
         if self._sends == 2:
-            self.people_held = sum(len(lot.fills) for lot in lots)
+            self.people_held = sum(map(len, lots))
             self.held.set()
             await self.go_on.wait()
             if self._loses:

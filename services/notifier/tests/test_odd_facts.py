@@ -66,7 +66,7 @@ def test_no_two_updates_share_a_subject() -> None:
 def test_time_before_1970() -> None:
     """A fact that claims an impossible time is told all the same."""
     told = Told(CauseKind.VERDICT_REACHED, "c", "c", datetime(1960, 1, 1, tzinfo=UTC))
-    assert len(lot_of(Chunk("chunk", told, ("a",), 0), 24).fills) == 1
+    assert len(lot_of(Chunk("chunk", told, ("a",), 0), 24)) == 1
 
 
 async def test_known_pledge_stays_as_it_joined(notifier: Notifier) -> None:

@@ -7,7 +7,7 @@ look at it when aiokafka is updated.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, repeat
 from typing import Literal
@@ -18,7 +18,8 @@ from aiokafka.record.util import encode_varint
 
 from sosst_contracts.codec import Record
 
-Fill = tuple[bytes, ...]
+# What a lot's records put for one mark, in their order.
+Column = Sequence[bytes]
 Compression = Literal["gzip"] | None
 
 # Above the largest event (256 KiB, `events.md` rule 7), below the broker's limit of 1 MiB.
@@ -36,26 +37,30 @@ _BEGINNING = b"\x00\x00"
 class Lot:
     """Records of one topic that go out together: a template, and what each puts for its marks.
 
-    The marks are bytes that occur nowhere else in the template's key, value and headers. Whoever
-    cut it by partition says which of how many all its keys belong to: hashing each key once more
-    would cost as much as its ids do. None: nobody knows.
+    The marks are bytes that occur nowhere else in the template's key, value and headers; each has a
+    column, all of which are as long as the lot has records. Whoever cut it by partition says which
+    of how many all its keys belong to: hashing each key once more would cost as much as its ids do.
+    None: nobody knows.
     """
 
     template: Record
-    marks: Fill
-    fills: Sequence[Fill]
+    marks: Sequence[bytes]
+    columns: Sequence[Column]
     partition: int | None = None
     partitions: int = 0
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
 
     def records(self) -> Iterator[Record]:
         """Return the records, whole, in their order."""
         one = self.template
-        for fill in self.fills:
+        for fill in zip(*self.columns, strict=True):
             headers = tuple((name, self._filled(text, fill)) for name, text in one.headers)
             key, value = self._filled(one.key, fill), self._filled(one.value, fill)
             yield Record(one.topic, key, value, headers)
 
-    def _filled(self, text: bytes | None, fill: Fill) -> bytes | None:
+    def _filled(self, text: bytes | None, fill: tuple[bytes, ...]) -> bytes | None:
         if text is not None:
             for mark, part in zip(self.marks, fill, strict=True):
                 text = text.replace(mark, part)
@@ -89,7 +94,7 @@ class LotBatch(BatchBuilder):  # type: ignore[misc]
         builder, offset, stencil = self._builder, self._relative_offset, _Stencil(lot)
         room = BATCH_BYTES_MAX - len(builder._buffer)
         written: list[bytes] = []
-        for run in _runs(lot.fills[begin:]):
+        for run in _runs([column[begin:] for column in lot.columns]):
             records, count = stencil.records(run, offset, room)
             written.append(records)
             room -= len(records)
@@ -127,18 +132,20 @@ _Cut = list[bytes | int]
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Fills in a row whose texts are of the same sizes, by mark."""
+    """Records in a row whose texts are of the same sizes, by mark."""
 
     sizes: tuple[int, ...]
     length: int
-    columns: Sequence[Fill]
+    columns: Sequence[Column]
 
 
-def _runs(fills: Sequence[Fill]) -> Iterator[_Run]:
-    columns = list(zip(*fills, strict=True))
-    sizes: Iterable[tuple[int, ...]] = zip(*(map(len, one) for one in columns), strict=True)
+def _runs(columns: Sequence[Column]) -> Iterator[_Run]:
+    if all(len(set(map(len, one))) == 1 for one in columns):
+        # Nearly always: to compare each record's sizes costs a third as much as to write them.
+        yield _Run(tuple(len(one[0]) for one in columns), len(columns[0]), columns)
+        return
     begin = 0
-    for alike, group in groupby(sizes if columns else repeat((), len(fills))):
+    for alike, group in groupby(zip(*(map(len, one) for one in columns), strict=True)):
         end = begin + len(list(group))
         yield _Run(alike, end - begin, [one[begin:end] for one in columns])
         begin = end
@@ -206,7 +213,7 @@ class _Stencil:
         return _size(written, sizes), [*parts, between]
 
 
-def _cut(text: bytes | None, marks: Fill, first: int = 0) -> _Cut | None:
+def _cut(text: bytes | None, marks: Sequence[bytes], first: int = 0) -> _Cut | None:
     if text is None:
         return None
     for place, mark in enumerate(marks[first:], first):

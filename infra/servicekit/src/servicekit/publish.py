@@ -15,7 +15,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from servicekit import light_compression, metrics, traces
 from servicekit.kafka import KafkaConnection
-from servicekit.lots import BATCH_BYTES_MAX, Compression, Fill, Lot, LotBatch
+from servicekit.lots import BATCH_BYTES_MAX, Compression, Lot, LotBatch
 from servicekit.stopping import stop_producer
 from sosst_contracts.codec import Record
 
@@ -116,8 +116,8 @@ class KafkaPublisher:
         return await self._publish(records, [1] * len(records), partial(_pack_records, records))
 
     async def publish_lots(self, lots: Sequence[Lot]) -> list[bool]:
-        samples = [lot.template for lot in lots if lot.fills]
-        counts = [len(lot.fills) for lot in lots]
+        samples = [lot.template for lot in lots if len(lot)]
+        counts = [len(lot) for lot in lots]
         return await self._publish(samples, counts, partial(_pack_lots, lots, self._compression))
 
     async def _publish(
@@ -246,7 +246,7 @@ def _pack_lots(
     for index, lot in enumerate(lots):
         for partition, part in _by_partition(lot, counts.get(lot.template.topic, 0)):
             sendings, begin = found[lot.template.topic, partition], 0
-            while begin < len(part.fills):
+            while begin < len(part):
                 if not sendings or not (taken := sendings[-1].batch.take(part, begin)):
                     sendings.append(_Sending(LotBatch(compression), []))
                     taken = sendings[-1].batch.take(part, begin)
@@ -261,10 +261,14 @@ def _by_partition(lot: Lot, count: int) -> Sequence[tuple[int, Lot]]:
         return []
     if lot.partition is not None and lot.partitions == count:
         return [(lot.partition, lot)]
-    fills: dict[int, list[Fill]] = defaultdict(list)
-    for fill, record in zip(lot.fills, lot.records(), strict=True):
-        fills[partition_of(record.key or b"", count)].append(fill)
-    return [(partition, replace(lot, fills=some)) for partition, some in fills.items()]
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, record in enumerate(lot.records()):
+        places[partition_of(record.key or b"", count)].append(place)
+    return [(partition, _only(lot, some)) for partition, some in places.items()]
+
+
+def _only(lot: Lot, places: Sequence[int]) -> Lot:
+    return replace(lot, columns=[[column[place] for place in places] for column in lot.columns])
 
 
 def _append(batch: BatchBuilder, record: Record) -> bool:

@@ -1,6 +1,7 @@
 """A notification is known by its id: the same cause never tells the same person twice."""
 
 import hashlib
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -20,9 +21,16 @@ class NotificationIds:
 
         Six bytes of the cause's milliseconds, then a hash of cause and recipient (`stack.md` 6.5).
         """
-        digest = self._cause.copy()
-        digest.update(recipient_id.encode())
-        return self._time + digest.hexdigest()
+        return self.of_all([recipient_id])[0]
+
+    def of_all(self, recipient_ids: Iterable[str]) -> list[str]:
+        """Return the ids of many: a call for each would cost a fifth as much as its hash."""
+        time, copied, found = self._time, self._cause.copy, []
+        for recipient_id in recipient_ids:
+            digest = copied()
+            digest.update(recipient_id.encode())
+            found.append(time + digest.hexdigest())
+        return found
 
 
 def told_at(notification_id: str) -> datetime | None:

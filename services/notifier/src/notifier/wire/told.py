@@ -10,7 +10,7 @@ from notifier.domain.cause import Cause, Told, Totals
 from notifier.domain.chunk import Chunk
 from notifier.domain.kind import ToldAs
 from notifier.domain.notification import NotificationIds
-from servicekit.lots import Fill, Lot
+from servicekit.lots import Column, Lot
 from servicekit.traces import current_traceparent
 from sosst_contracts import notifier
 from sosst_contracts.codec import Decoded, Draft, Record, decode
@@ -45,8 +45,8 @@ def lot_of(chunk: Chunk, partitions: int) -> Lot:
     template, marks = _template(told, role)
     # Records of one size are written all at once; nobody's comes before another's by a promise.
     recipients = sorted(chunk.recipients, key=len)
-    fills = _fills(recipients, [ids.of(one) for one in recipients])
-    lot = Lot(template, marks, fills, chunk.partition, partitions)
+    columns = _columns(recipients, ids.of_all(recipients))
+    lot = Lot(template, marks, columns, chunk.partition, partitions)
     for recipient_id, record in zip(recipients[:1], lot.records(), strict=False):
         _must_read_back(record, _event(told, role, recipient_id, ids.of(recipient_id)))
     return lot
@@ -71,28 +71,40 @@ def _event(told: Told, role: ToldAs, recipient_id: str, told_id: str) -> Notifie
     )
 
 
-def _template(told: Told, role: ToldAs) -> tuple[Record, Fill]:
-    """Return one cause's event to nobody, and the marks in it in the order of `_fill`."""
+def _template(told: Told, role: ToldAs) -> tuple[Record, Sequence[bytes]]:
+    """Return one cause's event to nobody, and the marks in it in the order of `_columns`."""
     # Drawn anew for each template: no id that somebody chose can contain it.
     recipient, told_id, quoted = (secrets.token_hex(16) for _ in range(3))
     event = _event(told, role, recipient, told_id)
     record = _draft(event, told.caused_at, told, told_id).seal()
     assert record.value is not None
     value = record.value.replace(recipient.encode(), quoted.encode())
-    [(*marks, _)] = _fills([recipient], [told_id])
+    *marks, _ = (mark for [mark] in _columns([recipient], [told_id]))
     return replace(record, value=value), (*marks, quoted.encode())
 
 
-def _fills(recipient_ids: Sequence[str], told_ids: Sequence[str]) -> list[Fill]:
+def _columns(recipient_ids: Sequence[str], told_ids: Sequence[str]) -> list[Column]:
     """Return what is each person's own of the event; equal on every retry."""
-    columns = (
-        [one.encode() for one in recipient_ids],
-        [one.encode() for one in told_ids],
-        [one.encode() for one in hashed_ids(NOTIFICATIONS_TOPIC, told_ids)],
-        # As it stands between the quotes of a JSON string.
-        [encode_basestring(one)[1:-1].encode() for one in recipient_ids],
-    )
-    return list(zip(*columns, strict=True))
+    recipients = _encoded(recipient_ids)
+    return [
+        recipients,
+        _encoded(told_ids),
+        _encoded(hashed_ids(NOTIFICATIONS_TOPIC, told_ids)),
+        _quoted(recipient_ids) if _quotes_change("".join(recipient_ids)) else recipients,
+    ]
+
+
+def _encoded(texts: Sequence[str]) -> Column:
+    return list(map(str.encode, texts))
+
+
+def _quotes_change(text: str) -> bool:
+    return encode_basestring(text)[1:-1] != text
+
+
+def _quoted(texts: Sequence[str]) -> Column:
+    """Return them as they stand between the quotes of a JSON string."""
+    return [encode_basestring(one)[1:-1].encode() for one in texts]
 
 
 def planned(cause: Cause) -> Draft:
