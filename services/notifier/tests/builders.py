@@ -1,6 +1,5 @@
 """A notifier of the test's own: its parts on any stores, and events to feed it with."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -31,7 +30,7 @@ from notifier.wire import told
 from notifier.wire.webhooks import FEED_TOPICS, FEED_TYPES
 from notifier.workers import UNTIL_PLANNED
 from servicekit.access import Guard
-from servicekit.clock import Clock, ManualClock
+from servicekit.clock import ManualClock
 from servicekit.consume import BatchConsumer
 from servicekit.loops import Pulse
 from servicekit.memory import MemoryDatabase
@@ -69,7 +68,7 @@ class Notifier:
     queue: WorkQueue
     outbox: OutboxQueue
     publisher: Publisher
-    clock: Clock
+    clock: ManualClock
     endpoints: EndpointQueries
     feed: MemoryFeed = field(default_factory=lambda: MemoryFeed(FEED_TOPICS))
     partitions: int = PARTITIONS
@@ -207,10 +206,7 @@ async def settle(notifier: Notifier) -> None:
         await notifier.sweep()
         if not worked and not await notifier.queries.incomplete(1):
             return
-        if isinstance(notifier.clock, ManualClock):
-            notifier.clock.advance(seconds=2)
-        else:
-            await asyncio.sleep(0)
+        notifier.clock.advance(seconds=2)
 
 
 def collected(sequence: int, backer: str, campaign: str = CAMPAIGN, **changes: object) -> Record:

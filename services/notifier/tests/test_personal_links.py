@@ -23,7 +23,6 @@ from notifier.domain.personal_link import PersonalLink
 from notifier.handlers.people import erase_person
 from notifier.http import MailRoutes
 from notifier.ports.email import Reader
-from servicekit.clock import ManualClock
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges
 from services.notifier.tests.letters import ANNA, BEN, HOSTILE_TITLES, SENDER, letter
 from services.notifier.tests.test_roles import fact
@@ -57,7 +56,6 @@ class Door:
         return await self.notifier.units.run(lambda unit: unit.consents.of(CAMPAIGN, person))
 
     def later(self, **passed: float) -> None:
-        assert isinstance(self.notifier.clock, ManualClock)
         self.notifier.clock.advance(**passed)
 
 

@@ -21,7 +21,6 @@ from notifier.handlers.mail_domains import MailDomains
 from notifier.handlers.send_emails import MailPace, SendEmails
 from notifier.http import MailRoutes
 from notifier.http.proof import COLUMNS
-from servicekit.clock import ManualClock
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges, settle, verdict
 from services.notifier.tests.fakes_email import FakeMailServer
 from services.notifier.tests.letters import letter_writer
@@ -121,7 +120,6 @@ async def test_the_end_of_a_cause_says_its_totals_by_channel(notifier: Notifier)
 
 async def test_a_running_fan_out_says_when_it_ends(notifier: Notifier) -> None:
     """In the inbox at the pace so far; by e-mail behind what is as urgent, at the pace allowed."""
-    assert isinstance(notifier.clock, ManualClock)
     with_mail(notifier)
     notifier.recipients_max = 1
     backers = [f"backer-{number}" for number in range(8)]

@@ -11,7 +11,6 @@ from notifier.domain.delivery import Channel
 from notifier.domain.errors import Refused
 from notifier.domain.person import Person
 from notifier.handlers.retention import PAGE, ForgetOld
-from servicekit.clock import ManualClock
 from servicekit.mongo import Database
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges, refunded, settle
 from services.notifier.tests.builders import verdict as verdict_of
@@ -36,7 +35,6 @@ async def told(notifier: Notifier) -> None:
 
 
 async def swept(notifier: Notifier, days: int) -> None:
-    assert isinstance(notifier.clock, ManualClock)
     notifier.clock.advance(days=days)
     await ForgetOld(notifier.units, notifier.queries, KEPT_FOR)(notifier.clock.now())
 

@@ -9,7 +9,6 @@ from notifier.domain.cause import CauseKind
 from notifier.domain.chunk import ChunkState, totals_of
 from notifier.domain.person import Person, PersonRole
 from notifier.ports.unit import NotifierUnit
-from servicekit.clock import ManualClock
 from servicekit.publish import MemoryLog
 from services.notifier.tests.builders import (
     CAMPAIGN,
@@ -469,7 +468,6 @@ def decoded_id(record: Record) -> str:
 
 async def settle_later(notifier: Notifier) -> None:
     """Let also be done what waits a moment."""
-    assert isinstance(notifier.clock, ManualClock)
     for _ in range(3):
         await settle(notifier)
         notifier.clock.advance(seconds=2)

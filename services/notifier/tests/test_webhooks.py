@@ -90,7 +90,6 @@ class Hooks:
 
     @property
     def clock(self) -> ManualClock:
-        assert isinstance(self.notifier.clock, ManualClock)
         return self.notifier.clock
 
     async def register(self, wanted: WantedFacts = WantedFacts()) -> WebhookEndpoint:  # noqa: B008
