@@ -273,3 +273,9 @@ def event_of(record: Record) -> Event:
     decoded = decode(record)
     assert isinstance(decoded, Decoded), decoded
     return decoded.event
+
+
+def events_of(log: Publisher) -> list[Event]:
+    """Return the events on the topics in memory, in the order in which they were sent."""
+    assert isinstance(log, MemoryLog)
+    return [event_of(record) for record in log.records]

@@ -21,13 +21,12 @@ from notifier.domain.cause import CauseKind, Told, audience_so_far
 from notifier.ports.audience import Returned
 from notifier.ports.unit import NotifierUnit
 from servicekit.mongo import Database
-from servicekit.publish import MemoryLog
 from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
     Notifier,
     collected,
-    event_of,
+    events_of,
     pledges,
     settle,
     update,
@@ -86,8 +85,7 @@ async def in_inbox(notifier: Notifier, cause: str) -> list[str]:
 
 
 def on_topic(notifier: Notifier, cause: str) -> list[str]:
-    assert isinstance(notifier.publisher, MemoryLog)
-    events = [event_of(record) for record in notifier.publisher.records]
+    events = events_of(notifier.publisher)
     backers = [one for one in events if isinstance(one, BackerNotified)]
     return sorted({event.recipient_id for event in backers if event.cause == cause})
 

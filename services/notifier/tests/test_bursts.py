@@ -35,13 +35,11 @@ from notifier.ports.email import (
     ReportKind,
     Unsubscription,
 )
-from notifier.wire.emails import DELIVERIES_TOPIC
 from servicekit.mongo import Database, Document
-from servicekit.publish import MemoryLog
 from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
-    event_of,
+    events_of,
     pledges,
     refunded,
     update,
@@ -202,9 +200,7 @@ async def test_each_is_proved_and_told_as_inside_the_mail(post: Post) -> None:
         table = (await client.get(path, headers=bearer(STAFF))).text
     rows = [row[3:] for row in csv.reader(io.StringIO(table)) if row[0] == "anna"]
     assert ["email", "delivered", f"merged-into {carrier}"] in rows
-    log = post.notifier.publisher
-    assert isinstance(log, MemoryLog)
-    facts = [event_of(one) for one in log.records if one.topic == DELIVERIES_TOPIC]
+    facts = events_of(post.notifier.publisher)
     into = {f.cause: f.merged_into for f in facts if isinstance(f, DeliverySucceeded)}
     assert into == {cause(1): None, cause(2): carrier, cause(3): carrier}
 

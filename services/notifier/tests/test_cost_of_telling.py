@@ -11,12 +11,11 @@ from notifier.domain.cause import CauseState
 from notifier.domain.chunk import ChunkState
 from notifier.handlers.hear import PLAN
 from servicekit.mongo import Database
-from servicekit.publish import MemoryLog
 from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
     Notifier,
-    event_of,
+    events_of,
     pledges,
     refunded,
     settle,
@@ -88,8 +87,7 @@ async def test_the_refunds_of_a_deadline_are_no_plans(database: Database) -> Non
     assert [one.name for one in await notifier.queries.causes(CAMPAIGN)] == [
         f"verdict-reached/{CAMPAIGN}"
     ]
-    assert isinstance(notifier.publisher, MemoryLog)
-    events = [event_of(record) for record in notifier.publisher.records]
+    events = events_of(notifier.publisher)
     told = [e for e in events if isinstance(e, BackerNotified) and e.kind == "refund-succeeded"]
     assert len({one.notification_id for one in told}) == len(told) == 220
     chunks = database.collection("chunks")

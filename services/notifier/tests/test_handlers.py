@@ -11,7 +11,7 @@ from services.notifier.tests.builders import (
     NOW,
     Notifier,
     collected,
-    event_of,
+    events_of,
     memory_notifier,
     pledges,
     records_of,
@@ -39,7 +39,7 @@ def notifier(log: MemoryLog) -> Notifier:
 
 def told(log: MemoryLog) -> list[tuple[str, str]]:
     """Return (cause, recipient) of every event on the topic, repeats included."""
-    events = [event_of(record) for record in log.records]
+    events = events_of(log)
     return [(e.cause, e.recipient_id) for e in events if isinstance(e, BackerNotified)]
 
 

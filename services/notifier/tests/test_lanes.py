@@ -11,14 +11,13 @@ from notifier.handlers.hear import PLAN
 from notifier.handlers.plan import PlanCauses
 from notifier.workers import FOR_EMERGENCIES, PLANS_AT_ONCE
 from servicekit.loops import Pulse
-from servicekit.publish import MemoryLog
 from servicekit.work import Worker
 from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
     Notifier,
     collected,
-    event_of,
+    events_of,
     memory_notifier,
     pledges,
     update,
@@ -50,8 +49,7 @@ def emergency(as_of: int, sequence: int) -> Record:
 
 def told(notifier: Notifier) -> list[str]:
     """Return the causes of all events on the topic, in the order in which they were sent."""
-    assert isinstance(notifier.publisher, MemoryLog)
-    events = [event_of(record) for record in notifier.publisher.records]
+    events = events_of(notifier.publisher)
     return [event.cause for event in events if isinstance(event, BackerNotified)]
 
 

@@ -24,7 +24,7 @@ from services.notifier.tests.builders import (
     NOW,
     Notifier,
     collected,
-    event_of,
+    events_of,
     memory_notifier,
     pledges,
     settle,
@@ -38,7 +38,7 @@ LONG = "c" * 100
 
 
 def told_to(log: MemoryLog) -> list[str]:
-    events = [event_of(record) for record in log.records]
+    events = events_of(log)
     return [event.recipient_id for event in events if isinstance(event, BackerNotified)]
 
 
@@ -51,7 +51,7 @@ async def test_odd_campaign_ids(campaign: str) -> None:
     await notifier.hear(*pledges(["a", "b"], campaign), verdict(2, campaign=campaign), longest)
     await settle(notifier)
     assert sorted(told_to(log)) == ["a", "a", "b", "b"]
-    events = [event_of(record) for record in log.records]
+    events = events_of(log)
     assert {event.key for event in events} == {"a", "b", "creator-1"}
     assert {getattr(event, "campaign_id", None) for event in events} == {campaign}
     assert all(len(getattr(event, "cause", "")) <= 200 for event in events)

@@ -8,12 +8,11 @@ import pytest
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import Caller
-from servicekit.publish import MemoryLog
 from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
     Notifier,
-    event_of,
+    events_of,
     memory_notifier,
     settle,
 )
@@ -71,8 +70,7 @@ async def inbox(notifier: Notifier) -> list[tuple[str, bool]]:
 
 
 def told(notifier: Notifier) -> list[str]:
-    assert isinstance(notifier.publisher, MemoryLog)
-    events = [event_of(record) for record in notifier.publisher.records]
+    events = events_of(notifier.publisher)
     return [event.kind for event in events if isinstance(event, BackerNotified)]
 
 

@@ -26,7 +26,7 @@ from services.notifier.tests.builders import (
     NOW,
     Notifier,
     collected,
-    event_of,
+    events_of,
     memory_notifier,
     pledges,
     settle,
@@ -99,8 +99,7 @@ async def want(
 
 def told(notifier: Notifier) -> Counter[str]:
     """Count the ids of the cause on the topic."""
-    assert isinstance(notifier.publisher, MemoryLog)
-    events = [event_of(record) for record in notifier.publisher.records]
+    events = events_of(notifier.publisher)
     mine = [one for one in events if isinstance(one, BackerNotified) and one.cause == CAUSE]
     return Counter(one.notification_id for one in mine)
 

@@ -9,13 +9,12 @@ from notifier.domain.cause import CauseKind
 from notifier.domain.chunk import ChunkState, totals_of
 from notifier.domain.person import Person, PersonRole
 from notifier.ports.unit import NotifierUnit
-from servicekit.publish import MemoryLog
 from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
     Notifier,
     collected,
-    event_of,
+    events_of,
     pledges,
     settle,
     verdict,
@@ -69,8 +68,7 @@ def launched() -> Record:
 
 def told(notifier: Notifier) -> list[tuple[str, str, str]]:
     """Return (kind, role, recipient) of every event on the topic."""
-    assert isinstance(notifier.publisher, MemoryLog)
-    events = [event_of(record) for record in notifier.publisher.records]
+    events = events_of(notifier.publisher)
     seen = [e for e in events if isinstance(e, BackerNotified | PersonNotified)]
     return sorted((e.kind, e.role, e.recipient_id) for e in seen)
 

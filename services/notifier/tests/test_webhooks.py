@@ -52,7 +52,7 @@ from services.notifier.tests.builders import (
     WEBHOOK_SECRETS,
     Notifier,
     collected,
-    event_of,
+    events_of,
     verdict,
 )
 from services.notifier.tests.fakes_webhooks import MemoryFeed
@@ -130,9 +130,7 @@ class Hooks:
         return found
 
     def told(self) -> list[DeliverySucceeded | DeliveryFailed]:
-        log = self.notifier.publisher
-        assert isinstance(log, MemoryLog)
-        events = [event_of(record) for record in log.records]
+        events = events_of(self.notifier.publisher)
         return [e for e in events if isinstance(e, DeliverySucceeded | DeliveryFailed)]
 
 
