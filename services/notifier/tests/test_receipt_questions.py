@@ -8,10 +8,13 @@ import pytest
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import Caller
+from infra.servicekit.tests.costs import cost_of
 from notifier.domain.receipt_question import ReceiptQuestion, is_over
 from notifier.domain.routing import Preferences, QuietHours
 from notifier.handlers.retention import ANSWERS_PAGE, ForgetAnswers
+from servicekit.mongo import Database
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges, settle
+from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.test_emails import Post, person, post
 from services.notifier.tests.test_roles import fact
 from sosst_contracts.codec import Record
@@ -122,6 +125,26 @@ async def test_an_answer_is_kept_for_as_long_as_its_question_is_shown(notifier: 
     after = NOW + kept_for + moment
     assert [await forget(after) for _ in range(2)] == [ANSWERS_PAGE, 0]
     assert await over() == {late, again}
+
+
+async def test_an_answer_of_a_release_before_is_forgotten_too(database: Database) -> None:
+    """It has no instant and gets that of the look that finds it, a page at a time, by the index."""
+    notifier, kept_for = mongo_notifier(database), timedelta(days=90)
+    over = database.collection("receipt_questions_over")
+    names = [f"b-{number}" for number in range(ANSWERS_PAGE + 1)]
+    ids = [{"campaign_id": CAMPAIGN, "reward_id": "lamp", "backer_id": one} for one in names]
+    await over.insert_many([{"_id": one} for one in ids])
+    dated = ReceiptQuestion(CAMPAIGN, "lamp", "anna")
+    await notifier.units.run(lambda unit: unit.receipt_questions.keep({dated: NOW}))
+    forget = ForgetAnswers(notifier.units, kept_for)
+    # Each is found by its instant and written by its name; whatever has one is not looked at.
+    cost = await cost_of(database, lambda: forget(NOW))
+    assert cost.documents == 2 * ANSWERS_PAGE and not cost.scanned
+    assert [await forget(NOW) for _ in range(2)] == [1, 0]
+    assert await over.count_documents({}) == ANSWERS_PAGE + 2
+    after = NOW + kept_for + timedelta(milliseconds=1)
+    assert [await forget(after) for _ in range(3)] == [ANSWERS_PAGE, 2, 0]
+    assert await over.count_documents({}) == 0
 
 
 def test_what_ends_a_question_and_what_opens_it() -> None:

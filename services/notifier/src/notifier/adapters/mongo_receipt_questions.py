@@ -41,6 +41,16 @@ class MongoReceiptQuestions:
             rows = await self._over.find(query, session=self._session).to_list(None)
         return {read_as(ReceiptQuestion, row["_id"]) for row in rows}
 
+    async def date(self, at: datetime, most: int) -> int:
+        with sorted_errors():
+            undated = self._over.find({"at": {"$exists": False}}, {"_id": 1}, session=self._session)
+            ids = [row["_id"] for row in await undated.limit(most).to_list(None)]
+            if ids:
+                await self._over.update_many(
+                    {"_id": {"$in": ids}}, {"$set": {"at": at}}, session=self._session
+                )
+        return len(ids)
+
     async def shed(self, before: datetime, most: int) -> int:
         return await shed(self._over, {"at": {"$lt": before}}, most, self._session)
 

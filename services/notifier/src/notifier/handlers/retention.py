@@ -47,19 +47,21 @@ class ForgetOld:
 class ForgetAnswers:
     """A sweep: forgets what ended reminders too old to be told, and questions that are forgotten.
 
-    Who was told is forgotten after `kept_for`, and with it what they were asked.
+    Who was told is forgotten after `kept_for`, and with it what they were asked. Where a release
+    before kept no instant of an answer, it is forgotten so long after this sweep has found it.
     """
 
     units: UnitsOfWork[NotifierUnit]
     kept_for: timedelta
 
     async def __call__(self, now: datetime) -> int:
-        """Forget a page of each; return how many."""
+        """Forget a page of each; return how many, with those that have their instant from now."""
 
         async def work(unit: NotifierUnit) -> int:
             withdrawals = await unit.withdrawals.shed(now - TOLD_FOR, ANSWERS_PAGE)
+            dated = await unit.receipt_questions.date(now, ANSWERS_PAGE)
             asked = await unit.receipt_questions.shed(now - self.kept_for, ANSWERS_PAGE)
-            return withdrawals + asked
+            return withdrawals + dated + asked
 
         return await self.units.run(work)
 

@@ -18,6 +18,13 @@ class ReceiptQuestions(Protocol):
         """Return which of these are over."""
         ...
 
+    async def date(self, at: datetime, most: int) -> int:
+        """Let so many at most be over since this instant of which it was not kept; return how many.
+
+        Schemas 19 to 21 kept none; whatever is kept now has one.
+        """
+        ...
+
     async def shed(self, before: datetime, most: int) -> int:
         """Forget so many at most that were over before this instant; return of how many."""
         ...
