@@ -1,6 +1,5 @@
 """`python -m notifier templates --to FOLDER`: every letter, to be opened and looked at."""
 
-import base64
 import re
 import subprocess
 import sys
@@ -18,27 +17,13 @@ from notifier.adapters.letters.writer import BYTES_MAX
 from notifier.commands import READERS
 from notifier.domain.cause import CauseKind
 
-REQUIRED = {
-    "MODE": "development",
-    "MONGODB_URI": "mongodb://127.0.0.1:9/?replicaSet=none",
-    "MONGODB_DATABASE": "notifier",
-    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
-    "INSTANCE_ID": "templates",
-    "HTTP_PORT": "1",
-    "HEALTH_PORT": "2",
-    "AUTH_ISSUER": "issuer",
-    "AUTH_AUDIENCE": "audience",
-    "AUTH_JWKS_URL": "http://127.0.0.1:9/keys",
-}
+# A service's own sender, without keys: no letter leads to the pages of one's own pledge.
 MAIL = {
     "SMTP_HOST": "127.0.0.1",
-    "MAIL_FROM": "news@sosst.example",
-    "PLATFORM_URL": "https://sosst.example",
-    "LINKS_URL": "https://api.sosst.example",
+    "MAIL_FROM": "lamps@ours.example",
+    "PLATFORM_URL": "https://ours.example",
+    "LINKS_URL": "https://api.ours.example",
     "MAIL_LINK_SECRETS": "0123456789abcdef",
-    # With them letters lead to the pages of one's own pledge, too.
-    "LINK_TOKEN_KEYS": base64.b64encode(b"n" * 32).decode(),
-    "OWN_PAGES_URL": "https://updates.sosst.example/mine",
 }
 # What is left of a word that was not given, of a template, or of a place in a translation.
 NOT_WORDS = re.compile(r"%\(\w+\)s|\{[{%]|[%}]\}|\bNone\b|\b[Uu]ndefined\b|\bTrue\b|\bFalse\b")
@@ -60,9 +45,9 @@ def run(folder: Path, settings: Mapping[str, str]) -> subprocess.CompletedProces
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the command writes; the folder is made by it."""
+    """What the command writes of whoever sets nothing; the folder is made by it."""
     folder = tmp_path_factory.mktemp("letters") / "new"
-    done = run(folder, REQUIRED | MAIL)
+    done = run(folder, {})
     assert done.returncode == 0, done.stderr
     assert str(folder) in done.stdout
     return folder
@@ -240,8 +225,26 @@ def test_a_missing_word_would_be_found() -> None:
         Elements("<p><b>x</p></b>")
 
 
-def test_without_a_mail_server_there_are_no_letters(tmp_path: Path) -> None:
+def test_letters_are_those_of_the_service_where_its_settings_name_a_mail_server(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Its sender and links, from files too; nothing else of a service is asked for."""
+    secrets = tmp_path / "secrets"
+    secrets.write_text("0123456789abcdef")
+    own = {name: value for name, value in MAIL.items() if name != "MAIL_LINK_SECRETS"}
+    done = run(tmp_path / "own", own | {"MAIL_LINK_SECRETS_FILE": str(secrets)})
+    assert done.returncode == 0, done.stderr
+    name = "claim-answered-1.backer.en"
+    letter = message_from_bytes((tmp_path / "own" / f"{name}.eml").read_bytes(), policy=default)
+    assert "lamps@ours.example" in letter["From"]
+    samples, ours = ((of / f"{name}.txt").read_text() for of in (folder, tmp_path / "own"))
+    assert "https://api.ours.example/unsubscribe?" in ours
+    assert "/personal?" in samples and "/personal?" not in ours
+
+
+@pytest.mark.parametrize("missing", [name for name in MAIL if name != "SMTP_HOST"])
+def test_a_server_without_its_sender_is_refused(tmp_path: Path, missing: str) -> None:
     """The command says which setting is missing, and leaves no folder."""
-    done = run(tmp_path / "none", REQUIRED)
-    assert done.returncode != 0 and "NOTIFIER_SMTP_HOST" in done.stdout + done.stderr
+    done = run(tmp_path / "none", {name: one for name, one in MAIL.items() if name != missing})
+    assert done.returncode == 64 and f"NOTIFIER_{missing}" in done.stderr
     assert not (tmp_path / "none").exists()

@@ -2,7 +2,7 @@
 
 A service adds commands of its own to them."""
 
-from servicekit.command.context import Command, CommandRefused, Context
+from servicekit.command.context import AloneCommand, Command, CommandRefused, Context
 from servicekit.command.line import main
 
-__all__ = ["Command", "CommandRefused", "Context", "main"]
+__all__ = ["AloneCommand", "Command", "CommandRefused", "Context", "main"]

@@ -38,6 +38,19 @@ class Command:
     perform: Callable[[Context], Awaitable[int]]
 
 
+@dataclass(frozen=True, slots=True)
+class AloneCommand:
+    """A command that needs nothing of a running service: no settings are read before it.
+
+    `perform` may raise `CommandRefused` (exit code 64).
+    """
+
+    name: str
+    help: str
+    describe: Callable[[ArgumentParser], None]
+    perform: Callable[[Namespace], int]
+
+
 def one_who_acts(parser: ArgumentParser) -> None:
     """Add who acts and why, which the audit record says."""
     parser.add_argument("--by", required=True, metavar="WHO", help="who acts")

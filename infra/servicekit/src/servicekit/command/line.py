@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from servicekit.command import check, migrate, recover, run, set_aside, switch
-from servicekit.command.context import Command, CommandRefused, Context
+from servicekit.command.context import AloneCommand, Command, CommandRefused, Context
 from servicekit.errors import ConsumerStopped, DependencyAway
 from servicekit.process import EXIT_DEPENDENCY_AWAY, EXIT_STOPPED_ITSELF, Process
 from servicekit.runtime import ROLES, Runtime
@@ -23,17 +23,14 @@ U = TypeVar("U", bound=Unit)
 Begin = Callable[[S, Collection[str]], Runtime[U]]
 Assemble = Callable[[S, Runtime[U]], Process]
 
-COMMANDS: dict[str, Command] = {
-    command.name: command
-    for command in (
-        run.COMMAND,
-        check.COMMAND,
-        migrate.COMMAND,
-        recover.COMMAND,
-        set_aside.COMMAND,
-        switch.COMMAND,
-    )
-}
+COMMANDS: tuple[Command | AloneCommand, ...] = (
+    run.COMMAND,
+    check.COMMAND,
+    migrate.COMMAND,
+    recover.COMMAND,
+    set_aside.COMMAND,
+    switch.COMMAND,
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -48,14 +45,17 @@ def main(
     settings_type: type[S],
     begin: Begin[S, U],
     assemble: Assemble[S, U],
-    own_commands: Sequence[Command] = (),
+    own_commands: Sequence[Command | AloneCommand] = (),
 ) -> int:
     """Run one command; return 0 clean, 64 wrong input, 69 dependency away, 70 stopped itself.
 
     The service's own commands end with what they say.
     """
-    commands = COMMANDS | {command.name: command for command in own_commands}
+    commands = {command.name: command for command in (*COMMANDS, *own_commands)}
     arguments = _arguments(commands.values())
+    command = commands[arguments.command]
+    if isinstance(command, AloneCommand):
+        return _alone(command, arguments)
     settings = settings_or_exit(settings_type)
     roles = arguments.roles.split(",") if arguments.command == "run" else ROLES
     if unknown := set(roles) - ROLES:
@@ -66,9 +66,17 @@ def main(
         # Clients belong to the event loop in which they are made, so nothing is made before it.
         runtime = begin(settings, roles)
         context = Context(arguments, runtime, lambda: assemble(settings, runtime))
-        return await _perform(commands[arguments.command], context)
+        return await _perform(command, context)
 
     return asyncio.run(perform())
+
+
+def _alone(command: AloneCommand, arguments: argparse.Namespace) -> int:
+    try:
+        return command.perform(arguments)
+    except CommandRefused as refusal:
+        print(refusal, file=sys.stderr)
+        return EXIT_SETTINGS
 
 
 async def _perform(command: Command, context: Context) -> int:
@@ -85,7 +93,7 @@ async def _perform(command: Command, context: Context) -> int:
         return EXIT_STOPPED_ITSELF
 
 
-def _arguments(commands: Iterable[Command]) -> Any:
+def _arguments(commands: Iterable[Command | AloneCommand]) -> Any:
     # `python -m payouts` runs …/payouts/__main__.py, which is how argparse would call it.
     parser = _Parser(prog=f"python -m {Path(sys.argv[0]).parent.name}")
     words = parser.add_subparsers(dest="command", required=True)
