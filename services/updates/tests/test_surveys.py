@@ -92,6 +92,17 @@ def why(error: pytest.ExceptionInfo[Refused]) -> str:
     return error.value.reason
 
 
+async def test_who_is_silent_is_known_by_whatever_they_are_called(service: UpdatesService) -> None:
+    """A dollar makes nobody's id a field of the document, nor an error of everybody's reminder."""
+    people = ["$", "$$ROOT", "$people", "$where", "auth0|7", "auth0", "7", "b1", 'o"neil', "zoë"]
+    answered = {"$where", "auth0|7", "zoë"}
+    await asked(service)
+    for person in sorted(answered):
+        await service.units.run(lambda unit, one=person: unit.answers.note_answered(PLACE, one))
+    silent = await service.units.run(lambda unit: unit.answers.silent(PLACE, people))
+    assert silent == [person for person in people if person not in answered]
+
+
 @pytest.mark.row("S17")
 async def test_an_open_survey_asks_everybody_as_of_now_once(service: UpdatesService) -> None:
     """Opened twice is one fact with N and count; what is asked is not changed any more."""

@@ -87,7 +87,7 @@ class MongoAnswers:
             raise Conflict("somebody noted it meanwhile")
 
     async def silent(self, place: SurveyPlace, people: Sequence[str]) -> list[str]:
-        among: Document = {"$setIntersection": ["$people", list(people)]}
+        among: Document = {"$setIntersection": ["$people", {"$literal": list(people)}]}
         asked: list[Document] = [
             {"$match": {"survey": plain_id(*place)}},
             {"$project": {"people": among}},
