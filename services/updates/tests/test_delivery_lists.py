@@ -20,6 +20,7 @@ from services.updates.tests.test_tracking_handlers import (
     states,
     told,
 )
+from updates.domain.cells import inert, meant
 from updates.domain.errors import Refused
 from updates.domain.tracking import TrackingState
 from updates.domain.tracking_list import ROWS_MAX, Wanted, read_list
@@ -109,6 +110,13 @@ def test_a_list_by_a_spreadsheet_is_read() -> None:
     assert first.read == Wanted("lamp", "=b1", S, batch=2)
     assert third.read == Wanted("'s lamp", "b3", S)
     assert isinstance(second.read, Refused) and second.read.reason == "invalid-row"
+
+
+@pytest.mark.parametrize("cell", ["=x", "'=x", "''=x", " '=x", "' =x", "'x", "''", "o'neil", "@x"])
+def test_a_cell_is_taken_back_as_it_was(cell: str) -> None:
+    """However many apostrophes it had: two backers never become one by way of a spreadsheet."""
+    assert meant(inert(cell)) == cell
+    assert not inert(cell).lstrip(" ").startswith(("=", "@"))
 
 
 @pytest.mark.row("S11")

@@ -4,9 +4,12 @@ _BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def inert(cell: str) -> str:
-    """Return the cell with an apostrophe before whatever a spreadsheet would compute."""
+    """Return the cell with an apostrophe before whatever a spreadsheet would compute.
+
+    Also where apostrophes of its own stand before that, so that no two cells become the same one.
+    """
     text = cell.replace("\x00", "")
-    return f"'{text}" if text.lstrip(" ").startswith(_BEGINNINGS) else text
+    return f"'{text}" if text.lstrip(" '").startswith(_BEGINNINGS) else text
 
 
 def meant(cell: str) -> str:
