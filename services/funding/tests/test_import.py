@@ -113,7 +113,10 @@ async def test_rows_of_one_file_are_judged_together(funding: Funding) -> None:
         ({"pledge_id": ""}, "invalid-identifier"),
         ({"pledge_id": "a b"}, "invalid-identifier"),
         ({"pledge_id": "p" * 101}, "invalid-identifier"),
-        ({"backer_id": "anna@example.org"}, "invalid-identifier"),
+        ({"backer_id": ""}, "invalid-identifier"),
+        ({"backer_id": "b\x00"}, "invalid-identifier"),
+        ({"backer_id": '"b\nb"'}, "invalid-identifier"),
+        ({"backer_id": "b" * 201}, "invalid-identifier"),
         ({"amount": "-6.00"}, "invalid-amount"),
         ({"amount": "6.001"}, "invalid-amount"),
         ({"amount": "0"}, "invalid-amount"),
@@ -206,6 +209,15 @@ async def test_the_usual_formats_are_read(name: str, header: str, row: str) -> N
     assert (payment.pledge_id, payment.backer_id, payment.reward_id) == ("c1:7", "c1:99", "lamp")
     assert (payment.money.amount, payment.status) == (123_450, PaymentStatus.CAPTURED)
     assert payment.occurred_at.isoformat() == "2026-03-01T12:00:00+00:00"
+
+
+async def test_who_another_platform_names_has_its_number_alone() -> None:
+    """An address in the column of another platform's ids is a slip, and stays off the topics."""
+    columns = "Backer Number,Backer UID,Pledge Amount,Pledged At,Pledged Status"
+    row = '7,ann@example.org,"€1.00","2026/03/01, 12:00",collected,sandbox,ch7,0.10,txn7'
+    cash = "provider,payment_reference,provider_fee,balance_transaction"
+    (found,) = read_report(f"{columns},{cash}\n{row}", FORMATS["kickstarter"], "c1", "EUR").rows
+    assert isinstance(found.read, Refused) and found.read.reason == "invalid-identifier"
 
 
 async def test_own_columns_may_be_named() -> None:

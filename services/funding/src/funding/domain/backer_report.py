@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from funding.domain.errors import Refused
+from funding.domain.person_id import is_person_id
 from funding.domain.pledge import Capture, Payment, PaymentStatus
 from sosst_contracts.money import MAXIMUM_AMOUNT, Money, exponent
 
@@ -181,7 +182,7 @@ class _Reading:
             provider=self._identifier("provider"),
             payment_reference=self._identifier("payment_reference"),
             pledge_id=self._own_id("pledge_id"),
-            backer_id=self._own_id("backer_id"),
+            backer_id=self._backer(),
             reward_id=self._identifier("reward_id") if self._text("reward_id") else None,
             money=Money(self._amount("amount"), self._of_campaign()),
             status=status,
@@ -196,8 +197,7 @@ class _Reading:
     def _identifier(self, name: str) -> str:
         text = self._text(name)
         if not IDENTIFIER.fullmatch(text):
-            said = f"{text[:40]!r} is no identifier" if text else "is empty"
-            raise Refused("invalid-identifier", f"{name}: {said}")
+            raise _no_identifier(name, text)
         return text
 
     def _own_id(self, name: str) -> str:
@@ -206,6 +206,15 @@ class _Reading:
         if len(full) > IDENTIFIER_MAX:
             raise Refused("invalid-identifier", f"{name}: {full[:40]!r}… is too long")
         return full
+
+    def _backer(self) -> str:
+        """Return who pledged: our own person, or somebody whom the other platform numbers."""
+        if self._form.of_campaign:
+            return self._own_id("backer_id")
+        text = self._text("backer_id")
+        if not is_person_id(text):
+            raise _no_identifier("backer_id", text)
+        return text
 
     def _of_campaign(self) -> str:
         told = self._text("currency") or self._currency
@@ -255,3 +264,8 @@ class _Reading:
         if not least <= amount <= MAXIMUM_AMOUNT:
             raise Refused("invalid-amount", f"{name}: {text[:40]!r} is too small or too large")
         return amount
+
+
+def _no_identifier(name: str, text: str) -> Refused:
+    said = f"{text[:40]!r} is no identifier" if text else "is empty"
+    return Refused("invalid-identifier", f"{name}: {said}")

@@ -5,11 +5,22 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
+from funding.domain import person_id
 from funding.domain.team import MEMBERS_MAX
 from servicekit.instants import Instant
 from sosst_contracts.money import MAXIMUM_AMOUNT
 
 Identifier = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:-]+$")]
+PersonId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=person_id.CHARACTERS_MAX,
+        pattern=person_id.PATTERN,
+        description="Whatever the issuer calls them: the subject of their tokens.",
+        examples=["auth0|7"],
+    ),
+]
 Amount = Annotated[StrictInt, Field(gt=0, le=MAXIMUM_AMOUNT)]
 BasisPoints = Annotated[StrictInt, Field(ge=0, le=10_000)]
 Seconds = Annotated[StrictInt, Field(ge=0, le=60 * 60 * 24 * 30)]
@@ -56,7 +67,7 @@ class TermsBody(Body):
 
 
 class LaunchBody(Body):
-    creator_id: Identifier
+    creator_id: PersonId
     title: Annotated[str, Field(min_length=1, max_length=140)]
     goal: Goal
     deadline: Instant
@@ -80,7 +91,7 @@ class PaymentBody(Body):
     provider: Identifier
     payment_reference: Identifier
     pledge_id: Identifier
-    backer_id: Identifier
+    backer_id: PersonId
     reward_id: Identifier | None = None
     money: Money
     occurred_at: Instant
@@ -152,14 +163,14 @@ class CancellationView(BaseModel):
     cancelled_at: datetime
 
 
+MemberRole = Literal["owner", "editor", "fulfilment", "moderator"]
+
+
 class MemberBody(Body):
     """A person of the team; the owner is the creator and is not given."""
 
-    person_id: Identifier
-    roles: Annotated[
-        list[Literal["owner", "editor", "fulfilment", "moderator"]],
-        Field(min_length=1, max_length=4),
-    ]
+    person_id: PersonId
+    roles: Annotated[list[MemberRole], Field(min_length=1, max_length=4)]
 
 
 class TeamBody(Body):
@@ -168,9 +179,14 @@ class TeamBody(Body):
     members: Annotated[list[MemberBody], Field(max_length=MEMBERS_MAX)]
 
 
+class MemberView(BaseModel):
+    person_id: str
+    roles: list[MemberRole]
+
+
 class TeamView(BaseModel):
     campaign_id: str
-    members: list[MemberBody]
+    members: list[MemberView]
     changed_at: datetime | None
 
 

@@ -8,7 +8,7 @@ from funding.domain.errors import Refused
 from funding.domain.team import Team, TeamRole
 from funding.handlers.team import change_team
 from funding.http.callers import Callers, unknown_campaign
-from funding.http.models import MemberBody, TeamBody, TeamView
+from funding.http.models import MemberView, TeamBody, TeamView
 from funding.http.parts import Parts
 from funding.http.paths import CampaignId
 from funding.wire import to_the_millisecond
@@ -58,6 +58,6 @@ def _view(owner: str, team: Team) -> TeamView:
     people = [(owner, frozenset({TeamRole.OWNER})), *sorted(team.roles.items())]
     return TeamView(
         campaign_id=team.campaign_id,
-        members=[MemberBody(person_id=p, roles=sorted(roles)) for p, roles in people],
+        members=[MemberView(person_id=p, roles=sorted(roles)) for p, roles in people],
         changed_at=team.changed_at,
     )
