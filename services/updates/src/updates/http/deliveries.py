@@ -30,7 +30,7 @@ from updates.http.delivery_models import (
     delivery_view,
     moves_view,
 )
-from updates.http.paths import BackerId, CampaignId, Cursor, Limit, RewardId
+from updates.http.paths import CampaignId, Cursor, Limit, PersonId, RewardId
 from updates.ports.unit import UpdatesUnit
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ def add_delivery_routes(
         caller: Annotated[Principal, sender],
         campaign_id: CampaignId,
         reward_id: RewardId,
-        backer_id: BackerId,
+        backer_id: PersonId,
         body: DeliveryBody,
     ) -> DeliveryView:
         """Say what is new of one backer's reward; said again it is the same."""
@@ -90,7 +90,7 @@ def add_delivery_routes(
 
     @api.get(OF_ONE, dependencies=[everybody])
     async def read_delivery(
-        campaign_id: CampaignId, reward_id: RewardId, backer_id: BackerId
+        campaign_id: CampaignId, reward_id: RewardId, backer_id: PersonId
     ) -> DeliveryView:
         """Show one backer's reward, with parcels and history."""
         found = await answer(lambda unit: trackings_of_backer(unit, campaign_id, backer_id))
