@@ -125,6 +125,10 @@ class MemoryEmailQueries:
     async def totals(self, channel: Channel, cause: str) -> Totals | None:
         return _totals_of_cause(self._deliveries | self._shed, channel, cause)
 
+    async def last_due(self, channel: Channel, cause: str) -> datetime | None:
+        found = [d for d in self._deliveries.values() if (d.channel, d.cause) == (channel, cause)]
+        return max((at for one in found if (at := one.last_due) is not None), default=None)
+
     async def queued(self, channel: Channel) -> dict[int, int]:
         people: defaultdict[int, int] = defaultdict(int)
         for one in self._deliveries.values():

@@ -135,19 +135,34 @@ async def test_a_running_fan_out_says_when_it_ends(notifier: Notifier) -> None:
     inbox, email = await ends(notifier, mail)
     assert inbox == notifier.clock.now() + timedelta(seconds=10)
     assert email == notifier.clock.now() + timedelta(seconds=2)
-    domains = MailDomains(notifier.clock, 2.0, timedelta(hours=1), DomainPaces(0.5))
-    address = "somebody@slow.example"
-    while domains.held_until(address, urgent=False, waited=False) is None:
-        pass
-    _, email = await ends(notifier, replace(mail, domains=domains))
-    assert email == notifier.clock.now() + timedelta(seconds=2)
-    domains.held_until(address, urgent=False, waited=False)
-    _, email = await ends(notifier, replace(mail, domains=domains))
-    assert email == notifier.clock.now() + timedelta(seconds=4), "their domain's last turn"
     await settle(notifier)
     while await notifier.write():
         pass
     assert await ends(notifier, mail) == [None, None]
+
+
+async def test_who_is_put_off_is_told_of_by_a_process_that_sends_nothing(
+    notifier: Notifier,
+) -> None:
+    """Three wait for their mail domain, a mail in two seconds: the end is the last one's turn."""
+    emails = with_mail(notifier).emails
+    assert emails is not None
+    domains = MailDomains(notifier.clock, 100.0, timedelta(hours=1), DomainPaces(0.5))
+    notifier.emails = replace(emails, domains=domains)
+    backers = [f"backer-{number}" for number in range(4)]
+    known = [Person(one, NOW, address=f"{one}@slow.example") for one in backers]
+    await notifier.units.run(lambda unit: unit.people.save(known))
+    await notifier.hear(*pledges(backers), verdict(len(backers)))
+    await settle(notifier)
+    last = notifier.clock.now() + timedelta(seconds=6)
+    # At the account's pace alone, of a hundred mails a second, it would be over at once.
+    links = SignedMailLinks(["0123456789abcdef"], "sosst.example", "https://api.sosst.example/u")
+    mail = MailRoutes(links, read_report, [], mails_per_second=100)
+    for expected in (last, last, last, None):
+        while await notifier.write():
+            pass
+        assert await ends(notifier, mail) == [None, expected]
+        notifier.clock.advance(seconds=2)
 
 
 async def ends(notifier: Notifier, mail: MailRoutes) -> list[datetime | None]:

@@ -14,7 +14,6 @@ from notifier.adapters.taken_facts import taken_facts
 from notifier.adapters.unit import bind
 from notifier.consumer import PLEDGES, subscriptions
 from notifier.handlers.cut import CutCauses
-from notifier.handlers.mail_domains import MailDomains
 from notifier.handlers.recover import RecoverNotifier
 from notifier.handlers.recover_endpoints import RecoverEndpoints
 from notifier.handlers.would_be_told import WouldBeTold
@@ -46,7 +45,7 @@ def assemble(settings: NotifierSettings, runtime: Runtime[NotifierUnit]) -> Proc
     """Add notifier's own parts to the runtime."""
     cut = CutCauses(MongoAudience(runtime.database), settings.notifications_partitions)
     domains = settings.mail_domains(runtime.clock)
-    parts = _parts(settings, runtime, cut, domains)
+    parts = _parts(settings, runtime, cut)
     for subscription in subscriptions(runtime.clock, settings.notifications_partitions):
         runtime.subscribe(subscription)
     add_workers(settings, runtime, parts, cut, domains)
@@ -56,12 +55,7 @@ def assemble(settings: NotifierSettings, runtime: Runtime[NotifierUnit]) -> Proc
     return runtime.process(build_api(parts))
 
 
-def _parts(
-    settings: NotifierSettings,
-    runtime: Runtime[NotifierUnit],
-    cut: CutCauses,
-    domains: MailDomains,
-) -> Parts:
+def _parts(settings: NotifierSettings, runtime: Runtime[NotifierUnit], cut: CutCauses) -> Parts:
     units, clock = runtime.units, runtime.clock
     return Parts(
         guard=runtime.guard,
@@ -70,7 +64,7 @@ def _parts(
         queries=MongoQueries(runtime.database, settings.notifications_partitions),
         webhooks=_webhooks(settings, runtime),
         would_be_told=WouldBeTold(units, cut, PLEDGES, clock, settings.sends_mail),
-        mail=_mail_routes(settings, domains),
+        mail=_mail_routes(settings),
         own_pages=_own_pages(settings),
     )
 
@@ -98,7 +92,7 @@ def _webhooks(settings: NotifierSettings, runtime: Runtime[NotifierUnit]) -> Web
     )
 
 
-def _mail_routes(settings: NotifierSettings, domains: MailDomains) -> MailRoutes | None:
+def _mail_routes(settings: NotifierSettings) -> MailRoutes | None:
     if not settings.sends_mail:
         return None
     return MailRoutes(
@@ -108,7 +102,6 @@ def _mail_routes(settings: NotifierSettings, domains: MailDomains) -> MailRoutes
         settings.mails_per_second,
         settings.follow_asks_per_hour,
         settings.guest_pace(),
-        domains,
     )
 
 

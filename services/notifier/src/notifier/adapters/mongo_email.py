@@ -18,7 +18,7 @@ class MongoDeliveries:
     """`ports.email.Deliveries` over the collection `deliveries`: one per chunk and channel.
 
     Only who is not pending any more stands in it, under their place, so that a new one costs the
-    fan-out next to nothing. `counts` is counted anew at every save.
+    fan-out next to nothing. `counts` and `last_due` are made anew at every save.
     """
 
     def __init__(self, database: Database, session: Session | None) -> None:
@@ -163,7 +163,11 @@ def _standing_from(row: Document) -> Standing:
 def _sums(delivery: Delivery) -> Document:
     totals = delivery.totals()
     counts = {name: getattr(totals, name) for name in ("delivered", "suppressed", "failed")}
-    return {"counts": counts | {"pending": totals.pending}, "left": totals.pending}
+    return {
+        "counts": counts | {"pending": totals.pending},
+        "left": totals.pending,
+        "last_due": delivery.last_due,
+    }
 
 
 def delivery_from(row: Document) -> Delivery:
@@ -282,6 +286,16 @@ class MongoEmailQueries:
         with sorted_errors():
             cursor = self._deliveries.aggregate(_sums_of(channel, cause))
             return _totals_from(await cursor.to_list(None))
+
+    async def last_due(self, channel: Channel, cause: str) -> datetime | None:
+        groups: list[Document] = [
+            {"$match": {"cause": cause, "channel": channel.value, "left": {"$gt": 0}}},
+            # What a release before saved last has none.
+            {"$group": {"_id": None, "at": {"$max": "$last_due"}}},
+        ]
+        with sorted_errors():
+            rows = await self._deliveries.aggregate(groups).to_list(None)
+        return rows[0]["at"] if rows else None
 
     async def queued(self, channel: Channel) -> dict[int, int]:
         groups: list[Document] = [

@@ -264,6 +264,9 @@ class MongoQueries(MongoUnreachedQueries):
     async def channel_totals(self, channel: Channel, cause: str) -> Totals | None:
         return await self._email.totals(channel, cause)
 
+    async def last_due(self, channel: Channel, cause: str) -> datetime | None:
+        return await self._email.last_due(channel, cause)
+
     async def queued(self, channel: Channel) -> dict[int, int]:
         return await self._email.queued(channel)
 

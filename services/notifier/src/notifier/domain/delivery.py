@@ -7,7 +7,7 @@ was being sent to is sent to again, with the same Message-ID, and counted as pos
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -133,13 +133,22 @@ class Delivery:
     @property
     def next_due(self) -> datetime | None:
         """Return when the first of those who wait is due; None if nobody waits."""
-        due = (one.due for one in self.standings if one.state is DeliveryState.LATER)
-        return min((at for at in due if at is not None), default=None)
+        return min(self._dues(), default=None)
+
+    @property
+    def last_due(self) -> datetime | None:
+        """Return when the last of those who wait is due; None if nobody waits."""
+        return max(self._dues(), default=None)
 
     @property
     def has_more(self) -> bool:
         """Whether somebody can be sent to at once; who is inside another mail waits for that."""
         return any(one.state is DeliveryState.PENDING or one.is_begun for one in self.standings)
+
+    def _dues(self) -> Iterator[datetime]:
+        for one in self.standings:
+            if one.state is DeliveryState.LATER and one.due is not None:
+                yield one.due
 
     def ready(self, now: datetime, most: int) -> list[int]:
         """Return the places of those who can be sent to now; whoever a crash left goes first.

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fastapi import FastAPI, Request
 
 from notifier.handlers.follow import unsubscribe
-from notifier.handlers.mail_domains import MailDomains
 from notifier.handlers.mail_reports import take_report
 from notifier.http.asking_routes import Question, add_asking_routes
 from notifier.http.unsubscribe_page import UNSUBSCRIBE
@@ -28,8 +27,7 @@ REPORT_SECRET = "X-Report-Secret"
 class MailRoutes:
     """What these routes need: `secrets` are those of whoever hands over reports.
 
-    `mails_per_second` is the account's pace, from which follows when everybody is written to, and
-    `domains` know who waits longer, for theirs.
+    `mails_per_second` is the account's pace, from which follows when everybody is written to.
     `guests` None: what stands in front limits whoever has no account.
     """
 
@@ -39,7 +37,6 @@ class MailRoutes:
     mails_per_second: float = 10.0
     follow_asks_per_hour: int = 1_000
     guests: GuestPace | None = None
-    domains: MailDomains | None = None
 
 
 def add_mail_routes(

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from notifier.domain.cause import USUAL, Cause, CauseKind, Totals
+from notifier.domain.cause import Cause, CauseKind, Totals
 from notifier.domain.chunk import totals_of
 from notifier.domain.delivery import Channel
 from notifier.domain.kind import rules_of
@@ -43,8 +43,9 @@ class ChannelView(BaseModel):
     pending: int
     expected_end: datetime | None = Field(
         description="When the last one is told at the present pace; null where nobody waits, or "
-        "nothing can be said yet. By e-mail it knows the turns of slow mail domains where the "
-        "process that answers sends the mails; another one may name an earlier end."
+        "nothing can be said yet. By e-mail it is when all that goes before has left at the "
+        "account's pace, or later: to when somebody is put off, for a slow mail domain, a night, a "
+        "digest or another try. Whose first turn is still to come may be put off, too."
     )
 
 
@@ -162,17 +163,17 @@ def _end_of_fan_out(cause: Cause | None, inbox: Totals, now: datetime) -> dateti
 
 
 async def _end_of_mails(queries: Queries, mail: MailRoutes, name: str, now: datetime) -> datetime:
-    """Return when this cause's last mail leaves, by the paces of the account and of mail domains.
+    """Return when this cause's last mail leaves: by the account's pace, or when it is put off to.
 
     Causes of one urgency have their turns, so all of theirs may come before; what is more urgent
-    comes first.
+    comes first. Nothing is asked that only the process knows which sends the mails.
     """
     (chunk,) = await queries.chunks_of(name, "", 1)
     priority = rules_of(chunk.told).priority
     queued = await queries.queued(Channel.EMAIL)
     before = sum(people for urgency, people in queued.items() if urgency <= priority)
-    turn = mail.domains.last_turn(urgent=priority < USUAL) if mail.domains is not None else None
-    return last_leaves(now, before, mail.mails_per_second, turn)
+    due = await queries.last_due(Channel.EMAIL, name)
+    return last_leaves(now, before, mail.mails_per_second, due)
 
 
 def _channel(name: str, totals: Totals, expected_end: datetime | None) -> ChannelView:

@@ -116,6 +116,13 @@ class Queries(UnreachedQueries, Protocol):
         """Sum the outcomes of a cause on a channel; None where it tells nobody of it."""
         ...
 
+    async def last_due(self, channel: Channel, cause: str) -> datetime | None:
+        """Return to when the last of a cause's people is put off; None where nobody is.
+
+        They wait for their mail domain, for the end of a night, a digest, or another try.
+        """
+        ...
+
     async def queued(self, channel: Channel) -> dict[int, int]:
         """Return how many recipients have no outcome yet on a channel, by priority."""
         ...
