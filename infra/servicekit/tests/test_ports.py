@@ -175,6 +175,32 @@ async def test_who_gives_way_claims_only_what_is_urgent_too(plumbed: Plumbed) ->
     assert await claimed() == ["usual"]
 
 
+async def test_way_is_given_to_what_was_looked_at_only_while_it_is_in_hand(
+    plumbed: Plumbed,
+) -> None:
+    """It may wait for something, or fail, again and again: nobody stands still until its turn."""
+    await offer(plumbed, WorkItem("plan", "plan", NOW, 5), item("first"))
+    way = GivesWay("plan", before=20)
+
+    async def claimed() -> list[str]:
+        claims = await plumbed.work.claim("refund", plumbed.clock.now(), 9, 90, gives_way=way)
+        return [one.item.id for one in claims]
+
+    (looked,) = await plumbed.work.claim("plan", plumbed.clock.now(), 1, 30)
+    assert await plumbed.work.postpone(looked, plumbed.clock.now() + MINUTE)
+    plumbed.clock.advance(seconds=60)
+    assert await claimed() == ["first"]
+    await offer(plumbed, item("second"))
+    await plumbed.work.claim("plan", plumbed.clock.now(), 1, 30)
+    assert await claimed() == []
+    # Whoever had it is dead: until somebody else claims it and lets go.
+    plumbed.clock.advance(seconds=60)
+    assert await claimed() == []
+    (again,) = await plumbed.work.claim("plan", plumbed.clock.now(), 1, 30)
+    assert await plumbed.work.postpone(again, plumbed.clock.now())
+    assert await claimed() == ["second"]
+
+
 async def test_offering_again_leaves_what_is_there(plumbed: Plumbed) -> None:
     """The same id is the same work, also while it is claimed."""
     await offer(plumbed, item("one"))

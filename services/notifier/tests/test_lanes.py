@@ -98,6 +98,8 @@ async def test_what_is_running_goes_on_while_an_emergency_waits_for_its_backers(
     notifier = await running()
     await notifier.hear(emergency(HUGE + 1, 2))
     await notifier.plan()
+    # It is looked at again soon, and nobody has come to it yet.
+    notifier.clock.advance(seconds=1)
     await finish(notifier)
     assert FIRE not in told(notifier) and len(told(notifier)) == HUGE
     await notifier.hear(collected(HUGE + 1, "late"))

@@ -122,8 +122,10 @@ class WorkBacklog:
 class GivesWay:
     """Whom a claimer gives way to: items of this other kind of priorities before `before`.
 
-    While one of them is due or in hand, only what is of priorities before `before` too is claimed.
-    For what is in hand at a crash that is until its lease ends.
+    From when one of them is due until it is let go of, only what is of priorities before `before`
+    too is claimed. For what is in hand at a crash that is until its lease ends. Of what is due once
+    more (it waits for something, or fails again and again) only while it is in hand: nobody stands
+    still until its turn comes.
     """
 
     kind: str
@@ -358,16 +360,16 @@ class MongoWorkQueue:
     async def _found(
         self, look: _Look, now: datetime, gives_way: GivesWay | None
     ) -> list[Document]:
-        """Return what is best, without what gives way; both are seen at the same instant."""
+        """Return what is best, without what gives way."""
         if gives_way is None:
             return await self._looks.best(look)
         first: Document = {
             "kind": gives_way.kind,
             "priority": {"$lt": gives_way.before},
-            "$or": [{"token": {"$ne": None}}, {"due": {"$lte": now}}],
+            "$or": [{"token": {"$ne": None}}, {"due": {"$lte": now}, "attempt": 0}],
         }
-        found, urgent = await asyncio.gather(
-            self._looks.best(look), self._looks.best(_Look(first, look.best, 1))
+        urgent, found = await asyncio.gather(
+            self._looks.best(_Look(first, look.best, 1)), self._looks.best(look)
         )
         return [row for row in found if not urgent or row["priority"] < gives_way.before]
 
@@ -571,7 +573,7 @@ class MemoryWorkQueue:
         urgent = any(
             held.item.kind == gives_way.kind
             and held.item.priority < gives_way.before
-            and (held.token is not None or held.item.due <= now)
+            and (held.token is not None or (held.item.due <= now and not held.attempt))
             for held in self._items.values()
         )
         return gives_way.before if urgent else None
