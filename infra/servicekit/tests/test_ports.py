@@ -201,6 +201,16 @@ async def test_way_is_given_to_what_was_looked_at_only_while_it_is_in_hand(
     assert await claimed() == ["second"]
 
 
+async def test_who_gives_way_finds_what_is_urgent_of_a_group_too(plumbed: Plumbed) -> None:
+    """Whose turn it is goes by due: what gives way does not stand before what does not."""
+    ours = [replace(item(f"usual {n}", 20, -n), group="g") for n in range(1, 4)]
+    await offer(plumbed, *ours, replace(item("urgent", 19), group="g"))
+    await offer(plumbed, WorkItem("plan", "plan", NOW, 5))
+    way = GivesWay("plan", before=20)
+    found = await plumbed.work.claim("refund", NOW, 2, 30, group="g", gives_way=way)
+    assert [one.item.id for one in found] == ["urgent"]
+
+
 async def test_offering_again_leaves_what_is_there(plumbed: Plumbed) -> None:
     """The same id is the same work, also while it is claimed."""
     await offer(plumbed, item("one"))

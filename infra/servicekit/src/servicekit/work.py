@@ -371,7 +371,11 @@ class MongoWorkQueue:
         urgent, found = await asyncio.gather(
             self._looks.best(_Look(first, look.best, 1)), self._looks.best(look)
         )
-        return [row for row in found if not urgent or row["priority"] < gives_way.before]
+        if not found or not urgent:
+            return found
+        # Of a group what is urgent may stand behind what is not.
+        urgent_too = look.due | {"$and": [{"priority": {"$lt": gives_way.before}}]}
+        return await self._looks.best(replace(look, due=urgent_too))
 
     async def next_group(self, kind: str, now: datetime, after: str) -> str | None:
         due = {"kind": kind, "group": {"$gt": after}, "due": {"$lte": now}}
