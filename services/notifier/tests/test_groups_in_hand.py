@@ -1,20 +1,38 @@
 """Groups of chunks that are told side by side: one that is slow, or lost, holds back no other."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
 
 import pytest
 
 from notifier.domain.cause import CauseState
+from notifier.domain.chunk import Chunk
+from notifier.ports.unit import NotifierUnit
+from notifier.wire.told import lot_of
+from servicekit.errors import DependencyAway
 from servicekit.loops import Pulse
 from servicekit.lots import Lot
+from servicekit.memory import MemoryDatabase
 from servicekit.publish import MemoryLog
-from services.notifier.tests.builders import CAMPAIGN, memory_notifier, pledges, verdict
+from servicekit.units import UnitsOfWork
+from servicekit.work import Claim, MemoryWorkQueue
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    Notifier,
+    memory_notifier,
+    pledges,
+    update,
+    verdict,
+)
 from services.notifier.tests.test_odd_facts import told_to
 
 PEOPLE = [f"b{number:02}" for number in range(40)]
 CAUSE = f"verdict-reached/{CAMPAIGN}"
+PATIENCE = 60
+T = TypeVar("T")
 
 
 class HeldLog(MemoryLog):
@@ -38,6 +56,12 @@ class HeldLog(MemoryLog):
         return await super().publish_lots(lots)
 
 
+async def state_of(notifier: Notifier) -> CauseState:
+    cause = await notifier.queries.cause(CAUSE)
+    assert cause is not None
+    return cause.state
+
+
 @pytest.mark.parametrize("loses", [False, True], ids=["late", "lost"])
 async def test_the_group_that_ends_last_closes_the_cause(loses: bool) -> None:
     """The other one has told everybody else and looked; what was lost is told once more."""
@@ -56,22 +80,92 @@ async def test_the_group_that_ends_last_closes_the_cause(loses: bool) -> None:
     async def pending() -> int:
         return (await notifier.queries.totals(CAUSE)).pending
 
-    async def state() -> CauseState:
-        cause = await notifier.queries.cause(CAUSE)
-        assert cause is not None
-        return cause.state
-
     async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         tasks.create_task(chunks.run(Pulse("publish"), stopping))
         await slow.held.wait()
         while await pending() > slow.people_held:
             await asyncio.sleep(0.01)
-        assert await state() is CauseState.PLANNED
+        assert await state_of(notifier) is CauseState.PLANNED
         slow.go_on.set()
-        while await state() is not CauseState.COMPLETED:
+        while await state_of(notifier) is not CauseState.COMPLETED:
             # What was lost comes again a second later.
             notifier.clock.advance(seconds=1)
             await asyncio.sleep(0.01)
         stopping.set()
     assert await pending() == 0
     assert sorted(told_to(log)) == PEOPLE
+
+
+async def test_a_stop_closes_what_was_told() -> None:
+    """The last chunks of a cause are in hand then: nobody else has to look."""
+    log, stopping = MemoryLog(24), asyncio.Event()
+    notifier, slow = memory_notifier(log=log), HeldLog(log, loses=False)
+    await notifier.hear(*pledges(PEOPLE), verdict(len(PEOPLE)))
+    await notifier.plan()
+    chunks = replace(notifier.publishing(), at_once=1, publishers=[slow, log])
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+        tasks.create_task(chunks.run(Pulse("publish"), stopping))
+        await slow.held.wait()
+        while (await notifier.queries.totals(CAUSE)).pending > slow.people_held:
+            await asyncio.sleep(0.01)
+        stopping.set()
+        slow.go_on.set()
+    assert sorted(told_to(log)) == PEOPLE
+    assert await state_of(notifier) is CauseState.COMPLETED
+
+
+@dataclass
+class Away:
+    """Units of a database that answers all but once."""
+
+    units: UnitsOfWork[NotifierUnit]
+    once: bool = False
+
+    async def run(self, work: Callable[[NotifierUnit], Awaitable[T]]) -> T:
+        if self.once:
+            self.once = False
+            raise DependencyAway("the database")
+        return await self.units.run(work)
+
+
+async def test_a_cause_is_looked_at_again_where_that_failed() -> None:
+    """The database did not answer when somebody looked whether it can be closed."""
+    notifier = memory_notifier()
+    units = Away(notifier.units)
+    await notifier.hear(*pledges(PEOPLE), verdict(len(PEOPLE)))
+    await notifier.plan()
+    chunks = replace(notifier.publishing(), at_once=1, units=units)
+    while (await notifier.queries.totals(CAUSE)).pending:
+        await chunks.publish_some(notifier.publisher)
+    units.once = True
+    with pytest.raises(DependencyAway):
+        await chunks.publish_some(notifier.publisher)
+    await chunks.publish_some(notifier.publisher)
+    assert await state_of(notifier) is CauseState.COMPLETED
+
+
+class Unpostponing(MemoryWorkQueue):
+    """Work of a database that is away whenever something is let go of."""
+
+    async def postpone(self, claim: Claim, due: datetime) -> bool:
+        raise DependencyAway("the database")
+
+
+async def test_a_cause_is_looked_at_though_its_group_failed_behind_it() -> None:
+    """Its people are told; what was told beside it cannot even be let go of."""
+    database = MemoryDatabase()
+    notifier = memory_notifier(database)
+    await notifier.hear(*pledges(PEOPLE), verdict(len(PEOPLE)), update(len(PEOPLE), len(PEOPLE)))
+    await notifier.plan()
+
+    def render(chunk: Chunk, partitions: int) -> Lot:
+        if chunk.told.cause != CAUSE:
+            raise ValueError("a template that breaks")
+        return lot_of(chunk, partitions)
+
+    queue = Unpostponing(database)
+    chunks = replace(notifier.publishing(), at_once=1_000, queue=queue, render=render)
+    with pytest.raises(DependencyAway):
+        await chunks.publish_some(notifier.publisher)
+    await chunks.publish_some(notifier.publisher)
+    assert await state_of(notifier) is CauseState.COMPLETED

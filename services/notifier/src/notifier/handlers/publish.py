@@ -1,7 +1,8 @@
 """Telling people: chunks become events, and causes are closed when everybody has an outcome."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -72,6 +73,9 @@ class PublishChunks:
             async with asyncio.TaskGroup() as groups:
                 for publisher in self.publishers:
                     groups.create_task(self._publish_rest(publisher, pulse, stopping))
+        # Whoever was stopped behind the last chunks of a cause did not look.
+        with _done_later(self.kind):
+            await self._close_told()
 
     async def _publish_rest(
         self, publisher: Publisher, pulse: Pulse, stopping: asyncio.Event
@@ -80,16 +84,9 @@ class PublishChunks:
             pulse.beat()
 
     async def _published(self, publisher: Publisher) -> bool:
-        try:
+        with _done_later(self.kind):
             return await self.publish_some(publisher)
-        except (DependencyAway, Conflict, LeaseLost) as error:
-            log.warning("chunks published later", kind=self.kind, error=repr(error))
-            return False
-        except Exception as error:
-            # A bug of ours is one of these chunks': they are claimed again when their lease ends,
-            # and all that has nothing to do with them goes on.
-            log.exception("chunks failed, published later", kind=self.kind, error=repr(error))
-            return False
+        return False
 
     async def publish_some(self, publisher: Publisher) -> bool:
         """Publish one group of claimed chunks; return whether anybody was told.
@@ -102,11 +99,19 @@ class PublishChunks:
             self.kind, now, self.at_once, self.lease_seconds, gives_way=self.gives_way
         )
         worked = bool(claims) and await self._publish(publisher, claims)
-        if len(claims) < self.at_once and self._told_of:
-            names = set(self._told_of)
-            self._told_of.clear()
-            await close_causes(self.units, names, self.clock.now())
+        if len(claims) < self.at_once:
+            await self._close_told()
         return worked
+
+    async def _close_told(self) -> None:
+        """Close the causes of which people were told since, as far as everybody is."""
+        names = set(self._told_of)
+        self._told_of.clear()
+        try:
+            await close_causes(self.units, names, self.clock.now())
+        except DependencyAway:
+            self._told_of.update(names)
+            raise
 
     async def _publish(self, publisher: Publisher, claims: Sequence[Claim]) -> bool:
         ids = [_chunk_id(claim) for claim in claims]
@@ -121,13 +126,13 @@ class PublishChunks:
     ) -> bool:
         told = await self._tell(publisher, chunks)
         finished = [claim for claim in claims if _chunk_id(claim) in told]
+        fresh = [chunks[one] for one in told if chunks[one].state is ChunkState.PENDING]
         await self._finish(finished, chunks)
+        self._told_of.update(chunk.told.cause for chunk in fresh if chunk.partition is not None)
+        self._observe(fresh)
         for claim in claims:
             if claim not in finished:
                 await self.queue.postpone(claim, self.clock.now() + AGAIN)
-        fresh = [chunks[one] for one in told if chunks[one].state is ChunkState.PENDING]
-        self._observe(fresh)
-        self._told_of.update(chunk.told.cause for chunk in fresh if chunk.partition is not None)
         return bool(finished)
 
     async def _tell(self, publisher: Publisher, chunks: Mapping[str, Chunk]) -> list[str]:
@@ -170,6 +175,19 @@ class PublishChunks:
             NOTIFICATIONS.labels("suppressed").inc(len(chunk.suppressed))
             delay = (self.clock.now() - chunk.told.caused_at).total_seconds()
             TOLD_DELAY.labels("inbox").observe(max(0.0, delay))
+
+
+@contextmanager
+def _done_later(kind: str) -> Iterator[None]:
+    """Go on behind it, whatever happens in it."""
+    try:
+        yield
+    except (DependencyAway, Conflict, LeaseLost) as error:
+        log.warning("chunks published later", kind=kind, error=repr(error))
+    except Exception as error:
+        # A bug of ours is one of these chunks': they are claimed again when their lease ends,
+        # and all that has nothing to do with them goes on.
+        log.exception("chunks failed, published later", kind=kind, error=repr(error))
 
 
 def _chunk_id(claim: Claim) -> str:
