@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
+from infra.suite.readings import eventually
 from notifier.domain.cause import CauseState
 from notifier.domain.chunk import Chunk
 from notifier.ports.unit import NotifierUnit
@@ -27,6 +28,7 @@ from services.notifier.tests.builders import (
     update,
     verdict,
 )
+from services.notifier.tests.test_lanes import emergency
 from services.notifier.tests.test_odd_facts import told_to
 
 PEOPLE = [f"b{number:02}" for number in range(40)]
@@ -112,6 +114,71 @@ async def test_a_stop_closes_what_was_told() -> None:
         slow.go_on.set()
     assert sorted(told_to(log)) == PEOPLE
     assert await state_of(notifier) is CauseState.COMPLETED
+
+
+class TurnsLog(MemoryLog):
+    """A way to another log that sends when it is its turn."""
+
+    def __init__(self, beside: MemoryLog) -> None:
+        super().__init__(beside.partitions)
+        self.records = beside.records
+        self.turns = asyncio.Semaphore(0)
+        self._asked = 0
+
+    async def publish_lots(self, lots: Sequence[Lot]) -> list[bool]:
+        self._asked += 1
+        await self.turns.acquire()
+        return await super().publish_lots(lots)
+
+    def asked(self, times: int, beside: "TurnsLog | None" = None) -> Callable[[], Awaitable[bool]]:
+        """Return what says whether it was asked so often; meanwhile it is the other one's turn."""
+
+        async def is_asked() -> bool:
+            if beside is not None:
+                beside.turns.release()
+            return self._asked >= times
+
+        return is_asked
+
+
+class WatchedQueue(MemoryWorkQueue):
+    """Says when somebody found nothing to claim."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        super().__init__(database)
+        self.found_nothing = asyncio.Event()
+
+    async def claim(self, *arguments: Any, **named: Any) -> list[Claim]:
+        claims = await super().claim(*arguments, **named)
+        if not claims:
+            self.found_nothing.set()
+        return claims
+
+
+async def test_a_group_that_stepped_back_goes_on_beside_the_other() -> None:
+    """It looked while an emergency was planned; the other one, still sending, did not."""
+    database, log, stopping = MemoryDatabase(), MemoryLog(24), asyncio.Event()
+    notifier, queue = memory_notifier(database, log=log), WatchedQueue(database)
+    first, second = TurnsLog(log), TurnsLog(log)
+    await notifier.hear(*pledges(PEOPLE), update(len(PEOPLE), len(PEOPLE)))
+    await notifier.plan()
+    chunks = replace(notifier.publishing(), at_once=1, queue=queue, publishers=[first, second])
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(chunks.run(Pulse("publish"), stopping))
+        try:
+            first.turns.release()
+            await eventually("both are sending", first.asked(2), PATIENCE)
+            await eventually("both are sending", second.asked(1), PATIENCE)
+            await notifier.hear(emergency(len(PEOPLE), 2))
+            second.turns.release()
+            async with asyncio.timeout(PATIENCE):
+                await queue.found_nothing.wait()
+            await notifier.plan()
+            await eventually("the second sends again", second.asked(2, beside=first), PATIENCE)
+        finally:
+            stopping.set()
+            for one in (first, second):
+                one.turns.release()
 
 
 @dataclass

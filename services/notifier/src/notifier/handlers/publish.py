@@ -66,22 +66,35 @@ class PublishChunks:
         """Publish until `stopping` is set; who is idle asks alone."""
         while not stopping.is_set():
             pulse.beat()
-            if not await self._published(self.publishers[0]):
+            if await self._published(self.publishers[0]):
+                await self._publish_rest(pulse, stopping)
+            else:
                 await pause_until_any((self._wake, stopping), self.poll_seconds)
                 self._wake.clear()
-                continue
-            async with asyncio.TaskGroup() as groups:
-                for publisher in self.publishers:
-                    groups.create_task(self._publish_rest(publisher, pulse, stopping))
         # Whoever was stopped behind the last chunks of a cause did not look.
         with _done_later(self.kind):
             await self._close_told()
 
-    async def _publish_rest(
-        self, publisher: Publisher, pulse: Pulse, stopping: asyncio.Event
-    ) -> None:
-        while not stopping.is_set() and await self._published(publisher):
-            pulse.beat()
+    async def _publish_rest(self, pulse: Pulse, stopping: asyncio.Event) -> None:
+        """Publish with all publishers until none of them finds anything.
+
+        Whoever found nothing (what there is gave way to something urgent, or could not be told)
+        begins again as soon as another one told somebody.
+        """
+        idle = list(self.publishers)
+        async with asyncio.TaskGroup() as groups:
+
+            async def publish(publisher: Publisher) -> None:
+                while not stopping.is_set() and await self._published(publisher):
+                    pulse.beat()
+                    begin()
+                idle.append(publisher)
+
+            def begin() -> None:
+                while idle:
+                    groups.create_task(publish(idle.pop(0)))
+
+            begin()
 
     async def _published(self, publisher: Publisher) -> bool:
         with _done_later(self.kind):
