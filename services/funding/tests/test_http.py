@@ -9,11 +9,12 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
+from funding.domain.campaign import Reward
 from funding.http import build_api
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import STAFF, Caller, creator
 from servicekit.problems import install_problems
-from services.funding.tests.conftest import TERMS, Funding, memory_funding
+from services.funding.tests.conftest import TERMS, Funding, memory_funding, other_launch
 
 LAUNCH: dict[str, Any] = {
     "creator_id": "creator-1",
@@ -79,6 +80,16 @@ async def test_from_launch_to_figures(client: httpx.AsyncClient) -> None:
         "held",
     }
     assert [c["campaign_id"] for c in (await client.get("/campaigns")).json()["items"]] == ["c1"]
+
+
+async def test_a_campaign_of_any_reward_is_shown(client: httpx.AsyncClient, known: Funding) -> None:
+    """A topic names rewards as it likes: one such campaign takes no page from everybody."""
+    rewards = (Reward("lamp/green", "A green lamp"),)
+    await known.launch(other_launch(campaign_id="c2", rewards=rewards))
+    shown = (await client.get("/campaigns/c2")).json()
+    assert shown["rewards"] == [{"reward_id": "lamp/green", "title": "A green lamp"}]
+    page = (await client.get("/campaigns")).json()["items"]
+    assert [one["campaign_id"] for one in page] == ["c1", "c2"]
 
 
 async def test_many_callers_of_one_campaign_are_all_answered(client: httpx.AsyncClient) -> None:

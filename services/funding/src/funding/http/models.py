@@ -49,6 +49,13 @@ class RewardBody(Body):
     title: Annotated[str, Field(min_length=1, max_length=140)]
 
 
+class RewardView(BaseModel):
+    """A topic says of any reward what it likes; a body holds its id to the alphabet."""
+
+    reward_id: str
+    title: str
+
+
 class TermsBody(Body):
     """Terms to be fixed at launch; what is left out is the standard of the platform."""
 
@@ -206,7 +213,7 @@ class CampaignView(BaseModel):
     goal: Goal
     deadline: datetime
     zone: str
-    rewards: list[RewardBody]
+    rewards: list[RewardView]
     terms: dict[str, int | list[int]]
     relaunch_of: str | None
     launched_at: datetime

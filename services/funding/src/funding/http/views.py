@@ -19,7 +19,7 @@ from funding.http.models import (
     Money,
     PaymentBody,
     PledgeView,
-    RewardBody,
+    RewardView,
     RowView,
     VerdictView,
 )
@@ -98,7 +98,7 @@ def campaign_view(campaign: Campaign, lines: list[SettlingLine] | None = None) -
         goal=Goal(amount=launch.goal, currency=launch.currency),
         deadline=launch.deadline,
         zone=launch.zone,
-        rewards=[RewardBody(reward_id=r.reward_id, title=r.title) for r in launch.rewards],
+        rewards=[RewardView(reward_id=r.reward_id, title=r.title) for r in launch.rewards],
         terms=asdict(launch.terms)
         | {
             "stage_shares_basis_points": list(launch.terms.stage_shares_basis_points),
