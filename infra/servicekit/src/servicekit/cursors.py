@@ -29,4 +29,5 @@ def place_of(cursor: str) -> tuple[datetime, str] | None:
 
 def not_ours() -> Problem:
     """Return what is said of a cursor that we never gave."""
-    return Problem(422, "invalid-cursor", "The cursor is not one of ours")
+    detail = "give `next_cursor` of the page before, as it came, or none for the first page"
+    return Problem(422, "invalid-cursor", "The cursor is not one of ours", detail)

@@ -82,7 +82,7 @@ def end(known: Unreached, ended: Ended) -> Unreached:
         return replace(known, ended=ended)
     if replace(known.ended, at=ended.at) == ended:
         return known
-    raise Refused("already-ended", f"it ended as {known.ended.how}")
+    raise Refused("already-ended", f"it ended as {known.ended.how}, which nothing replaces")
 
 
 def forget(known: Unreached) -> Unreached:

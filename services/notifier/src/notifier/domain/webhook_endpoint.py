@@ -157,7 +157,8 @@ def replay(endpoint: WebhookEndpoint, cursor: Cursor) -> WebhookEndpoint:
 def add_secret(endpoint: WebhookEndpoint, secret: SigningSecret) -> WebhookEndpoint:
     """The new secret signs first; those before it sign beside it until they are taken away."""
     if len(endpoint.secrets) >= SECRETS_MAX:
-        raise Refused("too-many-secrets", f"an endpoint has at most {SECRETS_MAX} secrets")
+        detail = f"an endpoint has at most {SECRETS_MAX} secrets; take one of them away first"
+        raise Refused("too-many-secrets", detail)
     return replace(endpoint, secrets=(secret, *endpoint.secrets))
 
 

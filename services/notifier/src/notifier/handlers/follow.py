@@ -129,7 +129,8 @@ class ForgetUnconfirmed:
 
 async def _must_know(unit: NotifierUnit, campaign_id: str) -> None:
     if await unit.creators.team(campaign_id) is None:
-        raise Refused("campaign-unknown", "nobody told of this campaign")
+        detail = "notifier has not heard of this campaign: check its id"
+        raise Refused("campaign-unknown", detail)
 
 
 async def _followed(unit: NotifierUnit, campaign_id: str, person_id: str) -> Follow | None:

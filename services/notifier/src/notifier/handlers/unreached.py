@@ -44,7 +44,8 @@ async def end_unreached(unit: NotifierUnit, notification_id: str, ended: Ended) 
     """
     known = await unit.unreached.load(notification_id)
     if known is None:
-        raise Refused("unreached-unknown", "everybody was reached by this, or it is unknown")
+        detail = "nobody waits to be reached by this notification; /unreached lists whom there is"
+        raise Refused("unreached-unknown", detail)
     after = end(known, ended)
     if after != known:
         assert ended.at is not None

@@ -134,7 +134,8 @@ async def _load(unit: NotifierUnit, endpoint_id: str) -> WebhookEndpoint:
 
 def unknown_endpoint() -> Refused:
     """What whoever may not see an endpoint is told too: in the same words there is none."""
-    return Refused("endpoint-unknown", "there is no such webhook endpoint")
+    detail = "there is no such webhook endpoint that you may see; check its id, or take another one"
+    return Refused("endpoint-unknown", detail)
 
 
 async def _note(unit: NotifierUnit, said: Registration, act: Act, outcome: str) -> None:

@@ -57,7 +57,10 @@ class WouldBeTold:
     async def __call__(self, told: Told, as_of: int | None, page: Page) -> Counted:
         """Raise `Refused` for what names its people itself, and for an N that is not reached."""
         if Audience.BACKERS not in rules_of(told).told:
-            raise Refused("names-its-people", f"{told.kind.value} is told to those whom it names")
+            detail = (
+                f"{told.kind.value} names whom it is told to; ask for what all backers are told"
+            )
+            raise Refused("names-its-people", detail)
         cause = hear(told, await self._reached(told, as_of), None, self.clock.now())
         counted = Counted(cause.pledges_sequence, channels={INBOX: Counter()})
         others = await self.units.run(lambda unit: _in_roles(unit, cause))
@@ -80,7 +83,8 @@ class WouldBeTold:
 
         reached = await self.units.run(seen)
         if as_of is not None and as_of > reached:
-            raise Refused("view-behind", f"our view of the pledges has reached {reached}")
+            detail = f"our view of the pledges is at {reached}: ask as of that, or again later"
+            raise Refused("view-behind", detail)
         return reached if as_of is None else as_of
 
     async def _count(self, chunk: Chunk, counted: Counted, page: Page) -> None:

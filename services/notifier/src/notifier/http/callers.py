@@ -38,9 +38,15 @@ def _owns_campaign(queries: Queries) -> Callable[[Principal, Ids], Awaitable[boo
 
 
 def unknown_campaign() -> Problem:
-    return Problem(404, "campaign-unknown", "Notifier has not heard of this campaign")
+    return Problem(
+        404,
+        "campaign-unknown",
+        "Notifier has not heard of this campaign",
+        "check its id; right after its launch, try again",
+    )
 
 
 def unknown_person() -> Problem:
     """What whoever may not see a person is told too: in the same words there is none."""
-    return Problem(404, "person-unknown", "There is no such person")
+    detail = "check the id; of a person themselves it is the subject of their token"
+    return Problem(404, "person-unknown", "There is no such person", detail)

@@ -34,4 +34,6 @@ async def find_notice(
 
 def unknown_notice() -> Problem:
     """Return what is said of a cause that is not there."""
-    return Problem(404, "notice-unknown", "There is no such notice in this campaign")
+    title = "There is no such notice in this campaign"
+    detail = "it is named kind/subject; /campaigns/{campaign_id}/notices lists the campaign's"
+    return Problem(404, "notice-unknown", title, detail)

@@ -103,7 +103,7 @@ async def _told_at(queries: Queries, person_id: str, asked: str) -> datetime:
     if at is None or asked not in {
         notification_id(one.cause, one.caused_at, person_id) for one in told
     }:
-        raise _unknown_inbox()
+        raise _unknown_notification()
     return at
 
 
@@ -114,7 +114,14 @@ def _stopped(suppression: Suppression | None, now: datetime) -> MailStopped | No
 
 
 def _unknown_inbox() -> Problem:
-    return Problem(404, "inbox-unknown", "There is no such inbox")
+    detail = "check the person's id: one's own is the subject of one's token"
+    return Problem(404, "inbox-unknown", "There is no such inbox", detail)
+
+
+def _unknown_notification() -> Problem:
+    title = "This inbox never had such a notification"
+    detail = "give the notification_id of one of its items"
+    return Problem(404, "notification-unknown", title, detail)
 
 
 async def _pinned(queries: Queries, unreached: Sequence[Unreached]) -> list[InboxEntry]:

@@ -57,7 +57,9 @@ def add_mail_routes(
         """Take a mail that came back, as it came: a bounce, a complaint, or nothing of ours."""
         given = request.headers.get(REPORT_SECRET, "").encode()
         if not any(hmac.compare_digest(given, one.encode()) for one in mail.secrets):
-            raise Problem(401, "report-secret-refused", "Not a mail server of ours")
+            title = "Not a mail server of ours"
+            detail = f"{REPORT_SECRET} is not the secret of mail reports that notifier was given"
+            raise Problem(401, "report-secret-refused", title, detail)
         report = mail.read(await _bounded(request), mail.links)
         if report is None:
             return {"status": "ignored"}
@@ -91,5 +93,6 @@ async def _bounded(request: Request) -> bytes:
     async for part in request.stream():
         body += part
         if len(body) > REPORT_BYTES_MAX:
-            raise Problem(413, "too-large", "The body is too large")
+            detail = f"a mail that came back has {REPORT_BYTES_MAX} bytes at most"
+            raise Problem(413, "too-large", "The body is too large", detail)
     return body

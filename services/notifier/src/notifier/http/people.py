@@ -87,7 +87,8 @@ def add_people_routes(
 
             return _view(await units.run(work))
         if body.roles is not None:
-            raise Problem(403, "roles-are-told", "What somebody is, is said by the platform")
+            title = "What somebody is, is said by the platform"
+            raise Problem(403, "roles-are-told", title, "leave out `roles`; they stay as they are")
         return _view(await units.run(lambda unit: take_own_description(unit, told)))
 
     @api.get("/people/{person_id}", dependencies=[own])

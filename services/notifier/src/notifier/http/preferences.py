@@ -132,4 +132,6 @@ def _body(preferences: Preferences) -> PreferencesBody:
 
 
 def _unknown_campaign() -> Problem:
-    return Problem(404, "campaign-unknown", "This person backs no such campaign")
+    title = "This person backs no such campaign"
+    detail = "check its id; only who has backed a campaign chooses what to hear of its end"
+    return Problem(404, "campaign-unknown", title, detail)

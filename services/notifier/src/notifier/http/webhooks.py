@@ -58,7 +58,9 @@ class Webhooks:
 
     def making_secrets(self) -> WebhookSecrets:
         if self.secrets is None:
-            raise Problem(409, "webhooks-off", "This suite sends no webhooks")
+            title = "This suite sends no webhooks"
+            detail = "its operators turn them on by the setting NOTIFIER_WEBHOOK_KEYS"
+            raise Problem(409, "webhooks-off", title, detail)
         return self.secrets
 
     def owner(self) -> Owner:
@@ -176,14 +178,17 @@ async def _cursor(feed: Feed, begin: str | datetime) -> FeedCursor:
 def _registration(endpoint_id: str, body: EndpointBody, webhooks: Webhooks) -> Registration:
     url = body.url
     if url.scheme != "https" and not webhooks.plain_http:
-        raise Problem(422, "url-not-https", "An endpoint is reached by https")
+        detail = "give a `url` that begins with https://"
+        raise Problem(422, "url-not-https", "An endpoint is reached by https", detail)
     if url.username or url.password or url.fragment:
-        raise Problem(422, "url-odd", "An address has no user, password or fragment")
+        title = "An address has no user, password or fragment"
+        detail = "leave them out of `url`; what is posted is proven by its signature"
+        raise Problem(422, "url-odd", title, detail)
     unknown = set(body.types or ()) - webhooks.types
     if unknown:
-        raise Problem(
-            422, "type-unknown", "There are no such facts in the feed", unknown=sorted(unknown)
-        )
+        title = "There are no such facts in the feed"
+        detail = "take those of `unknown` out of `types`, or leave `types` out for all facts"
+        raise Problem(422, "type-unknown", title, detail, unknown=sorted(unknown))
     campaigns, types = _set(body.campaigns), _set(body.types)
     return Registration(endpoint_id, str(url), WantedFacts(campaigns, types))
 
