@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from notifier.adapters.webhook_secrets import DerivedWebhookSecrets
 from notifier.consumer import CAMPAIGNS, PLEDGES, subscriptions
+from notifier.domain.audience import Consent
 from notifier.domain.chunk import RECIPIENTS_MAX, Chunk
 from notifier.handlers.address import AddressChunks
 from notifier.handlers.cut import CutCauses
@@ -26,7 +27,7 @@ from notifier.ports.queries import Queries
 from notifier.ports.unit import Audience, NotifierUnit
 from notifier.ports.webhooks import EndpointQueries
 from notifier.sweeps import CloseCauses
-from notifier.wire import told
+from notifier.wire.told import lot_of
 from notifier.wire.webhooks import FEED_TOPICS, FEED_TYPES
 from notifier.workers import UNTIL_PLANNED
 from servicekit.access import Guard
@@ -44,10 +45,17 @@ from services.notifier.tests.fakes import MemoryAudience, MemoryQueries, memory_
 from services.notifier.tests.fakes_webhooks import MemoryEndpointQueries, MemoryFeed
 from sosst_contracts.codec import Decoded, Draft, Record, decode
 from sosst_contracts.event import Event
-from sosst_contracts.funding import PledgeCollected, PledgeWithdrawn, VerdictReached
+from sosst_contracts.funding import (
+    CampaignLaunched,
+    PledgeCollected,
+    PledgeWithdrawn,
+    VerdictReached,
+)
+from sosst_contracts.notifier import BackerNotified, PersonNotified
 from sosst_contracts.payouts import RefundSucceeded
+from sosst_contracts.platform import PersonDescribed
 from sosst_contracts.testing import sample
-from sosst_contracts.updates import UpdatePublished
+from sosst_contracts.updates import CommentAdded, UpdateHidden, UpdatePublished, UpdateRestored
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CAMPAIGN = "campaign-1"
@@ -163,7 +171,7 @@ class Notifier:
             audience=self.audience,
             queue=self.queue,
             publishers=[self.publisher],
-            render=told.lot_of,
+            render=lot_of,
             partitions=self.partitions,
             clock=self.clock,
             gives_way=UNTIL_PLANNED,
@@ -194,7 +202,7 @@ def memory_notifier(
 
 def records_of(chunk: Chunk) -> list[Record]:
     """Return the events of a chunk, one by one."""
-    return list(told.lot_of(chunk, 24).records())
+    return list(lot_of(chunk, 24).records())
 
 
 async def settle(notifier: Notifier) -> None:
@@ -209,6 +217,22 @@ async def settle(notifier: Notifier) -> None:
         notifier.clock.advance(seconds=2)
 
 
+async def settle_later(notifier: Notifier) -> None:
+    """Let also be done what waits a moment."""
+    for _ in range(3):
+        await settle(notifier)
+        notifier.clock.advance(seconds=2)
+
+
+async def choose(notifier: Notifier, person: str, choice: Consent) -> None:
+    await notifier.units.run(lambda unit: unit.consents.choose(CAMPAIGN, person, choice))
+
+
+def fact(event_type: type[Event], sequence: int, **changes: object) -> Record:
+    """The example of this event, of the tests' campaign unless it says of another, so changed."""
+    return Draft(sample(event_type, **({"campaign_id": CAMPAIGN} | changes)), NOW).seal(sequence)
+
+
 def collected(sequence: int, backer: str, campaign: str = CAMPAIGN, **changes: object) -> Record:
     """A collected pledge of this backer at this place of the campaign's pledges.
 
@@ -220,22 +244,29 @@ def collected(sequence: int, backer: str, campaign: str = CAMPAIGN, **changes: o
         "pledge_id": f"pledge-{sequence}",
         "captured_at": NOW + timedelta(hours=1),
     }
-    return Draft(sample(PledgeCollected, **(values | changes)), NOW).seal(sequence)
+    return fact(PledgeCollected, sequence, **(values | changes))
 
 
 def withdrawn(sequence: int, backer: str, pledge: str, **changes: object) -> Record:
     """A pledge of this backer taken back at this place of the campaign's pledges."""
-    values = {"campaign_id": CAMPAIGN, "backer_id": backer, "pledge_id": pledge}
-    return Draft(sample(PledgeWithdrawn, **(values | changes)), NOW).seal(sequence)
+    return fact(PledgeWithdrawn, sequence, backer_id=backer, pledge_id=pledge, **changes)
 
 
 def pledges(backers: Sequence[str], campaign: str = CAMPAIGN) -> list[Record]:
     return [collected(number, backer, campaign) for number, backer in enumerate(backers, 1)]
 
 
-def verdict(as_of: int, sequence: int = 1, campaign: str = CAMPAIGN) -> Record:
-    event = sample(VerdictReached, campaign_id=campaign, pledges_sequence=as_of, reached_at=NOW)
-    return Draft(event, NOW).seal(sequence)
+def launched() -> Record:
+    return fact(CampaignLaunched, 1, creator_id="carol")
+
+
+def verdict(as_of: int, sequence: int = 1, campaign: str = CAMPAIGN, **changes: object) -> Record:
+    values = {"campaign_id": campaign, "pledges_sequence": as_of, "reached_at": NOW}
+    return fact(VerdictReached, sequence, **(values | changes))
+
+
+def missed(as_of: int, sequence: int = 1, at: datetime = NOW) -> Record:
+    return verdict(as_of, sequence, verdict="goal_missed", reached_at=at)
 
 
 def update(
@@ -246,27 +277,59 @@ def update(
     update_id: str = "update-1",
     **changes: object,
 ) -> Record:
-    event = sample(
-        UpdatePublished,
-        campaign_id=campaign,
-        update_id=update_id,
-        pledges_sequence=as_of,
-        audience_count=count,
-        **{"published_at": NOW, **changes},
-    )
-    return Draft(event, NOW).seal(sequence)
+    values = {
+        "campaign_id": campaign,
+        "update_id": update_id,
+        "pledges_sequence": as_of,
+        "audience_count": count,
+        "published_at": NOW,
+    }
+    return fact(UpdatePublished, sequence, **(values | changes))
+
+
+FIRE = f"update-published/{CAMPAIGN}:fire"
+
+
+def emergency(as_of: int, sequence: int) -> Record:
+    """The update that is the cause `FIRE`."""
+    return update(as_of, as_of, sequence, update_id="fire", kind="emergency", severity="critical")
+
+
+def comment(sequence: int, author: str, answered: str | None = None, team: bool = False) -> Record:
+    said = {"author_id": author, "by_team": team, "added_at": NOW, "update_id": "u1"}
+    answers = {"answers": "before", "answered_person_id": answered} if answered else {}
+    return fact(CommentAdded, sequence, comment_id=f"c{sequence}", **said, **answers)
+
+
+def hidden(sequence: int, update_id: str = "update-1") -> Record:
+    return fact(UpdateHidden, sequence, update_id=update_id, hidden_at=NOW)
+
+
+def restored(sequence: int) -> Record:
+    return fact(UpdateRestored, sequence, update_id="update-1", restored_at=NOW)
 
 
 def refunded(backer: str, sequence: int, refund: str | None = None) -> Record:
-    event = sample(
+    """A part of this backer's money is back."""
+    return fact(
         RefundSucceeded,
-        campaign_id=CAMPAIGN,
+        sequence,
         backer_id=backer,
         refund_id=refund or f"refund-{sequence}",
         fully_refunded=False,
         succeeded_at=NOW + timedelta(seconds=sequence),
     )
-    return Draft(event, NOW).seal(sequence)
+
+
+def back(pledge: str, backer: str, sequence: int, fully: bool = True, at: datetime = NOW) -> Record:
+    """A pledge's money is back, all of it unless a test says otherwise."""
+    of = {"pledge_id": pledge, "backer_id": backer, "refund_id": f"rf-{pledge}"}
+    return fact(RefundSucceeded, sequence, **of, fully_refunded=fully, succeeded_at=at)
+
+
+def described(person_id: str = "anna", **changes: object) -> Record:
+    event = sample(PersonDescribed, person_id=person_id, **({"described_at": NOW} | changes))
+    return Draft(event, NOW, identity=person_id).seal()
 
 
 def event_of(record: Record) -> Event:
@@ -279,3 +342,15 @@ def events_of(log: Publisher) -> list[Event]:
     """Return the events on the topics in memory, in the order in which they were sent."""
     assert isinstance(log, MemoryLog)
     return [event_of(record) for record in log.records]
+
+
+def told_to(log: Publisher) -> list[str]:
+    """Return whom the events name that tell backers, repeats included."""
+    return [event.recipient_id for event in events_of(log) if isinstance(event, BackerNotified)]
+
+
+def told_in_roles(notifier: Notifier) -> list[tuple[str, str, str]]:
+    """Return (kind, role, recipient) of every event on the topic."""
+    events = events_of(notifier.publisher)
+    seen = [e for e in events if isinstance(e, BackerNotified | PersonNotified)]
+    return sorted((e.kind, e.role, e.recipient_id) for e in seen)

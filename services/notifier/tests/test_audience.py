@@ -1,6 +1,6 @@
 """Who of an audience is told: refunded, ended, by rewards, too old, heard of too late."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import permutations
 
 import pytest
@@ -25,8 +25,13 @@ from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
     Notifier,
+    back,
+    choose,
     collected,
     events_of,
+    fact,
+    launched,
+    missed,
     pledges,
     settle,
     update,
@@ -34,45 +39,25 @@ from services.notifier.tests.builders import (
     withdrawn,
 )
 from services.notifier.tests.conftest import mongo_notifier
-from sosst_contracts.codec import Draft, Record
-from sosst_contracts.funding import CampaignCancelled, CampaignLaunched, VerdictReached
+from sosst_contracts.codec import Record
+from sosst_contracts.funding import CampaignCancelled
 from sosst_contracts.notifier import BackerNotified, NoticeCompleted
-from sosst_contracts.payouts import RefundFailed, RefundSucceeded
-from sosst_contracts.testing import sample
-from sosst_contracts.updates import UpdateCorrected, UpdatePublished
+from sosst_contracts.payouts import RefundFailed
+from sosst_contracts.updates import UpdateCorrected
 
 BACKERS = ["anna", "ben", "carl"]
 UPDATE = f"update-published/{CAMPAIGN}:update-1"
 LETTER = f"update-published/{CAMPAIGN}:letter"
+FOR_LAMPS = {"visibility": "rewards", "visible_to_rewards": ["lamp"]}
 
 
-def missed(as_of: int, sequence: int = 1, at: datetime = NOW) -> Record:
-    values = {"verdict": "goal_missed", "pledges_sequence": as_of, "reached_at": at}
-    return Draft(sample(VerdictReached, campaign_id=CAMPAIGN, **values), NOW).seal(sequence)
-
-
-def back(pledge: str, backer: str, sequence: int, fully: bool = True, at: datetime = NOW) -> Record:
-    values = {"pledge_id": pledge, "backer_id": backer, "fully_refunded": fully}
-    values["succeeded_at"] = at
-    event = sample(RefundSucceeded, campaign_id=CAMPAIGN, refund_id=f"rf-{pledge}", **values)
-    return Draft(event, NOW).seal(sequence)
+def cancelled(as_of: int, sequence: int = 1, **changes: object) -> Record:
+    return fact(CampaignCancelled, sequence, pledges_sequence=as_of, **changes)
 
 
 def letter(as_of: int, sequence: int = 1) -> Record:
     values = {"kind": "failure_letter", "visibility": "public", "update_id": "letter"}
-    event = sample(
-        UpdatePublished,
-        campaign_id=CAMPAIGN,
-        pledges_sequence=as_of,
-        audience_count=as_of,
-        published_at=NOW,
-        **values,
-    )
-    return Draft(event, NOW).seal(sequence)
-
-
-async def choose(notifier: Notifier, person: str, choice: Consent) -> None:
-    await notifier.units.run(lambda unit: unit.consents.choose(CAMPAIGN, person, choice))
+    return update(as_of, as_of, sequence, **values)
 
 
 async def in_inbox(notifier: Notifier, cause: str) -> list[str]:
@@ -177,9 +162,9 @@ async def test_a_refund_that_did_not_arrive_after_all_makes_a_backer_again(
     notifier: Notifier,
 ) -> None:
     """The last word on the pledge counts."""
-    failed = sample(RefundFailed, campaign_id=CAMPAIGN, pledge_id="pledge-1", backer_id="anna")
+    failed = fact(RefundFailed, 2, pledge_id="pledge-1", backer_id="anna")
     await notifier.hear(*pledges(["anna"]), verdict(1))
-    await notifier.hear(back("pledge-1", "anna", 1), Draft(failed, NOW).seal(2), update(1, 1))
+    await notifier.hear(back("pledge-1", "anna", 1), failed, update(1, 1))
     await settle(notifier)
     assert await in_inbox(notifier, UPDATE) == ["anna"]
 
@@ -204,8 +189,7 @@ async def test_news_of_an_ended_campaign_is_for_those_who_asked(
     notifier: Notifier, ended: str
 ) -> None:
     """Keep in touch: yes; only a relaunch, or nothing said: no."""
-    cancelled = sample(CampaignCancelled, campaign_id=CAMPAIGN, pledges_sequence=3)
-    end = missed(3) if ended == "missed" else Draft(cancelled, NOW).seal(1)
+    end = missed(3) if ended == "missed" else cancelled(3)
     await notifier.hear(*pledges(BACKERS), end)
     await choose(notifier, "anna", Consent.KEEP_IN_TOUCH)
     await choose(notifier, "ben", Consent.RELAUNCH)
@@ -222,8 +206,7 @@ async def test_news_from_before_the_end_is_for_all_backers_although_the_end_was_
 ) -> None:
     """Nobody could have agreed to it, and what is back is back because of the end."""
     at = NOW + timedelta(hours=1)
-    cancelled = sample(CampaignCancelled, campaign_id=CAMPAIGN, pledges_sequence=3, cancelled_at=at)
-    end = missed(3, at=at) if ended == "missed" else Draft(cancelled, NOW).seal(1)
+    end = missed(3, at=at) if ended == "missed" else cancelled(3, cancelled_at=at)
     await notifier.hear(*pledges(BACKERS), end, back("pledge-3", "carl", 1, at=at))
     await choose(notifier, "anna", Consent.KEEP_IN_TOUCH)
     behind = update(3, 3, sequence=2, update_id="update-2", published_at=at)
@@ -305,9 +288,6 @@ async def test_whoever_withdrew_and_pledged_again_before_a_cause_is_told(
     totals = await notifier.queries.totals(UPDATE)
     assert (totals.delivered, totals.supplements) == (1, 1)
     assert await figures(notifier, UPDATE) == (1, 0, 0)
-
-
-FOR_LAMPS = {"visibility": "rewards", "visible_to_rewards": ["lamp"]}
 
 
 @pytest.mark.parametrize("before_the_cause", [False, True], ids=["behind it", "before it"])
@@ -453,16 +433,7 @@ async def test_a_page_of_ten_thousand_who_agreed_reads_a_page(database: Database
 async def test_an_update_for_some_rewards_is_in_their_inboxes_alone(notifier: Notifier) -> None:
     """Its event exists for everybody; whoever chose something else is suppressed and counted."""
     joined = [collected(1, "anna", reward_id="lamp"), collected(2, "ben", reward_id="book")]
-    event = sample(
-        UpdatePublished,
-        campaign_id=CAMPAIGN,
-        visibility="rewards",
-        visible_to_rewards=["lamp"],
-        pledges_sequence=2,
-        audience_count=2,
-        published_at=NOW,
-    )
-    await notifier.hear(*joined, Draft(event, NOW).seal(1))
+    await notifier.hear(*joined, update(2, 2, **FOR_LAMPS))
     await settle(notifier)
     assert on_topic(notifier, UPDATE) == ["anna", "ben"]
     assert await in_inbox(notifier, UPDATE) == ["anna"]
@@ -473,16 +444,8 @@ async def test_a_correction_that_changes_a_promise_is_told_once(notifier: Notifi
     """One that only mends words is told to nobody; the next revision is another cause."""
     await notifier.hear(*pledges(["anna"]))
     for sequence, tells in ((1, False), (2, True), (3, True)):
-        event = sample(
-            UpdateCorrected,
-            campaign_id=CAMPAIGN,
-            revision=sequence + 1,
-            tells=tells,
-            pledges_sequence=1,
-            audience_count=1,
-            corrected_at=NOW,
-        )
-        await notifier.hear(Draft(event, NOW).seal(sequence))
+        of = {"revision": sequence + 1, "pledges_sequence": 1, "audience_count": 1}
+        await notifier.hear(fact(UpdateCorrected, sequence, **of, tells=tells, corrected_at=NOW))
     await settle(notifier)
     told = {entry.chunk.told.cause for entry in await notifier.queries.inbox("anna", None, 5)}
     prefix = f"update-corrected/{CAMPAIGN}:update-1"
@@ -504,8 +467,7 @@ async def test_news_from_behind_an_end_wait_until_the_end_is_heard(
     notifier: Notifier, ended: str
 ) -> None:
     """Who published knew of it: nobody is told who did not ask, whichever topic is read first."""
-    cancelled = sample(CampaignCancelled, campaign_id=CAMPAIGN, pledges_sequence=3)
-    end = missed(3) if ended == "missed" else Draft(cancelled, NOW).seal(1)
+    end = missed(3) if ended == "missed" else cancelled(3)
     behind = update(3, 3, published_at=NOW + timedelta(hours=1), campaign_sequence=1)
     await notifier.hear(*pledges(BACKERS))
     await choose(notifier, "anna", Consent.KEEP_IN_TOUCH)
@@ -532,12 +494,10 @@ async def test_news_that_knew_of_no_end_are_for_all_backers_of_then_whatever_is_
     Nor does it matter that they were published in the moment of the end: their maker did not know.
     """
     later = NOW + timedelta(hours=1)
-    cancelled = sample(CampaignCancelled, campaign_id=CAMPAIGN, pledges_sequence=2)
-    end = missed(2, 2) if ended == "missed" else Draft(cancelled, NOW).seal(2)
+    end = missed(2, 2) if ended == "missed" else cancelled(2, 2)
     returned = [back(f"pledge-{n}", who, n, at=later) for n, who in enumerate(["anna", "ben"], 1)]
     heard_as = {"end": [end], "refunds": returned, "news": [update(2, 2, campaign_sequence=1)]}
-    launch = sample(CampaignLaunched, campaign_id=CAMPAIGN)
-    await notifier.hear(*pledges(["anna", "ben"]), Draft(launch, NOW).seal(1))
+    await notifier.hear(*pledges(["anna", "ben"]), launched())
     for one in heard:
         await notifier.hear(*heard_as[one])
         await notifier.plan()
@@ -553,14 +513,9 @@ async def test_whoever_had_everything_back_before_the_news_is_not_told_whatever_
     notifier: Notifier, heard: list[str]
 ) -> None:
     """Of a met goal, that is cancelled behind the news: heard before them, or after."""
-    cancelled = sample(
-        CampaignCancelled, campaign_id=CAMPAIGN, cancelled_at=NOW + timedelta(hours=1)
-    )
+    later = NOW + timedelta(hours=1)
     heard_as = {
-        "end": [
-            Draft(cancelled, NOW).seal(2),
-            back("pledge-2", "ben", 2, at=cancelled.cancelled_at),
-        ],
+        "end": [cancelled(3, 2, cancelled_at=later), back("pledge-2", "ben", 2, at=later)],
         "news": [update(3, 3, campaign_sequence=1)],
     }
     await notifier.hear(*pledges(BACKERS), verdict(3), back("pledge-1", "anna", 1))

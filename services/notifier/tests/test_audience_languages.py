@@ -15,13 +15,15 @@ from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
     Notifier,
+    choose,
     collected,
+    described,
+    fact,
+    launched,
+    missed,
     settle,
     update,
 )
-from services.notifier.tests.test_audience import choose, missed
-from services.notifier.tests.test_people import described
-from services.notifier.tests.test_roles import fact, launched
 from services.notifier.tests.test_would_be_told import CAUSE, told_of
 from sosst_contracts.funding import TeamChanged
 

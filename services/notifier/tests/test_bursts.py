@@ -40,8 +40,12 @@ from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
     events_of,
+    fact,
+    hidden,
+    launched,
     pledges,
     refunded,
+    restored,
     update,
 )
 from services.notifier.tests.conftest import mongo_notifier
@@ -57,13 +61,10 @@ from services.notifier.tests.test_emails import (
     post_over,
 )
 from services.notifier.tests.test_emails import post as post_of_one_each
-from services.notifier.tests.test_hidden_updates import hidden, restored
-from services.notifier.tests.test_roles import fact, launched
-from sosst_contracts.codec import Draft, Record
+from sosst_contracts.codec import Record
 from sosst_contracts.event import Event
 from sosst_contracts.funding import CampaignCancelled, VerdictReached
 from sosst_contracts.notifier import DeliverySucceeded
-from sosst_contracts.testing import sample
 from sosst_contracts.updates import DeliveryChanged, ProblemGraded, SurveyOpened, UpdateCorrected
 
 __all__ = ["post_of_one_each"]
@@ -229,8 +230,8 @@ async def test_a_delay_raised_to_an_emergency_reaches_every_backer_at_once(post:
     await run(lambda unit: unit.preferences.save("ben", Preferences(digest=Frequency.DAILY)))
     about = {"update_id": "update-1", "kind": "emergency", "severity": "critical"}
     as_of = {"pledges_sequence": 2, "audience_count": 2}
-    raised = sample(ProblemGraded, campaign_id=CAMPAIGN, graded_at=NOW, **about, **as_of)
-    await told(post, news(1, kind="delay_notice", texts=titled(1)), Draft(raised, NOW).seal(2))
+    raised = fact(ProblemGraded, 2, graded_at=NOW, **about, **as_of)
+    await told(post, news(1, kind="delay_notice", texts=titled(1)), raised)
     await post.write_all()
     assert post.sent_to() == Counter({"anna@a.example": 1, "ben@a.example": 1})
     said = subjects(post, "anna") + subjects(post, "ben")

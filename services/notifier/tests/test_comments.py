@@ -8,17 +8,20 @@ import pytest
 from notifier.domain.cause import CauseKind, Told
 from notifier.domain.kind import ToldAs
 from notifier.domain.routing import DIGEST, Frequency, Later, Preferences, SendNow, decide
-from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, memory_notifier, settle
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    Notifier,
+    comment,
+    fact,
+    launched,
+    memory_notifier,
+    settle,
+    settle_later,
+    told_in_roles,
+)
 from services.notifier.tests.test_emails import memory_post, person
-from services.notifier.tests.test_roles import fact, launched, settle_later, told
-from sosst_contracts.codec import Record
-from sosst_contracts.updates import CommentAdded, CommentHidden, PlanAsked, PromiseDue
-
-
-def comment(sequence: int, author: str, answered: str | None = None, team: bool = False) -> Record:
-    said = {"author_id": author, "by_team": team, "added_at": NOW, "update_id": "u1"}
-    answers = {"answers": "before", "answered_person_id": answered} if answered else {}
-    return fact(CommentAdded, sequence, comment_id=f"c{sequence}", **said, **answers)
+from sosst_contracts.updates import CommentHidden, PlanAsked, PromiseDue
 
 
 @pytest.mark.row("S20")
@@ -35,7 +38,7 @@ async def test_a_comment_is_told_to_whom_it_answers_and_to_the_team(notifier: No
     for _ in range(2):
         await notifier.hear(*said)
         await settle_later(notifier)
-    assert Counter((role, who) for _, role, who in told(notifier)) == {
+    assert Counter((role, who) for _, role, who in told_in_roles(notifier)) == {
         ("backer", "anna"): 2,
         ("creator", "carol"): 4,
     }
@@ -49,7 +52,7 @@ async def test_a_comment_that_was_hidden_first_leads_nobody_there(notifier: Noti
     )
     await notifier.hear(comment(1, "ben", "anna"), comment(2, "ben", "dora"), hidden)
     await settle(notifier)
-    assert [who for _, role, who in told(notifier) if role == "backer"] == ["dora"]
+    assert [who for _, role, who in told_in_roles(notifier) if role == "backer"] == ["dora"]
 
 
 def test_the_team_reads_comments_in_the_days_digest() -> None:
@@ -93,7 +96,7 @@ async def test_the_creator_is_asked_for_a_plan_and_of_each_promise_once() -> Non
     for _ in range(2):
         await notifier.hear(*due)
         await settle(notifier)
-    seen = Counter(told(notifier))
+    seen = Counter(told_in_roles(notifier))
     assert seen == {
         ("plan-asked", "creator", "carol"): 1,
         ("promise-due", "creator", "carol"): 3,

@@ -36,6 +36,8 @@ from services.notifier.tests.builders import (
     NOW,
     Notifier,
     event_of,
+    fact,
+    launched,
     memory_notifier,
     pledges,
     refunded,
@@ -47,11 +49,8 @@ from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.fakes import Crashed
 from services.notifier.tests.fakes_email import FakeMailServer, MemoryEmailQueries, said
 from services.notifier.tests.letters import letter_writer
-from sosst_contracts.codec import Draft
-from sosst_contracts.funding import CampaignLaunched
 from sosst_contracts.notifier import DeliverySucceeded
 from sosst_contracts.payouts import RefundClaimable, StagePaid
-from sosst_contracts.testing import sample
 
 BACKERS = [f"b{number}" for number in range(7)]
 VERDICT = f"verdict-reached/{CAMPAIGN}"
@@ -172,10 +171,8 @@ async def test_everybody_with_an_address_gets_one_mail(post: Post) -> None:
 async def test_backers_read_that_a_stage_was_paid_in_their_inbox_alone(post: Post) -> None:
     """Its creator, whose money it is, has a mail of it as well."""
     await post.know(person("b0"), person("carol"))
-    launched = sample(CampaignLaunched, campaign_id=CAMPAIGN, creator_id="carol")
-    paid = sample(StagePaid, campaign_id=CAMPAIGN, pledges_sequence=1, paid_at=NOW)
-    await post.notifier.hear(*pledges(["b0"]), Draft(launched, NOW).seal(1))
-    await post.notifier.hear(Draft(paid, NOW).seal(1))
+    await post.notifier.hear(*pledges(["b0"]), launched())
+    await post.notifier.hear(fact(StagePaid, 1, pledges_sequence=1, paid_at=NOW))
     await settle(post.notifier)
     await post.write_all()
     for who in ("b0", "carol"):
@@ -367,9 +364,8 @@ async def test_giving_up_after_days(post: Post, answer: Answer, rests: bool) -> 
 async def test_a_reminder_without_reason_is_not_sent(post: Post) -> None:
     """Its reason went between the inbox and the mail."""
     await post.know(person("b0"))
-    values = {"campaign_id": CAMPAIGN, "backer_id": "b0", "refund_id": "refund-2"}
-    claimable = sample(RefundClaimable, **values, claimable_at=NOW)
-    await post.notifier.hear(Draft(claimable, NOW).seal(1))
+    of = {"backer_id": "b0", "refund_id": "refund-2"}
+    await post.notifier.hear(fact(RefundClaimable, 1, **of, claimable_at=NOW))
     await settle(post.notifier)
     await post.notifier.hear(refunded("b0", 2))
     await settle(post.notifier)

@@ -13,9 +13,11 @@ from servicekit.mongo import Database
 from servicekit.publish import KafkaPublisher
 from services.notifier.tests.builders import (
     CAMPAIGN,
+    FIRE,
     NOW,
     Notifier,
     collected,
+    emergency,
     event_of,
     pledges,
     records_of,
@@ -25,7 +27,6 @@ from services.notifier.tests.builders import (
 )
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.fakes_audience import HeldAudience
-from services.notifier.tests.test_lanes import FIRE, emergency
 from sosst_contracts.codec import Record
 from sosst_contracts.notifier import BackerNotified
 

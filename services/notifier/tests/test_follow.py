@@ -35,19 +35,21 @@ from services.notifier.tests.builders import (
     NOW,
     Notifier,
     collected,
+    fact,
+    launched,
     memory_notifier,
     pledges,
+    settle_later,
+    told_in_roles,
+    update,
 )
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.letters import HOSTILE_TITLES
 from services.notifier.tests.test_bursts import WINDOW, in_bursts
 from services.notifier.tests.test_emails import Post, person, post
-from services.notifier.tests.test_roles import fact, launched, settle_later, told
 from services.notifier.tests.test_would_be_told import count
-from sosst_contracts.codec import Draft, Record
+from sosst_contracts.codec import Record
 from sosst_contracts.funding import CampaignLaunched
-from sosst_contracts.testing import sample
-from sosst_contracts.updates import UpdatePublished
 
 __all__ = ["post"]  # The fixture: a notifier with a mail server, over fakes and real stores.
 
@@ -181,7 +183,7 @@ async def test_followers_are_told_what_is_public_by_a_mail_that_can_be_ended(tow
     )
     assert await town.mails() == ["zoe@z.example"] * 2
     expected = ("update-published", "follower", follower)
-    assert Counter(told(notifier))[expected] == 1
+    assert Counter(told_in_roles(notifier))[expected] == 1
     assert isinstance(notifier.publisher, MemoryLog)
     assert not any(b"zoe@" in (one.value or b"") for one in notifier.publisher.records)
     mail = message_from_bytes(town.post.server.mails[-1].content, policy=default)
@@ -234,7 +236,7 @@ async def test_more_followers_than_a_chunk_holds_are_told_page_by_page(
     await notifier.units.run(follow)
     await notifier.hear(*pledges(["f8"]), published(1, at, "u1", count=1, visibility="public"))
     await settle_later(notifier)
-    followers = [who for _, role, who in told(notifier) if role == "follower"]
+    followers = [who for _, role, who in told_in_roles(notifier) if role == "follower"]
     assert followers == ["f0", "f1", "f2", "f3", "f5", "f6", "f7"]
     chunks = await notifier.queries.unplanned(f"update-published/{CAMPAIGN}:u1")
     assert sorted(len(chunk.recipients) for chunk in chunks if chunk.role is ToldAs.FOLLOWER) == [
@@ -258,7 +260,10 @@ async def test_a_follower_whose_pledge_is_heard_of_late_is_told_once(
     await notifier.hear(late)
     await settle_later(notifier)
     role = "backer" if heard_before else "follower"
-    assert [(how, who) for _, how, who in told(notifier)] == [("backer", "anna"), (role, "ben")]
+    assert [(how, who) for _, how, who in told_in_roles(notifier)] == [
+        ("backer", "anna"),
+        (role, "ben"),
+    ]
     totals = await notifier.queries.totals(f"update-published/{CAMPAIGN}:u1")
     found = (totals.delivered, totals.supplements, totals.pending)
     assert found == ((2, 1, 0) if heard_before else (1, 0, 0))
@@ -424,13 +429,4 @@ def confirmed_follow(person_id: str, at: datetime) -> Follow:
 def published(
     sequence: int, at: datetime, update_id: str, count: int = 0, **changes: object
 ) -> Record:
-    event = sample(
-        UpdatePublished,
-        campaign_id=CAMPAIGN,
-        update_id=update_id,
-        pledges_sequence=count,
-        audience_count=count,
-        published_at=at,
-        **changes,
-    )
-    return Draft(event, at).seal(sequence)
+    return update(count, count, sequence, update_id=update_id, published_at=at, **changes)

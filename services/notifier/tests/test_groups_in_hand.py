@@ -23,13 +23,13 @@ from servicekit.work import Claim, MemoryWorkQueue
 from services.notifier.tests.builders import (
     CAMPAIGN,
     Notifier,
+    emergency,
     memory_notifier,
     pledges,
+    told_to,
     update,
     verdict,
 )
-from services.notifier.tests.test_lanes import emergency
-from services.notifier.tests.test_odd_facts import told_to
 
 PEOPLE = [f"b{number:02}" for number in range(40)]
 CAUSE = f"verdict-reached/{CAMPAIGN}"

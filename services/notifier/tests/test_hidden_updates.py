@@ -12,25 +12,26 @@ from notifier.domain.cause import CauseKind, Told
 from notifier.domain.hidden_update import update_told_of
 from notifier.domain.kind import ToldAs
 from notifier.domain.routing import Frequency, Preferences
-from services.notifier.tests.builders import CAMPAIGN, NOW, pledges, settle, update
-from services.notifier.tests.test_comments import comment
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    comment,
+    fact,
+    hidden,
+    launched,
+    pledges,
+    restored,
+    settle,
+    settle_later,
+    update,
+)
 from services.notifier.tests.test_emails import Post, memory_post, person, post
-from services.notifier.tests.test_roles import fact, launched, settle_later
-from sosst_contracts.codec import Record
-from sosst_contracts.updates import UpdateCorrected, UpdateHidden, UpdateRestored
+from sosst_contracts.updates import UpdateCorrected
 
 __all__ = ["post"]
 CAUSE = f"update-published/{CAMPAIGN}:update-1"
 WEEKLY = Preferences(digest=Frequency.WEEKLY)
 DAY = timedelta(days=1)
-
-
-def hidden(sequence: int, update_id: str = "update-1") -> Record:
-    return fact(UpdateHidden, sequence, update_id=update_id, hidden_at=NOW)
-
-
-def restored(sequence: int) -> Record:
-    return fact(UpdateRestored, sequence, update_id="update-1", restored_at=NOW)
 
 
 async def two_backers(post: Post) -> None:

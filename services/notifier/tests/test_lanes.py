@@ -14,37 +14,20 @@ from servicekit.loops import Pulse
 from servicekit.work import Worker
 from services.notifier.tests.builders import (
     CAMPAIGN,
-    NOW,
+    FIRE,
     Notifier,
     collected,
+    emergency,
     events_of,
     memory_notifier,
     pledges,
     update,
 )
 from services.notifier.tests.fakes_audience import HeldAudience
-from sosst_contracts.codec import Draft, Record
 from sosst_contracts.notifier import BackerNotified
-from sosst_contracts.testing import sample
-from sosst_contracts.updates import UpdatePublished
 
 HUGE, SMALL = 400, 4
 PATIENCE = 60
-FIRE = f"update-published/{CAMPAIGN}:fire"
-
-
-def emergency(as_of: int, sequence: int) -> Record:
-    event = sample(
-        UpdatePublished,
-        campaign_id=CAMPAIGN,
-        update_id="fire",
-        kind="emergency",
-        severity="critical",
-        pledges_sequence=as_of,
-        audience_count=as_of,
-        published_at=NOW,
-    )
-    return Draft(event, NOW).seal(sequence)
 
 
 def told(notifier: Notifier) -> list[str]:

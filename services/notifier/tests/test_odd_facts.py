@@ -28,18 +28,13 @@ from services.notifier.tests.builders import (
     memory_notifier,
     pledges,
     settle,
+    told_to,
     update,
     verdict,
 )
 from services.notifier.tests.conftest import mongo_notifier
-from sosst_contracts.notifier import BackerNotified
 
 LONG = "c" * 100
-
-
-def told_to(log: MemoryLog) -> list[str]:
-    events = events_of(log)
-    return [event.recipient_id for event in events if isinstance(event, BackerNotified)]
 
 
 @pytest.mark.parametrize("campaign", [LONG, "c" * 200, "@@recipient@@", "a|b:c/d"])

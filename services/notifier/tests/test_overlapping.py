@@ -26,10 +26,17 @@ from servicekit.publish import key_hash
 from servicekit.streams import Move, StreamRow
 from servicekit.units import UnitsOfWork
 from servicekit.work import Claim
-from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges, settle, update
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    Notifier,
+    described,
+    fact,
+    pledges,
+    settle,
+    update,
+)
 from services.notifier.tests.conftest import mongo_notifier
-from services.notifier.tests.test_people import described
-from services.notifier.tests.test_roles import fact
 from sosst_contracts.funding import CampaignLaunched
 from sosst_contracts.payouts import StageDue
 

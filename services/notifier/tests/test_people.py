@@ -18,23 +18,18 @@ from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
     Notifier,
+    described,
     memory_notifier,
     refunded,
     settle,
 )
-from sosst_contracts.codec import Draft, Record, tombstone
+from sosst_contracts.codec import tombstone
 from sosst_contracts.notifier import PersonErased
 from sosst_contracts.platform import PersonDescribed
-from sosst_contracts.testing import sample
 
 ANNA = Person("anna", NOW, "anna@example.org", "Anna", "fr", "Europe/Paris")
 LATER = NOW + timedelta(hours=1)
 BODY = {"address": "anna@example.org", "language": "de-AT", "zone": "Europe/Vienna"}
-
-
-def described(person_id: str = "anna", **changes: object) -> Record:
-    event = sample(PersonDescribed, person_id=person_id, **({"described_at": NOW} | changes))
-    return Draft(event, NOW, identity=person_id).seal()
 
 
 async def told_erased(notifier: Notifier) -> list[str]:

@@ -23,9 +23,8 @@ from notifier.domain.personal_link import PersonalLink
 from notifier.handlers.people import erase_person
 from notifier.http import MailRoutes
 from notifier.ports.email import Reader
-from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges
+from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, fact, pledges
 from services.notifier.tests.letters import ANNA, BEN, HOSTILE_TITLES, SENDER, letter
-from services.notifier.tests.test_roles import fact
 from sosst_contracts.funding import CampaignLaunched
 
 URL = "https://api.sosst.example"

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import time, timedelta
+from datetime import time
 
 import httpx
 import pytest
@@ -15,17 +15,14 @@ from notifier.domain.routing import Frequency, Mute, Preferences, QuietHours
 from notifier.ports.email import Answer, Answered
 from services.notifier.tests.builders import (
     CAMPAIGN,
-    NOW,
     Notifier,
+    emergency,
     memory_notifier,
     pledges,
     settle,
     update,
 )
 from services.notifier.tests.test_emails import Post, memory_post, person
-from sosst_contracts.codec import Draft
-from sosst_contracts.testing import sample
-from sosst_contracts.updates import UpdatePublished
 
 ASKED = Preferences(
     (Mute(CAMPAIGN), Mute(kind=CauseKind.SURVEY_OPENED), Mute(CAMPAIGN, CauseKind.STAGE_PAID)),
@@ -170,16 +167,7 @@ async def test_an_emergency_is_written_in_the_night() -> None:
     await post.know(person("b0", zone="UTC"))
     quiet = QuietHours(time(0), time(23, 59))
     await _ask(post, "b0", Preferences((Mute(CAMPAIGN),), Frequency.WEEKLY, quiet))
-    event = sample(
-        UpdatePublished,
-        campaign_id=CAMPAIGN,
-        kind="emergency",
-        severity="serious",
-        pledges_sequence=1,
-        audience_count=1,
-        published_at=NOW - timedelta(minutes=1),
-    )
-    await post.notifier.hear(*pledges(["b0"]), Draft(event, NOW).seal(1))
+    await post.notifier.hear(*pledges(["b0"]), emergency(1, 1))
     await settle(post.notifier)
     await post.write_all()
     assert post.sent_to() == Counter({"b0@a.example": 1})

@@ -13,10 +13,9 @@ from notifier.domain.receipt_question import ReceiptQuestion, is_over
 from notifier.domain.routing import Preferences, QuietHours
 from notifier.handlers.retention import ANSWERS_PAGE, ForgetAnswers
 from servicekit.mongo import Database
-from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges, settle
+from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, fact, pledges, settle
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.test_emails import Post, person, post
-from services.notifier.tests.test_roles import fact
 from sosst_contracts.codec import Record
 from sosst_contracts.updates import ChangedDelivery, DeliveryChanged, ReceiptAsked
 

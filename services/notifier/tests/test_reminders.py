@@ -13,11 +13,11 @@ from services.notifier.tests.builders import (
     NOW,
     Notifier,
     events_of,
+    fact,
     memory_notifier,
     settle,
 )
-from sosst_contracts.codec import Draft, Record
-from sosst_contracts.event import Event
+from sosst_contracts.codec import Record
 from sosst_contracts.funding import (
     PledgeCollected,
     PledgeDropped,
@@ -32,34 +32,29 @@ from sosst_contracts.payouts import (
     RefundPaidOtherwise,
     RefundSucceeded,
 )
-from sosst_contracts.testing import sample
 
 DAY = timedelta(days=1)
 PERSON = Caller("backer-1", ("backer",))
-OF = {"campaign_id": CAMPAIGN, "refund_id": "rf_1", "backer_id": "backer-1"}
-
-
-def said(event: Event, sequence: int) -> Record:
-    return Draft(event, NOW).seal(sequence)
+OF = {"refund_id": "rf_1", "backer_id": "backer-1"}
 
 
 def claimable(sequence: int, day: float = 0, refund: str = "rf_1") -> Record:
     of = OF | {"refund_id": refund, "claimable_at": NOW + day * DAY}
-    return said(sample(RefundClaimable, **of), sequence)
+    return fact(RefundClaimable, sequence, **of)
 
 
 def reminder(sequence: int, days: int, refund: str = "rf_1") -> Record:
     of = OF | {"refund_id": refund, "days": days, "claimable_at": NOW, "due_at": NOW + days * DAY}
-    return said(sample(ClaimableReminderDue, **of), sequence)
+    return fact(ClaimableReminderDue, sequence, **of)
 
 
 def returned(sequence: int, day: float, came_back: int | None = None) -> Record:
     at = NOW + day * DAY
-    return said(sample(RefundSucceeded, **OF, succeeded_at=at, came_back=came_back), sequence)
+    return fact(RefundSucceeded, sequence, **OF, succeeded_at=at, came_back=came_back)
 
 
 def paid_otherwise(sequence: int, day: float) -> Record:
-    return said(sample(RefundPaidOtherwise, **OF, paid_at=NOW + day * DAY), sequence)
+    return fact(RefundPaidOtherwise, sequence, **OF, paid_at=NOW + day * DAY)
 
 
 async def inbox(notifier: Notifier) -> list[tuple[str, bool]]:
@@ -106,7 +101,7 @@ async def test_a_refund_that_came_back_and_arrived_after_all_is_told_again(
 ) -> None:
     """Else the last word was that it failed; each of the three is told once."""
     first, again = returned(1, 0), returned(3, 5, came_back=1)
-    failed = said(sample(RefundFailed, **OF, attempt=1, failed_at=NOW + 3 * DAY), 2)
+    failed = fact(RefundFailed, 2, **OF, attempt=1, failed_at=NOW + 3 * DAY)
     for _ in range(2):
         await notifier.hear(first, failed, again)
         await settle(notifier)
@@ -131,7 +126,7 @@ async def test_what_was_told_is_shown_as_over(notifier: Notifier) -> None:
     assert len(told(notifier)) == 5
 
 
-PLEDGE = {"campaign_id": CAMPAIGN, "pledge_id": "pledge-1", "backer_id": "backer-1"}
+PLEDGE = {"pledge_id": "pledge-1", "backer_id": "backer-1"}
 
 
 def unpaid(pledge: str = "pledge-1", begin: int = 1) -> list[Record]:
@@ -139,14 +134,14 @@ def unpaid(pledge: str = "pledge-1", begin: int = 1) -> list[Record]:
     at, due = NOW - timedelta(hours=1), NOW + timedelta(minutes=5)
     of = PLEDGE | {"pledge_id": pledge}
     return [
-        said(sample(PledgeErrored, **of, errored_at=at), begin),
-        said(sample(PledgeReminderDue, **of, reminder=1, due_at=due), begin + 1),
+        fact(PledgeErrored, begin, **of, errored_at=at),
+        fact(PledgeReminderDue, begin + 1, **of, reminder=1, due_at=due),
     ]
 
 
 def paid(sequence: int) -> Record:
     """Captured before the reminder fell due, and told behind it."""
-    return Draft(sample(PledgeCollected, **PLEDGE, captured_at=NOW), NOW).seal(sequence)
+    return fact(PledgeCollected, sequence, **PLEDGE, captured_at=NOW)
 
 
 @pytest.mark.trap(11)
@@ -164,7 +159,7 @@ async def test_a_payment_of_before_its_reminder_ends_what_asks_for_it(notifier: 
     ("end", "told_of_it"),
     [
         (paid(3), []),
-        (said(sample(PledgeDropped, **PLEDGE, dropped_at=NOW), 3), [("pledge-dropped", False)]),
+        (fact(PledgeDropped, 3, **PLEDGE, dropped_at=NOW), [("pledge-dropped", False)]),
     ],
     ids=["paid", "given up"],
 )

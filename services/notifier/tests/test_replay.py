@@ -27,17 +27,17 @@ from services.notifier.tests.builders import (
     Notifier,
     collected,
     events_of,
+    launched,
     memory_notifier,
     pledges,
     settle,
+    told_in_roles,
     update,
     verdict,
 )
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.test_follow import confirmed_follow
 from services.notifier.tests.test_proof import with_mail
-from services.notifier.tests.test_roles import launched
-from services.notifier.tests.test_roles import told as people_told
 from sosst_contracts.notifier import BackerNotified
 
 CAUSE = f"verdict-reached/{CAMPAIGN}"
@@ -250,7 +250,7 @@ async def test_nobody_is_lost_where_pages_of_followers_are_cut_anew(
     for _ in followers:
         # Page by page, also where a page tells nobody.
         await settle(notifier)
-    found = sorted(who for _, role, who in people_told(notifier) if role == "follower")
+    found = sorted(who for _, role, who in told_in_roles(notifier) if role == "follower")
     # Who has left is not found again where their page was lost.
     untold = set() if lost == "work" else {"f4"} & {gone}
     assert found == sorted(set(followers) - untold)

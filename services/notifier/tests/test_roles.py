@@ -13,18 +13,20 @@ from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
     Notifier,
+    back,
+    choose,
     collected,
-    events_of,
+    described,
+    fact,
+    launched,
     pledges,
     settle,
+    settle_later,
+    told_in_roles,
     verdict,
 )
-from services.notifier.tests.test_audience import back
-from services.notifier.tests.test_people import described
-from sosst_contracts.codec import Decoded, Draft, Record, decode
-from sosst_contracts.event import Event
+from sosst_contracts.codec import Decoded, Record, decode
 from sosst_contracts.funding import CampaignLaunched, TeamChanged
-from sosst_contracts.notifier import BackerNotified, PersonNotified
 from sosst_contracts.payouts import (
     HoldingLimitNear,
     MilestoneApproved,
@@ -34,7 +36,6 @@ from sosst_contracts.payouts import (
     StageDue,
     StageHeld,
 )
-from sosst_contracts.testing import sample
 from sosst_contracts.updates import (
     ChangedDelivery,
     DeliveryChanged,
@@ -57,20 +58,10 @@ from sosst_contracts.updates import (
 )
 
 
-def fact(event_type: type[Event], sequence: int, **changes: object) -> Record:
-    values = {"campaign_id": CAMPAIGN} | changes
-    return Draft(sample(event_type, **values), NOW).seal(sequence)
-
-
-def launched() -> Record:
-    return fact(CampaignLaunched, 1, creator_id="carol")
-
-
-def told(notifier: Notifier) -> list[tuple[str, str, str]]:
-    """Return (kind, role, recipient) of every event on the topic."""
-    events = events_of(notifier.publisher)
-    seen = [e for e in events if isinstance(e, BackerNotified | PersonNotified)]
-    return sorted((e.kind, e.role, e.recipient_id) for e in seen)
+def relaunched() -> Record:
+    """The next campaign of whoever made the tests' own."""
+    of = {"campaign_id": "campaign-2", "relaunch_of": CAMPAIGN}
+    return fact(CampaignLaunched, 1, **of, differences=[], launched_at=NOW)
 
 
 async def test_creator_and_staff_are_told_of_a_stage(notifier: Notifier) -> None:
@@ -81,7 +72,7 @@ async def test_creator_and_staff_are_told_of_a_stage(notifier: Notifier) -> None
         await notifier.hear(due)
         await settle(notifier)
     expected = [("stage-due", "creator", "carol"), ("stage-due", "staff", "sam")]
-    assert told(notifier) == expected
+    assert told_in_roles(notifier) == expected
     [entry] = await notifier.queries.inbox("carol", None, 5)
     assert entry.chunk.told.content == {"stage": 2, "amount": 1999, "currency": "EUR"}
 
@@ -90,13 +81,13 @@ async def test_whoever_is_not_known_yet_is_waited_for(notifier: Notifier) -> Non
     """A stage heard before the launch of its campaign is told when it is known whose it is."""
     await notifier.hear(fact(StageHeld, 1, reason="a question", held_at=NOW))
     await notifier.address()
-    assert told(notifier) == []
+    assert told_in_roles(notifier) == []
     name = f"stage-held/{CAMPAIGN}:1-{int(NOW.timestamp()) * 1_000}"
     [waiting] = await notifier.queries.unplanned(name)
     assert waiting.state is ChunkState.UNADDRESSED
     await notifier.hear(launched())
     await settle_later(notifier)
-    assert told(notifier) == [("stage-held", "creator", "carol")]
+    assert told_in_roles(notifier) == [("stage-held", "creator", "carol")]
 
 
 async def test_a_stage_that_is_held_again_is_told_again(notifier: Notifier) -> None:
@@ -105,7 +96,7 @@ async def test_a_stage_that_is_held_again_is_told_again(notifier: Notifier) -> N
     await notifier.hear(launched())
     await notifier.hear(fact(StageHeld, 1, held_at=NOW), fact(StageHeld, 2, held_at=later))
     await settle(notifier)
-    assert len(told(notifier)) == 2
+    assert len(told_in_roles(notifier)) == 2
 
 
 @pytest.mark.row("S4")
@@ -114,7 +105,7 @@ async def test_a_creator_who_backs_the_own_campaign_is_told_once(notifier: Notif
     await notifier.hear(launched())
     await notifier.hear(*pledges(["ben", "carol"]), verdict(2, sequence=2))
     await settle_later(notifier)
-    assert told(notifier) == [
+    assert told_in_roles(notifier) == [
         ("verdict-reached", "backer", "ben"),
         ("verdict-reached", "backer", "carol"),
     ]
@@ -130,7 +121,7 @@ async def test_a_creator_whose_pledge_is_heard_of_late_is_told_once(notifier: No
     before = {"captured_at": NOW - timedelta(hours=1)}
     await notifier.hear(collected(2, "carol", **before), collected(3, "dora", **before))
     await settle_later(notifier)
-    assert told(notifier) == [
+    assert told_in_roles(notifier) == [
         ("verdict-reached", "backer", "ben"),
         ("verdict-reached", "backer", "dora"),
         ("verdict-reached", "creator", "carol"),
@@ -153,7 +144,7 @@ async def test_whoever_has_everything_back_is_told_in_their_role(
     missing = fact(RecoveryPlanMissing, 1, **as_of, campaign_sequence=None, missed_at=NOW)
     await notifier.hear(launched(), described("sam", roles=["staff"]), *joined, *returned, missing)
     await settle_later(notifier)
-    in_role = [who for _, role, who in told(notifier) if role != "backer"]
+    in_role = [who for _, role, who in told_in_roles(notifier) if role != "backer"]
     assert in_role == ["carol", "sam"]
     inboxes = {who: await notifier.queries.inbox(who, None, 5) for who in names}
     kinds = {who: [one.chunk.told.kind for one in inboxes[who]] for who in names}
@@ -166,7 +157,7 @@ async def test_a_verdict_is_told_to_its_creator_too(notifier: Notifier) -> None:
     await notifier.hear(launched())
     await notifier.hear(*pledges(["ben"]), verdict(1, sequence=2))
     await settle_later(notifier)
-    assert ("verdict-reached", "creator", "carol") in told(notifier)
+    assert ("verdict-reached", "creator", "carol") in told_in_roles(notifier)
     totals = await notifier.queries.totals(f"verdict-reached/{CAMPAIGN}")
     assert (totals.delivered, totals.pending) == (1, 0)
 
@@ -175,7 +166,7 @@ async def test_a_list_names_whom_it_reminds(notifier: Notifier) -> None:
     """Each of them once, whoever stands there twice too."""
     await notifier.hear(fact(SurveyReminderDue, 1, backers=["ben", "anna", "ben"]))
     await settle(notifier)
-    assert [who for _, _, who in told(notifier)] == ["anna", "ben"]
+    assert [who for _, _, who in told_in_roles(notifier)] == ["anna", "ben"]
 
 
 async def test_a_questionnaire_is_told_to_whom_it_asks_and_again_with_its_last_notice(
@@ -188,7 +179,7 @@ async def test_a_questionnaire_is_told_to_whom_it_asks_and_again_with_its_last_n
     await notifier.hear(fact(QuestionnaireAsked, 1, **asked, part=1, locks_at=None))
     await notifier.hear(fact(QuestionnaireAsked, 2, **(asked | ends)))
     await settle_later(notifier)
-    assert sorted(told(notifier)) == [
+    assert sorted(told_in_roles(notifier)) == [
         ("questionnaire-asked", "backer", "anna"),
         ("questionnaire-asked", "backer", "anna"),
         ("questionnaire-asked", "backer", "ben"),
@@ -206,7 +197,7 @@ async def test_a_reward_on_its_way_is_told_to_those_whose_reward_moved(notifier:
     came = {"change_id": "c2", "changes": [anna], "changed_by": "anna", "state": "received"}
     await notifier.hear(fact(DeliveryChanged, 2, **came), fact(DeliveryNoticeAsked, 3))
     await settle_later(notifier)
-    assert sorted(told(notifier)) == [
+    assert sorted(told_in_roles(notifier)) == [
         ("delivery-changed", "backer", "anna"),
         ("delivery-changed", "backer", "ben"),
         ("delivery-notice-asked", "creator", "carol"),
@@ -218,7 +209,10 @@ async def test_a_failed_refund_is_told_to_its_backer_and_to_staff(notifier: Noti
     await notifier.hear(*(described(name, roles=["staff"]) for name in ("sam", "ben")))
     await notifier.hear(fact(RefundFailed, 1, backer_id="ben"))
     await settle(notifier)
-    assert [(role, who) for _, role, who in told(notifier)] == [("backer", "ben"), ("staff", "sam")]
+    assert [(role, who) for _, role, who in told_in_roles(notifier)] == [
+        ("backer", "ben"),
+        ("staff", "sam"),
+    ]
 
 
 async def test_a_refund_that_came_back_is_told_to_its_backer_and_to_staff(
@@ -230,7 +224,7 @@ async def test_a_refund_that_came_back_is_told_to_its_backer_and_to_staff(
     failed = fact(RefundFailed, 2, **of, attempt=1, failed_at=NOW + timedelta(days=3))
     await notifier.hear(fact(RefundSucceeded, 1, **of, succeeded_at=NOW), failed)
     await settle(notifier)
-    assert told(notifier) == [
+    assert told_in_roles(notifier) == [
         ("refund-failed", "backer", "ben"),
         ("refund-failed", "staff", "sam"),
         ("refund-succeeded", "backer", "ben"),
@@ -241,28 +235,14 @@ async def test_a_refund_that_came_back_is_told_to_its_backer_and_to_staff(
 async def test_a_relaunch_is_told_to_old_backers_who_agreed(notifier: Notifier) -> None:
     """Consent to a relaunch, or to keep in touch; nobody else, and nobody of a new campaign."""
     await notifier.hear(*pledges(["anna", "ben", "carl", "dora"]))
-    for person, choice in {
-        "anna": Consent.RELAUNCH,
-        "ben": Consent.KEEP_IN_TOUCH,
-        "carl": Consent.NOTHING,
-    }.items():
-        await notifier.units.run(
-            lambda unit, person=person, choice=choice: unit.consents.choose(
-                CAMPAIGN, person, choice
-            )
-        )
-    again = sample(
-        CampaignLaunched,
-        campaign_id="campaign-2",
-        relaunch_of=CAMPAIGN,
-        differences=[],
-        launched_at=NOW,
-    )
-    new = sample(CampaignLaunched, campaign_id="campaign-3", launched_at=NOW)
-    await notifier.hear(*(Draft(event, NOW).seal(1) for event in (again, new)))
+    await choose(notifier, "anna", Consent.RELAUNCH)
+    await choose(notifier, "ben", Consent.KEEP_IN_TOUCH)
+    await choose(notifier, "carl", Consent.NOTHING)
+    new = fact(CampaignLaunched, 1, campaign_id="campaign-3", launched_at=NOW)
+    await notifier.hear(relaunched(), new)
     await settle_later(notifier)
     expected = [("campaign-launched", "former_backer", who) for who in ("anna", "ben")]
-    assert told(notifier) == expected
+    assert told_in_roles(notifier) == expected
 
 
 async def test_more_than_a_chunk_holds_is_told_in_several(notifier: Notifier) -> None:
@@ -274,11 +254,9 @@ async def test_more_than_a_chunk_holds_is_told_in_several(notifier: Notifier) ->
             await unit.consents.choose(CAMPAIGN, person, Consent.RELAUNCH)
 
     await notifier.units.run(agree)
-    values = {"relaunch_of": CAMPAIGN, "differences": [], "launched_at": NOW}
-    again = sample(CampaignLaunched, campaign_id="campaign-2", **values)
-    await notifier.hear(Draft(again, NOW).seal(1))
+    await notifier.hear(relaunched())
     await settle_later(notifier)
-    assert [who for _, _, who in told(notifier)] == people
+    assert [who for _, _, who in told_in_roles(notifier)] == people
     name = f"campaign-launched/campaign-2:{int(NOW.timestamp()) * 1_000}"
     assert totals_of(await notifier.queries.unplanned(name)).delivered == 1_001
 
@@ -290,7 +268,7 @@ async def test_everybody_of_a_large_staff_is_told(notifier: Notifier) -> None:
     await notifier.units.run(lambda unit: unit.people.save(known))
     await notifier.hear(fact(HoldingLimitNear, 1))
     await settle(notifier)
-    assert told(notifier) == [("holding-limit-near", "staff", one) for one in staff]
+    assert told_in_roles(notifier) == [("holding-limit-near", "staff", one) for one in staff]
 
 
 async def test_the_team_is_told_as_its_creator_is(notifier: Notifier) -> None:
@@ -302,7 +280,7 @@ async def test_the_team_is_told_as_its_creator_is(notifier: Notifier) -> None:
         await notifier.hear(*([launched()] if sequence == 2 else []), changed)
     await notifier.hear(fact(StageHeld, 1, held_at=NOW))
     await settle(notifier)
-    assert [who for _, _, who in told(notifier)] == ["carol", "tom"]
+    assert [who for _, _, who in told_in_roles(notifier)] == ["carol", "tom"]
 
 
 DAY = timedelta(days=1)
@@ -462,10 +440,3 @@ def decoded_id(record: Record) -> str:
     found = decode(record)
     assert isinstance(found, Decoded)
     return found.envelope.id
-
-
-async def settle_later(notifier: Notifier) -> None:
-    """Let also be done what waits a moment."""
-    for _ in range(3):
-        await settle(notifier)
-        notifier.clock.advance(seconds=2)

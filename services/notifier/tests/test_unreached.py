@@ -38,6 +38,7 @@ from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
     Notifier,
+    fact,
     pledges,
     refunded,
     settle,
@@ -48,9 +49,7 @@ from services.notifier.tests.fakes_email import said
 from services.notifier.tests.test_emails import LINKS, Post, answering, memory_post, person, post
 from services.notifier.tests.test_mail_reports import as_it_came
 from services.notifier.tests.test_reminders import paid, unpaid
-from sosst_contracts.codec import Draft
 from sosst_contracts.payouts import RefundClaimable
-from sosst_contracts.testing import sample
 
 __all__ = ["post"]  # The fixture: a notifier with a mail server, over fakes and real stores.
 
@@ -229,9 +228,8 @@ async def test_what_lost_its_reason_ends_by_itself(desk: Desk) -> None:
     """The money came after all: nobody is written a letter to choose how to have it."""
     desk.post.server.answer = answering({"b0": GONE})
     await desk.post.know(person("b0"))
-    values = {"campaign_id": CAMPAIGN, "backer_id": "b0", "refund_id": "refund-2"}
-    claimable = sample(RefundClaimable, **values, claimable_at=NOW)
-    await desk.post.notifier.hear(Draft(claimable, NOW).seal(1))
+    of = {"backer_id": "b0", "refund_id": "refund-2"}
+    await desk.post.notifier.hear(fact(RefundClaimable, 1, **of, claimable_at=NOW))
     await settle(desk.post.notifier)
     await desk.post.write_all()
     assert [one["cause"] for one in await desk.waiting()] == [CLAIMABLE]

@@ -19,12 +19,19 @@ from servicekit.consume import BatchConsumer
 from servicekit.loops import Pulse
 from servicekit.mongo import Database
 from servicekit.ordering import Incoming
-from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    Notifier,
+    described,
+    fact,
+    launched,
+    settle_later,
+    told_in_roles,
+)
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.test_kinds import read
 from services.notifier.tests.test_overlapping import HeldUnits, conflicted_since, conflicts
-from services.notifier.tests.test_people import described
-from services.notifier.tests.test_roles import fact, launched, settle_later, told
 from sosst_contracts.codec import Record
 from sosst_contracts.event import Event
 from sosst_contracts.funding import CampaignCancelled, VerdictReached
@@ -78,15 +85,15 @@ async def test_an_end_that_is_heard_first_withdraws_what_is_asked_behind_it(
     """Nobody is told; of another reward, another revision, or once more a day later, they are."""
     await notifier.hear(launched(), described("carol", roles=["staff"]), end)
     await settle_later(notifier)
-    before = told(notifier)
+    before = told_in_roles(notifier)
     first, *others = asked
     for _ in range(2):
         await notifier.hear(first)
         await settle_later(notifier)
-    assert told(notifier) == before
+    assert told_in_roles(notifier) == before
     await notifier.hear(*others)
     await settle_later(notifier)
-    new = told(notifier)[:]
+    new = told_in_roles(notifier)[:]
     for one in before:
         new.remove(one)
     assert [who for _, _, who in new] == ["carol"] * len(others)

@@ -21,16 +21,18 @@ from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
     Notifier,
+    back,
+    choose,
     collected,
+    described,
+    launched,
     memory_notifier,
+    missed,
     settle,
     update,
 )
-from services.notifier.tests.test_audience import back, choose, missed
 from services.notifier.tests.test_emails import LINKS
-from services.notifier.tests.test_people import described
 from services.notifier.tests.test_proof import with_mail
-from services.notifier.tests.test_roles import launched
 
 CAUSE = f"update-published/{CAMPAIGN}:update-1"
 PATH = f"/campaigns/{CAMPAIGN}/would-be-told"
