@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from infra.servicekit.tests.lent import LentDatabases
+from notifier.adapters.mongo_email import MongoEmailQueries
 from notifier.adapters.mongo_stores import MongoAudience
 from notifier.adapters.mongo_webhooks import MongoEndpointQueries
 from notifier.adapters.queries import MongoQueries
@@ -18,6 +19,7 @@ from servicekit.publish import MemoryLog
 from servicekit.units import MongoUnitsOfWork
 from servicekit.work import MongoWorkQueue
 from services.notifier.tests.builders import NOW, PARTITIONS, Notifier, memory_notifier
+from services.notifier.tests.post import Post, memory_post, post_over
 
 
 @pytest.fixture
@@ -53,3 +55,12 @@ def notifier(request: pytest.FixtureRequest) -> Notifier:
     if request.param == "memory":
         return memory_notifier()
     return mongo_notifier(request.getfixturevalue("database"))
+
+
+@pytest.fixture(params=["memory", "mongodb"])
+def post(request: pytest.FixtureRequest) -> Post:
+    """The same over the fakes and over the real stores."""
+    if request.param == "memory":
+        return memory_post()
+    database = request.getfixturevalue("database")
+    return post_over(mongo_notifier(database), MongoEmailQueries(database))

@@ -52,23 +52,21 @@ from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.fakes import Crashed
 from services.notifier.tests.fakes_email import said
 from services.notifier.tests.letters import letter_writer
-from services.notifier.tests.test_emails import (
+from services.notifier.tests.post import (
     LINKS,
     Post,
     answering,
+    in_bursts,
     memory_post,
     person,
     post_over,
 )
-from services.notifier.tests.test_emails import post as post_of_one_each
 from sosst_contracts.codec import Record
 from sosst_contracts.event import Event
 from sosst_contracts.funding import CampaignCancelled, VerdictReached
 from sosst_contracts.notifier import DeliverySucceeded
 from sosst_contracts.updates import DeliveryChanged, ProblemGraded, SurveyOpened, UpdateCorrected
 
-__all__ = ["post_of_one_each"]
-WINDOW = timedelta(minutes=5)
 MINUTE = timedelta(minutes=1)
 TAKEN, LATER = Answer(Answered.TAKEN), said(451, "4.7.1")
 
@@ -84,17 +82,9 @@ def news(number: int, backers: int = 2, **changes: object) -> Record:
     return update(backers, backers, number, **content)  # type: ignore[arg-type]
 
 
-def in_bursts(post: Post) -> Post:
-    """Have it wait and merge, as a notifier does by default."""
-    assert post.notifier.emails is not None
-    post.notifier.emails = replace(post.notifier.emails, merges=True)
-    post.notifier.mail_window = WINDOW
-    return post
-
-
 @pytest.fixture
-def post(post_of_one_each: Post) -> Post:
-    return in_bursts(post_of_one_each)
+def post(post: Post) -> Post:
+    return in_bursts(post)
 
 
 async def begun(post: Post, *people: str) -> None:

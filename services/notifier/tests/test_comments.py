@@ -20,7 +20,7 @@ from services.notifier.tests.builders import (
     settle_later,
     told_in_roles,
 )
-from services.notifier.tests.test_emails import memory_post, person
+from services.notifier.tests.post import memory_post, person
 from sosst_contracts.updates import CommentHidden, PlanAsked, PromiseDue
 
 

@@ -1,32 +1,25 @@
 """Writing to people: each once, whatever the server does and wherever the process dies."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
 
 import pytest
 
-from notifier.adapters.mail_links import SignedMailLinks
-from notifier.adapters.mail_outcomes import PublishedMailOutcomes
-from notifier.adapters.mongo_email import MongoEmailQueries
-from notifier.domain.cause import USUAL, Totals
+from notifier.domain.cause import USUAL
 from notifier.domain.delivery import Channel, DeliveryState
 from notifier.domain.notification import notification_id
 from notifier.domain.person import Person
 from notifier.domain.suppression import SuppressionReason, address_digest
-from notifier.handlers.mail_domains import MailDomains
 from notifier.handlers.recover import RecoverNotifier
-from notifier.handlers.send_emails import MailPace, SendEmails
-from notifier.ports.email import Answer, Answered, EmailQueries, Letter, Mail
+from notifier.ports.email import Answer, Answered, Letter, Mail
 from notifier.wire.emails import DELIVERIES_TOPIC, mailed_from
 from notifier.wire.erasures import erasures_from
-from servicekit.clock import ManualClock
 from servicekit.dispatch import Dispatcher
 from servicekit.errors import LeaseLost
-from servicekit.memory import MemoryDatabase
 from servicekit.pace import Pace
 from servicekit.publish import MemoryLog
 from servicekit.switches import Switch
@@ -34,118 +27,28 @@ from servicekit.work import WorkItem
 from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
-    Notifier,
     event_of,
     fact,
     launched,
-    memory_notifier,
     pledges,
     refunded,
     settle,
     update,
     verdict,
 )
-from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.fakes import Crashed
-from services.notifier.tests.fakes_email import FakeMailServer, MemoryEmailQueries, said
-from services.notifier.tests.letters import letter_writer
+from services.notifier.tests.fakes_email import said
+from services.notifier.tests.post import (
+    BACKERS,
+    LINKS,
+    VERDICT,
+    Post,
+    answering,
+    memory_post,
+    person,
+)
 from sosst_contracts.notifier import DeliverySucceeded
 from sosst_contracts.payouts import RefundClaimable, StagePaid
-
-BACKERS = [f"b{number}" for number in range(7)]
-VERDICT = f"verdict-reached/{CAMPAIGN}"
-LINKS = SignedMailLinks(["0123456789abcdef"], "sosst.example", "https://api.sosst.example/u")
-FIRST_PAUSE = timedelta(minutes=5)
-ACCOUNT_PACE = 100.0
-
-
-@dataclass(slots=True)
-class Post:
-    """A notifier with a mail server of its own."""
-
-    notifier: Notifier
-    server: FakeMailServer
-    queries: EmailQueries
-    pauses: list[float]
-
-    @property
-    def clock(self) -> ManualClock:
-        return self.notifier.clock
-
-    async def know(self, *people: Person) -> None:
-        await self.notifier.units.run(lambda unit: unit.people.save(people))
-
-    async def tell(self, backers: list[str]) -> None:
-        """Tell everybody of a verdict; nothing is written yet."""
-        await self.notifier.hear(*pledges(backers), verdict(len(backers)))
-        await settle(self.notifier)
-
-    async def write_all(self) -> None:
-        """Write until nothing is due."""
-        for _ in range(100):
-            if not await self.notifier.write():
-                return
-        raise AssertionError("it never ends")
-
-    async def totals(self, cause: str = VERDICT) -> Totals:
-        totals = await self.queries.totals(Channel.EMAIL, cause)
-        assert totals is not None
-        return totals
-
-    async def states(self) -> Counter[tuple[DeliveryState, str]]:
-        """Count where everybody stands, by state and reason."""
-        claims = [f"{VERDICT}|{partition:03}|000000" for partition in range(4)]
-        found = await self.notifier.units.run(
-            lambda unit: unit.deliveries.load(Channel.EMAIL, claims)
-        )
-        standings = (one for delivery in found.values() for one in delivery.standings)
-        return Counter((one.state, one.reason) for one in standings)
-
-    def sent_to(self) -> Counter[str]:
-        return Counter(mail.recipient for mail in self.server.mails)
-
-
-def post_over(
-    notifier: Notifier, queries: EmailQueries, domains: MailDomains | None = None
-) -> Post:
-    server, pauses = FakeMailServer(), list[float]()
-    notifier.emails = SendEmails(
-        units=notifier.units,
-        letters=letter_writer(),
-        links=LINKS,
-        server=server,
-        outcomes=PublishedMailOutcomes(notifier.publisher),
-        pace=MailPace(lambda: None, pauses.append),
-        domains=domains or MailDomains(notifier.clock, ACCOUNT_PACE, FIRST_PAUSE),
-        clock=notifier.clock,
-        slice_most=2,
-        first_pause=FIRST_PAUSE,
-    )
-    return Post(notifier, server, queries, pauses)
-
-
-@pytest.fixture(params=["memory", "mongodb"])
-def post(request: pytest.FixtureRequest) -> Post:
-    """The same over the fakes and over the real stores."""
-    if request.param == "memory":
-        return memory_post()
-    database = request.getfixturevalue("database")
-    return post_over(mongo_notifier(database), MongoEmailQueries(database))
-
-
-def memory_post() -> Post:
-    database = MemoryDatabase()
-    return post_over(memory_notifier(database), MemoryEmailQueries(database))
-
-
-def person(person_id: str, **changes: object) -> Person:
-    values = {"address": f"{person_id}@a.example", "language": "en", **changes}
-    return Person(person_id, NOW, **values)  # type: ignore[arg-type]
-
-
-def answering(answers: dict[str, Answer]) -> Callable[[Mail], Answer]:
-    """Answer so for these mailboxes, and take every other mail."""
-    return lambda mail: answers.get(mail.recipient.partition("@")[0], Answer(Answered.TAKEN))
 
 
 async def test_everybody_with_an_address_gets_one_mail(post: Post) -> None:

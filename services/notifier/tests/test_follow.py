@@ -45,13 +45,10 @@ from services.notifier.tests.builders import (
 )
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.letters import HOSTILE_TITLES
-from services.notifier.tests.test_bursts import WINDOW, in_bursts
-from services.notifier.tests.test_emails import Post, person, post
+from services.notifier.tests.post import WINDOW, Post, in_bursts, person
 from services.notifier.tests.test_would_be_told import count
 from sosst_contracts.codec import Record
 from sosst_contracts.funding import CampaignLaunched
-
-__all__ = ["post"]  # The fixture: a notifier with a mail server, over fakes and real stores.
 
 URL = "https://api.sosst.example"
 LINKS = SignedMailLinks(

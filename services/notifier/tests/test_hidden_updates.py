@@ -25,10 +25,9 @@ from services.notifier.tests.builders import (
     settle_later,
     update,
 )
-from services.notifier.tests.test_emails import Post, memory_post, person, post
+from services.notifier.tests.post import Post, memory_post, person
 from sosst_contracts.updates import UpdateCorrected
 
-__all__ = ["post"]
 CAUSE = f"update-published/{CAMPAIGN}:update-1"
 WEEKLY = Preferences(digest=Frequency.WEEKLY)
 DAY = timedelta(days=1)

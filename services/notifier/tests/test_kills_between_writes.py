@@ -21,9 +21,8 @@ from servicekit.units import UnitsOfWork
 from services.notifier.tests.builders import Notifier, refunded, settle
 from services.notifier.tests.fakes import Crashed
 from services.notifier.tests.fakes_email import said
+from services.notifier.tests.post import BACKERS, Post, answering, person
 from services.notifier.tests.receiver import status
-from services.notifier.tests.test_emails import BACKERS, Post, answering, person
-from services.notifier.tests.test_emails import post as post
 from services.notifier.tests.test_replay import (
     CAUSE,
     Losing,

@@ -22,10 +22,8 @@ from notifier.http import MailRoutes
 from notifier.ports.email import Mail, ReportKind, ReturnPath, Unsubscription
 from servicekit.problems import install_problems
 from services.notifier.tests.builders import CAMPAIGN, NOW, fact, pledges, refunded, settle, update
-from services.notifier.tests.test_emails import LINKS, Post, person, post
+from services.notifier.tests.post import LINKS, Post, person
 from sosst_contracts.updates import ClaimAnswered, SurveyReminderDue
-
-__all__ = ["post"]  # The fixture: a notifier with a mail server, over fakes and real stores.
 
 SECRET = "a secret of the mail server"
 PATH = ReturnPath("0123456789abcdef0123", 7, "89abcdef")

@@ -22,7 +22,7 @@ from services.notifier.tests.builders import (
     settle,
     update,
 )
-from services.notifier.tests.test_emails import Post, memory_post, person
+from services.notifier.tests.post import Post, memory_post, person
 
 ASKED = Preferences(
     (Mute(CAMPAIGN), Mute(kind=CauseKind.SURVEY_OPENED), Mute(CAMPAIGN, CauseKind.STAGE_PAID)),

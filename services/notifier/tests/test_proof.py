@@ -11,42 +11,21 @@ import pytest
 
 from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import STAFF
-from notifier.adapters.mail_links import SignedMailLinks
-from notifier.adapters.mail_outcomes import PublishedMailOutcomes
 from notifier.adapters.mail_reports import read_report
 from notifier.domain.mail_domain import DomainPaces
 from notifier.domain.notification import notification_id
 from notifier.domain.person import Person
 from notifier.handlers.mail_domains import MailDomains
-from notifier.handlers.send_emails import MailPace, SendEmails
 from notifier.http import MailRoutes
 from notifier.http.proof import COLUMNS
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges, settle, verdict
-from services.notifier.tests.fakes_email import FakeMailServer
-from services.notifier.tests.letters import letter_writer
+from services.notifier.tests.post import LINKS, with_mail
 from sosst_contracts.notifier import NoticeCompleted
 
 CAUSE = f"verdict-reached/{CAMPAIGN}"
 PROOF = f"/campaigns/{CAMPAIGN}/notices/{CAUSE}/proof"
 # Somebody whose name a spreadsheet would compute.
 FORMULA = "=cmd"
-
-
-def with_mail(notifier: Notifier) -> Notifier:
-    links = SignedMailLinks(["0123456789abcdef"], "sosst.example", "https://api.sosst.example/u")
-    notifier.emails = SendEmails(
-        units=notifier.units,
-        letters=letter_writer(),
-        links=links,
-        server=FakeMailServer(),
-        outcomes=PublishedMailOutcomes(notifier.publisher),
-        pace=MailPace(lambda: None, lambda _: None),
-        domains=MailDomains(notifier.clock, 100.0, timedelta(minutes=5)),
-        clock=notifier.clock,
-        slice_most=100,
-        first_pause=timedelta(minutes=5),
-    )
-    return notifier
 
 
 async def asked(notifier: Notifier, path: str) -> httpx.Response:
@@ -126,8 +105,7 @@ async def test_a_running_fan_out_says_when_it_ends(notifier: Notifier) -> None:
     await notifier.hear(*pledges(backers), verdict(len(backers)))
     await notifier.plan()
     notifier.clock.advance(seconds=10)
-    links = SignedMailLinks(["0123456789abcdef"], "sosst.example", "https://api.sosst.example/u")
-    mail = MailRoutes(links, read_report, [], mails_per_second=2)
+    mail = MailRoutes(LINKS, read_report, [], mails_per_second=2)
     inbox, *others = await ends(notifier, mail)
     assert (inbox, others) == (None, [])
     # Four chunks of one in a send: half of them are told.
@@ -156,8 +134,7 @@ async def test_who_is_put_off_is_told_of_by_a_process_that_sends_nothing(
     await settle(notifier)
     last = notifier.clock.now() + timedelta(seconds=6)
     # At the account's pace alone, of a hundred mails a second, it would be over at once.
-    links = SignedMailLinks(["0123456789abcdef"], "sosst.example", "https://api.sosst.example/u")
-    mail = MailRoutes(links, read_report, [], mails_per_second=100)
+    mail = MailRoutes(LINKS, read_report, [], mails_per_second=100)
     for expected in (last, last, last, None):
         while await notifier.write():
             pass

@@ -15,11 +15,10 @@ from notifier.handlers.retention import ANSWERS_PAGE, ForgetAnswers
 from servicekit.mongo import Database
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, fact, pledges, settle
 from services.notifier.tests.conftest import mongo_notifier
-from services.notifier.tests.test_emails import Post, person, post
+from services.notifier.tests.post import Post, person
 from sosst_contracts.codec import Record
 from sosst_contracts.updates import ChangedDelivery, DeliveryChanged, ReceiptAsked
 
-__all__ = ["post"]
 STATES = {
     "not_started",
     "preparing",

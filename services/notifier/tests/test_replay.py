@@ -36,8 +36,8 @@ from services.notifier.tests.builders import (
     verdict,
 )
 from services.notifier.tests.conftest import mongo_notifier
+from services.notifier.tests.post import with_mail
 from services.notifier.tests.test_follow import confirmed_follow
-from services.notifier.tests.test_proof import with_mail
 from sosst_contracts.notifier import BackerNotified
 
 CAUSE = f"verdict-reached/{CAMPAIGN}"

@@ -31,7 +31,7 @@ from services.notifier.tests.builders import (
 )
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.fakes_email import said
-from services.notifier.tests.test_emails import answering, memory_post, person
+from services.notifier.tests.post import answering, memory_post, person
 
 
 def oldest(priority: str) -> float:

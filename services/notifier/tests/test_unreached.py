@@ -46,12 +46,10 @@ from services.notifier.tests.builders import (
 )
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.fakes_email import said
-from services.notifier.tests.test_emails import LINKS, Post, answering, memory_post, person, post
+from services.notifier.tests.post import LINKS, Post, answering, memory_post, person
 from services.notifier.tests.test_mail_reports import as_it_came
 from services.notifier.tests.test_reminders import paid, unpaid
 from sosst_contracts.payouts import RefundClaimable
-
-__all__ = ["post"]  # The fixture: a notifier with a mail server, over fakes and real stores.
 
 STAFF = Caller("sam", ("staff",))
 GONE = said(550, "5.1.1")

@@ -31,8 +31,7 @@ from services.notifier.tests.builders import (
     settle,
     update,
 )
-from services.notifier.tests.test_emails import LINKS
-from services.notifier.tests.test_proof import with_mail
+from services.notifier.tests.post import LINKS, with_mail
 
 CAUSE = f"update-published/{CAMPAIGN}:update-1"
 PATH = f"/campaigns/{CAMPAIGN}/would-be-told"
