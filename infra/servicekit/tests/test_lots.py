@@ -1,5 +1,6 @@
 """Records written from a template stand in a batch as aiokafka would have written them."""
 
+import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -62,3 +63,12 @@ def test_a_full_batch_takes_no_more() -> None:
     batch = LotBatch(None)
     assert [batch.take(lot, begin) for begin in (0, 2, 2, 3)] == [2, 0, 0, 1]
     assert LotBatch(None).take(Lot(template, MARKS[:1], [[whole, whole]]), 0) == 1
+
+
+@pytest.mark.parametrize(
+    "columns", [[], [[b"a"]], [[b"a", b"b"], [b"c"]], [[b"a"], [b"b"], [b"c"]]]
+)
+def test_columns_that_do_not_match_make_no_lot(columns: list[list[bytes]]) -> None:
+    """Its batch would say that it holds more records than it does, and be refused whole."""
+    with pytest.raises(ValueError, match="columns"):
+        Lot(Record("topic", MARKS[0], MARKS[1], ()), MARKS[:2], columns)

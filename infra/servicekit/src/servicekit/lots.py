@@ -49,6 +49,10 @@ class Lot:
     partition: int | None = None
     partitions: int = 0
 
+    def __post_init__(self) -> None:
+        if len(self.columns) != len(self.marks) or len(set(map(len, self.columns))) != 1:
+            raise ValueError("a lot's columns: one for each mark, all of one length, one at least")
+
     def __len__(self) -> int:
         return len(self.columns[0])
 
