@@ -43,6 +43,14 @@ def test_a_missing_setting_is_named(missing: str) -> None:
     assert missing in str(refused.value) and "secret" not in str(refused.value)
 
 
+def test_all_that_is_missing_is_named_at_once() -> None:
+    """In one line, before anything that is wrong: nobody is sent back once for each."""
+    with pytest.raises(SettingsRefused) as refused:
+        load_settings(LampSettings, {"LAMP_MODE": "nonsense"})
+    names, _, said = str(refused.value).partition(": ")
+    assert (names.split(", "), said) == (list(GIVEN), "required")
+
+
 def test_a_secret_may_be_a_file(tmp_path: Path) -> None:
     """The file counts as the variable would; both at once, or no such file, are refused."""
     file = tmp_path / "uri"

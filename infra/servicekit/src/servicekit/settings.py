@@ -180,7 +180,10 @@ class SettingsRefused(Exception):
 
 
 def load_settings(settings_type: type[S], environment: Mapping[str, str] = os.environ) -> S:
-    """Read the settings, or raise `SettingsRefused` naming the first wrong variable."""
+    """Read the settings, or raise `SettingsRefused`.
+
+    It names every variable that is missing; where none is, the first wrong one.
+    """
     prefix = str(settings_type.model_config.get("env_prefix", ""))
     known = {prefix + name.upper() for name in settings_type.model_fields}
     secrets = {name: prefix + name.upper() for name in secret_fields(settings_type)}
@@ -203,6 +206,10 @@ def load_settings(settings_type: type[S], environment: Mapping[str, str] = os.en
         settings._secret_files = files
         return settings
     except ValidationError as error:
+        missing = [one["loc"][0] for one in error.errors() if one["type"] == "missing"]
+        if missing:
+            names = ", ".join(prefix + str(name).upper() for name in missing)
+            raise SettingsRefused(f"{names}: required") from None
         first = error.errors()[0]
         variable = prefix + str(first["loc"][0]).upper() if first["loc"] else prefix
         # The value is not repeated: it may be a secret.
