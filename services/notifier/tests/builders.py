@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+import httpx
 from fastapi import FastAPI
 
+from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.tokens import Caller
 from notifier.adapters.webhook_secrets import DerivedWebhookSecrets
 from notifier.consumer import CAMPAIGNS, PLEDGES, subscriptions
 from notifier.domain.audience import Consent
@@ -111,6 +114,17 @@ class Notifier:
         )
         install_problems(api)
         return api
+
+    def http(
+        self,
+        caller: Caller | None = None,
+        mail: MailRoutes | None = None,
+        own_pages: OwnPages | None = None,
+    ) -> httpx.AsyncClient:
+        """Return a client of the application, as this caller unless a request says another one."""
+        transport = httpx.ASGITransport(self.api(unit_guard(), mail, own_pages))
+        headers = bearer(caller) if caller else None
+        return httpx.AsyncClient(transport=transport, base_url="http://notifier", headers=headers)
 
     async def hear(self, *records: Record) -> None:
         """Read the records as batches, topic by topic, in the order given."""

@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import STAFF, Caller, backer, creator
 from notifier.domain.audience import Consent
 from notifier.domain.cause import CauseKind
@@ -67,10 +66,7 @@ async def asked(
     notifier: Notifier, caller: Caller, query: Mapping[str, str] | None = None
 ) -> httpx.Response:
     """Ask the application as this caller."""
-    transport = httpx.ASGITransport(notifier.api(unit_guard()))
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://notifier", headers=bearer(caller)
-    ) as client:
+    async with notifier.http(caller) as client:
         return await client.get(PATH, params=query)
 
 

@@ -10,10 +10,8 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 
-import httpx
 import pytest
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import STAFF
 from infra.servicekit.tests.costs import cost_of
 from notifier.adapters.mongo_email import MongoEmailQueries
@@ -186,9 +184,8 @@ async def test_each_is_proved_and_told_as_inside_the_mail(post: Post) -> None:
     await post.write_all()
     carrier = notification_id(cause(1), NOW, "anna")
     path = f"/campaigns/{CAMPAIGN}/notices/{cause(3)}/proof.csv"
-    transport = httpx.ASGITransport(post.notifier.api(unit_guard()))
-    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as client:
-        table = (await client.get(path, headers=bearer(STAFF))).text
+    async with post.notifier.http(STAFF) as client:
+        table = (await client.get(path)).text
     rows = [row[3:] for row in csv.reader(io.StringIO(table)) if row[0] == "anna"]
     assert ["email", "delivered", f"merged-into {carrier}"] in rows
     facts = events_of(post.notifier.publisher)

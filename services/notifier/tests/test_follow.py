@@ -110,8 +110,7 @@ async def town(post: Post) -> AsyncIterator[Town]:
     post.notifier.emails = replace(post.notifier.emails, letters=letters, links=LINKS)
     await post.notifier.hear(launched())
     mail = MailRoutes(LINKS, read_report, [], follow_asks_per_hour=MOST)
-    transport = httpx.ASGITransport(post.notifier.api(unit_guard(), mail))
-    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as client:
+    async with post.notifier.http(mail=mail) as client:
         yield Town(post, client)
 
 

@@ -3,11 +3,9 @@
 from collections import Counter
 from datetime import timedelta
 
-import httpx
 import pytest
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
-from infra.sandbox.issuer.tokens import Caller
+from infra.sandbox.issuer.tokens import backer
 from notifier.domain.cause import CauseKind, Told
 from notifier.domain.hidden_update import update_told_of
 from notifier.domain.kind import ToldAs
@@ -42,10 +40,8 @@ async def two_backers(post: Post) -> None:
 
 async def told_as(post: Post, who: str) -> list[tuple[str, bool, bool]]:
     """Return kind, whether it is hidden and whether it quotes anything, newest first."""
-    transport = httpx.ASGITransport(post.notifier.api(unit_guard()))
-    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as client:
-        headers = bearer(Caller(who, ("backer",)))
-        shown = (await client.get(f"/people/{who}/inbox", headers=headers)).json()["items"]
+    async with post.notifier.http(backer(who)) as client:
+        shown = (await client.get(f"/people/{who}/inbox")).json()["items"]
     return [(one["kind"], one["hidden"], "texts" in one["content"]) for one in shown]
 
 

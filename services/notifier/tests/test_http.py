@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import Caller, backer
 from services.notifier.tests.builders import (
     CAMPAIGN,
@@ -30,11 +30,7 @@ def notifier() -> Notifier:
 
 @pytest.fixture
 async def client(notifier: Notifier) -> AsyncIterator[httpx.AsyncClient]:
-    api = notifier.api(unit_guard())
-    transport = httpx.ASGITransport(app=api)
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://notifier", headers=bearer(READER)
-    ) as open_client:
+    async with notifier.http(READER) as open_client:
         yield open_client
 
 

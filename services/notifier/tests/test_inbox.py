@@ -6,7 +6,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import backer
 from infra.servicekit.tests.costs import Cost, cost_of
 from notifier.handlers.people import erase_person
@@ -22,16 +22,13 @@ from services.notifier.tests.builders import (
 )
 from services.notifier.tests.conftest import mongo_notifier
 
-ANNA = bearer(backer("anna"))
+ANNA = backer("anna")
 INBOX = "/people/anna/inbox"
 
 
 @pytest.fixture
 async def client(notifier: Notifier) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(notifier.api(unit_guard()))
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://notifier", headers=ANNA
-    ) as made:
+    async with notifier.http(ANNA) as made:
         yield made
 
 

@@ -9,7 +9,7 @@ from email.policy import default
 import httpx
 import pytest
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import backer
 from infra.sandbox.mail.reports import bounce_of, complaint_of
 from infra.sandbox.mail.store import Mail as Came
@@ -20,8 +20,15 @@ from notifier.domain.delivery import DeliveryState
 from notifier.domain.suppression import SuppressionReason
 from notifier.http import MailRoutes
 from notifier.ports.email import Mail, ReportKind, ReturnPath, Unsubscription
-from servicekit.problems import install_problems
-from services.notifier.tests.builders import CAMPAIGN, NOW, fact, pledges, refunded, settle, update
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    fact,
+    pledges,
+    refunded,
+    settle,
+    update,
+)
 from services.notifier.tests.post import LINKS, Post, person
 from sosst_contracts.updates import ClaimAnswered, SurveyReminderDue
 
@@ -62,10 +69,7 @@ def as_it_came(mail: Mail) -> Came:
 async def box(post: Post) -> AsyncIterator[Box]:
     notifier = post.notifier
     mail = MailRoutes(LINKS, read_report, ["an older one", SECRET])
-    api = notifier.api(unit_guard(), mail)
-    install_problems(api)
-    transport = httpx.ASGITransport(app=api)
-    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as http:
+    async with notifier.http(mail=mail) as http:
         yield Box(post, http)
 
 

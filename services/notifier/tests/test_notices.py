@@ -3,9 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import httpx
-
-from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import Caller
 from infra.servicekit.tests.costs import cost_of
 from notifier.adapters.documents import cause_document, chunk_document
@@ -15,7 +12,14 @@ from notifier.domain.chunk import Chunk, ChunkState
 from notifier.domain.kind import ToldAs
 from notifier.domain.person import Person, PersonRole
 from servicekit.mongo import Database
-from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges, settle, verdict
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    Notifier,
+    pledges,
+    settle,
+    verdict,
+)
 from services.notifier.tests.conftest import mongo_notifier
 
 STAFF = Caller("sam", ("staff",))
@@ -69,11 +73,8 @@ async def test_every_notice_is_on_one_page(database: Database) -> None:
     names = await fill(database)
     notifier = mongo_notifier(database)
     await notifier.units.run(lambda unit: unit.creators.add({CAMPAIGN: "carol"}))
-    transport = httpx.ASGITransport(app=notifier.api(unit_guard()))
     seen: list[dict[str, Any]] = []
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://notifier", headers=bearer(STAFF)
-    ) as client:
+    async with notifier.http(STAFF) as client:
         cursor: str | None = ""
         while cursor is not None:
             answer = await client.get(

@@ -5,10 +5,9 @@ import re
 from collections.abc import AsyncIterator
 from html import unescape
 
-import httpx
 import pytest
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import backer
 from notifier.adapters.mail_reports import read_report
 from notifier.http import MailRoutes
@@ -29,9 +28,7 @@ async def door() -> AsyncIterator[Door]:
     """In memory: what a link opens is asked of the real stores in `test_personal_links.py`."""
     notifier = memory_notifier()
     await notifier.hear(*pledges(["anna"]))
-    api = notifier.api(unit_guard(), MailRoutes(LINKS, read_report, []), PAGES)
-    transport = httpx.ASGITransport(api)
-    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as client:
+    async with notifier.http(mail=MailRoutes(LINKS, read_report, []), own_pages=PAGES) as client:
         yield Door(notifier, client)
 
 
@@ -100,9 +97,7 @@ async def test_nothing_that_a_caller_says_turns_the_form_elsewhere(door: Door) -
 
 async def test_without_keys_a_link_leads_nowhere(door: Door) -> None:
     """No button, no exchange, no keys that are published."""
-    api = door.notifier.api(unit_guard(), MailRoutes(LINKS, read_report, []))
-    transport = httpx.ASGITransport(api)
-    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as client:
+    async with door.notifier.http(mail=MailRoutes(LINKS, read_report, [])) as client:
         assert "/personal/entry" not in (await client.get(door.link())).text
         assert (await client.post(entry(door.link()))).status_code == 404
         assert (await client.get("/.well-known/jwks.json")).status_code == 404

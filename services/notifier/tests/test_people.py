@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import SERVICE, backer
 from notifier.domain.person import Person, PersonRole, describe, erase
 from notifier.handlers.people import erase_person
@@ -55,9 +55,7 @@ async def person(notifier: Notifier, person_id: str = "anna") -> Person | None:
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     notifier = memory_notifier()
-    api = notifier.api(unit_guard())
-    transport = httpx.ASGITransport(app=api)
-    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as open_client:
+    async with notifier.http() as open_client:
         yield open_client
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from markupsafe import escape
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import Caller, backer
 from notifier.adapters.letters import LetterWriter, Sender
 from notifier.adapters.letters.styles import inlined
@@ -61,8 +61,7 @@ class Door:
 @pytest.fixture
 async def door(notifier: Notifier) -> AsyncIterator[Door]:
     await notifier.hear(*pledges(["anna"]))
-    transport = httpx.ASGITransport(notifier.api(unit_guard(), MailRoutes(LINKS, read_report, [])))
-    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as client:
+    async with notifier.http(mail=MailRoutes(LINKS, read_report, [])) as client:
         yield Door(notifier, client)
 
 

@@ -8,7 +8,6 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import backer
 from notifier.domain.cause import CauseKind
 from notifier.domain.routing import Frequency, Mute, Preferences, QuietHours
@@ -29,7 +28,7 @@ ASKED = Preferences(
     Frequency.DAILY,
     QuietHours(time(22), time(7, 30)),
 )
-ANNA = bearer(backer("anna"))
+ANNA = backer("anna")
 
 
 async def test_preferences_are_kept_whole(notifier: Notifier) -> None:
@@ -54,11 +53,7 @@ async def test_preferences_are_kept_whole(notifier: Notifier) -> None:
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     notifier = memory_notifier()
     await notifier.hear(*pledges(["anna"]))
-    api = notifier.api(unit_guard())
-    transport = httpx.ASGITransport(app=api)
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://notifier", headers=ANNA
-    ) as open_client:
+    async with notifier.http(ANNA) as open_client:
         yield open_client
 
 

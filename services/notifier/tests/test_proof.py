@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 import httpx
 import pytest
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import STAFF
 from notifier.adapters.mail_reports import read_report
 from notifier.domain.mail_domain import DomainPaces
@@ -18,7 +17,14 @@ from notifier.domain.person import Person
 from notifier.handlers.mail_domains import MailDomains
 from notifier.http import MailRoutes
 from notifier.http.proof import COLUMNS
-from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges, settle, verdict
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    NOW,
+    Notifier,
+    pledges,
+    settle,
+    verdict,
+)
 from services.notifier.tests.post import LINKS, with_mail
 from sosst_contracts.notifier import NoticeCompleted
 
@@ -29,9 +35,8 @@ FORMULA = "=cmd"
 
 
 async def asked(notifier: Notifier, path: str) -> httpx.Response:
-    transport = httpx.ASGITransport(notifier.api(unit_guard()))
-    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as client:
-        return await client.get(path, headers=bearer(STAFF))
+    async with notifier.http(STAFF) as client:
+        return await client.get(path)
 
 
 @pytest.mark.row("S4")
@@ -144,8 +149,7 @@ async def test_who_is_put_off_is_told_of_by_a_process_that_sends_nothing(
 
 async def ends(notifier: Notifier, mail: MailRoutes) -> list[datetime | None]:
     """Return when each channel is expected to have told everybody."""
-    transport = httpx.ASGITransport(notifier.api(unit_guard(), mail))
-    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as client:
-        channels = (await client.get(PROOF, headers=bearer(STAFF))).json()["channels"]
+    async with notifier.http(STAFF, mail=mail) as client:
+        channels = (await client.get(PROOF)).json()["channels"]
     expected = [channel["expected_end"] for channel in channels]
     return [datetime.fromisoformat(one) if one else None for one in expected]

@@ -3,11 +3,9 @@
 from collections import Counter
 from datetime import time, timedelta
 
-import httpx
 import pytest
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
-from infra.sandbox.issuer.tokens import Caller
+from infra.sandbox.issuer.tokens import backer
 from infra.servicekit.tests.costs import cost_of
 from notifier.domain.receipt_question import ReceiptQuestion, is_over
 from notifier.domain.routing import Preferences, QuietHours
@@ -58,10 +56,8 @@ async def all_asked_at_night(post: Post, *questions: Record) -> None:
 
 async def asked_in_inbox(post: Post, who: str) -> list[tuple[str, bool]]:
     """Return of which rewards somebody's inbox asks, and whether that is over."""
-    transport = httpx.ASGITransport(post.notifier.api(unit_guard()))
-    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as client:
-        headers = bearer(Caller(who, ("backer",)))
-        shown = (await client.get(f"/people/{who}/inbox", headers=headers)).json()["items"]
+    async with post.notifier.http(backer(who)) as client:
+        shown = (await client.get(f"/people/{who}/inbox")).json()["items"]
     return sorted((one["content"]["reward_id"], one["reason_gone"]) for one in shown)
 
 

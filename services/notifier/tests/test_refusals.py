@@ -4,15 +4,19 @@ import ast
 from collections.abc import Mapping
 from pathlib import Path
 
-import httpx
 import pytest
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import SERVICE, STAFF, Caller, backer
 from notifier.adapters.mail_links import SignedMailLinks
 from notifier.adapters.mail_reports import read_report
 from notifier.http import MailRoutes, api
-from services.notifier.tests.builders import CAMPAIGN, memory_notifier, pledges, settle, verdict
+from services.notifier.tests.builders import (
+    CAMPAIGN,
+    memory_notifier,
+    pledges,
+    settle,
+    verdict,
+)
 
 HTTP = Path(api.__file__).parent
 LINKS = SignedMailLinks(["0123456789abcdef"], "sosst.example", "https://api.sosst.example/u")
@@ -102,9 +106,8 @@ async def test_a_refusal_says_what_to_do(
     notifier = memory_notifier()
     await notifier.hear(*pledges(["anna"]), verdict(1))
     await settle(notifier)
-    transport = httpx.ASGITransport(notifier.api(unit_guard(), MailRoutes(LINKS, read_report, [])))
-    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as client:
-        answer = await client.request(method, path, json=body, headers=bearer(caller))
+    async with notifier.http(caller, mail=MailRoutes(LINKS, read_report, [])) as client:
+        answer = await client.request(method, path, json=body)
     said = answer.json()
     assert said["type"] == f"/problems/{refusal}", said
     assert advice in said["detail"] and said["detail"] != said["title"]

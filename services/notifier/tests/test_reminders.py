@@ -3,10 +3,9 @@
 from collections import Counter
 from datetime import timedelta
 
-import httpx
 import pytest
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import Caller
 from services.notifier.tests.builders import (
     CAMPAIGN,
@@ -180,10 +179,8 @@ async def test_a_withdrawn_notice_is_complete_and_says_so() -> None:
     notifier = memory_notifier()
     await notifier.hear(reminder(1, 7), returned(2, 8))
     await settle(notifier)
-    api = notifier.api(unit_guard())
-    transport = httpx.ASGITransport(api)
     since = int(NOW.timestamp())
-    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as client:
+    async with notifier.http() as client:
         staff = bearer(Caller("staff-1", ("staff",)))
         path = f"/campaigns/{CAMPAIGN}/notices/claimable-reminder-due/rf_1:7-{since}"
         notice = (await client.get(path, headers=staff)).json()

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-import httpx
 import pytest
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import STAFF, Caller
 from notifier.domain.chunk import Chunk
 from notifier.domain.notification import notification_id
@@ -260,8 +259,7 @@ async def test_staff_replay_over_http() -> None:
     """Asked by one, agreed by another, each with a reason; a cause that is not there is unknown."""
     notifier = memory_notifier()
     await tell(notifier)
-    transport = httpx.ASGITransport(notifier.api(unit_guard()))
-    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as client:
+    async with notifier.http() as client:
         first = await client.put(PATH, json={"why": "one was missed"}, headers=bearer(STAFF))
         again = await client.put(PATH, json={"why": "once more"}, headers=bearer(STAFF))
         second = await client.put(PATH, json={"why": "true"}, headers=bearer(SECOND))

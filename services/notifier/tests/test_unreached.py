@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import Caller, backer
 from infra.sandbox.mail.reports import bounce_of
 from infra.servicekit.tests.costs import cost_of
@@ -104,11 +104,8 @@ async def desk(post: Post) -> AsyncIterator[Desk]:
 
 
 def at_desk(post: Post) -> httpx.AsyncClient:
-    api = post.notifier.api(
-        unit_guard(), MailRoutes(LINKS, read_report, ["a secret of the server"])
-    )
-    transport = httpx.ASGITransport(app=api)
-    return httpx.AsyncClient(transport=transport, base_url="http://notifier")
+    mail = MailRoutes(LINKS, read_report, ["a secret of the server"])
+    return post.notifier.http(mail=mail)
 
 
 async def test_whom_a_decisive_mail_did_not_reach_waits_with_staff(desk: Desk) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
+from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import SERVICE, STAFF, Caller
 from services.notifier.tests.builders import NOW, Notifier, collected, memory_notifier
 
@@ -20,10 +20,7 @@ def notifier() -> Notifier:
 
 @pytest.fixture
 async def client(notifier: Notifier) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(notifier.api(unit_guard()))
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://notifier", headers=bearer(SERVICE)
-    ) as opened:
+    async with notifier.http(SERVICE) as opened:
         yield opened
 
 

@@ -2,10 +2,8 @@
 
 from collections import Counter
 
-import httpx
 import pytest
 
-from infra.sandbox.issuer.testing import bearer, unit_guard
 from infra.sandbox.issuer.tokens import STAFF
 from notifier.adapters.mail_reports import read_report
 from notifier.consumer import PLEDGES
@@ -139,11 +137,7 @@ async def test_staff_ask_over_http() -> None:
     """Counts and a page; an N that is not reached, a kind that names its people, are refused."""
     notifier = memory_notifier()
     await backed(notifier)
-    api = notifier.api(unit_guard(), MailRoutes(LINKS, read_report, []))
-    transport = httpx.ASGITransport(api)
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://notifier", headers=bearer(STAFF)
-    ) as client:
+    async with notifier.http(STAFF, mail=MailRoutes(LINKS, read_report, [])) as client:
         answer = await client.get(f"{PATH}/verdict-reached?limit=2")
         assert answer.status_code == 200, answer.text
         body = answer.json()
