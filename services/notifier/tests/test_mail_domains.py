@@ -32,8 +32,8 @@ from servicekit.memory import MemoryDatabase
 from services.notifier.tests.builders import NOW, memory_notifier, refunded, settle
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.fakes_email import MemoryEmailQueries, said
+from services.notifier.tests.mail_server import Box, listening
 from services.notifier.tests.post import ACCOUNT_PACE, FIRST_PAUSE, Post, person, post_over
-from services.notifier.tests.test_smtp import Box, listening
 
 SLOW, FAST = "slow.example", "fast.example"
 READERS = [f"r{number:02}" for number in range(30)]

@@ -1,31 +1,29 @@
 """The SMTP client against the real mail sandbox: each answer is what the server meant."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from aiosmtpd.smtp import SMTP
 
 from infra.sandbox.mail.client import MailClient
-from infra.sandbox.mail.faults import Fault, FaultKind, Faults
-from infra.sandbox.mail.sink import Sink
-from infra.sandbox.mail.store import MailStore
+from infra.sandbox.mail.faults import Fault, FaultKind
 from infra.suite.processes import MailProcess
 from notifier.adapters.smtp import SmtpServer
-from notifier.adapters.smtp_connection import SmtpAccount, stuffed
+from notifier.adapters.smtp_connection import stuffed
 from notifier.domain.bounce import BounceClass
 from notifier.domain.cause import CauseKind
 from notifier.ports.email import Answer, Answered, Mail, Reader
 from servicekit.errors import DependencyAway
 from services.notifier.tests.letters import letter, letter_writer
+from services.notifier.tests.mail_server import PATIENT_SECONDS, Box, listening, server_at
 
 # Far more than lies in the buffers between two ends of a connection.
 BABBLE_BYTES = 64 * 1024 * 1024
-# How long an answer may take: briefly only where it never comes.
-BRIEF_SECONDS, PATIENT_SECONDS = 4.0, 30.0
+# How long an answer may take that never comes.
+BRIEF_SECONDS = 4.0
 
 
 @pytest.fixture(scope="module")
@@ -34,38 +32,6 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailProcess]:
     process.start()
     yield process
     process.stop()
-
-
-class Box:
-    """The sandbox's own parts in this process, behind a real port, and what came to them."""
-
-    def __init__(self, folder: Path, *, grouped: bool) -> None:
-        self.faults = Faults()
-        self.store = MailStore(folder / "mails.sqlite")
-        self.sink = Sink(self.store, self.faults, self._reported, grouped=grouped)
-        self.connections = 0
-
-    def speak(self) -> SMTP:
-        self.connections += 1
-        return SMTP(self.sink, hostname="sink.invalid", enable_SMTPUTF8=True)
-
-    def came(self, recipient: str | None = None) -> list[str]:
-        return [one["recipient"] for one in self.store.listed(recipient, 0, 10_000)]
-
-    async def _reported(self, report: bytes) -> None:
-        raise AssertionError("nobody asked for reports")
-
-
-@asynccontextmanager
-async def listening(
-    speak: Callable[[], asyncio.Protocol], timeout_seconds: float = PATIENT_SECONDS
-) -> AsyncIterator[SmtpServer]:
-    """Give a client of a server that speaks so."""
-    listener = await asyncio.get_running_loop().create_server(speak, "127.0.0.1", 0)
-    client = server_at(listener.sockets[0].getsockname()[1], timeout_seconds=timeout_seconds)
-    async with listener:
-        yield client
-        await client.close()
 
 
 @pytest.fixture(params=["grouped", "one by one"])
@@ -78,22 +44,6 @@ def box(request: pytest.FixtureRequest, tmp_path: Path) -> Box:
 async def server(box: Box) -> AsyncIterator[SmtpServer]:
     async with listening(box.speak) as client:
         yield client
-
-
-def server_at(
-    port: int, connections: int = 4, timeout_seconds: float = PATIENT_SECONDS
-) -> SmtpServer:
-    hello = "tests.invalid"
-    return SmtpServer(
-        SmtpAccount(
-            "127.0.0.1",
-            port,
-            "none",
-            hello,
-            timeout_seconds=timeout_seconds,
-            connections=connections,
-        )
-    )
 
 
 def mail_to(address: str) -> Mail:

@@ -12,20 +12,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from infra.sandbox.mail.faults import Faults
-from infra.sandbox.mail.sink import Sink
-from infra.sandbox.mail.store import MailStore
 from notifier.adapters.smtp import SmtpServer
 from notifier.adapters.smtp_connection import SmtpAccount
 from notifier.domain.cause import CauseKind
 from notifier.ports.email import Answered
 from services.notifier.tests.letters import letter, letter_writer
+from services.notifier.tests.mail_server import Box
 
 NAME = "localhost"
-
-
-async def never(report: bytes) -> None:
-    raise AssertionError("nobody asked for reports")
 
 
 @pytest.fixture
@@ -58,12 +52,11 @@ async def test_groups_go_through_an_encrypted_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each of fifty comes once; to a server that nobody vouches for nothing goes."""
-    store = MailStore(tmp_path / "mails.sqlite")
-    sink = Sink(store, Faults(), never)
+    box = Box(tmp_path, grouped=True)
     later = encrypting if security == "starttls" else None
 
     def speak() -> SMTP:
-        return SMTP(sink, hostname=NAME, tls_context=later, require_starttls=later is not None)
+        return SMTP(box.sink, hostname=NAME, tls_context=later, require_starttls=later is not None)
 
     at_once = encrypting if security == "tls" else None
     loop = asyncio.get_running_loop()
@@ -77,4 +70,4 @@ async def test_groups_go_through_an_encrypted_connection(
         answers = await asyncio.gather(*(server.send(mail) for _ in range(50)))
         await server.close()
     assert {one.answered for one in answers} == {Answered.TAKEN}
-    assert store.counted()["mails"] == 50
+    assert box.store.counted()["mails"] == 50
