@@ -1,13 +1,11 @@
 """Endings, returned pledges and consents in memory; held to the real ones by `test_audience.py`."""
 
-import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from notifier.domain.audience import CampaignEnd, Consent
-from notifier.domain.chunk import Chunk, Member
 from notifier.ports.audience import Returned
-from notifier.ports.unit import Audience, Departure, Membership
+from notifier.ports.unit import Departure, Membership
 from servicekit.memory import MemoryDatabase
 
 
@@ -92,43 +90,3 @@ class MemorySieve:
             for place, one in self._memberships.items()
             if one.campaign_id == campaign_id and one.joined <= until and place not in gone
         ]
-
-
-class HeldAudience:
-    """A real audience whose first `holds` streams stop before their last quarter until `go_on`."""
-
-    def __init__(self, audience: Audience, holds: int) -> None:
-        self._audience = audience
-        self._holds = holds
-        self.held = 0
-        self.go_on = asyncio.Event()
-
-    async def members(self, campaign_id: str, until: int) -> AsyncIterator[list[Member]]:
-        holds, self._holds = self._holds > 0, self._holds - 1
-        async for page in self._audience.members(campaign_id, until):
-            quarter = -(-len(page) // 4)
-            for begin in range(0, len(page), quarter):
-                if holds and begin + quarter >= len(page):
-                    self.held += 1
-                    await self.go_on.wait()
-                yield page[begin : begin + quarter]
-
-    async def store(self, chunks: Sequence[Chunk]) -> None:
-        await self._audience.store(chunks)
-
-    async def load(self, chunk_ids: Collection[str]) -> dict[str, Chunk]:
-        return await self._audience.load(chunk_ids)
-
-    async def ending(self, campaign_id: str) -> CampaignEnd | None:
-        return await self._audience.ending(campaign_id)
-
-    async def refunded(self, campaign_id: str, until: int, at: datetime) -> set[str]:
-        return await self._audience.refunded(campaign_id, until, at)
-
-    async def consenting(self, campaign_id: str, choices: Collection[Consent]) -> set[str]:
-        return await self._audience.consenting(campaign_id, choices)
-
-    async def with_rewards(
-        self, campaign_id: str, until: int, rewards: Collection[str]
-    ) -> set[str]:
-        return await self._audience.with_rewards(campaign_id, until, rewards)

@@ -26,7 +26,7 @@ from services.notifier.tests.builders import (
     verdict,
 )
 from services.notifier.tests.conftest import mongo_notifier
-from services.notifier.tests.fakes_audience import HeldAudience
+from services.notifier.tests.held import HeldAudience
 from sosst_contracts.codec import Record
 from sosst_contracts.notifier import BackerNotified
 

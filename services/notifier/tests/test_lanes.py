@@ -23,7 +23,7 @@ from services.notifier.tests.builders import (
     pledges,
     update,
 )
-from services.notifier.tests.fakes_audience import HeldAudience
+from services.notifier.tests.held import HeldAudience
 from sosst_contracts.notifier import BackerNotified
 
 HUGE, SMALL = 400, 4

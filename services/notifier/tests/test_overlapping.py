@@ -5,10 +5,8 @@ other one, or both could tell them. Whichever of them is first, the second is do
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TypeVar
 
 import pytest
 
@@ -20,11 +18,9 @@ from notifier.handlers import address
 from notifier.handlers.address import AddressChunks
 from notifier.handlers.hear import ADDRESS, address_work, take_memberships, take_supplements
 from notifier.ports.unit import Membership, NotifierUnit
-from servicekit.metrics import WRITE_CONFLICTS
 from servicekit.mongo import Database
 from servicekit.publish import key_hash
 from servicekit.streams import Move, StreamRow
-from servicekit.units import UnitsOfWork
 from servicekit.work import Claim
 from services.notifier.tests.builders import (
     CAMPAIGN,
@@ -37,10 +33,9 @@ from services.notifier.tests.builders import (
     update,
 )
 from services.notifier.tests.conftest import mongo_notifier
+from services.notifier.tests.held import HeldUnits, conflicted_since, conflicts
 from sosst_contracts.funding import CampaignLaunched
 from sosst_contracts.payouts import StageDue
-
-Result = TypeVar("Result")
 
 CAUSE = f"update-published/{CAMPAIGN}:update-1"
 PAID_BEFORE = NOW - timedelta(hours=1)
@@ -72,15 +67,6 @@ class Joining:
     async def _hold(self) -> None:
         self.begun.set()
         await self.go_on.wait()
-
-
-def conflicts() -> float:
-    return WRITE_CONFLICTS._value.get()
-
-
-async def conflicted_since(before: float) -> None:
-    while conflicts() == before:
-        await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize("holds_behind", [False, True], ids=["plan first", "pledge first"])
@@ -136,24 +122,6 @@ async def test_a_follower_who_joins_while_followers_are_found_is_told_once(
     totals = await notifier.queries.totals(CAUSE)
     supplements = 1 if holds_behind else 0
     assert (totals.delivered, totals.supplements) == (1 + supplements, supplements)
-
-
-@dataclass(slots=True)
-class HeldUnits:
-    """Units whose transactions stay open behind all that they did, until they may go on."""
-
-    units: UnitsOfWork[NotifierUnit]
-    begun: asyncio.Event = field(default_factory=asyncio.Event)
-    go_on: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def run(self, work: Callable[[NotifierUnit], Awaitable[Result]]) -> Result:
-        async def held(unit: NotifierUnit) -> Result:
-            result = await work(unit)
-            self.begun.set()
-            await self.go_on.wait()
-            return result
-
-        return await self.units.run(held)
 
 
 @pytest.mark.parametrize("first", [0, 1], ids=["creator first", "staff first"])
