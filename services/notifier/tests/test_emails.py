@@ -8,6 +8,7 @@ from email import message_from_bytes
 from email.policy import default
 
 import pytest
+from prometheus_client import REGISTRY
 
 from notifier.domain.cause import USUAL
 from notifier.domain.delivery import Channel, DeliveryState
@@ -38,6 +39,7 @@ from services.notifier.tests.builders import (
 )
 from services.notifier.tests.fakes import Crashed
 from services.notifier.tests.fakes_email import said
+from services.notifier.tests.kills import killed
 from services.notifier.tests.post import (
     BACKERS,
     LINKS,
@@ -400,3 +402,29 @@ async def test_mails_wait_under_the_operators_switch(post: Post) -> None:
     post.clock.advance(seconds=5)
     await post.write_all()
     assert len(post.server.mails) == len(BACKERS)
+
+
+def repeated() -> float:
+    return REGISTRY.get_sample_value("sosst_notifier_possibly_repeated_total") or 0
+
+
+@pytest.mark.trap(9)
+@pytest.mark.parametrize("moments", range(8))
+async def test_a_mail_is_lost_nowhere_and_sent_again_only_where_it_is_counted(
+    post: Post, moments: int
+) -> None:
+    """Each reader has one, or the same again; who was refused is written to no more."""
+    await post.know(*map(person, BACKERS))
+    await post.tell(BACKERS)
+    post.server.answer = answering({"b3": said(550, "5.1.1")})
+    before = repeated()
+    with killed(post.notifier, moments):
+        await post.write_all()
+    await post.write_all()
+    sent = post.sent_to()
+    assert set(sent) == {f"{one}@a.example" for one in BACKERS if one != "b3"}
+    assert sum(sent.values()) - len(sent) <= min(2, repeated() - before)
+    mails = {mail.content.partition(b"Message-ID: <")[2][:32] for mail in post.server.mails}
+    assert len(mails) == len(sent)
+    totals = await post.totals()
+    assert (totals.delivered, totals.failed, totals.pending) == (6, 1, 0)

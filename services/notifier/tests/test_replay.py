@@ -35,6 +35,7 @@ from services.notifier.tests.builders import (
     verdict,
 )
 from services.notifier.tests.conftest import mongo_notifier
+from services.notifier.tests.kills import killed
 from services.notifier.tests.post import with_mail
 from services.notifier.tests.test_follow import confirmed_follow
 from sosst_contracts.notifier import BackerNotified
@@ -269,3 +270,25 @@ async def test_staff_replay_over_http() -> None:
     assert again.json()["first"]["why"] == "one was missed"
     assert second.json()["second"]["by"] == "staff-2"
     assert unknown.status_code == 404
+
+
+@pytest.mark.trap(24)
+@pytest.mark.parametrize("moments", range(10))
+async def test_a_replay_tells_whoever_is_missing_once_wherever_it_dies(
+    losing: Losing, moments: int
+) -> None:
+    """The next one goes on, says what both found, and everybody has one id."""
+    notifier = losing.notifier
+    await tell(notifier)
+    everybody = told(notifier)
+    chunk = (await notifier.queries.chunks_of(CAUSE, "", 1))[0]
+    await losing.lose("chunks", chunk.chunk_id)
+    with killed(notifier, moments):
+        await want(notifier, "sam", "tom")
+    kept = await want(notifier, "sam", "tom")
+    assert kept.state == "done"
+    assert kept.found.people == 1
+    totals = await notifier.queries.totals(CAUSE)
+    assert (totals.delivered, totals.pending, totals.gap(len(BACKERS))) == (8, 0, 0)
+    assert set(told(notifier)) == set(everybody)
+    assert sum(told(notifier).values()) == sum(everybody.values()) + 1

@@ -15,6 +15,7 @@ from servicekit.mongo import Database
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges, refunded, settle
 from services.notifier.tests.builders import verdict as verdict_of
 from services.notifier.tests.conftest import mongo_notifier
+from services.notifier.tests.kills import killed
 from services.notifier.tests.post import with_mail
 from services.notifier.tests.test_stores import TOLD, a_chunk, add
 
@@ -127,3 +128,19 @@ async def test_a_late_pledge_reads_no_news_of_long_ago(notifier: Notifier) -> No
 
     assert await found(NOW) == [CAUSE]
     assert await found(NOW + timedelta(seconds=1)) == []
+
+
+@pytest.mark.parametrize("moments", range(4))
+async def test_what_is_forgotten_adds_up_wherever_it_dies(
+    notifier: Notifier, moments: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One chunk at a time: of each everything is kept, or nothing but how many they were."""
+    monkeypatch.setattr("notifier.handlers.retention.PAGE", 1)
+    await told(notifier)
+    before = await sums(notifier)
+    with killed(notifier, moments):
+        await swept(notifier, days=KEPT_FOR.days + 1)
+    assert await sums(notifier) == before
+    await swept(notifier, days=0)
+    assert await sums(notifier) == before
+    assert await notifier.queries.inbox("anna", None, 5) == []

@@ -46,6 +46,7 @@ from services.notifier.tests.builders import (
 )
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.fakes_email import said
+from services.notifier.tests.kills import killed
 from services.notifier.tests.post import LINKS, Post, answering, memory_post, person
 from services.notifier.tests.test_mail_reports import as_it_came
 from services.notifier.tests.test_reminders import paid, unpaid
@@ -363,3 +364,19 @@ def test_every_end_counts_and_what_is_decisive_cannot_be_muted() -> None:
     news = Told(CauseKind.UPDATE_PUBLISHED, "u", CAMPAIGN, NOW)
     assert not is_decisive(news, ToldAs.BACKER)
     assert is_decisive(replace(news, content={"kind": "emergency"}), ToldAs.BACKER)
+
+
+@pytest.mark.parametrize("moments", range(6))
+async def test_whom_a_decisive_mail_did_not_reach_is_noted_once_wherever_it_dies(
+    post: Post, moments: int
+) -> None:
+    """With the mail's end, in one write: neither twice nor not at all."""
+    await post.know(person("b0"))
+    await post.notifier.hear(refunded("b0", 1))
+    await settle(post.notifier)
+    post.server.answer = answering({"b0": said(550, "5.1.1")})
+    with killed(post.notifier, moments):
+        await post.write_all()
+    await post.write_all()
+    (waiting,) = await post.notifier.queries.unreached(None, 10)
+    assert (waiting.person_id, waiting.reason) == ("b0", "address-refused")

@@ -1,6 +1,7 @@
 """Facts on their way to endpoints: in order, again after failures, given up in time, replayed."""
 
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -11,6 +12,7 @@ import pytest
 
 from notifier.adapters.sent_facts import PublishedSentFacts
 from notifier.adapters.webhook_sender import HttpWebhookSender
+from notifier.domain.cause import CauseKind
 from notifier.domain.errors import Refused
 from notifier.domain.kind import ToldAs
 from notifier.domain.webhook_endpoint import (
@@ -53,9 +55,11 @@ from services.notifier.tests.builders import (
     Notifier,
     collected,
     events_of,
+    settle,
     verdict,
 )
 from services.notifier.tests.fakes_webhooks import MemoryFeed
+from services.notifier.tests.kills import killed
 from services.notifier.tests.receiver import (
     Answer,
     Receiver,
@@ -537,3 +541,37 @@ def test_an_endpoint_keeps_between_one_and_a_few_secrets() -> None:
 def test_a_page_is_more_than_what_is_noted_together() -> None:
     """Else nothing would be noted within a page."""
     assert NOTED_TOGETHER < PAGE
+
+
+@pytest.mark.parametrize("moments", range(8))
+async def test_a_fact_is_lost_to_no_endpoint_and_only_what_was_not_noted_comes_again(
+    hooks: Hooks, moments: int
+) -> None:
+    """In order, from the last note on."""
+    await hooks.register()
+    written = facts(NOTED_TOGETHER * 2 + 5)
+    hooks.write(*written)
+    with killed(hooks.notifier, moments):
+        await hooks.turn()
+    await hooks.turn()
+    taken, wanted = hooks.receiver.ids, ids(written)
+    assert list(dict.fromkeys(taken)) == wanted
+    assert len(taken) - len(wanted) <= NOTED_TOGETHER
+    assert max(Counter(taken).values()) <= 2
+
+
+@pytest.mark.parametrize("moments", range(4))
+async def test_an_endpoint_that_is_gone_is_disabled_once_and_its_owner_told_once(
+    hooks: Hooks, moments: int
+) -> None:
+    """However far the process came that heard it first."""
+    await hooks.register()
+    hooks.receiver.answer = status(410)
+    hooks.write(*facts(1))
+    with killed(hooks.notifier, moments):
+        await hooks.turn()
+    await hooks.turn()
+    await settle(hooks.notifier)
+    assert (await hooks.endpoint()).state is EndpointState.DISABLED
+    inbox = await hooks.notifier.queries.inbox("staff-1", None, 10)
+    assert [one.chunk.told.kind for one in inbox] == [CauseKind.WEBHOOK_DISABLED]
