@@ -14,6 +14,7 @@ from notifier.adapters.webhook_secrets import DerivedWebhookSecrets
 from notifier.consumer import CAMPAIGNS, PLEDGES, subscriptions
 from notifier.domain.audience import Consent
 from notifier.domain.chunk import RECIPIENTS_MAX, Chunk
+from notifier.domain.follow import Follow, FollowState
 from notifier.handlers.address import AddressChunks
 from notifier.handlers.cut import CutCauses
 from notifier.handlers.email_work import EMAIL, begin_emails
@@ -51,6 +52,8 @@ from sosst_contracts.event import Event
 from sosst_contracts.funding import (
     CampaignLaunched,
     PledgeCollected,
+    PledgeErrored,
+    PledgeReminderDue,
     PledgeWithdrawn,
     VerdictReached,
 )
@@ -58,7 +61,14 @@ from sosst_contracts.notifier import BackerNotified, PersonNotified
 from sosst_contracts.payouts import RefundSucceeded
 from sosst_contracts.platform import PersonDescribed
 from sosst_contracts.testing import sample
-from sosst_contracts.updates import CommentAdded, UpdateHidden, UpdatePublished, UpdateRestored
+from sosst_contracts.updates import (
+    CommentAdded,
+    ProblemGraded,
+    UpdateCorrected,
+    UpdateHidden,
+    UpdatePublished,
+    UpdateRestored,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CAMPAIGN = "campaign-1"
@@ -368,3 +378,47 @@ def told_in_roles(notifier: Notifier) -> list[tuple[str, str, str]]:
     events = events_of(notifier.publisher)
     seen = [e for e in events if isinstance(e, BackerNotified | PersonNotified)]
     return sorted((e.kind, e.role, e.recipient_id) for e in seen)
+
+
+PLEDGE = {"pledge_id": "pledge-1", "backer_id": "backer-1"}
+
+
+def unpaid(pledge: str = "pledge-1", begin: int = 1) -> list[Record]:
+    """A payment that was refused an hour ago, and its reminder of five past."""
+    at, due = NOW - timedelta(hours=1), NOW + timedelta(minutes=5)
+    of = PLEDGE | {"pledge_id": pledge}
+    return [
+        fact(PledgeErrored, begin, **of, errored_at=at),
+        fact(PledgeReminderDue, begin + 1, **of, reminder=1, due_at=due),
+    ]
+
+
+def paid(sequence: int) -> Record:
+    """Captured before the reminder fell due, and told behind it."""
+    return fact(PledgeCollected, sequence, **PLEDGE, captured_at=NOW)
+
+
+def confirmed_follow(person_id: str, at: datetime) -> Follow:
+    """Somebody who asked at once to follow, and confirmed it then."""
+    return Follow(CAMPAIGN, person_id, person_id, NOW, FollowState.CONFIRMED, at)
+
+
+def read(event_type: type[Event]) -> Decoded:
+    """Return the example of this event that is told, as the consumer reads it."""
+    more = {"relaunch_of": "campaign-0", "differences": []}
+    answer = {"by_team": False, "answers": "c-1", "answered_person_id": "ben"}
+    changes = {
+        CampaignLaunched: more,
+        UpdateCorrected: {"tells": True},
+        ProblemGraded: {"kind": "emergency", "pledges_sequence": 1, "audience_count": 1},
+        CommentAdded: answer,
+    }.get(event_type, {})
+    known = {"campaign_sequence": 2} if "campaign_sequence" in event_type.model_fields else {}
+    draft = Draft(
+        sample(event_type, **changes, **known),
+        NOW,
+        identity=None if event_type.sequenced else "one",
+    )
+    outcome = decode(draft.seal(1 if event_type.sequenced else None))
+    assert isinstance(outcome, Decoded)
+    return outcome

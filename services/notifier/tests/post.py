@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from infra.sandbox.mail.store import Mail as Came
 from notifier.adapters.mail_links import SignedMailLinks
 from notifier.adapters.mail_outcomes import PublishedMailOutcomes
 from notifier.domain.cause import Totals
@@ -133,3 +134,7 @@ def in_bursts(post: Post) -> Post:
     post.notifier.emails = replace(post.notifier.emails, merges=True)
     post.notifier.mail_window = WINDOW
     return post
+
+
+def as_it_came(mail: Mail) -> Came:
+    return Came(mail.sender, mail.recipient, mail.content)

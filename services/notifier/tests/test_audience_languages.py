@@ -23,9 +23,10 @@ from services.notifier.tests.builders import (
     settle,
     update,
 )
-from services.notifier.tests.test_would_be_told import CAUSE, told_of
+from services.notifier.tests.figures import told_of
 from sosst_contracts.funding import TeamChanged
 
+CAUSE = f"update-published/{CAMPAIGN}:update-1"
 PATH = f"/campaigns/{CAMPAIGN}/would-be-told/update-published/languages"
 FRENCH, ENGLISH, FINNISH, SILENT = 7, 5, 2, 1
 BACKERS = FRENCH + ENGLISH + FINNISH + SILENT

@@ -22,8 +22,8 @@ from services.notifier.tests.builders import (
     update,
     verdict,
 )
+from services.notifier.tests.chunks import a_chunk
 from services.notifier.tests.conftest import mongo_notifier
-from services.notifier.tests.test_stores import a_chunk
 from sosst_contracts.notifier import BackerNotified
 
 BACKERS = [f"backer-{number:03}" for number in range(100)]

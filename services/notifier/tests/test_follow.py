@@ -35,6 +35,7 @@ from services.notifier.tests.builders import (
     NOW,
     Notifier,
     collected,
+    confirmed_follow,
     fact,
     launched,
     memory_notifier,
@@ -44,9 +45,9 @@ from services.notifier.tests.builders import (
     update,
 )
 from services.notifier.tests.conftest import mongo_notifier
+from services.notifier.tests.figures import count
 from services.notifier.tests.letters import HOSTILE_TITLES
 from services.notifier.tests.post import WINDOW, Post, in_bursts, person
-from services.notifier.tests.test_would_be_told import count
 from sosst_contracts.codec import Record
 from sosst_contracts.funding import CampaignLaunched
 
@@ -416,10 +417,6 @@ async def test_a_page_of_ten_thousand_followers_reads_a_page(database: Database)
     page = (CAMPAIGN, NOW, "f05000", 1_000)
     cost = await cost_of(database, lambda: run(lambda unit: unit.follows.page(*page)))
     assert cost == Cost(documents=1_000, keys=1_000, returned=1_000)
-
-
-def confirmed_follow(person_id: str, at: datetime) -> Follow:
-    return Follow(CAMPAIGN, person_id, person_id, NOW, FollowState.CONFIRMED, at)
 
 
 def published(

@@ -21,40 +21,19 @@ from notifier.domain.kind import (
     rules_of,
 )
 from notifier.wire.heard import campaign_wide_from, for_some_from
-from services.notifier.tests.builders import CAMPAIGN, NOW
+from services.notifier.tests.builders import CAMPAIGN, NOW, read
 from sosst_contracts.codec import Decoded, Draft, decode
 from sosst_contracts.event import Event
-from sosst_contracts.funding import CampaignLaunched
 from sosst_contracts.notifier import BackerNotified, PersonNotified
 from sosst_contracts.registry import REGISTRY
 from sosst_contracts.testing import sample
-from sosst_contracts.updates import CommentAdded, ProblemGraded, UpdateCorrected
+from sosst_contracts.updates import ProblemGraded
 
 
 def told_column() -> dict[str, set[str]]:
     """Return whom each event is told to, as the topics' files say it."""
     files = (yaml.safe_load(path.read_text()) for path in HERE.topics.glob("*.yaml"))
     return {event: set(people) for one in files for event, people in one["told"].items()}
-
-
-def read(event_type: type[Event]) -> Decoded:
-    more = {"relaunch_of": "campaign-0", "differences": []}
-    answer = {"by_team": False, "answers": "c-1", "answered_person_id": "ben"}
-    changes = {
-        CampaignLaunched: more,
-        UpdateCorrected: {"tells": True},
-        ProblemGraded: {"kind": "emergency", "pledges_sequence": 1, "audience_count": 1},
-        CommentAdded: answer,
-    }.get(event_type, {})
-    known = {"campaign_sequence": 2} if "campaign_sequence" in event_type.model_fields else {}
-    draft = Draft(
-        sample(event_type, **changes, **known),
-        NOW,
-        identity=None if event_type.sequenced else "one",
-    )
-    outcome = decode(draft.seal(1 if event_type.sequenced else None))
-    assert isinstance(outcome, Decoded)
-    return outcome
 
 
 def told_by(table: Mapping[CauseKind, Rules]) -> dict[str, set[str]]:

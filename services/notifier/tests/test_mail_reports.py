@@ -19,7 +19,7 @@ from notifier.domain.bounce import BounceClass
 from notifier.domain.delivery import DeliveryState
 from notifier.domain.suppression import SuppressionReason
 from notifier.http import MailRoutes
-from notifier.ports.email import Mail, ReportKind, ReturnPath, Unsubscription
+from notifier.ports.email import ReportKind, ReturnPath, Unsubscription
 from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
@@ -29,7 +29,7 @@ from services.notifier.tests.builders import (
     settle,
     update,
 )
-from services.notifier.tests.post import LINKS, Post, person
+from services.notifier.tests.post import LINKS, Post, as_it_came, person
 from sosst_contracts.updates import ClaimAnswered, SurveyReminderDue
 
 SECRET = "a secret of the mail server"
@@ -59,10 +59,6 @@ class Box:
         answer = await self.report(content)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["status"])
-
-
-def as_it_came(mail: Mail) -> Came:
-    return Came(mail.sender, mail.recipient, mail.content)
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from notifier.handlers.cut import CutCauses
 from notifier.ports.unit import Departure, Membership
 from servicekit.mongo import Database, Document
 from services.notifier.tests.builders import CAMPAIGN, NOW, PARTITIONS, Notifier
+from services.notifier.tests.chunks import TOLD, of_one_partition
 from services.notifier.tests.conftest import mongo_notifier
-from services.notifier.tests.test_stores import TOLD, of_one_partition
 
 CAUSES = 3_000
 SEQUENCES = st.lists(st.integers(0, 9), max_size=6)

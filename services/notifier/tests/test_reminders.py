@@ -10,18 +10,18 @@ from infra.sandbox.issuer.tokens import Caller
 from services.notifier.tests.builders import (
     CAMPAIGN,
     NOW,
+    PLEDGE,
     Notifier,
     events_of,
     fact,
     memory_notifier,
+    paid,
     settle,
+    unpaid,
 )
 from sosst_contracts.codec import Record
 from sosst_contracts.funding import (
-    PledgeCollected,
     PledgeDropped,
-    PledgeErrored,
-    PledgeReminderDue,
 )
 from sosst_contracts.notifier import BackerNotified
 from sosst_contracts.payouts import (
@@ -123,24 +123,6 @@ async def test_what_was_told_is_shown_as_over(notifier: Notifier) -> None:
         ("refund-succeeded", False),
     ]
     assert len(told(notifier)) == 5
-
-
-PLEDGE = {"pledge_id": "pledge-1", "backer_id": "backer-1"}
-
-
-def unpaid(pledge: str = "pledge-1", begin: int = 1) -> list[Record]:
-    """A payment that was refused an hour ago, and its reminder of five past."""
-    at, due = NOW - timedelta(hours=1), NOW + timedelta(minutes=5)
-    of = PLEDGE | {"pledge_id": pledge}
-    return [
-        fact(PledgeErrored, begin, **of, errored_at=at),
-        fact(PledgeReminderDue, begin + 1, **of, reminder=1, due_at=due),
-    ]
-
-
-def paid(sequence: int) -> Record:
-    """Captured before the reminder fell due, and told behind it."""
-    return fact(PledgeCollected, sequence, **PLEDGE, captured_at=NOW)
 
 
 @pytest.mark.trap(11)

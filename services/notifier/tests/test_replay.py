@@ -25,6 +25,7 @@ from services.notifier.tests.builders import (
     NOW,
     Notifier,
     collected,
+    confirmed_follow,
     events_of,
     launched,
     memory_notifier,
@@ -37,7 +38,6 @@ from services.notifier.tests.builders import (
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.kills import killed
 from services.notifier.tests.post import with_mail
-from services.notifier.tests.test_follow import confirmed_follow
 from sosst_contracts.notifier import BackerNotified
 
 CAUSE = f"verdict-reached/{CAMPAIGN}"

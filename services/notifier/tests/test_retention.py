@@ -14,10 +14,10 @@ from notifier.handlers.retention import PAGE, ForgetOld
 from servicekit.mongo import Database
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, pledges, refunded, settle
 from services.notifier.tests.builders import verdict as verdict_of
+from services.notifier.tests.chunks import TOLD, a_chunk, add
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.kills import killed
 from services.notifier.tests.post import with_mail
-from services.notifier.tests.test_stores import TOLD, a_chunk, add
 
 CAUSE = f"verdict-reached/{CAMPAIGN}"
 BACKERS = ["anna", "ben", "carol"]

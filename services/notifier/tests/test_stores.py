@@ -7,7 +7,7 @@ import pytest
 
 from infra.servicekit.tests.costs import Cost, cost_of
 from notifier.adapters.documents import chunk_document
-from notifier.domain.cause import Cause, CauseKind, CauseState, Origin, Told, Totals, hear, plan
+from notifier.domain.cause import Cause, CauseState, Totals, hear, plan
 from notifier.domain.chunk import Chunk, ChunkState, Member
 from notifier.ports.unit import Departure, Membership, NotifierUnit
 from servicekit.errors import Conflict
@@ -22,31 +22,18 @@ from services.notifier.tests.builders import (
     settle,
     update,
 )
+from services.notifier.tests.chunks import TOLD, a_chunk, add, of_one_partition
 from services.notifier.tests.conftest import mongo_notifier
 
 pytestmark = pytest.mark.port
-
-ORIGIN = Origin("funding.campaigns:campaign-1:2", "story", None)
-TOLD = Told(
-    CauseKind.VERDICT_REACHED, CAMPAIGN, CAMPAIGN, NOW, {"title": "A lamp", "goal": 5}, ORIGIN
-)
 
 
 def membership(number: int, backer: str, campaign: str = CAMPAIGN) -> Membership:
     return Membership(campaign, backer, f"pledge-{number}", joined=number, key_hash=number)
 
 
-def a_chunk(name: str, *recipients: str, minutes: int = 0, partition: int | None = 0) -> Chunk:
-    told = replace(TOLD, caused_at=NOW + timedelta(minutes=minutes))
-    return Chunk(name, told, recipients, partition)
-
-
 async def save(notifier: Notifier, *causes: Cause) -> None:
     await notifier.units.run(lambda unit: unit.causes.save(causes))
-
-
-async def add(notifier: Notifier, *chunks: Chunk) -> list[Chunk]:
-    return await notifier.units.run(lambda unit: unit.chunks.add_new(chunks))
 
 
 async def members(notifier: Notifier, until: int) -> list[Member]:
@@ -171,12 +158,6 @@ def a_plans_chunk(name: str, *recipients: str, minutes: int = 0) -> Chunk:
     """A chunk as a plan cuts it: its people are in order, and of the partition of the first."""
     partition = partition_of(recipients[0].encode(), PARTITIONS)
     return a_chunk(name, *sorted(recipients), minutes=minutes, partition=partition)
-
-
-def of_one_partition(count: int) -> list[str]:
-    """So many people whom a plan puts in the same chunks, in order."""
-    people = (f"reader-{number:03}" for number in range(99 * PARTITIONS))
-    return [one for one in people if partition_of(one.encode(), PARTITIONS) == 0][:count]
 
 
 async def test_inbox_pages_meet(notifier: Notifier) -> None:

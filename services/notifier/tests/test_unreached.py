@@ -39,17 +39,17 @@ from services.notifier.tests.builders import (
     NOW,
     Notifier,
     fact,
+    paid,
     pledges,
     refunded,
     settle,
+    unpaid,
     update,
 )
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.fakes_email import said
 from services.notifier.tests.kills import killed
-from services.notifier.tests.post import LINKS, Post, answering, memory_post, person
-from services.notifier.tests.test_mail_reports import as_it_came
-from services.notifier.tests.test_reminders import paid, unpaid
+from services.notifier.tests.post import LINKS, Post, answering, as_it_came, memory_post, person
 from sosst_contracts.payouts import RefundClaimable
 
 STAFF = Caller("sam", ("staff",))

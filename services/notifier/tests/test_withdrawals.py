@@ -26,12 +26,12 @@ from services.notifier.tests.builders import (
     described,
     fact,
     launched,
+    read,
     settle_later,
     told_in_roles,
 )
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.held import HeldUnits, conflicted_since, conflicts
-from services.notifier.tests.test_kinds import read
 from sosst_contracts.codec import Record
 from sosst_contracts.event import Event
 from sosst_contracts.funding import CampaignCancelled, VerdictReached

@@ -6,18 +6,14 @@ import pytest
 
 from infra.sandbox.issuer.tokens import STAFF
 from notifier.adapters.mail_reports import read_report
-from notifier.consumer import PLEDGES
 from notifier.domain.audience import Consent
-from notifier.domain.cause import CauseKind, Told
-from notifier.domain.delivery import Channel
+from notifier.domain.cause import CauseKind
 from notifier.domain.errors import Refused
 from notifier.domain.kind import ToldAs
-from notifier.domain.proof import outcomes_of
-from notifier.handlers.would_be_told import Counted, Page, WouldBeTold
+from notifier.handlers.would_be_told import Page
 from notifier.http import MailRoutes
 from services.notifier.tests.builders import (
     CAMPAIGN,
-    NOW,
     Notifier,
     back,
     choose,
@@ -29,17 +25,11 @@ from services.notifier.tests.builders import (
     settle,
     update,
 )
+from services.notifier.tests.figures import count, told_of
 from services.notifier.tests.post import LINKS, with_mail
 
 CAUSE = f"update-published/{CAMPAIGN}:update-1"
 PATH = f"/campaigns/{CAMPAIGN}/would-be-told"
-ALL = Page("", 100)
-
-
-async def count(notifier: Notifier, kind: CauseKind, page: Page = ALL, **said: object) -> Counted:
-    would_be_told = WouldBeTold(notifier.units, notifier.cut, PLEDGES, notifier.clock, True)
-    told = Told(kind, "asked", CAMPAIGN, NOW, said)
-    return await would_be_told(told, None, page)
 
 
 async def backed(notifier: Notifier) -> None:
@@ -56,22 +46,6 @@ async def backed(notifier: Notifier) -> None:
         described("carol", language="en", address=None),
     )
     await notifier.hear(launched(), *joined)
-
-
-async def told_of(notifier: Notifier, cause: str) -> tuple[Counter[str], dict[str, Counter[str]]]:
-    """Return how many were told by role, and by channel what became of everybody."""
-    roles: Counter[str] = Counter()
-    channels: dict[str, Counter[str]] = {}
-    chunks = await notifier.queries.chunks_of(cause, "", 100)
-    mails = await notifier.queries.deliveries(Channel.EMAIL, [one.chunk_id for one in chunks])
-    for chunk in chunks:
-        found = mails.get(chunk.chunk_id)
-        for one in outcomes_of(chunk, {Channel.EMAIL: found} if found else {}):
-            outcome = one.reason or "told"
-            channels.setdefault(one.channel, Counter())[outcome] += 1
-            if one.channel == "inbox" and outcome == "told":
-                roles[one.role.value] += 1
-    return roles, channels
 
 
 @pytest.mark.parametrize("ended", [False, True], ids=["running", "missed"])
