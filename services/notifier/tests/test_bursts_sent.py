@@ -16,7 +16,7 @@ from infra.suite.suite import QUICK_SETTINGS
 from notifier.adapters.queries import MongoQueries
 from notifier.domain.delivery import Channel
 from servicekit.mongo import Database
-from servicekit.publish import KafkaPublisher
+from services.notifier.tests.crowd import publish, surrounded
 from sosst_contracts import funding, updates
 from sosst_contracts.codec import Draft, Record
 from sosst_contracts.notifier import DeliverySucceeded
@@ -36,11 +36,9 @@ PATIENCE_SECONDS = 180
 async def suite(
     native_stack: Addresses, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Suite]:
-    suite = Suite(tmp_path_factory.mktemp("bursts"), native_stack, settings=SETTINGS, mail=True)
-    await suite.start_surroundings("notifier")
-    yield suite
-    await suite.stop()
-    await suite.provider.http.aclose()
+    folder = tmp_path_factory.mktemp("bursts")
+    async with surrounded(folder, native_stack, SETTINGS) as suite:
+        yield suite
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -48,14 +46,6 @@ async def database(suite: Suite) -> AsyncIterator[Database]:
     database = Database.connect(suite.mongodb_uri, suite.database("notifier"), "tests")
     yield database
     database.close()
-
-
-async def publish(suite: Suite, *records: Record) -> None:
-    publisher = KafkaPublisher(suite.connection("tests"))
-    try:
-        assert all(await publisher.publish(list(records)))
-    finally:
-        await publisher.close()
 
 
 def readers() -> list[Record]:

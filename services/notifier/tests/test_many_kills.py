@@ -4,14 +4,13 @@ News go out by inbox, mail and webhook. A kill falls into a fan-out or into the 
 mails; at every sample everybody of every cause has an outcome or is pending. In the end the ids
 on the topic are those of the audience, and what was sent twice was in hand at a kill.
 
-`SOSST_NOTICES`, `SOSST_NOTIFIER_KILLS` and `SOSST_SEED` make it smaller, larger or another one.
+`SOSST_NOTICES` (in `crowd.py`), `SOSST_NOTIFIER_KILLS` and `SOSST_SEED` make it another one.
 """
 
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from random import Random
 
@@ -25,25 +24,30 @@ from infra.suite import ServiceProcess, Suite
 from infra.suite.readings import Readings, eventually
 from infra.suite.suite import QUICK_SETTINGS
 from notifier.adapters.queries import MongoQueries
-from notifier.domain.cause import CauseState, audience_so_far
-from notifier.domain.delivery import Channel, DeliveryState
 from notifier.domain.notification import notification_id
 from notifier.handlers.send_webhooks import NOTED_TOGETHER
 from servicekit.mongo import Database
-from servicekit.publish import KafkaPublisher
+from services.notifier.tests.crowd import (
+    BACKERS,
+    PEOPLE,
+    Look,
+    Watch,
+    all_known,
+    all_told,
+    cause_of,
+    news,
+    people,
+    pledges,
+    publish,
+    surrounded,
+)
 from services.notifier.tests.receiver import Receiver, receiver
-from sosst_contracts import funding, notifier, updates
-from sosst_contracts.codec import Draft, Record
-from sosst_contracts.platform import PersonDescribed
-from sosst_contracts.testing import sample
+from sosst_contracts import funding, notifier
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-BACKERS = int(os.environ.get("SOSST_NOTICES", "2000"))
 KILLS = int(os.environ.get("SOSST_NOTIFIER_KILLS", "10"))
 SEED = int(os.environ.get("SOSST_SEED", "7"))
-CAMPAIGN = "told"
-PEOPLE = [f"backer-{number:05}" for number in range(1, BACKERS + 1)]
 # So slow may a machine be that does much else.
 PATIENCE_SECONDS = 120 + BACKERS * 0.1
 SLOW = {"MAILS_PER_SECOND": "500", "CHUNKS_AT_ONCE": "1"}
@@ -55,48 +59,9 @@ FEED = (notifier.NoticePlanned, notifier.NoticeCompleted, funding.PledgeCollecte
 async def suite(
     native_stack: Addresses, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Suite]:
-    """What stands around notifier, and its schema; no process of it runs yet."""
-    suite = Suite(tmp_path_factory.mktemp("kills"), native_stack, settings=SETTINGS, mail=True)
-    await suite.start_surroundings("notifier")
-    yield suite
-    await suite.stop()
-    await suite.provider.http.aclose()
-
-
-@dataclass(slots=True)
-class Watch:
-    """Looks at completeness again and again, and at what was in hand when a process died."""
-
-    database: Database
-    queries: MongoQueries
-    samples: int = 0
-    in_hand: set[str] = field(default_factory=set)
-
-    async def sample(self) -> None:
-        """Everybody of every cause has an outcome or is pending: no exception, ever."""
-        for cause in await self.queries.causes(CAMPAIGN):
-            totals = await self.queries.totals(cause.name)
-            assert totals.gap(audience_so_far(cause, totals)) == 0, (cause.name, totals)
-            mails = await self.queries.channel_totals(Channel.EMAIL, cause.name)
-            assert mails is None or mails.people <= BACKERS
-            self.samples += 1
-
-    async def run(self, stopping: asyncio.Event) -> None:
-        while not stopping.is_set():
-            await self.sample()
-            await asyncio.sleep(0.05)
-
-    async def note_what_is_sent(self) -> None:
-        """Remember whose mail was marked as being sent: it may go out once more."""
-        rows = await self.database.collection("deliveries").find({"left": {"$gt": 0}}).to_list(None)
-        for row in rows:
-            chunk = await self.queries.chunk(row["chunk_id"])
-            assert chunk is not None
-            for place, standing in row["standings"].items():
-                if standing["state"] == DeliveryState.SENDING.value:
-                    who = chunk.recipients[int(place)]
-                    told = chunk.told
-                    self.in_hand.add(notification_id(told.cause, told.caused_at, who))
+    folder = tmp_path_factory.mktemp("kills")
+    async with surrounded(folder, native_stack, SETTINGS) as suite:
+        yield suite
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -106,70 +71,12 @@ async def watch(suite: Suite) -> AsyncIterator[Watch]:
     database.close()
 
 
-async def publish(suite: Suite, records: Sequence[Record]) -> None:
-    publisher = KafkaPublisher(suite.connection("tests"))
-    try:
-        assert all(await publisher.publish(list(records)))
-    finally:
-        await publisher.close()
-
-
-def pledges() -> list[Record]:
-    values = {"campaign_id": CAMPAIGN, "captured_at": datetime.now(UTC)}
-    return [
-        Draft(
-            sample(funding.PledgeCollected, backer_id=who, pledge_id=f"pledge-{number}", **values),
-            datetime.now(UTC),
-        ).seal(number)
-        for number, who in enumerate(PEOPLE, 1)
-    ]
-
-
-def people() -> list[Record]:
-    now = datetime.now(UTC)
-    return [
-        Draft(
-            sample(
-                PersonDescribed,
-                person_id=who,
-                address=f"{who}@told.example",
-                language=("fr", "en")[number % 2],
-                zone="Europe/Paris",
-                roles=[],
-                described_at=now,
-            ),
-            now,
-            who,
-        ).seal()
-        for number, who in enumerate(PEOPLE)
-    ]
-
-
-def news(number: int, now: datetime) -> Record:
-    event = sample(
-        updates.UpdatePublished,
-        campaign_id=CAMPAIGN,
-        update_id=f"update-{number}",
-        pledges_sequence=BACKERS,
-        audience_count=BACKERS,
-        published_at=now,
-    )
-    return Draft(event, now).seal(number)
-
-
-def cause_of(number: int) -> str:
-    return f"update-published/{CAMPAIGN}:update-{number}"
-
-
 async def register(suite: Suite, url: str) -> None:
     look = Readings(suite)
     body = {"url": url, "types": [one.type_name() for one in FEED], "begin": "beginning"}
     answer = await look.ask("PUT", "notifier", "/webhook-endpoints/crm", caller=STAFF, body=body)
     assert answer.status_code == 201, answer.text
     await look.close()
-
-
-Look = Callable[[], Awaitable[bool]]
 
 
 def told_chunks(watch: Watch, number: int, at_least: int) -> Look:
@@ -198,7 +105,7 @@ async def tell_and_kill(suite: Suite, watch: Watch, mailbox: MailClient) -> list
     for kill in range(KILLS):
         if kill % 2 == 0:
             published.append(datetime.now(UTC).replace(microsecond=0))
-            await publish(suite, [news(len(published), published[-1])])
+            await publish(suite, news(len(published), published[-1]))
             reached = told_chunks(watch, len(published), draw.randint(0, 20))
         else:
             # Of the news that are being mailed now, and never more than there are.
@@ -229,7 +136,7 @@ async def test_everybody_is_told_once_though_processes_are_killed(
     stopping = asyncio.Event()
     async with receiver() as taken:
         await asyncio.to_thread(suite.services["notifier"].start)
-        await publish(suite, [*people(), *pledges()])
+        await publish(suite, *people(), *pledges())
         await eventually("all are known", all_known(watch), PATIENCE_SECONDS)
         await register(suite, taken.url)
         async with asyncio.TaskGroup() as tasks:
@@ -244,28 +151,6 @@ async def test_everybody_is_told_once_though_processes_are_killed(
     await assert_mailed_once(watch, mailbox, published)
     await assert_taken_in_order(suite, taken)
     print(f"{BACKERS} backers, {KILLS} kills, seed {SEED}, {watch.samples} samples")
-
-
-def all_known(watch: Watch) -> Look:
-    async def known() -> bool:
-        counts = [
-            await watch.database.collection(name).count_documents({})
-            for name in ("people", "memberships")
-        ]
-        return counts == [BACKERS, BACKERS]
-
-    return known
-
-
-def all_told(watch: Watch, published: Sequence[datetime]) -> Look:
-    async def told() -> bool:
-        causes = await watch.queries.causes(CAMPAIGN)
-        mails = [await watch.queries.channel_totals(Channel.EMAIL, one.name) for one in causes]
-        ended = [one for one in causes if one.state is CauseState.COMPLETED]
-        written = sum(one.delivered for one in mails if one is not None)
-        return len(ended) == len(published) and written == BACKERS * len(published)
-
-    return told
 
 
 async def wanted_facts(suite: Suite) -> dict[str, list[str]]:

@@ -20,7 +20,7 @@ from infra.suite.readings import eventually
 from notifier.adapters.queries import MongoQueries
 from notifier.domain.notification import notification_id
 from servicekit.mongo import Database
-from services.notifier.tests.test_many_kills import (
+from services.notifier.tests.crowd import (
     PEOPLE,
     Watch,
     all_known,
@@ -79,15 +79,15 @@ async def test_who_was_mailed_after_the_backup_is_not_mailed_again(world: World)
     database = Database.connect(world.suite.mongodb_uri, world.suite.database("notifier"), "tests")
     watch = Watch(database, MongoQueries(database, partitions=24))
     published = [datetime.now(UTC).replace(microsecond=0)]
-    await publish(world.suite, [*people(), *pledges()])
+    await publish(world.suite, *people(), *pledges())
     await eventually("all are known", all_known(watch), PATIENCE_SECONDS)
-    await publish(world.suite, [news(1, published[0])])
+    await publish(world.suite, news(1, published[0]))
     await eventually("all are told", all_told(watch, published), PATIENCE_SECONDS)
     await asyncio.to_thread(notifier.stop)
     backup = world.back_up("notifier")
     await asyncio.to_thread(notifier.start)
     published.append(datetime.now(UTC).replace(microsecond=0))
-    await publish(world.suite, [news(2, published[1])])
+    await publish(world.suite, news(2, published[1]))
     await eventually("all are told of both", all_told(watch, published), PATIENCE_SECONDS)
     await eventually("ends are told", lambda: outcomes_told(world), PATIENCE_SECONDS)
     before, ids = await mails(world), await told(world)
