@@ -16,7 +16,7 @@ from notifier.domain.cause import Totals
 from notifier.domain.errors import Refused
 
 TRY_AGAIN_MOST = timedelta(hours=12)
-# With a first pause of five minutes these are five days.
+# With a first pause of five minutes these are four and a half days.
 ATTEMPTS_MAX = 14
 
 
