@@ -1,10 +1,9 @@
 """The fan-out on real MongoDB and real Kafka: the ids on the topic are the set of backers."""
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from infra.kafka import ensure_topics, read_topics
 from notifier.domain.notification import notification_id
@@ -18,7 +17,6 @@ from services.notifier.tests.builders import (
     Notifier,
     collected,
     emergency,
-    event_of,
     pledges,
     records_of,
     refunded,
@@ -27,10 +25,9 @@ from services.notifier.tests.builders import (
 )
 from services.notifier.tests.conftest import mongo_notifier
 from services.notifier.tests.held import HeldAudience
-from sosst_contracts.codec import Record
+from services.notifier.tests.kafka_topic import TOPIC, read_partitions
 from sosst_contracts.notifier import BackerNotified
 
-TOPIC = "notifier.notifications"
 BACKERS = [f"backer-{number:05}" for number in range(3_000)]
 PAGE = 500
 
@@ -39,33 +36,6 @@ async def read_back(connection: KafkaConnection, partitions: int) -> list[Backer
     """Read the whole topic up to its present end."""
     found = await read_partitions(connection, partitions)
     return [event for events in found.values() for event in events]
-
-
-async def read_partitions(
-    connection: KafkaConnection, partitions: int
-) -> dict[int, list[BackerNotified]]:
-    """Read the whole topic up to its present end, each partition in its order."""
-    physical = connection.physical(TOPIC)
-    consumer = AIOKafkaConsumer(**connection.client_options())
-    await consumer.start()
-    try:
-        places = [TopicPartition(physical, number) for number in range(partitions)]
-        consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
-        ends = await consumer.end_offsets(places)
-        records: defaultdict[int, list[Record]] = defaultdict(list)
-        while sum(map(len, records.values())) < sum(ends.values()):
-            got = await asyncio.wait_for(consumer.getmany(timeout_ms=1_000), 20)
-            for place, some in got.items():
-                records[place.partition] += [
-                    Record(TOPIC, r.key, r.value, tuple(r.headers)) for r in some
-                ]
-    finally:
-        await consumer.stop()
-    return {
-        partition: [e for one in some if isinstance(e := event_of(one), BackerNotified)]
-        for partition, some in records.items()
-    }
 
 
 async def finish(*processes: Notifier) -> None:

@@ -30,7 +30,7 @@ from notifier.settings import NotifierSettings
 from notifier.workers import GROUPS_IN_HAND
 from servicekit.mongo import Database
 from servicekit.publish import KafkaPublisher
-from services.notifier.tests.test_fan_out import read_partitions
+from services.notifier.tests.kafka_topic import read_partitions
 from sosst_contracts.codec import Draft, Record
 from sosst_contracts.funding import PledgeCollected
 from sosst_contracts.testing import sample

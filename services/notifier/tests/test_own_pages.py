@@ -15,7 +15,7 @@ from notifier.http.own_pages import OwnPages
 from servicekit.issuer_keys import FixedKeys, keys_of
 from servicekit.link_tokens import LinkAct, LinkTokenKeys, LinkTokenVerifier
 from services.notifier.tests.builders import CAMPAIGN, memory_notifier, pledges
-from services.notifier.tests.test_personal_links import LINKS, Door
+from services.notifier.tests.door import LINKS, Door
 
 PAGES = OwnPages(
     "https://updates.sosst.example/mine", LinkTokenKeys([base64.b64encode(b"n" * 32).decode()])

@@ -2,11 +2,9 @@
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from email import message_from_bytes
 from email.policy import default
 
-import httpx
 import pytest
 from markupsafe import escape
 
@@ -14,7 +12,6 @@ from infra.sandbox.issuer.testing import bearer
 from infra.sandbox.issuer.tokens import Caller, backer
 from notifier.adapters.letters import LetterWriter, Sender
 from notifier.adapters.letters.styles import inlined
-from notifier.adapters.mail_links import SignedMailLinks
 from notifier.adapters.mail_reports import read_report
 from notifier.domain.audience import Consent
 from notifier.domain.cause import CauseKind
@@ -24,38 +21,9 @@ from notifier.handlers.people import erase_person
 from notifier.http import MailRoutes
 from notifier.ports.email import Reader
 from services.notifier.tests.builders import CAMPAIGN, NOW, Notifier, fact, pledges
+from services.notifier.tests.door import LINKS, NEW, OLD, URL, Door, links
 from services.notifier.tests.letters import ANNA, BEN, HOSTILE_TITLES, SENDER, letter
 from sosst_contracts.funding import CampaignLaunched
-
-URL = "https://api.sosst.example"
-OLD, NEW = "an older secret, long", "a newer secret, long"
-
-
-def links(*secrets: str) -> SignedMailLinks:
-    return SignedMailLinks(secrets, "sosst.example", f"{URL}/u", f"{URL}/f", f"{URL}/personal")
-
-
-LINKS = links(NEW, OLD)
-
-
-@dataclass
-class Door:
-    """A notifier whose campaign Anna backs, and its routes."""
-
-    notifier: Notifier
-    http: httpx.AsyncClient
-
-    def link(
-        self, person: str = "anna", campaign: str = CAMPAIGN, by: SignedMailLinks = LINKS
-    ) -> str:
-        at = int(self.notifier.clock.now().timestamp())
-        return by.personal(PersonalLink(person, campaign, at)).removeprefix(URL)
-
-    async def choice(self, person: str = "anna") -> Consent:
-        return await self.notifier.units.run(lambda unit: unit.consents.of(CAMPAIGN, person))
-
-    def later(self, **passed: float) -> None:
-        self.notifier.clock.advance(**passed)
 
 
 @pytest.fixture
