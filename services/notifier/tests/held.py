@@ -1,10 +1,10 @@
 """Parts of a notifier that stop halfway until a test lets them go on, and what meets them there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from notifier.domain.audience import CampaignEnd, Consent
 from notifier.domain.chunk import Chunk, Member
@@ -80,3 +80,21 @@ def conflicts() -> float:
 async def conflicted_since(before: float) -> None:
     while conflicts() == before:
         await asyncio.sleep(0.001)
+
+
+async def meet(
+    held: HeldUnits, first: Coroutine[Any, Any, object], second: Coroutine[Any, Any, object]
+) -> None:
+    """Do both, so that the second one begins while the first one's transaction is held open.
+
+    They conflict; were each to go its own way, the second one would simply end.
+    """
+    before = conflicts()
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        tasks.create_task(first)
+        await held.begun.wait()
+        going = tasks.create_task(second)
+        meeting = tasks.create_task(conflicted_since(before))
+        await asyncio.wait({going, meeting}, return_when=asyncio.FIRST_COMPLETED)
+        meeting.cancel()
+        held.go_on.set()

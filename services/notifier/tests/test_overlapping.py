@@ -33,7 +33,7 @@ from services.notifier.tests.builders import (
     update,
 )
 from services.notifier.tests.conftest import mongo_notifier
-from services.notifier.tests.held import HeldUnits, conflicted_since, conflicts
+from services.notifier.tests.held import HeldUnits, conflicted_since, conflicts, meet
 from sosst_contracts.funding import CampaignLaunched
 from sosst_contracts.payouts import StageDue
 
@@ -136,16 +136,7 @@ async def test_whoever_has_two_roles_is_told_in_one_of_them(database: Database, 
     assert [claim.item.id.rpartition("|")[2] for claim in claims] == ["creator", "staff"]
     held = HeldUnits(notifier.units)
     one, other = (AddressChunks(units, PLEDGES, notifier.clock) for units in (held, notifier.units))
-    before = conflicts()
-    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
-        tasks.create_task(one(claims[first]))
-        await held.begun.wait()
-        finding = tasks.create_task(other(claims[1 - first]))
-        meeting = tasks.create_task(conflicted_since(before))
-        # They meet; were each to go its own way, the second one would simply end.
-        await asyncio.wait({finding, meeting}, return_when=asyncio.FIRST_COMPLETED)
-        meeting.cancel()
-        held.go_on.set()
+    await meet(held, one(claims[first]), other(claims[1 - first]))
     await settle(notifier)
     [entry] = await notifier.queries.inbox("sam", None, 5)
     assert entry.chunk.role is (ToldAs.CREATOR, ToldAs.STAFF)[first]
@@ -189,15 +180,9 @@ async def test_pages_of_old_backers_that_are_cut_anew_meanwhile_tell_nobody_twic
     await notifier.units.run(replay)
     for _ in range(2):
         await find(await claimed())
-    held, before = HeldUnits(notifier.units), conflicts()
-    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
-        tasks.create_task(AddressChunks(held, PLEDGES, notifier.clock)(halfway))
-        await held.begun.wait()
-        finding = tasks.create_task(find(await claimed()))
-        meeting = tasks.create_task(conflicted_since(before))
-        await asyncio.wait({finding, meeting}, return_when=asyncio.FIRST_COMPLETED)
-        meeting.cancel()
-        held.go_on.set()
+    held = HeldUnits(notifier.units)
+    finding = AddressChunks(held, PLEDGES, notifier.clock)(halfway)
+    await meet(held, finding, find(await claimed()))
     await settle(notifier)
     inboxes = {who: await notifier.queries.inbox(who, None, 5) for who in ["bb", *"bcdefgh"]}
     assert {who: len(entries) for who, entries in inboxes.items()} == dict.fromkeys(inboxes, 1)

@@ -19,6 +19,7 @@ from notifier.domain.public_address import is_loopback, is_public
 from notifier.domain.webhook_endpoint import SendOutcome
 from notifier.ports.webhooks import FeedFact
 from services.notifier.tests.receiver import (
+    NO_TLS,
     Answer,
     bomb,
     dripping_body,
@@ -36,8 +37,6 @@ from services.notifier.tests.receiver import (
 
 BODY = json.dumps({"id": "funding.campaigns:c:1", "data": {"title": "é"}}).encode()
 FACT = FeedFact("funding.campaigns", 0, 0, "funding.campaigns:c:1", "type", "c", BODY)
-# To read the system's authorities takes longer than most of these tests.
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 SECRETS = ["whsec_" + "A" * 32, "whsec_" + "B" * 32]
 
 

@@ -1,6 +1,5 @@
 """Facts on their way to endpoints: in order, again after failures, given up in time, replayed."""
 
-import ssl
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -61,6 +60,7 @@ from services.notifier.tests.builders import (
 from services.notifier.tests.fakes_webhooks import MemoryFeed
 from services.notifier.tests.kills import killed
 from services.notifier.tests.receiver import (
+    NO_TLS,
     Answer,
     Receiver,
     endless_head,
@@ -75,8 +75,6 @@ GIVEN_UP = timedelta(days=5)
 HOOK = "crm"
 VERDICTS = WantedFacts(types=frozenset({"sosst.funding.verdict-reached.v1"}))
 ACT = Act("staff-1", NOW, "a test")
-# To read the system's authorities takes longer than most of these tests.
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @dataclass(slots=True)

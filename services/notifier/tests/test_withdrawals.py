@@ -1,6 +1,5 @@
 """A reminder whose reason is gone is not told, whichever of the two is heard first (trap 11)."""
 
-import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -31,7 +30,7 @@ from services.notifier.tests.builders import (
     told_in_roles,
 )
 from services.notifier.tests.conftest import mongo_notifier
-from services.notifier.tests.held import HeldUnits, conflicted_since, conflicts
+from services.notifier.tests.held import HeldUnits, meet
 from sosst_contracts.codec import Record
 from sosst_contracts.event import Event
 from sosst_contracts.funding import CampaignCancelled, VerdictReached
@@ -160,17 +159,9 @@ async def test_an_end_and_a_question_of_one_moment_tell_nobody(
     """Two consumers hear them in transactions that overlap: one of them is done again."""
     notifier = mongo_notifier(database)
     await notifier.hear(launched())
-    held, before = HeldUnits(notifier.units), conflicts()
+    held = HeldUnits(notifier.units)
     one, other = (WRITTEN, owed(1)) if end_first else (owed(1), WRITTEN)
-    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
-        tasks.create_task(hear_held(notifier, held, one))
-        await held.begun.wait()
-        hearing = tasks.create_task(notifier.hear(other))
-        meeting = tasks.create_task(conflicted_since(before))
-        # They meet; were each to go its own way, the second one would simply end.
-        await asyncio.wait({hearing, meeting}, return_when=asyncio.FIRST_COMPLETED)
-        meeting.cancel()
-        held.go_on.set()
+    await meet(held, hear_held(notifier, held, one), notifier.hear(other))
     await settle_later(notifier)
     assert await notifier.queries.inbox("carol", None, 5) == []
 
