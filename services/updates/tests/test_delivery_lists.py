@@ -1,5 +1,8 @@
 """Lists of rewards on their way: judged row by row, added and never replacing, inert as cells."""
 
+import csv
+import io
+from itertools import product
 from typing import Any
 
 import httpx
@@ -20,7 +23,7 @@ from services.updates.tests.test_tracking_handlers import (
     states,
     told,
 )
-from updates.domain.cells import inert, meant
+from updates.domain.cells import kept, meant
 from updates.domain.errors import Refused
 from updates.domain.tracking import TrackingState
 from updates.domain.tracking_list import ROWS_MAX, Wanted, read_list
@@ -112,11 +115,27 @@ def test_a_list_by_a_spreadsheet_is_read() -> None:
     assert isinstance(second.read, Refused) and second.read.reason == "invalid-row"
 
 
-@pytest.mark.parametrize("cell", ["=x", "'=x", "''=x", " '=x", "' =x", "'x", "''", "o'neil", "@x"])
+CELLS = ["=x", "'=x", "''=x", " '=x", "' =x", "'x", "''", "o'neil", "@x"]
+# Blanks are stripped of what somebody wrote by hand, and no two people are one for that.
+BLANKS = [" ann", "ann ", "ann\u00a0", "\u3000ann", " =x", "=x ", "\u00a0=x", "' ann", "'\u00a0=x"]
+
+
+@pytest.mark.parametrize("cell", [*CELLS, *BLANKS], ids=repr)
 def test_a_cell_is_taken_back_as_it_was(cell: str) -> None:
-    """However many apostrophes it had: two backers never become one by way of a spreadsheet."""
-    assert meant(inert(cell)) == cell
-    assert not inert(cell).lstrip(" ").startswith(("=", "@"))
+    """Whatever apostrophes and blanks it had: two backers never become one by way of a list."""
+    written = io.StringIO()
+    csv.writer(written).writerow([kept(cell), "lamp", "shipped"])
+    (row,) = read_list(f"backer_id,reward_id,state\r\n{written.getvalue()}").rows
+    assert (row.backer_id, meant(kept(cell))) == (cell, cell)
+    assert not kept(cell).lstrip().startswith(("=", "@"))
+
+
+def test_no_two_short_cells_are_written_alike() -> None:
+    """All of up to five of the characters that matter."""
+    alphabet = "' =a\u00a0\t"
+    cells = ["".join(one) for size in range(1, 6) for one in product(alphabet, repeat=size)]
+    assert [meant(kept(cell)) for cell in cells] == cells
+    assert len({kept(cell) for cell in cells}) == len(cells)
 
 
 @pytest.mark.row("S11")

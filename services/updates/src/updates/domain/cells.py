@@ -12,6 +12,12 @@ def inert(cell: str) -> str:
     return f"'{text}" if text.lstrip(" '").startswith(_BEGINNINGS) else text
 
 
+def kept(cell: str) -> str:
+    """Return the cell inert, and such that `meant` gives it back with the blanks around it."""
+    text, own = inert(cell), cell.lstrip("'")
+    return f"'{text}" if own != own.strip() and text == cell else text
+
+
 def meant(cell: str) -> str:
-    """Return what stood there before it was made inert; any other cell is as it is."""
-    return cell[1:] if cell.startswith("'") and inert(cell[1:]) == cell else cell
+    """Return what stood there before it was `kept`; of any other cell blanks around it go."""
+    return cell[1:] if cell.startswith("'") and kept(cell[1:]) == cell else cell.strip()

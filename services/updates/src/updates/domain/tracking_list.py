@@ -58,7 +58,7 @@ def read_list(text: str) -> TrackingList:
         rows = tuple(
             _row(
                 reader.line_num,
-                dict(zip(names, (meant(cell).strip() for cell in cells), strict=False)),
+                dict(zip(names, map(meant, cells), strict=False)),
             )
             for cells in reader
             if any(cell.strip() for cell in cells)

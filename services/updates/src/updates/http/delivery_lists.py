@@ -15,7 +15,7 @@ from servicekit.auth import Principal, Role
 from servicekit.clock import Clock
 from servicekit.descriptions import files
 from servicekit.units import UnitsOfWork
-from updates.domain.cells import inert
+from updates.domain.cells import kept
 from updates.domain.tracking import Tracking, TrackingTerms
 from updates.domain.tracking_list import OPTIONAL, REQUIRED
 from updates.handlers.import_tracking import Imported, ImportTracking, RowResult, import_tracking
@@ -122,7 +122,7 @@ def _lines(one: Tracking) -> Iterator[str]:
 
 def _line(cells: list[str]) -> str:
     line = io.StringIO()
-    csv.writer(line).writerow([inert(cell) for cell in cells])
+    csv.writer(line).writerow([kept(cell) for cell in cells])
     return line.getvalue()
 
 
