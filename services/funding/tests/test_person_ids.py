@@ -130,6 +130,24 @@ async def test_what_is_nobodys_id_is_named_by_its_field(nobody: object) -> None:
             assert [one["where"] for one in answer.json()["errors"]] == [where]
 
 
+@pytest.mark.parametrize("cell", ["b\n", "\x1fb", "b\x1c", "b\u00a0", "\x85b"], ids=repr)
+async def test_a_report_credits_nobody_else(cell: str) -> None:
+    """Blanks that are no padding are not taken away: without them it would be somebody."""
+    rows = io.StringIO()
+    reported = csv.writer(rows, lineterminator="\n")
+    reported.writerow(OWN.split(","))
+    money = ["", "1.00", "EUR", "captured", "2026-03-01T12:00:00Z", "sandbox"]
+    for number, backer_id in enumerate((cell, " b ")):
+        row = [f"p-{number}", backer_id, *money, f"ch-{number}", "0.10", f"txn-{number}"]
+        reported.writerow(row)
+    async with client_of(memory_funding()) as client:
+        await ask(client, "PUT", "/campaigns/c1", SERVICE, LAUNCH)
+        path, body = "/campaigns/c1/pledges/import?dry_run=true", {"csv": rows.getvalue()}
+        report = (await ask(client, "POST", path, STAFF, body)).json()
+    assert (report["new"], report["refused"]) == (1, 1), report
+    assert "backer_id" in str([row for row in report["rows"] if row["pledge_id"] == "p-0"])
+
+
 async def test_a_team_is_shown_whoever_the_topic_says_owns_the_campaign() -> None:
     """Also with what no body takes: topics know no control characters."""
     funding = memory_funding()

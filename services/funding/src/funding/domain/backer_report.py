@@ -211,8 +211,9 @@ class _Reading:
         """Return who pledged: our own person, or somebody whom the other platform numbers."""
         if self._form.of_campaign:
             return self._own_id("backer_id")
-        text = self._text("backer_id")
-        if not is_person_id(text):
+        text = (self._line.get(self._form.columns["backer_id"]) or "").strip(" ")
+        # Spaces are padding. Any other blank may be of an id: without it that is somebody else.
+        if text != text.strip() or not is_person_id(text):
             raise _no_identifier("backer_id", text)
         return text
 
