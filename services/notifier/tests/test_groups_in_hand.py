@@ -13,7 +13,7 @@ from notifier.domain.cause import CauseState
 from notifier.domain.chunk import Chunk
 from notifier.ports.unit import NotifierUnit
 from notifier.wire.told import lot_of
-from servicekit.errors import DependencyAway
+from servicekit.errors import DependencyAway, Outlasted
 from servicekit.loops import Pulse
 from servicekit.lots import Lot
 from servicekit.memory import MemoryDatabase
@@ -183,16 +183,19 @@ async def test_a_group_that_stepped_back_goes_on_beside_the_other() -> None:
 
 @dataclass
 class Away:
-    """Units of a database that answers all but once."""
+    """Units of a database that fails once, and perhaps saves what it says nothing of."""
 
     units: UnitsOfWork[NotifierUnit]
-    once: bool = False
+    fails: DependencyAway | None = None
+    saves: bool = False
 
     async def run(self, work: Callable[[NotifierUnit], Awaitable[T]]) -> T:
-        if self.once:
-            self.once = False
-            raise DependencyAway("the database")
-        return await self.units.run(work)
+        error, self.fails = self.fails, None
+        if error is None:
+            return await self.units.run(work)
+        if self.saves:
+            await self.units.run(work)
+        raise error
 
 
 async def test_a_cause_is_looked_at_again_where_that_failed() -> None:
@@ -204,7 +207,38 @@ async def test_a_cause_is_looked_at_again_where_that_failed() -> None:
     chunks = replace(notifier.publishing(), at_once=1, units=units)
     while (await notifier.queries.totals(CAUSE)).pending:
         await chunks.publish_some(notifier.publisher)
-    units.once = True
+    units.fails = DependencyAway("the database")
+    with pytest.raises(DependencyAway):
+        await chunks.publish_some(notifier.publisher)
+    await chunks.publish_some(notifier.publisher)
+    assert await state_of(notifier) is CauseState.COMPLETED
+
+
+async def test_a_look_that_takes_too_long_is_left_to_the_sweep() -> None:
+    """It may always do: who tells people does not try it again and again."""
+    notifier = memory_notifier()
+    units = Away(notifier.units)
+    await notifier.hear(*pledges(PEOPLE), verdict(len(PEOPLE)))
+    await notifier.plan()
+    chunks = replace(notifier.publishing(), at_once=1, units=units)
+    while (await notifier.queries.totals(CAUSE)).pending:
+        await chunks.publish_some(notifier.publisher)
+    units.fails = Outlasted("too much")
+    with pytest.raises(Outlasted):
+        await chunks.publish_some(notifier.publisher)
+    await chunks.publish_some(notifier.publisher)
+    assert await state_of(notifier) is CauseState.PLANNED
+    await notifier.sweep()
+    assert await state_of(notifier) is CauseState.COMPLETED
+
+
+async def test_a_cause_is_looked_at_though_nobody_knows_whether_it_was_saved() -> None:
+    """The database saved that all are told, and did not say so."""
+    notifier = memory_notifier()
+    await notifier.hear(*pledges(PEOPLE), verdict(len(PEOPLE)))
+    await notifier.plan()
+    units = Away(notifier.units, DependencyAway("the outcome is unknown"), saves=True)
+    chunks = replace(notifier.publishing(), at_once=1_000, units=units)
     with pytest.raises(DependencyAway):
         await chunks.publish_some(notifier.publisher)
     await chunks.publish_some(notifier.publisher)

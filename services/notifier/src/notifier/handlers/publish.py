@@ -16,7 +16,7 @@ from notifier.metrics import NOTIFICATIONS, TOLD_DELAY
 from notifier.ports.unit import Audience, NotifierUnit
 from servicekit import traces
 from servicekit.clock import Clock
-from servicekit.errors import Conflict, DependencyAway, LeaseLost
+from servicekit.errors import Conflict, DependencyAway, LeaseLost, Outlasted
 from servicekit.loops import Pulse, pause_until_any
 from servicekit.lots import Lot
 from servicekit.publish import Publisher
@@ -122,8 +122,10 @@ class PublishChunks:
         self._told_of.clear()
         try:
             await close_causes(self.units, names, self.clock.now())
-        except DependencyAway:
-            self._told_of.update(names)
+        except DependencyAway as error:
+            # What takes too long may always do: that is left to the sweep.
+            if not isinstance(error, Outlasted):
+                self._told_of.update(names)
             raise
 
     async def _publish(self, publisher: Publisher, claims: Sequence[Claim]) -> bool:
@@ -140,8 +142,9 @@ class PublishChunks:
         told = await self._tell(publisher, chunks)
         finished = [claim for claim in claims if _chunk_id(claim) in told]
         fresh = [chunks[one] for one in told if chunks[one].state is ChunkState.PENDING]
-        await self._finish(finished, chunks)
+        # Noted before, because also where it failed it may have been saved.
         self._told_of.update(chunk.told.cause for chunk in fresh if chunk.partition is not None)
+        await self._finish(finished, chunks)
         self._observe(fresh)
         for claim in claims:
             if claim not in finished:
