@@ -198,8 +198,8 @@ class Away:
         raise error
 
 
-async def test_a_cause_is_looked_at_again_where_that_failed() -> None:
-    """The database did not answer when somebody looked whether it can be closed."""
+async def looked_after(error: DependencyAway) -> Notifier:
+    """A notifier that told everybody, failed to look whether that was all, and looked once more."""
     notifier = memory_notifier()
     units = Away(notifier.units)
     await notifier.hear(*pledges(PEOPLE), verdict(len(PEOPLE)))
@@ -207,26 +207,22 @@ async def test_a_cause_is_looked_at_again_where_that_failed() -> None:
     chunks = replace(notifier.publishing(), at_once=1, units=units)
     while (await notifier.queries.totals(CAUSE)).pending:
         await chunks.publish_some(notifier.publisher)
-    units.fails = DependencyAway("the database")
-    with pytest.raises(DependencyAway):
+    units.fails = error
+    with pytest.raises(type(error)):
         await chunks.publish_some(notifier.publisher)
     await chunks.publish_some(notifier.publisher)
+    return notifier
+
+
+async def test_a_cause_is_looked_at_again_where_that_failed() -> None:
+    """The database did not answer when somebody looked whether it can be closed."""
+    notifier = await looked_after(DependencyAway("the database"))
     assert await state_of(notifier) is CauseState.COMPLETED
 
 
 async def test_a_look_that_takes_too_long_is_left_to_the_sweep() -> None:
     """It may always do: who tells people does not try it again and again."""
-    notifier = memory_notifier()
-    units = Away(notifier.units)
-    await notifier.hear(*pledges(PEOPLE), verdict(len(PEOPLE)))
-    await notifier.plan()
-    chunks = replace(notifier.publishing(), at_once=1, units=units)
-    while (await notifier.queries.totals(CAUSE)).pending:
-        await chunks.publish_some(notifier.publisher)
-    units.fails = Outlasted("too much")
-    with pytest.raises(Outlasted):
-        await chunks.publish_some(notifier.publisher)
-    await chunks.publish_some(notifier.publisher)
+    notifier = await looked_after(Outlasted("too much"))
     assert await state_of(notifier) is CauseState.PLANNED
     await notifier.sweep()
     assert await state_of(notifier) is CauseState.COMPLETED

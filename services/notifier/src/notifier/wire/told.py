@@ -90,7 +90,7 @@ def _columns(recipient_ids: Sequence[str], told_ids: Sequence[str]) -> list[Colu
         recipients,
         _encoded(told_ids),
         _encoded(hashed_ids(NOTIFICATIONS_TOPIC, told_ids)),
-        _quoted(recipient_ids) if _quotes_change("".join(recipient_ids)) else recipients,
+        _quoted(recipient_ids, recipients),
     ]
 
 
@@ -98,12 +98,11 @@ def _encoded(texts: Sequence[str]) -> Column:
     return list(map(str.encode, texts))
 
 
-def _quotes_change(text: str) -> bool:
-    return encode_basestring(text)[1:-1] != text
-
-
-def _quoted(texts: Sequence[str]) -> Column:
-    """Return them as they stand between the quotes of a JSON string."""
+def _quoted(texts: Sequence[str], encoded: Column) -> Column:
+    """Return them as they stand between the quotes of a JSON string: nearly always as they are."""
+    together = "".join(texts)
+    if encode_basestring(together)[1:-1] == together:
+        return encoded
     return [encode_basestring(one)[1:-1].encode() for one in texts]
 
 
