@@ -11,6 +11,7 @@ import pytest
 from infra.suite.readings import eventually
 from notifier.domain.cause import CauseState
 from notifier.domain.chunk import Chunk
+from notifier.handlers.hear import PUBLISH_CHUNK
 from notifier.ports.unit import NotifierUnit
 from notifier.wire.told import lot_of
 from servicekit.errors import DependencyAway, Outlasted
@@ -238,6 +239,40 @@ async def test_a_cause_is_looked_at_though_nobody_knows_whether_it_was_saved() -
     with pytest.raises(DependencyAway):
         await chunks.publish_some(notifier.publisher)
     await chunks.publish_some(notifier.publisher)
+    assert await state_of(notifier) is CauseState.COMPLETED
+
+
+@dataclass
+class Overlooked:
+    """Units in which another group looks whether a cause is over before each save of this one."""
+
+    units: UnitsOfWork[NotifierUnit]
+    looks: Callable[[], Awaitable[object]] | None = None
+
+    async def run(self, work: Callable[[NotifierUnit], Awaitable[T]]) -> T:
+        looks, self.looks = self.looks, None
+        if looks is not None:
+            await looks()
+        return await self.units.run(work)
+
+
+async def test_a_look_before_the_last_save_is_not_the_last_look() -> None:
+    """Another group finds nothing and looks while this one, which sent the last, still saves."""
+    notifier = memory_notifier()
+    units = Overlooked(notifier.units)
+    await notifier.hear(*pledges(PEOPLE), verdict(len(PEOPLE)))
+    await notifier.plan()
+    waiting = (await notifier.queue.backlog(PUBLISH_CHUNK)).items
+    # A full group does not look itself.
+    chunks = replace(notifier.publishing(), at_once=waiting, units=units)
+
+    async def look() -> bool:
+        return await chunks.publish_some(notifier.publisher)
+
+    units.looks = look
+    assert await chunks.publish_some(notifier.publisher)
+    assert await state_of(notifier) is CauseState.PLANNED
+    await look()
     assert await state_of(notifier) is CauseState.COMPLETED
 
 

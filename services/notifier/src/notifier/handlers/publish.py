@@ -142,9 +142,12 @@ class PublishChunks:
         told = await self._tell(publisher, chunks)
         finished = [claim for claim in claims if _chunk_id(claim) in told]
         fresh = [chunks[one] for one in told if chunks[one].state is ChunkState.PENDING]
-        # Noted before, because also where it failed it may have been saved.
-        self._told_of.update(chunk.told.cause for chunk in fresh if chunk.partition is not None)
-        await self._finish(finished, chunks)
+        try:
+            await self._finish(finished, chunks)
+        finally:
+            # Also where it failed: it may have been saved. Not before it: another group's look,
+            # which forgets whom it looked at, would be too early for what this one saves.
+            self._told_of.update(chunk.told.cause for chunk in fresh if chunk.partition is not None)
         self._observe(fresh)
         for claim in claims:
             if claim not in finished:
